@@ -1,0 +1,8 @@
+#include <pybind11/pybind11.h>
+
+#include "bindings/register.h"
+
+PYBIND11_MODULE(_core, m) {
+  m.doc() = "The compiled core of divulge.";
+  divulge::bindings::register_config(m);
+}

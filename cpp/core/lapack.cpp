@@ -1,0 +1,102 @@
+// The LAPACK half of blas.h. Our row-major a (m, n) is, read column-major, a' (n, m): its LQ factors are the
+// transposed QR factors of a, so nothing is copied into another order but the right-hand sides.
+#include <algorithm>
+#include <stdexcept>
+
+#include "core/blas.h"
+#include "core/blas_checks.h"
+#include "core/lapack_calls.h"
+
+namespace divulge {
+namespace {
+
+using detail::blas_int;
+using detail::leading;
+using detail::require_equal;
+
+template <class T>
+void transpose(MatrixView<const T> a, T* out) {
+  for (std::size_t i = 0; i < a.rows; ++i)
+    for (std::size_t j = 0; j < a.cols; ++j) out[j * a.rows + i] = a(i, j);
+}
+
+}  // namespace
+
+template <class T>
+QrFactor<T>::QrFactor(MatrixView<const T> a)
+    : rows_(a.rows), cols_(a.cols), factor_(a.data, a.data + a.size()), tau_(a.cols) {
+  if (rows_ < cols_)
+    throw std::invalid_argument("QrFactor: expected at least as many rows as columns, got " +
+                                std::to_string(rows_) + " by " + std::to_string(cols_));
+  if (cols_ == 0) return;
+  const blasint n = blas_int(cols_), m = blas_int(rows_);
+  T size = 0;
+  lapack::gelqf(n, m, factor_.data(), n, tau_.data(), &size, -1);
+  std::vector<T> work(static_cast<std::size_t>(size));
+  lapack::gelqf(n, m, factor_.data(), n, tau_.data(), work.data(), blas_int(work.size()));
+}
+
+template <class T>
+T QrFactor<T>::reciprocal_condition() const {
+  if (cols_ == 0) return T(1);
+  T answer = 0;
+  std::vector<T> work(3 * cols_);
+  std::vector<blasint> integer_work(cols_);
+  lapack::trcon('1', 'L', blas_int(cols_), factor_.data(), leading(cols_), &answer, work.data(),
+                integer_work.data());
+  return answer;
+}
+
+template <class T>
+void QrFactor<T>::solve(MatrixView<const T> b, MatrixView<T> x) const {
+  require_equal("QrFactor::solve: rows of b", b.rows, rows_);
+  require_equal("QrFactor::solve: rows of x", x.rows, cols_);
+  require_equal("QrFactor::solve: columns of x", x.cols, b.cols);
+  if (x.size() == 0) return;
+  std::vector<T> rhs(b.size());  // column-major (m, k)
+  transpose(b, rhs.data());
+  const blasint n = blas_int(cols_), m = blas_int(rows_), k = blas_int(b.cols);
+  T size = 0;
+  lapack::ormlq('L', 'N', m, k, n, factor_.data(), n, tau_.data(), rhs.data(), m, &size, -1);
+  std::vector<T> work(static_cast<std::size_t>(size));
+  lapack::ormlq('L', 'N', m, k, n, factor_.data(), n, tau_.data(), rhs.data(), m, work.data(),
+                blas_int(work.size()));
+  if (lapack::trtrs('L', 'T', n, k, factor_.data(), n, rhs.data(), m) != 0)
+    throw std::runtime_error("least squares: the columns of the matrix are linearly dependent");
+  for (std::size_t i = 0; i < x.rows; ++i)
+    for (std::size_t j = 0; j < x.cols; ++j) x(i, j) = rhs[j * rows_ + i];
+}
+
+template <class T>
+void cholesky(MatrixView<T> a) {
+  require_equal("cholesky: columns of a", a.cols, a.rows);
+  if (a.rows == 0) return;
+  const blasint info = lapack::potrf('U', blas_int(a.rows), a.data, leading(a.cols));
+  if (info != 0)
+    throw std::runtime_error("cholesky: the leading minor of order " + std::to_string(info) +
+                             " is not positive definite");
+}
+
+template <class T>
+void cholesky_solve(MatrixView<const T> factor, MatrixView<T> b) {
+  require_equal("cholesky_solve: columns of the factor", factor.cols, factor.rows);
+  require_equal("cholesky_solve: rows of b", b.rows, factor.rows);
+  if (b.size() == 0) return;
+  std::vector<T> rhs(b.size());
+  transpose<T>(b, rhs.data());
+  const blasint n = blas_int(factor.rows), k = blas_int(b.cols);
+  for (const char op : {'T', 'N'})
+    if (lapack::trtrs('U', op, n, k, factor.data, n, rhs.data(), n) != 0)
+      throw std::runtime_error("cholesky_solve: the factor has a zero on its diagonal");
+  transpose<T>({rhs.data(), b.cols, b.rows}, b.data);
+}
+
+#define DIVULGE_INSTANTIATE(T)              \
+  template class QrFactor<T>;               \
+  template void cholesky<T>(MatrixView<T>); \
+  template void cholesky_solve<T>(MatrixView<const T>, MatrixView<T>);
+DIVULGE_INSTANTIATE(float)
+DIVULGE_INSTANTIATE(double)
+#undef DIVULGE_INSTANTIATE
+
+}  // namespace divulge

@@ -1,0 +1,41 @@
+"""How this copy of divulge was built, and how many threads it uses."""
+
+from typing import TypedDict, cast
+
+from divulge import _core
+
+__all__ = ["BuildConfig", "build_config", "set_threads", "threads"]
+
+
+class BuildConfig(TypedDict):
+    """What `build_config` returns."""
+
+    version: str
+    compiler: str
+    flags: str
+    blas: str
+    cuda_architectures: list[str]
+    threads: int
+
+
+def build_config() -> BuildConfig:
+    """Describe the compiled core.
+
+    Keys: `version` of the core, `compiler` with its version, compiler `flags`, `blas` with version and
+    target, `cuda_architectures` (empty when built without CUDA), `threads` in use.
+    """
+    return cast("BuildConfig", _core.build_config())
+
+
+def threads() -> int:
+    """Return the number of threads that the compiled core uses, the calling one included."""
+    return _core.threads()
+
+
+def set_threads(n: int) -> None:
+    """Let the compiled core use `n` threads, the calling one included.
+
+    At first it is the environment's `DIVULGE_NUM_THREADS`, otherwise the number of processors that the
+    process may use. Results do not depend on it. Raises ValueError when `n` is below 1.
+    """
+    _core.set_threads(n)

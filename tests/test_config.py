@@ -1,0 +1,41 @@
+from collections.abc import Iterator
+from importlib import metadata
+
+import pytest
+
+import divulge
+from divulge import _core
+
+
+@pytest.fixture
+def restored_threads() -> Iterator[None]:
+    before = divulge.threads()
+    yield
+    divulge.set_threads(before)
+
+
+def test_core_package_and_metadata_agree_on_the_version() -> None:
+    assert divulge.__version__ == _core.__version__ == metadata.version("divulge")
+
+
+def test_build_config_names_what_it_was_built_with() -> None:
+    config = divulge.build_config()
+    assert config["version"] == divulge.__version__
+    assert "GNU" in config["compiler"] or "Clang" in config["compiler"]
+    assert "-O3" in config["flags"]
+    assert "-ffast-math" not in config["flags"]
+    assert "OpenBLAS" in config["blas"]
+    assert config["cuda_architectures"] == []
+    assert config["threads"] == divulge.threads() >= 1
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_set_threads_is_seen_by_the_core(n: int, restored_threads: None) -> None:
+    divulge.set_threads(n)
+    assert divulge.threads() == divulge.build_config()["threads"] == n
+
+
+@pytest.mark.parametrize("n", [0, -2])
+def test_set_threads_refuses_less_than_one(n: int) -> None:
+    with pytest.raises(ValueError, match=f"at least 1 thread, got {n}"):
+        divulge.set_threads(n)
