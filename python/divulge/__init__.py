@@ -1,6 +1,74 @@
 """Measure what a model's explanations give away, and whether they can be believed."""
 
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
 from divulge._core import __version__
 from divulge.config import build_config, set_threads, threads
 
-__all__ = ["__version__", "build_config", "set_threads", "threads"]
+if TYPE_CHECKING:
+    from divulge.errors import (
+        BudgetExhausted,
+        DivulgeError,
+        NotPiecewiseLinear,
+        OracleError,
+        UnsupportedModel,
+    )
+    from divulge.oracles import CallableOracle, GradientOracle, Ledger, Oracle
+    from divulge.victim import Victim
+
+# Loaded when first used: most of these import torch, a second that `divulge --help` should not take.
+_LAZY = {
+    "BudgetExhausted": "divulge.errors",
+    "CallableOracle": "divulge.oracles",
+    "DivulgeError": "divulge.errors",
+    "GradientOracle": "divulge.oracles",
+    "Ledger": "divulge.oracles",
+    "NotPiecewiseLinear": "divulge.errors",
+    "Oracle": "divulge.oracles",
+    "OracleError": "divulge.errors",
+    "UnsupportedModel": "divulge.errors",
+    "Victim": "divulge.victim",
+}
+
+__all__ = [
+    "BudgetExhausted",
+    "CallableOracle",
+    "DivulgeError",
+    "GradientOracle",
+    "Ledger",
+    "NotPiecewiseLinear",
+    "Oracle",
+    "OracleError",
+    "UnsupportedModel",
+    "Victim",
+    "__version__",
+    "build_config",
+    "set_threads",
+    "threads",
+]
+
+
+class _Package(ModuleType):
+    """Lets a function keep its name when the submodule of the same name is imported."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in _LAZY and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'divulge' has no attribute {name!r}")
+    value = getattr(import_module(_LAZY[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,95 @@
+"""Reading a torch module's layers: from any forward() that is affine maps and ReLUs to plain matrices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import fx, nn
+
+from divulge import _core
+from divulge.affine import AffineForm, OneHiddenLayer, ReluNetwork
+from divulge.export_reader import FixedBatch
+from divulge.lowering_ops import AffineInterpreter
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass(frozen=True)
+class DenseLayers:
+    """A chain x -> W x + b with ReLUs between the layers and none after the last.
+
+    Attributes:
+        weights: one array of shape (out, in) a layer.
+        biases: one array of shape (out,) a layer.
+    """
+
+    weights: list[Array]
+    biases: list[Array]
+
+
+def lower(module: nn.Module, input_shape: Sequence[int], dtype: torch.dtype) -> DenseLayers | None:
+    """Return a module's layers in its own precision, or None where it is no plain chain.
+
+    A chain holds Linear, ReLU, flattening and reshaping, dropout in evaluation mode, and elementwise
+    affine steps with constants such as a normalisation or an evaluated BatchNorm1d; neighbouring affine
+    steps are multiplied out in float64. It may be written with modules, functions or tensor methods,
+    nested in any way.
+
+    Args:
+        module: in evaluation mode.
+        input_shape: the shape of one input.
+        dtype: precision of the arrays returned, torch.float32 or torch.float64.
+    """
+    network = trace(module, input_shape)
+    chain = None if network is None else network.chain()
+    if chain is None:
+        return None
+    kind = np.float32 if dtype == torch.float32 else np.float64
+    weights, biases = ([np.ascontiguousarray(a, dtype=kind) for a in part] for part in chain)
+    return DenseLayers(weights, biases)
+
+
+def one_hidden_layer(module: nn.Module, input_shape: Sequence[int]) -> OneHiddenLayer | None:
+    """Return a module as one hidden layer and an affine skip term in float64, or None where it is deeper."""
+    network = trace(module, input_shape)
+    return None if network is None else network.one_hidden_layer()
+
+
+def trace(module: nn.Module, input_shape: Sequence[int]) -> ReluNetwork | None:
+    """Return a module as affine maps and ReLUs, or None where its forward() does anything else."""
+    graph = _graph(module)
+    if graph is None:
+        return None
+    network = ReluNetwork(int(np.prod(input_shape)))
+    try:
+        output = AffineInterpreter(graph, network).run(AffineForm.of_source(0, tuple(input_shape)))
+    except Exception:
+        # Any forward() may fail in any way on a symbolic input; torch then runs the module as it is.
+        return None
+    if not isinstance(output, AffineForm) or len(output.shape) != 1:
+        return None
+    network.output = output
+    return network
+
+
+def native_network(layers: DenseLayers) -> Any:
+    """Return the layers as a network of the compiled core, or None where the core has none."""
+    name = "DenseNetwork32" if layers.weights[0].dtype == np.float32 else "DenseNetwork64"
+    build = getattr(_core, name, None)
+    return None if build is None else build(layers.weights, layers.biases)
+
+
+def _graph(module: nn.Module) -> fx.GraphModule | None:
+    """Return the operations of a module's forward(), or None where they depend on the data."""
+    if isinstance(module, FixedBatch):
+        module = module.module
+    if isinstance(module, fx.GraphModule):
+        return module
+    try:
+        return fx.symbolic_trace(module)
+    except Exception:
+        return None

@@ -1,0 +1,76 @@
+"""The ledger: what an oracle was asked, and how much it may still be asked."""
+
+from __future__ import annotations
+
+from operator import index
+
+from divulge.errors import BudgetExhausted
+
+
+class Ledger:
+    """Counts queries by kind and holds an optional budget.
+
+    Args:
+        budget: the most queries that may be charged in all, or None for no limit.
+
+    Raises:
+        ValueError: the budget is negative.
+        TypeError: the budget is not a whole number.
+    """
+
+    def __init__(self, budget: int | None = None) -> None:
+        self._budget = None if budget is None else _whole("a budget", budget)
+        self._by_kind: dict[str, int] = {}
+
+    @property
+    def total(self) -> int:
+        """Queries charged so far, of all kinds."""
+        return sum(self._by_kind.values())
+
+    @property
+    def by_kind(self) -> dict[str, int]:
+        """Queries charged so far for each kind of answer (a copy)."""
+        return dict(self._by_kind)
+
+    @property
+    def budget(self) -> int | None:
+        """The most queries that may be charged, or None."""
+        return self._budget
+
+    @property
+    def remaining(self) -> int | None:
+        """Queries that may still be charged, or None where there is no budget."""
+        return None if self._budget is None else self._budget - self.total
+
+    def charge(self, kind: str, n: int) -> None:
+        """Charge `n` queries of one kind.
+
+        Raises:
+            BudgetExhausted: fewer than `n` queries remain; nothing is charged then.
+            ValueError: `n` is negative.
+        """
+        n = _whole("a number of queries", n)
+        remaining = self.remaining
+        if remaining is not None and n > remaining:
+            raise BudgetExhausted(
+                f"the budget of {self._budget} queries ran out: {self.total} were asked "
+                f"and {n} more were needed, {remaining} remain"
+            )
+        if n:
+            self._by_kind[kind] = self._by_kind.get(kind, 0) + n
+
+    def __repr__(self) -> str:
+        return f"Ledger(total={self.total}, by_kind={self._by_kind}, budget={self._budget})"
+
+
+def _whole(name: str, value: int) -> int:
+    """Return a non-negative whole number, or raise."""
+    if isinstance(value, bool):
+        raise TypeError(f"expected {name} that is a whole number, got {value!r}")
+    try:
+        number = index(value)
+    except TypeError:
+        raise TypeError(f"expected {name} that is a whole number, got {value!r}") from None
+    if number < 0:
+        raise ValueError(f"expected {name} of at least 0, got {number}")
+    return number

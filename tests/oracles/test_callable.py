@@ -1,0 +1,74 @@
+import numpy as np
+import pytest
+import torch
+
+from divulge import BudgetExhausted, CallableOracle, OracleError
+
+
+def test_hands_over_points_and_output():
+    def remote(points, output):
+        assert points.dtype == np.float64
+        return points[:, output], np.eye(3)[[output] * len(points)]
+
+    values, gradients = CallableOracle(remote, 3, output_size=3).query(torch.tensor([[1, 2, 3]]), output=2)
+    np.testing.assert_array_equal(values, [3.0])
+    np.testing.assert_array_equal(gradients, [[0, 0, 1]])
+
+
+def test_gradients_alone():
+    oracle = CallableOracle(lambda points, output: 2 * points, 2, values=False)
+    values, gradients = oracle.query([[1.0, 2.0]])
+    assert values is None
+    np.testing.assert_array_equal(gradients, [[2, 4]])
+
+
+def test_gradients_alone_must_be_announced():
+    with pytest.raises(OracleError, match="returned ndarray; pass values=False"):
+        CallableOracle(lambda points, output: points, 2).query([[1.0, 2.0]])
+
+
+def test_tensors_of_any_kind_are_understood():
+    def remote(points, output):
+        x = torch.from_numpy(points).float().requires_grad_()
+        return (x**2).sum(1, keepdim=True), (2 * x).bfloat16()
+
+    values, gradients = CallableOracle(remote, 2).query([[1.0, 2.0]])
+    np.testing.assert_array_equal(values, [5.0])
+    np.testing.assert_array_equal(gradients, [[2, 4]])
+    assert values.dtype == gradients.dtype == np.float64
+
+
+def test_a_failure_is_named_and_counted():
+    def broken(points, output):
+        raise KeyError("token expired")
+
+    oracle = CallableOracle(broken, 2)
+    with pytest.raises(OracleError, match="failed on 3 points: KeyError: 'token expired'") as caught:
+        oracle.query(np.zeros((3, 2)))
+    assert isinstance(caught.value.__cause__, KeyError)
+    assert oracle.ledger.total == 3
+
+
+@pytest.mark.parametrize("error", [BudgetExhausted("over"), KeyboardInterrupt()])
+def test_budget_and_interrupts_pass_through(error):
+    def stop(points, output):
+        raise error
+
+    with pytest.raises(type(error)):
+        CallableOracle(stop, 2).query(np.zeros((3, 2)))
+
+
+def test_refuses_what_cannot_be():
+    with pytest.raises(TypeError, match="callable, got int"):
+        CallableOracle(3, 2)
+    with pytest.raises(ValueError, match="input_size of at least 1, got 0"):
+        CallableOracle(print, 0)
+    with pytest.raises(ValueError, match=r"float32 or torch.float64, got torch.int32"):
+        CallableOracle(print, 2, dtype=torch.int32)
+
+
+def test_defaults():
+    oracle = CallableOracle(print, 2)
+    assert oracle.dtype == torch.float64
+    assert oracle.domain is None
+    assert (oracle.output_size, oracle.output, oracle.kind) == (1, 0, "gradient")

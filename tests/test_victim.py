@@ -1,0 +1,168 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import divulge
+from divulge import UnsupportedModel, Victim
+
+
+@pytest.fixture
+def classifier():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 16), nn.ReLU(), nn.Dropout(), nn.Linear(16, 3))
+
+
+class Convolutional(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.fc = nn.Conv2d(1, 4, 3), nn.Linear(4 * 36, 3)
+
+    def forward(self, x):
+        return self.fc(torch.relu(self.conv(x)).flatten(1))
+
+
+def test_input_shape_comes_from_the_first_linear(classifier):
+    victim = Victim(classifier)
+    assert victim.input_shape == (64,)
+    assert (victim.input_size, victim.output_size, victim.dtype) == (64, 3, torch.float32)
+
+
+def test_puts_the_module_into_evaluation_mode(classifier):
+    assert not Victim(classifier.train()).module.training
+
+
+def test_takes_flat_and_shaped_points(classifier):
+    victim = Victim(classifier, (1, 8, 8))
+    points = torch.randn(5, 1, 8, 8)
+    expected = classifier(points).detach().numpy()
+    for given in (points, points.numpy(), points.reshape(5, 64), points.double().numpy().reshape(5, 64)):
+        values = victim.values(given)
+        assert values.dtype == np.float64
+        np.testing.assert_allclose(values, expected, atol=1e-6)
+    with pytest.raises(ValueError, match=r"expected points of shape \(n, 64\), got \(5, 8, 8\)"):
+        victim.values(points[:, 0])
+
+
+@pytest.mark.parametrize("lower", [True, False])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_values_and_gradients_are_those_of_autograd(classifier, dtype, lower):
+    victim = Victim(classifier.to(dtype), (1, 8, 8), lower=lower)
+    x = torch.randn(2500, 1, 8, 8, dtype=dtype, requires_grad=True)
+    column = classifier(x)[:, 2]
+    (expected,) = torch.autograd.grad(column.sum(), x)
+    values, gradients = victim.values_and_gradients(x, 2)
+    assert values.dtype == gradients.dtype == np.float64
+    tolerance = 1e-5 if dtype == torch.float32 else 1e-13
+    np.testing.assert_allclose(values, column.detach().numpy(), atol=tolerance)
+    np.testing.assert_allclose(gradients, expected.reshape(2500, 64).numpy(), atol=tolerance)
+    np.testing.assert_allclose(victim.values(x)[:, 2], values, atol=tolerance)
+
+
+def test_a_chain_runs_on_the_native_network_and_can_be_kept_from_it(classifier):
+    if not hasattr(divulge._core, "DenseNetwork32"):
+        pytest.skip("this build of the core has no DenseNetwork32")
+    victim = Victim(classifier)
+    assert victim.lowered
+    assert type(victim.network).__name__ == "DenseNetwork32"
+    assert not Victim(classifier, lower=False).lowered
+    assert type(Victim(classifier.double()).network).__name__ == "DenseNetwork64"
+
+
+def test_other_modules_run_through_torch():
+    module = Convolutional()
+    victim = Victim(module, (1, 8, 8))
+    assert not victim.lowered
+    points = torch.randn(7, 1, 8, 8)
+    np.testing.assert_array_equal(victim.values(points), module(points).detach().numpy())
+    assert victim.values_and_gradients(points, 0)[1].shape == (7, 64)
+    assert "torch" in repr(victim)
+
+
+def test_no_points_no_answers(classifier):
+    for victim in (Victim(classifier), Victim(classifier, lower=False)):
+        assert victim.values(np.zeros((0, 64))).shape == (0, 3)
+        values, gradients = victim.values_and_gradients(np.zeros((0, 64)), 0)
+        assert values.shape == (0,)
+        assert gradients.shape == (0, 64)
+
+
+def test_a_constant_function_has_no_gradient():
+    class Constant(nn.Module):
+        def forward(self, x):
+            return torch.ones(len(x), 2)
+
+    values, gradients = Victim(Constant(), (3,)).values_and_gradients(np.zeros((4, 3)), 1)
+    np.testing.assert_array_equal(values, np.ones(4))
+    np.testing.assert_array_equal(gradients, np.zeros((4, 3)))
+
+
+def test_parameters_and_points_are_left_as_they_were(classifier):
+    class Overwriting(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.fc = nn.Linear(4, 2)
+
+        def forward(self, x):
+            with torch.no_grad():
+                x.mul_(2)
+            return self.fc(x)
+
+    points = np.ones((3, 4), dtype=np.float32)
+    Victim(Overwriting(), lower=False).values(points)
+    np.testing.assert_array_equal(points, 1)
+    victim = Victim(classifier, lower=False)
+    victim.values_and_gradients(np.zeros((2, 64)), 0)
+    assert all(p.grad is None and p.requires_grad for p in classifier.parameters())
+
+
+def test_answers_inside_no_grad_and_inference_mode(classifier):
+    victim = Victim(classifier, lower=False)
+    points = np.ones((2, 64))
+    expected = victim.values_and_gradients(points, 1)[1]
+    for mode in (torch.no_grad(), torch.inference_mode()):
+        with mode:
+            np.testing.assert_array_equal(victim.values_and_gradients(points, 1)[1], expected)
+
+
+@pytest.mark.parametrize("output", [-1, 3])
+def test_refuses_an_output_that_is_not_there(classifier, output):
+    with pytest.raises(ValueError, match=f"from 0 to 2, got {output}"):
+        Victim(classifier).values_and_gradients(np.zeros((1, 64)), output)
+
+
+def test_refuses_what_is_no_module():
+    with pytest.raises(TypeError, match=r"torch.nn.Module, got list"):
+        Victim([nn.Linear(2, 2)])
+
+
+@pytest.mark.parametrize(
+    ("module", "shape", "message"),
+    [
+        (nn.Conv2d(1, 2, 3), None, r"pass input_shape="),
+        (Convolutional(), None, r"fails on inputs of shape \(n, 144\): .*; pass input_shape="),
+        (nn.Linear(4, 2), (5,), r"fails on inputs of shape \(n, 5\)"),
+        (nn.Sequential(nn.Linear(4, 1), nn.Flatten(0)), None, r"shape \(n, K\), got \(16,\) for n = 16"),
+        (nn.LSTM(4, 2), (4,), "expected a tensor of shape .* got tuple"),
+        (nn.Linear(4, 2).half(), None, r"float32 or float64, got torch.float16"),
+    ],
+)
+def test_refuses_modules_of_another_form(module, shape, message):
+    with pytest.raises(UnsupportedModel, match=message):
+        Victim(module, shape)
+
+
+@pytest.mark.parametrize("shape", [(), (0,), (3, -1)])
+def test_refuses_an_impossible_input_shape(shape):
+    with pytest.raises(ValueError, match="positive numbers, got"):
+        Victim(nn.Linear(3, 2), shape)
+
+
+def test_from_file_goes_by_suffix(tmp_path):
+    path = tmp_path / "model.pth"
+    path.write_bytes(b"")
+    with pytest.raises(UnsupportedModel, match=r"\*.onnx or \*.pt2 .*, got model.pth"):
+        Victim.from_file(path)
+    for name in ("model.onnx", "model.pt2"):
+        with pytest.raises(FileNotFoundError, match=name):
+            Victim.from_file(tmp_path / name)
