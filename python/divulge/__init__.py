@@ -9,6 +9,7 @@ from divulge._core import __version__
 from divulge.config import build_config, set_threads, threads
 
 if TYPE_CHECKING:
+    from divulge.compare import Comparison, compare
     from divulge.errors import (
         BudgetExhausted,
         DivulgeError,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _LAZY = {
     "BudgetExhausted": "divulge.errors",
     "CallableOracle": "divulge.oracles",
+    "Comparison": "divulge.compare",
     "DivulgeError": "divulge.errors",
     "GradientOracle": "divulge.oracles",
     "Ledger": "divulge.oracles",
@@ -31,11 +33,13 @@ _LAZY = {
     "OracleError": "divulge.errors",
     "UnsupportedModel": "divulge.errors",
     "Victim": "divulge.victim",
+    "compare": "divulge.compare",
 }
 
 __all__ = [
     "BudgetExhausted",
     "CallableOracle",
+    "Comparison",
     "DivulgeError",
     "GradientOracle",
     "Ledger",
@@ -46,6 +50,7 @@ __all__ = [
     "Victim",
     "__version__",
     "build_config",
+    "compare",
     "set_threads",
     "threads",
 ]

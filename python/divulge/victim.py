@@ -119,7 +119,7 @@ class Victim:
         Raises:
             ValueError: the points have another shape.
         """
-        matrix = self._own_precision(points)
+        matrix = self.as_points(points)
         if self.network is not None:
             return np.asarray(self.network.values(matrix), dtype=np.float64)
         with torch.inference_mode(False), torch.no_grad():
@@ -142,7 +142,7 @@ class Victim:
         """
         if not 0 <= output < self.output_size:
             raise ValueError(f"expected an output from 0 to {self.output_size - 1}, got {output}")
-        matrix = self._own_precision(points)
+        matrix = self.as_points(points)
         if self.network is not None:
             values, gradients = self.network.values_and_gradients(matrix, output)
             return np.asarray(values, dtype=np.float64), np.asarray(gradients, dtype=np.float64)
@@ -174,7 +174,7 @@ class Victim:
         """Return points (n, d) as a tensor (n, *input_shape) on the module's device."""
         return torch.from_numpy(part).reshape(len(part), *self.input_shape).to(self._device)
 
-    def _own_precision(self, points: Points) -> NDArray[Any]:
+    def as_points(self, points: Points) -> NDArray[Any]:
         """Return points as a matrix (n, d) in the victim's precision, a copy that may be overwritten."""
         matrix = as_matrix(points, self.input_size, self.input_shape)
         return matrix.astype(np.float32 if self.dtype == torch.float32 else np.float64)
@@ -182,7 +182,7 @@ class Victim:
     def _probe(self) -> NDArray[Any]:
         """A few fixed inputs of moderate size."""
         points = np.random.default_rng(0).standard_normal((16, self.input_size))
-        return self._own_precision(points)
+        return self.as_points(points)
 
     def _check_outputs(self, probe: NDArray[Any], guessed: bool) -> NDArray[np.float64]:
         """Run the probe and return its outputs, shape (16, K)."""

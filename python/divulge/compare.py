@@ -1,0 +1,161 @@
+"""How far a copy is from its victim: parameter by parameter, and output by output."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import torch
+from torch import nn
+
+from divulge.affine import Array, OneHiddenLayer
+from divulge.canonical import CanonicalForm, canonical_form, match, parameter_error, same_hyperplane
+from divulge.lowering import one_hidden_layer
+from divulge.victim import Victim
+
+if TYPE_CHECKING:
+    from divulge.points import Points
+
+_SAMPLE = 10_000
+# Two units of a victim are one where their hyperplanes agree to a few roundings.
+_MERGE = {torch.float32: 1e-5, torch.float64: 1e-12}
+
+
+class HoldsModule(Protocol):
+    """A result that carries its copy, such as a Reconstruction."""
+
+    @property
+    def module(self) -> nn.Module:
+        """The copy."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A copy against its victim; made by `compare`.
+
+    Attributes:
+        hidden_units: the copy's hidden units, or None where it does not have one hidden layer.
+        hidden_units_true: the victim's hidden units, dead and doubled ones too, or None likewise.
+        hidden_units_effective: those of them that its function shows: dead units are left out, units with one
+            hyperplane count once.
+        units_matched: how many of these the copy has, with the same hyperplane to 1e-3.
+        max_parameter_error: max|theta - theta^| over rows, offsets, output weights, bias and affine part in
+            canonical form; None where copy or victim does not have one hidden layer.
+        max_output_error: max|f - f^| over the given points and all outputs; a sample, no bound over all x.
+        output_range: largest minus smallest output of the victim on these points.
+        output_std: standard deviation of the victim's outputs about each output's mean.
+        agreement: the share of these points on which copy and victim name the same class, in [0, 1]; with one
+            output the class is its sign.
+        points: how many points were given.
+        matches: (unit of the victim, unit of the copy) for each matched pair with the same hyperplane, as
+            indices into the networks' own hidden layers.
+    """
+
+    hidden_units: int | None
+    hidden_units_true: int | None
+    hidden_units_effective: int | None
+    units_matched: int | None
+    max_parameter_error: float | None
+    max_output_error: float
+    output_range: float
+    output_std: float
+    agreement: float
+    points: int
+    matches: tuple[tuple[int, int], ...]
+
+
+def compare(
+    copy: nn.Module | HoldsModule,
+    victim: Victim,
+    data: Points | None = None,
+    *,
+    tolerance: float = 1e-3,
+) -> Comparison:
+    """Compare a copy with its victim.
+
+    Parameters are compared in canonical form: rows a_i of norm 1, their factors moved outwards into w_i,
+    units matched by the Hungarian method on (a_i, b_i, w_i). Dead units go into the bias, units with one
+    hyperplane are merged. A unit's sign is not always determined: w max(z, 0) = w z + w max(-z, 0), so a
+    copy with an affine part may hold the turned unit. Matched units are therefore given the victim's sign
+    first, what that takes goes into the copy's affine part, and the affine parts are compared with the
+    rest. A copy with one wrong sign and no affine part to make up for it shows it there.
+
+    Args:
+        copy: a module from (n, d) to (n, K), or a Reconstruction that holds one.
+        victim: the model that was copied.
+        data: points, shape (n, d) or (n, *input_shape); by default 10,000 standard normal ones, always the
+            same.
+        tolerance: how near two hyperplanes count as the same, for `units_matched` and `matches` alone.
+
+    Raises:
+        ValueError: the points, or the copy's answers to them, have another shape; or there are no points.
+    """
+    module = copy if isinstance(copy, nn.Module) else copy.module
+    points = _points(victim, data)
+    true, found = victim.values(points), _copy_values(module, victim, points)
+    units = _compare_units(module, victim, tolerance)
+    return Comparison(
+        **units,
+        max_output_error=float(np.abs(true - found).max()),
+        output_range=float(true.max() - true.min()),
+        output_std=float((true - true.mean(axis=0)).std()),
+        agreement=float((_classes(true) == _classes(found)).mean()),
+        points=len(points),
+    )
+
+
+def _compare_units(module: nn.Module, victim: Victim, tolerance: float) -> dict[str, Any]:
+    """The fields of a Comparison that need one hidden layer."""
+    ours = one_hidden_layer(module, (victim.input_size,))
+    theirs = one_hidden_layer(victim.module, victim.input_shape)
+    counts = {"hidden_units": _count(ours), "hidden_units_true": _count(theirs)}
+    if ours is None or theirs is None or ours.bias.shape != theirs.bias.shape:
+        effective = None if theirs is None else len(_canonical(theirs, victim).units)
+        nothing = {"units_matched": None, "max_parameter_error": None, "matches": ()}
+        return {**counts, **nothing, "hidden_units_effective": effective}
+    truth = _canonical(theirs, victim)
+    mine, their, copy = match(_canonical(ours, victim), truth)
+    same = same_hyperplane(copy, truth, mine, their, tolerance)
+    pairs = zip(truth.units[their[same]].tolist(), copy.units[mine[same]].tolist(), strict=True)
+    return {
+        **counts,
+        "hidden_units_effective": len(truth.units),
+        "units_matched": int(same.sum()),
+        "max_parameter_error": parameter_error(copy, truth, mine, their),
+        "matches": tuple(sorted(pairs)),
+    }
+
+
+def _count(net: OneHiddenLayer | None) -> int | None:
+    """Return the number of hidden units, or None."""
+    return None if net is None else len(net.offsets)
+
+
+def _canonical(net: OneHiddenLayer, victim: Victim) -> CanonicalForm:
+    """Return a network's canonical form, to the victim's precision."""
+    return canonical_form(net, _MERGE[victim.dtype])
+
+
+def _points(victim: Victim, data: Points | None) -> Array:
+    """Return the points to compare on, as the victim sees them: rounded to its precision."""
+    if data is None:
+        data = np.random.default_rng(0).standard_normal((_SAMPLE, victim.input_size))
+    points = victim.as_points(data)
+    if not len(points):
+        raise ValueError(f"expected at least one point to compare on, got shape {points.shape}")
+    return points.astype(np.float64)
+
+
+def _copy_values(module: nn.Module, victim: Victim, points: Array) -> Array:
+    """Return the copy's outputs, shape (n, K)."""
+    values = Victim(module, (victim.input_size,), lower=False).values(points)
+    if values.shape[1] != victim.output_size:
+        raise ValueError(f"expected a copy with {victim.output_size} outputs, got {values.shape[1]}")
+    return values
+
+
+def _classes(values: Array) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Return the class of each row: the largest output, or the sign of the only one."""
+    classes = values.argmax(axis=1) if values.shape[1] > 1 else (values[:, 0] > 0)
+    return classes.astype(np.int64)

@@ -1,0 +1,107 @@
+"""The data sets by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from divulge.datasets.fetch import locate
+from divulge.datasets.idx import read_idx
+
+# The last images of a fixed shuffle, a fifth of the digits.
+_DIGITS_TEST = 360
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Images in [0, 1] with their classes, split into a training and a test part.
+
+    Attributes:
+        name: the name under which `load` knows it.
+        train_inputs: float32, shape (n, 1, height, width).
+        train_targets: int64, shape (n,).
+        test_inputs: float32, shape (m, 1, height, width).
+        test_targets: int64, shape (m,).
+    """
+
+    name: str
+    train_inputs: torch.Tensor
+    train_targets: torch.Tensor
+    test_inputs: torch.Tensor
+    test_targets: torch.Tensor
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """The shape of one input."""
+        return tuple(self.train_inputs.shape[1:])
+
+    @property
+    def classes(self) -> int:
+        """The number of classes."""
+        return int(self.train_targets.max()) + 1
+
+
+def load(name: str) -> Dataset:
+    """Return a data set by its name: "digits", "mnist" or "fashion-mnist".
+
+    Raises:
+        ValueError: there is no data set of that name.
+        FileNotFoundError: its files are neither at hand nor can they be downloaded.
+    """
+    loaders: dict[str, Callable[[], Dataset]] = {
+        "digits": digits,
+        "mnist": mnist,
+        "fashion-mnist": fashion_mnist,
+    }
+    if name not in loaders:
+        raise ValueError(f"expected a data set named {', '.join(loaders)}, got {name!r}")
+    return loaders[name]()
+
+
+def digits() -> Dataset:
+    """The 1,797 digits of 8x8 pixels that come with scikit-learn; 360 of a fixed shuffle are for testing."""
+    from sklearn.datasets import load_digits
+
+    images, targets = load_digits(return_X_y=True)
+    order = np.random.default_rng(0).permutation(len(targets))
+    inputs = torch.from_numpy(images[order] / 16).float().reshape(-1, 1, 8, 8)
+    classes = torch.from_numpy(targets[order]).long()
+    cut = len(order) - _DIGITS_TEST
+    return Dataset("digits", inputs[:cut], classes[:cut], inputs[cut:], classes[cut:])
+
+
+def mnist() -> Dataset:
+    """MNIST: 60,000 training and 10,000 test digits of 28x28 pixels (LeCun, Cortes, Burges)."""
+    return _idx_dataset("mnist")
+
+
+def fashion_mnist() -> Dataset:
+    """Fashion-MNIST: 60,000 training and 10,000 test pictures of clothes, 28x28 (Zalando Research)."""
+    return _idx_dataset("fashion-mnist")
+
+
+def _idx_dataset(name: str) -> Dataset:
+    """Read the four IDX files of a data set in MNIST's form."""
+    train_inputs, train_targets = _idx_part(name, "train")
+    test_inputs, test_targets = _idx_part(name, "t10k")
+    return Dataset(name, train_inputs, train_targets, test_inputs, test_targets)
+
+
+def _idx_part(name: str, part: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return inputs and targets of one part."""
+    image_file = locate(name, f"{part}-images-idx3-ubyte.gz")
+    label_file = locate(name, f"{part}-labels-idx1-ubyte.gz")
+    images, labels = read_idx(image_file), read_idx(label_file)
+    if images.ndim != 3 or labels.shape != images.shape[:1]:
+        raise ValueError(
+            f"expected images (n, height, width) and n labels in {image_file.parent}, "
+            f"got shapes {images.shape} and {labels.shape}"
+        )
+    inputs = torch.from_numpy(images).float().div_(255).unsqueeze(1)
+    return inputs, torch.from_numpy(labels).long()
+
+
+NAMES = ("digits", "mnist", "fashion-mnist")

@@ -1,0 +1,66 @@
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from divulge.datasets import Dataset, digits, load
+from divulge.training import accuracy, train_classifier
+
+
+@pytest.fixture(scope="module")
+def data():
+    return digits()
+
+
+@pytest.fixture
+def few(data):
+    return Dataset(
+        "few", data.train_inputs[:50], data.train_targets[:50], data.test_inputs, data.test_targets
+    )
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_learns_the_digits(data, dtype):
+    module = train_classifier(32, data, dtype)
+    assert accuracy(module, data.test_inputs, data.test_targets) > 0.94
+    assert all(p.dtype == dtype for p in module.parameters())
+    assert not module.training
+
+
+def test_has_the_layers_that_were_asked_for(few):
+    module = train_classifier([7, 5], few, epochs=1)
+    names = [type(layer).__name__ for layer in module]
+    assert names == ["Flatten", "Linear", "ReLU", "Linear", "ReLU", "Linear"]
+    assert [tuple(module[i].weight.shape) for i in (1, 3, 5)] == [(7, 64), (5, 7), (10, 5)]
+
+
+def test_is_seeded_and_leaves_the_global_state_alone(few):
+    state = torch.get_rng_state()
+    one, again, other = (train_classifier(8, few, seed=seed, epochs=2) for seed in (1, 1, 2))
+    assert torch.equal(torch.get_rng_state(), state)
+    assert torch.equal(one[1].weight, again[1].weight)
+    assert not torch.equal(one[1].weight, other[1].weight)
+
+
+def test_trains_inside_no_grad(few):
+    with torch.no_grad():
+        module = train_classifier(8, few, epochs=1)
+    assert torch.equal(module[1].weight, train_classifier(8, few, epochs=1)[1].weight)
+
+
+def test_refuses_what_cannot_be(few):
+    for hidden in (0, [], [3, -1]):
+        with pytest.raises(ValueError, match="at least one unit"):
+            train_classifier(hidden, few)
+    with pytest.raises(ValueError, match="at least one epoch, got 0"):
+        train_classifier(8, few, epochs=0)
+
+
+@pytest.mark.slow
+def test_reaches_97_percent_on_mnist():
+    if not Path(os.environ.get("DIVULGE_DATA", ""), "mnist", "train-images-idx3-ubyte.gz").is_file():
+        pytest.skip("mnist is not in $DIVULGE_DATA/mnist")
+    data = load("mnist")
+    module = train_classifier(128, data, torch.float32, epochs=6, batch_size=128)
+    assert accuracy(module, data.test_inputs, data.test_targets) >= 0.97
