@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from importlib import metadata
 
@@ -39,3 +42,11 @@ def test_set_threads_is_seen_by_the_core(n: int, restored_threads: None) -> None
 def test_set_threads_refuses_less_than_one(n: int) -> None:
     with pytest.raises(ValueError, match=f"at least 1 thread, got {n}"):
         divulge.set_threads(n)
+
+
+@pytest.mark.parametrize(("value", "expected"), [("3", 3), ("0", None), ("2x", None)])
+def test_environment_sets_the_first_number_of_threads(value: str, expected: int | None) -> None:
+    command = [sys.executable, "-c", "from divulge import _core; print(_core.threads())"]
+    environment = {**os.environ, "DIVULGE_NUM_THREADS": value}
+    printed = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    assert int(printed) == (expected or len(os.sched_getaffinity(0)))

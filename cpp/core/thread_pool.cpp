@@ -140,8 +140,10 @@ class Pool {
 
 int initial_threads() {
   const char* text = std::getenv("DIVULGE_NUM_THREADS");
-  const int asked = text ? std::atoi(text) : 0;
-  return asked > 0 ? asked : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  char* rest = nullptr;
+  const long asked = text ? std::strtol(text, &rest, 10) : 0;
+  if (asked > 0 && asked <= 4096 && *rest == '\0') return static_cast<int>(asked);
+  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 }
 
 // Never destroyed: at exit workers may still be parked on its members. A forked child, where the workers do

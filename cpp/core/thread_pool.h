@@ -17,7 +17,7 @@ void parallel_for(std::size_t n, std::size_t grain,
                   const std::function<void(std::size_t, std::size_t)>& body);
 
 // How many threads parallel_for uses, the caller's included. At first DIVULGE_NUM_THREADS where the
-// environment holds a positive number, otherwise the number of processors that this process may use.
+// environment holds a number from 1 to 4096, otherwise the number of processors that this process may use.
 int threads();
 
 // Throws std::invalid_argument when n < 1. Waits for a parallel_for that is running; not to be called from a
