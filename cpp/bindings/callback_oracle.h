@@ -1,0 +1,36 @@
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+#include "core/oracle.h"
+
+namespace divulge::bindings {
+
+// The callback raised an exception. `error` is that exception; to be touched with the GIL held.
+class CallbackFailure : public OracleFailure {
+ public:
+  CallbackFailure(const std::string& text, std::shared_ptr<pybind11::object> exception)
+      : OracleFailure(text), error(std::move(exception)) {}
+  std::shared_ptr<pybind11::object> error;
+};
+
+// A Python callable as an oracle: points (n, d) -> (values (n,), gradients (n, d)), all float64 arrays. The GIL is
+// taken for each batch. What is no Exception (KeyboardInterrupt) passes through searches as it is.
+class __attribute__((visibility("hidden"))) CallbackOracle : public Oracle {
+ public:
+  CallbackOracle(pybind11::function fn, std::size_t input_size, bool float32);
+  ~CallbackOracle() override;
+
+  pybind11::object last_error() const { return error_; }
+
+ protected:
+  void answer(MatrixView<const double> points, Span<double> values, MatrixView<double> gradients) override;
+
+ private:
+  [[noreturn]] void fail(pybind11::error_already_set& error);
+
+  pybind11::function fn_;
+  pybind11::object error_ = pybind11::none();
+};
+
+}  // namespace divulge::bindings

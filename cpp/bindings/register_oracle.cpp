@@ -1,0 +1,76 @@
+#include <memory>
+
+#include "bindings/arrays.h"
+#include "bindings/callback_oracle.h"
+#include "bindings/register.h"
+#include "core/interrupt.h"
+#include "core/network_oracle.h"
+
+namespace py = pybind11;
+
+namespace divulge::bindings {
+namespace {
+
+// Ctrl-C. On threads other than Python's main one this finds nothing.
+void check_signals() {
+  const py::gil_scoped_acquire acquire;
+  if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+}
+
+template <class T>
+std::shared_ptr<AnyNetworkOracle> network_oracle(std::shared_ptr<DenseNetwork<T>> network, std::size_t output) {
+  return std::make_shared<NetworkOracle<T>>(std::move(network), output);
+}
+
+py::tuple query(Oracle& oracle, const Array<double>& points) {
+  const MatrixView<const double> x = matrix(points, "points");
+  Array<double> f = new_array<double>(x.rows), g = new_array<double>(x.rows, oracle.input_size());
+  const Span<double> f_view = span(f);
+  const MatrixView<double> g_view = view(g);
+  {
+    const py::gil_scoped_release release;
+    oracle.query(x, f_view, g_view);
+  }
+  return py::make_tuple(f, g);
+}
+
+py::object max_queries(const Oracle& oracle) {
+  if (oracle.max_queries() == Oracle::unlimited) return py::none();
+  return py::int_(oracle.max_queries());
+}
+
+void set_max_queries(Oracle& oracle, const py::object& value) {
+  const long long n = value.is_none() ? Oracle::unlimited : value.cast<long long>();
+  if (n < 0) throw std::invalid_argument("expected max_queries of 0 or more, or None, got " + std::to_string(n));
+  oracle.set_max_queries(n);
+}
+
+// An exception of a callback comes out as it went in.
+void translate(std::exception_ptr exception) {
+  try {
+    if (exception) std::rethrow_exception(exception);
+  } catch (const CallbackFailure& failure) {
+    PyErr_SetObject(py::type::handle_of(*failure.error).ptr(), failure.error->ptr());
+  }
+}
+
+}  // namespace
+
+void register_oracle(py::module_& m) {
+  set_interrupt_check(&check_signals);
+  py::register_local_exception_translator(&translate);
+  py::class_<Oracle, std::shared_ptr<Oracle>>(m, "Oracle")
+      .def("query", &query, py::arg("points"))
+      .def_property_readonly("input_size", &Oracle::input_size)
+      .def_property_readonly("queries", &Oracle::queries)
+      .def_property("max_queries", &max_queries, &set_max_queries);
+  py::class_<AnyNetworkOracle, Oracle, std::shared_ptr<AnyNetworkOracle>>(m, "NetworkOracle")
+      .def(py::init(&network_oracle<double>), py::arg("network"), py::arg("output") = 0)
+      .def(py::init(&network_oracle<float>), py::arg("network"), py::arg("output") = 0);
+  py::class_<CallbackOracle, Oracle, std::shared_ptr<CallbackOracle>>(m, "CallbackOracle")
+      .def(py::init<py::function, std::size_t, bool>(), py::arg("fn"), py::arg("input_size"),
+           py::arg("float32") = false)
+      .def_property_readonly("last_error", &CallbackOracle::last_error);
+}
+
+}  // namespace divulge::bindings

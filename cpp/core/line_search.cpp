@@ -1,0 +1,166 @@
+#include "core/line_search.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/line.h"
+
+namespace divulge {
+namespace {
+
+constexpr std::size_t first_intervals = 8;
+constexpr double step_over_noise = 2;      // a proof is asked this many error bounds away from the kink
+constexpr double step_over_epsilon = 32;   // and at least this many spacings of t
+constexpr double trusted_steps = 8;        // a proof given further off is asked for again, nearer
+constexpr double width_over_epsilon = 4;   // narrower intervals can not be split
+constexpr int most_misses = 3;
+
+// Each proof that missed the kink says that the noise is larger than was thought.
+double widening(int missed) { return static_cast<double>(1 << (3 * std::min(missed, most_misses))); }
+
+}  // namespace
+
+LineSearch::LineSearch(PieceStore& store, const LineSearchOptions& options) : store_(store), options_(options) {
+  const double scale = options_.scale;
+  const double a = std::atan(options_.low / scale), c = std::atan(options_.high / scale);
+  wanted_.push_back(rounded(options_.low));
+  for (std::size_t i = 1; i < first_intervals; ++i) {
+    const double t = rounded(scale * std::tan(a + (c - a) * static_cast<double>(i) / first_intervals));
+    if (t > wanted_.back() && t < options_.high) wanted_.push_back(t);
+  }
+  wanted_.push_back(rounded(options_.high));
+}
+
+double LineSearch::rounded(double t) const {
+  return options_.float32_abscissas ? static_cast<double>(static_cast<float>(t)) : t;
+}
+
+double LineSearch::reach(double t) const { return std::abs(t) + options_.scale; }
+
+double LineSearch::value_noise(const LineSample& a, const LineSample& b) const {
+  const double size = std::max(std::abs(a.value), std::abs(b.value));
+  return options_.noise * (size + steepest_ * std::max(reach(a.t), reach(b.t)));
+}
+
+void LineSearch::take(const std::vector<LineSample>& answers) {
+  if (answers.size() < wanted_.size()) complete_ = false;  // open_ loses the rest
+  for (const LineSample& sample : answers) steepest_ = std::max(steepest_, std::abs(sample.slope));
+  next_open_.clear();
+  next_wanted_.clear();
+  if (started_) {
+    for (std::size_t i = 0; i < answers.size(); ++i) split(open_[i], answers[i]);
+  } else {
+    start(answers);
+  }
+  open_.swap(next_open_);
+  wanted_.swap(next_wanted_);
+  if (wanted_.empty()) stop();
+}
+
+void LineSearch::stop() {
+  if (!wanted_.empty()) complete_ = false;
+  wanted_.clear();
+  open_.clear();
+  std::sort(kinks_.begin(), kinks_.end(), [](const Kink& a, const Kink& b) { return a.t < b.t; });
+  std::sort(unresolved_.begin(), unresolved_.end(), [](const Gap& a, const Gap& b) { return a.low < b.low; });
+}
+
+void LineSearch::start(const std::vector<LineSample>& answers) {
+  started_ = true;
+  if (answers.empty()) return;
+  base_ = answers.front();
+  has_base_ = true;
+  pieces_ = 1;
+  LineSample left = base_;
+  for (std::size_t i = 1; i < answers.size(); ++i) {
+    LineSample right = answers[i];
+    if (same(left, right)) {
+      store_.release(right.piece);
+      right.piece = left.piece;
+    } else {
+      ++pieces_;
+      Interval interval;
+      interval.left = left;
+      interval.right = right;
+      decide(interval);
+    }
+    left = right;
+  }
+}
+
+// Equal gradients do not suffice: after two kinks with opposite jumps the tangents are parallel.
+bool LineSearch::same(const LineSample& a, const LineSample& b) {
+  if (!store_.same_gradient(a, b)) return false;
+  const double distance = b.t - a.t;
+  const double error = std::abs(b.value - a.value - a.slope * distance);
+  return error <= 64 * value_noise(a, b) + options_.slope_tolerance * steepest_ * std::abs(distance);
+}
+
+void LineSearch::split(const Interval& interval, LineSample sample) {
+  Interval part = interval;
+  if (same(interval.left, sample)) {
+    store_.release(sample.piece);
+    sample.piece = interval.left.piece;
+    part.left = sample;
+    part.left_proven = interval.probe != Probe::bisect;
+    if (interval.probe == Probe::right) ++part.missed;
+    return decide(part);
+  }
+  if (same(interval.right, sample)) {
+    store_.release(sample.piece);
+    sample.piece = interval.right.piece;
+    part.right = sample;
+    part.right_proven = interval.probe != Probe::bisect;
+    if (interval.probe == Probe::left) ++part.missed;
+    return decide(part);
+  }
+  ++pieces_;
+  part.missed = 0;
+  part.right = sample;
+  part.left_proven = part.right_proven = interval.probe == Probe::right && interval.left_proven;
+  decide(part);
+  part.left = sample;
+  part.right = interval.right;
+  part.left_proven = part.right_proven = interval.probe == Probe::left && interval.right_proven;
+  decide(part);
+}
+
+void LineSearch::ask(Interval interval, Probe probe, double t) {
+  interval.probe = probe;
+  next_open_.push_back(interval);
+  next_wanted_.push_back(t);
+}
+
+void LineSearch::decide(Interval interval) {
+  const LineSample &a = interval.left, &c = interval.right;
+  const double jump = std::abs(a.slope - c.slope), width = c.t - a.t;
+  const double meet = jump > 0 ? kernels::tangents_meet(a.t, a.value, a.slope, c.t, c.value, c.slope) : c.t + width;
+  const double step = std::max(step_over_epsilon * options_.epsilon * reach(meet),
+                               jump > 0 ? step_over_noise * value_noise(a, c) / jump : 0.0) *
+                      widening(interval.missed);
+  const bool inside = meet >= a.t - step && meet <= c.t + step;
+  const double t = inside ? std::min(std::max(meet, a.t), c.t) : rounded(kernels::arctan_midpoint(a.t, c.t, options_.scale));
+  const bool narrow_enough = width <= options_.narrow * reach(t);
+  if (!inside) {
+    interval.left_proven = interval.right_proven = false;
+    interval.missed = 0;
+    if (width > width_over_epsilon * options_.epsilon * reach(t) && a.t < t && t < c.t)
+      ask(interval, Probe::bisect, t);
+    else
+      unresolved_.push_back({a.t, c.t});
+    return;
+  }
+  const auto proven = [&](double distance, bool asked) {
+    return narrow_enough || distance <= (asked ? trusted_steps : 2) * step;
+  };
+  const bool left = proven(t - a.t, interval.left_proven), right = proven(c.t - t, interval.right_proven);
+  if (left && right) {
+    kinks_.push_back({t, a.piece, c.piece});
+  } else if (!left && (right || t - a.t >= c.t - t)) {
+    ask(interval, Probe::left, rounded(t - step));
+  } else {
+    ask(interval, Probe::right, rounded(t + step));
+  }
+}
+
+}  // namespace divulge

@@ -1,0 +1,116 @@
+// DenseNetwork on a line x = u + t v, where the first layer is z = z_u + t z_v.
+#include <algorithm>
+
+#include "core/blas.h"
+#include "core/network.h"
+#include "core/simd.h"
+#include "kernels/relu.h"
+
+namespace divulge {
+namespace {
+
+constexpr std::size_t lanes = 8;
+
+// One hidden layer at one t. Partial sums in lanes, so that the loop can be vectorised without reordering a sum.
+template <class T>
+[[gnu::always_inline]] inline void one_layer(const T* z_u, const T* z_v, const T* w, std::size_t units, T t, T& value,
+                                             T& slope, std::uint8_t* active) {
+  T values[lanes] = {}, slopes[lanes] = {};
+  std::size_t i = 0;
+  for (; i + lanes <= units; i += lanes)
+    for (std::size_t k = 0; k < lanes; ++k)
+      kernels::relu_on_line(z_u[i + k], z_v[i + k], w[i + k], t, values[k], slopes[k], active[i + k]);
+  for (; i < units; ++i) kernels::relu_on_line(z_u[i], z_v[i], w[i], t, values[0], slopes[0], active[i]);
+  for (std::size_t k = 0; k < lanes; ++k) {
+    value += values[k];
+    slope += slopes[k];
+  }
+}
+
+DIVULGE_SIMD void one_layer_at(const float* z_u, const float* z_v, const float* w, std::size_t units, float t,
+                               float& value, float& slope, std::uint8_t* active) {
+  one_layer(z_u, z_v, w, units, t, value, slope, active);
+}
+
+DIVULGE_SIMD void one_layer_at(const double* z_u, const double* z_v, const double* w, std::size_t units, double t,
+                               double& value, double& slope, std::uint8_t* active) {
+  one_layer(z_u, z_v, w, units, t, value, slope, active);
+}
+
+// Rows 0 .. m-1 hold pre-activations z, rows m .. 2m-1 their slopes dz. Both become those after the ReLU.
+template <class T>
+void relu_and_pattern(MatrixView<T> z_and_slope, std::size_t m, MatrixView<std::uint8_t> patterns,
+                      std::size_t column) {
+  for (std::size_t i = 0; i < m; ++i)
+    for (std::size_t k = 0; k < z_and_slope.cols; ++k) {
+      const bool on = kernels::relu_active(z_and_slope(i, k));
+      patterns(i, column + k) = on;
+      if (!on) z_and_slope(i, k) = z_and_slope(m + i, k) = T(0);
+    }
+}
+
+}  // namespace
+
+template <class T>
+void DenseNetwork<T>::on_line(Span<const T> z_u, Span<const T> z_v, Span<const T> t, std::size_t output,
+                              Span<T> values, Span<T> slopes, MatrixView<std::uint8_t> patterns) const {
+  const std::size_t m = t.size, first = layers_.front().outputs;
+  const Layer<T>& last = layers_.back();
+  if (depth() == 0) {
+    for (std::size_t i = 0; i < m; ++i) values[i] = z_u[output] + t[i] * z_v[output], slopes[i] = z_v[output];
+    return;
+  }
+  const T* w = last.matrix().row(output).data;
+  std::fill(values.begin(), values.end(), last.bias[output]);
+  std::fill(slopes.begin(), slopes.end(), T(0));
+  if (depth() == 1) {
+    for (std::size_t i = 0; i < m; ++i)
+      one_layer_at(z_u.data, z_v.data, w, first, t[i], values[i], slopes[i], patterns.row(i).data);
+    return;
+  }
+  std::vector<T> x(2 * m * first), next;  // values over slopes: one gemm a layer carries both (forward mode)
+  for (std::size_t i = 0; i < m; ++i)
+    for (std::size_t k = 0; k < first; ++k) {
+      x[i * first + k] = z_u[k] + t[i] * z_v[k];
+      x[(m + i) * first + k] = z_v[k];
+    }
+  std::size_t column = 0;
+  for (std::size_t l = 0; l < depth(); ++l) {
+    const std::size_t width = layers_[l].outputs;
+    if (l > 0) {
+      next.assign(2 * m * width, T(0));
+      for (std::size_t i = 0; i < m; ++i) std::copy(layers_[l].bias.begin(), layers_[l].bias.end(), &next[i * width]);
+      gemm<T>(Op::none, Op::transpose, 1, {x.data(), 2 * m, layers_[l].inputs}, layers_[l].matrix(), 1,
+              MatrixView<T>{next.data(), 2 * m, width});
+      x.swap(next);
+    }
+    relu_and_pattern<T>({x.data(), 2 * m, width}, m, patterns, column);
+    column += width;
+  }
+  gemv<T>(Op::none, 1, {x.data(), m, last.inputs}, last.matrix().row(output), 1, values);
+  gemv<T>(Op::none, 1, {x.data() + m * last.inputs, m, last.inputs}, last.matrix().row(output), 0, slopes);
+}
+
+template <class T>
+void DenseNetwork<T>::values_and_slopes_on_line(Span<const T> u, Span<const T> v, Span<const T> t, std::size_t output,
+                                                Span<T> values, Span<T> slopes) const {
+  check_output(output);
+  const Layer<T>& layer = layers_.front();
+  std::vector<T> z_u = layer.bias, z_v(layer.outputs);
+  gemv<T>(Op::none, 1, layer.matrix(), u, 1, Span<T>{z_u.data(), z_u.size()});
+  gemv<T>(Op::none, 1, layer.matrix(), v, 0, Span<T>{z_v.data(), z_v.size()});
+  std::vector<std::uint8_t> patterns(t.size * hidden_units());
+  on_line({z_u.data(), z_u.size()}, {z_v.data(), z_v.size()}, t, output, values, slopes,
+          {patterns.data(), t.size, hidden_units()});
+}
+
+#define DIVULGE_INSTANTIATE(T)                                                                                       \
+  template void DenseNetwork<T>::on_line(Span<const T>, Span<const T>, Span<const T>, std::size_t, Span<T>, Span<T>, \
+                                         MatrixView<std::uint8_t>) const;                                            \
+  template void DenseNetwork<T>::values_and_slopes_on_line(Span<const T>, Span<const T>, Span<const T>, std::size_t, \
+                                                           Span<T>, Span<T>) const;
+DIVULGE_INSTANTIATE(float)
+DIVULGE_INSTANTIATE(double)
+#undef DIVULGE_INSTANTIATE
+
+}  // namespace divulge
