@@ -17,9 +17,11 @@ using Array = pybind11::array_t<T, pybind11::array::c_style | pybind11::array::f
 inline std::string shape_text(const pybind11::array& a) { return pybind11::str(a.attr("shape")); }
 
 // Throws std::invalid_argument naming `expected` when a has not ndim dimensions.
-inline void check_ndim(const pybind11::array& a, pybind11::ssize_t ndim, const char* name, const char* expected) {
+inline void check_ndim(const pybind11::array& a, pybind11::ssize_t ndim, const char* name,
+                       const char* expected) {
   if (a.ndim() != ndim)
-    throw std::invalid_argument(std::string("expected ") + name + " of shape " + expected + ", got " + shape_text(a));
+    throw std::invalid_argument(std::string("expected ") + name + " of shape " + expected + ", got " +
+                                shape_text(a));
 }
 
 inline std::size_t extent(const pybind11::array& a, pybind11::ssize_t axis) {
@@ -66,8 +68,8 @@ pybind11::array_t<T> shared(const T* data, std::size_t n, pybind11::handle owner
 
 template <class T>
 pybind11::array_t<T> shared(const T* data, std::size_t rows, std::size_t cols, pybind11::handle owner) {
-  return pybind11::array_t<T>({static_cast<pybind11::ssize_t>(rows), static_cast<pybind11::ssize_t>(cols)}, data,
-                              owner);
+  return pybind11::array_t<T>({static_cast<pybind11::ssize_t>(rows), static_cast<pybind11::ssize_t>(cols)},
+                              data, owner);
 }
 
 }  // namespace divulge::bindings

@@ -9,10 +9,11 @@ namespace py = pybind11;
 namespace divulge::bindings {
 namespace {
 
-double epsilon(bool float32) { return float32 ? 0x1p-23 : 0x1p-52; }
+double spacing(bool float32) { return float32 ? 0x1p-23 : 0x1p-52; }
 
 // Copies an answer of n rows and, for gradients, d columns.
-void copy_answer(const py::object& answer, const char* name, const std::vector<std::size_t>& shape, double* out) {
+void copy_answer(const py::object& answer, const char* name, const std::vector<std::size_t>& shape,
+                 double* out) {
   const Array<double> array = Array<double>::ensure(answer);
   if (!array) throw py::error_already_set();
   const std::vector<std::size_t> got(array.shape(), array.shape() + array.ndim());
@@ -30,7 +31,7 @@ void copy_answer(const py::object& answer, const char* name, const std::vector<s
 }  // namespace
 
 CallbackOracle::CallbackOracle(py::function fn, std::size_t input_size, bool float32)
-    : Oracle(input_size, epsilon(float32)), fn_(std::move(fn)) {}
+    : Oracle(input_size, spacing(float32)), fn_(std::move(fn)) {}
 
 CallbackOracle::~CallbackOracle() {
   const py::gil_scoped_acquire acquire;
@@ -42,13 +43,15 @@ void CallbackOracle::fail(py::error_already_set& error) {
   if (!error.matches(PyExc_Exception)) throw error;
   error_ = error.value();
   const std::string name = py::str(error.type().attr("__name__")), text = py::str(error.value());
-  throw CallbackFailure(name + ": " + text, std::shared_ptr<py::object>(new py::object(error.value()), [](auto* e) {
+  throw CallbackFailure(name + ": " + text,
+                        std::shared_ptr<py::object>(new py::object(error.value()), [](auto* e) {
                           const py::gil_scoped_acquire acquire;
                           delete e;
                         }));
 }
 
-void CallbackOracle::answer(MatrixView<const double> points, Span<double> values, MatrixView<double> gradients) {
+void CallbackOracle::answer(MatrixView<const double> points, Span<double> values,
+                            MatrixView<double> gradients) {
   const py::gil_scoped_acquire acquire;
   try {
     Array<double> batch = new_array<double>(points.rows, points.cols);

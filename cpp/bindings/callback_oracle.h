@@ -2,6 +2,9 @@
 
 #include <pybind11/pybind11.h>
 
+#include <memory>
+#include <string>
+
 #include "core/oracle.h"
 
 namespace divulge::bindings {
@@ -9,13 +12,13 @@ namespace divulge::bindings {
 // The callback raised an exception. `error` is that exception; to be touched with the GIL held.
 class CallbackFailure : public OracleFailure {
  public:
-  CallbackFailure(const std::string& text, std::shared_ptr<pybind11::object> exception)
-      : OracleFailure(text), error(std::move(exception)) {}
+  CallbackFailure(const std::string& text, std::shared_ptr<pybind11::object> raised)
+      : OracleFailure(text), error(std::move(raised)) {}
   std::shared_ptr<pybind11::object> error;
 };
 
-// A Python callable as an oracle: points (n, d) -> (values (n,), gradients (n, d)), all float64 arrays. The GIL is
-// taken for each batch. What is no Exception (KeyboardInterrupt) passes through searches as it is.
+// A Python callable as an oracle: points (n, d) -> (values (n,), gradients (n, d)), all float64 arrays. The
+// GIL is taken for each batch. What is no Exception (KeyboardInterrupt) passes through searches as it is.
 class __attribute__((visibility("hidden"))) CallbackOracle : public Oracle {
  public:
   CallbackOracle(pybind11::function fn, std::size_t input_size, bool float32);

@@ -5,4 +5,8 @@
 PYBIND11_MODULE(_core, m) {
   m.doc() = "The compiled core of divulge.";
   divulge::bindings::register_config(m);
+  divulge::bindings::register_network(m);
+  divulge::bindings::register_oracle(m);
+  divulge::bindings::register_search(m);
+  divulge::bindings::register_solve(m);
 }

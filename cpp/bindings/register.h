@@ -6,5 +6,9 @@
 namespace divulge::bindings {
 
 void register_config(pybind11::module_& m);
+void register_network(pybind11::module_& m);
+void register_oracle(pybind11::module_& m);
+void register_search(pybind11::module_& m);
+void register_solve(pybind11::module_& m);
 
 }  // namespace divulge::bindings

@@ -24,10 +24,11 @@ Layer<T> layer(const Array<T>& weight, const Array<T>& bias) {
 }
 
 template <class T>
-std::shared_ptr<DenseNetwork<T>> network(const std::vector<Array<T>>& weights, const std::vector<Array<T>>& biases) {
+std::shared_ptr<DenseNetwork<T>> network(const std::vector<Array<T>>& weights,
+                                         const std::vector<Array<T>>& biases) {
   if (weights.size() != biases.size())
-    throw std::invalid_argument("expected as many biases as weights (" + std::to_string(weights.size()) + "), got " +
-                                std::to_string(biases.size()));
+    throw std::invalid_argument("expected as many biases as weights (" + std::to_string(weights.size()) +
+                                "), got " + std::to_string(biases.size()));
   std::vector<Layer<T>> layers;
   for (std::size_t i = 0; i < weights.size(); ++i) layers.push_back(layer(weights[i], biases[i]));
   return std::make_shared<DenseNetwork<T>>(std::move(layers));
@@ -36,8 +37,8 @@ std::shared_ptr<DenseNetwork<T>> network(const std::vector<Array<T>>& weights, c
 template <class T>
 void check_points(const DenseNetwork<T>& self, const Array<T>& points) {
   if (points.ndim() != 2 || extent(points, 1) != self.input_size())
-    throw std::invalid_argument("expected points of shape (n, " + std::to_string(self.input_size()) + "), got " +
-                                shape_text(points));
+    throw std::invalid_argument("expected points of shape (n, " + std::to_string(self.input_size()) +
+                                "), got " + shape_text(points));
 }
 
 template <class T>
@@ -75,8 +76,8 @@ py::tuple values_and_slopes_on_line(const DenseNetwork<T>& self, const Array<T>&
                                     const Array<T>& t, std::size_t output) {
   for (const Array<T>& x : {u, v})
     if (x.ndim() != 1 || extent(x, 0) != self.input_size())
-      throw std::invalid_argument("expected u and v of shape (" + std::to_string(self.input_size()) + ",), got " +
-                                  shape_text(x));
+      throw std::invalid_argument("expected u and v of shape (" + std::to_string(self.input_size()) +
+                                  ",), got " + shape_text(x));
   const Span<const T> abscissas = vector(t, "t");
   Array<T> f = new_array<T>(abscissas.size), s = new_array<T>(abscissas.size);
   self.values_and_slopes_on_line(vector(u, "u"), vector(v, "v"), abscissas, output, span(f), span(s));
@@ -93,8 +94,8 @@ void register_as(py::module_& m, const char* name) {
       .def_property_readonly("hidden_sizes", &hidden_sizes<T>)
       .def("values", &values<T>, py::arg("points"))
       .def("values_and_gradients", &values_and_gradients<T>, py::arg("points"), py::arg("output"))
-      .def("values_and_slopes_on_line", &values_and_slopes_on_line<T>, py::arg("u"), py::arg("v"), py::arg("t"),
-           py::arg("output"));
+      .def("values_and_slopes_on_line", &values_and_slopes_on_line<T>, py::arg("u"), py::arg("v"),
+           py::arg("t"), py::arg("output"));
 }
 
 }  // namespace

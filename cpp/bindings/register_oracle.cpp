@@ -18,7 +18,8 @@ void check_signals() {
 }
 
 template <class T>
-std::shared_ptr<AnyNetworkOracle> network_oracle(std::shared_ptr<DenseNetwork<T>> network, std::size_t output) {
+std::shared_ptr<AnyNetworkOracle> network_oracle(std::shared_ptr<DenseNetwork<T>> network,
+                                                 std::size_t output) {
   return std::make_shared<NetworkOracle<T>>(std::move(network), output);
 }
 
@@ -41,7 +42,8 @@ py::object max_queries(const Oracle& oracle) {
 
 void set_max_queries(Oracle& oracle, const py::object& value) {
   const long long n = value.is_none() ? Oracle::unlimited : value.cast<long long>();
-  if (n < 0) throw std::invalid_argument("expected max_queries of 0 or more, or None, got " + std::to_string(n));
+  if (n < 0)
+    throw std::invalid_argument("expected max_queries of 0 or more, or None, got " + std::to_string(n));
   oracle.set_max_queries(n);
 }
 

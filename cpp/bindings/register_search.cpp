@@ -19,7 +19,8 @@ std::vector<double> for_lines(const Array<double>& x, std::size_t lines, const c
 }
 
 KinkSearchResult search(Oracle& oracle, const Array<double>& origins, const Array<double>& directions,
-                        const Array<double>& low, const Array<double>& high, long long max_queries, double tolerance) {
+                        const Array<double>& low, const Array<double>& high, long long max_queries,
+                        double tolerance) {
   const MatrixView<const double> u = matrix(origins, "origins"), v = matrix(directions, "directions");
   KinkSearchOptions options;
   options.low = for_lines(low, u.rows, "low");
@@ -33,7 +34,7 @@ KinkSearchResult search(Oracle& oracle, const Array<double>& origins, const Arra
 const KinkSearchResult& result_of(const py::object& self) { return self.cast<const KinkSearchResult&>(); }
 
 template <class T>
-auto shared_vector(std::vector<T> KinkSearchResult::*member) {
+auto shared_vector(std::vector<T> KinkSearchResult::* member) {
   return [member](const py::object& self) {
     const std::vector<T>& x = result_of(self).*member;
     return shared(x.data(), x.size(), self);

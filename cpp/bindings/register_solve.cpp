@@ -51,7 +51,7 @@ std::vector<OneLayerCopy> batch(const std::vector<std::shared_ptr<Oracle>>& orac
 }
 
 template <class T, class Class>
-auto shared_vector(std::vector<T> Class::*member) {
+auto shared_vector(std::vector<T> Class::* member) {
   return [member](const py::object& self) {
     const std::vector<T>& x = self.cast<const Class&>().*member;
     return shared(x.data(), x.size(), self);

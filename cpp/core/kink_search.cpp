@@ -39,17 +39,19 @@ void check(const Oracle& oracle, MatrixView<const double> origins, MatrixView<co
   for (const MatrixView<const double>& m : {origins, directions})
     if (m.rows != origins.rows || m.cols != oracle.input_size())
       fail("expected origins and directions of shape (" + std::to_string(origins.rows) + ", " +
-           std::to_string(oracle.input_size()) + "), got (" + std::to_string(m.rows) + ", " + std::to_string(m.cols) + ")");
+           std::to_string(oracle.input_size()) + "), got (" + std::to_string(m.rows) + ", " +
+           std::to_string(m.cols) + ")");
   if (options.low.size() != origins.rows || options.high.size() != origins.rows)
     fail("expected " + std::to_string(origins.rows) + " t ranges, got " + std::to_string(options.low.size()));
   for (std::size_t i = 0; i < origins.rows; ++i) {
     const double low = options.low[i], high = options.high[i];
     if (!std::isfinite(low) || !std::isfinite(high) || !(low < high))
-      fail("line " + std::to_string(i) + ": expected finite low < high, got " + std::to_string(low) + " and " +
-           std::to_string(high));
+      fail("line " + std::to_string(i) + ": expected finite low < high, got " + std::to_string(low) +
+           " and " + std::to_string(high));
     const double length = norm(directions.row(i));
     if (!(length > 0) || !std::isfinite(length) || !std::isfinite(norm(origins.row(i))))
-      fail("line " + std::to_string(i) + ": expected a finite origin and a finite direction that is not zero");
+      fail("line " + std::to_string(i) +
+           ": expected a finite origin and a finite direction that is not zero");
   }
   if (!(options.tolerance >= 0 && options.tolerance < 1))
     fail("expected a tolerance in [0, 1), got " + std::to_string(options.tolerance));
@@ -59,14 +61,15 @@ double gradient_tolerance(const Oracle& oracle, double tolerance) {
   return std::max(tolerance, oracle.single_precision() ? 4e-6 : 1e-11);
 }
 
+// rounding: error of the oracle's values on a line, in its epsilon.
 LineSearchOptions line_options(const Oracle& oracle, const Lines& lines, const KinkSearchOptions& options,
-                               std::size_t i) {
+                               double rounding, std::size_t i) {
   LineSearchOptions line;
   const double origin = norm(lines.u().row(i)), direction = norm(lines.v().row(i));
   line.low = options.low[i];
   line.high = options.high[i];
   line.scale = origin > 0 ? origin / direction : 1.0;
-  line.noise = std::max(options.tolerance, 0.5 * oracle.epsilon());
+  line.noise = std::max(options.tolerance, rounding * oracle.epsilon());
   line.slope_tolerance = gradient_tolerance(oracle, options.tolerance);
   line.epsilon = oracle.epsilon();
   line.narrow = oracle.single_precision() ? 64 * oracle.epsilon() : 1e-9;
@@ -88,12 +91,13 @@ struct PieceOrder {
 
 // Rows first, ... of the result are this line's.
 template <class Task>
-void write_line(const Task& task, const Lines& lines, std::size_t i, std::size_t first, KinkSearchResult& result) {
+void write_line(const Task& task, const Lines& lines, std::size_t i, std::size_t first,
+                KinkSearchResult& result) {
   const LineSearch& search = task.search;
   if (!search.has_base()) return;
   const std::size_t d = lines.d;
   const PieceOrder order(search);
-  std::vector<double> gradients(order.pieces.size() * d);
+  const Buffer gradients(order.pieces.size() * d);
   const MatrixView<double> g{gradients.data(), order.pieces.size(), d};
   task.gradients(order.pieces, g);
   std::copy_n(g.data, d, &result.base_gradients[i * d]);
@@ -122,7 +126,8 @@ void write_result(const Tasks& tasks, const Lines& lines, KinkSearchResult& resu
     first[i + 1] = first[i] + search.kinks().size();
     result.complete_lines.push_back(search.complete());
     result.complete = result.complete && search.complete();
-    for (const LineSearch::Gap& gap : search.unresolved()) result.unresolved.push_back({i, gap.low, gap.high});
+    for (const LineSearch::Gap& gap : search.unresolved())
+      result.unresolved.push_back({i, gap.low, gap.high});
   }
   const std::size_t m = first.back();
   result.line.resize(m);
@@ -150,23 +155,24 @@ KinkSearchResult search_all(Oracle& oracle, const Lines& lines, const Tasks& tas
 
 }  // namespace
 
-KinkSearchResult kink_search(Oracle& oracle, MatrixView<const double> origins, MatrixView<const double> directions,
-                             const KinkSearchOptions& options) {
+KinkSearchResult kink_search(Oracle& oracle, MatrixView<const double> origins,
+                             MatrixView<const double> directions, const KinkSearchOptions& options) {
   check(oracle, origins, directions, options);
   const Lines lines{as_seen(oracle, origins), as_seen(oracle, directions), origins.rows, origins.cols};
   const double tolerance = gradient_tolerance(oracle, options.tolerance);
   std::vector<std::unique_ptr<Line>> cheap = oracle.lines(lines.u(), lines.v());
   PatternTasks pattern_tasks;
   for (std::size_t i = 0; i < cheap.size(); ++i) {
-    LineSearchOptions line = line_options(oracle, lines, options, i);
+    LineSearchOptions line = line_options(oracle, lines, options, 0.5, i);
     line.float32_abscissas = oracle.single_precision();
     pattern_tasks.push_back(std::make_unique<PatternTask>(std::move(cheap[i]), lines.d, tolerance, line));
   }
   if (!pattern_tasks.empty()) return search_all(oracle, lines, pattern_tasks, options.max_queries);
   AnswerTasks answer_tasks;
+  const double rounding = oracle.single_precision() ? 0.5 : 4;  // that of u + t v is part of it
   for (std::size_t i = 0; i < lines.count; ++i)
     answer_tasks.push_back(std::make_unique<AnswerTask>(lines.u().row(i), lines.v().row(i), tolerance,
-                                                        line_options(oracle, lines, options, i)));
+                                                        line_options(oracle, lines, options, rounding, i)));
   return search_all(oracle, lines, answer_tasks, options.max_queries);
 }
 

@@ -42,14 +42,14 @@ void solve(MatrixView<const double> a, MatrixView<const double> b, MatrixView<do
 
 void check(const char* what, std::size_t got, std::size_t expected) {
   if (got != expected)
-    throw std::invalid_argument("least squares: expected " + std::to_string(expected) + " " + what + ", got " +
-                                std::to_string(got));
+    throw std::invalid_argument("least squares: expected " + std::to_string(expected) + " " + what +
+                                ", got " + std::to_string(got));
 }
 
 }  // namespace
 
-void least_squares(std::size_t count, MatrixView<const double> a, MatrixView<const double> b, MatrixView<double> x,
-                   Span<double> residuals, Span<double> conditions) {
+void least_squares(std::size_t count, MatrixView<const double> a, MatrixView<const double> b,
+                   MatrixView<double> x, Span<double> residuals, Span<double> conditions) {
   const std::size_t m = count > 0 ? a.rows / count : 0, n = a.cols;
   check("rows of a", a.rows, count * m);
   check("rows of b", b.rows, a.rows);
@@ -58,8 +58,8 @@ void least_squares(std::size_t count, MatrixView<const double> a, MatrixView<con
   check("residuals", residuals.size, count);
   check("conditions", conditions.size, count);
   if (count > 0 && m < n)
-    throw std::invalid_argument("least squares: expected at least as many rows as columns, got " + std::to_string(m) +
-                                " by " + std::to_string(n));
+    throw std::invalid_argument("least squares: expected at least as many rows as columns, got " +
+                                std::to_string(m) + " by " + std::to_string(n));
   parallel_for(count, 1, [&](std::size_t begin, std::size_t end) {
     for (std::size_t i = begin; i < end; ++i)
       solve(a.row_range(i * m, (i + 1) * m), b.row_range(i * m, (i + 1) * m), x.row_range(i * n, (i + 1) * n),
@@ -71,15 +71,16 @@ SignPattern sign_pattern(MatrixView<const double> jumps, Span<const double> grad
   const std::size_t h = jumps.rows, d = jumps.cols;
   check("gradient entries", gradient.size, d);
   if (h > d)
-    throw std::invalid_argument("sign pattern: expected at most as many jumps as inputs (" + std::to_string(d) +
-                                "), got " + std::to_string(h));
+    throw std::invalid_argument("sign pattern: expected at most as many jumps as inputs (" +
+                                std::to_string(d) + "), got " + std::to_string(h));
   std::vector<double> columns(d * h), rhs(d);
   for (std::size_t i = 0; i < h; ++i)
     for (std::size_t j = 0; j < d; ++j) columns[j * h + i] = jumps(i, j);
   for (std::size_t j = 0; j < d; ++j) rhs[j] = -gradient[j];
   SignPattern pattern;
   pattern.beta.resize(h);
-  solve({columns.data(), d, h}, {rhs.data(), d, 1}, {pattern.beta.data(), h, 1}, pattern.residual, pattern.condition);
+  solve({columns.data(), d, h}, {rhs.data(), d, 1}, {pattern.beta.data(), h, 1}, pattern.residual,
+        pattern.condition);
   pattern.binary = pattern.residual <= tolerance &&
                    std::all_of(pattern.beta.begin(), pattern.beta.end(), [&](double beta) {
                      return std::min(std::abs(beta), std::abs(beta - 1)) <= tolerance;

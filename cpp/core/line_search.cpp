@@ -9,10 +9,10 @@ namespace divulge {
 namespace {
 
 constexpr std::size_t first_intervals = 8;
-constexpr double step_over_noise = 2;      // a proof is asked this many error bounds away from the kink
-constexpr double step_over_epsilon = 32;   // and at least this many spacings of t
-constexpr double trusted_steps = 8;        // a proof given further off is asked for again, nearer
-constexpr double width_over_epsilon = 4;   // narrower intervals can not be split
+constexpr double step_over_noise = 2;     // a proof is asked this many error bounds away from the kink
+constexpr double step_over_epsilon = 32;  // and at least this many spacings of t
+constexpr double trusted_steps = 8;       // a proof given further off is asked for again, nearer
+constexpr double width_over_epsilon = 4;  // narrower intervals can not be split
 constexpr int most_misses = 3;
 
 // Each proof that missed the kink says that the noise is larger than was thought.
@@ -20,7 +20,8 @@ double widening(int missed) { return static_cast<double>(1 << (3 * std::min(miss
 
 }  // namespace
 
-LineSearch::LineSearch(PieceStore& store, const LineSearchOptions& options) : store_(store), options_(options) {
+LineSearch::LineSearch(PieceStore& store, const LineSearchOptions& options)
+    : store_(store), options_(options) {
   const double scale = options_.scale;
   const double a = std::atan(options_.low / scale), c = std::atan(options_.high / scale);
   wanted_.push_back(rounded(options_.low));
@@ -131,36 +132,49 @@ void LineSearch::ask(Interval interval, Probe probe, double t) {
   next_wanted_.push_back(t);
 }
 
+LineSearch::Meeting LineSearch::meeting(const Interval& interval) const {
+  const LineSample &a = interval.left, &c = interval.right;
+  const double jump = std::abs(a.slope - c.slope);
+  if (!(jump > 0)) return {c.t, step_over_epsilon * options_.epsilon * reach(c.t), false, false};
+  const double t = kernels::tangents_meet(a.t, a.value, a.slope, c.t, c.value, c.slope);
+  const double step =
+      std::max(step_over_epsilon * options_.epsilon * reach(t), step_over_noise * value_noise(a, c) / jump);
+  const auto inside = [&](double slack) { return t >= a.t - slack && t <= c.t + slack; };
+  const double wide = step * widening(interval.missed);
+  return {std::min(std::max(t, a.t), c.t), wide, inside(wide), inside(step * widening(most_misses))};
+}
+
 void LineSearch::decide(Interval interval) {
   const LineSample &a = interval.left, &c = interval.right;
-  const double jump = std::abs(a.slope - c.slope), width = c.t - a.t;
-  const double meet = jump > 0 ? kernels::tangents_meet(a.t, a.value, a.slope, c.t, c.value, c.slope) : c.t + width;
-  const double step = std::max(step_over_epsilon * options_.epsilon * reach(meet),
-                               jump > 0 ? step_over_noise * value_noise(a, c) / jump : 0.0) *
-                      widening(interval.missed);
-  const bool inside = meet >= a.t - step && meet <= c.t + step;
-  const double t = inside ? std::min(std::max(meet, a.t), c.t) : rounded(kernels::arctan_midpoint(a.t, c.t, options_.scale));
-  const bool narrow_enough = width <= options_.narrow * reach(t);
-  if (!inside) {
+  const Meeting meet = meeting(interval);
+  if (!meet.inside) return bisect(interval, meet);
+  const bool narrow = c.t - a.t <= options_.narrow * reach(meet.t);
+  const auto proven = [&](double distance, bool asked) {
+    return narrow || distance <= (asked ? trusted_steps : 2) * meet.step;
+  };
+  const bool left = proven(meet.t - a.t, interval.left_proven);
+  const bool right = proven(c.t - meet.t, interval.right_proven);
+  if (left && right) {
+    kinks_.push_back({meet.t, a.piece, c.piece});
+  } else if (!left && (right || meet.t - a.t >= c.t - meet.t)) {
+    ask(interval, Probe::left, rounded(meet.t - meet.step));
+  } else {
+    ask(interval, Probe::right, rounded(meet.t + meet.step));
+  }
+}
+
+void LineSearch::bisect(Interval interval, const Meeting& meet) {
+  const double low = interval.left.t, high = interval.right.t;
+  const double t = rounded(kernels::arctan_midpoint(low, high, options_.scale));
+  if (high - low > width_over_epsilon * options_.epsilon * reach(t) && low < t && t < high) {
     interval.left_proven = interval.right_proven = false;
     interval.missed = 0;
-    if (width > width_over_epsilon * options_.epsilon * reach(t) && a.t < t && t < c.t)
-      ask(interval, Probe::bisect, t);
-    else
-      unresolved_.push_back({a.t, c.t});
-    return;
+    return ask(interval, Probe::bisect, t);
   }
-  const auto proven = [&](double distance, bool asked) {
-    return narrow_enough || distance <= (asked ? trusted_steps : 2) * step;
-  };
-  const bool left = proven(t - a.t, interval.left_proven), right = proven(c.t - t, interval.right_proven);
-  if (left && right) {
-    kinks_.push_back({t, a.piece, c.piece});
-  } else if (!left && (right || t - a.t >= c.t - t)) {
-    ask(interval, Probe::left, rounded(t - step));
-  } else {
-    ask(interval, Probe::right, rounded(t + step));
-  }
+  if (meet.close)
+    kinks_.push_back({meet.t, interval.left.piece, interval.right.piece});
+  else
+    unresolved_.push_back({low, high});
 }
 
 }  // namespace divulge

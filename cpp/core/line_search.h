@@ -5,8 +5,8 @@
 
 namespace divulge {
 
-// An answer on a line x = u + t v: value, slope g.v, and the number of the linear piece it lies in, which stands for
-// the gradient g.
+// An answer on a line x = u + t v: value, slope g.v, and the number of the linear piece it lies in, which
+// stands for the gradient g.
 struct LineSample {
   double t = 0, value = 0, slope = 0;
   std::size_t piece = 0;
@@ -23,20 +23,21 @@ class PieceStore {
 };
 
 struct LineSearchOptions {
-  double low = 0, high = 0;     // t range
-  double scale = 1;             // |u| / |v|: bisection is even in arctan(t / scale)
-  double noise = 0;             // rounding error of a value at t, relative to |value| + |slope| (|t| + scale)
-  double slope_tolerance = 0;   // error of a slope, relative to the largest one
-  double epsilon = 0;           // spacing of t, relative to |t| + scale
-  double narrow = 0;            // ends this close, relative to |t| + scale, prove the kink between them
+  double low = 0, high = 0;    // t range
+  double scale = 1;            // |u| / |v|: bisection is even in arctan(t / scale)
+  double noise = 0;            // rounding error of a value at t, relative to |value| + |slope| (|t| + scale)
+  double slope_tolerance = 0;  // error of a slope, relative to the largest one
+  double epsilon = 0;          // spacing of t, relative to |t| + scale
+  double narrow = 0;           // ends this close, relative to |t| + scale, prove the kink between them
   bool float32_abscissas = false;
 };
 
-// The search for all kinks of a piecewise-linear function on one line, as a machine that says where it wants answers
-// and is then given them. Intervals whose ends lie in different pieces are open. If one kink lies between, the
-// tangents at the ends meet exactly there (Eisner and Severance 1976); without convexity that proves nothing, so a
-// kink is accepted only when points just left and just right of it are found to lie in the two pieces. A new piece splits the
-// interval. Where the tangents meet outside the interval it is bisected.
+// The search for all kinks of a piecewise-linear function on one line, as a machine that says where it wants
+// answers and is then given them. Intervals whose ends lie in different pieces are open. If one kink lies
+// between, the tangents at the ends meet exactly there (Eisner and Severance 1976); without convexity that
+// proves nothing, so a kink is accepted only when points just left and just right of it are found to lie in
+// the two pieces. A new piece splits the interval. Where the tangents meet outside the interval it is
+// bisected.
 class LineSearch {
  public:
   struct Kink {
@@ -59,13 +60,15 @@ class LineSearch {
   void stop();
 
   // So many pieces and hardly a kink between two of them: no piecewise-linear function.
-  bool looks_smooth() const { return pieces_ > 32768 && kinks_.size() < pieces_ / 64; }
+  bool looks_smooth() const { return pieces_ > 8192 && kinks_.size() < pieces_ / 64; }
 
   bool complete() const { return complete_ && wanted_.empty() && unresolved_.empty(); }
-  const LineSample& base() const { return base_; }          // at `low`
+  const LineSample& base() const { return base_; }  // at `low`
   bool has_base() const { return has_base_; }
   const std::vector<Kink>& kinks() const { return kinks_; }  // by t, once wanted() is empty
-  const std::vector<Gap>& unresolved() const { return unresolved_; }  // hold several kinks too close to separate
+  const std::vector<Gap>& unresolved() const {
+    return unresolved_;
+  }  // hold several kinks too close to separate
   std::size_t pieces() const { return pieces_; }
 
  private:
@@ -77,9 +80,18 @@ class LineSearch {
     Probe probe = Probe::bisect;
   };
 
+  // Where the tangents of an interval's ends meet, moved into the interval.
+  struct Meeting {
+    double t;
+    double step;         // distance of the proofs from t, a bound on its error
+    bool inside, close;  // the interval, by that bound and by the largest one
+  };
+
   void start(const std::vector<LineSample>& answers);
   void split(const Interval& interval, LineSample sample);
   void decide(Interval interval);
+  void bisect(Interval interval, const Meeting& meet);
+  Meeting meeting(const Interval& interval) const;
   void ask(Interval interval, Probe probe, double t);
   bool same(const LineSample& a, const LineSample& b);
   double reach(double t) const;

@@ -30,15 +30,16 @@ std::string smooth_line(const Tasks& tasks) {
     const LineSearch& search = tasks[i]->search;
     if (search.looks_smooth())
       return "the function does not look piecewise linear: on line " + std::to_string(i) + " " +
-             std::to_string(search.pieces()) + " different gradients and " + std::to_string(search.kinks().size()) +
-             " kinks were found";
+             std::to_string(search.pieces()) + " different gradients and " +
+             std::to_string(search.kinks().size()) + " kinks were found";
   }
   return {};
 }
 
 // Rounds of answer(places), which fills the tasks' samples in the order of places, until nothing is wanted.
 template <class Tasks>
-RunReport run_rounds(const Tasks& tasks, long long budget, const std::function<void(const std::vector<Place>&)>& answer) {
+RunReport run_rounds(const Tasks& tasks, long long budget,
+                     const std::function<void(const std::vector<Place>&)>& answer) {
   RunReport report;
   while (report.message.empty()) {
     check_interrupt();
@@ -73,7 +74,8 @@ void point_on_line(const AnswerTask& task, double t, bool float32, Span<double> 
 }
 
 // The answer (value, g) at x, carried to u + t v inside its linear piece.
-LineSample sample_from_answer(AnswerTask& task, double t, Span<const double> x, double value, Span<const double> g) {
+LineSample sample_from_answer(AnswerTask& task, double t, Span<const double> x, double value,
+                              Span<const double> g) {
   LineSample sample{t, value, 0, task.store.add(g)};
   for (std::size_t j = 0; j < x.size; ++j) {
     sample.slope += g[j] * task.direction[j];
@@ -127,7 +129,8 @@ void AnswerTask::gradients(const std::vector<std::size_t>& pieces, MatrixView<do
 }
 
 RunReport run(Oracle& oracle, const AnswerTasks& tasks, long long budget) {
-  const std::size_t most = std::max<std::size_t>(1, numbers_a_batch / std::max<std::size_t>(1, oracle.input_size()));
+  const std::size_t most =
+      std::max<std::size_t>(1, numbers_a_batch / std::max<std::size_t>(1, oracle.input_size()));
   return run_rounds(tasks, budget, [&](const std::vector<Place>& places) {
     for (std::size_t begin = 0; begin < places.size(); begin += most)
       answer_batch(oracle, tasks, {places.data() + begin, std::min(most, places.size() - begin)});

@@ -25,7 +25,8 @@ struct AnswerTask {
 
 // The same on a Line.
 struct PatternTask {
-  PatternTask(std::unique_ptr<Line> own_line, std::size_t d, double tolerance, const LineSearchOptions& options)
+  PatternTask(std::unique_ptr<Line> own_line, std::size_t d, double tolerance,
+              const LineSearchOptions& options)
       : line(std::move(own_line)), store(*line, d, tolerance), search(store, options) {}
 
   void gradients(const std::vector<std::size_t>& pieces, MatrixView<double> out) const {
@@ -46,7 +47,8 @@ struct RunReport {
   std::string message;  // why the run ended early
 };
 
-// Runs all searches to their ends, or until `budget` queries are spent or the oracle fails. Every round is one batch.
+// Runs all searches to their ends, or until `budget` queries are spent or the oracle fails. Every round is
+// one batch.
 RunReport run(Oracle& oracle, const AnswerTasks& tasks, long long budget);
 
 // Runs the searches over the thread pool: each by itself, or in rounds where the budget is limited.

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "core/blas.h"
+#include "core/simd.h"
 #include "core/thread_pool.h"
 #include "kernels/relu.h"
 
@@ -25,6 +26,15 @@ void apply(const Layer<T>& layer, MatrixView<const T> x, MatrixView<T> out) {
   gemm<T>(Op::none, Op::transpose, 1, x, layer.matrix(), 1, out);
 }
 
+// y (n,) += a x (n,)
+DIVULGE_SIMD void add_scaled(float a, const float* x, float* y, std::size_t n) {
+  for (std::size_t i = 0; i < n; ++i) y[i] += a * x[i];
+}
+
+DIVULGE_SIMD void add_scaled(double a, const double* x, double* y, std::size_t n) {
+  for (std::size_t i = 0; i < n; ++i) y[i] += a * x[i];
+}
+
 template <class T>
 void check_layers(const std::vector<Layer<T>>& layers) {
   if (layers.empty()) throw std::invalid_argument("a network needs at least one layer");
@@ -36,19 +46,20 @@ void check_layers(const std::vector<Layer<T>>& layers) {
                                   std::to_string(layer.bias.size()));
     if (layer.inputs == 0 || layer.outputs == 0) throw std::invalid_argument(name + " is empty");
     if (i > 0 && layer.inputs != layers[i - 1].outputs)
-      throw std::invalid_argument(name + ": expected " + std::to_string(layers[i - 1].outputs) + " inputs, got " +
-                                  std::to_string(layer.inputs));
+      throw std::invalid_argument(name + ": expected " + std::to_string(layers[i - 1].outputs) +
+                                  " inputs, got " + std::to_string(layer.inputs));
   }
 }
 
 }  // namespace
 
-// The outputs (n, h_l) of every hidden layer l for one block of points. A backward pass asks only whether they are
-// above zero, so activation patterns may stand in their place.
+// The outputs (n, h_l) of every hidden layer l for one block of points. A backward pass asks only whether
+// they are above zero, so activation patterns may stand in their place.
 template <class T>
 class DenseNetwork<T>::Activations {
  public:
-  Activations(const DenseNetwork& network, std::size_t rows) : rows_(rows), storage_(rows * network.hidden_units()) {
+  Activations(const DenseNetwork& network, std::size_t rows)
+      : rows_(rows), storage_(rows * network.hidden_units()) {
     std::size_t offset = 0;
     for (std::size_t i = 0; i < network.depth(); ++i) {
       const std::size_t width = network.layer(i).outputs;
@@ -157,10 +168,34 @@ void DenseNetwork<T>::pattern_gradients(MatrixView<const std::uint8_t> patterns,
                                         MatrixView<T> gradients) const {
   check_output(output);
   parallel_for(patterns.rows, rows_a_block, [&](std::size_t begin, std::size_t end) {
+    if (depth() == 1)
+      return pattern_gradients_one_layer(patterns.row_range(begin, end), output,
+                                         gradients.row_range(begin, end));
     Activations hidden(*this, end - begin);
     hidden.set_patterns(patterns.row_range(begin, end));
     backward(hidden, output, gradients.row_range(begin, end));
   });
+}
+
+// Along a line patterns that follow each other differ in a unit or two: a row is the row before, plus w_i a_i
+// of the units that were switched on, minus that of those switched off.
+template <class T>
+void DenseNetwork<T>::pattern_gradients_one_layer(MatrixView<const std::uint8_t> patterns, std::size_t output,
+                                                  MatrixView<T> gradients) const {
+  const MatrixView<const T> rows = layers_[0].matrix();
+  const Span<const T> w = layers_[1].matrix().row(output);
+  const std::size_t d = rows.cols;
+  for (std::size_t i = 0; i < patterns.rows; ++i) {
+    T* g = gradients.row(i).data;
+    if (i == 0)
+      std::fill_n(g, d, T(0));
+    else
+      std::copy_n(gradients.row(i - 1).data, d, g);
+    for (std::size_t k = 0; k < rows.rows; ++k) {
+      const int before = i == 0 ? 0 : patterns(i - 1, k), change = patterns(i, k) - before;
+      if (change != 0) add_scaled(static_cast<T>(change) * w[k], rows.row(k).data, g, d);
+    }
+  }
 }
 
 template class DenseNetwork<float>;

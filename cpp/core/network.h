@@ -17,8 +17,9 @@ struct Layer {
   MatrixView<const T> matrix() const { return {weight.data(), outputs, inputs}; }
 };
 
-// A chain of linear layers with a ReLU between each two and none after the last. At exactly 0 a ReLU is inactive.
-// Points are worked through in blocks of rows of one fixed size, so answers do not depend on the number of threads.
+// A chain of linear layers with a ReLU between each two and none after the last. At exactly 0 a ReLU is
+// inactive. Points are worked through in blocks of rows of one fixed size, so answers do not depend on the
+// number of threads.
 template <class T>
 class DenseNetwork {
  public:
@@ -38,9 +39,10 @@ class DenseNetwork {
   void values_and_gradients(MatrixView<const T> points, std::size_t output, Span<T> values,
                             MatrixView<T> gradients) const;
 
-  // The gradients (n, d) of one output in the linear pieces whose activation patterns (n, hidden_units) are given:
-  // one byte a unit, 1 where active, layer after layer.
-  void pattern_gradients(MatrixView<const std::uint8_t> patterns, std::size_t output, MatrixView<T> gradients) const;
+  // The gradients (n, d) of one output in the linear pieces whose activation patterns (n, hidden_units) are
+  // given: one byte a unit, 1 where active, layer after layer.
+  void pattern_gradients(MatrixView<const std::uint8_t> patterns, std::size_t output,
+                         MatrixView<T> gradients) const;
 
   // Values and slopes (m,) of one output at u + t v, and the activation patterns there (m, hidden_units).
   // z_u = W u + b and z_v = W v of the first layer are given, so a point costs nothing that grows with d.
@@ -56,6 +58,8 @@ class DenseNetwork {
 
   void check_output(std::size_t output) const;
   void forward(MatrixView<const T> points, Activations& hidden) const;
+  void pattern_gradients_one_layer(MatrixView<const std::uint8_t> patterns, std::size_t output,
+                                   MatrixView<T> gradients) const;
   void backward(const Activations& hidden, std::size_t output, MatrixView<T> gradients) const;
 
   std::vector<Layer<T>> layers_;

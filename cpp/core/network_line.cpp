@@ -11,10 +11,11 @@ namespace {
 
 constexpr std::size_t lanes = 8;
 
-// One hidden layer at one t. Partial sums in lanes, so that the loop can be vectorised without reordering a sum.
+// One hidden layer at one t. Partial sums in lanes, so that the loop can be vectorised without reordering a
+// sum.
 template <class T>
-[[gnu::always_inline]] inline void one_layer(const T* z_u, const T* z_v, const T* w, std::size_t units, T t, T& value,
-                                             T& slope, std::uint8_t* active) {
+[[gnu::always_inline]] inline void one_layer(const T* z_u, const T* z_v, const T* w, std::size_t units, T t,
+                                             T& value, T& slope, std::uint8_t* active) {
   T values[lanes] = {}, slopes[lanes] = {};
   std::size_t i = 0;
   for (; i + lanes <= units; i += lanes)
@@ -32,8 +33,8 @@ DIVULGE_SIMD void one_layer_at(const float* z_u, const float* z_v, const float* 
   one_layer(z_u, z_v, w, units, t, value, slope, active);
 }
 
-DIVULGE_SIMD void one_layer_at(const double* z_u, const double* z_v, const double* w, std::size_t units, double t,
-                               double& value, double& slope, std::uint8_t* active) {
+DIVULGE_SIMD void one_layer_at(const double* z_u, const double* z_v, const double* w, std::size_t units,
+                               double t, double& value, double& slope, std::uint8_t* active) {
   one_layer(z_u, z_v, w, units, t, value, slope, active);
 }
 
@@ -79,7 +80,8 @@ void DenseNetwork<T>::on_line(Span<const T> z_u, Span<const T> z_v, Span<const T
     const std::size_t width = layers_[l].outputs;
     if (l > 0) {
       next.assign(2 * m * width, T(0));
-      for (std::size_t i = 0; i < m; ++i) std::copy(layers_[l].bias.begin(), layers_[l].bias.end(), &next[i * width]);
+      for (std::size_t i = 0; i < m; ++i)
+        std::copy(layers_[l].bias.begin(), layers_[l].bias.end(), &next[i * width]);
       gemm<T>(Op::none, Op::transpose, 1, {x.data(), 2 * m, layers_[l].inputs}, layers_[l].matrix(), 1,
               MatrixView<T>{next.data(), 2 * m, width});
       x.swap(next);
@@ -92,8 +94,8 @@ void DenseNetwork<T>::on_line(Span<const T> z_u, Span<const T> z_v, Span<const T
 }
 
 template <class T>
-void DenseNetwork<T>::values_and_slopes_on_line(Span<const T> u, Span<const T> v, Span<const T> t, std::size_t output,
-                                                Span<T> values, Span<T> slopes) const {
+void DenseNetwork<T>::values_and_slopes_on_line(Span<const T> u, Span<const T> v, Span<const T> t,
+                                                std::size_t output, Span<T> values, Span<T> slopes) const {
   check_output(output);
   const Layer<T>& layer = layers_.front();
   std::vector<T> z_u = layer.bias, z_v(layer.outputs);
@@ -104,11 +106,11 @@ void DenseNetwork<T>::values_and_slopes_on_line(Span<const T> u, Span<const T> v
           {patterns.data(), t.size, hidden_units()});
 }
 
-#define DIVULGE_INSTANTIATE(T)                                                                                       \
-  template void DenseNetwork<T>::on_line(Span<const T>, Span<const T>, Span<const T>, std::size_t, Span<T>, Span<T>, \
-                                         MatrixView<std::uint8_t>) const;                                            \
-  template void DenseNetwork<T>::values_and_slopes_on_line(Span<const T>, Span<const T>, Span<const T>, std::size_t, \
-                                                           Span<T>, Span<T>) const;
+#define DIVULGE_INSTANTIATE(T)                                                                              \
+  template void DenseNetwork<T>::on_line(Span<const T>, Span<const T>, Span<const T>, std::size_t, Span<T>, \
+                                         Span<T>, MatrixView<std::uint8_t>) const;                          \
+  template void DenseNetwork<T>::values_and_slopes_on_line(Span<const T>, Span<const T>, Span<const T>,     \
+                                                           std::size_t, Span<T>, Span<T>) const;
 DIVULGE_INSTANTIATE(float)
 DIVULGE_INSTANTIATE(double)
 #undef DIVULGE_INSTANTIATE

@@ -73,12 +73,13 @@ NetworkOracle<T>::NetworkOracle(std::shared_ptr<const DenseNetwork<T>> network, 
       network_(std::move(network)),
       output_(output) {
   if (output_ >= network_->output_size())
-    throw std::invalid_argument("expected an output below " + std::to_string(network_->output_size()) + ", got " +
-                                std::to_string(output_));
+    throw std::invalid_argument("expected an output below " + std::to_string(network_->output_size()) +
+                                ", got " + std::to_string(output_));
 }
 
 template <class T>
-void NetworkOracle<T>::answer(MatrixView<const double> points, Span<double> values, MatrixView<double> gradients) {
+void NetworkOracle<T>::answer(MatrixView<const double> points, Span<double> values,
+                              MatrixView<double> gradients) {
   if constexpr (std::is_same_v<T, double>) {
     network_->values_and_gradients(points, output_, values, gradients);
   } else {
@@ -86,7 +87,8 @@ void NetworkOracle<T>::answer(MatrixView<const double> points, Span<double> valu
     const MatrixView<double> column{values.data, values.size, 1};
     write_as<T>(column, [&](MatrixView<T> f) {
       write_as<T>(gradients, [&](MatrixView<T> g) {
-        network_->values_and_gradients({x.data(), points.rows, points.cols}, output_, Span<T>{f.data, f.rows}, g);
+        network_->values_and_gradients({x.data(), points.rows, points.cols}, output_, Span<T>{f.data, f.rows},
+                                       g);
       });
     });
   }
@@ -104,7 +106,8 @@ std::vector<std::unique_ptr<Line>> NetworkOracle<T>::lines(MatrixView<const doub
           MatrixView<T>{z.data(), 2 * count, width});
   std::vector<std::unique_ptr<Line>> lines;
   for (std::size_t i = 0; i < count; ++i)
-    lines.push_back(std::make_unique<NetworkLine<T>>(network_, output_, &z[i * width], &z[(count + i) * width]));
+    lines.push_back(
+        std::make_unique<NetworkLine<T>>(network_, output_, &z[i * width], &z[(count + i) * width]));
   return lines;
 }
 

@@ -7,7 +7,8 @@
 namespace divulge {
 namespace {
 
-void check_shapes(std::size_t d, MatrixView<const double> points, Span<double> values, MatrixView<double> gradients) {
+void check_shapes(std::size_t d, MatrixView<const double> points, Span<double> values,
+                  MatrixView<double> gradients) {
   const auto text = [](std::size_t rows, std::size_t cols) {
     return "(" + std::to_string(rows) + ", " + std::to_string(cols) + ")";
   };
@@ -31,8 +32,8 @@ void check_answers(Span<const double> values, MatrixView<const double> gradients
     const auto row = gradients.row(i);
     const double* bad = std::find_if(row.begin(), row.end(), [](double g) { return !std::isfinite(g); });
     throw OracleFailure("answer " + std::to_string(i) + " of the oracle is not finite: " +
-                        (std::isfinite(values[i]) ? "gradient entry " + std::to_string(bad - row.begin()) + " is " +
-                                                        std::to_string(*bad)
+                        (std::isfinite(values[i]) ? "gradient entry " + std::to_string(bad - row.begin()) +
+                                                        " is " + std::to_string(*bad)
                                                   : "value is " + std::to_string(values[i])));
   }
 }

@@ -24,9 +24,9 @@ class BudgetExhausted : public OracleFailure {
   using OracleFailure::OracleFailure;
 };
 
-// A line x = u + t v of an oracle that knows a cheaper way to answer there. A point counts as a query all the same.
-// Instead of a gradient it gives the activation pattern, which stands for the gradient: equal patterns, equal
-// gradients. Points on one line may not be asked from two threads at once.
+// A line x = u + t v of an oracle that knows a cheaper way to answer there. A point counts as a query all the
+// same. Instead of a gradient it gives the activation pattern, which stands for the gradient: equal patterns,
+// equal gradients. Points on one line may not be asked from two threads at once.
 class Line {
  public:
   virtual ~Line() = default;
@@ -44,8 +44,8 @@ class Oracle {
  public:
   static constexpr long long unlimited = std::numeric_limits<long long>::max();
 
-  // epsilon: the relative spacing of the numbers that answers are computed in, 2^-52 or 2^-23. With the latter
-  // points are rounded to float32 before they are evaluated; who asks rounds them too.
+  // epsilon: the relative spacing of the numbers that answers are computed in, 2^-52 or 2^-23. With the
+  // latter points are rounded to float32 before they are evaluated; who asks rounds them too.
   Oracle(std::size_t input_size, double epsilon) : input_size_(input_size), epsilon_(epsilon) {}
   virtual ~Oracle() = default;
   Oracle(const Oracle&) = delete;
@@ -55,8 +55,9 @@ class Oracle {
   double epsilon() const { return epsilon_; }
   bool single_precision() const { return epsilon_ > 1e-10; }
 
-  // points (n, d), values (n,), gradients (n, d). Throws std::invalid_argument on wrong shapes, BudgetExhausted, and
-  // OracleFailure naming the first answer that is NaN or infinite; the latter is charged.
+  // points (n, d), values (n,), gradients (n, d). Throws std::invalid_argument on wrong shapes,
+  // BudgetExhausted, and OracleFailure naming the first answer that is NaN or infinite; the latter is
+  // charged.
   void query(MatrixView<const double> points, Span<double> values, MatrixView<double> gradients);
 
   // Cheaper access along the lines origins (L, d) + t directions (L, d); empty where there is none.

@@ -57,7 +57,8 @@ void PatternStore::evaluate(const std::vector<double>& t, std::vector<LineSample
   rows_.resize(rows_.size() + m * size_);
   values_.resize(m);
   slopes_.resize(m);
-  line_.evaluate({t.data(), m}, {values_.data(), m}, {slopes_.data(), m}, {rows_.data() + first * size_, m, size_});
+  line_.evaluate({t.data(), m}, {values_.data(), m}, {slopes_.data(), m},
+                 {rows_.data() + first * size_, m, size_});
   samples.resize(m);
   for (std::size_t i = 0; i < m; ++i) samples[i] = {t[i], values_[i], slopes_[i], first + i};
 }

@@ -27,8 +27,8 @@ class AnswerStore : public PieceStore {
   std::vector<std::size_t> free_;
 };
 
-// Pieces of a Line known by their activation patterns. Equal patterns have equal gradients; where patterns differ and
-// the slopes do not say more, the gradients are computed and compared.
+// Pieces of a Line known by their activation patterns. Equal patterns have equal gradients; where patterns
+// differ and the slopes do not say more, the gradients are computed and compared.
 class PatternStore : public PieceStore {
  public:
   PatternStore(Line& line, std::size_t input_size, double tolerance);

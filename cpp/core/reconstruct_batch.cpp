@@ -13,7 +13,8 @@
 namespace divulge {
 namespace {
 
-constexpr double farthest = 1e4;  // kinks on a random line are Cauchy distributed: 6e-5 of them lie further out
+constexpr double farthest =
+    1e4;  // kinks on a random line are Cauchy distributed: 6e-5 of them lie further out
 constexpr std::size_t most_lines = 6;
 constexpr std::size_t fresh_points = 4;
 constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
@@ -44,15 +45,16 @@ struct Hyperplanes {
     return towards[i] * (dot_product(jump(i), x, d) + offsets[i]) > 0;
   }
 
-  // The first `count` are searched for the same hyperplane with the same jump, up to the direction of crossing.
-  // Returns `count` where there is none.
+  // The first `count` are searched for the same hyperplane with the same jump, up to the direction of
+  // crossing. Returns `count` where there is none.
   std::size_t find(std::size_t count, const double* other, double offset, double tolerance) const {
     const double other_size = dot_product(other, other, d);
     for (std::size_t i = 0; i < count; ++i) {
       const double size_here = dot_product(jump(i), jump(i), d), across = dot_product(jump(i), other, d);
       const double sign = across < 0 ? -1 : 1;
       if (size_here + other_size - 2 * sign * across > tolerance * tolerance * size_here) continue;
-      if (std::abs(offsets[i] - sign * offset) <= tolerance * (std::sqrt(size_here) + std::abs(offset))) return i;
+      if (std::abs(offsets[i] - sign * offset) <= tolerance * (std::sqrt(size_here) + std::abs(offset)))
+        return i;
     }
     return count;
   }
@@ -94,7 +96,11 @@ struct Hyperplanes {
 class Victim {
  public:
   Victim(Oracle& oracle, std::uint64_t key, long long max_queries)
-      : oracle_(oracle), key_(key), max_queries_(max_queries), all_(oracle.input_size()), planes_(oracle.input_size()) {
+      : oracle_(oracle),
+        key_(key),
+        max_queries_(max_queries),
+        all_(oracle.input_size()),
+        planes_(oracle.input_size()) {
     copy_.input_size = oracle.input_size();
     copy_.certificate = not_a_number;
     tolerance_ = oracle.single_precision() ? 1e-3 : 1e-7;
@@ -126,7 +132,8 @@ class Victim {
     options.low = {-farthest};
     options.high = {farthest};
     options.max_queries = left();
-    const KinkSearchResult found = kink_search(oracle_, {origin.data(), 1, d}, {direction.data(), 1, d}, options);
+    const KinkSearchResult found =
+        kink_search(oracle_, {origin.data(), 1, d}, {direction.data(), 1, d}, options);
     copy_.queries += found.queries;
     all_.add(found, direction, oracle_.single_precision() ? 1e-2 : 1e-7);
     planes_ = line == 0 ? all_ : all_.confirmed();
@@ -139,8 +146,8 @@ class Victim {
     return found.message.empty();
   }
 
-  // With beyond_i(x) in {0, 1}:  g(x) = sum_i (beyond_i(x) - beta_i) D_i  at every x, beta_i = 1 for a unit that is
-  // active on the side its jump comes from.
+  // With beyond_i(x) in {0, 1}:  g(x) = sum_i (beyond_i(x) - beta_i) D_i  at every x, beta_i = 1 for a unit
+  // that is active on the side its jump comes from.
   bool find_signs() {
     const std::size_t h = planes_.size(), d = oracle_.input_size();
     if (h > d) {
@@ -166,8 +173,8 @@ class Victim {
     return set_units(beta);
   }
 
-  // A unit that its jump switches on has w a = D and is active beyond the hyperplane; one that it switches off has
-  // w a = -D and is active on this side.
+  // A unit that its jump switches on has w a = D and is active beyond the hyperplane; one that it switches
+  // off has w a = -D and is active on this side.
   bool set_units(const std::vector<double>& beta) {
     report_hyperplanes();
     for (std::size_t i = 0; i < beta.size(); ++i) {
@@ -176,7 +183,8 @@ class Victim {
         return false;
       }
       const double flip = beta[i] > 0.5 ? -planes_.towards[i] : planes_.towards[i];
-      for (double* a = &copy_.rows[i * planes_.d]; a != &copy_.rows[i * planes_.d] + planes_.d; ++a) *a *= flip;
+      for (double* a = &copy_.rows[i * planes_.d]; a != &copy_.rows[i * planes_.d] + planes_.d; ++a)
+        *a *= flip;
       copy_.offsets[i] *= flip;
       const double size = std::sqrt(dot_product(planes_.jump(i), planes_.jump(i), planes_.d));
       copy_.output_weights[i] = planes_.towards[i] * size;
@@ -240,14 +248,15 @@ class Victim {
       gradient_error = std::max(gradient_error, dot_product(own.data(), own.data(), d));
     }
     const auto ratio = [](double error, double size) { return error == 0 ? 0 : error / size; };
-    copy_.certificate = std::max(ratio(value_error, value_size), std::sqrt(ratio(gradient_error, gradient_size)));
+    copy_.certificate =
+        std::max(ratio(value_error, value_size), std::sqrt(ratio(gradient_error, gradient_size)));
     return true;
   }
 
   Oracle& oracle_;
   std::uint64_t key_;
   long long max_queries_;
-  double tolerance_;  // of a clean certificate
+  double tolerance_;          // of a clean certificate
   Hyperplanes all_, planes_;  // found, and those used
   std::vector<double> base_point_, base_gradient_;
   OneLayerCopy copy_;

@@ -7,9 +7,10 @@
 // One line x = u + t v of a piecewise-linear function: tangents and the arctan scale.
 namespace divulge::kernels {
 
-// Where the tangents (t_a, f_a, s_a) and (t_c, f_c, s_c) meet, s_a != s_c. Measured from t_a, so that nothing cancels
-// when both points are near the kink.
-DIVULGE_HD inline double tangents_meet(double t_a, double f_a, double s_a, double t_c, double f_c, double s_c) {
+// Where the tangents (t_a, f_a, s_a) and (t_c, f_c, s_c) meet, s_a != s_c. Measured from t_a, so that nothing
+// cancels when both points are near the kink.
+DIVULGE_HD inline double tangents_meet(double t_a, double f_a, double s_a, double t_c, double f_c,
+                                       double s_c) {
   return t_a + (f_c - f_a - s_c * (t_c - t_a)) / (s_a - s_c);
 }
 

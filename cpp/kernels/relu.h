@@ -15,8 +15,8 @@ DIVULGE_HD inline T relu(T z) {
   return relu_active(z) ? z : T(0);
 }
 
-// What one hidden unit gives at u + t v to the value, to the slope along v and to the activation pattern, from its
-// pre-activation z_u at u, the change z_v of it along v and its weight w in the output:
+// What one hidden unit gives at u + t v to the value, to the slope along v and to the activation pattern,
+// from its pre-activation z_u at u, the change z_v of it along v and its weight w in the output:
 //   value += w max(z_u + t z_v, 0),  slope += w z_v [z_u + t z_v > 0]
 template <class T>
 DIVULGE_HD inline void relu_on_line(T z_u, T z_v, T w, T t, T& value, T& slope, unsigned char& active) {
