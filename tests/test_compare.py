@@ -131,7 +131,7 @@ def test_deeper_networks_are_compared_by_their_outputs_alone():
         assert result.matches == ()
         assert result.max_output_error > 0
         assert (result.hidden_units, result.hidden_units_true) == ((None, 6) if copy is deep else (6, None))
-    assert compare(deep, Victim(deep)).max_output_error == 0
+    assert compare(deep, Victim(deep)).max_output_error < 1e-14
 
 
 def test_given_data_are_used():

@@ -36,9 +36,10 @@ def test_has_the_layers_that_were_asked_for(few):
 
 
 def test_is_seeded_and_leaves_the_global_state_alone(few):
-    state = torch.get_rng_state()
+    state, threads = torch.get_rng_state(), torch.get_num_threads()
     one, again, other = (train_classifier(8, few, seed=seed, epochs=2) for seed in (1, 1, 2))
     assert torch.equal(torch.get_rng_state(), state)
+    assert torch.get_num_threads() == threads
     assert torch.equal(one[1].weight, again[1].weight)
     assert not torch.equal(one[1].weight, other[1].weight)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 from math import prod, sqrt
 
@@ -25,7 +26,7 @@ def train_classifier(
 ) -> nn.Sequential:
     """Train a ReLU classifier with Adam on the cross-entropy of a data set's training part.
 
-    The same arguments give the same network on the same machine; torch's global random state is not touched.
+    The same arguments give the same network for any number of threads; torch's random state is not touched.
 
     Args:
         hidden: units of the hidden layer, or of each hidden layer.
@@ -54,7 +55,7 @@ def train_classifier(
     optimiser = torch.optim.Adam(module.parameters(), lr=learning_rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     inputs = data.train_inputs.to(dtype)
-    with torch.enable_grad():
+    with torch.enable_grad(), _one_thread():
         for _ in range(epochs):
             for batch in _batches(len(inputs), batch_size, generator):
                 optimiser.zero_grad()
@@ -71,6 +72,17 @@ def accuracy(module: nn.Module, inputs: torch.Tensor, targets: torch.Tensor) -> 
     with torch.no_grad():
         predicted = module(inputs.to(dtype)).argmax(dim=1)
     return float((predicted == targets).double().mean())
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Keep torch to one thread: steps too small to share, and sums that do not depend on the machine."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _batches(n: int, size: int, generator: torch.Generator) -> tuple[torch.Tensor, ...]:

@@ -26,9 +26,11 @@ def test_by_kind_is_a_copy():
 def test_budget_is_all_or_nothing():
     ledger = Ledger(10)
     ledger.charge("gradient", 7)
+    assert not ledger.exhausted
     with pytest.raises(BudgetExhausted, match="budget of 10 queries ran out: 7 were asked and 4 more"):
         ledger.charge("gradient", 4)
     assert (ledger.total, ledger.remaining) == (7, 3)
+    assert ledger.exhausted
     ledger.charge("gradient", 3)
     assert ledger.remaining == 0
 

@@ -21,6 +21,7 @@ class Ledger:
     def __init__(self, budget: int | None = None) -> None:
         self._budget = None if budget is None else _whole("a budget", budget)
         self._by_kind: dict[str, int] = {}
+        self._exhausted = False
 
     @property
     def total(self) -> int:
@@ -42,6 +43,11 @@ class Ledger:
         """Queries that may still be charged, or None where there is no budget."""
         return None if self._budget is None else self._budget - self.total
 
+    @property
+    def exhausted(self) -> bool:
+        """Whether a charge was refused because the budget did not cover it."""
+        return self._exhausted
+
     def charge(self, kind: str, n: int) -> None:
         """Charge `n` queries of one kind.
 
@@ -52,6 +58,7 @@ class Ledger:
         n = _whole("a number of queries", n)
         remaining = self.remaining
         if remaining is not None and n > remaining:
+            self._exhausted = True
             raise BudgetExhausted(
                 f"the budget of {self._budget} queries ran out: {self.total} were asked "
                 f"and {n} more were needed, {remaining} remain"

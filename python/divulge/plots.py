@@ -1,0 +1,149 @@
+"""Figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import isqrt
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.gridspec import SubplotSpec
+from torch import nn
+
+from divulge.affine import Array, OneHiddenLayer
+from divulge.lowering import one_hidden_layer
+
+if TYPE_CHECKING:
+    from divulge.compare import Comparison
+    from divulge.victim import Victim
+
+_COLUMNS = 16
+_ROWS = 2
+_VICTIM, _COPY = "#30638e", "#d1495b"
+
+
+def check_file(path: Path) -> None:
+    """Raise ValueError where a figure cannot be written to such a file, before any work is done for it."""
+    known = sorted(Figure().canvas.get_supported_filetypes())
+    suffix = path.suffix.removeprefix(".").lower()
+    if suffix not in known:
+        raise ValueError(f"expected a file to draw into named *.{', *.'.join(known)}, got {path.name}")
+    if not path.parent.is_dir():
+        raise ValueError(f"expected a folder to draw into, there is no {path.parent}")
+
+
+def reconstruction_figure(
+    victim: Victim,
+    copy: nn.Module,
+    comparison: Comparison,
+    curve: Sequence[tuple[int, int, float]],
+) -> Figure:
+    """Draw the victim's hidden units above the copy's, matched, and the error against the number of queries.
+
+    A unit is drawn as its input weights (the row a_i, divided by its norm, in the victim's sign), as an
+    image where the input has the shape of one. At most 32 units are shown, those with the largest
+    |a_i| |w_i|.
+
+    Args:
+        victim: the model that was copied.
+        copy: the copy, a module from (n, d) to (n, K).
+        comparison: what `compare` says about the two.
+        curve: (queries, units found, max|f - f^|) at several times; the error is drawn on a logarithmic axis.
+
+    Returns:
+        A figure of its own: nothing of matplotlib's global state is used, so `savefig` is all there is to do.
+    """
+    pairs = _pairs(victim, copy, comparison)
+    bands = -(-len(pairs) // _COLUMNS)
+    figure = Figure(figsize=(11, 3.2 + 1.65 * bands), layout="constrained")
+    if not bands:
+        _draw_curve(figure.subplots(), curve)
+        return figure
+    top, bottom = (figure.add_subfigure(part) for part in _split(figure, 1.65 * bands, 3.2))
+    _draw_units(top, pairs, _image_shape(victim.input_shape))
+    _draw_curve(bottom.subplots(), curve)
+    return figure
+
+
+def _split(figure: Figure, above: float, below: float) -> list[SubplotSpec]:
+    """Two areas, one above the other, with given heights."""
+    grid = figure.add_gridspec(2, 1, height_ratios=[above, below])
+    return [grid[0, 0], grid[1, 0]]
+
+
+def _pairs(victim: Victim, copy: nn.Module, comparison: Comparison) -> list[tuple[Array, Array | None]]:
+    """Rows of the victim's most important units, each with its partner's in the copy, turned to agree."""
+    theirs = one_hidden_layer(victim.module, victim.input_shape)
+    ours = one_hidden_layer(copy, (victim.input_size,))
+    if theirs is None:
+        return []
+    size = np.linalg.norm(theirs.rows, axis=1) * np.linalg.norm(theirs.outputs, axis=0)
+    partner = dict(comparison.matches)
+    shown = np.argsort(-size, kind="stable")[: _COLUMNS * _ROWS]
+    return [(_direction(theirs.rows[i]), _partner(ours, partner.get(int(i)), theirs.rows[i])) for i in shown]
+
+
+def _partner(net: OneHiddenLayer | None, unit: int | None, row: Array) -> Array | None:
+    """Return a unit's direction in the sign of another row, or None where there is no such unit."""
+    if net is None or unit is None:
+        return None
+    return _direction(net.rows[unit]) * (1 if net.rows[unit] @ row >= 0 else -1)
+
+
+def _direction(row: Array) -> Array:
+    """A row divided by its norm."""
+    return row / max(float(np.linalg.norm(row)), 1e-300)
+
+
+def _image_shape(input_shape: Sequence[int]) -> tuple[int, int]:
+    """Height and width in which d numbers are drawn: the last two axes of an image, a square, or one line."""
+    if len(input_shape) >= 2 and input_shape[-2] > 1:
+        return int(np.prod(input_shape[:-1])), input_shape[-1]
+    d = int(np.prod(input_shape))
+    return (isqrt(d), isqrt(d)) if isqrt(d) ** 2 == d else (1, d)
+
+
+def _draw_units(area: SubFigure, pairs: list[tuple[Array, Array | None]], shape: tuple[int, int]) -> None:
+    """Draw pairs of rows in bands of two lines, the victim's above the copy's."""
+    bands = -(-len(pairs) // _COLUMNS)
+    axes = area.subplots(2 * bands, min(_COLUMNS, len(pairs)), squeeze=False)
+    for axis in axes.flat:
+        axis.axis("off")
+    for i, pair in enumerate(pairs):
+        band, column = divmod(i, _COLUMNS)
+        for line, row in enumerate(pair):
+            _draw_row(axes[2 * band + line, column], row, shape, _COPY if line else _VICTIM)
+    area.suptitle("hidden units: the victim's (blue frames) above the copy's (red frames)", fontsize=10)
+
+
+def _draw_row(axis: Axes, row: Array | None, shape: tuple[int, int], colour: str) -> None:
+    """Draw one row as an image, or an empty frame where there is none."""
+    axis.axis("on")
+    axis.set(xticks=[], yticks=[])
+    for spine in axis.spines.values():
+        spine.set_color(colour)
+    if row is None:
+        axis.text(0.5, 0.5, "not found", ha="center", va="center", fontsize=6, transform=axis.transAxes)
+        return
+    limit = np.abs(row).max()
+    options: dict[str, Any] = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit}
+    axis.imshow(row.reshape(shape), aspect="equal" if shape[0] > 1 else "auto", **options)
+
+
+def _draw_curve(axis: Axes, curve: Sequence[tuple[int, int, float]]) -> None:
+    """Draw error (left, logarithmic) and units found (right) against queries."""
+    axis.set(xlabel="queries", yscale="log", ylabel=r"$\max|f - \hat f|$")
+    axis.yaxis.label.set_color(_COPY)
+    drawn = [(queries, units, error) for queries, units, error in curve if np.isfinite(error)]
+    if not drawn:
+        return
+    queries, units, errors = (np.array(column) for column in zip(*drawn, strict=True))
+    tiny = float(np.finfo(float).tiny)
+    axis.plot(queries, np.maximum(errors, tiny), "o-", color=_COPY, markersize=3)
+    other = axis.twinx()
+    other.step(queries, units, where="post", color=_VICTIM, linewidth=1)
+    other.set_ylabel("hidden units found", color=_VICTIM)
+    other.set_ylim(bottom=0)

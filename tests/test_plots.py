@@ -1,0 +1,109 @@
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from divulge import Victim, compare
+from divulge.plots import check_file, reconstruction_figure
+
+CURVE = [(10, 1, 3.0), (20, 2, float("nan")), (40, 5, 1e-12)]
+
+
+def net(d, h, outputs=3):
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Flatten(), nn.Linear(d, h), nn.ReLU(), nn.Linear(h, outputs)).double()
+
+
+def figure(victim, copy, curve=CURVE):
+    return reconstruction_figure(victim, copy, compare(copy, victim), curve)
+
+
+def images(figure):
+    return [axis.images[0].get_array() for axis in figure.axes if axis.images]
+
+
+def test_units_are_drawn_in_pairs():
+    module = net(12, 5)
+    shown = images(figure(Victim(module, (1, 3, 4)), module))
+    assert [image.shape for image in shown] == [(3, 4)] * 10
+    for above, below in zip(shown[:5], shown[5:], strict=True):
+        np.testing.assert_allclose(above, below, atol=1e-14)
+    rows = module[1].weight.detach().numpy()
+    directions = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    for image in shown[:5]:
+        assert np.isclose(np.abs(directions - image.reshape(-1)).max(axis=1), 0).sum() == 1
+
+
+def test_a_turned_unit_is_turned_back():
+    module, copy = net(4, 3), net(4, 3)
+    with torch.no_grad():
+        copy[1].weight[0] *= -1
+        copy[1].bias[0] *= -1
+    shown = images(figure(Victim(module), copy))
+    for above, below in zip(shown[:3], shown[3:], strict=True):
+        np.testing.assert_allclose(above, below, atol=1e-14)
+
+
+def test_lost_units_leave_an_empty_frame():
+    module, copy = net(4, 3), net(4, 3)
+    with torch.no_grad():
+        copy[1].bias[1] += 1
+    drawn = figure(Victim(module), copy)
+    assert len(images(drawn)) == 5
+    assert [text.get_text() for axis in drawn.axes for text in axis.texts] == ["not found"]
+
+
+@pytest.mark.parametrize(
+    ("shape", "drawn"), [((1, 28, 28), (28, 28)), ((3, 4, 5), (12, 5)), ((1, 1, 5), (1, 5)), ((9,), (3, 3))]
+)
+def test_input_shapes(shape, drawn):
+    module = net(int(np.prod(shape)), 2)
+    shown = images(figure(Victim(module, shape), module))
+    assert [image.shape for image in shown] == [drawn] * 4
+
+
+@pytest.mark.parametrize(("h", "axes"), [(1, 2), (16, 32), (17, 64), (60, 64)])
+def test_at_most_32_units_are_shown(h, axes):
+    module = net(4, h)
+    assert len(images(figure(Victim(module), module))) == 2 * min(h, 32)
+    assert len(figure(Victim(module), module).axes) == axes + 2
+
+
+def test_the_curve_is_logarithmic_and_leaves_out_what_is_not_finite():
+    module = net(4, 3)
+    error, units = figure(Victim(module), module).axes[-2:]
+    assert error.get_yscale() == "log"
+    np.testing.assert_array_equal(error.lines[0].get_xydata(), [[10, 3.0], [40, 1e-12]])
+    np.testing.assert_array_equal(units.lines[0].get_xydata(), [[10, 1], [40, 5]])
+
+
+def test_an_error_of_zero_and_an_empty_curve_can_be_drawn(tmp_path):
+    module = net(4, 3)
+    for name, curve in (("zero", [(1, 0, 1.0), (3, 3, 0.0)]), ("empty", [])):
+        figure(Victim(module), module, curve).savefig(tmp_path / f"{name}.png")
+
+
+def test_deep_networks_show_the_curve_alone():
+    deep = nn.Sequential(net(4, 3, 3), nn.ReLU(), nn.Linear(3, 2).double())
+    assert len(figure(Victim(deep), deep).axes) == 2
+
+
+@pytest.mark.parametrize("suffix", ["png", "pdf", "svg"])
+def test_is_saved_by_suffix_without_global_state(tmp_path, suffix):
+    before = dict(mpl.rcParams)
+    module = net(4, 3)
+    path = tmp_path / f"figure.{suffix}"
+    check_file(path)
+    figure(Victim(module), module).savefig(path)
+    assert path.read_bytes()[:4] in {b"\x89PNG", b"%PDF", b"<?xm"}
+    assert dict(mpl.rcParams) == before
+    assert plt.get_fignums() == []
+
+
+def test_files_are_checked_beforehand(tmp_path):
+    with pytest.raises(ValueError, match=r"\*.png.* got figure.xyz"):
+        check_file(tmp_path / "figure.xyz")
+    with pytest.raises(ValueError, match=r"there is no .*nowhere"):
+        check_file(tmp_path / "nowhere" / "figure.png")
