@@ -105,6 +105,7 @@ std::vector<std::unique_ptr<Line>> NetworkOracle<T>::lines(MatrixView<const doub
   gemm<T>(Op::none, Op::transpose, 1, {x.data(), 2 * count, layer.inputs}, layer.matrix(), 1,
           MatrixView<T>{z.data(), 2 * count, width});
   std::vector<std::unique_ptr<Line>> lines;
+  lines.reserve(count);
   for (std::size_t i = 0; i < count; ++i)
     lines.push_back(
         std::make_unique<NetworkLine<T>>(network_, output_, &z[i * width], &z[(count + i) * width]));

@@ -64,7 +64,8 @@ void PatternStore::evaluate(const std::vector<double>& t, std::vector<LineSample
 }
 
 bool PatternStore::same_gradient(const LineSample& a, const LineSample& b) {
-  if (std::memcmp(pattern(a.piece).data, pattern(b.piece).data, size_) == 0) return true;
+  const auto of_a = pattern(a.piece), of_b = pattern(b.piece);
+  if (std::equal(of_a.begin(), of_a.end(), of_b.begin())) return true;
   const double slope = std::max(std::abs(a.slope), std::abs(b.slope));
   if (std::abs(a.slope - b.slope) > std::max(1e-6, 100 * tolerance_) * slope) return false;
   std::vector<double> g(2 * d_);
