@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "bindings/arrays.h"
+#include "core/thread_pool.h"
 
 namespace py = pybind11;
 
@@ -10,6 +11,12 @@ namespace divulge::bindings {
 namespace {
 
 double spacing(bool float32) { return float32 ? 0x1p-23 : 0x1p-52; }
+
+// Over the thread pool, whose threads do not need the GIL.
+void copy(const double* from, std::size_t n, double* to) {
+  parallel_for(n, std::size_t{1} << 14,
+               [&](std::size_t begin, std::size_t end) { std::copy(from + begin, from + end, to + begin); });
+}
 
 // Copies an answer of n rows and, for gradients, d columns.
 void copy_answer(const py::object& answer, const char* name, const std::vector<std::size_t>& shape,
@@ -25,7 +32,7 @@ void copy_answer(const py::object& answer, const char* name, const std::vector<s
                                            : expected.substr(0, expected.size() - 2)) +
                         "), got " + shape_text(array));
   }
-  std::copy_n(array.data(), array.size(), out);
+  copy(array.data(), static_cast<std::size_t>(array.size()), out);
 }
 
 }  // namespace
@@ -36,6 +43,7 @@ CallbackOracle::CallbackOracle(py::function fn, std::size_t input_size, bool flo
 CallbackOracle::~CallbackOracle() {
   const py::gil_scoped_acquire acquire;
   fn_.release().dec_ref();
+  room_.release().dec_ref();
   error_.release().dec_ref();
 }
 
@@ -50,13 +58,23 @@ void CallbackOracle::fail(py::error_already_set& error) {
                         }));
 }
 
+// An array (rows, d), in the memory of the last one unless somebody still refers to that.
+py::array CallbackOracle::batch_room(std::size_t rows) {
+  const std::size_t d = input_size();
+  if (room_.is_none() || room_.ref_count() > 1 || extent(py::array(room_), 0) < rows)
+    room_ = new_array<double>(2 * rows, d);
+  const Array<double> room(room_);
+  return py::array_t<double>({static_cast<py::ssize_t>(rows), static_cast<py::ssize_t>(d)}, room.data(),
+                             room);
+}
+
 void CallbackOracle::answer(MatrixView<const double> points, Span<double> values,
                             MatrixView<double> gradients) {
   const py::gil_scoped_acquire acquire;
   try {
-    Array<double> batch = new_array<double>(points.rows, points.cols);
-    std::copy_n(points.data, points.size(), batch.mutable_data());
-    const py::object result = fn_(batch);
+    py::array batch = batch_room(points.rows);
+    copy(points.data, points.size(), static_cast<double*>(batch.mutable_data()));
+    const py::object result = fn_(std::move(batch));
     if (!py::isinstance<py::sequence>(result) || py::len(result) != 2)
       throw OracleFailure("expected the oracle to return (values, gradients), got " +
                           std::string(py::str(py::type::of(result).attr("__name__"))));

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 
 #include <memory>
@@ -33,6 +34,9 @@ class __attribute__((visibility("hidden"))) CallbackOracle : public Oracle {
   [[noreturn]] void fail(pybind11::error_already_set& error);
 
   pybind11::function fn_;
+  pybind11::array batch_room(std::size_t rows);
+
+  pybind11::object room_ = pybind11::none();  // memory of an earlier batch that the callback did not keep
   pybind11::object error_ = pybind11::none();
 };
 

@@ -5,6 +5,7 @@
 #include <limits>
 #include <stdexcept>
 
+#include "core/blas.h"
 #include "core/line_tasks.h"
 #include "core/thread_pool.h"
 
@@ -27,11 +28,7 @@ std::vector<double> as_seen(const Oracle& oracle, MatrixView<const double> x) {
   return copy;
 }
 
-double norm(Span<const double> x) {
-  double sum = 0;
-  for (const double v : x) sum += v * v;
-  return std::sqrt(sum);
-}
+double norm(Span<const double> x) { return std::sqrt(dot<double>(x, x)); }
 
 void check(const Oracle& oracle, MatrixView<const double> origins, MatrixView<const double> directions,
            const KinkSearchOptions& options) {

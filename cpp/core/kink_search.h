@@ -2,10 +2,10 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <vector>
 
+#include "core/buffer.h"
 #include "core/matrix.h"
 #include "core/oracle.h"
 
@@ -17,17 +17,6 @@ struct KinkSearchOptions {
   // Relative error of the oracle's answers; 0: what its precision gives, 1e-11 in gradients for float64 and
   // 4e-6 for float32, and half a spacing of its numbers in values.
   double tolerance = 0;
-};
-
-// Memory that is not cleared when it is allocated.
-class Buffer {
- public:
-  Buffer() = default;
-  explicit Buffer(std::size_t size) : data_(new double[size]) {}
-  double* data() const { return data_.get(); }
-
- private:
-  std::unique_ptr<double[]> data_;
 };
 
 struct UnresolvedKinks {

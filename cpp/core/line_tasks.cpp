@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <functional>
 
+#include "core/blas.h"
+#include "core/buffer.h"
 #include "core/interrupt.h"
 #include "core/thread_pool.h"
 
@@ -55,10 +57,10 @@ RunReport run_rounds(const Tasks& tasks, long long budget,
     } catch (const OracleFailure& failure) {
       report.message = failure.what();
     }
-    for (const auto& task : tasks) {
-      report.queries += static_cast<long long>(task->samples.size());
-      task->search.take(task->samples);
-    }
+    for (const auto& task : tasks) report.queries += static_cast<long long>(task->samples.size());
+    parallel_for(tasks.size(), 1, [&](std::size_t begin, std::size_t end) {
+      for (std::size_t i = begin; i < end; ++i) tasks[i]->search.take(tasks[i]->samples);
+    });
     if (report.message.empty()) report.message = smooth_line(tasks);
   }
   for (const auto& task : tasks) task->search.stop();
@@ -75,27 +77,56 @@ void point_on_line(const AnswerTask& task, double t, bool float32, Span<double> 
 
 // The answer (value, g) at x, carried to u + t v inside its linear piece.
 LineSample sample_from_answer(AnswerTask& task, double t, Span<const double> x, double value,
-                              Span<const double> g) {
-  LineSample sample{t, value, 0, task.store.add(g)};
-  for (std::size_t j = 0; j < x.size; ++j) {
-    sample.slope += g[j] * task.direction[j];
-    sample.value += g[j] * (task.origin[j] + t * task.direction[j] - x[j]);
-  }
+                              Span<const double> g, bool float32) {
+  LineSample sample{t, value, dot<double>(g, task.direction), task.store.add(g)};
+  if (float32)
+    for (std::size_t j = 0; j < x.size; ++j)
+      sample.value += g[j] * (task.origin[j] + t * task.direction[j] - x[j]);
   return sample;
 }
 
-void answer_batch(Oracle& oracle, const AnswerTasks& tasks, Span<const Place> places) {
-  const std::size_t d = oracle.input_size(), n = places.size;
-  std::vector<double> points(n * d), values(n), gradients(n * d);
-  const MatrixView<double> x{points.data(), n, d}, g{gradients.data(), n, d};
-  const auto t = [&](const Place& place) { return tasks[place.task]->search.wanted()[place.index]; };
-  for (std::size_t i = 0; i < n; ++i)
-    point_on_line(*tasks[places[i].task], t(places[i]), oracle.single_precision(), x.row(i));
-  oracle.query(x, {values.data(), n}, g);
-  for (std::size_t i = 0; i < n; ++i) {
-    AnswerTask& task = *tasks[places[i].task];
-    task.samples.push_back(sample_from_answer(task, t(places[i]), x.row(i), values[i], g.row(i)));
+// Room for the largest batch so far.
+class BatchRoom {
+ public:
+  explicit BatchRoom(std::size_t d) : d_(d) {}
+
+  void reserve(std::size_t n) {
+    if (n <= capacity_) return;
+    capacity_ = std::max(n, 2 * capacity_);
+    points_ = Buffer(capacity_ * d_);
+    gradients_ = Buffer(capacity_ * d_);
+    values_ = Buffer(capacity_);
   }
+  MatrixView<double> points(std::size_t n) const { return {points_.data(), n, d_}; }
+  MatrixView<double> gradients(std::size_t n) const { return {gradients_.data(), n, d_}; }
+  Span<double> values(std::size_t n) const { return {values_.data(), n}; }
+
+ private:
+  std::size_t d_, capacity_ = 0;
+  Buffer points_, gradients_, values_;
+};
+
+void answer_batch(Oracle& oracle, const AnswerTasks& tasks, Span<const Place> places, BatchRoom& room) {
+  const std::size_t n = places.size;
+  room.reserve(n);
+  const MatrixView<double> x = room.points(n), g = room.gradients(n);
+  const Span<double> values = room.values(n);
+  const bool float32 = oracle.single_precision();
+  const auto t = [&](const Place& place) { return tasks[place.task]->search.wanted()[place.index]; };
+  parallel_for(n, 16, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i)
+      point_on_line(*tasks[places[i].task], t(places[i]), float32, x.row(i));
+  });
+  oracle.query(x, values, g);
+  std::vector<std::size_t> first;  // places of one task follow each other
+  for (std::size_t i = 0; i < n; ++i)
+    if (i == 0 || places[i].task != places[i - 1].task) first.push_back(i);
+  parallel_for(first.size(), 1, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = first[begin]; i < (end < first.size() ? first[end] : n); ++i) {
+      AnswerTask& task = *tasks[places[i].task];
+      task.samples.push_back(sample_from_answer(task, t(places[i]), x.row(i), values[i], g.row(i), float32));
+    }
+  });
 }
 
 RunReport run_each_to_its_end(Oracle& oracle, const PatternTasks& tasks) {
@@ -131,9 +162,10 @@ void AnswerTask::gradients(const std::vector<std::size_t>& pieces, MatrixView<do
 RunReport run(Oracle& oracle, const AnswerTasks& tasks, long long budget) {
   const std::size_t most =
       std::max<std::size_t>(1, numbers_a_batch / std::max<std::size_t>(1, oracle.input_size()));
+  BatchRoom room(oracle.input_size());
   return run_rounds(tasks, budget, [&](const std::vector<Place>& places) {
     for (std::size_t begin = 0; begin < places.size(); begin += most)
-      answer_batch(oracle, tasks, {places.data() + begin, std::min(most, places.size() - begin)});
+      answer_batch(oracle, tasks, {places.data() + begin, std::min(most, places.size() - begin)}, room);
   });
 }
 

@@ -4,6 +4,9 @@
 #include <cmath>
 #include <string>
 
+#include "core/blas.h"
+#include "core/thread_pool.h"
+
 namespace divulge {
 namespace {
 
@@ -21,21 +24,28 @@ void check_shapes(std::size_t d, MatrixView<const double> points, Span<double> v
 }
 
 bool all_finite(Span<const double> x) {
-  double zero = 0;  // stays 0 unless one is NaN or infinite
-  for (const double v : x) zero += v * 0.0;
-  return zero == 0.0;
+  if (std::isfinite(dot<double>(x, x))) return true;  // else one is not, or the sum is too large
+  return std::all_of(x.begin(), x.end(), [](double v) { return std::isfinite(v); });
+}
+
+std::string complaint(std::size_t i, double value, Span<const double> gradient) {
+  const std::string start = "answer " + std::to_string(i) + " of the oracle is not finite: ";
+  if (!std::isfinite(value)) return start + "value is " + std::to_string(value);
+  const double* bad =
+      std::find_if(gradient.begin(), gradient.end(), [](double g) { return !std::isfinite(g); });
+  return start + "gradient entry " + std::to_string(bad - gradient.begin()) + " is " + std::to_string(*bad);
 }
 
 void check_answers(Span<const double> values, MatrixView<const double> gradients) {
-  for (std::size_t i = 0; i < values.size; ++i) {
-    if (std::isfinite(values[i]) && all_finite(gradients.row(i))) continue;
-    const auto row = gradients.row(i);
-    const double* bad = std::find_if(row.begin(), row.end(), [](double g) { return !std::isfinite(g); });
-    throw OracleFailure("answer " + std::to_string(i) + " of the oracle is not finite: " +
-                        (std::isfinite(values[i]) ? "gradient entry " + std::to_string(bad - row.begin()) +
-                                                        " is " + std::to_string(*bad)
-                                                  : "value is " + std::to_string(values[i])));
-  }
+  std::vector<std::uint8_t> finite(values.size);
+  parallel_for(values.size, 16, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i)
+      finite[i] = std::isfinite(values[i]) && all_finite(gradients.row(i));
+  });
+  const auto bad = std::find(finite.begin(), finite.end(), 0);
+  if (bad == finite.end()) return;
+  const auto i = static_cast<std::size_t>(bad - finite.begin());
+  throw OracleFailure(complaint(i, values[i], gradients.row(i)));
 }
 
 }  // namespace

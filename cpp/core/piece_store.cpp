@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "core/blas.h"
 #include "core/simd.h"
 
 namespace divulge {
@@ -23,11 +24,7 @@ DIVULGE_SIMD double squared_distance(const double* a, const double* c, std::size
   return sum;
 }
 
-double norm(Span<const double> x) {
-  double sum = 0;
-  for (const double v : x) sum += v * v;
-  return std::sqrt(sum);
-}
+double norm(Span<const double> x) { return std::sqrt(dot<double>(x, x)); }
 
 }  // namespace
 

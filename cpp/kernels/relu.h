@@ -22,8 +22,8 @@ template <class T>
 DIVULGE_HD inline void relu_on_line(T z_u, T z_v, T w, T t, T& value, T& slope, unsigned char& active) {
   const T z = z_u + t * z_v;
   const bool on = relu_active(z);
-  value += on ? w * z : T(0);
-  slope += on ? w * z_v : T(0);
+  value += w * (on ? z : T(0));  // selects, no branches
+  slope += w * (on ? z_v : T(0));
   active = on;
 }
 

@@ -1,0 +1,148 @@
+"""What the engine's benchmarks run: pairs of a native call and a plain baseline with the same answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from divulge import _core
+from divulge.reference import kink_search as reference_search
+from divulge.reference import least_squares as reference_solve
+from divulge.reference import network as reference_network
+from divulge.reference import reconstruct_batch as reference_batch
+
+LOW, HIGH = -1e4, 1e4
+
+
+@dataclass
+class Case:
+    """One pair. `baseline` does 1 / `scale` of the work of `native`; `check` compares what the two return."""
+
+    native: Callable[[], Any]
+    baseline: Callable[[], Any]
+    check: Callable[[Any, Any], None]
+    scale: float = 1.0
+    note: str = ""
+
+
+def one_layer_net(rng: np.random.Generator, d: int, h: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Return weights and biases of a random network d-h-1."""
+    weights = [rng.standard_normal((h, d)) / np.sqrt(d), rng.standard_normal((1, h)) / np.sqrt(h)]
+    return weights, [0.1 * rng.standard_normal(h), rng.standard_normal(1)]
+
+
+def check_kinks(native: Any, baseline: Any, lines: int) -> None:
+    """Compare the kinks on the first `lines` lines."""
+    first = native.line < lines
+    assert native.complete
+    assert baseline.complete
+    np.testing.assert_array_equal(native.line[first], baseline.line)
+    np.testing.assert_allclose(native.t[first], baseline.t, rtol=1e-8, atol=1e-9)
+    np.testing.assert_allclose(native.jumps[first], baseline.jumps, atol=1e-12)
+    np.testing.assert_allclose(native.offsets[first], baseline.offsets, rtol=1e-8, atol=1e-9)
+
+
+def kink_search_784_128_1() -> Case:
+    """Eight lines through a network that the core runs itself; the baseline is given two of them."""
+    rng = np.random.default_rng(1)
+    weights, biases = one_layer_net(rng, 784, 128)
+    u, v = rng.standard_normal((2, 8, 784))
+    oracle = _core.NetworkOracle(_core.DenseNetwork64(weights, biases))
+    twin = reference_network.NetworkOracle(reference_network.DenseNetwork(weights, biases))
+    return Case(
+        lambda: _core.kink_search(oracle, u, v, LOW, HIGH),
+        lambda: reference_search.kink_search(twin, u[:2], v[:2], LOW, HIGH),
+        lambda a, b: check_kinks(a, b, 2),
+        scale=4.0,
+        note="8 lines; the baseline searches 2 of them, its time is multiplied by 4",
+    )
+
+
+class TorchVictim:
+    """A torch module asked for values and input gradients: what a user without this library would write."""
+
+    def __init__(self, weights: list[np.ndarray], biases: list[np.ndarray]) -> None:
+        layers = [nn.Linear(w.shape[1], w.shape[0], dtype=torch.float64) for w in weights]
+        for layer, w, b in zip(layers, weights, biases, strict=True):
+            layer.weight.data, layer.bias.data = torch.from_numpy(w), torch.from_numpy(b)
+        self.module = nn.Sequential(layers[0], nn.ReLU(), layers[1]).requires_grad_(False)
+
+    def query(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return values (n,) and gradients (n, d)."""
+        x = torch.from_numpy(points).requires_grad_(True)
+        values = self.module(x)[:, 0]
+        (gradients,) = torch.autograd.grad(values.sum(), x)
+        return values.detach().numpy(), gradients.numpy()
+
+
+def kink_search_callback_784_128_1() -> Case:
+    """Eight lines through a torch module: one call for every round of all lines, against one call a query."""
+    rng = np.random.default_rng(2)
+    weights, biases = one_layer_net(rng, 784, 128)
+    u, v = rng.standard_normal((2, 8, 784))
+    victim = TorchVictim(weights, biases)
+    oracle = _core.CallbackOracle(victim.query, 784)
+    return Case(
+        lambda: _core.kink_search(oracle, u, v, LOW, HIGH),
+        lambda: reference_search.kink_search(victim, u, v, LOW, HIGH),
+        lambda a, b: check_kinks(a, b, 8),
+        note="8 lines; torch as it comes, on all cores",
+    )
+
+
+def _check_copies(native: Any, baseline: Any) -> None:
+    assert sum(copy.clean for copy in native) >= 0.99 * len(native)
+    assert sum(copy.clean for copy in baseline) >= 0.95 * len(baseline)
+    for a, b in zip(native, baseline, strict=False):
+        if not (a.clean and b.clean):
+            continue
+        order_a, order_b = np.lexsort(a.rows.T), np.lexsort(b.rows.T)
+        np.testing.assert_allclose(a.rows[order_a], b.rows[order_b], atol=1e-9)
+        np.testing.assert_allclose(a.offsets[order_a], b.offsets[order_b], atol=1e-7)
+        np.testing.assert_allclose(a.output_weights[order_a], b.output_weights[order_b], rtol=1e-9)
+        assert abs(a.output_bias - b.output_bias) < 1e-7
+
+
+def reconstruct_1000_victims_20_16_1() -> Case:
+    """A thousand small victims; the baseline takes the first twenty of them."""
+    rng = np.random.default_rng(3)
+    nets = [one_layer_net(rng, 20, 16) for _ in range(1000)]
+    oracles = [_core.NetworkOracle(_core.DenseNetwork64(*net)) for net in nets]
+    twins = [reference_network.NetworkOracle(reference_network.DenseNetwork(*net)) for net in nets[:20]]
+    return Case(
+        lambda: _core.reconstruct_batch(oracles, seed=5),
+        lambda: reference_batch.reconstruct_batch(twins, seed=5),
+        _check_copies,
+        scale=50.0,
+        note="the baseline reconstructs 20 of the 1000 victims, its time is multiplied by 50",
+    )
+
+
+def least_squares_784_128() -> Case:
+    """Four systems of 784 equations in 128 unknowns with a full right-hand side each."""
+    rng = np.random.default_rng(4)
+    a, b = rng.standard_normal((4, 784, 128)), rng.standard_normal((4, 784, 1))
+
+    def check(native: Any, baseline: Any) -> None:
+        np.testing.assert_allclose(native[0], baseline[0], atol=1e-12)
+        np.testing.assert_allclose(native[1], baseline[1], rtol=1e-10)
+
+    return Case(
+        lambda: _core.least_squares(a, b),
+        lambda: reference_solve.least_squares(a, b),
+        check,
+        note="4 systems; QR against numpy.linalg.lstsq (SVD), one after the other",
+    )
+
+
+CASES: dict[str, Callable[[], Case]] = {
+    "kink_search_784_128_1": kink_search_784_128_1,
+    "kink_search_callback_784_128_1": kink_search_callback_784_128_1,
+    "reconstruct_1000_victims_20_16_1": reconstruct_1000_victims_20_16_1,
+    "least_squares_784_128": least_squares_784_128,
+}

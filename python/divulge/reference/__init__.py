@@ -1,0 +1,1 @@
+"""Plain NumPy twins of the compiled core: what tests compare it with, and the baseline of benchmarks."""
