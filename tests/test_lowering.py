@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
 
 from divulge.lowering import lower, one_hidden_layer
@@ -40,6 +42,19 @@ class Skip(nn.Module):
 
     def forward(self, x):
         return self.a_out(torch.relu(self.a(x))) + self.b_out(torch.relu(self.b(x))) - self.c(x)
+
+
+class Stacked(nn.Module):
+    """The same kind of network, its parts summed over a stack."""
+
+    def __init__(self):
+        super().__init__()
+        self.terms = nn.ModuleList(
+            [nn.Sequential(nn.Linear(5, 4), nn.ReLU(), nn.Linear(4, 2)), nn.Linear(5, 2)]
+        )
+
+    def forward(self, x):
+        return torch.stack([term(x) for term in self.terms]).sum(dim=0)
 
 
 class Branching(nn.Module):
@@ -142,15 +157,44 @@ def test_a_subclass_with_its_own_forward_is_not_mistaken_for_its_base():
     np.testing.assert_allclose(run(layers, x.numpy()), module(x).detach().numpy(), atol=1e-14)
 
 
-def test_one_hidden_layer_with_a_skip_term():
-    module = Skip().double()
+LAYERS = {
+    "linear": lambda width: nn.Linear(width, 1 + (7 * width) % 5),
+    "relu": lambda width: nn.ReLU(),
+    "norm": lambda width: nn.BatchNorm1d(width),
+    "dropout": lambda width: nn.Dropout(),
+    "flatten": lambda width: nn.Flatten(),
+    "identity": lambda width: nn.Identity(),
+}
+
+
+@settings(deadline=None, max_examples=60)
+@given(names=st.lists(st.sampled_from(sorted(LAYERS)), max_size=7), seed=st.integers(0, 1000))
+def test_any_order_of_layers_is_read(names, seed):
+    torch.manual_seed(seed)
+    layers, width = [nn.Flatten()], 6
+    for name in names:
+        layers.append(LAYERS[name](width))
+        width = getattr(layers[-1], "out_features", width)
+    module = nn.Sequential(*layers).double().eval()
+    for parameter in module.buffers():
+        if parameter.is_floating_point():
+            parameter.uniform_(0.5, 2)
+    x = torch.randn(20, 2, 3, dtype=torch.float64)
+    found = lower(module, (2, 3), torch.float64)
+    np.testing.assert_allclose(run(found, x.reshape(20, 6).numpy()), module(x).detach().numpy(), atol=1e-12)
+
+
+@pytest.mark.parametrize(("build", "units"), [(Skip, 7), (Stacked, 4)])
+def test_one_hidden_layer_with_a_skip_term(build, units):
+    module = build().double()
     net = one_hidden_layer(module, (5,))
-    assert net.rows.shape == (7, 5)
+    assert net.rows.shape == (units, 5)
     x = torch.randn(30, 5, dtype=torch.float64)
     hidden = np.maximum(x.numpy() @ net.rows.T + net.offsets, 0)
     values = hidden @ net.outputs.T + x.numpy() @ net.affine.T + net.bias
     np.testing.assert_allclose(values, module(x).detach().numpy(), atol=1e-13)
-    np.testing.assert_array_equal(net.affine, -module.c.weight.detach().numpy())
+    beside = -module.c.weight if build is Skip else module.terms[1].weight
+    np.testing.assert_array_equal(net.affine, beside.detach().numpy())
 
 
 def test_one_hidden_layer_of_a_linear_map_has_no_units():

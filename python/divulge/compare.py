@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -62,7 +62,7 @@ class Comparison:
     output_std: float
     agreement: float
     points: int
-    matches: tuple[tuple[int, int], ...]
+    matches: tuple[tuple[int, int], ...] = field(repr=False)
 
 
 def compare(
@@ -144,7 +144,7 @@ def _points(victim: Victim, data: Points | None) -> Array:
     points = victim.as_points(data)
     if not len(points):
         raise ValueError(f"expected at least one point to compare on, got shape {points.shape}")
-    return points.astype(np.float64)
+    return points.astype(np.float64, copy=False)
 
 
 def _copy_values(module: nn.Module, victim: Victim, points: Array) -> Array:

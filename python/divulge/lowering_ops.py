@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -56,11 +57,21 @@ class AffineInterpreter(fx.Interpreter):
 
     def _apply(self, rule: Any, concrete: Any, target: Any, args: Any, kwargs: Mapping[str, Any]) -> Any:
         """Apply a rule if a form takes part, else compute with the tensors at hand."""
-        if not any(isinstance(a, AffineForm) for a in (*args, *kwargs.values())):
+        if not any(_holds_form(a) for a in (*args, *kwargs.values())):
             return concrete(target, args, kwargs)
         if rule is None:
             raise NotAffine(f"the operation {target}")
         return rule(self.network, *args, **kwargs)
+
+
+class Stack(tuple[AffineForm, ...]):
+    """Forms of one shape along a new first axis, on their way to being summed."""
+
+
+def _holds_form(argument: Any) -> bool:
+    """Whether a form is among an operation's arguments, or in a list of them."""
+    parts = argument if isinstance(argument, (list, tuple)) else (argument,)
+    return any(isinstance(part, AffineForm) for part in parts)
 
 
 def numbers(constant: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -90,6 +101,18 @@ def _add(network: ReluNetwork, a: Any, b: Any) -> AffineForm:
     if isinstance(a, AffineForm) and isinstance(b, AffineForm):
         return a.add(b)
     return a.shift(numbers(b)) if isinstance(a, AffineForm) else b.shift(numbers(a))
+
+
+def _stack(network: ReluNetwork, forms: Sequence[Any], dim: int = 0) -> Stack:
+    if dim != 0 or not all(isinstance(form, AffineForm) for form in forms):
+        raise NotAffine("a stack other than of results along a new first axis")
+    return Stack(forms)
+
+
+def _sum(network: ReluNetwork, stack: Any, dim: Any = None) -> AffineForm:
+    if not isinstance(stack, Stack) or dim not in (0, [0], (0,)):
+        raise NotAffine("a sum other than of stacked results")
+    return reduce(AffineForm.add, stack)
 
 
 def _neg(network: ReluNetwork, x: AffineForm) -> AffineForm:
@@ -205,6 +228,8 @@ _NAMED: dict[Callable[..., Any], tuple[Any, ...]] = {
     _sub: (operator.sub, operator.isub, torch.sub, aten.sub.Tensor, aten.sub_.Tensor),
     _mul: (operator.mul, operator.imul, torch.mul, aten.mul.Tensor, aten.mul_.Tensor),
     _div: (operator.truediv, operator.itruediv, torch.div, aten.div.Tensor, aten.div_.Tensor),
+    _stack: (torch.stack, aten.stack.default),
+    _sum: (torch.sum, aten.sum.dim_IntList),
     _neg: (operator.neg, torch.neg, aten.neg.default),
     _flatten: (torch.flatten, aten.flatten.using_ints),
     _reshape: (torch.reshape, aten.reshape.default, aten.view.default),
@@ -229,6 +254,7 @@ METHODS: dict[str, Callable[..., Any]] = {
     "mul": _mul,
     "div": _div,
     "neg": _neg,
+    "sum": _sum,
     "matmul": _matmul,
     "contiguous": _same,
     "clone": _same,

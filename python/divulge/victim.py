@@ -171,13 +171,17 @@ class Victim:
         return _to_float64(column), _to_float64(gradient.reshape(len(part), -1))
 
     def _tensor(self, part: NDArray[Any]) -> torch.Tensor:
-        """Return points (n, d) as a tensor (n, *input_shape) on the module's device."""
-        return torch.from_numpy(part).reshape(len(part), *self.input_shape).to(self._device)
+        """Return points (n, d) as a tensor (n, *input_shape) on the module's device, a copy of its own."""
+        return torch.tensor(part, device=self._device).reshape(len(part), *self.input_shape)
 
     def as_points(self, points: Points) -> NDArray[Any]:
-        """Return points as a matrix (n, d) in the victim's precision, a copy that may be overwritten."""
+        """Return points, shape (n, d) or (n, *input_shape), as a matrix (n, d) in the victim's precision.
+
+        Raises:
+            ValueError: the points have another shape.
+        """
         matrix = as_matrix(points, self.input_size, self.input_shape)
-        return matrix.astype(np.float32 if self.dtype == torch.float32 else np.float64)
+        return matrix.astype(np.float32 if self.dtype == torch.float32 else np.float64, copy=False)
 
     def _probe(self) -> NDArray[Any]:
         """A few fixed inputs of moderate size."""
@@ -191,7 +195,7 @@ class Victim:
         shape = f"({', '.join(str(s) for s in asked)})"
         try:
             with torch.inference_mode(False), torch.no_grad():
-                outputs = self.module(self._tensor(probe.copy()))
+                outputs = self.module(self._tensor(probe))
         except DivulgeError:
             raise
         except Exception as error:

@@ -15,6 +15,16 @@ def test_hands_over_points_and_output():
     np.testing.assert_array_equal(gradients, [[0, 0, 1]])
 
 
+def test_points_may_be_overwritten():
+    def remote(points, output):
+        points[:] = 7
+        return points[:, 0], points
+
+    points = np.ones((2, 3))
+    CallableOracle(remote, 3).query(points)
+    np.testing.assert_array_equal(points, 1)
+
+
 def test_gradients_alone():
     oracle = CallableOracle(lambda points, output: 2 * points, 2, values=False)
     values, gradients = oracle.query([[1.0, 2.0]])

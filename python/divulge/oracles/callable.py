@@ -69,7 +69,7 @@ class CallableOracle(Oracle):
         )
 
     def _answer(self, points: Array, output: int) -> tuple[ArrayLike | None, ArrayLike]:
-        answer = self.fn(points, output)
+        answer = self.fn(points.copy(), output)  # it may overwrite what it is given
         if isinstance(answer, tuple) and len(answer) == 2:
             values, gradients = answer
             return host_array(values), host_array(gradients)
