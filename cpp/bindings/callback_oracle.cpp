@@ -18,21 +18,22 @@ void copy(const double* from, std::size_t n, double* to) {
                [&](std::size_t begin, std::size_t end) { std::copy(from + begin, from + end, to + begin); });
 }
 
-// Copies an answer of n rows and, for gradients, d columns.
-void copy_answer(const py::object& answer, const char* name, const std::vector<std::size_t>& shape,
-                 double* out) {
-  const Array<double> array = Array<double>::ensure(answer);
+std::string shape_text(const std::vector<std::size_t>& shape) {
+  std::string text;
+  for (const std::size_t extent : shape) text += (text.empty() ? "" : ", ") + std::to_string(extent);
+  return "(" + text + (shape.size() == 1 ? ",)" : ")");
+}
+
+// An answer as a float64 array of the given shape.
+Array<double> answer_array(const py::object& answer, const char* name,
+                           const std::vector<std::size_t>& shape) {
+  Array<double> array = Array<double>::ensure(answer);
   if (!array) throw py::error_already_set();
   const std::vector<std::size_t> got(array.shape(), array.shape() + array.ndim());
-  if (got != shape) {
-    std::string expected;
-    for (const std::size_t extent : shape) expected += std::to_string(extent) + ", ";
-    throw OracleFailure(std::string("expected the oracle to return ") + name + " of shape (" +
-                        (shape.size() == 1 ? expected.substr(0, expected.size() - 1)
-                                           : expected.substr(0, expected.size() - 2)) +
-                        "), got " + shape_text(array));
-  }
-  copy(array.data(), static_cast<std::size_t>(array.size()), out);
+  if (got != shape)
+    throw OracleFailure(std::string("expected the oracle to return ") + name + " of shape " +
+                        shape_text(shape) + ", got " + shape_text(got));
+  return array;
 }
 
 }  // namespace
@@ -68,8 +69,7 @@ py::array CallbackOracle::batch_room(std::size_t rows) {
                              room);
 }
 
-void CallbackOracle::answer(MatrixView<const double> points, Span<double> values,
-                            MatrixView<double> gradients) {
+void CallbackOracle::answer_to(MatrixView<const double> points, const Consume& consume) {
   const py::gil_scoped_acquire acquire;
   try {
     py::array batch = batch_room(points.rows);
@@ -79,11 +79,20 @@ void CallbackOracle::answer(MatrixView<const double> points, Span<double> values
       throw OracleFailure("expected the oracle to return (values, gradients), got " +
                           std::string(py::str(py::type::of(result).attr("__name__"))));
     const py::sequence pair(result);
-    copy_answer(pair[0], "values", {points.rows}, values.data);
-    copy_answer(pair[1], "gradients", {points.rows, points.cols}, gradients.data);
+    const Array<double> values = answer_array(pair[0], "values", {points.rows});
+    const Array<double> gradients = answer_array(pair[1], "gradients", {points.rows, points.cols});
+    consume({values.data(), points.rows}, {gradients.data(), points.rows, points.cols});
   } catch (py::error_already_set& error) {
     fail(error);
   }
+}
+
+void CallbackOracle::answer(MatrixView<const double> points, Span<double> values,
+                            MatrixView<double> gradients) {
+  answer_to(points, [&](Span<const double> f, MatrixView<const double> g) {
+    copy(f.data, f.size, values.data);
+    copy(g.data, g.size(), gradients.data);
+  });
 }
 
 }  // namespace divulge::bindings

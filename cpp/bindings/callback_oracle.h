@@ -29,6 +29,7 @@ class __attribute__((visibility("hidden"))) CallbackOracle : public Oracle {
 
  protected:
   void answer(MatrixView<const double> points, Span<double> values, MatrixView<double> gradients) override;
+  void answer_to(MatrixView<const double> points, const Consume& consume) override;
 
  private:
   [[noreturn]] void fail(pybind11::error_already_set& error);

@@ -85,47 +85,25 @@ LineSample sample_from_answer(AnswerTask& task, double t, Span<const double> x, 
   return sample;
 }
 
-// Room for the largest batch so far.
-class BatchRoom {
- public:
-  explicit BatchRoom(std::size_t d) : d_(d) {}
-
-  void reserve(std::size_t n) {
-    if (n <= capacity_) return;
-    capacity_ = std::max(n, 2 * capacity_);
-    points_ = Buffer(capacity_ * d_);
-    gradients_ = Buffer(capacity_ * d_);
-    values_ = Buffer(capacity_);
-  }
-  MatrixView<double> points(std::size_t n) const { return {points_.data(), n, d_}; }
-  MatrixView<double> gradients(std::size_t n) const { return {gradients_.data(), n, d_}; }
-  Span<double> values(std::size_t n) const { return {values_.data(), n}; }
-
- private:
-  std::size_t d_, capacity_ = 0;
-  Buffer points_, gradients_, values_;
-};
-
-void answer_batch(Oracle& oracle, const AnswerTasks& tasks, Span<const Place> places, BatchRoom& room) {
-  const std::size_t n = places.size;
-  room.reserve(n);
-  const MatrixView<double> x = room.points(n), g = room.gradients(n);
-  const Span<double> values = room.values(n);
+// One batch: points (n, d) in the order of `places`, answers to the tasks' samples.
+void answer_batch(Oracle& oracle, const AnswerTasks& tasks, Span<const Place> places, MatrixView<double> x) {
   const bool float32 = oracle.single_precision();
   const auto t = [&](const Place& place) { return tasks[place.task]->search.wanted()[place.index]; };
-  parallel_for(n, 16, [&](std::size_t begin, std::size_t end) {
+  parallel_for(x.rows, 16, [&](std::size_t begin, std::size_t end) {
     for (std::size_t i = begin; i < end; ++i)
       point_on_line(*tasks[places[i].task], t(places[i]), float32, x.row(i));
   });
-  oracle.query(x, values, g);
   std::vector<std::size_t> first;  // places of one task follow each other
-  for (std::size_t i = 0; i < n; ++i)
+  for (std::size_t i = 0; i < places.size; ++i)
     if (i == 0 || places[i].task != places[i - 1].task) first.push_back(i);
-  parallel_for(first.size(), 1, [&](std::size_t begin, std::size_t end) {
-    for (std::size_t i = first[begin]; i < (end < first.size() ? first[end] : n); ++i) {
-      AnswerTask& task = *tasks[places[i].task];
-      task.samples.push_back(sample_from_answer(task, t(places[i]), x.row(i), values[i], g.row(i), float32));
-    }
+  oracle.query(x, [&](Span<const double> values, MatrixView<const double> g) {
+    parallel_for(first.size(), 1, [&](std::size_t begin, std::size_t end) {
+      for (std::size_t i = first[begin]; i < (end < first.size() ? first[end] : places.size); ++i) {
+        AnswerTask& task = *tasks[places[i].task];
+        task.samples.push_back(
+            sample_from_answer(task, t(places[i]), x.row(i), values[i], g.row(i), float32));
+      }
+    });
   });
 }
 
@@ -160,12 +138,16 @@ void AnswerTask::gradients(const std::vector<std::size_t>& pieces, MatrixView<do
 }
 
 RunReport run(Oracle& oracle, const AnswerTasks& tasks, long long budget) {
-  const std::size_t most =
-      std::max<std::size_t>(1, numbers_a_batch / std::max<std::size_t>(1, oracle.input_size()));
-  BatchRoom room(oracle.input_size());
+  const std::size_t d = oracle.input_size();
+  const std::size_t most = std::max<std::size_t>(1, numbers_a_batch / std::max<std::size_t>(1, d));
+  Buffer room;
+  std::size_t capacity = 0;
   return run_rounds(tasks, budget, [&](const std::vector<Place>& places) {
-    for (std::size_t begin = 0; begin < places.size(); begin += most)
-      answer_batch(oracle, tasks, {places.data() + begin, std::min(most, places.size() - begin)}, room);
+    for (std::size_t begin = 0; begin < places.size(); begin += most) {
+      const std::size_t n = std::min(most, places.size() - begin);
+      if (n > capacity) room = Buffer((capacity = 2 * n) * d);
+      answer_batch(oracle, tasks, {places.data() + begin, n}, {room.data(), n, d});
+    }
   });
 }
 

@@ -5,22 +5,26 @@
 #include <string>
 
 #include "core/blas.h"
+#include "core/buffer.h"
 #include "core/thread_pool.h"
 
 namespace divulge {
 namespace {
 
-void check_shapes(std::size_t d, MatrixView<const double> points, Span<double> values,
-                  MatrixView<double> gradients) {
-  const auto text = [](std::size_t rows, std::size_t cols) {
-    return "(" + std::to_string(rows) + ", " + std::to_string(cols) + ")";
-  };
+std::string text(std::size_t rows, std::size_t cols) {
+  return "(" + std::to_string(rows) + ", " + std::to_string(cols) + ")";
+}
+
+void check_columns(std::size_t d, MatrixView<const double> points) {
   if (points.cols != d)
     throw std::invalid_argument("expected points of shape (n, " + std::to_string(d) + "), got " +
                                 text(points.rows, points.cols));
-  if (values.size != points.rows || gradients.rows != points.rows || gradients.cols != d)
-    throw std::invalid_argument("expected room for gradients of shape " + text(points.rows, d) + ", got " +
-                                text(gradients.rows, gradients.cols));
+}
+
+void check_room(MatrixView<const double> points, Span<double> values, MatrixView<double> gradients) {
+  if (values.size != points.rows || gradients.rows != points.rows || gradients.cols != points.cols)
+    throw std::invalid_argument("expected room for gradients of shape " + text(points.rows, points.cols) +
+                                ", got " + text(gradients.rows, gradients.cols));
 }
 
 bool all_finite(Span<const double> x) {
@@ -51,11 +55,30 @@ void check_answers(Span<const double> values, MatrixView<const double> gradients
 }  // namespace
 
 void Oracle::query(MatrixView<const double> points, Span<double> values, MatrixView<double> gradients) {
-  check_shapes(input_size_, points, values, gradients);
+  check_columns(input_size_, points);
+  check_room(points, values, gradients);
   if (points.rows == 0) return;
   charge(points.rows);
   answer(points, values, gradients);
   check_answers(values, gradients);
+}
+
+void Oracle::query(MatrixView<const double> points, const Consume& consume) {
+  check_columns(input_size_, points);
+  if (points.rows == 0) return consume({}, {nullptr, 0, input_size_});
+  charge(points.rows);
+  answer_to(points, [&](Span<const double> values, MatrixView<const double> gradients) {
+    check_answers(values, gradients);
+    consume(values, gradients);
+  });
+}
+
+void Oracle::answer_to(MatrixView<const double> points, const Consume& consume) {
+  const Buffer values(points.rows), gradients(points.size());
+  const Span<double> f{values.data(), points.rows};
+  const MatrixView<double> g{gradients.data(), points.rows, points.cols};
+  answer(points, f, g);
+  consume(f, g);
 }
 
 std::vector<std::unique_ptr<Line>> Oracle::lines(MatrixView<const double>, MatrixView<const double>) const {

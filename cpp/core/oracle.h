@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <stdexcept>
@@ -60,6 +61,10 @@ class Oracle {
   // charged.
   void query(MatrixView<const double> points, Span<double> values, MatrixView<double> gradients);
 
+  // The same; the answers are handed to `consume`, wherever they lie. They stay there until it returns.
+  using Consume = std::function<void(Span<const double> values, MatrixView<const double> gradients)>;
+  void query(MatrixView<const double> points, const Consume& consume);
+
   // Cheaper access along the lines origins (L, d) + t directions (L, d); empty where there is none.
   virtual std::vector<std::unique_ptr<Line>> lines(MatrixView<const double> origins,
                                                    MatrixView<const double> directions) const;
@@ -75,6 +80,9 @@ class Oracle {
  protected:
   // Shapes are checked, n > 0.
   virtual void answer(MatrixView<const double> points, Span<double> values, MatrixView<double> gradients) = 0;
+
+  // By default through answer(), into memory of its own.
+  virtual void answer_to(MatrixView<const double> points, const Consume& consume);
 
  private:
   std::size_t input_size_;
