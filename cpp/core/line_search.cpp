@@ -9,14 +9,11 @@ namespace divulge {
 namespace {
 
 constexpr std::size_t first_intervals = 8;
-constexpr double step_over_noise = 2;     // a proof is asked this many error bounds away from the kink
-constexpr double step_over_epsilon = 32;  // and at least this many spacings of t
+constexpr double step_over_noise = 4;     // a proof is asked this many error bounds away from the kink
+constexpr double step_over_epsilon = 64;  // and at least this many spacings of t
 constexpr double trusted_steps = 8;       // a proof given further off is asked for again, nearer
 constexpr double width_over_epsilon = 4;  // narrower intervals can not be split
-constexpr int most_misses = 3;
-
-// Each proof that missed the kink says that the noise is larger than was thought.
-double widening(int missed) { return static_cast<double>(1 << (3 * std::min(missed, most_misses))); }
+constexpr double close_steps = 64;  // an interval that can not be split any more holds a kink this close
 
 }  // namespace
 
@@ -104,7 +101,6 @@ void LineSearch::split(const Interval& interval, LineSample sample) {
     sample.piece = interval.left.piece;
     part.left = sample;
     part.left_proven = interval.probe != Probe::bisect;
-    if (interval.probe == Probe::right) ++part.missed;
     return decide(part);
   }
   if (same(interval.right, sample)) {
@@ -112,11 +108,9 @@ void LineSearch::split(const Interval& interval, LineSample sample) {
     sample.piece = interval.right.piece;
     part.right = sample;
     part.right_proven = interval.probe != Probe::bisect;
-    if (interval.probe == Probe::left) ++part.missed;
     return decide(part);
   }
   ++pieces_;
-  part.missed = 0;
   part.right = sample;
   part.left_proven = part.right_proven = interval.probe == Probe::right && interval.left_proven;
   decide(part);
@@ -140,8 +134,7 @@ LineSearch::Meeting LineSearch::meeting(const Interval& interval) const {
   const double step =
       std::max(step_over_epsilon * options_.epsilon * reach(t), step_over_noise * value_noise(a, c) / jump);
   const auto inside = [&](double slack) { return t >= a.t - slack && t <= c.t + slack; };
-  const double wide = step * widening(interval.missed);
-  return {std::min(std::max(t, a.t), c.t), wide, inside(wide), inside(step * widening(most_misses))};
+  return {std::min(std::max(t, a.t), c.t), step, inside(step), inside(close_steps * step)};
 }
 
 void LineSearch::decide(Interval interval) {
@@ -168,7 +161,6 @@ void LineSearch::bisect(Interval interval, const Meeting& meet) {
   const double t = rounded(kernels::arctan_midpoint(low, high, options_.scale));
   if (high - low > width_over_epsilon * options_.epsilon * reach(t) && low < t && t < high) {
     interval.left_proven = interval.right_proven = false;
-    interval.missed = 0;
     return ask(interval, Probe::bisect, t);
   }
   if (meet.close)

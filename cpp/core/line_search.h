@@ -76,7 +76,6 @@ class LineSearch {
   struct Interval {
     LineSample left, right;
     bool left_proven = false, right_proven = false;  // the end was asked for as a proof of the kink between
-    int missed = 0;                                  // proofs that came out on the wrong side of the kink
     Probe probe = Probe::bisect;
   };
 
@@ -84,7 +83,7 @@ class LineSearch {
   struct Meeting {
     double t;
     double step;         // distance of the proofs from t, a bound on its error
-    bool inside, close;  // the interval, by that bound and by the largest one
+    bool inside, close;  // inside the interval, but for one step and for many
   };
 
   void start(const std::vector<LineSample>& answers);

@@ -54,7 +54,6 @@ class _Interval:
     right: _Sample
     left_proven: bool = False
     right_proven: bool = False
-    missed: int = 0
 
 
 @dataclass
@@ -127,20 +126,19 @@ class _Line:
         gap = a.slope - c.slope
         meet = a.t + (c.value - a.value - c.slope * (c.t - a.t)) / gap if gap else inf
         reach = abs(meet) + self.scale if gap else self.scale
-        step = max(32 * self.epsilon * reach, 2 * self.value_noise(a, c) / abs(gap) if gap else 0.0)
-        wide = step * 8 ** min(interval.missed, 3)
-        if not a.t - wide <= meet <= c.t + wide:
-            close = a.t - 512 * step <= meet <= c.t + 512 * step
+        step = max(64 * self.epsilon * reach, 4 * self.value_noise(a, c) / abs(gap) if gap else 0.0)
+        if not a.t - step <= meet <= c.t + step:
+            close = a.t - 64 * step <= meet <= c.t + 64 * step
             return self.bisect(interval, min(max(meet, a.t), c.t) if close else None)
         t = min(max(meet, a.t), c.t)
         narrow = c.t - a.t <= self.narrow * (abs(t) + self.scale)
-        left = narrow or t - a.t <= (8 if interval.left_proven else 2) * wide
-        right = narrow or c.t - t <= (8 if interval.right_proven else 2) * wide
+        left = narrow or t - a.t <= (8 if interval.left_proven else 2) * step
+        right = narrow or c.t - t <= (8 if interval.right_proven else 2) * step
         if left and right:
             self.kinks.append((t, a, c))
             return []
         leftwards = not left and (right or t - a.t >= c.t - t)
-        return self.split(interval, t - wide if leftwards else t + wide, -1 if leftwards else 1)
+        return self.split(interval, t - step if leftwards else t + step, -1 if leftwards else 1)
 
     def bisect(self, interval: _Interval, meet: float | None) -> list[_Interval]:
         """Split in the middle of arctan(t / scale), or end where nothing lies between the ends."""
@@ -161,9 +159,9 @@ class _Line:
         a, c = interval.left, interval.right
         left_proven, right_proven = interval.left_proven, interval.right_proven
         if self.same(a, new):
-            return [_Interval(new, c, side != 0, right_proven, interval.missed + (side == 1))]
+            return [_Interval(new, c, side != 0, right_proven)]
         if self.same(c, new):
-            return [_Interval(a, new, left_proven, side != 0, interval.missed + (side == -1))]
+            return [_Interval(a, new, left_proven, side != 0)]
         before, after = side == 1 and left_proven, side == -1 and right_proven
         return [_Interval(a, new, before, before), _Interval(new, c, after, after)]
 
