@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         UnsupportedModel,
     )
     from divulge.oracles import CallableOracle, GradientOracle, Ledger, Oracle
+    from divulge.reconstruct import Progress, Reconstruction, reconstruct
     from divulge.victim import Victim
 
 # Loaded when first used: most of these import torch, a second that `divulge --help` should not take.
@@ -31,9 +32,12 @@ _LAZY = {
     "NotPiecewiseLinear": "divulge.errors",
     "Oracle": "divulge.oracles",
     "OracleError": "divulge.errors",
+    "Progress": "divulge.reconstruct",
+    "Reconstruction": "divulge.reconstruct",
     "UnsupportedModel": "divulge.errors",
     "Victim": "divulge.victim",
     "compare": "divulge.compare",
+    "reconstruct": "divulge.reconstruct",
 }
 
 __all__ = [
@@ -46,11 +50,14 @@ __all__ = [
     "NotPiecewiseLinear",
     "Oracle",
     "OracleError",
+    "Progress",
+    "Reconstruction",
     "UnsupportedModel",
     "Victim",
     "__version__",
     "build_config",
     "compare",
+    "reconstruct",
     "set_threads",
     "threads",
 ]

@@ -1,0 +1,7 @@
+"""Exact reconstruction of ReLU networks from what an oracle answers."""
+
+from divulge.reconstruct.attack import reconstruct
+from divulge.reconstruct.layer import Sum
+from divulge.reconstruct.result import Progress, Reconstruction
+
+__all__ = ["Progress", "Reconstruction", "Sum", "reconstruct"]

@@ -1,0 +1,314 @@
+"""From an oracle to a network: the order in which things are asked and solved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from operator import index
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from divulge.errors import NotPiecewiseLinear
+from divulge.oracles import Oracle
+from divulge.reconstruct.certified import certified_search
+from divulge.reconstruct.fit import Fit
+from divulge.reconstruct.gradients import GradientSearch
+from divulge.reconstruct.layer import Layer
+from divulge.reconstruct.lines import Lines
+from divulge.reconstruct.offsets import Brackets, bisect
+from divulge.reconstruct.outputs import output_weights_and_base, probe_points
+from divulge.reconstruct.polish import polish
+from divulge.reconstruct.result import Progress, Reconstruction
+from divulge.reconstruct.search import Found, Search
+from divulge.reconstruct.signs import Orientation, orient
+from divulge.reconstruct.transcript import Stopped, Transcript
+from divulge.reconstruct.units import Units
+
+Array = NDArray[np.float64]
+
+NEARBY = 1e-5  # relative distance of two queries that almost surely share a piece
+SAME_DIRECTION = 1e-9  # 1 - |cosine| of two rows below which they are taken for one unit's
+
+
+def reconstruct(
+    oracle: Oracle, seed: int = 0, *, progress: Callable[[Progress], None] | None = None
+) -> Reconstruction:
+    """Rebuild a network with one hidden ReLU layer from its oracle's answers.
+
+    The attack is told nothing about the inside: not the number of hidden units, nor that a certain layer
+    exists. It asks about the oracle's own output until every unit is known, then a few queries for every
+    other output.
+
+    Args:
+        oracle: what may be asked; its answers are all that is used. Without values (gradients alone) offsets
+        are found
+            by bisection and output biases cannot be known: they are returned as 0.
+        seed: seed of every random choice; the same seed asks the same queries.
+        progress: called after every round of queries with a `Progress`.
+
+    Returns:
+        A `Reconstruction`. When the budget runs out, the oracle fails or the user interrupts, it holds what
+        was known by then, with `complete` False and the reason in `notes`.
+
+    Raises:
+        TypeError: `oracle` is not an oracle.
+        NotPiecewiseLinear: the gradient changes between inputs that lie next to each other.
+
+    Source:
+        After S. Milli, L. Schmidt, A. D. Dragan, M. Hardt, "Model Reconstruction from Model Explanations",
+        2019; the decoding of several units from one answer is our own (see `divulge.reconstruct.decode`).
+    """
+    if not isinstance(oracle, Oracle):
+        raise TypeError(
+            f"expected an oracle such as GradientOracle or CallableOracle, got {type(oracle).__name__}"
+        )
+    return Attack(oracle, index(seed), progress).run()
+
+
+class Attack:
+    """The state of one reconstruction."""
+
+    def __init__(self, oracle: Oracle, seed: int, progress: Callable[[Progress], None] | None) -> None:
+        self.oracle = oracle
+        self.seed = seed
+        self.progress = progress
+        self.before = oracle.ledger.total
+        self.kinds_before = dict(oracle.ledger.by_kind)
+        self.rng = np.random.default_rng(seed)
+        self.lines = Lines(oracle.input_size, oracle.domain, self.rng)
+        self.transcripts: list[Transcript] = []
+        self.layer: Layer | None = None
+        self.notes: list[str] = []
+        self.certificate = np.inf
+
+    def run(self) -> Reconstruction:
+        """Ask, solve, and return whatever came of it."""
+        solved, stage = False, "hidden units"
+        try:
+            solved = self.first_output()
+            stage = "output weights"
+            for output in self.other_outputs():
+                solved &= self.next_output(output)
+        except Stopped as stop:
+            solved = False
+            self.notes.append(f"stopped while searching for {stage}: {stop}")
+            if self.layer is None:
+                self.layer = Layer.from_fit(stop.fit or self.nothing())
+        return self.finish(solved)
+
+    def nothing(self) -> Fit:
+        """Return the fit that knows no unit."""
+        size = self.oracle.input_size
+        return Fit(Units.none(size), np.zeros(size + 1), np.inf)
+
+    def other_outputs(self) -> list[int]:
+        """Return the outputs besides the first one asked about."""
+        return [k for k in range(self.oracle.output_size or 1) if k != self.oracle.output]
+
+    def tolerance(self) -> float:
+        """Relative residual that counts as rounding."""
+        return max(1e-9, 200 * self.transcripts[0].noise)
+
+    def first_output(self) -> bool:
+        """Find the hidden units behind the oracle's own output; return whether everything is explained."""
+        transcript = self.open_transcript(self.oracle.output)
+        self.check_piecewise_linear(transcript)
+        found = self.search(transcript, self.lines, Units.none(self.oracle.input_size))
+        self.layer = Layer.from_fit(found.fit)
+        if found.solved and transcript.noise > 1e-12 and self.oracle.has_values:
+            self.layer = self.sharpen(transcript, found.fit)
+        self.certificate = found.certificate
+        return found.solved
+
+    def sharpen(self, transcript: Transcript, fit: Fit) -> Layer:
+        """Bisect the offsets where rounding leaves the tangents' crossings blunt."""
+        jumps = fit.units.jumps[:, :-1]
+        if self.oracle.domain is not None or np.linalg.matrix_rank(jumps) < len(jumps):
+            return Layer.from_fit(fit)
+        levels = transcript.points[:, :-1] @ jumps.T
+        on = fit.units.states(transcript.points) > 0
+        sides = fit.units.sides
+        lowest = np.where(on, levels * sides, np.inf).min(axis=0) * sides
+        highest = np.where(on, -np.inf, levels * sides).max(axis=0) * sides
+        usable = np.isfinite(lowest) & np.isfinite(highest)
+        if not usable.all():
+            return Layer.from_fit(fit)
+
+        def told(_: Brackets) -> None:
+            self.tell("offsets", fit)
+
+        found = bisect(transcript, jumps, fit.base[:-1], Brackets(highest, lowest), told)
+        return Layer.from_fit(
+            Fit(Units(np.column_stack([jumps, -found.middle()]), sides), fit.base, fit.error)
+        )
+
+    def open_transcript(self, output: int) -> Transcript:
+        """Start the record of one output's answers."""
+        transcript = Transcript(self.oracle, output)
+        self.transcripts.append(transcript)
+        return transcript
+
+    def check_piecewise_linear(self, transcript: Transcript) -> None:
+        """Raise NotPiecewiseLinear when the gradient changes at every one of three small steps."""
+        start, direction = self.lines.samples(1), self.lines.samples(1)
+        step = NEARBY * (direction - start)
+        rows = transcript.ask(np.concatenate([start, start + step]))
+        changes = [self.change(transcript, rows[0], rows[1])]
+        if min(changes) <= 0:
+            return
+        more = transcript.ask(np.concatenate([start, start + 2 * step, start + 3 * step]))
+        again = float(np.linalg.norm((transcript.pieces[more[0]] - transcript.pieces[rows[0]])[:-1]))
+        if again > 0:
+            self.notes.append(f"the same input had two answers: gradients differ by {again:.2g}")
+        changes += [self.change(transcript, rows[1], more[1]), self.change(transcript, more[1], more[2])]
+        if min(changes) > 0:
+            raise NotPiecewiseLinear(
+                f"the gradient changes by {max(changes):.2g} of its size between inputs only "
+                f"{np.linalg.norm(step):.2g} apart: not a ReLU network's, or smoothed, or noisy"
+            )
+
+    def change(self, transcript: Transcript, a: int, b: int) -> float:
+        """Relative change of the gradient between two answers, 0 where it is rounding."""
+        gap = float(np.linalg.norm((transcript.pieces[a] - transcript.pieces[b])[:-1]))
+        relative = gap / max(transcript.scale, 1e-300)
+        return relative if relative > max(1e-12, 60 * transcript.noise) else 0.0
+
+    def search(self, transcript: Transcript, lines: Lines, known: Units) -> Found:
+        """Search by decoding, then, where its assumptions do not hold, kink by kink."""
+
+        def report(fit: Fit) -> None:
+            self.tell("hidden units", fit)
+
+        if not self.oracle.has_values:
+            return GradientSearch(transcript, lines, report).run()
+        search = Search(transcript, lines, known, report)
+        found = search.run()
+        if found.solved:
+            return found
+        fit, certificate = certified_search(transcript, lines, known, self.tolerance())
+        report(fit)
+        return Found(fit, certificate, solved=certificate <= self.tolerance())
+
+    def next_output(self, output: int) -> bool:
+        """Solve for one more output; search again only where it shows units that no other output did."""
+        assert self.layer is not None
+        transcript = self.open_transcript(output)
+        fit, rows = self.solve_output(self.layer, transcript)
+        self.tell("output weights", fit)
+        if fit.slope_residual(transcript, rows) <= self.tolerance():
+            self.layer = self.with_output(fit)
+            self.certificate = max(self.certificate, fit.residual(transcript, rows))
+            return True
+        lines = Lines(self.oracle.input_size, self.oracle.domain, self.rng)
+        found = self.search(transcript, lines, Units.none(self.oracle.input_size))
+        self.certificate = max(self.certificate, found.certificate)
+        self.layer = self.with_rows(found.fit)
+        return found.solved and self.solve_all()
+
+    def solve_output(self, layer: Layer, transcript: Transcript) -> tuple[Fit, NDArray[np.intp]]:
+        """Ask about a known layer's weights to one output; return them and the rows of fresh answers."""
+        seen = np.concatenate([other.points for other in self.transcripts])
+        transcript.ask(probe_points(layer, self.lines, seen))
+        weights, base = output_weights_and_base(layer, transcript)
+        jumps = layer.rows * weights[:, None]
+        fit = Fit(Units(jumps, np.sign(weights)), base, np.inf)
+        return fit, transcript.ask(self.lines.samples(1))
+
+    def with_output(self, fit: Fit) -> Layer:
+        """Append an output that sees the units of the layer in their order."""
+        assert self.layer is not None
+        weights = np.einsum("hd,hd->h", fit.units.jumps[:, :-1], self.layer.rows[:, :-1])
+        return Layer(
+            self.layer.rows,
+            np.concatenate([self.layer.weights, weights[None]]),
+            np.concatenate([self.layer.base, fit.base[None]]),
+        )
+
+    def with_rows(self, fit: Fit) -> Layer:
+        """Append the rows that only the newest output shows, and the output itself, weights unknown yet."""
+        assert self.layer is not None
+        rows = Layer.from_fit(fit).rows
+        cosine = np.abs(rows[:, :-1] @ self.layer.rows[:, :-1].T).max(axis=1, initial=0.0)
+        new = rows[cosine < 1 - SAME_DIRECTION]
+        grown = len(self.layer) + len(new)
+        weights = np.zeros((len(self.transcripts), grown))
+        weights[:-1, : len(self.layer)] = self.layer.weights
+        base = np.concatenate([self.layer.base, np.zeros((1, rows.shape[1]))])
+        return Layer(np.concatenate([self.layer.rows, new]), weights, base)
+
+    def solve_all(self) -> bool:
+        """Ask every output so far how it sees the units of the grown layer."""
+        assert self.layer is not None
+        for place, transcript in enumerate(self.transcripts):
+            fit, rows = self.solve_output(self.layer, transcript)
+            if fit.slope_residual(transcript, rows) > self.tolerance():
+                return False
+            self.certificate = max(self.certificate, fit.residual(transcript, rows))
+            self.layer.weights[place] = np.einsum(
+                "hd,hd->h", fit.units.jumps[:, :-1], self.layer.rows[:, :-1]
+            )
+            self.layer.base[place] = fit.base
+        return True
+
+    def tell(self, stage: str, fit: Fit) -> None:
+        """Report progress."""
+        if self.progress is None:
+            return
+        layer = self.layer or Layer.from_fit(fit)
+        queries = self.oracle.ledger.total - self.before
+        self.progress(Progress(stage, queries, len(layer), lambda: self.build(layer)))
+
+    def build(self, layer: Layer) -> nn.Sequential:
+        """Orient the units and put the network together, its outputs in their own order."""
+        orientation = orient(layer, self.tolerance())
+        return self.in_order(orientation.layer).module(self.oracle.dtype, orientation.slope)
+
+    def in_order(self, layer: Layer) -> Layer:
+        """Sort the outputs; those that were not reached stay 0."""
+        size = max(self.oracle.output_size or 1, self.oracle.output + 1)
+        weights, base = np.zeros((size, len(layer))), np.zeros((size, self.oracle.input_size + 1))
+        done = [transcript.output for transcript in self.transcripts][: len(layer.weights)]
+        weights[done], base[done] = layer.weights, layer.base
+        return Layer(layer.rows, weights, base)
+
+    def finish(self, solved: bool) -> Reconstruction:
+        """Orient the units, polish, and put the network together."""
+        assert self.layer is not None
+        orientation = orient(self.layer, self.tolerance())
+        layer = orientation.layer
+        if solved and not orientation.slope and self.oracle.has_values and len(layer):
+            layer = polish(layer, self.transcripts)
+        self.explain(solved, orientation)
+        ledger = self.oracle.ledger
+        kinds = {kind: n - self.kinds_before.get(kind, 0) for kind, n in ledger.by_kind.items()}
+        return Reconstruction(
+            module=self.in_order(layer).module(self.oracle.dtype, orientation.slope),
+            hidden_units=len(layer),
+            queries=ledger.total - self.before,
+            queries_by_kind={kind: n for kind, n in kinds.items() if n},
+            certificate=float(self.certificate),
+            complete=solved and orientation.decided,
+            seed=self.seed,
+            notes=self.notes,
+        )
+
+    def explain(self, solved: bool, orientation: Orientation) -> None:
+        """Note what the copy leaves open."""
+        if not solved:
+            if not any(note.startswith("stopped") for note in self.notes):
+                self.notes.append(
+                    "fresh answers are not explained by one hidden layer of the units that were found"
+                )
+        elif not orientation.decided:
+            self.notes.append(
+                "the function is known, but not on which side some units are active: more than one choice "
+                "may explain every answer"
+            )
+        elif orientation.slope:
+            self.notes.append(
+                "an affine part remains (a skip connection, or units that never switch where queries may "
+                "go); with it a unit turned over, w max(z, 0) = w z + w max(-z, 0), is the same function"
+            )
+        if not self.oracle.has_values:
+            self.notes.append("gradients alone do not show the output biases: they are set to 0")

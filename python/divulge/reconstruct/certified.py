@@ -1,0 +1,83 @@
+"""Kinks certified one by one: slower than decoding, but for any number of units."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from divulge import _core
+from divulge.reconstruct.fit import Fit, fit
+from divulge.reconstruct.lines import REACH, Lines
+from divulge.reconstruct.transcript import Stopped, Transcript, homogeneous
+from divulge.reconstruct.units import Units
+
+Array = NDArray[np.float64]
+
+FRESH_QUERIES = 8
+MOST_LINES = 12
+
+
+def certified_search(
+    transcript: Transcript, lines: Lines, known: Units, tolerance: float
+) -> tuple[Fit, float]:
+    """Find every kink on one line after another until fresh answers are explained.
+
+    Returns:
+        The fit, and its largest relative residual on fresh queries (infinite where the lines ran out).
+
+    Raises:
+        Stopped: the oracle can be asked no further; the exception carries the fit so far as `fit`.
+    """
+    best = fit(transcript, known)
+    units = known
+    worst = np.inf
+    try:
+        for _ in range(MOST_LINES):
+            units = add_hyperplanes(units, kinks_on_line(transcript, lines), tolerance)
+            best = fit(transcript, units)
+            worst = best.residual(transcript, transcript.ask(lines.samples(FRESH_QUERIES)))
+            if worst <= tolerance:
+                return best, worst
+    except Stopped as stop:
+        stop.fit = best
+        raise
+    return best, worst
+
+
+def kinks_on_line(transcript: Transcript, lines: Lines) -> Units:
+    """Return the units met on one more line."""
+    failures: list[BaseException] = []
+
+    def answer(points: Array) -> tuple[Array, Array]:
+        try:
+            rows = transcript.ask(points)
+        except BaseException as error:
+            failures.append(error)
+            raise
+        pieces = transcript.pieces[rows]
+        return np.einsum("nd,nd->n", pieces, transcript.points[rows]), np.ascontiguousarray(pieces[:, :-1])
+
+    line = lines.add_line()
+    low, high = (0.0, 1.0) if lines.domain else (-REACH, REACH)
+    oracle = _core.CallbackOracle(answer, lines.input_size, transcript.noise > 1e-10)
+    origin, direction = lines.origins[line : line + 1, :-1], lines.directions[line : line + 1, :-1]
+    found = _core.kink_search(oracle, origin, direction, low, high)
+    if failures and not isinstance(failures[0], Exception):
+        raise failures[0]
+    if isinstance(failures[0] if failures else None, Stopped):
+        raise failures[0]
+    jumps = np.column_stack([found.jumps, found.offsets])
+    end = homogeneous(origin + high * direction)
+    return Units(jumps, np.sign(jumps @ end[0]))
+
+
+def add_hyperplanes(units: Units, more: Units, tolerance: float) -> Units:
+    """Join units whose hyperplanes are not among those known."""
+    if not len(more):
+        return units
+    size = np.linalg.norm(units.jumps[:, :-1], axis=1), np.linalg.norm(more.jumps[:, :-1], axis=1)
+    old, new = units.jumps / size[0][:, None], more.jumps / size[1][:, None]
+    turn = np.sign(new[:, :-1] @ old[:, :-1].T)
+    gap = np.linalg.norm(new[:, None] - turn[:, :, None] * old[None], axis=2).min(axis=1, initial=np.inf)
+    fresh = gap > max(1e-6, 100 * tolerance)
+    return units.join(more.jumps[fresh], more.sides[fresh])

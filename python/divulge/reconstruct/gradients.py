@@ -1,0 +1,113 @@
+"""Reconstruction where only gradients come back: no tangents, so all offsets are bisected together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from divulge.reconstruct.decode import jump_tolerance
+from divulge.reconstruct.fit import Fit
+from divulge.reconstruct.lines import Edges, Lines
+from divulge.reconstruct.offsets import Brackets, bisect
+from divulge.reconstruct.search import FRESH_QUERIES, Found
+from divulge.reconstruct.transcript import Stopped, Transcript
+from divulge.reconstruct.units import Units
+
+Array = NDArray[np.float64]
+Index = NDArray[np.intp]
+
+FIRST_NODES = 32
+NARROWEST = 1e-10
+MOST_ROUNDS = 60
+
+
+class GradientSearch:
+    """Finds the units of one output from gradients alone, for independent rows (h <= d).
+
+    1. Two lines are bisected. A unit alone on an edge of either shows the same jump, up to sign, on both;
+    sums of units
+       do not. Edges whose jump has no partner are cut again.
+    2. Points x with D_j . x in the middle of every unit's bracket at once are queried; the decoded states
+    halve all
+       brackets together. About 45 queries give every offset to double precision.
+    """
+
+    def __init__(self, transcript: Transcript, lines: Lines, report: Callable[[Fit], None]) -> None:
+        self.transcript = transcript
+        self.lines = lines
+        self.report = report
+        self.best = Fit(Units.none(lines.input_size), np.zeros(lines.input_size + 1), np.inf)
+        self.ends: tuple[Index, Index] = (np.empty(0, np.intp), np.empty(0, np.intp))
+
+    def run(self) -> Found:
+        """Search; raises Stopped with the best fit when the oracle can be asked no further."""
+        try:
+            low, high = self.lines.span()
+            for line in (self.lines.add_line(), self.lines.add_line()):
+                self.ask(np.full(FIRST_NODES, line), np.linspace(low, high, FIRST_NODES))
+            if not self.separate():
+                return Found(self.best, np.inf, solved=False)
+            self.bisect_offsets()
+            rows = self.transcript.ask(self.lines.samples(FRESH_QUERIES))
+            certificate = self.best.residual(self.transcript, rows)
+            return Found(self.best, certificate, solved=certificate <= 1e-9 + 60 * self.transcript.noise)
+        except Stopped as stop:
+            stop.fit = self.best
+            raise
+
+    def ask(self, line: Index, s: Array) -> None:
+        """Query points on lines."""
+        self.lines.record(self.transcript.ask(self.lines.points(line, s)), line, s)
+
+    def separate(self) -> bool:
+        """Bisect until every jump has its partner on the other line; False where that cannot be reached."""
+        for _ in range(MOST_ROUNDS):
+            edges = self.lines.edges()
+            jumps = (self.transcript.pieces[edges.right] - self.transcript.pieces[edges.left])[:, :-1]
+            live = np.flatnonzero(np.linalg.norm(jumps, axis=1) > jump_tolerance(self.transcript))
+            alone = self.without_partner(jumps[live], edges.line[live])
+            self.consider(edges, jumps, live[~alone & (edges.line[live] == 0)])
+            if not alone.any():
+                return len(self.best.units) <= self.lines.input_size
+            cut = live[alone]
+            cut = cut[(edges.high - edges.low)[cut] > NARROWEST]
+            if not len(cut):
+                return False
+            self.ask(edges.line[cut], (edges.low[cut] + edges.high[cut]) / 2)
+        return False
+
+    def without_partner(self, jumps: Array, line: Index) -> NDArray[np.bool_]:
+        """Which jumps have no equal, up to sign, on the other line."""
+        norms = np.linalg.norm(jumps, axis=1)
+        gap = np.abs(np.abs(jumps @ jumps.T) - norms[:, None] * norms) + (norms[:, None] - norms) ** 2
+        gap[line[:, None] == line] = np.inf
+        scale = max(self.transcript.noise, 1e-14) * 1e3 * self.transcript.scale
+        return np.asarray(gap.min(axis=1, initial=np.inf) > scale * norms)
+
+    def consider(self, edges: Edges, jumps: Array, single: Index) -> None:
+        """Report the units found so far, each with its kink in the middle of its edge."""
+        self.ends = (edges.left[single], edges.right[single])
+        middles = (
+            self.transcript.points[edges.left[single]] + self.transcript.points[edges.right[single]]
+        ) / 2
+        offsets = -np.einsum("hd,hd->h", jumps[single], middles[:, :-1])
+        units = Units(np.column_stack([jumps[single], offsets]), np.ones(len(single)))
+        first = self.lines.row[self.lines.nodes(0)[0]]
+        self.best = Fit(units, np.append(self.transcript.pieces[first, :-1], 0.0), np.inf)
+        self.report(self.best)
+
+    def bisect_offsets(self) -> None:
+        """Halve all brackets together until they are as narrow as rounding."""
+        jumps = self.best.units.jumps[:, :-1]
+        left, right = (np.einsum("hd,hd->h", jumps, self.transcript.points[end, :-1]) for end in self.ends)
+        sides = np.sign(right - left)
+        base = self.best.base
+
+        def take(brackets: Brackets) -> None:
+            units = Units(np.column_stack([jumps, -brackets.middle()]), sides)
+            self.best = Fit(units, base, 0.0)
+            self.report(self.best)
+
+        take(bisect(self.transcript, jumps, base[:-1], Brackets(left, right), take))

@@ -1,0 +1,63 @@
+"""All offsets at once: each query halves every unit's bracket.
+
+With independent jumps D_j (h <= d) there is a point x with D_j . x in the middle of every unit's bracket. The
+answer there, decoded by least squares, says for every unit on which side of its kink x lies: one bit a unit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from divulge.reconstruct.transcript import Transcript
+
+Array = NDArray[np.float64]
+
+MOST_QUERIES = 64
+
+
+@dataclass
+class Brackets:
+    """Between which levels of D_j . x unit j switches, shape (h,) each: off at `off`, on at `on`."""
+
+    off: Array
+    on: Array
+
+    def middle(self) -> Array:
+        """Return the middle of every bracket."""
+        return (self.off + self.on) / 2
+
+    def closed(self, noise: float) -> bool:
+        """Whether every bracket is as narrow as rounding."""
+        size = np.maximum(np.abs(self.off), np.abs(self.on)) + np.median(np.abs(self.on))
+        return bool(np.all(np.abs(self.on - self.off) <= 4 * noise * size))
+
+
+def bisect(
+    transcript: Transcript, jumps: Array, base: Array, brackets: Brackets, told: Callable[[Brackets], None]
+) -> Brackets:
+    """Narrow the brackets until rounding, one query a step.
+
+    Args:
+        transcript: where to ask.
+        jumps: D_j, the gradient with unit j on minus that with it off, independent, shape (h, d).
+        base: the gradient with every unit off, shape (d,).
+        brackets: what is known so far.
+        told: called after every step.
+    """
+    inverse = np.linalg.pinv(jumps)
+    for _ in range(MOST_QUERIES):
+        if brackets.closed(transcript.noise):
+            break
+        row = transcript.ask((inverse @ brackets.middle())[None])[0]
+        level = jumps @ transcript.points[row, :-1]
+        is_on = (transcript.pieces[row, :-1] - base) @ inverse > 0.5
+        inside = (level - brackets.off) * (level - brackets.on) <= 0
+        brackets = Brackets(
+            np.where(inside & ~is_on, level, brackets.off), np.where(inside & is_on, level, brackets.on)
+        )
+        told(brackets)
+    return brackets

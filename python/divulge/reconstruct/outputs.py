@@ -1,0 +1,53 @@
+"""The other outputs of a network whose hidden units are known: a few queries each, no search."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from divulge.reconstruct.layer import Layer
+from divulge.reconstruct.lines import Lines
+from divulge.reconstruct.polish import output_weights
+from divulge.reconstruct.transcript import Transcript, homogeneous
+
+Array = NDArray[np.float64]
+
+
+def probe_points(layer: Layer, lines: Lines, seen: Array) -> Array:
+    """Return points (n, d) between which every unit switches, enough to solve for the output weights.
+
+    Args:
+        layer: the hidden units.
+        lines: the ends of its first line, and its random points, are used.
+        seen: points (m, d + 1) asked about other outputs; one is taken where a unit switches nowhere else.
+    """
+    ends = lines.points(np.zeros(2, np.intp), np.array(lines.span()))
+    points = np.concatenate([ends, lines.samples(1 + len(layer) // lines.input_size)])
+    on, on_seen = layer.on(homogeneous(points)), layer.on(seen)
+    while len(seen):
+        constant = on.all(axis=0) | ~on.any(axis=0)
+        gain = (on_seen[:, constant] != on[0, constant]).sum(axis=1)
+        if not gain.any():
+            break
+        best = int(np.argmax(gain))
+        points, on = (
+            np.concatenate([points, seen[best : best + 1, :-1]]),
+            np.concatenate([on, on_seen[best : best + 1]]),
+        )
+    return points
+
+
+def output_weights_and_base(layer: Layer, transcript: Transcript) -> tuple[Array, Array]:
+    """Solve for one output's weights (h,) and affine part (d + 1,) from the answers about it.
+
+    With states S and rows R the gradient differences obey (S_i - S_0) diag(w) R = g_i - g_0: linear in w. The
+    offset of the affine part comes from the answer nearest to the origin, where it is sharpest.
+    """
+    points, pieces = transcript.points, transcript.pieces
+    on = layer.on(points)
+    weights = np.empty(0)
+    if len(layer):
+        weights = output_weights(on[1:] - on[0], layer.rows[:, :-1], (pieces[1:] - pieces[0])[:, :-1])
+    left = pieces - (on * weights) @ layer.rows
+    nearest = np.argmin(np.linalg.norm(points, axis=1))
+    return weights, np.append(left[:, :-1].mean(axis=0), left[nearest, -1])

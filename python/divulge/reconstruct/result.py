@@ -1,0 +1,51 @@
+"""What a reconstruction returns, and what it tells while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from torch import nn
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A glance at a running reconstruction.
+
+    Attributes:
+        stage: what is being done.
+        queries: queries asked so far.
+        units: hidden units found so far.
+        copy: builds the network as it is known by now, or returns None where there is nothing yet.
+    """
+
+    stage: str
+    queries: int
+    units: int
+    copy: Callable[[], nn.Module | None]
+
+
+@dataclass
+class Reconstruction:
+    """A network rebuilt from its oracle's answers.
+
+    Attributes:
+        module: the copy, inputs of shape (n, d), outputs of shape (n, K).
+        hidden_units: hidden units in the copy.
+        queries: queries this reconstruction asked.
+        queries_by_kind: the same by kind of query.
+        certificate: largest relative residual of value and gradient on fresh queries that the fit never saw;
+            infinite where none was asked.
+        complete: whether every answer is explained and nothing is left open; `notes` says what is.
+        notes: sentences on what was found beyond the plain case, or why the search ended early.
+        seed: the seed of every random choice.
+    """
+
+    module: nn.Sequential
+    hidden_units: int
+    queries: int
+    queries_by_kind: dict[str, int]
+    certificate: float
+    complete: bool
+    seed: int
+    notes: list[str] = field(default_factory=list)
