@@ -1,0 +1,137 @@
+"""Commands and options; what they do is imported when they run, so that --help is quick."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from divulge import __version__
+
+# Exit codes: a wrong argument or an incomplete result, and Ctrl-C as shells report it.
+FAILED = 2
+INTERRUPTED = 130
+
+
+def _whole_number(text: str) -> int:
+    """Read an option's value."""
+    try:
+        return int(text)
+    except ValueError:
+        raise typer.BadParameter(f"expected a whole number, got {text!r}") from None
+
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+
+@app.callback(invoke_without_command=True)
+def top(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    """Measure what a model's explanations give away."""
+    if version:
+        typer.echo(f"divulge {__version__}")
+        raise typer.Exit()
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit()
+
+
+@app.command()
+def reconstruct(
+    data: Annotated[
+        str | None,
+        typer.Option(
+            metavar="digits|mnist|fashion-mnist",
+            help="Data set to train on and to compare on; digits unless a victim is given.",
+        ),
+    ] = None,
+    hidden: Annotated[
+        int | None,
+        typer.Option(
+            parser=_whole_number,
+            metavar="N",
+            help="Hidden units of the victim that is trained; 32 by default.",
+        ),
+    ] = None,
+    victim: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Take this model apart instead: ONNX, or a .pt2 file of torch.export."
+        ),
+    ] = None,
+    dtype: Annotated[
+        str | None,
+        typer.Option(
+            metavar="float32|float64", help="Precision of the victim that is trained; float64 by default."
+        ),
+    ] = None,
+    seed: Annotated[
+        int, typer.Option(parser=_whole_number, metavar="N", help="Seed of the training and of the attack.")
+    ] = 0,
+    budget: Annotated[
+        int | None,
+        typer.Option(parser=_whole_number, metavar="N", help="The most queries that may be asked."),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object instead of the table.")
+    ] = False,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Draw the units of victim and copy into this file (.png, .pdf, .svg)."
+        ),
+    ] = None,
+) -> None:
+    """Reconstruct a trained network from its values and input gradients alone.
+
+    Without options: train a classifier with one hidden layer on images of digits, hand the attack an
+    oracle that answers with the value and the input gradient of one output, and compare what comes out
+    with the original.
+    """
+    given: dict[str, Any] = {
+        "data": data,
+        "hidden": hidden,
+        "victim": victim,
+        "dtype": dtype,
+        "seed": seed,
+        "budget": budget,
+        "as_json": as_json,
+        "plot": plot,
+    }
+    try:
+        from divulge.cli.reconstruct import Options, run
+
+        code = run(Options(**given))
+    except KeyboardInterrupt:
+        code = _fail("interrupted", INTERRUPTED)
+    raise typer.Exit(code)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit with its code."""
+    sys.exit(_run(arguments))
+
+
+def _run(arguments: list[str] | None) -> Any:
+    """Run the command line; whatever goes wrong becomes one sentence on standard error and an exit code."""
+    try:
+        return app(arguments, standalone_mode=False)
+    except Exception as error:
+        usage = getattr(error, "format_message", None)  # a wrong option or argument
+        if usage is not None:
+            return _fail(usage(), FAILED)
+        from divulge.errors import DivulgeError
+
+        if isinstance(error, (DivulgeError, ValueError, OSError)):
+            return _fail(str(error), FAILED)
+        raise
+
+
+def _fail(message: str, code: int) -> int:
+    """Print one sentence on standard error and return the exit code."""
+    typer.echo(f"divulge: {' '.join(message.split())}", err=True)
+    return code

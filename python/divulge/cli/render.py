@@ -1,0 +1,120 @@
+"""The outcome of a reconstruction as a table or as one JSON object."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+from divulge.compare import Comparison
+
+if TYPE_CHECKING:
+    from divulge.reconstruct import Reconstruction
+
+
+@dataclass(frozen=True)
+class Report:
+    """What there is to say about one reconstruction.
+
+    Attributes:
+        title: the victim, and what it was compared on.
+        result: what the attack returned.
+        comparison: the copy against the victim.
+        lowered: whether the native network answered.
+        seconds: duration of the attack.
+    """
+
+    title: str
+    result: Reconstruction
+    comparison: Comparison
+    lowered: bool
+    seconds: float
+
+
+def print_json(report: Report) -> None:
+    """Print one JSON object on standard output; what is unknown, NaN or infinite is null."""
+    result, comparison = report.result, report.comparison
+    fields: dict[str, Any] = {
+        "hidden_units": result.hidden_units,
+        "hidden_units_true": comparison.hidden_units_true,
+        "queries": result.queries,
+        "queries_by_kind": dict(result.queries_by_kind),
+        "certificate": result.certificate,
+        "max_parameter_error": comparison.max_parameter_error,
+        "max_output_error": comparison.max_output_error,
+        "agreement": comparison.agreement,
+        "seconds": report.seconds,
+        "lowered": report.lowered,
+        "seed": result.seed,
+        "complete": result.complete,
+    }
+    finite = {name: _finite(value) for name, value in fields.items()}
+    sys.stdout.write(json.dumps(finite, allow_nan=False) + "\n")
+
+
+def print_table(report: Report) -> None:
+    """Print the table on standard output."""
+    table = Table(show_header=False)
+    table.add_column()
+    table.add_column(justify="right")
+    for name, value in _rows(report):
+        table.add_row(name, value)
+    console = Console(highlight=False)
+    console.print(report.title)
+    console.print(table)
+    for note in report.result.notes:
+        console.print(f"note: {note}", markup=False, soft_wrap=True)
+
+
+def print_note(sentence: str) -> None:
+    """Print one sentence on standard error."""
+    sys.stderr.write(f"divulge: {sentence}\n")
+
+
+def _rows(report: Report) -> list[tuple[str, str]]:
+    """Names and values of the table's rows."""
+    result, comparison = report.result, report.comparison
+    return [
+        ("hidden units found", _units(result.hidden_units, comparison)),
+        ("queries", f"{result.queries:,}"),
+        ("queries per unit", _ratio(result.queries, result.hidden_units)),
+        ("certificate", _number(result.certificate)),
+        ("max|theta - theta^|", _number(comparison.max_parameter_error)),
+        ("max|f - f^|", _number(comparison.max_output_error)),
+        ("agreement", f"{100 * comparison.agreement:.2f}%"),
+        ("answered by", "native network" if report.lowered else "torch"),
+        ("seconds", f"{report.seconds:.2f}"),
+    ]
+
+
+def _units(found: int, comparison: Comparison) -> str:
+    """Units found of those there are, with what else there is to say about them."""
+    true, effective = comparison.hidden_units_true, comparison.hidden_units_effective
+    if true is None:
+        return str(found)
+    remarks = []
+    if effective != true:
+        remarks.append(f"{effective} can be told apart")
+    if comparison.units_matched not in (None, found):
+        remarks.append(f"{comparison.units_matched} of the found ones match")
+    return f"{found} of {true}" + (f" ({', '.join(remarks)})" if remarks else "")
+
+
+def _ratio(queries: int, units: int) -> str:
+    """Queries per unit."""
+    return f"{queries / units:.2f}" if units else "-"
+
+
+def _number(value: float | None) -> str:
+    """A small number, or a dash where there is none."""
+    return "-" if _finite(value) is None else f"{value:.1e}"
+
+
+def _finite(value: Any) -> Any:
+    """Return the value, or None where it is NaN or infinite."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value

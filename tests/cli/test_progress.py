@@ -1,0 +1,55 @@
+import signal
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from divulge import Victim
+from divulge.cli.progress import Curve, ProgressDisplay, interrupts_noted
+
+
+class Step:
+    def __init__(self, queries, module, stage="search"):
+        self.queries, self.units, self.stage, self.module = queries, queries // 10, stage, module
+
+    def copy(self):
+        return self.module
+
+
+def test_the_curve_measures_the_unfinished_copy():
+    victim = Victim(nn.Linear(3, 2).double())
+    points = torch.randn(20, 3, dtype=torch.float64)
+    curve = Curve(victim, points)
+    copy = nn.Linear(3, 2).double()
+    curve.note(Step(10, copy))
+    assert curve.points == [(10, 1, np.abs(Victim(copy).values(points) - victim.values(points)).max())]
+
+
+def test_the_curve_is_sparse_and_skips_what_cannot_be_measured():
+    victim = Victim(nn.Linear(3, 2))
+    curve = Curve(victim, None)
+    for queries in (100, 101, 104, 105, 106, 111):
+        curve.note(Step(queries, victim.module))
+    curve.note(Step(200, None))
+    curve.note(Step(300, nn.Linear(3, 1)))
+    assert [point[0] for point in curve.points] == [100, 105, 111]
+
+
+def test_without_a_terminal_each_stage_is_said_once(capsys):
+    with ProgressDisplay() as display:
+        note = display.attack(None)
+        for queries, stage in ((1, "search"), (2, "search"), (30, "signs")):
+            note(Step(queries, None, stage))
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines() == ["search: 0 units after 1 queries", "signs: 3 units after 30 queries"]
+
+
+def test_interrupts_are_noted_and_raised():
+    before = signal.getsignal(signal.SIGINT)
+    with interrupts_noted() as noted:
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        assert len(noted) == 1
+    assert signal.getsignal(signal.SIGINT) is before

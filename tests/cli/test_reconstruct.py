@@ -1,0 +1,185 @@
+import json
+import signal
+import warnings
+
+import pytest
+import torch
+from torch import nn
+
+KEYS = {
+    "hidden_units", "hidden_units_true", "queries", "queries_by_kind", "certificate", "max_parameter_error",
+    "max_output_error", "agreement", "seconds", "lowered", "seed", "complete",
+}  # fmt: skip
+
+
+@pytest.fixture
+def exported(tmp_path):
+    """A model file with 6 inputs, 4 hidden units and 2 outputs."""
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(6, 4), nn.ReLU(), nn.Linear(4, 2)).double()
+    path = tmp_path / "model.pt2"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.export.save(torch.export.export(module, (torch.zeros(1, 6, dtype=torch.float64),)), path)
+    return path
+
+
+def test_json_is_one_object_and_nothing_else(command, attack):
+    code, out, err = command("reconstruct", "--hidden", 8, "--seed", 3, "--json")
+    assert code == 0
+    result = json.loads(out)
+    assert set(result) == KEYS
+    assert out.count("\n") == 1
+    assert (result["hidden_units"], result["hidden_units_true"]) == (8, 8)
+    assert (result["queries"], result["queries_by_kind"]) == (24, {"gradient": 24})
+    assert (result["seed"], result["complete"]) == (3, True)
+    assert result["max_parameter_error"] < 1e-12
+    assert result["max_output_error"] < 1e-12
+    assert result["agreement"] == 1
+    assert result["seconds"] > 0
+    assert "finding kinks" in err
+
+
+def test_the_attack_is_handed_an_oracle_without_limits(command, attack):
+    command("reconstruct", "--json")
+    oracle = attack.oracle
+    assert (oracle.input_size, oracle.output_size, oracle.has_values) == (64, 10, True)
+    assert oracle.domain is oracle.ledger.budget is None
+    assert oracle.dtype == torch.float64
+
+
+def test_the_table_names_what_was_found(command, attack):
+    code, out, _ = command("reconstruct", "--hidden", 8)
+    assert code == 0
+    for name in (
+        "digits classifier", "hidden units found", "8 of 8", "queries per unit", "3.00", "certificate",
+        "max|theta - theta^|", "max|f - f^|", "agreement", "100.00%", "seconds",
+    ):  # fmt: skip
+        assert name in out
+
+
+def test_precision_and_hidden_units_are_those_asked_for(command, attack):
+    command("reconstruct", "--dtype", "float32", "--hidden", 5, "--json")
+    assert attack.oracle.dtype == torch.float32
+    assert attack.oracle.victim.module[1].weight.shape == (5, 64)
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_budget_that_runs_out_leaves_what_was_found(command, attack, as_json):
+    code, out, err = command("reconstruct", "--hidden", 8, "--budget", 10, *(["--json"] * as_json))
+    assert code == 2
+    assert err.splitlines()[-1] == (
+        "divulge: the budget of 10 queries ran out after 9; this is what was found until then"
+    )
+    if as_json:
+        result = json.loads(out)
+        assert (result["complete"], result["hidden_units"], result["queries"]) == (False, 3, 9)
+    else:
+        assert "3 of 8" in out
+
+
+def test_ctrl_c_leaves_what_was_found(command, attack):
+    attack.each = lambda units: signal.raise_signal(signal.SIGINT) if units == 5 else None
+    before = signal.getsignal(signal.SIGINT)
+    code, out, err = command("reconstruct", "--hidden", 8, "--json")
+    assert code == 130
+    assert signal.getsignal(signal.SIGINT) is before
+    assert (json.loads(out)["complete"], json.loads(out)["hidden_units"]) == (False, 5)
+    assert err.splitlines()[-1].startswith("divulge: interrupted after 15 queries")
+
+
+def test_ctrl_c_before_the_attack_has_nothing_to_report(command, monkeypatch):
+    def interrupt(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("divulge.cli.reconstruct.train_classifier", interrupt)
+    code, out, err = command("reconstruct", "--json")
+    assert (code, out) == (130, "")
+    assert err.splitlines()[-1] == "divulge: interrupted"
+
+
+def test_an_attack_that_gives_up_says_why(command, attack):
+    attack.changes = {"complete": False, "notes": ["2 signs are not determined"]}
+    code, out, err = command("reconstruct", "--hidden", 8)
+    assert code == 2
+    assert "8 of 8" in out
+    assert err.splitlines()[-1] == "divulge: 2 signs are not determined"
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_what_is_not_finite_is_null(command, attack, value):
+    attack.changes = {"certificate": value}
+    _, out, _ = command("reconstruct", "--json")
+    assert json.loads(out)["certificate"] is None
+
+
+def test_a_model_file_is_taken_apart(command, attack, exported):
+    code, out, _ = command("reconstruct", "--victim", exported, "--json")
+    assert code == 0
+    assert json.loads(out)["hidden_units_true"] == 4
+    assert attack.oracle.victim.input_shape == (6,)
+    code, out, _ = command("reconstruct", "--victim", exported)
+    assert "model.pt2, compared on standard normal points" in out
+
+
+def test_a_victim_of_another_form_has_no_parameters_to_compare(command, attack, monkeypatch):
+    deep = nn.Sequential(
+        nn.Flatten(), nn.Linear(64, 4), nn.ReLU(), nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 10)
+    )
+    monkeypatch.setattr("divulge.cli.reconstruct.train_classifier", lambda *args, **kwargs: deep)
+    attack.changes = {"module": nn.Linear(64, 10), "complete": False, "notes": ["no fit"]}
+    code, out, _ = command("reconstruct", "--json")
+    assert code == 2
+    result = json.loads(out)
+    assert result["hidden_units_true"] is result["max_parameter_error"] is None
+    assert "-" in command("reconstruct")[1]
+
+
+def test_the_plot_is_written(command, attack, tmp_path):
+    path = tmp_path / "units.png"
+    code, out, _ = command("reconstruct", "--hidden", 6, "--plot", path, "--json")
+    assert code == 0
+    json.loads(out)
+    assert path.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--hidden", "0"], "expected --hidden of at least 1, got 0"),
+        (["--hidden", "many"], "Invalid value for '--hidden': expected a whole number, got 'many'"),
+        (["--budget", "-5"], "expected --budget of at least 0, got -5"),
+        (["--seed", "-1"], "expected --seed of at least 0, got -1"),
+        (["--dtype", "float16"], "expected --dtype to be float32 or float64, got float16"),
+        (["--data", "cifar"], "expected --data to be digits or mnist or fashion-mnist, got cifar"),
+        (["--victim", "nowhere.onnx"], "there is no file nowhere.onnx"),
+        (["--victim", "model.h5"], "expected a file named *.onnx or *.pt2 (torch.export), got model.h5"),
+        (["--victim", "a.onnx", "--hidden", "3"], "--hidden 3 is for a victim that is trained here, "
+                                                  "and --victim a.onnx names another"),
+        (["--plot", "nowhere/units.png"], "expected a folder to draw into, there is no nowhere"),
+        (["--unheard-of"], "No such option: --unheard-of"),
+    ],
+)  # fmt: skip
+def test_mistakes_get_one_sentence(command, attack, arguments, message):
+    code, out, err = command("reconstruct", *arguments)
+    assert (code, out) == (2, "")
+    assert err.splitlines() == [f"divulge: {message}"]
+
+
+def test_images_must_fit_the_model(command, attack, exported):
+    code, out, err = command("reconstruct", "--victim", exported, "--data", "digits")
+    assert (code, out) == (2, "")
+    assert err.splitlines()[-1] == "divulge: expected points of shape (n, 6), got (1, 1, 8, 8)"
+
+
+def test_missing_data_are_one_sentence(command, attack, monkeypatch):
+    import pooch
+
+    def retrieve(*args):
+        raise OSError("no network")
+
+    monkeypatch.delenv("DIVULGE_DATA", raising=False)
+    monkeypatch.setattr(pooch, "retrieve", retrieve)
+    code, out, err = command("reconstruct", "--data", "mnist")
+    assert (code, out) == (2, "")
+    assert "train-images-idx3-ubyte.gz is neither in $DIVULGE_DATA nor" in err.splitlines()[-1]
