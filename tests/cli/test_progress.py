@@ -31,6 +31,7 @@ def test_the_curve_is_sparse_and_skips_what_cannot_be_measured():
     curve = Curve(victim, None)
     for queries in (100, 101, 104, 105, 106, 111):
         curve.note(Step(queries, victim.module))
+    curve.note(Step(5, victim.module))
     curve.note(Step(200, None))
     curve.note(Step(300, nn.Linear(3, 1)))
     assert [point[0] for point in curve.points] == [100, 105, 111]

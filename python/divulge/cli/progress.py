@@ -43,8 +43,8 @@ class Curve:
         self.points: list[tuple[int, int, float]] = []
 
     def note(self, progress: Progress) -> None:
-        """Measure the copy as it is now, unless too little has happened since the last time."""
-        if self.points and progress.queries < _CURVE_STEP * self.points[-1][0]:
+        """Measure the copy as it is now, unless it is empty or little has happened since the last time."""
+        if not progress.units or (self.points and progress.queries < _CURVE_STEP * self.points[-1][0]):
             return
         copy = progress.copy()
         if copy is None:
