@@ -58,6 +58,8 @@ class DenseNetwork {
 
   void check_output(std::size_t output) const;
   void forward(MatrixView<const T> points, Activations& hidden) const;
+  void on_line_deep(Span<const T> z_u, Span<const T> z_v, Span<const T> t, std::size_t output, Span<T> values,
+                    Span<T> slopes, MatrixView<std::uint8_t> patterns) const;
   void pattern_gradients_one_layer(MatrixView<const std::uint8_t> patterns, std::size_t output,
                                    MatrixView<T> gradients) const;
   void backward(const Activations& hidden, std::size_t output, MatrixView<T> gradients) const;

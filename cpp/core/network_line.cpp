@@ -73,45 +73,61 @@ void relu_and_pattern(MatrixView<T> z_and_slope, std::size_t m, MatrixView<std::
     }
 }
 
+// x (2m, inputs) holds values over their slopes: one gemm a layer carries both (forward mode). A bias has no
+// slope.
+template <class T>
+std::vector<T> next_layer(const Layer<T>& layer, const std::vector<T>& x, std::size_t m) {
+  std::vector<T> out(2 * m * layer.outputs);
+  for (std::size_t i = 0; i < m; ++i)
+    std::copy(layer.bias.begin(), layer.bias.end(), &out[i * layer.outputs]);
+  gemm<T>(Op::none, Op::transpose, 1, {x.data(), 2 * m, layer.inputs}, layer.matrix(), 1,
+          MatrixView<T>{out.data(), 2 * m, layer.outputs});
+  return out;
+}
+
+// z_u + t z_v over z_v, (2m, units).
+template <class T>
+std::vector<T> first_layer(Span<const T> z_u, Span<const T> z_v, Span<const T> t) {
+  const std::size_t m = t.size, units = z_u.size;
+  std::vector<T> x(2 * m * units);
+  for (std::size_t i = 0; i < m; ++i)
+    for (std::size_t k = 0; k < units; ++k) {
+      x[i * units + k] = z_u[k] + t[i] * z_v[k];
+      x[(m + i) * units + k] = z_v[k];
+    }
+  return x;
+}
+
 }  // namespace
 
 template <class T>
 void DenseNetwork<T>::on_line(Span<const T> z_u, Span<const T> z_v, Span<const T> t, std::size_t output,
                               Span<T> values, Span<T> slopes, MatrixView<std::uint8_t> patterns) const {
-  const std::size_t m = t.size, first = layers_.front().outputs;
+  if (depth() > 1) return on_line_deep(z_u, z_v, t, output, values, slopes, patterns);
+  for (std::size_t i = 0; i < t.size; ++i) {
+    if (depth() == 0) {
+      values[i] = z_u[output] + t[i] * z_v[output];
+      slopes[i] = z_v[output];
+    } else {
+      values[i] = layers_[1].bias[output];
+      slopes[i] = T(0);
+      one_layer_at(z_u.data, z_v.data, layers_[1].matrix().row(output).data, layers_[0].outputs, t[i],
+                   values[i], slopes[i], patterns.row(i).data);
+    }
+  }
+}
+
+template <class T>
+void DenseNetwork<T>::on_line_deep(Span<const T> z_u, Span<const T> z_v, Span<const T> t, std::size_t output,
+                                   Span<T> values, Span<T> slopes, MatrixView<std::uint8_t> patterns) const {
+  const std::size_t m = t.size;
   const Layer<T>& last = layers_.back();
-  if (depth() == 0) {
-    for (std::size_t i = 0; i < m; ++i) values[i] = z_u[output] + t[i] * z_v[output], slopes[i] = z_v[output];
-    return;
+  std::vector<T> x = first_layer(z_u, z_v, t);
+  for (std::size_t l = 0, column = 0; l < depth(); column += layers_[l++].outputs) {
+    if (l > 0) x = next_layer(layers_[l], x, m);
+    relu_and_pattern<T>({x.data(), 2 * m, layers_[l].outputs}, m, patterns, column);
   }
-  const T* w = last.matrix().row(output).data;
   std::fill(values.begin(), values.end(), last.bias[output]);
-  std::fill(slopes.begin(), slopes.end(), T(0));
-  if (depth() == 1) {
-    for (std::size_t i = 0; i < m; ++i)
-      one_layer_at(z_u.data, z_v.data, w, first, t[i], values[i], slopes[i], patterns.row(i).data);
-    return;
-  }
-  std::vector<T> x(2 * m * first), next;  // values over slopes: one gemm a layer carries both (forward mode)
-  for (std::size_t i = 0; i < m; ++i)
-    for (std::size_t k = 0; k < first; ++k) {
-      x[i * first + k] = z_u[k] + t[i] * z_v[k];
-      x[(m + i) * first + k] = z_v[k];
-    }
-  std::size_t column = 0;
-  for (std::size_t l = 0; l < depth(); ++l) {
-    const std::size_t width = layers_[l].outputs;
-    if (l > 0) {
-      next.assign(2 * m * width, T(0));
-      for (std::size_t i = 0; i < m; ++i)
-        std::copy(layers_[l].bias.begin(), layers_[l].bias.end(), &next[i * width]);
-      gemm<T>(Op::none, Op::transpose, 1, {x.data(), 2 * m, layers_[l].inputs}, layers_[l].matrix(), 1,
-              MatrixView<T>{next.data(), 2 * m, width});
-      x.swap(next);
-    }
-    relu_and_pattern<T>({x.data(), 2 * m, width}, m, patterns, column);
-    column += width;
-  }
   gemv<T>(Op::none, 1, {x.data(), m, last.inputs}, last.matrix().row(output), 1, values);
   gemv<T>(Op::none, 1, {x.data() + m * last.inputs, m, last.inputs}, last.matrix().row(output), 0, slopes);
 }
