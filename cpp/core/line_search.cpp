@@ -9,7 +9,9 @@ namespace divulge {
 namespace {
 
 constexpr std::size_t first_intervals = 8;
-constexpr double step_over_noise = 4;     // a proof is asked this many error bounds away from the kink
+constexpr std::size_t usual_kinks =
+    32;                                // room from the start: small searches spend their time on allocations
+constexpr double step_over_noise = 4;  // a proof is asked this many error bounds away from the kink
 constexpr double step_over_epsilon = 64;  // and at least this many spacings of t
 constexpr double trusted_steps = 8;       // a proof given further off is asked for again, nearer
 constexpr double width_over_epsilon = 4;  // narrower intervals can not be split
@@ -19,6 +21,9 @@ constexpr double close_steps = 64;  // an interval that can not be split any mor
 
 LineSearch::LineSearch(PieceStore& store, const LineSearchOptions& options)
     : store_(store), options_(options) {
+  for (std::vector<Interval>* list : {&open_, &next_open_}) list->reserve(usual_kinks);
+  for (std::vector<double>* list : {&wanted_, &next_wanted_}) list->reserve(usual_kinks);
+  kinks_.reserve(usual_kinks);
   const double scale = options_.scale;
   const double a = std::atan(options_.low / scale), c = std::atan(options_.high / scale);
   wanted_.push_back(rounded(options_.low));

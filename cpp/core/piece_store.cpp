@@ -47,7 +47,9 @@ bool AnswerStore::same_gradient(const LineSample& a, const LineSample& b) {
 }
 
 PatternStore::PatternStore(Line& line, std::size_t input_size, double tolerance)
-    : line_(line), d_(input_size), size_(line.pattern_size()), tolerance_(tolerance) {}
+    : line_(line), d_(input_size), size_(line.pattern_size()), tolerance_(tolerance) {
+  rows_.reserve(64 * size_);
+}
 
 void PatternStore::evaluate(const std::vector<double>& t, std::vector<LineSample>& samples) {
   const std::size_t m = t.size(), first = size_ > 0 ? rows_.size() / size_ : 0;
