@@ -14,7 +14,7 @@ from divulge.reconstruct.units import Units
 Array = NDArray[np.float64]
 
 FRESH_QUERIES = 8
-MOST_LINES = 12
+MOST_LINES = 6
 
 
 def certified_search(
@@ -33,7 +33,11 @@ def certified_search(
     worst = np.inf
     try:
         for _ in range(MOST_LINES):
-            units = add_hyperplanes(units, kinks_on_line(transcript, lines), tolerance)
+            met = kinks_on_line(transcript, lines)
+            grown = add_hyperplanes(units, met, tolerance)
+            if len(units) and 2 * (len(grown) - len(units)) > len(met) + 8:
+                break  # the hyperplanes of one hidden layer are met again on every line
+            units = grown
             best = fit(transcript, units)
             worst = best.residual(transcript, transcript.ask(lines.samples(FRESH_QUERIES)))
             if worst <= tolerance:
@@ -78,6 +82,7 @@ def add_hyperplanes(units: Units, more: Units, tolerance: float) -> Units:
     size = np.linalg.norm(units.jumps[:, :-1], axis=1), np.linalg.norm(more.jumps[:, :-1], axis=1)
     old, new = units.jumps / size[0][:, None], more.jumps / size[1][:, None]
     turn = np.sign(new[:, :-1] @ old[:, :-1].T)
-    gap = np.linalg.norm(new[:, None] - turn[:, :, None] * old[None], axis=2).min(axis=1, initial=np.inf)
+    square = (new**2).sum(axis=1)[:, None] + (old**2).sum(axis=1) - 2 * turn * (new @ old.T)
+    gap = np.sqrt(np.maximum(square, 0.0)).min(axis=1, initial=np.inf)
     fresh = gap > max(1e-6, 100 * tolerance)
     return units.join(more.jumps[fresh], more.sides[fresh])

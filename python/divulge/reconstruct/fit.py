@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import lstsq
 
 from divulge.reconstruct.transcript import Transcript
 from divulge.reconstruct.units import Units
@@ -57,7 +58,7 @@ def fit(transcript: Transcript, units: Units) -> Fit:
     """
     states = np.column_stack([np.ones(len(transcript)), units.states(transcript.points)])
     gradients = transcript.pieces[:, :-1]
-    solution, _, rank, _ = np.linalg.lstsq(states, gradients, rcond=None)
+    solution, _, rank, _ = lstsq(states, gradients, lapack_driver="gelsy", check_finite=False)
     error = float(np.linalg.norm(states @ solution - gradients, axis=1).max(initial=0.0)) / max(
         transcript.scale, 1e-300
     )

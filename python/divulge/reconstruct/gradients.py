@@ -21,17 +21,17 @@ Index = NDArray[np.intp]
 FIRST_NODES = 32
 NARROWEST = 1e-10
 MOST_ROUNDS = 60
+SCATTERED = 8
 
 
 class GradientSearch:
     """Finds the units of one output from gradients alone, for independent rows (h <= d).
 
     1. Two lines are bisected. A unit alone on an edge of either shows the same jump, up to sign, on both;
-    sums of units
-       do not. Edges whose jump has no partner are cut again.
-    2. Points x with D_j . x in the middle of every unit's bracket at once are queried; the decoded states
-    halve all
-       brackets together. About 45 queries give every offset to double precision.
+       sums of units do so by chance only. Edges whose jump has no partner are cut again.
+    2. Random answers are decoded. Coordinates other than 0 and 1 betray sums that were left; they are cut.
+    3. Points x with D_j . x in the middle of every unit's bracket at once are queried; the decoded states
+       halve all brackets together. About 45 queries give every offset to double precision.
     """
 
     def __init__(self, transcript: Transcript, lines: Lines, report: Callable[[Fit], None]) -> None:
@@ -47,7 +47,7 @@ class GradientSearch:
             low, high = self.lines.span()
             for line in (self.lines.add_line(), self.lines.add_line()):
                 self.ask(np.full(FIRST_NODES, line), np.linspace(low, high, FIRST_NODES))
-            if not self.separate():
+            if not self.resolve():
                 return Found(self.best, np.inf, solved=False)
             self.bisect_offsets()
             rows = self.transcript.ask(self.lines.samples(FRESH_QUERIES))
@@ -60,6 +60,30 @@ class GradientSearch:
     def ask(self, line: Index, s: Array) -> None:
         """Query points on lines."""
         self.lines.record(self.transcript.ask(self.lines.points(line, s)), line, s)
+
+    def resolve(self) -> bool:
+        """Separate the units, then cut the sums that had an equal on the other line by chance."""
+        scattered = self.transcript.ask(self.lines.samples(SCATTERED))
+        for _ in range(MOST_ROUNDS):
+            if not self.separate():
+                return False
+            off = self.from_binary(scattered)
+            worst = np.argsort(-off, kind="stable")[: 1 + len(off) // 16]
+            worst = worst[off[worst] > max(1e-6, 1e4 * self.transcript.noise)]
+            if not len(worst):
+                return True
+            edges = self.lines.edges()
+            place = {int(row): number for number, row in enumerate(edges.left[: edges.on_line])}
+            cut = np.array([place[int(row)] for row in self.ends[0][worst]], np.intp)
+            self.ask(edges.line[cut], (edges.low[cut] + edges.high[cut]) / 2)
+        return False
+
+    def from_binary(self, rows: Index) -> Array:
+        """Rms distance from 0 and 1 of every unit's coordinate in these answers."""
+        jumps = self.best.units.jumps[:, :-1]
+        seen = self.transcript.pieces[rows, :-1] - self.best.base[:-1]
+        beta = np.linalg.lstsq(jumps.T, seen.T, rcond=None)[0]
+        return np.asarray(np.sqrt((np.minimum(np.abs(beta), np.abs(1 - beta)) ** 2).mean(axis=1)))
 
     def separate(self) -> bool:
         """Bisect until every jump has its partner on the other line; False where that cannot be reached."""

@@ -12,6 +12,8 @@ from divulge.reconstruct.transcript import Transcript, homogeneous
 
 Array = NDArray[np.float64]
 
+PARALLEL = 1e-6  # 1 - |cosine| of two rows below which one point does not tell their weights apart
+
 
 def probe_points(layer: Layer, lines: Lines, seen: Array) -> Array:
     """Return points (n, d) between which every unit switches, enough to solve for the output weights.
@@ -34,7 +36,19 @@ def probe_points(layer: Layer, lines: Lines, seen: Array) -> Array:
             np.concatenate([points, seen[best : best + 1, :-1]]),
             np.concatenate([on, on_seen[best : best + 1]]),
         )
-    return points
+    return np.concatenate([points, between_parallel_rows(layer, on, on_seen, seen)])
+
+
+def between_parallel_rows(layer: Layer, on: Array, on_seen: Array, seen: Array) -> Array:
+    """Return points, of those seen, that tell units with parallel rows apart where `on` does not."""
+    cosine = np.abs(layer.rows[:, :-1] @ layer.rows[:, :-1].T)
+    chosen = []
+    for i, j in np.argwhere(np.triu(cosine > 1 - PARALLEL, 1)):
+        relation, relation_seen = on[:, i] != on[:, j], on_seen[:, i] != on_seen[:, j]
+        telling = np.flatnonzero(relation_seen != relation[0])
+        if (relation == relation[0]).all() and len(telling):
+            chosen.append(seen[telling[0], :-1])
+    return np.array(chosen).reshape(-1, seen.shape[1] - 1)
 
 
 def output_weights_and_base(layer: Layer, transcript: Transcript) -> tuple[Array, Array]:

@@ -52,8 +52,9 @@ def clear_states(layer: Layer, transcript: Transcript) -> tuple[Array, NDArray[n
 
 def output_weights(on: Array, rows: Array, gradients: Array) -> Array:
     """Least squares for w in on diag(w) rows = gradients."""
-    system = (on[:, None, :] * rows.T[None]).reshape(-1, len(rows))
-    return np.asarray(np.linalg.lstsq(system, gradients.reshape(-1), rcond=None)[0])
+    axes, coordinates = np.linalg.qr(rows.T)  # only the part of a gradient in the rows' span counts
+    system = (on[:, None, :] * coordinates[None]).reshape(-1, len(rows))
+    return np.asarray(np.linalg.lstsq(system, (gradients @ axes).reshape(-1), rcond=None)[0])
 
 
 def bias(layer: Layer, transcript: Transcript, output: int) -> float:

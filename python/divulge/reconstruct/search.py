@@ -30,7 +30,7 @@ from divulge.reconstruct.decode import (
     matched_filter,
     span_test,
 )
-from divulge.reconstruct.fit import Fit, fit
+from divulge.reconstruct.fit import Fit, fit, median_remainder
 from divulge.reconstruct.lines import Edges, Lines
 from divulge.reconstruct.transcript import Stopped, Transcript
 from divulge.reconstruct.units import Units
@@ -43,7 +43,7 @@ LINES_IN_BOX = 8
 FIRST_NODES = 8
 CUT_SHARE = 0.34  # share of the open edges that is cut in one round
 SUPPORT_SHARE = 0.3  # nodes on each supporting line for a node on the main line
-STALLED_ROUNDS = 20
+STALLED_ROUNDS = 40
 MOST_LINKS = 50
 FRESH_QUERIES = 8
 FRESH_IN_BOX = 64
@@ -184,11 +184,11 @@ class Search:
         return residual
 
     def consider(self, units: Units) -> None:
-        """Keep these units if they explain the answers best so far."""
-        candidate = fit(self.transcript, self.known.join(units.jumps, units.sides))
-        self.best.error = self.best.slope_residual(self.transcript, np.arange(len(self.transcript)))
-        if candidate.error <= self.best.error or len(candidate.units) > len(self.best.units):
-            self.best = candidate
+        """Take these units as the latest guess, and refit them once they may explain everything."""
+        joined = self.known.join(units.jumps, units.sides)
+        self.best = Fit(joined, median_remainder(self.transcript, joined), np.inf)
+        if self.exact and len(units) >= self.span.rank:
+            self.best = fit(self.transcript, joined)
         self.report(self.best)
 
     def cut(self, residual: Residual) -> None:
