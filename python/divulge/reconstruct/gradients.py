@@ -19,7 +19,7 @@ Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 
 FIRST_NODES = 32
-NARROWEST = 1e-10
+NARROW = 1e-6  # width of an edge that is taken to hold one kink though its jump has no partner
 MOST_ROUNDS = 60
 SCATTERED = 8
 
@@ -68,15 +68,23 @@ class GradientSearch:
             if not self.separate():
                 return False
             off = self.from_binary(scattered)
-            worst = np.argsort(-off, kind="stable")[: 1 + len(off) // 16]
-            worst = worst[off[worst] > max(1e-6, 1e4 * self.transcript.noise)]
-            if not len(worst):
+            if off.max(initial=0.0) <= max(1e-6, 1e4 * self.transcript.noise):
                 return True
+            cut = self.suspects(off * np.linalg.norm(self.best.units.jumps[:, :-1], axis=1))
+            if not len(cut):
+                return False
             edges = self.lines.edges()
-            place = {int(row): number for number, row in enumerate(edges.left[: edges.on_line])}
-            cut = np.array([place[int(row)] for row in self.ends[0][worst]], np.intp)
             self.ask(edges.line[cut], (edges.low[cut] + edges.high[cut]) / 2)
         return False
+
+    def suspects(self, score: Array) -> Index:
+        """Return the wide edges of the units that score highest."""
+        edges = self.lines.edges()
+        pairs = {frozenset(ends): k for k, ends in enumerate(zip(edges.left, edges.right, strict=True))}
+        own = np.array([pairs[frozenset(ends)] for ends in zip(*self.ends, strict=True)], np.intp)
+        wide = np.flatnonzero((edges.high - edges.low)[own] > NARROW)
+        worst = wide[np.argsort(-score[wide], kind="stable")]
+        return own[worst[: 1 + len(score) // 32]]
 
     def from_binary(self, rows: Index) -> Array:
         """Rms distance from 0 and 1 of every unit's coordinate in these answers."""
@@ -91,14 +99,13 @@ class GradientSearch:
             edges = self.lines.edges()
             jumps = (self.transcript.pieces[edges.right] - self.transcript.pieces[edges.left])[:, :-1]
             live = np.flatnonzero(np.linalg.norm(jumps, axis=1) > jump_tolerance(self.transcript))
+            wide = (edges.high - edges.low)[live] > NARROW
             alone = self.without_partner(jumps[live], edges.line[live])
-            self.consider(edges, jumps, live[~alone & (edges.line[live] == 0)])
-            if not alone.any():
-                return len(self.best.units) <= self.lines.input_size
-            cut = live[alone]
-            cut = cut[(edges.high - edges.low)[cut] > NARROWEST]
+            single = live[~wide & alone | ~alone & (edges.line[live] == 0)]
+            self.consider(edges, jumps, single)
+            cut = live[alone & wide]
             if not len(cut):
-                return False
+                return len(self.best.units) <= self.lines.input_size
             self.ask(edges.line[cut], (edges.low[cut] + edges.high[cut]) / 2)
         return False
 
@@ -111,14 +118,19 @@ class GradientSearch:
         return np.asarray(gap.min(axis=1, initial=np.inf) > scale * norms)
 
     def consider(self, edges: Edges, jumps: Array, single: Index) -> None:
-        """Report the units found so far, each with its kink in the middle of its edge."""
-        self.ends = (edges.left[single], edges.right[single])
+        """Take these edges' jumps as units, off where the first line starts, kinks in the middle."""
+        first = self.lines.row[self.lines.nodes(0)[0]]
         middles = (
             self.transcript.points[edges.left[single]] + self.transcript.points[edges.right[single]]
         ) / 2
-        offsets = -np.einsum("hd,hd->h", jumps[single], middles[:, :-1])
-        units = Units(np.column_stack([jumps[single], offsets]), np.ones(len(single)))
-        first = self.lines.row[self.lines.nodes(0)[0]]
+        level = np.einsum("hd,hd->h", jumps[single], middles[:, :-1])
+        at_left = np.einsum("hd,hd->h", jumps[single], self.transcript.points[edges.left[single], :-1])
+        at_start = jumps[single] @ self.transcript.points[first, :-1]
+        turned = (at_left - level) * (at_start - level) < 0
+        sign = np.where(turned, -1.0, 1.0)
+        ends = np.where(turned, edges.right[single], edges.left[single])
+        self.ends = (ends, np.where(turned, edges.left[single], edges.right[single]))
+        units = Units(np.column_stack([jumps[single], -level]) * sign[:, None], np.ones(len(single)))
         self.best = Fit(units, np.append(self.transcript.pieces[first, :-1], 0.0), np.inf)
         self.report(self.best)
 

@@ -30,11 +30,6 @@ class Brackets:
         """Return the middle of every bracket."""
         return (self.off + self.on) / 2
 
-    def closed(self, noise: float) -> bool:
-        """Whether every bracket is as narrow as rounding."""
-        size = np.maximum(np.abs(self.off), np.abs(self.on)) + np.median(np.abs(self.on))
-        return bool(np.all(np.abs(self.on - self.off) <= 4 * noise * size))
-
 
 def bisect(
     transcript: Transcript, jumps: Array, base: Array, brackets: Brackets, told: Callable[[Brackets], None]
@@ -48,16 +43,17 @@ def bisect(
         brackets: what is known so far.
         told: called after every step.
     """
-    inverse = np.linalg.pinv(jumps)
+    inverse, sizes = np.linalg.pinv(jumps), np.linalg.norm(jumps, axis=1)
     for _ in range(MOST_QUERIES):
-        if brackets.closed(transcript.noise):
-            break
         row = transcript.ask((inverse @ brackets.middle())[None])[0]
         level = jumps @ transcript.points[row, :-1]
         is_on = (transcript.pieces[row, :-1] - base) @ inverse > 0.5
-        inside = (level - brackets.off) * (level - brackets.on) <= 0
+        inside = (level - brackets.off) * (level - brackets.on) < 0
         brackets = Brackets(
             np.where(inside & ~is_on, level, brackets.off), np.where(inside & is_on, level, brackets.on)
         )
         told(brackets)
+        rounding = 32 * transcript.noise * sizes * np.linalg.norm(transcript.points[row])
+        if np.all(np.abs(brackets.on - brackets.off) <= rounding):
+            break
     return brackets
