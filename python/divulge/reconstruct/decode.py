@@ -30,6 +30,7 @@ Index = NDArray[np.intp]
 SPARE_ANSWERS = 4  # answers beyond the dimension of the span before the span test is believed
 CLOSE = 0.16  # a matched filter's standard deviation below which it is trusted
 SIGMAS = 3.0
+ROUNDING_ADDS_UP = 8.0  # a new direction must exceed a jump's rounding by this much: projections gather it
 
 
 @dataclass
@@ -107,7 +108,7 @@ class Span:
             for _ in range(2):
                 rest = rest - (rest @ self.rows.T) @ self.rows
             norm = float(np.linalg.norm(rest))
-            if norm > tolerance:
+            if norm > ROUNDING_ADDS_UP * tolerance:
                 self.rows = np.concatenate([self.rows, rest[None] / norm])
         self.seen = len(gradients)
 

@@ -157,7 +157,7 @@ class Search:
             basis = self.span.column_space(self.transcript)
             if span_test(residual, basis, self.span.rank) and 3 * len(residual.units) >= self.span.rank:
                 self.exact = True
-                self.consider(residual.units)
+                self.consider(residual.units, settled=not len(residual.live()))
                 return residual
         residual = self.unexplained(edges)
         own = residual.live()
@@ -183,11 +183,11 @@ class Search:
             self.certified += 1
         return residual
 
-    def consider(self, units: Units) -> None:
+    def consider(self, units: Units, settled: bool = False) -> None:
         """Take these units as the latest guess, and refit them once they may explain everything."""
         joined = self.known.join(units.jumps, units.sides)
         self.best = Fit(joined, median_remainder(self.transcript, joined), np.inf)
-        if self.exact and len(units) >= self.span.rank:
+        if self.exact and (settled or len(units) >= self.span.rank):
             self.best = fit(self.transcript, joined)
         self.report(self.best)
 
