@@ -9,7 +9,6 @@ from divulge import GradientOracle, Victim
 from divulge.reconstruct.decode import Residual, Span, span_test
 from divulge.reconstruct.lines import Lines
 from divulge.reconstruct.transcript import Transcript
-from divulge.reconstruct.units import Units
 
 
 def walked(inputs: int, hidden: int, nodes: int, seed: int = 0):
@@ -34,7 +33,7 @@ def test_rank_counts_the_units_once_all_have_switched():
 
 def test_accepted_jumps_are_single_units():
     network, transcript, lines, span = walked(50, 12, 24)
-    residual = Residual(transcript, lines.edges(), Units.none(50))
+    residual = Residual(transcript, lines.edges())
     complete = span_test(residual, span.column_space(transcript), span.rank)
     assert complete
     weight = (network[0].weight * network[2].weight.T).detach().numpy()
@@ -48,7 +47,7 @@ def test_accepted_jumps_are_single_units():
 
 def test_nothing_is_left_when_every_unit_is_alone_on_some_edge():
     _, transcript, lines, span = walked(60, 6, 200)
-    residual = Residual(transcript, lines.edges(), Units.none(60))
+    residual = Residual(transcript, lines.edges())
     assert span_test(residual, span.column_space(transcript), span.rank)
     assert len(residual.units) == 6
     assert not len(residual.live())

@@ -91,7 +91,7 @@ class Attack:
             for output in self.other_outputs():
                 solved &= self.next_output(output)
         except Stopped as stop:
-            solved = False
+            solved, self.certificate = False, np.inf  # what was not reached was not checked
             self.notes.append(f"stopped while searching for {stage}: {stop}")
             if self.layer is None:
                 self.layer = Layer.from_fit(stop.fit or self.nothing())
@@ -118,7 +118,7 @@ class Attack:
         """Find the hidden units behind the oracle's own output; return whether everything is explained."""
         transcript = self.open_transcript(self.oracle.output)
         self.check_piecewise_linear(transcript)
-        found = self.search(transcript, self.lines, Units.none(self.oracle.input_size))
+        found = self.search(transcript, self.lines)
         self.layer = Layer.from_fit(found.fit)
         if found.solved and transcript.noise > 1e-12 and self.oracle.has_values:
             self.layer = self.sharpen(transcript, found.fit)
@@ -178,7 +178,7 @@ class Attack:
         relative = gap / max(transcript.scale, 1e-300)
         return relative if relative > max(1e-12, 60 * transcript.noise) else 0.0
 
-    def search(self, transcript: Transcript, lines: Lines, known: Units) -> Found:
+    def search(self, transcript: Transcript, lines: Lines) -> Found:
         """Search by decoding, then, where its assumptions do not hold, kink by kink."""
 
         def report(fit: Fit) -> None:
@@ -186,11 +186,10 @@ class Attack:
 
         if not self.oracle.has_values:
             return GradientSearch(transcript, lines, report).run()
-        search = Search(transcript, lines, known, report)
-        found = search.run()
+        found = Search(transcript, lines, report).run()
         if found.solved:
             return found
-        fit, certificate = certified_search(transcript, lines, known, self.tolerance())
+        fit, certificate = certified_search(transcript, lines, self.tolerance())
         report(fit)
         return Found(fit, certificate, solved=certificate <= self.tolerance())
 
@@ -205,7 +204,7 @@ class Attack:
             self.certificate = max(self.certificate, fit.residual(transcript, rows))
             return True
         lines = Lines(self.oracle.input_size, self.oracle.domain, self.rng)
-        found = self.search(transcript, lines, Units.none(self.oracle.input_size))
+        found = self.search(transcript, lines)
         self.certificate = max(self.certificate, found.certificate)
         self.layer = self.with_rows(found.fit)
         return found.solved and self.solve_all()
@@ -246,9 +245,9 @@ class Attack:
         assert self.layer is not None
         for place, transcript in enumerate(self.transcripts):
             fit, rows = self.solve_output(self.layer, transcript)
+            self.certificate = max(self.certificate, fit.residual(transcript, rows))
             if fit.slope_residual(transcript, rows) > self.missing_unit():
                 return False
-            self.certificate = max(self.certificate, fit.residual(transcript, rows))
             self.layer.weights[place] = np.einsum(
                 "hd,hd->h", fit.units.jumps[:, :-1], self.layer.rows[:, :-1]
             )

@@ -17,9 +17,7 @@ FRESH_QUERIES = 8
 MOST_LINES = 6
 
 
-def certified_search(
-    transcript: Transcript, lines: Lines, known: Units, tolerance: float
-) -> tuple[Fit, float]:
+def certified_search(transcript: Transcript, lines: Lines, tolerance: float) -> tuple[Fit, float]:
     """Find every kink on one line after another until fresh answers are explained.
 
     Returns:
@@ -28,8 +26,8 @@ def certified_search(
     Raises:
         Stopped: the oracle can be asked no further; the exception carries the fit so far as `fit`.
     """
-    best = fit(transcript, known)
-    units = known
+    units = Units.none(lines.input_size)
+    best = fit(transcript, units)
     worst = np.inf
     try:
         for _ in range(MOST_LINES):

@@ -46,13 +46,11 @@ class Candidates:
 class Residual:
     """What the accepted units leave unexplained in every answer, and the edges on which it still jumps."""
 
-    def __init__(self, transcript: Transcript, edges: Edges, known: Units) -> None:
+    def __init__(self, transcript: Transcript, edges: Edges) -> None:
         self.points = transcript.points
         self.edges = edges
         self.units = Units.none(transcript.points.shape[1] - 1)
-        self.pieces = (
-            transcript.pieces - known.pieces(transcript.points) if len(known) else transcript.pieces.copy()
-        )
+        self.pieces = transcript.pieces.copy()
         self.tolerance = jump_tolerance(transcript)
         self.refresh()
 

@@ -68,20 +68,13 @@ class Found:
 class Search:
     """Finds the units behind one output, or as many as the structure of the answers allows."""
 
-    def __init__(
-        self,
-        transcript: Transcript,
-        lines: Lines,
-        known: Units,
-        report: Callable[[Fit], None] = lambda _: None,
-    ) -> None:
+    def __init__(self, transcript: Transcript, lines: Lines, report: Callable[[Fit], None]) -> None:
         self.transcript = transcript
         self.lines = lines
-        self.known = known
         self.report = report
         self.span = Span(transcript.oracle.input_size)
         self.tried: dict[tuple[int, int], int] = {}
-        self.best = Fit(known, np.zeros(transcript.oracle.input_size + 1), np.inf)
+        self.best = Fit(Units.none(lines.input_size), np.zeros(lines.input_size + 1), np.inf)
         self.exact = False
         self.linked: set[tuple[int, int]] = set()
         self.certified = 0
@@ -167,8 +160,8 @@ class Search:
         return residual
 
     def unexplained(self, edges: Edges) -> Residual:
-        """Return the answers less the units known before and those held by a narrow edge."""
-        residual = Residual(self.transcript, edges, self.known)
+        """Return the answers less the units held by narrow edges, one by one: two may hold the same."""
+        residual = Residual(self.transcript, edges)
         self.certified = 0
         waiting = (edges.high - edges.low <= self.narrow) & (np.arange(len(edges)) < edges.on_line)
         while True:
@@ -176,19 +169,16 @@ class Search:
             first = np.flatnonzero(waiting[found.edge])[:1]
             if not len(first):
                 break
-            residual.accept(
-                found.jumps[first], found.sides[first]
-            )  # one by one: it may be met on several lines
+            residual.accept(found.jumps[first], found.sides[first])
             waiting[found.edge[first]] = False
             self.certified += 1
         return residual
 
     def consider(self, units: Units, settled: bool = False) -> None:
         """Take these units as the latest guess, and refit them once they may explain everything."""
-        joined = self.known.join(units.jumps, units.sides)
-        self.best = Fit(joined, median_remainder(self.transcript, joined), np.inf)
+        self.best = Fit(units, median_remainder(self.transcript, units), np.inf)
         if self.exact and (settled or len(units) >= self.span.rank):
-            self.best = fit(self.transcript, joined)
+            self.best = fit(self.transcript, units)
         self.report(self.best)
 
     def cut(self, residual: Residual) -> None:
