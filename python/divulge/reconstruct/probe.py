@@ -1,0 +1,113 @@
+"""What an attack on many layers asks: kinks along lines, and affine pieces around points."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from divulge import _core
+from divulge.reconstruct.transcript import Stopped, Transcript
+
+Array = NDArray[np.float64]
+Index = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Kinks:
+    """Kinks met on lines x = u + t v, sorted by line and then by t.
+
+    Attributes:
+        line: the line of each, shape (m,).
+        t: place on the line, shape (m,).
+        points: u + t v, shape (m, d).
+        jumps: gradient after the kink minus gradient before it, shape (m, d).
+    """
+
+    line: Index
+    t: Array
+    points: Array
+    jumps: Array
+
+    def __len__(self) -> int:
+        return len(self.t)
+
+
+class Probe(ABC):
+    """One output of an oracle, asked for kinks and pieces; how it gets them depends on what is answered.
+
+    Attributes:
+        input_size: d.
+        domain: None for all of R^d, or (low, high), shape (d,) each.
+        noise: relative rounding error of an answer.
+    """
+
+    input_size: int
+    domain: tuple[Array, Array] | None
+    noise: float
+
+    @abstractmethod
+    def kinks(self, origins: Array, directions: Array, low: Array, high: Array) -> Kinks:
+        """Find every kink on segments of lines.
+
+        Args:
+            origins, directions: u and v of every line, shape (L, d).
+            low, high: ends of the segments, low < t < high, shape (L,).
+
+        Raises:
+            Stopped: the oracle can be asked no further.
+        """
+
+    @abstractmethod
+    def pieces(self, points: Array, radius: Array | None = None) -> Array:
+        """Return gradient and offset of the affine piece around each point.
+
+        Args:
+            points: shape (n, d).
+            radius: distance from each point within which the function is believed to be affine, shape (n,),
+                or None where nothing is known. A probe that must take differences keeps within it.
+
+        Returns:
+            Shape (n, d + 1): near x the function is piece . (x, 1).
+
+        Raises:
+            Stopped: the oracle can be asked no further.
+        """
+
+
+class GradientProbe(Probe):
+    """Asks an oracle that answers with gradients; every answer stays in the transcript."""
+
+    def __init__(self, transcript: Transcript) -> None:
+        self.transcript = transcript
+        self.input_size = transcript.oracle.input_size
+        self.domain = transcript.oracle.domain
+        self.noise = transcript.noise
+
+    def pieces(self, points: Array, radius: Array | None = None) -> Array:
+        """Ask one query a point."""
+        return self.transcript.pieces[self.transcript.ask(points)]
+
+    def kinks(self, origins: Array, directions: Array, low: Array, high: Array) -> Kinks:
+        """Search with the native engine, each kink certified from both sides."""
+        failures: list[BaseException] = []
+
+        def answer(points: Array) -> tuple[Array, Array]:
+            try:
+                rows = self.transcript.ask(points)
+            except BaseException as error:
+                failures.append(error)
+                raise
+            pieces = self.transcript.pieces[rows]
+            values = np.einsum("nd,nd->n", pieces, self.transcript.points[rows])
+            return values, np.ascontiguousarray(pieces[:, :-1])
+
+        oracle = _core.CallbackOracle(answer, self.input_size, self.noise > 1e-10)
+        found = _core.kink_search(oracle, origins, directions, low, high)
+        if failures and (isinstance(failures[0], Stopped) or not isinstance(failures[0], Exception)):
+            raise failures[0]
+        line = np.asarray(found.line, np.intp)
+        points = origins[line] + found.t[:, None] * directions[line]
+        return Kinks(line, np.array(found.t), points, np.array(found.jumps))
