@@ -13,6 +13,7 @@ from torch import nn
 from divulge import _core
 from divulge.reference import kink_search as reference_search
 from divulge.reference import least_squares as reference_solve
+from divulge.reference import match_rows as reference_match
 from divulge.reference import network as reference_network
 from divulge.reference import reconstruct_batch as reference_batch
 
@@ -140,9 +141,59 @@ def least_squares_784_128() -> Case:
     )
 
 
+def masked_least_squares_256() -> Case:
+    """Four hundred directions in terms of about half of 256 rows in 784 dimensions each."""
+    rng = np.random.default_rng(5)
+    basis, masks = rng.standard_normal((256, 784)), rng.random((400, 256)) < 0.5
+    coefficients = np.where(masks, rng.standard_normal(masks.shape), 0)
+    targets = coefficients @ basis
+
+    def baseline() -> Any:
+        return [np.linalg.lstsq(basis[m].T, b)[0] for m, b in zip(masks[:40], targets[:40], strict=True)]
+
+    def check(native: Any, expected: Any) -> None:
+        np.testing.assert_allclose(native[0], coefficients, atol=1e-12)
+        for r, mask, x in zip(native[0], masks, expected, strict=False):
+            np.testing.assert_allclose(r[mask], x, atol=1e-12)
+        assert native[1].max() < 1e-13
+
+    return Case(
+        lambda: _core.masked_least_squares(basis, targets, masks),
+        baseline,
+        check,
+        scale=10.0,
+        note="the baseline calls numpy.linalg.lstsq for 40 of the 400 problems, its time is multiplied by 10",
+    )
+
+
+def row_matching_2000() -> Case:
+    """Two thousand partial rows, about 64 of 256 entries known, of 256 units."""
+    rng = np.random.default_rng(6)
+    units, unit_of = rng.standard_normal((256, 257)), rng.integers(0, 256, 2000)
+    factors = rng.choice([-1, 1], 2000) * np.exp(rng.standard_normal(2000))
+    scaled = factors[:, None] * units[unit_of]
+    rows, offsets, masks = scaled[:, :256], scaled[:, 256], rng.random((2000, 256)) < 0.25
+
+    def check(native: Any, expected: Any) -> None:
+        _, firsts = np.unique(native[0], return_index=True)
+        np.testing.assert_array_equal(unit_of[firsts][native[0]], unit_of)
+        np.testing.assert_allclose(native[1], factors / factors[firsts][native[0]], rtol=1e-12)
+        np.testing.assert_array_equal(native[0], expected[0])
+        np.testing.assert_allclose(native[1], expected[1], rtol=1e-12)
+
+    return Case(
+        lambda: _core.match_rows(rows, masks, offsets),
+        lambda: reference_match.match_rows(rows, masks, offsets),
+        check,
+        note="rows of 256 units in random order; the baseline is vectorised NumPy",
+    )
+
+
 CASES: dict[str, Callable[[], Case]] = {
     "kink_search_784_128_1": kink_search_784_128_1,
     "kink_search_callback_784_128_1": kink_search_callback_784_128_1,
     "reconstruct_1000_victims_20_16_1": reconstruct_1000_victims_20_16_1,
     "least_squares_784_128": least_squares_784_128,
+    "masked_least_squares_256": masked_least_squares_256,
+    "row_matching_2000": row_matching_2000,
 }

@@ -7,6 +7,7 @@ PYBIND11_MODULE(_core, m) {
   divulge::bindings::register_config(m);
   divulge::bindings::register_network(m);
   divulge::bindings::register_oracle(m);
+  divulge::bindings::register_rows(m);
   divulge::bindings::register_search(m);
   divulge::bindings::register_solve(m);
 }

@@ -8,6 +8,7 @@ namespace divulge::bindings {
 void register_config(pybind11::module_& m);
 void register_network(pybind11::module_& m);
 void register_oracle(pybind11::module_& m);
+void register_rows(pybind11::module_& m);
 void register_search(pybind11::module_& m);
 void register_solve(pybind11::module_& m);
 

@@ -37,6 +37,12 @@ class QrFactor {
   // An estimate of 1 / cond_1(R), in [0, 1]; 0 when a is singular.
   T reciprocal_condition() const;
 
+  // columns (n, n) = R', so that its row j is column j of R: zero from entry j + 1 on.
+  void copy_r(MatrixView<T> columns) const;
+
+  // Each row b of rows (k, m) becomes Q'b: the n entries that R x has to meet, then m - n that no x can.
+  void rotate(MatrixView<T> rows) const;
+
   // x (n, k) = argmin |a x - b|_F for b (m, k). Throws std::runtime_error when R has a zero on its diagonal.
   void solve(MatrixView<const T> b, MatrixView<T> x) const;
 

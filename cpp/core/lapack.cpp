@@ -48,6 +48,26 @@ T QrFactor<T>::reciprocal_condition() const {
 }
 
 template <class T>
+void QrFactor<T>::copy_r(MatrixView<T> columns) const {
+  require_equal("QrFactor::copy_r: rows", columns.rows, cols_);
+  require_equal("QrFactor::copy_r: columns", columns.cols, cols_);
+  for (std::size_t j = 0; j < cols_; ++j)
+    for (std::size_t i = 0; i < cols_; ++i) columns(j, i) = i <= j ? factor_[i * cols_ + j] : T(0);
+}
+
+template <class T>
+void QrFactor<T>::rotate(MatrixView<T> rows) const {
+  require_equal("QrFactor::rotate: columns", rows.cols, rows_);
+  if (rows.rows == 0 || cols_ == 0) return;
+  const blasint n = blas_int(cols_), m = blas_int(rows_), k = blas_int(rows.rows);
+  T size = 0;
+  lapack::ormlq('L', 'N', m, k, n, factor_.data(), n, tau_.data(), rows.data, m, &size, -1);
+  std::vector<T> work(static_cast<std::size_t>(size));
+  lapack::ormlq('L', 'N', m, k, n, factor_.data(), n, tau_.data(), rows.data, m, work.data(),
+                blas_int(work.size()));
+}
+
+template <class T>
 void QrFactor<T>::solve(MatrixView<const T> b, MatrixView<T> x) const {
   require_equal("QrFactor::solve: rows of b", b.rows, rows_);
   require_equal("QrFactor::solve: rows of x", x.rows, cols_);
@@ -55,12 +75,8 @@ void QrFactor<T>::solve(MatrixView<const T> b, MatrixView<T> x) const {
   if (x.size() == 0) return;
   std::vector<T> rhs(b.size());  // column-major (m, k)
   transpose(b, rhs.data());
+  rotate({rhs.data(), b.cols, rows_});
   const blasint n = blas_int(cols_), m = blas_int(rows_), k = blas_int(b.cols);
-  T size = 0;
-  lapack::ormlq('L', 'N', m, k, n, factor_.data(), n, tau_.data(), rhs.data(), m, &size, -1);
-  std::vector<T> work(static_cast<std::size_t>(size));
-  lapack::ormlq('L', 'N', m, k, n, factor_.data(), n, tau_.data(), rhs.data(), m, work.data(),
-                blas_int(work.size()));
   if (lapack::trtrs('L', 'T', n, k, factor_.data(), n, rhs.data(), m) != 0)
     throw std::runtime_error("least squares: the columns of the matrix are linearly dependent");
   for (std::size_t i = 0; i < x.rows; ++i)
