@@ -3,6 +3,20 @@
 from divulge.oracles.base import Oracle
 from divulge.oracles.callable import CallableOracle
 from divulge.oracles.gradient import GradientOracle
+from divulge.oracles.input_times_gradient import InputTimesGradientOracle
+from divulge.oracles.jacobian import JacobianOracle
 from divulge.oracles.ledger import Ledger
+from divulge.oracles.probability import LogOdds, ProbabilityOracle
+from divulge.oracles.value import ValueOracle
 
-__all__ = ["CallableOracle", "GradientOracle", "Ledger", "Oracle"]
+__all__ = [
+    "CallableOracle",
+    "GradientOracle",
+    "InputTimesGradientOracle",
+    "JacobianOracle",
+    "Ledger",
+    "LogOdds",
+    "Oracle",
+    "ProbabilityOracle",
+    "ValueOracle",
+]

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from divulge.errors import BudgetExhausted, OracleError
+from divulge.oracles.answers import check_gradients, check_values
 from divulge.oracles.domain import as_box
 from divulge.oracles.ledger import Ledger
-from divulge.points import as_matrix, check_finite, first_non_finite
+from divulge.points import as_matrix, check_finite
 
 if TYPE_CHECKING:
     import torch
@@ -24,7 +25,7 @@ Domain = tuple[ArrayLike, ArrayLike]
 
 
 class Oracle(ABC):
-    """What somebody outside may ask of a victim: values and input gradients of one output.
+    """What somebody outside may ask of a victim: about one output, its value, its input gradient, or both.
 
     Args:
         input_size: d, the numbers in one input.
@@ -34,7 +35,8 @@ class Oracle(ABC):
         domain: None for all of R^d, or (low, high), numbers or arrays of shape (d,): a box.
         budget: the most queries that may be asked, or None.
         kind: the name under which the ledger counts these queries.
-        has_values: whether an answer holds the value besides the gradient.
+        has_values: whether an answer holds the value.
+        has_gradients: whether an answer holds the input gradient.
 
     Raises:
         ValueError: one of these cannot be.
@@ -49,9 +51,12 @@ class Oracle(ABC):
         dtype: torch.dtype,
         domain: Domain | None = None,
         budget: int | None = None,
-        kind: str = "gradient",
-        has_values: bool = True,
+        kind: str,
+        has_values: bool,
+        has_gradients: bool,
     ) -> None:
+        if not (has_values or has_gradients):
+            raise ValueError("expected an oracle that answers with values, gradients or both, got neither")
         self.input_size = _at_least_one("input_size", input_size)
         self.output_size = None if output_size is None else _at_least_one("output_size", output_size)
         self.output = self._check_output(output)
@@ -60,44 +65,61 @@ class Oracle(ABC):
         self.ledger = Ledger(budget)
         self.kind = kind
         self.has_values = has_values
+        self.has_gradients = has_gradients
 
     @property
     def domain(self) -> tuple[Array, Array] | None:
         """None for all of R^d, or the box (low, high), two arrays of shape (d,)."""
         return None if self._box is None else (self._box.low.copy(), self._box.high.copy())
 
-    def query(self, points: Points, output: int | None = None) -> tuple[Array | None, Array]:
-        """Ask about a batch of points; each counts as one query.
+    def query(self, points: Points, output: int | None = None) -> tuple[Array | None, Array | None]:
+        """Ask about a batch of points; each counts as one query unless the oracle's class says otherwise.
 
         Args:
             points: shape (n, d).
             output: which output, or None for the oracle's own.
 
         Returns:
-            Values, shape (n,), or None where the oracle gives none; gradients, shape (n, d). Both float64.
+            Values, shape (n,), None unless `has_values`; gradients, shape (n, d), None unless
+            `has_gradients`. Both float64.
 
         Raises:
             ValueError: the points have another shape, are not finite or lie outside the domain.
-            BudgetExhausted: fewer than n queries remain; nothing was asked.
+            BudgetExhausted: the budget does not cover all n points; nothing was asked.
             OracleError: the answer has another shape, holds NaN or infinity, or the oracle itself failed.
                 The queries count all the same: they were sent.
         """
         output = self.output if output is None else self._check_output(output)
+        matrix = self._admit(points)
+        n = len(matrix)
+        values, gradients = self._ask(matrix, output) if n else (np.zeros(0), np.zeros((0, self.input_size)))
+        return (
+            check_values(values, n) if self.has_values else None,
+            check_gradients(gradients, n, self.input_size) if self.has_gradients else None,
+        )
+
+    @abstractmethod
+    def _answer(self, points: Array, output: int) -> tuple[ArrayLike | None, ArrayLike | None]:
+        """Answer points (n, d), n > 0, already checked and paid for.
+
+        Returns:
+            Values (n,) and gradients (n, d); one that the oracle does not offer may be anything.
+        """
+
+    def _price(self, n: int) -> int:
+        """Return how many queries n points cost."""
+        return n
+
+    def _admit(self, points: Points) -> Array:
+        """Check points (n, d) and charge for them."""
         matrix = as_matrix(points, self.input_size)
         check_finite(matrix)
         if self._box is not None:
             matrix = self._box.admit(matrix)
-        self.ledger.charge(self.kind, len(matrix))
-        if not len(matrix):
-            return (np.zeros(0) if self.has_values else None), np.zeros((0, self.input_size))
-        values, gradients = self._ask(matrix, output)
-        return self._check_values(values, len(matrix)), self._check_gradients(gradients, len(matrix))
+        self.ledger.charge(self.kind, self._price(len(matrix)))
+        return matrix
 
-    @abstractmethod
-    def _answer(self, points: Array, output: int) -> tuple[ArrayLike | None, ArrayLike]:
-        """Answer points (n, d), already checked and paid for: values (n,) or None, gradients (n, d)."""
-
-    def _ask(self, points: Array, output: int) -> tuple[ArrayLike | None, ArrayLike]:
+    def _ask(self, points: Array, output: int) -> tuple[ArrayLike | None, ArrayLike | None]:
         """Call `_answer`; whatever it raises comes out as an OracleError."""
         try:
             return self._answer(points, output)
@@ -116,34 +138,6 @@ class Oracle(ABC):
             raise ValueError(f"expected an output from 0 on, of {outputs} outputs, got {number}")
         return number
 
-    def _check_values(self, values: ArrayLike | None, n: int) -> Array | None:
-        """Return finite values of shape (n,), or None where this oracle gives none."""
-        if not self.has_values:
-            return None
-        array = _real_array("values", values)
-        if array.shape not in {(n,), (n, 1)}:
-            raise OracleError(f"expected values of shape ({n},), the oracle returned {array.shape}")
-        array = array.reshape(n)
-        found = first_non_finite(array[:, None])
-        if found is not None:
-            raise OracleError(f"the oracle returned the value {found[2]} for point {found[0]} of {n}")
-        return array
-
-    def _check_gradients(self, gradients: ArrayLike, n: int) -> Array:
-        """Return finite gradients of shape (n, d)."""
-        array = _real_array("gradients", gradients)
-        if array.shape != (n, self.input_size):
-            raise OracleError(
-                f"expected gradients of shape ({n}, {self.input_size}), the oracle returned {array.shape}"
-            )
-        found = first_non_finite(array)
-        if found is not None:
-            row, column, value = found
-            raise OracleError(
-                f"the oracle returned a gradient with {value} at coordinate {column} for point {row} of {n}"
-            )
-        return array
-
 
 def _at_least_one(name: str, value: int) -> int:
     """Return a positive whole number, or raise ValueError."""
@@ -151,16 +145,3 @@ def _at_least_one(name: str, value: int) -> int:
     if number < 1:
         raise ValueError(f"expected {name} of at least 1, got {number}")
     return number
-
-
-def _real_array(name: str, answer: ArrayLike | None) -> Array:
-    """Return one part of an answer as float64, or raise OracleError."""
-    if answer is None:
-        raise OracleError(f"expected {name} in the answer, the oracle returned None")
-    try:
-        array = np.asarray(answer)
-        if array.dtype.kind not in "buif":
-            raise TypeError(f"dtype {array.dtype}")
-        return array.astype(np.float64)
-    except (TypeError, ValueError) as error:
-        raise OracleError(f"expected {name} that are real numbers, the oracle returned {error}") from error

@@ -20,21 +20,23 @@ class CallableOracle(Oracle):
 
     Args:
         fn: called as fn(points, output) with points a float64 array of shape (n, d) and output an int. It
-            returns (values, gradients) of shapes (n,) and (n, d), or the gradients alone with values=False.
-            Arrays, CPU or device tensors and nested lists will do.
+            returns (values, gradients) of shapes (n,) and (n, d), or the gradients alone with values=False,
+            or the values alone with gradients=False. Arrays, CPU or device tensors and nested lists will do.
         input_size: d.
         output_size: K, or None where it is not known.
         domain: None for all of R^d, or (low, high): a box of inputs that may be asked about.
         budget: the most queries that may be asked, or None.
         output: which output a query asks for when it names none.
-        values: whether fn returns values besides gradients.
+        values: whether fn returns values.
+        gradients: whether fn returns gradients.
         dtype: precision in which the model behind fn computes; torch.float64 if None.
-        kind: the name under which the ledger counts these queries.
+        kind: the name under which the ledger counts these queries; if None "gradient", or "value" where fn
+            returns no gradients.
 
     Raises:
         TypeError: fn cannot be called.
-        ValueError: there is no such output, the domain is empty, the budget negative, or the precision
-            another.
+        ValueError: there is no such output, the domain is empty, the budget negative, the precision
+            another, or fn is to return neither values nor gradients.
     """
 
     def __init__(
@@ -47,8 +49,9 @@ class CallableOracle(Oracle):
         *,
         output: int = 0,
         values: bool = True,
+        gradients: bool = True,
         dtype: torch.dtype | None = None,
-        kind: str = "gradient",
+        kind: str | None = None,
     ) -> None:
         import torch
 
@@ -64,18 +67,19 @@ class CallableOracle(Oracle):
             dtype=torch.float64 if dtype is None else dtype,
             domain=domain,
             budget=budget,
-            kind=kind,
+            kind=kind or ("gradient" if gradients else "value"),
             has_values=values,
+            has_gradients=gradients,
         )
 
-    def _answer(self, points: Array, output: int) -> tuple[ArrayLike | None, ArrayLike]:
+    def _answer(self, points: Array, output: int) -> tuple[ArrayLike | None, ArrayLike | None]:
         answer = self.fn(points.copy(), output)  # it may overwrite what it is given
         if isinstance(answer, tuple) and len(answer) == 2:
             values, gradients = answer
             return host_array(values), host_array(gradients)
-        if self.has_values:
+        if self.has_values and self.has_gradients:
             raise OracleError(
                 f"expected the callable to return (values, gradients), it returned {type(answer).__name__}; "
-                "pass values=False for one that returns gradients alone"
+                "pass values=False for one that returns gradients alone, gradients=False for values alone"
             )
-        return None, host_array(answer)
+        return (host_array(answer), None) if self.has_values else (None, host_array(answer))

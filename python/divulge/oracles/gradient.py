@@ -40,7 +40,9 @@ class GradientOracle(Oracle):
             dtype=victim.dtype,
             domain=domain,
             budget=budget,
+            kind="gradient",
             has_values=values,
+            has_gradients=True,
         )
 
     def _answer(self, points: Array, output: int) -> tuple[Array | None, Array]:

@@ -40,6 +40,8 @@ class Transcript:
     """
 
     def __init__(self, oracle: Oracle, output: int) -> None:
+        if not oracle.has_gradients:
+            raise TypeError(f"expected an oracle that answers with gradients, got {type(oracle).__name__}")
         self.oracle = oracle
         self.output = output
         self.points = np.empty((0, oracle.input_size + 1))
@@ -74,11 +76,13 @@ class Transcript:
     def _query(self, points: Array) -> tuple[Array | None, Array]:
         """Ask the oracle; whatever ends the conversation becomes Stopped."""
         try:
-            return self.oracle.query(points, self.output)
+            values, gradients = self.oracle.query(points, self.output)
         except (OracleError, BudgetExhausted) as error:
             raise Stopped(str(error)) from error
         except KeyboardInterrupt as error:
             raise Stopped("interrupted by the user") from error
+        assert gradients is not None  # see __init__
+        return values, gradients
 
     def _record(self, points: Array, values: Array | None, gradients: Array) -> None:
         """Append answers as affine pieces."""

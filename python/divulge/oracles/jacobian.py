@@ -1,0 +1,68 @@
+"""The oracle of an API that explains all outputs at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from divulge.oracles.base import Array, Domain, Oracle
+
+if TYPE_CHECKING:
+    from divulge.points import Points
+    from divulge.victim import Victim
+
+
+class JacobianOracle(Oracle):
+    """Answers with all K values and their input gradients; see `jacobians`.
+
+    `query` asks the same and returns one output's part, so that it fits where a `GradientOracle` does.
+
+    Args:
+        victim: the model under study.
+        output: the output whose part `query` returns where it names none.
+        domain: None for all of R^d, or (low, high): a box of inputs that may be asked about.
+        budget: the most queries that may be asked, or None.
+
+    Raises:
+        ValueError: there is no such output, the domain is empty, or the budget negative.
+    """
+
+    def __init__(
+        self, victim: Victim, output: int = 0, domain: Domain | None = None, budget: int | None = None
+    ) -> None:
+        self.victim = victim
+        super().__init__(
+            input_size=victim.input_size,
+            output_size=victim.output_size,
+            output=output,
+            dtype=victim.dtype,
+            domain=domain,
+            budget=budget,
+            kind="jacobian",
+            has_values=True,
+            has_gradients=True,
+        )
+
+    def jacobians(self, points: Points) -> tuple[Array, Array]:
+        """Ask about a batch of points; each counts as one query, whatever K.
+
+        Args:
+            points: shape (n, d).
+
+        Returns:
+            Values, shape (n, K), and Jacobians df_k/dx, shape (n, K, d), float64.
+
+        Raises:
+            ValueError: the points have another shape, are not finite or lie outside the domain.
+            BudgetExhausted: the budget does not cover all n points; nothing was asked.
+        """
+        matrix = self._admit(points)
+        values, gradients = zip(
+            *(self.victim.values_and_gradients(matrix, k) for k in range(self.victim.output_size)),
+            strict=True,
+        )
+        return np.stack(values, axis=1), np.stack(gradients, axis=1)
+
+    def _answer(self, points: Array, output: int) -> tuple[Array, Array]:
+        return self.victim.values_and_gradients(points, output)

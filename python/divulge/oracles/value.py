@@ -1,0 +1,43 @@
+"""The oracle of an API that returns one number and no explanation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from divulge.oracles.base import Array, Domain, Oracle
+
+if TYPE_CHECKING:
+    from divulge.victim import Victim
+
+
+class ValueOracle(Oracle):
+    """Answers with the value f_k(x) of one chosen output k of a victim, one number a query.
+
+    Args:
+        victim: the model under study.
+        output: k, where a query names none.
+        domain: None for all of R^d, or (low, high): a box of inputs that may be asked about.
+        budget: the most queries that may be asked, or None.
+
+    Raises:
+        ValueError: there is no such output, the domain is empty, or the budget negative.
+    """
+
+    def __init__(
+        self, victim: Victim, output: int = 0, domain: Domain | None = None, budget: int | None = None
+    ) -> None:
+        self.victim = victim
+        super().__init__(
+            input_size=victim.input_size,
+            output_size=victim.output_size,
+            output=output,
+            dtype=victim.dtype,
+            domain=domain,
+            budget=budget,
+            kind="value",
+            has_values=True,
+            has_gradients=False,
+        )
+
+    def _answer(self, points: Array, output: int) -> tuple[Array, None]:
+        return self.victim.values(points)[:, output], None
