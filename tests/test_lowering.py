@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from divulge.lowering import lower, one_hidden_layer
+from divulge.lowering import convolution, lower, one_hidden_layer
 
 
 def run(layers, x):
@@ -75,7 +75,21 @@ def batch_norm():
     return layer
 
 
+class ChannelsLast(nn.Module):
+    """Axes moved before flattening, and ReLUs written as clamps."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc1, self.fc2 = nn.Linear(24, 5), nn.Linear(5, 3)
+
+    def forward(self, x):
+        x = (2 * x).permute(0, 2, 3, 1).transpose(-1, 1).flatten(1)
+        x = torch.clamp(self.fc1(x), min=0)
+        return self.fc2(x).clamp_min(0)
+
+
 CHAINS = {
+    "channels last": (ChannelsLast, (2, 3, 4), [(5, 24), (3, 5), (3, 3)]),
     "nested": (
         lambda: nn.Sequential(
             nn.Flatten(),
@@ -206,3 +220,26 @@ def test_one_hidden_layer_of_a_linear_map_has_no_units():
 def test_deeper_networks_are_not_one_hidden_layer():
     module = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 1))
     assert one_hidden_layer(module, (3,)) is None
+
+
+class Clamped(nn.Module):
+    def forward(self, x):
+        return torch.clamp(x, -1, 1)
+
+
+def test_a_clamp_from_both_sides_and_a_moved_batch_are_no_chain():
+    assert lower(Clamped(), (3,), torch.float64) is None
+
+    class Moved(nn.Module):
+        def forward(self, x):
+            return x.permute(1, 0)
+
+    assert lower(Moved(), (3,), torch.float64) is None
+
+
+def test_convolutions_are_named():
+    module = nn.Sequential(nn.Linear(4, 4), nn.Sequential(nn.ReLU(), nn.Conv1d(1, 2, 2)))
+    assert convolution(module) == "1.1"
+    exported = torch.export.export(module, (torch.zeros(3, 1, 4),)).module()
+    assert convolution(exported) == "conv1d"
+    assert convolution(module[0]) is None

@@ -1,9 +1,11 @@
 import os
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from divulge import UnsupportedModel, Victim
 
@@ -77,6 +79,74 @@ def test_agrees_with_the_reference_evaluator(tmp_path, dtype, element):
     assert [w.shape for w in layers.weights] == [(5, 6), (2, 5)]
 
 
+def then_a_layer(*nodes_before, **arrays):
+    """Nodes and constants of x -> nodes_before -> 'flat' (n, 6) -> a transposed layer -> y (n, 4)."""
+    node = helper.make_node
+    nodes = [
+        *nodes_before,
+        node("Transpose", ["w"], ["wt"], perm=[1, 0]),
+        node("MatMul", ["flat", "wt"], ["m"]),
+    ]
+    tail = [node("Constant", [], ["b"], value_floats=[1.0, 2.0, 3.0, 4.0]), node("Add", ["m", "b"], ["y"])]
+    constants = [constant("w", rng.normal(size=(4, 6)))]
+    constants += [constant(name, a, np.asarray(a).dtype) for name, a in arrays.items()]
+    return [*nodes, *tail], constants
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        [("Shape", ["x"], "s"), ("Gather", ["s", "zero"], "n"), ("Unsqueeze", ["n", "axis"], "n1"),
+         ("Concat", ["n1", "rest"], "shape", {"axis": 0}), ("Reshape", ["x", "shape"], "flat")],
+        [("Reshape", ["x", "free"], "flat", {"allowzero": 1})],
+        [("Transpose", ["x"], "t", {"perm": [0, 2, 3, 1]}), ("Flatten", ["t"], "flat")],
+        [("Neg", ["x"], "minus"), ("Clip", ["minus", "none"], "r"), ("Flatten", ["r"], "flat")],
+        [("Clip", ["x", "none", "big"], "r"), ("Flatten", ["r"], "flat")],
+        [("Max", ["none", "x"], "r"), ("Flatten", ["r"], "flat")],
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("lower", [True, False])
+def test_what_exporters_write(tmp_path, before, lower):
+    nodes = [helper.make_node(op, reads, [writes], **dict(*rest)) for op, reads, writes, *rest in before]
+    arrays = {"zero": np.int64(0), "axis": np.array([0]), "rest": np.array([-1]), "free": np.array([-1, 6])}
+    arrays |= {"none": np.float32(0), "big": np.finfo(np.float32).max}
+    path = save(tmp_path / "m.onnx", *then_a_layer(*nodes, **arrays))
+    points = rng.normal(size=(9, 1, 2, 3)).astype(np.float32)
+    (expected,) = ReferenceEvaluator(str(path)).run(None, {"x": points})
+    victim = Victim.from_onnx(path, lower=lower)
+    assert victim.lowered == lower
+    np.testing.assert_allclose(victim.values(points), expected, rtol=1e-4, atol=1e-5)
+
+
+class Classifier(nn.Module):
+    """An ordinary MNIST classifier: normalisation, flattening, two layers."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.last = nn.Linear(784, 12), nn.Linear(12, 10, bias=False)
+
+    def forward(self, x):
+        x = (x - 0.1307) / 0.3081
+        return self.last(torch.relu(self.first(x.view(x.size(0), -1))))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("axes", [None, {"x": {0: "n"}}])
+def test_files_that_torch_exports(tmp_path, dtype, axes):
+    module = Classifier().to(dtype).eval()
+    x = torch.randn(1, 1, 28, 28, dtype=dtype)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # this exporter is torch's older one; it needs no further package
+        torch.onnx.export(
+            module, (x,), tmp_path / "m.onnx", dynamo=False, input_names=["x"], dynamic_axes=axes
+        )
+    victim = Victim.from_onnx(tmp_path / "m.onnx")
+    assert victim.dtype == dtype
+    assert [w.shape for w in victim.layers.weights] == [(12, 784), (10, 12)]
+    points = torch.randn(5, 1, 28, 28, dtype=dtype)
+    np.testing.assert_allclose(victim.values(points), module(points).detach(), rtol=1e-4, atol=1e-5)
+
+
 def test_a_skip_connection_runs_through_torch(tmp_path):
     node = helper.make_node
     nodes = [node("MatMul", ["x", "w"], ["a"]), node("Relu", ["a"], ["b"]), node("Add", ["a", "b"], ["y"])]
@@ -94,9 +164,23 @@ def simple(operation, **attributes):
     ("nodes", "constants", "message"),
     [
         (
-            simple("Softmax"),
+            simple("Sigmoid"),
             [],
-            "node 'the_node' of type Softmax is not among the operations that can be read",
+            "node 'the_node' of type Sigmoid is not among the operations that can be read",
+        ),
+        (simple("Conv"), [], "'the_node' of type Conv is a convolution; .* train a surrogate instead"),
+        (simple("LogSoftmax"), [], "up to the logits"),
+        (simple("Transpose", perm=[1, 0, 2, 3]), [], "moves the batch axis"),
+        (simple("Clip", min=-1.0, max=1.0), [], r"clips to \[-1, 1\]"),
+        (
+            [helper.make_node("Max", ["x", "one"], ["y"])],
+            [constant("one", 1)],
+            "no maximum of one result and 0",
+        ),
+        (
+            [helper.make_node("MatMul", ["a", "b"], ["y"])],
+            [constant("a", np.ones((2, 3))), constant("b", np.ones((2, 3)))],
+            "of type MatMul cannot be computed",
         ),
         (simple("Relu", domain="my.own"), [], "'the_node' of type Relu is not among"),
         (simple("Flatten", axis=0), [], "axis = 0"),
@@ -135,15 +219,19 @@ def test_refuses_a_file_that_is_no_model(tmp_path):
         Victim.from_file(path)
 
 
-@pytest.mark.parametrize("name", ["ACASXU_1_1", "ACASXU_3_3", "ACASXU_5_9"])
-def test_real_networks_agree_with_the_reference_evaluator(name):
-    path = Path(os.environ.get("DIVULGE_DATA", "")) / "models" / "acasxu" / f"{name}.onnx"
-    if not path.is_file():
+def test_all_acas_xu_networks_agree_with_the_reference_evaluator():
+    folder = Path(os.environ.get("DIVULGE_DATA", "")) / "models" / "acasxu"
+    paths = sorted(folder.glob("*.onnx"))
+    if not paths:
         pytest.skip("the ACAS Xu networks are not in $DIVULGE_DATA/models/acasxu")
-    victim = Victim.from_file(path)
-    assert victim.input_shape == (1, 1, 5)
-    assert [w.shape for w in victim.layers.weights] == [(50, 5), *[(50, 50)] * 5, (5, 50)]
-    points = rng.normal(size=(10, 1, 1, 5)).astype(np.float32)
-    evaluator = ReferenceEvaluator(str(path))
-    expected = np.concatenate([evaluator.run(None, {"input": p[None]})[0] for p in points])
-    np.testing.assert_allclose(victim.values(points), expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
+    assert len(paths) == 45
+    for path in paths:
+        victim = Victim.from_file(path)
+        assert victim.input_shape == (1, 1, 5)
+        assert [w.shape for w in victim.layers.weights] == [(50, 5), *[(50, 50)] * 5, (5, 50)]
+        points = rng.normal(size=(2, 1, 1, 5)).astype(np.float32)
+        evaluator = ReferenceEvaluator(str(path))
+        expected = np.concatenate([evaluator.run(None, {"input": p[None]})[0] for p in points])
+        np.testing.assert_allclose(
+            victim.values(points), expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max()
+        )

@@ -71,6 +71,13 @@ class AffineForm:
             raise NotAffine(f"a reshape from {self.shape} to {shape}") from None
         return AffineForm(new, self.terms, self.bias)
 
+    def permute(self, order: tuple[int, ...]) -> AffineForm:
+        """Reorder the axes of one input's result, as numpy.transpose does."""
+        places = np.arange(self.bias.size).reshape(self.shape).transpose(order)
+        index = places.reshape(-1)
+        terms = {s: (np.diag(m) if m.ndim == 1 else m)[index] for s, m in self.terms.items()}
+        return AffineForm(places.shape, terms, self.bias[index])
+
     def matrix(self, source: int, width: int) -> Array:
         """M_s as a full matrix of shape (m, width), zeros where the form does not depend on s."""
         found = self.terms.get(source)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import fx, nn
+from torch.nn.modules.conv import _ConvNd
 
 from divulge import _core
 from divulge.affine import AffineForm, OneHiddenLayer, ReluNetwork
@@ -74,6 +75,18 @@ def trace(module: nn.Module, input_shape: Sequence[int]) -> ReluNetwork | None:
         return None
     network.output = output
     return network
+
+
+def convolution(module: nn.Module) -> str | None:
+    """Return the name of a module's first convolution, or None where it has none."""
+    for name, layer in module.named_modules():
+        if isinstance(layer, _ConvNd):
+            return str(name)
+        if isinstance(layer, fx.GraphModule):
+            for node in layer.graph.nodes:
+                if node.op == "call_function" and "conv" in str(node.target):
+                    return str(node.name)
+    return None
 
 
 def native_network(layers: DenseLayers) -> Any:

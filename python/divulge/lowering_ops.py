@@ -150,6 +150,26 @@ def _reshape(network: ReluNetwork, x: AffineForm, *shape: Any) -> AffineForm:
     return x.reshape(rest)
 
 
+def _permute(network: ReluNetwork, x: AffineForm, *order: Any) -> AffineForm:
+    axes = tuple(order[0]) if len(order) == 1 and isinstance(order[0], (tuple, list)) else order
+    axes = tuple(axis % (len(x.shape) + 1) for axis in axes)
+    if axes[0] != 0:
+        raise NotAffine("a permutation that moves the batch axis")
+    return x.permute(tuple(axis - 1 for axis in axes[1:]))
+
+
+def _transpose(network: ReluNetwork, x: AffineForm, a: int, b: int) -> AffineForm:
+    axes = list(range(len(x.shape) + 1))
+    axes[a], axes[b] = axes[b], axes[a]
+    return _permute(network, x, axes)
+
+
+def _clamp(network: ReluNetwork, x: AffineForm, min: Any = None, max: Any = None) -> AffineForm:
+    if max is not None or min is None or np.any(numbers(min)):
+        raise NotAffine("a clamp other than to [0, infinity]")
+    return network.relu(x)
+
+
 def _shape(network: ReluNetwork, x: AffineForm) -> tuple[Any, ...]:
     return (Batch(), *x.shape)
 
@@ -233,6 +253,9 @@ _NAMED: dict[Callable[..., Any], tuple[Any, ...]] = {
     _neg: (operator.neg, torch.neg, aten.neg.default),
     _flatten: (torch.flatten, aten.flatten.using_ints),
     _reshape: (torch.reshape, aten.reshape.default, aten.view.default),
+    _permute: (torch.permute, aten.permute.default),
+    _transpose: (torch.transpose, torch.swapaxes, aten.transpose.int),
+    _clamp: (torch.clamp, torch.clamp_min, aten.clamp.default, aten.clamp_min.default),
     _size: (aten.sym_size.int,),
     _getattr: (getattr,),
     _same: (aten.clone.default, aten.detach.default, aten.contiguous.default),
@@ -248,6 +271,10 @@ METHODS: dict[str, Callable[..., Any]] = {
     "flatten": _flatten,
     "view": _reshape,
     "reshape": _reshape,
+    "permute": _permute,
+    "transpose": _transpose,
+    "clamp": _clamp,
+    "clamp_min": _clamp,
     "size": _size,
     "add": _add,
     "sub": _sub,

@@ -122,6 +122,16 @@ def test_a_model_file_is_taken_apart(command, attack, exported):
     assert "model.pt2, compared on standard normal points" in out
 
 
+def test_a_convolution_is_sent_to_a_surrogate(command, attack, tmp_path):
+    path = tmp_path / "conv.pt2"
+    module = nn.Sequential(nn.Conv1d(1, 2, 2), nn.Flatten(), nn.Linear(6, 2))
+    torch.export.save(torch.export.export(module, (torch.zeros(3, 1, 4),)), path)
+    code, out, err = command("reconstruct", "--victim", path)
+    assert (code, out) == (2, "")
+    assert "conv.pt2: 'conv1d' is a convolution" in err
+    assert "train a surrogate" in err
+
+
 def test_a_victim_of_another_form_has_no_parameters_to_compare(command, attack, monkeypatch):
     deep = nn.Sequential(
         nn.Flatten(), nn.Linear(64, 4), nn.ReLU(), nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 10)

@@ -14,6 +14,8 @@ from divulge.cli.progress import Curve, ProgressDisplay, interrupts_noted
 from divulge.cli.render import Report, print_json, print_note, print_table
 from divulge.compare import compare
 from divulge.datasets import NAMES, Dataset, load
+from divulge.lowering import convolution
+from divulge.onnx_ops import CONVOLUTION
 from divulge.oracles import GradientOracle
 from divulge.reconstruct import reconstruct
 from divulge.training import train_classifier
@@ -90,6 +92,8 @@ def _victim(options: Options, display: ProgressDisplay) -> tuple[Victim, Points 
     """Return the victim, the points to compare on, and a title."""
     if options.victim is not None:
         victim = Victim.from_file(options.victim)
+        if layer := convolution(victim.module):
+            raise ValueError(f"{options.victim.name}: {layer!r} {CONVOLUTION}")
         points = None if options.data is None else load(options.data).test_inputs
         if points is not None:
             victim.as_points(points[:1])  # raises where the images do not fit the model
