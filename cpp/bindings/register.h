@@ -6,6 +6,7 @@
 namespace divulge::bindings {
 
 void register_config(pybind11::module_& m);
+void register_curvature(pybind11::module_& m);
 void register_network(pybind11::module_& m);
 void register_oracle(pybind11::module_& m);
 void register_rows(pybind11::module_& m);

@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from divulge import _core
+from divulge.reference.curvature import Curvature, as_tensors
+
+SIZES = st.lists(st.integers(1, 13), min_size=2, max_size=5)
+LOSSES = st.sampled_from(["cross_entropy", "squared", "smooth_hinge"])
+ACTIVATION = st.sampled_from(["relu", "tanh", "identity"])
+
+
+def problem(sizes, loss, activation, seed, n, dtype, temperature=0.5, biases="some", cached=True):
+    """A native curvature and its twin on the same random chain and data."""
+    rng = np.random.default_rng(seed)
+    sizes = [*sizes[:-1], 1] if loss == "smooth_hinge" else sizes
+    depth = len(sizes) - 1
+    weights = [rng.standard_normal((h, d)) / np.sqrt(d) for d, h in zip(sizes[:-1], sizes[1:], strict=True)]
+    keep = {"some": rng.random(depth) < 0.7, "all": [True] * depth, "none": [False] * depth}[biases]
+    offsets = [0.3 * rng.standard_normal(len(w)) if k else None for w, k in zip(weights, keep, strict=True)]
+    activations = [activation] * (depth - 1) + ["identity"]
+    inputs = rng.standard_normal((n, sizes[0]))
+    targets = {
+        "cross_entropy": rng.integers(0, sizes[-1], (n, 1)),
+        "squared": rng.standard_normal((n, sizes[-1])),
+        "smooth_hinge": rng.choice([-1, 1], (n, 1)),
+    }[loss]
+    cast = [None if a is None else a.astype(dtype) for a in [*weights, *offsets, inputs, targets]]
+    weights, offsets, inputs, targets = cast[:depth], cast[depth:-2], cast[-2], cast[-1]
+    kind = _core.Curvature32 if dtype == np.float32 else _core.Curvature64
+    native = kind(weights, offsets, activations, loss, inputs, targets, temperature, cached)
+    tensors = as_tensors([inputs, targets])
+    twin = Curvature(as_tensors(weights), as_tensors(offsets), activations, loss, *tensors, temperature)
+    return native, twin
+
+
+def relative_error(a, b, floor):
+    return np.abs(np.asarray(a) - np.asarray(b)).max(initial=0) / max(np.abs(b).max(initial=0), floor)
+
+
+@settings(deadline=None, max_examples=60)
+@given(SIZES, LOSSES, ACTIVATION, st.integers(1, 300), st.integers(0, 5), st.booleans(), st.integers(0, 999))
+def test_products_are_those_of_the_dense_hessian(sizes, loss, activation, n, m, cached, seed):
+    native, twin = problem(sizes, loss, activation, seed, n, np.float64, cached=cached)
+    vectors = np.random.default_rng(seed).standard_normal((m, native.parameters))
+    dense = torch.func.jacrev(torch.func.grad(twin.mean_loss))(twin.theta).numpy()
+    assert relative_error(native.hessian_products(vectors), vectors @ dense, floor=1e-3) <= 1e-10
+
+
+@settings(deadline=None, max_examples=40)
+@given(SIZES, LOSSES, ACTIVATION, st.integers(1, 300), st.integers(0, 5), st.integers(0, 999))
+def test_everything_is_the_twins(sizes, loss, activation, n, m, seed):
+    native, twin = problem(sizes, loss, activation, seed, n, np.float64)
+    rng = np.random.default_rng(seed)
+    vectors = rng.standard_normal((m, native.parameters))
+    outputs, gradients, losses = native.evaluate()
+    cotangents = rng.standard_normal(outputs.shape)
+    pairs = [
+        (native.gauss_newton_products(vectors), twin.gauss_newton_products(torch.tensor(vectors))),
+        (native.gradient(), twin.gradient()),
+        (native.scores(vectors), twin.scores(torch.tensor(vectors))),
+        (native.sample_gradients(cotangents), twin.sample_gradients(torch.tensor(cotangents))),
+        (native.sample_gradients(gradients), twin.loss_gradients()),
+        (outputs, twin.outputs_at(twin.theta, twin.inputs)),
+        (losses.mean(), twin.mean_loss(twin.theta)),
+    ]
+    for mine, theirs in pairs:
+        assert relative_error(mine, theirs.numpy(), floor=1) <= 1e-11
+
+
+@settings(deadline=None, max_examples=30)
+@given(SIZES, LOSSES, st.integers(1, 600), st.integers(1, 5), st.integers(0, 999))
+def test_float32_is_near(sizes, loss, n, m, seed):
+    single, _ = problem(sizes, loss, "tanh", seed, n, np.float32)
+    double, _ = problem(sizes, loss, "tanh", seed, n, np.float64)
+    vectors = np.random.default_rng(seed).standard_normal((m, single.parameters)).astype(np.float32)
+    for name in ("hessian_products", "gauss_newton_products", "scores"):
+        mine = getattr(single, name)(vectors)
+        assert mine.dtype == np.float32
+        theirs = getattr(double, name)(vectors)
+        assert relative_error(mine, theirs, floor=1e-2) <= 1e-4
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1e-3, 0.1, 10.0])
+def test_the_smooth_hinge_at_every_temperature(temperature):
+    native, twin = problem([6, 5, 1], "smooth_hinge", "relu", 1, 50, np.float64, temperature)
+    v = np.random.default_rng(0).standard_normal((2, native.parameters))
+    expected = twin.hessian_products(torch.tensor(v)).numpy()
+    np.testing.assert_allclose(native.hessian_products(v), expected, atol=1e-10 * np.abs(expected).max())
+    np.testing.assert_allclose(native.evaluate()[2].mean(), twin.mean_loss(twin.theta), rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_number_of_threads_changes_no_bit(on_threads, dtype):
+    native, _ = problem([20, 15, 4], "cross_entropy", "relu", 1, 5000, dtype)
+    v = np.random.default_rng(0).standard_normal((3, native.parameters)).astype(dtype)
+    for name in ("hessian_products", "scores"):
+        call = getattr(native, name)
+        one, two = on_threads(1, lambda call=call: call(v)), on_threads(2, lambda call=call: call(v))
+        np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "squared", "smooth_hinge"])
+def test_no_samples_and_no_vectors(loss):
+    native, _ = problem([4, 3, 2], loss, "relu", 1, 0, np.float64)
+    v = np.ones((2, native.parameters))
+    assert not native.hessian_products(v).any()
+    assert not native.gradient().any()
+    assert native.scores(v).shape == (2, 0)
+    some, _ = problem([4, 3, 2], loss, "relu", 1, 5, np.float64)
+    assert some.hessian_products(v[:0]).shape == (0, native.parameters)
+    assert some.scores(v[:0]).shape == (0, 5)
+
+
+def test_wrong_arguments_are_named():
+    native, _ = problem([4, 3, 2], "cross_entropy", "relu", 1, 5, np.float64, biases="all")
+    with pytest.raises(ValueError, match="vectors of 23 numbers, got 22"):
+        native.hessian_products(np.zeros((1, 22)))
+    with pytest.raises(ValueError, match="vectors of 23 numbers, got 22"):
+        native.scores(np.zeros((1, 22)))
+    one = [np.ones((1, 2))]
+
+    def make(loss="squared", x=np.ones((3, 2)), y=np.ones((3, 1)), biases=(None,), activations=("identity",)):
+        return _core.Curvature64(one, list(biases), list(activations), loss, x, y)
+
+    with pytest.raises(ValueError, match="expected 2 numbers in an input, got 3"):
+        make(x=np.ones((3, 3)))
+    with pytest.raises(ValueError, match="expected 3 targets, got 2"):
+        make(y=np.ones((2, 1)))
+    with pytest.raises(ValueError, match="classes from 0 to 0, got another number for sample 0"):
+        make("cross_entropy")
+    with pytest.raises(ValueError, match="targets -1 and 1"):
+        make("smooth_hinge", y=np.zeros((3, 1)))
+    with pytest.raises(ValueError, match="loss cross_entropy, squared or smooth_hinge, got logit"):
+        make("logit")
+    with pytest.raises(ValueError, match="activation identity, relu or tanh, got gelu"):
+        make(activations=["gelu"])
+    with pytest.raises(ValueError, match="last layer of a chain has no activation"):
+        make(activations=["relu"])
+    with pytest.raises(ValueError, match="layer 0: expected 1 biases, got 2"):
+        make(biases=[np.zeros(2)])
