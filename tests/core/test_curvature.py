@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -19,7 +21,7 @@ def problem(sizes, loss, activation, seed, n, dtype, temperature=0.5, biases="so
     rng = np.random.default_rng(seed)
     sizes = [*sizes[:-1], 1] if loss == "smooth_hinge" else sizes
     depth = len(sizes) - 1
-    weights = [rng.standard_normal((h, d)) / np.sqrt(d) for d, h in zip(sizes[:-1], sizes[1:], strict=True)]
+    weights = [rng.standard_normal((h, d)) / np.sqrt(d) for d, h in pairwise(sizes)]
     keep = {"some": rng.random(depth) < 0.7, "all": [True] * depth, "none": [False] * depth}[biases]
     offsets = [0.3 * rng.standard_normal(len(w)) if k else None for w, k in zip(weights, keep, strict=True)]
     activations = [activation] * (depth - 1) + ["identity"]
@@ -124,7 +126,8 @@ def test_wrong_arguments_are_named():
         native.scores(np.zeros((1, 22)))
     one = [np.ones((1, 2))]
 
-    def make(loss="squared", x=np.ones((3, 2)), y=np.ones((3, 1)), biases=(None,), activations=("identity",)):
+    def make(loss="squared", x=None, y=None, biases=(None,), activations=("identity",)):
+        x, y = (np.ones(s) if a is None else a for a, s in ((x, (3, 2)), (y, (3, 1))))
         return _core.Curvature64(one, list(biases), list(activations), loss, x, y)
 
     with pytest.raises(ValueError, match="expected 2 numbers in an input, got 3"):

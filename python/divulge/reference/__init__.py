@@ -1,6 +1,7 @@
-"""Plain NumPy twins of the compiled core: what tests compare it with, and the baseline of benchmarks."""
+"""Plain NumPy and PyTorch twins of the compiled core: what tests and benchmarks compare it with."""
 
 from divulge.reference import (
+    curvature,
     kink_search,
     least_squares,
     masked_least_squares,
@@ -11,6 +12,7 @@ from divulge.reference import (
 )
 
 __all__ = [
+    "curvature",
     "kink_search",
     "least_squares",
     "masked_least_squares",

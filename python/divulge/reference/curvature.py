@@ -82,7 +82,8 @@ class Curvature:
 
     def gradient(self) -> Tensor:
         """Return the gradient (P,) of the mean loss."""
-        return grad(self.mean_loss)(self.theta)
+        gradient: Tensor = grad(self.mean_loss)(self.theta)
+        return gradient
 
     def hessian_products(self, vectors: Tensor) -> Tensor:
         """Return H v for each of vectors (m, P), by double backward."""
@@ -96,8 +97,12 @@ class Curvature:
         parts = [self._gauss_newton_product(v) for v in vectors]
         return torch.stack(parts) if parts else vectors.clone()
 
+    def _outputs(self, theta: Tensor) -> Tensor:
+        return self.outputs_at(theta, self.inputs)
+
     def _gauss_newton_product(self, vector: Tensor) -> Tensor:
-        outputs, pull = torch.func.vjp(lambda theta: self.outputs_at(theta, self.inputs), self.theta)
+        outputs: Tensor
+        outputs, pull = torch.func.vjp(self._outputs, self.theta)[:2]
         # J v is the derivative of J' u by u, applied to v.
         (tangent,) = torch.func.vjp(lambda u: pull(u)[0], torch.zeros_like(outputs))[1](vector)
         z = outputs.detach().requires_grad_()
@@ -113,7 +118,8 @@ class Curvature:
         def one(theta: Tensor, x: Tensor, cotangent: Tensor) -> Tensor:
             return (self.outputs_at(theta, x[None])[0] * cotangent).sum()
 
-        return vmap(grad(one), (None, 0, 0))(self.theta, self.inputs, cotangents)
+        gradients: Tensor = vmap(grad(one), (None, 0, 0))(self.theta, self.inputs, cotangents)
+        return gradients
 
     def loss_gradients(self) -> Tensor:
         """Return the samples' gradients (n, P) of their losses."""
@@ -122,7 +128,8 @@ class Curvature:
             outputs = self.outputs_at(theta, x[None])
             return sample_loss(self.loss, outputs, y[None], self.temperature)[0]
 
-        return vmap(grad(one), (None, 0, 0))(self.theta, self.inputs, self.targets)
+        gradients: Tensor = vmap(grad(one), (None, 0, 0))(self.theta, self.inputs, self.targets)
+        return gradients
 
     def scores(self, vectors: Tensor) -> Tensor:
         """Return the inner products (m, n) of vectors (m, P) with the samples' gradients."""
