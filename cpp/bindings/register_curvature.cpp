@@ -3,6 +3,8 @@
 #include "bindings/curvature_arguments.h"
 #include "bindings/register.h"
 #include "core/curvature.h"
+#include "core/glm.h"
+#include "core/kronecker.h"
 
 namespace py = pybind11;
 
@@ -83,6 +85,72 @@ Array<T> sample_gradients(const BoundCurvature<T>& self, const Array<T>& cotange
   return out;
 }
 
+Array<double> array_of(const std::vector<double>& values, std::size_t rows, std::size_t cols) {
+  Array<double> out = new_array<double>(rows, cols);
+  std::copy(values.begin(), values.end(), out.mutable_data());
+  return out;
+}
+
+template <class T>
+std::vector<py::tuple> factors(const BoundCurvature<T>& self, const Array<T>& cotangents) {
+  const MatrixView<const T> c = matrix(cotangents, "cotangents");
+  std::vector<KroneckerFactors<T>> found;
+  {
+    const py::gil_scoped_release release;
+    found = kronecker_factors(self.core, c);
+  }
+  std::vector<py::tuple> out;
+  for (const KroneckerFactors<T>& f : found)
+    out.push_back(
+        py::make_tuple(array_of(f.inner, f.inputs, f.inputs), array_of(f.outer, f.outputs, f.outputs)));
+  return out;
+}
+
+template <class T>
+std::vector<Array<double>> eigenvalues(const BoundCurvature<T>& self, const Array<T>& cotangents,
+                                       const std::vector<Array<T>>& inner,
+                                       const std::vector<Array<T>>& outer) {
+  const MatrixView<const T> c = matrix(cotangents, "cotangents");
+  std::vector<MatrixView<const T>> v, u;
+  for (const Array<T>& basis : inner) v.push_back(matrix(basis, "a basis"));
+  for (const Array<T>& basis : outer) u.push_back(matrix(basis, "a basis"));
+  std::vector<std::vector<double>> found;
+  {
+    const py::gil_scoped_release release;
+    found = kronecker_eigenvalues(self.core, c, v, u);
+  }
+  std::vector<Array<double>> out;
+  for (std::size_t l = 0; l < found.size(); ++l) out.push_back(array_of(found[l], u[l].cols, v[l].cols));
+  return out;
+}
+
+template <class T>
+Array<double> dense_hessian(const BoundCurvature<T>& self) {
+  const std::size_t p = self.core.chain().parameters();
+  Array<double> out = new_array<double>(p, p);
+  const MatrixView<double> h = view(out);
+  const py::gil_scoped_release release;
+  glm_hessian(self.core, h);
+  return out;
+}
+
+template <class T>
+py::tuple leverages(const BoundCurvature<T>& self, const Array<double>& inverse) {
+  const MatrixView<const double> h = matrix(inverse, "an inverse");
+  const std::size_t n = self.core.rows(), k = self.core.chain().outputs(), p = self.core.chain().parameters();
+  if (h.rows != p || h.cols != p)
+    throw std::invalid_argument("expected an inverse of shape (" + std::to_string(p) + ", " +
+                                std::to_string(p) + "), got " + shape_text(inverse));
+  Array<T> m = new_array<T>(n, k * k), a = new_array<T>(n, k * k);
+  {
+    const MatrixView<T> m_view = view(m), a_view = view(a);
+    const py::gil_scoped_release release;
+    glm_leverages(self.core, h, m_view);
+    glm_loss_hessians(self.core, a_view);
+  }
+  return py::make_tuple(m, a);
+}
+
 template <class T>
 void register_as(py::module_& m, const char* name) {
   using Bound = BoundCurvature<T>;
@@ -96,7 +164,12 @@ void register_as(py::module_& m, const char* name) {
       .def("hessian_products", &products<T, CurvatureKind::hessian>, py::arg("vectors"))
       .def("gauss_newton_products", &products<T, CurvatureKind::gauss_newton>, py::arg("vectors"))
       .def("scores", &scores<T>, py::arg("vectors"))
-      .def("sample_gradients", &sample_gradients<T>, py::arg("cotangents"));
+      .def("sample_gradients", &sample_gradients<T>, py::arg("cotangents"))
+      .def("kronecker_factors", &factors<T>, py::arg("cotangents"))
+      .def("kronecker_eigenvalues", &eigenvalues<T>, py::arg("cotangents"), py::arg("inner"),
+           py::arg("outer"))
+      .def("dense_hessian", &dense_hessian<T>)
+      .def("leverages", &leverages<T>, py::arg("inverse"));
 }
 
 }  // namespace

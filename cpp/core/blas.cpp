@@ -46,6 +46,9 @@ void scale(T beta, T* y, std::size_t n) {
                  T beta, T* y) {                                                                         \
     scipy_cblas_##p##gemv(CblasRowMajor, ta, m, n, alpha, a, lda, x, 1, beta, y, 1);                     \
   }                                                                                                      \
+  void call_syrk(blasint n, blasint k, T alpha, const T* a, T beta, T* c) {                              \
+    scipy_cblas_##p##syrk(CblasRowMajor, CblasLower, CblasTrans, n, k, alpha, a, n, beta, c, n);         \
+  }                                                                                                      \
   T call_dot(blasint n, const T* x, const T* y) { return scipy_cblas_##p##dot(n, x, 1, y, 1); }
 DIVULGE_OVERLOAD(float, s)
 DIVULGE_OVERLOAD(double, d)
@@ -64,6 +67,15 @@ void gemm(Op op_a, Op op_b, Input<T> alpha, ConstMatrix<T> a, ConstMatrix<T> b, 
   if (k == 0) return scale(beta, c.data, c.size());
   call_gemm(cblas_op(op_a), cblas_op(op_b), blas_int(c.rows), blas_int(c.cols), blas_int(k), alpha, a.data,
             leading(a.cols), b.data, leading(b.cols), beta, c.data, leading(c.cols));
+}
+
+template <class T>
+void syrk(Input<T> alpha, ConstMatrix<T> a, Input<T> beta, MatrixView<T> c) {
+  require_equal("syrk: rows of c", c.rows, a.cols);
+  require_equal("syrk: columns of c", c.cols, a.cols);
+  if (c.size() == 0) return;
+  if (a.rows > 0) return call_syrk(blas_int(a.cols), blas_int(a.rows), alpha, a.data, beta, c.data);
+  for (std::size_t i = 0; i < c.rows; ++i) scale(beta, c.row(i).data, i + 1);
 }
 
 template <class T>
@@ -89,6 +101,7 @@ std::string blas_description() {
 
 #define DIVULGE_INSTANTIATE(T)                                                                      \
   template void gemm<T>(Op, Op, Input<T>, ConstMatrix<T>, ConstMatrix<T>, Input<T>, MatrixView<T>); \
+  template void syrk<T>(Input<T>, ConstMatrix<T>, Input<T>, MatrixView<T>);                         \
   template void gemv<T>(Op, Input<T>, ConstMatrix<T>, ConstSpan<T>, Input<T>, Span<T>);             \
   template T dot<T>(Span<const T>, Span<const T>);
 DIVULGE_INSTANTIATE(float)

@@ -17,6 +17,10 @@ template <class T>
 void gemm(Op op_a, Op op_b, Input<T> alpha, ConstMatrix<T> a, ConstMatrix<T> b, Input<T> beta,
           MatrixView<T> c);
 
+// Lower triangle of c (n, n) = alpha a' a + beta c, for a (k, n). The rest of c is left alone.
+template <class T>
+void syrk(Input<T> alpha, ConstMatrix<T> a, Input<T> beta, MatrixView<T> c);
+
 // y (m,) = alpha op(a) (m, k) x (k,) + beta y. With beta = 0 the old content of y is not read.
 template <class T>
 void gemv(Op op_a, Input<T> alpha, ConstMatrix<T> a, ConstSpan<T> x, Input<T> beta, Span<T> y);
@@ -60,6 +64,10 @@ void cholesky(MatrixView<T> a);
 // b (n, k) = (L L')^-1 b, with L as cholesky() left it.
 template <class T>
 void cholesky_solve(MatrixView<const T> factor, MatrixView<T> b);
+
+// Replaces the lower triangle, L as cholesky() left it, by that of (L L')^-1.
+template <class T>
+void cholesky_inverse(MatrixView<T> factor);
 
 // Name, version and target of the library behind this seam.
 std::string blas_description();

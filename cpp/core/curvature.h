@@ -26,6 +26,9 @@ class Curvature {
 
   std::size_t rows() const { return inputs_.rows; }
   const Chain<T>& chain() const { return chain_; }
+  const Loss& loss() const { return loss_; }
+  MatrixView<const T> inputs() const { return inputs_; }
+  MatrixView<const T> targets() const { return targets_; }
 
   // outputs (n, K), the losses' gradients by them (n, K) and losses (n,).
   void evaluate(MatrixView<T> outputs, MatrixView<T> gradients, Span<T> losses) const;

@@ -107,9 +107,18 @@ void cholesky_solve(MatrixView<const T> factor, MatrixView<T> b) {
   transpose<T>({rhs.data(), b.cols, b.rows}, b.data);
 }
 
-#define DIVULGE_INSTANTIATE(T)              \
-  template class QrFactor<T>;               \
-  template void cholesky<T>(MatrixView<T>); \
+template <class T>
+void cholesky_inverse(MatrixView<T> factor) {
+  require_equal("cholesky_inverse: columns of the factor", factor.cols, factor.rows);
+  if (factor.rows == 0) return;
+  if (lapack::potri('U', blas_int(factor.rows), factor.data, leading(factor.cols)) != 0)
+    throw std::runtime_error("cholesky_inverse: the factor has a zero on its diagonal");
+}
+
+#define DIVULGE_INSTANTIATE(T)                      \
+  template class QrFactor<T>;                       \
+  template void cholesky<T>(MatrixView<T>);         \
+  template void cholesky_inverse<T>(MatrixView<T>); \
   template void cholesky_solve<T>(MatrixView<const T>, MatrixView<T>);
 DIVULGE_INSTANTIATE(float)
 DIVULGE_INSTANTIATE(double)

@@ -24,7 +24,8 @@ extern "C" {
   void scipy_##p##trcon_(const char* norm, const char* uplo, const char* diag, const Int* n, const T* a,     \
                          const Int* lda, T* rcond, T* work, Int* iwork, Int* info, std::size_t, std::size_t, \
                          std::size_t);                                                                       \
-  void scipy_##p##potrf_(const char* uplo, const Int* n, T* a, const Int* lda, Int* info, std::size_t);
+  void scipy_##p##potrf_(const char* uplo, const Int* n, T* a, const Int* lda, Int* info, std::size_t);      \
+  void scipy_##p##potri_(const char* uplo, const Int* n, T* a, const Int* lda, Int* info, std::size_t);
 DIVULGE_DECLARE(float, s)
 DIVULGE_DECLARE(double, d)
 #undef DIVULGE_DECLARE
@@ -57,6 +58,11 @@ DIVULGE_DECLARE(double, d)
   inline Int potrf(char uplo, Int n, T* a, Int lda) {                                                   \
     Int info = 0;                                                                                       \
     scipy_##p##potrf_(&uplo, &n, a, &lda, &info, 1);                                                    \
+    return info;                                                                                        \
+  }                                                                                                     \
+  inline Int potri(char uplo, Int n, T* a, Int lda) {                                                   \
+    Int info = 0;                                                                                       \
+    scipy_##p##potri_(&uplo, &n, a, &lda, &info, 1);                                                    \
     return info;                                                                                        \
   }
 DIVULGE_OVERLOAD(float, s)

@@ -2,7 +2,9 @@
 
 from divulge.reference import (
     curvature,
+    glm,
     kink_search,
+    kronecker,
     least_squares,
     masked_least_squares,
     match_rows,
@@ -13,7 +15,9 @@ from divulge.reference import (
 
 __all__ = [
     "curvature",
+    "glm",
     "kink_search",
+    "kronecker",
     "least_squares",
     "masked_least_squares",
     "match_rows",

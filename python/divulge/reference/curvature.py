@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -12,7 +12,11 @@ from torch.func import grad, vmap
 
 __all__ = ["Curvature", "sample_loss"]
 
-_ACTIVATIONS = {"identity": lambda z: z, "relu": torch.relu, "tanh": torch.tanh}
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "identity": lambda z: z,
+    "relu": torch.relu,
+    "tanh": torch.tanh,
+}
 
 
 def sample_loss(loss: str, outputs: Tensor, targets: Tensor, temperature: float = 0.0) -> Tensor:
@@ -72,7 +76,7 @@ class Curvature:
             if has_bias:
                 x = x + theta[offset : offset + shape[0]]
                 offset += shape[0]
-            x = _ACTIVATIONS[activation](x)
+            x = ACTIVATIONS[activation](x)
         return x
 
     def mean_loss(self, theta: Tensor) -> Tensor:
