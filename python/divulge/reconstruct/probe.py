@@ -88,7 +88,8 @@ class GradientProbe(Probe):
 
     def pieces(self, points: Array, radius: Array | None = None) -> Array:
         """Ask one query a point."""
-        return self.transcript.pieces[self.transcript.ask(points)]
+        rows = self.transcript.ask(points)
+        return self.transcript.pieces[rows]
 
     def kinks(self, origins: Array, directions: Array, low: Array, high: Array) -> Kinks:
         """Search with the native engine, each kink certified from both sides."""

@@ -1,0 +1,1 @@
+"""Reconstruction of networks of many layers."""

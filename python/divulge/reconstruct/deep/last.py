@@ -1,0 +1,70 @@
+"""The last hidden layer and the outputs: one hidden layer over the features of all layers before.
+
+    f_k(x) = sum_j w_kj max(r_j . p + b_j, 0) + V_k . p + c_k,   p = features(x).
+
+With any orientation of the units that is exact, V taking up what a turned unit leaves; w, V and c follow from
+pieces by linear least squares. The orientation is then decided as for a single hidden layer: V must vanish.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from divulge.reconstruct.deep.prefix import Prefix
+from divulge.reconstruct.deep.units import Candidates
+from divulge.reconstruct.layer import Layer
+
+Array = NDArray[np.float64]
+
+
+def as_layer(units: Candidates) -> Layer:
+    """Return the units as a hidden layer over the features, no output known yet."""
+    width = units.rows.shape[1] + 1
+    rows = np.column_stack([units.rows, units.offsets])
+    return Layer(rows, np.zeros((0, len(units))), np.zeros((0, width)))
+
+
+def equations(prefix: Prefix, layer: Layer, points: Array, with_slope: bool) -> Array:
+    """Return the matrix that maps (w, V, c), or (w, c), to gradients and values at the points.
+
+    Shape (n (d + 1), h + p + 1) or (n (d + 1), h + 1); the value's row follows the gradient's of each point.
+    """
+    features = prefix.features(points)
+    levels = features @ layer.rows[:, :-1].T + layer.rows[:, -1]
+    jacobians = prefix.jacobians(points)
+    on = levels > 0
+    slopes = np.einsum("hp,npd->ndh", layer.rows[:, :-1], jacobians, optimize=True) * on[:, None]
+    values = (levels * on)[:, None]
+    blocks = [np.concatenate([slopes, values], axis=1)]
+    if with_slope:
+        blocks.append(np.concatenate([jacobians.transpose(0, 2, 1), features[:, None]], axis=1))
+    one = np.zeros((*blocks[0].shape[:2], 1))
+    one[:, -1] = 1.0
+    return np.concatenate([*blocks, one], axis=2).reshape(-1, sum(b.shape[2] for b in blocks) + 1)
+
+
+def answers(points: Array, pieces: Array) -> Array:
+    """Return gradients and values of pieces (n, d + 1) in the order of `equations`."""
+    values = np.einsum("nd,nd->n", pieces[:, :-1], points) + pieces[:, -1]
+    return np.column_stack([pieces[:, :-1], values]).reshape(-1)
+
+
+def solve(matrix: Array, right: Array) -> tuple[Array, float]:
+    """Return the least-squares solution and its relative residual."""
+    scale = np.linalg.norm(matrix, axis=0)
+    scale[scale == 0] = 1.0
+    solution = np.linalg.lstsq(matrix / scale, right, rcond=1e-12)[0] / scale
+    return solution, float(np.linalg.norm(matrix @ solution - right) / max(np.linalg.norm(right), 1e-300))
+
+
+def with_output(layer: Layer, solution: Array, with_slope: bool) -> Layer:
+    """Append an output to the layer."""
+    h, width = len(layer), layer.rows.shape[1]
+    base = np.zeros(width)
+    base[-1] = solution[-1]
+    if with_slope:
+        base[:-1] = solution[h:-1]
+    return Layer(
+        layer.rows, np.concatenate([layer.weights, solution[None, :h]]), np.concatenate([layer.base, base[None]])
+    )

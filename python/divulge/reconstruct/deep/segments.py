@@ -1,0 +1,87 @@
+"""From a jump to the part of a unit's row that it shows.
+
+At a kink x* of a unit j in the layer after the prefix the gradient jumps by
+
+    D = c (r_j masked by the features active at x*) . J(x*),     r_j . features(x*) + b_j = 0,
+
+J the features' Jacobian: a least-squares solve over the active features gives c r_j on them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from divulge.reconstruct.deep.prefix import Mask, Prefix
+
+Array = NDArray[np.float64]
+Index = NDArray[np.intp]
+
+BLOCK = 64  # jumps solved at once: their Jacobians are held in memory
+
+
+@dataclass(frozen=True)
+class Segments:
+    """What jumps say about rows of the next layer, each up to a factor of its own.
+
+    Attributes:
+        rows: c r_j on the active features, 0 elsewhere, shape (m, p).
+        masks: the active features, shape (m, p).
+        offsets: c b_j, shape (m,).
+        residuals: part of each jump that no row explains, relative, shape (m,).
+        determined: whether the row is the only one that explains the jump, shape (m,).
+    """
+
+    rows: Array
+    masks: Mask
+    offsets: Array
+    residuals: Array
+    determined: Mask
+
+    def __len__(self) -> int:
+        return len(self.offsets)
+
+    def take(self, which: Index | Mask) -> Segments:
+        """Return some of them."""
+        return Segments(
+            self.rows[which],
+            self.masks[which],
+            self.offsets[which],
+            self.residuals[which],
+            self.determined[which],
+        )
+
+
+def segments(prefix: Prefix, points: Array, jumps: Array) -> Segments:
+    """Solve every jump for the row it shows.
+
+    Args:
+        prefix: the layers known so far.
+        points: kinks, shape (m, d).
+        jumps: gradients' jumps there, shape (m, d).
+    """
+    masks = prefix.masks(points)
+    if not prefix.layers:
+        rows, residuals, determined = jumps, np.zeros(len(jumps)), np.ones(len(jumps), bool)
+    else:
+        rows, residuals, determined = masked_rows(prefix, points, jumps, masks)
+    offsets = -np.einsum("mp,mp->m", rows, prefix.features(points))
+    return Segments(rows, masks, offsets, residuals, determined)
+
+
+def masked_rows(prefix: Prefix, points: Array, jumps: Array, masks: Mask) -> tuple[Array, Array, Mask]:
+    """Return rows, relative residuals, and whether they are unique, by least squares on active features."""
+    rows = np.zeros(masks.shape)
+    residuals, determined = np.empty(len(points)), np.zeros(len(points), bool)
+    for start in range(0, len(points), BLOCK):
+        jacobians = prefix.jacobians(points[start : start + BLOCK])
+        for place, jacobian in enumerate(jacobians, start):
+            active = masks[place]
+            basis = jacobian[active].T
+            solution, _, rank, _ = np.linalg.lstsq(basis, jumps[place], rcond=1e-10)
+            rows[place, active] = solution
+            residuals[place] = np.linalg.norm(basis @ solution - jumps[place]) / np.linalg.norm(jumps[place])
+            determined[place] = rank == active.sum()
+    return rows, residuals, determined

@@ -1,0 +1,114 @@
+"""Segments that agree are one unit's: matching and merging."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
+
+from divulge.reconstruct.deep.prefix import Mask, Prefix
+from divulge.reconstruct.deep.segments import Segments
+
+Array = NDArray[np.float64]
+Index = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Units of the next layer as far as they are known, orientation open.
+
+    Attributes:
+        rows: of unit norm, 0 where unknown, shape (c, p).
+        known: which entries have been seen, shape (c, p).
+        offsets: shape (c,).
+        members: how many segments each was merged from, shape (c,).
+    """
+
+    rows: Array
+    known: Mask
+    offsets: Array
+    members: Index
+
+    def __len__(self) -> int:
+        return len(self.offsets)
+
+    def take(self, which: Index | Mask) -> Candidates:
+        """Return some of them."""
+        return Candidates(self.rows[which], self.known[which], self.offsets[which], self.members[which])
+
+    def gradients(self, prefix: Prefix, points: Array) -> Array:
+        """Return the gradient of candidate n's pre-activation at point n, shape (n, d)."""
+        return prefix.gradients(points, self.rows)
+
+
+def agreeing(segments: Segments, tolerance: float, overlap: int) -> tuple[Index, Index]:
+    """Return the pairs of segments that are proportional where both are known, with one common offset."""
+    rows, masks = segments.rows, segments.masks.astype(float)
+    dots = rows @ rows.T
+    norms = (rows**2) @ masks.T  # [m, n]: |row m|^2 on the mask of n
+    scale = np.divide(dots, norms, out=np.zeros_like(dots), where=norms > 0)  # row n = scale * row m
+    distance = np.maximum(norms.T - scale * dots, 0.0)  # |row n - scale row m|^2 on the overlap
+    shared = masks @ masks.T
+    offset_gap = np.abs(segments.offsets[None, :] - scale * segments.offsets[:, None])
+    size = np.sqrt(norms.T)
+    agree = (
+        (shared >= overlap)
+        & (np.sqrt(distance) <= 1e3 * tolerance * size)
+        & (offset_gap <= tolerance * (size + np.abs(segments.offsets)[None, :]))
+    )
+    agree &= agree.T
+    first, second = np.nonzero(np.triu(agree, 1))
+    return first, second
+
+
+def group(segments: Segments, tolerance: float, overlap: int) -> Index:
+    """Return a group number for each segment, shape (m,)."""
+    first, second = agreeing(segments, tolerance, overlap)
+    n = len(segments)
+    graph = csr_array((np.ones(len(first)), (first, second)), shape=(n, n))
+    return np.asarray(connected_components(graph, directed=False)[1], np.intp)
+
+
+def merge(segments: Segments, groups: Index) -> Candidates:
+    """Merge every group into one candidate."""
+    merged = [merge_one(segments.take(groups == number)) for number in np.unique(groups)]
+    if not merged:
+        width = segments.rows.shape[1]
+        return Candidates(
+            np.empty((0, width)), np.empty((0, width), bool), np.empty(0), np.empty(0, np.intp)
+        )
+    return Candidates(
+        np.array([row for row, _, _, _ in merged]),
+        np.array([known for _, known, _, _ in merged]),
+        np.array([offset for _, _, offset, _ in merged]),
+        np.array([members for _, _, _, members in merged], np.intp),
+    )
+
+
+def merge_one(segments: Segments) -> tuple[Array, Mask, float, int]:
+    """Scale segments to one another and average them, the clearest first."""
+    sizes = np.linalg.norm(segments.rows, axis=1)
+    order = np.lexsort((-sizes, -segments.masks.sum(axis=1)))
+    total = np.zeros(segments.rows.shape[1])
+    weight = np.zeros(segments.rows.shape[1])
+    offset = offset_weight = 0.0
+    for m in order:
+        row, mask, scale = segments.rows[m], segments.masks[m], 1.0 / sizes[m]
+        both = mask & (weight > 0)
+        if both.any():
+            mean = total[both] / weight[both]
+            if not row[both] @ row[both]:
+                continue
+            scale = (mean @ row[both]) / (row[both] @ row[both])
+        trust = 1.0 / scale**2  # a jump's rounding does not depend on its size
+        total[mask] += trust * scale * row[mask]
+        weight[mask] += trust
+        offset += trust * scale * segments.offsets[m]
+        offset_weight += trust
+    known = weight > 0
+    row = np.divide(total, weight, out=np.zeros_like(total), where=known)
+    size = np.linalg.norm(row)
+    return row / size, known, float(offset / offset_weight / size), len(segments)
