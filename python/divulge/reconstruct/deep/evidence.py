@@ -8,9 +8,12 @@ from numpy.typing import NDArray
 from divulge.reconstruct.deep.prefix import Mask, Prefix
 from divulge.reconstruct.deep.sweeps import Sweep, crossings
 from divulge.reconstruct.deep.units import Candidates
+from divulge.reconstruct.lines import REACH, Lines
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
+
+NEAR_PLACES = 30.0  # largest |t| of a place: far out the pieces are wide and all alike
 
 
 def explained(prefix: Prefix, points: Array, tolerance: float) -> Mask:
@@ -23,9 +26,7 @@ def explained(prefix: Prefix, points: Array, tolerance: float) -> Mask:
     return out
 
 
-def hits(
-    prefix: Prefix, units: Candidates, sweeps: list[Sweep], tolerance: float
-) -> tuple[Index, Index]:
+def hits(prefix: Prefix, units: Candidates, sweeps: list[Sweep], tolerance: float) -> tuple[Index, Index]:
     """Count where a unit's hyperplane crosses the sweeps, and where a kink was found there.
 
     A crossing counts only where all features that are active were seen in the unit's row.
@@ -48,3 +49,27 @@ def distance(places: Array, t: Array) -> Array:
     after = np.searchsorted(places, t)
     padded = np.concatenate([[-np.inf], places, [np.inf]])
     return np.minimum(padded[after + 1] - t, t - padded[after])
+
+
+def places(prefix: Prefix, units: Candidates, lines: Lines, most: int) -> tuple[Index, Array]:
+    """Return random places, up to `most` a unit, where its hyperplane must show.
+
+    Returns:
+        The unit of each place, shape (n,), and the places, shape (n, d).
+    """
+    which, points, counts = [], [], np.zeros(len(units), np.intp)
+    for _ in range(4 * most):
+        start, end = lines.samples(2)
+        low, high = (0.0, 1.0) if lines.domain else (-REACH, REACH)
+        direction = end - start if lines.domain else end
+        sweep = Sweep(start, direction, low, high, np.empty(0), np.empty((0, len(start))))
+        t, unit = crossings(prefix, units.rows, units.offsets, sweep)
+        at = sweep.points(t)
+        covered = ~(prefix.masks(at) & ~units.known[unit]).any(axis=1) & (np.abs(t) < NEAR_PLACES)
+        unit, at = unit[covered], at[covered]
+        first = np.unique(unit, return_index=True)[1]
+        first = first[counts[unit[first]] < most]
+        counts[unit[first]] += 1
+        which.append(unit[first])
+        points.append(at[first])
+    return np.concatenate(which), np.concatenate(points)

@@ -66,5 +66,7 @@ def with_output(layer: Layer, solution: Array, with_slope: bool) -> Layer:
     if with_slope:
         base[:-1] = solution[h:-1]
     return Layer(
-        layer.rows, np.concatenate([layer.weights, solution[None, :h]]), np.concatenate([layer.base, base[None]])
+        layer.rows,
+        np.concatenate([layer.weights, solution[None, :h]]),
+        np.concatenate([layer.base, base[None]]),
     )

@@ -9,12 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from divulge.reconstruct.deep import last
-from divulge.reconstruct.deep.evidence import explained, hits
+from divulge.reconstruct.deep.bends import borne_out
+from divulge.reconstruct.deep.complete import complete
+from divulge.reconstruct.deep.evidence import explained, hits, places
 from divulge.reconstruct.deep.orientation import coefficients, independent_points, votes
 from divulge.reconstruct.deep.prefix import Dense, Prefix
 from divulge.reconstruct.deep.segments import Segments, segments
 from divulge.reconstruct.deep.sweeps import Sweep, split
-from divulge.reconstruct.deep.units import Candidates, group, merge
+from divulge.reconstruct.deep.units import Candidates, agrees_with, group, joined, merge
 from divulge.reconstruct.layer import Layer
 from divulge.reconstruct.lines import REACH, Lines
 from divulge.reconstruct.probe import Probe
@@ -22,9 +24,10 @@ from divulge.reconstruct.probe import Probe
 Array = NDArray[np.float64]
 
 LINES = 2  # searched at a time
-MOST_SWEEPS = 40
+MOST_SWEEPS = 24
 SIGN_POINTS = 8
 OVERLAP = 3  # entries two segments must share before they can agree by more than chance
+PLACES = 5  # where a unit's hyperplane is looked for
 HIT_SHARE = 0.6  # of the places where a unit's hyperplane must show
 
 
@@ -55,27 +58,46 @@ class DeepSearch:
         self.report = report
         self.sweeps: list[Sweep] = []
         self.tolerance = max(1e-9, 100 * probe.noise)
+        self.samples = np.empty((0, probe.input_size))
+        self.answers = np.empty((0, probe.input_size + 1))
+        self.confirmed: list[Candidates] = []  # of each layer, orientation open
+        self.oriented_layers: list[Dense] = []
 
     def run(self) -> DeepFit | None:
         """Find all layers, or return None where no network explains the answers."""
-        prefix = Prefix(self.probe.input_size)
-        self.sweep(LINES)
+        best = None
+        while len(self.sweeps) < MOST_SWEEPS:
+            self.sweep(LINES)
+            fit = self.layers()
+            if fit is not None and (best is None or fit.error < best.error):
+                best = fit
+            if best is not None and best.error <= 1e3 * self.tolerance:
+                break
+        return best
+
+    def layers(self) -> DeepFit | None:
+        """Go through the layers as far as the pool of kinks reaches."""
+        prefix, fit, depth = Prefix(self.probe.input_size), None, 0
         while True:
-            units = self.find_layer(prefix)
-            if not len(units):
-                if len(self.sweeps) >= MOST_SWEEPS:
-                    return None
-                self.sweep(LINES)
-                prefix = Prefix(self.probe.input_size)
-                continue
+            before = len(self.confirmed[depth]) if depth < len(self.confirmed) else 0
+            units = self.find_layer(prefix, depth)
             self.report(prefix, len(units))
+            if not len(units):
+                return fit
+            grew = len(units) > before
             fit = self.as_last(prefix, units)
             if fit.error <= 1e3 * self.tolerance:
                 return fit
-            layer = self.oriented(prefix, units)
-            if layer is None:
-                return fit
-            prefix = prefix.grown(layer)
+            if grew and depth:
+                return fit  # more lines first
+            if grew or depth >= len(self.oriented_layers):
+                del self.oriented_layers[depth:], self.confirmed[depth + 1 :]
+                layer = self.oriented(prefix, units)
+                if layer is None:
+                    return fit
+                self.oriented_layers.append(layer)
+            prefix = prefix.grown(self.oriented_layers[depth])
+            depth += 1
 
     def sweep(self, count: int) -> None:
         """Search more lines for all their kinks."""
@@ -87,29 +109,47 @@ class DeepSearch:
         low, high = np.full(count, ends[0]), np.full(count, ends[1])
         self.sweeps += split(self.probe.kinks(origins, directions, low, high), origins, directions, low, high)
 
-    def find_layer(self, prefix: Prefix) -> Candidates:
-        """Return the units of the layer after the prefix, sweeping until two sweeps bring no more."""
-        units = self.candidates(prefix)
-        while len(self.sweeps) < MOST_SWEEPS:
-            self.sweep(LINES)
-            grown = self.candidates(prefix)
-            done = len(grown) <= len(units)
-            units = grown
-            if done:
-                break
+    def find_layer(self, prefix: Prefix, depth: int) -> Candidates:
+        """Return the units of the layer after the prefix that are known by now."""
+        known = self.confirmed[depth] if depth < len(self.confirmed) else None
+        merged = self.candidates(prefix, known)
+        old = np.zeros(len(merged), bool) if known is None else self.same(merged, known)
+        new = merged.take(~old)
+        new = new.take(self.confirm(prefix, new))
+        units = complete(self.probe, prefix, joined(merged.take(old), new), self.lines)
+        fresh = np.arange(len(units)) >= old.sum()
+        fresh[fresh] = self.confirm(prefix, units.take(fresh))
+        fresh[: old.sum()] = True
+        units = units.take(fresh)
+        self.confirmed[depth : depth + 1] = [units]
         return units
 
-    def candidates(self, prefix: Prefix) -> Candidates:
+    def same(self, units: Candidates, known: Candidates) -> NDArray[np.bool_]:
+        """Whether each candidate is one of those known."""
+        return agrees_with(units, known, 1e3 * self.tolerance, OVERLAP)
+
+    def candidates(self, prefix: Prefix, known: Candidates | None) -> Candidates:
         """Return the units that agreeing segments of the pool show and that the sweeps bear out."""
         found, sweep_of = self.unexplained(prefix)
+        if known is not None:
+            found = found.joined(known.segments())
+            sweep_of = np.concatenate([sweep_of, np.full(len(known), -1)])
         groups = group(found, self.tolerance, OVERLAP)
-        first, counts = np.unique(groups, return_counts=True)
-        several = np.isin(groups, first[counts > 1])
+        sweeps_met = [len(set(sweep_of[groups == number])) for number in range(groups.max(initial=-1) + 1)]
+        has_known = np.bincount(groups, weights=sweep_of < 0) > 0 if len(groups) else np.zeros(0, bool)
+        worth = (np.array(sweeps_met, np.intp) > 1) | has_known
+        several = worth[groups]
         merged = merge(found.take(several), groups[several])
-        spread = np.array([len(set(sweep_of[groups == number])) > 1 for number in first[counts > 1]], bool)
-        merged = merged.take(spread)
         seen, due = hits(prefix, merged, self.sweeps, self.tolerance)
-        return merged.take(seen >= np.maximum(2, HIT_SHARE * due))
+        return merged.take((seen >= HIT_SHARE * due) | has_known[worth])
+
+    def confirm(self, prefix: Prefix, units: Candidates) -> NDArray[np.bool_]:
+        """Look for the hyperplanes at random places where they must show."""
+        which, points = places(prefix, units, self.lines, PLACES)
+        good = borne_out(self.probe, prefix, units, which, points)
+        asked = np.bincount(which, minlength=len(units))
+        share = np.bincount(which, weights=good, minlength=len(units)) / np.maximum(asked, 1)
+        return np.asarray((share >= HIT_SHARE) & (asked > 1))
 
     def unexplained(self, prefix: Prefix) -> tuple[Segments, NDArray[np.intp]]:
         """Return what the kinks of no known unit say of the next layer, and the sweep of each."""
@@ -133,13 +173,22 @@ class DeepSearch:
         sign = np.where(turned, -1.0, 1.0)
         return Dense(units.rows * sign[:, None], units.offsets * sign)
 
+    def sampled(self, count: int) -> tuple[Array, Array]:
+        """Return pieces at so many random points, asking only for those not asked before."""
+        if count > len(self.samples):
+            more = self.lines.samples(count - len(self.samples))
+            pieces = self.probe.pieces(more)
+            self.samples = np.concatenate([self.samples, more])
+            self.answers = np.concatenate([self.answers, pieces])
+        return self.samples[:count], self.answers[:count]
+
     def as_last(self, prefix: Prefix, units: Candidates) -> DeepFit:
         """Fit an output on the units as if theirs were the last hidden layer."""
         layer = last.as_layer(units)
         unknowns = len(units) + prefix.width + 1
-        count = 4 + 2 * unknowns // max(1, min(prefix.width, self.probe.input_size) // 3)
-        points = self.lines.samples(count)
-        pieces = self.probe.pieces(points)
+        points, pieces = self.sampled(
+            4 + 2 * unknowns // max(1, min(prefix.width, self.probe.input_size) // 3)
+        )
         matrix = last.equations(prefix, layer, points, with_slope=True)
         solution, error = last.solve(matrix, last.answers(points, pieces))
         return DeepFit(prefix, last.with_output(layer, solution, with_slope=True), error)

@@ -53,6 +53,16 @@ class Segments:
             self.determined[which],
         )
 
+    def joined(self, more: Segments) -> Segments:
+        """Return these and more."""
+        return Segments(
+            np.concatenate([self.rows, more.rows]),
+            np.concatenate([self.masks, more.masks]),
+            np.concatenate([self.offsets, more.offsets]),
+            np.concatenate([self.residuals, more.residuals]),
+            np.concatenate([self.determined, more.determined]),
+        )
+
 
 def segments(prefix: Prefix, points: Array, jumps: Array) -> Segments:
     """Solve every jump for the row it shows.

@@ -39,6 +39,11 @@ class Candidates:
         """Return some of them."""
         return Candidates(self.rows[which], self.known[which], self.offsets[which], self.members[which])
 
+    def segments(self) -> Segments:
+        """Return the candidates as segments, to be matched with others."""
+        n = len(self)
+        return Segments(self.rows, self.known, self.offsets, np.zeros(n), np.ones(n, bool))
+
     def gradients(self, prefix: Prefix, points: Array) -> Array:
         """Return the gradient of candidate n's pre-activation at point n, shape (n, d)."""
         return prefix.gradients(points, self.rows)
@@ -77,9 +82,7 @@ def merge(segments: Segments, groups: Index) -> Candidates:
     merged = [merge_one(segments.take(groups == number)) for number in np.unique(groups)]
     if not merged:
         width = segments.rows.shape[1]
-        return Candidates(
-            np.empty((0, width)), np.empty((0, width), bool), np.empty(0), np.empty(0, np.intp)
-        )
+        return Candidates(np.empty((0, width)), np.empty((0, width), bool), np.empty(0), np.empty(0, np.intp))
     return Candidates(
         np.array([row for row, _, _, _ in merged]),
         np.array([known for _, known, _, _ in merged]),
@@ -112,3 +115,22 @@ def merge_one(segments: Segments) -> tuple[Array, Mask, float, int]:
     row = np.divide(total, weight, out=np.zeros_like(total), where=known)
     size = np.linalg.norm(row)
     return row / size, known, float(offset / offset_weight / size), len(segments)
+
+
+def agrees_with(new: Candidates, old: Candidates, tolerance: float, overlap: int) -> Mask:
+    """Whether each new candidate is one of the old ones, shape (c,)."""
+    parts = new.segments().joined(old.segments())
+    first, second = agreeing(parts, tolerance, overlap)
+    out = np.zeros(len(new), bool)
+    out[first[(first < len(new)) & (second >= len(new))]] = True
+    return out
+
+
+def joined(old: Candidates, new: Candidates) -> Candidates:
+    """Return both sets of candidates as one."""
+    return Candidates(
+        np.concatenate([old.rows, new.rows]),
+        np.concatenate([old.known, new.known]),
+        np.concatenate([old.offsets, new.offsets]),
+        np.concatenate([old.members, new.members]),
+    )

@@ -1,0 +1,101 @@
+"""Questions about one unit, asked at chosen places of its bent hyperplane."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from divulge.reconstruct.deep.prefix import Mask, Prefix
+from divulge.reconstruct.deep.units import Candidates
+from divulge.reconstruct.probe import Probe
+
+Array = NDArray[np.float64]
+Index = NDArray[np.intp]
+
+NEWTON_STEPS = 12
+NEAR = 1e-5  # distance of the two questions from a hyperplane, relative to the point's size
+TILT = 0.05  # share of that distance taken into the new side of a feature's hyperplane
+
+
+def unit_vectors(vectors: Array) -> Array:
+    """Return vectors (n, d) scaled to length 1; zero vectors stay."""
+    size = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.divide(vectors, size, out=np.zeros_like(vectors), where=size > 0)
+
+
+def levels_and_slopes(prefix: Prefix, rows: Array, offsets: Array, points: Array) -> tuple[Array, Array]:
+    """Return the pre-activation rows[n] . features + offsets[n] and its gradient at point n."""
+    levels = np.einsum("np,np->n", rows, prefix.features(points)) + offsets
+    return levels, prefix.gradients(points, rows)
+
+
+def onto(prefix: Prefix, rows: Array, offsets: Array, points: Array) -> Array:
+    """Move each point onto its unit's hyperplane, by the shortest step of the piece it is in, repeatedly."""
+    for _ in range(NEWTON_STEPS):
+        levels, slopes = levels_and_slopes(prefix, rows, offsets, points)
+        size = np.einsum("nd,nd->n", slopes, slopes)
+        step = np.divide(levels, size, out=np.zeros_like(levels), where=size > 0)
+        points = points - step[:, None] * slopes
+    return points
+
+
+def onto_both(
+    prefix: Prefix, rows: Array, offsets: Array, inner: Prefix, features: Index, points: Array
+) -> Array:
+    """Move each point to where its unit's hyperplane meets the hyperplane of a feature.
+
+    Args:
+        prefix: the layers before the units, of which the last one holds the features.
+        rows, offsets: one unit for each point, shapes (n, p) and (n,).
+        inner: the prefix without its last layer.
+        features: one feature for each point, shape (n,).
+        points: starts, shape (n, d).
+    """
+    layer = prefix.layers[-1]
+    for _ in range(NEWTON_STEPS):
+        a, u = levels_and_slopes(prefix, rows, offsets, points)
+        b, v = levels_and_slopes(inner, layer.rows[features], layer.offsets[features], points)
+        uu, vv, uv = (np.einsum("nd,nd->n", x, y) for x, y in ((u, u), (v, v), (u, v)))
+        determinant = uu * vv - uv**2
+        good = determinant > 1e-12 * uu * vv
+        safe = np.where(good, determinant, 1.0)
+        alpha = np.where(good, (a * vv - b * uv) / safe, 0.0)
+        beta = np.where(good, (b * uu - a * uv) / safe, 0.0)
+        points = points - alpha[:, None] * u - beta[:, None] * v
+    return points
+
+
+def jumps_across(probe: Probe, points: Array, normals: Array, towards: Array | None = None) -> Array:
+    """Ask on both sides of hyperplanes and return the gradients' jumps.
+
+    Args:
+        probe: where to ask.
+        points: on the hyperplanes, shape (n, d).
+        normals: of the hyperplanes there, shape (n, d).
+        towards: direction into the region in which the jump is wanted, or None.
+    """
+    size = NEAR * (1.0 + np.linalg.norm(points, axis=1) / np.sqrt(points.shape[1]))
+    centre = points if towards is None else points + TILT * size[:, None] * unit_vectors(towards)
+    step = size[:, None] * unit_vectors(normals)
+    pieces = probe.pieces(np.concatenate([centre + step, centre - step]), np.tile(TILT * size, 2) / 2)
+    return np.asarray(pieces[: len(points), :-1] - pieces[len(points) :, :-1])
+
+
+def borne_out(probe: Probe, prefix: Prefix, units: Candidates, which: Index, points: Array) -> Mask:
+    """Ask whether the gradient jumps along the unit's own gradient at places predicted for it.
+
+    Args:
+        probe: where to ask.
+        prefix: the layers before.
+        units: the candidates.
+        which: the candidate each place belongs to, shape (n,).
+        points: places on their hyperplanes, shape (n, d).
+    """
+    if not len(points):
+        return np.zeros(0, bool)
+    normals = prefix.gradients(points, units.rows[which])
+    jumps = jumps_across(probe, points, normals)
+    size = np.linalg.norm(jumps, axis=1)
+    along = np.abs(np.einsum("nd,nd->n", jumps, unit_vectors(normals)))
+    across = np.sqrt(np.maximum(size**2 - along**2, 0.0))
+    return (size > 0) & (across <= 1e-3 * size)

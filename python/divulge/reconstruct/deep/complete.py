@@ -1,0 +1,117 @@
+"""Entries of a unit's row that no jump has shown yet, seen where its hyperplane bends.
+
+Where the hyperplane of a unit meets that of a feature i it bends: on the side where i is active the unit's
+gradient is n + r_i v instead of n, v the gradient of i's own pre-activation. A jump measured there just past
+the edge is gamma (n + r_i v), which gives r_i. The edge itself is found without a question.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from divulge.reconstruct.deep.bends import jumps_across, levels_and_slopes, onto_both, unit_vectors
+from divulge.reconstruct.deep.prefix import Mask, Prefix
+from divulge.reconstruct.deep.units import Candidates
+from divulge.reconstruct.lines import Lines
+from divulge.reconstruct.probe import Probe
+
+Array = NDArray[np.float64]
+Index = NDArray[np.intp]
+
+STARTS = 16  # points from which an edge is sought
+ROUNDS = 4
+ON_EDGE = 1e-9  # relative level of a point that lies on a hyperplane
+
+
+def complete(probe: Probe, prefix: Prefix, units: Candidates, lines: Lines) -> Candidates:
+    """Ask for the missing entries, as far as their edges can be reached."""
+    rows, known = units.rows.copy(), units.known.copy()
+    if not prefix.layers:
+        return units
+    for _ in range(ROUNDS):
+        unit, feature = np.nonzero(~known)
+        if not len(unit):
+            break
+        points, found = edges(
+            prefix, Candidates(rows, known, units.offsets, units.members), unit, feature, lines
+        )
+        unit, feature, points = unit[found], feature[found], points[found]
+        if not len(unit):
+            break
+        entries, good = measure(probe, prefix, rows[unit], feature, points)
+        rows[unit[good], feature[good]] = entries[good]
+        known[unit[good], feature[good]] = True
+    size = np.linalg.norm(rows, axis=1)
+    return Candidates(rows / size[:, None], known, units.offsets / size, units.members)
+
+
+def edges(prefix: Prefix, units: Candidates, unit: Index, feature: Index, lines: Lines) -> tuple[Array, Mask]:
+    """Find for every pair a point on both hyperplanes where all other active entries are known.
+
+    Returns:
+        Points, shape (n, d), and which of them were found, shape (n,).
+    """
+    inner = Prefix(prefix.input_size, prefix.layers[:-1])
+    best = np.zeros((len(unit), prefix.input_size))
+    size = np.full(len(unit), np.inf)
+    for _ in range(STARTS):
+        start = lines.samples(len(unit))
+        points = onto_both(prefix, units.rows[unit], units.offsets[unit], inner, feature, start)
+        usable = on_both(prefix, inner, units, unit, feature, points)
+        length = np.where(usable & inside(points, lines), np.linalg.norm(points, axis=1), np.inf)
+        best[length < size] = points[length < size]
+        size = np.minimum(size, length)
+    return best, np.isfinite(size)
+
+
+def on_both(
+    prefix: Prefix, inner: Prefix, units: Candidates, unit: Index, feature: Index, points: Array
+) -> Mask:
+    """Whether points lie on both hyperplanes, with every active feature but the one known in the unit's row."""
+    layer = prefix.layers[-1]
+    level, slope = levels_and_slopes(prefix, units.rows[unit], units.offsets[unit], points)
+    edge, normal = levels_and_slopes(inner, layer.rows[feature], layer.offsets[feature], points)
+    reach = 1.0 + np.linalg.norm(points, axis=1)
+    close = (np.abs(level) <= ON_EDGE * reach * np.linalg.norm(slope, axis=1)) & (
+        np.abs(edge) <= ON_EDGE * reach * np.linalg.norm(normal, axis=1)
+    )
+    masks = prefix.masks(points)
+    masks[np.arange(len(points)), feature] = False
+    return np.asarray(close & ~(masks & ~units.known[unit]).any(axis=1))
+
+
+def inside(points: Array, lines: Lines) -> Mask:
+    """Whether points lie well inside the domain."""
+    if lines.domain is None:
+        return np.ones(len(points), bool)
+    low, high = lines.domain
+    margin = 1e-3 * (high - low)
+    return np.asarray(((points > low + margin) & (points < high - margin)).all(axis=1))
+
+
+def measure(probe: Probe, prefix: Prefix, rows: Array, feature: Index, points: Array) -> tuple[Array, Mask]:
+    """Return the entry of each unit's row for a feature, measured at an edge, and which could be."""
+    inner = Prefix(prefix.input_size, prefix.layers[:-1])
+    off = prefix.masks(points)
+    off[np.arange(len(points)), feature] = False
+    normals = masked_gradients(prefix, points, rows * off)
+    bends = inner.gradients(points, prefix.layers[-1].rows[feature])
+    v = unit_vectors(bends)
+    beside = normals - np.einsum("nd,nd->n", normals, v)[:, None] * v  # stays on the feature's side
+    jumps = jumps_across(probe, points, beside, bends)
+    entries, good = np.zeros(len(points)), np.zeros(len(points), bool)
+    for n, (jump, normal, bend) in enumerate(zip(jumps, normals, bends, strict=True)):
+        basis = np.stack([normal, bend], axis=1)
+        solution = np.linalg.lstsq(basis, jump, rcond=None)[0]
+        size = np.linalg.norm(jump)
+        own = np.abs(solution[0]) * np.linalg.norm(normal)
+        good[n] = size > 0 and np.linalg.norm(basis @ solution - jump) <= 1e-6 * size and own > 1e-6 * size
+        entries[n] = solution[1] / solution[0] if good[n] else 0.0
+    return entries, good
+
+
+def masked_gradients(prefix: Prefix, points: Array, rows: Array) -> Array:
+    """Return rows . d features / dx with the last layer's mask already in the rows, shape (n, d)."""
+    inner = Prefix(prefix.input_size, prefix.layers[:-1])
+    return inner.gradients(points, rows @ prefix.layers[-1].rows)
