@@ -12,6 +12,8 @@ from torch import nn
 from divulge.errors import NotPiecewiseLinear
 from divulge.oracles import Oracle
 from divulge.reconstruct.certified import certified_search
+from divulge.reconstruct.deep.attack import DeepAttack, DeepResult
+from divulge.reconstruct.deep.model import DeepModel
 from divulge.reconstruct.fit import Fit
 from divulge.reconstruct.gradients import GradientSearch
 from divulge.reconstruct.layer import Layer
@@ -19,6 +21,7 @@ from divulge.reconstruct.lines import Lines
 from divulge.reconstruct.offsets import Brackets, bisect
 from divulge.reconstruct.outputs import output_weights_and_base, probe_points
 from divulge.reconstruct.polish import polish
+from divulge.reconstruct.probe import GradientProbe
 from divulge.reconstruct.result import Progress, Reconstruction
 from divulge.reconstruct.search import Found, Search
 from divulge.reconstruct.signs import Orientation, orient
@@ -87,6 +90,8 @@ class Attack:
         solved, stage = False, "hidden units"
         try:
             solved = self.first_output()
+            if not solved and self.oracle.has_values:
+                return self.many_layers()
             stage = "output weights"
             for output in self.other_outputs():
                 solved &= self.next_output(output)
@@ -96,6 +101,56 @@ class Attack:
             if self.layer is None:
                 self.layer = Layer.from_fit(stop.fit or self.nothing())
         return self.finish(solved)
+
+    def many_layers(self) -> Reconstruction:
+        """Search for more hidden layers than one."""
+        transcripts = {self.oracle.output: self.transcripts[0]}
+
+        def probe(output: int) -> GradientProbe:
+            if output not in transcripts:
+                transcripts[output] = Transcript(self.oracle, output)
+            return GradientProbe(transcripts[output])
+
+        def report(model: DeepModel) -> None:
+            if self.progress is not None:
+                told = Progress(
+                    "hidden layers",
+                    self.oracle.ledger.total - self.before,
+                    sum(model.hidden_sizes),
+                    lambda: model.module(self.oracle.dtype, with_slope=True),
+                )
+                self.progress(told)
+
+        lines = Lines(self.oracle.input_size, self.oracle.domain, self.rng)
+        attack = DeepAttack(probe, [self.oracle.output, *self.other_outputs()], lines, report)
+        try:
+            found = attack.run()
+        except Stopped as stop:
+            found = attack.known()
+            self.notes.append(f"stopped while searching for hidden layers: {stop}")
+        return self.deep_result(found)
+
+    def deep_result(self, found: DeepResult) -> Reconstruction:
+        """Return what a search through many layers came to."""
+        size = max(self.oracle.output_size or 1, self.oracle.output + 1)
+        layer = found.model.layer
+        weights, base = np.zeros((size, len(layer))), np.zeros((size, layer.rows.shape[1]))
+        weights[found.outputs], base[found.outputs] = layer.weights, layer.base
+        model = DeepModel(found.model.prefix, Layer(layer.rows, weights, base))
+        ledger = self.oracle.ledger
+        kinds = {kind: n - self.kinds_before.get(kind, 0) for kind, n in ledger.by_kind.items()}
+        if not found.solved and not self.notes:
+            self.notes.append("fresh answers are not explained by the layers that were found")
+        return Reconstruction(
+            module=model.module(self.oracle.dtype, found.slope),
+            hidden_units=sum(model.hidden_sizes),
+            queries=ledger.total - self.before,
+            queries_by_kind={kind: n for kind, n in kinds.items() if n},
+            certificate=float(found.certificate),
+            complete=found.solved and found.decided,
+            seed=self.seed,
+            notes=self.notes,
+        )
 
     def nothing(self) -> Fit:
         """Return the fit that knows no unit."""

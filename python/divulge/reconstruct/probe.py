@@ -14,6 +14,8 @@ from divulge.reconstruct.transcript import Stopped, Transcript
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 
+CROOKED = 1e-3  # share of a jump that may point away from the predicted normal
+
 
 @dataclass(frozen=True)
 class Kinks:
@@ -76,6 +78,30 @@ class Probe(ABC):
             Stopped: the oracle can be asked no further.
         """
 
+    @abstractmethod
+    def answered(self) -> tuple[Array, Array]:
+        """Return all points around which pieces are known by now, (n, d), and the pieces, (n, d + 1)."""
+
+    def bends(self, points: Array, normals: Array, steps: Array) -> NDArray[np.bool_]:
+        """Return whether the gradient jumps along the normal at each point.
+
+        Args:
+            points: where a kink is predicted, shape (n, d).
+            normals: of the predicted hyperplanes, shape (n, d).
+            steps: how far from the points to ask, shape (n,).
+        """
+        if not len(points):
+            return np.zeros(0, bool)
+        directions = normals / np.linalg.norm(normals, axis=1, keepdims=True)
+        away = steps[:, None] * directions
+        pieces = self.pieces(np.concatenate([points + away, points - away]), np.tile(steps, 2) / 2)[:, :-1]
+        after, before = pieces[: len(points)], pieces[len(points) :]
+        size = np.linalg.norm(after - before, axis=1)
+        along = np.einsum("nd,nd->n", after - before, directions)
+        across = np.linalg.norm(after - before - along[:, None] * directions, axis=1)
+        rounding = 100 * self.noise * (np.linalg.norm(after, axis=1) + np.linalg.norm(before, axis=1))
+        return np.asarray((size > rounding) & (across <= CROOKED * size + rounding))
+
 
 class GradientProbe(Probe):
     """Asks an oracle that answers with gradients; every answer stays in the transcript."""
@@ -90,6 +116,10 @@ class GradientProbe(Probe):
         """Ask one query a point."""
         rows = self.transcript.ask(points)
         return self.transcript.pieces[rows]
+
+    def answered(self) -> tuple[Array, Array]:
+        """Return every answer of the transcript."""
+        return self.transcript.points[:, :-1], self.transcript.pieces
 
     def kinks(self, origins: Array, directions: Array, low: Array, high: Array) -> Kinks:
         """Search with the native engine, each kink certified from both sides."""

@@ -65,6 +65,11 @@ def onto_both(
     return points
 
 
+def nearness(points: Array) -> Array:
+    """Return how far from hyperplanes to ask at points (n, d), shape (n,)."""
+    return np.asarray(NEAR * (1.0 + np.linalg.norm(points, axis=1) / np.sqrt(points.shape[1])))
+
+
 def jumps_across(probe: Probe, points: Array, normals: Array, towards: Array | None = None) -> Array:
     """Ask on both sides of hyperplanes and return the gradients' jumps.
 
@@ -74,7 +79,7 @@ def jumps_across(probe: Probe, points: Array, normals: Array, towards: Array | N
         normals: of the hyperplanes there, shape (n, d).
         towards: direction into the region in which the jump is wanted, or None.
     """
-    size = NEAR * (1.0 + np.linalg.norm(points, axis=1) / np.sqrt(points.shape[1]))
+    size = nearness(points)
     centre = points if towards is None else points + TILT * size[:, None] * unit_vectors(towards)
     step = size[:, None] * unit_vectors(normals)
     pieces = probe.pieces(np.concatenate([centre + step, centre - step]), np.tile(TILT * size, 2) / 2)
@@ -82,7 +87,7 @@ def jumps_across(probe: Probe, points: Array, normals: Array, towards: Array | N
 
 
 def borne_out(probe: Probe, prefix: Prefix, units: Candidates, which: Index, points: Array) -> Mask:
-    """Ask whether the gradient jumps along the unit's own gradient at places predicted for it.
+    """Ask whether there is a kink at places predicted for units.
 
     Args:
         probe: where to ask.
@@ -93,9 +98,4 @@ def borne_out(probe: Probe, prefix: Prefix, units: Candidates, which: Index, poi
     """
     if not len(points):
         return np.zeros(0, bool)
-    normals = prefix.gradients(points, units.rows[which])
-    jumps = jumps_across(probe, points, normals)
-    size = np.linalg.norm(jumps, axis=1)
-    along = np.abs(np.einsum("nd,nd->n", jumps, unit_vectors(normals)))
-    across = np.sqrt(np.maximum(size**2 - along**2, 0.0))
-    return (size > 0) & (across <= 1e-3 * size)
+    return probe.bends(points, prefix.gradients(points, units.rows[which]), nearness(points))

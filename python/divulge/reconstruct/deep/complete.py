@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from divulge.reconstruct.deep.bends import jumps_across, levels_and_slopes, onto_both, unit_vectors
+from divulge.reconstruct.deep.evidence import well_inside
 from divulge.reconstruct.deep.prefix import Mask, Prefix
 from divulge.reconstruct.deep.units import Candidates
 from divulge.reconstruct.lines import Lines
@@ -34,7 +35,7 @@ def complete(probe: Probe, prefix: Prefix, units: Candidates, lines: Lines) -> C
         if not len(unit):
             break
         points, found = edges(
-            prefix, Candidates(rows, known, units.offsets, units.members), unit, feature, lines
+            prefix, Candidates(rows, known, units.offsets, units.members, units.points), unit, feature, lines
         )
         unit, feature, points = unit[found], feature[found], points[found]
         if not len(unit):
@@ -43,7 +44,7 @@ def complete(probe: Probe, prefix: Prefix, units: Candidates, lines: Lines) -> C
         rows[unit[good], feature[good]] = entries[good]
         known[unit[good], feature[good]] = True
     size = np.linalg.norm(rows, axis=1)
-    return Candidates(rows / size[:, None], known, units.offsets / size, units.members)
+    return Candidates(rows / size[:, None], known, units.offsets / size, units.members, units.points)
 
 
 def edges(prefix: Prefix, units: Candidates, unit: Index, feature: Index, lines: Lines) -> tuple[Array, Mask]:
@@ -56,13 +57,20 @@ def edges(prefix: Prefix, units: Candidates, unit: Index, feature: Index, lines:
     best = np.zeros((len(unit), prefix.input_size))
     size = np.full(len(unit), np.inf)
     for _ in range(STARTS):
-        start = lines.samples(len(unit))
+        start = starts(units.points[unit], lines)
         points = onto_both(prefix, units.rows[unit], units.offsets[unit], inner, feature, start)
         usable = on_both(prefix, inner, units, unit, feature, points)
-        length = np.where(usable & inside(points, lines), np.linalg.norm(points, axis=1), np.inf)
+        length = np.where(usable & well_inside(points, lines), np.linalg.norm(points, axis=1), np.inf)
         best[length < size] = points[length < size]
         size = np.minimum(size, length)
     return best, np.isfinite(size)
+
+
+def starts(kinks: Array, lines: Lines) -> Array:
+    """Return random points, every other one near the kink of its unit, shape (n, d)."""
+    share = 10.0 ** lines.rng.uniform(-3, 0, size=(len(kinks), 1))
+    share[::2] = 1.0
+    return np.asarray(kinks + share * (lines.samples(len(kinks)) - kinks))
 
 
 def on_both(
@@ -79,15 +87,6 @@ def on_both(
     masks = prefix.masks(points)
     masks[np.arange(len(points)), feature] = False
     return np.asarray(close & ~(masks & ~units.known[unit]).any(axis=1))
-
-
-def inside(points: Array, lines: Lines) -> Mask:
-    """Whether points lie well inside the domain."""
-    if lines.domain is None:
-        return np.ones(len(points), bool)
-    low, high = lines.domain
-    margin = 1e-3 * (high - low)
-    return np.asarray(((points > low + margin) & (points < high - margin)).all(axis=1))
 
 
 def measure(probe: Probe, prefix: Prefix, rows: Array, feature: Index, points: Array) -> tuple[Array, Mask]:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from divulge.reconstruct.deep.bends import levels_and_slopes, onto
 from divulge.reconstruct.deep.prefix import Mask, Prefix
 from divulge.reconstruct.deep.sweeps import Sweep, crossings
 from divulge.reconstruct.deep.units import Candidates
-from divulge.reconstruct.lines import REACH, Lines
+from divulge.reconstruct.lines import Lines
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 
-NEAR_PLACES = 30.0  # largest |t| of a place: far out the pieces are wide and all alike
+STARTS = 24  # random points from which a unit's hyperplane is sought
+ON_PLANE = 1e-10  # relative distance that counts as none
 
 
 def explained(prefix: Prefix, points: Array, tolerance: float) -> Mask:
@@ -55,21 +57,32 @@ def places(prefix: Prefix, units: Candidates, lines: Lines, most: int) -> tuple[
     """Return random places, up to `most` a unit, where its hyperplane must show.
 
     Returns:
-        The unit of each place, shape (n,), and the places, shape (n, d).
+        The unit of each place, shape (n,), rising, and the places, shape (n, d).
     """
-    which, points, counts = [], [], np.zeros(len(units), np.intp)
-    for _ in range(4 * most):
-        start, end = lines.samples(2)
-        low, high = (0.0, 1.0) if lines.domain else (-REACH, REACH)
-        direction = end - start if lines.domain else end
-        sweep = Sweep(start, direction, low, high, np.empty(0), np.empty((0, len(start))))
-        t, unit = crossings(prefix, units.rows, units.offsets, sweep)
-        at = sweep.points(t)
-        covered = ~(prefix.masks(at) & ~units.known[unit]).any(axis=1) & (np.abs(t) < NEAR_PLACES)
-        unit, at = unit[covered], at[covered]
-        first = np.unique(unit, return_index=True)[1]
-        first = first[counts[unit[first]] < most]
-        counts[unit[first]] += 1
-        which.append(unit[first])
-        points.append(at[first])
-    return np.concatenate(which), np.concatenate(points)
+    which = np.repeat(np.arange(len(units)), STARTS)
+    points = onto(prefix, units.rows[which], units.offsets[which], lines.samples(len(which)))
+    good = on_hyperplane(prefix, units.rows[which], units.offsets[which], points)
+    good &= ~(prefix.masks(points) & ~units.known[which]).any(axis=1) & well_inside(points, lines)
+    good[good] = rank_within(which[good]) < most
+    return which[good], points[good]
+
+
+def on_hyperplane(prefix: Prefix, rows: Array, offsets: Array, points: Array) -> Mask:
+    """Whether each point lies on its unit's hyperplane, to rounding."""
+    levels, slopes = levels_and_slopes(prefix, rows, offsets, points)
+    reach = (1.0 + np.linalg.norm(points, axis=1)) * np.linalg.norm(slopes, axis=1)
+    return np.asarray((np.abs(levels) <= ON_PLANE * reach) & (reach > 0))
+
+
+def well_inside(points: Array, lines: Lines) -> Mask:
+    """Whether points lie in the domain, not at its very edge."""
+    if lines.domain is None:
+        return np.ones(len(points), bool)
+    low, high = lines.domain
+    margin = 1e-3 * (high - low)
+    return np.asarray(((points > low + margin) & (points < high - margin)).all(axis=1))
+
+
+def rank_within(groups: Index) -> Index:
+    """Return how many earlier entries of a rising array are equal to each, shape (n,)."""
+    return np.asarray(np.arange(len(groups)) - np.searchsorted(groups, groups), np.intp)

@@ -11,11 +11,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from divulge.reconstruct.deep.prefix import Prefix
+from divulge.reconstruct.deep.prefix import Dense, Prefix
 from divulge.reconstruct.deep.units import Candidates
 from divulge.reconstruct.layer import Layer
 
 Array = NDArray[np.float64]
+Index = NDArray[np.intp]
+
+TWICE = 3  # how often each state of a unit must be seen
+CLEARANCE = 1e-6  # relative distance from hyperplanes
 
 
 def as_layer(units: Candidates) -> Layer:
@@ -70,3 +74,33 @@ def with_output(layer: Layer, solution: Array, with_slope: bool) -> Layer:
         np.concatenate([layer.weights, solution[None, :h]]),
         np.concatenate([layer.base, base[None]]),
     )
+
+
+def telling_points(prefix: Prefix, layer: Layer, points: Array, count: int) -> Index:
+    """Choose points at which every unit is on and off and every feature active, at least `count`.
+
+    Points close to a hyperplane of the network are left out: their side may be misjudged.
+    """
+    usable = np.flatnonzero(clear_of_hyperplanes(prefix, layer, points))
+    features = prefix.features(points[usable])
+    on = features @ layer.rows[:, :-1].T + layer.rows[:, -1] > 0
+    states = np.concatenate([on, ~on, features > 0], axis=1)
+    chosen = np.zeros(len(usable), bool)
+    chosen[:count] = True
+    for state in range(states.shape[1]):
+        missing = TWICE - int((states[:, state] & chosen).sum())
+        if missing > 0:
+            chosen[np.flatnonzero(states[:, state] & ~chosen)[:missing]] = True
+    return usable[chosen]
+
+
+def clear_of_hyperplanes(prefix: Prefix, layer: Layer, points: Array) -> NDArray[np.bool_]:
+    """Whether points keep a distance from the hyperplanes of all units, shape (n,)."""
+    clear, features = np.ones(len(points), bool), points
+    last = Dense(layer.rows[:, :-1], layer.rows[:, -1])
+    for dense in [*prefix.layers, last]:
+        levels = dense.levels(features)
+        size = np.linalg.norm(dense.rows, axis=1) * np.linalg.norm(features, axis=1)[:, None]
+        clear &= (np.abs(levels) > CLEARANCE * (size + np.abs(dense.offsets))).all(axis=1)
+        features = np.maximum(levels, 0.0)
+    return clear

@@ -12,11 +12,12 @@ from divulge.reconstruct.deep import last
 from divulge.reconstruct.deep.bends import borne_out
 from divulge.reconstruct.deep.complete import complete
 from divulge.reconstruct.deep.evidence import explained, hits, places
+from divulge.reconstruct.deep.model import DeepModel
 from divulge.reconstruct.deep.orientation import coefficients, independent_points, votes
-from divulge.reconstruct.deep.prefix import Dense, Prefix
+from divulge.reconstruct.deep.prefix import Dense, Mask, Prefix
 from divulge.reconstruct.deep.segments import Segments, segments
-from divulge.reconstruct.deep.sweeps import Sweep, split
-from divulge.reconstruct.deep.units import Candidates, agrees_with, group, joined, merge
+from divulge.reconstruct.deep.sweeps import Sweep, breakpoints, split
+from divulge.reconstruct.deep.units import Candidates, group, merge
 from divulge.reconstruct.layer import Layer
 from divulge.reconstruct.lines import REACH, Lines
 from divulge.reconstruct.probe import Probe
@@ -24,10 +25,11 @@ from divulge.reconstruct.probe import Probe
 Array = NDArray[np.float64]
 
 LINES = 2  # searched at a time
-MOST_SWEEPS = 24
+CHECKS_PER_UNIT, LEAST_CHECKS = 2, 200  # questions that a fit must answer right before it is believed
+MOST_SWEEPS = 40
 SIGN_POINTS = 8
 OVERLAP = 3  # entries two segments must share before they can agree by more than chance
-PLACES = 5  # where a unit's hyperplane is looked for
+FIRST_PLACES, PLACES = 2, 5  # where a unit's hyperplane is looked for
 HIT_SHARE = 0.6  # of the places where a unit's hyperplane must show
 
 
@@ -38,157 +40,205 @@ class DeepFit:
     Attributes:
         prefix: all hidden layers but the last.
         layer: the last hidden layer over the prefix's features, with the outputs solved so far.
-        error: largest relative residual of the answers that the outputs were solved from.
+        error: relative residual of the answers that the outputs were solved from.
+        points: where those answers were given, shape (n, d).
     """
 
     prefix: Prefix
     layer: Layer
     error: float
+    points: Array
 
 
 class DeepSearch:
     """The state of a search through many layers, from one output's answers."""
 
     def __init__(
-        self, probe: Probe, lines: Lines, rng: np.random.Generator, report: Callable[[Prefix, int], None]
+        self, probe: Probe, lines: Lines, report: Callable[[DeepFit], None]
     ) -> None:
         self.probe = probe
         self.lines = lines
-        self.rng = rng
         self.report = report
         self.sweeps: list[Sweep] = []
         self.tolerance = max(1e-9, 100 * probe.noise)
-        self.samples = np.empty((0, probe.input_size))
-        self.answers = np.empty((0, probe.input_size + 1))
+        self.usual = 3 * float(np.linalg.norm(lines.samples(32), axis=1).max())
         self.confirmed: list[Candidates] = []  # of each layer, orientation open
         self.oriented_layers: list[Dense] = []
+        self.best: DeepFit | None = None
 
     def run(self) -> DeepFit | None:
-        """Find all layers, or return None where no network explains the answers."""
-        best = None
+        """Find all layers; return the best fit, or None where not even one layer was found."""
+        self.sweep(*self.new_lines(LINES))
         while len(self.sweeps) < MOST_SWEEPS:
-            self.sweep(LINES)
-            fit = self.layers()
-            if fit is not None and (best is None or fit.error < best.error):
-                best = fit
-            if best is not None and best.error <= 1e3 * self.tolerance:
+            self.layers()
+            if self.best is None or self.best.error > self.enough:
+                self.sweep(*self.new_lines(LINES))
+            elif not self.refuted(self.best):
                 break
-        return best
+        return self.best
 
-    def layers(self) -> DeepFit | None:
+    def refuted(self, fit: DeepFit) -> bool:
+        """Ask in every piece that the fit predicts on more lines; where it is wrong, sweep that line."""
+        model, asked = DeepModel(fit.prefix, fit.layer), 0
+        while asked < CHECKS_PER_UNIT * sum(model.hidden_sizes) + LEAST_CHECKS:
+            origins, directions = self.new_lines(1)
+            points = self.between_kinks(model, origins[0], directions[0])
+            pieces = self.probe.pieces(points)
+            asked += len(points)
+            self.certificate = model.residual(points, pieces, 0)
+            if self.certificate > self.enough:
+                self.best = None
+                self.sweep(origins, directions)
+                return True
+        return False
+
+    def between_kinks(self, model: DeepModel, origin: Array, direction: Array) -> Array:
+        """Return a random point in every piece that the model predicts on a line."""
+        low, high = self.ends()
+        sweep = Sweep(origin, direction, low, high, np.empty(0), np.empty((0, len(origin))))
+        nodes = self.lines.to_s(breakpoints(model.whole(), sweep))
+        share = self.lines.rng.uniform(0.2, 0.8, size=len(nodes) - 1)
+        return sweep.points(self.lines.to_t(nodes[:-1] + share * np.diff(nodes)))
+
+    @property
+    def enough(self) -> float:
+        """Relative residual from which on a fit explains its answers."""
+        return 1e3 * self.tolerance
+
+    def layers(self) -> None:
         """Go through the layers as far as the pool of kinks reaches."""
-        prefix, fit, depth = Prefix(self.probe.input_size), None, 0
+        prefix, depth = Prefix(self.probe.input_size), 0
         while True:
             before = len(self.confirmed[depth]) if depth < len(self.confirmed) else 0
             units = self.find_layer(prefix, depth)
-            self.report(prefix, len(units))
             if not len(units):
-                return fit
+                return
+            fit = self.consider(self.as_last(prefix, units))
             grew = len(units) > before
-            fit = self.as_last(prefix, units)
-            if fit.error <= 1e3 * self.tolerance:
-                return fit
-            if grew and depth:
-                return fit  # more lines first
-            if grew or depth >= len(self.oriented_layers):
+            if fit.error <= self.enough:
+                return
+            if grew:
                 del self.oriented_layers[depth:], self.confirmed[depth + 1 :]
+            if depth >= len(self.oriented_layers):
                 layer = self.oriented(prefix, units)
                 if layer is None:
-                    return fit
+                    return
                 self.oriented_layers.append(layer)
             prefix = prefix.grown(self.oriented_layers[depth])
             depth += 1
 
-    def sweep(self, count: int) -> None:
-        """Search more lines for all their kinks."""
+    def consider(self, fit: DeepFit) -> DeepFit:
+        """Keep a fit if it is the best so far."""
+        if self.best is None or fit.error <= self.best.error:
+            self.best = fit
+        self.report(fit)
+        return fit
+
+    def new_lines(self, count: int) -> tuple[Array, Array]:
+        """Draw lines: origins and directions, shape (count, d)."""
         first = len(self.lines.origins)
         for _ in range(count):
             self.lines.add_line()
-        origins, directions = self.lines.origins[first:, :-1], self.lines.directions[first:, :-1]
-        ends = (0.0, 1.0) if self.lines.domain else (-REACH, REACH)
-        low, high = np.full(count, ends[0]), np.full(count, ends[1])
+        return self.lines.origins[first:, :-1], self.lines.directions[first:, :-1]
+
+    def ends(self) -> tuple[float, float]:
+        """Return the range of t on every line."""
+        return (0.0, 1.0) if self.lines.domain else (-REACH, REACH)
+
+    def sweep(self, origins: Array, directions: Array) -> None:
+        """Search lines for all their kinks."""
+        low, high = (np.full(len(origins), end) for end in self.ends())
         self.sweeps += split(self.probe.kinks(origins, directions, low, high), origins, directions, low, high)
 
     def find_layer(self, prefix: Prefix, depth: int) -> Candidates:
         """Return the units of the layer after the prefix that are known by now."""
         known = self.confirmed[depth] if depth < len(self.confirmed) else None
-        merged = self.candidates(prefix, known)
-        old = np.zeros(len(merged), bool) if known is None else self.same(merged, known)
-        new = merged.take(~old)
-        new = new.take(self.confirm(prefix, new))
-        units = complete(self.probe, prefix, joined(merged.take(old), new), self.lines)
-        fresh = np.arange(len(units)) >= old.sum()
-        fresh[fresh] = self.confirm(prefix, units.take(fresh))
-        fresh[: old.sum()] = True
-        units = units.take(fresh)
+        units, old = self.candidates(prefix, known)
+        keep = old.copy()
+        keep[~old] = self.worth_completing(prefix, units.take(~old))
+        units, old = complete(self.probe, prefix, units.take(keep), self.lines), old[keep]
+        units = units.take(old | self.confirmed_again(prefix, units, ~old))
+        units = self.without_doubles(units)
         self.confirmed[depth : depth + 1] = [units]
         return units
 
-    def same(self, units: Candidates, known: Candidates) -> NDArray[np.bool_]:
-        """Whether each candidate is one of those known."""
-        return agrees_with(units, known, 1e3 * self.tolerance, OVERLAP)
+    def confirmed_again(self, prefix: Prefix, units: Candidates, new: Mask) -> Mask:
+        """Confirm new units at more places, now that more of their rows is known."""
+        out = np.zeros(len(units), bool)
+        out[new] = self.confirm(prefix, units.take(new))
+        return out
 
-    def candidates(self, prefix: Prefix, known: Candidates | None) -> Candidates:
-        """Return the units that agreeing segments of the pool show and that the sweeps bear out."""
-        found, sweep_of = self.unexplained(prefix)
+    def without_doubles(self, units: Candidates) -> Candidates:
+        """Merge units that turn out to be one once their rows are completed."""
+        groups = group(units.segments(), self.tolerance, OVERLAP)
+        return merge(units.segments(), groups)
+
+    def candidates(self, prefix: Prefix, known: Candidates | None) -> tuple[Candidates, Mask]:
+        """Return the units that the pool of kinks shows and the sweeps bear out, and which are known."""
+        found = self.unexplained(prefix)
+        is_known = np.zeros(len(found), bool)
         if known is not None:
             found = found.joined(known.segments())
-            sweep_of = np.concatenate([sweep_of, np.full(len(known), -1)])
+            is_known = np.arange(len(found)) >= len(is_known)
         groups = group(found, self.tolerance, OVERLAP)
-        sweeps_met = [len(set(sweep_of[groups == number])) for number in range(groups.max(initial=-1) + 1)]
-        has_known = np.bincount(groups, weights=sweep_of < 0) > 0 if len(groups) else np.zeros(0, bool)
-        worth = (np.array(sweeps_met, np.intp) > 1) | has_known
-        several = worth[groups]
-        merged = merge(found.take(several), groups[several])
+        merged = merge(found, groups)
+        old = np.bincount(groups, weights=is_known, minlength=len(merged)) > 0
         seen, due = hits(prefix, merged, self.sweeps, self.tolerance)
-        return merged.take((seen >= HIT_SHARE * due) | has_known[worth])
+        keep = old | ((seen >= HIT_SHARE * due) & (seen > 0))
+        return merged.take(keep), old[keep]
 
-    def confirm(self, prefix: Prefix, units: Candidates) -> NDArray[np.bool_]:
+    def worth_completing(self, prefix: Prefix, units: Candidates) -> Mask:
+        """Return which candidates show at places predicted for them, or were met twice and have no such place."""
+        share, asked = self.share(prefix, units, FIRST_PLACES)
+        return np.where(asked > 0, share > 0.5, units.members > 1)
+
+    def confirm(self, prefix: Prefix, units: Candidates) -> Mask:
         """Look for the hyperplanes at random places where they must show."""
-        which, points = places(prefix, units, self.lines, PLACES)
-        good = borne_out(self.probe, prefix, units, which, points)
-        asked = np.bincount(which, minlength=len(units))
-        share = np.bincount(which, weights=good, minlength=len(units)) / np.maximum(asked, 1)
+        share, asked = self.share(prefix, units, PLACES)
         return np.asarray((share >= HIT_SHARE) & (asked > 1))
 
-    def unexplained(self, prefix: Prefix) -> tuple[Segments, NDArray[np.intp]]:
-        """Return what the kinks of no known unit say of the next layer, and the sweep of each."""
+    def share(self, prefix: Prefix, units: Candidates, most: int) -> tuple[Array, Array]:
+        """Return the share of up to so many random places at which a kink was found, and how many there were."""
+        which, points = places(prefix, units, self.lines, most)
+        good = borne_out(self.probe, prefix, units, which, points)
+        asked = np.bincount(which, minlength=len(units))
+        return np.bincount(which, weights=good, minlength=len(units)) / np.maximum(asked, 1), asked
+
+    def unexplained(self, prefix: Prefix) -> Segments:
+        """Return what the kinks of no known unit say of the next layer."""
         points = np.concatenate([s.points(s.t) for s in self.sweeps])
         jumps = np.concatenate([s.jumps for s in self.sweeps])
-        sweep_of = np.repeat(np.arange(len(self.sweeps)), [len(s.t) for s in self.sweeps])
         new = ~explained(prefix, points, self.tolerance)
         found = segments(prefix, points[new], jumps[new])
-        usable = found.determined & (found.residuals <= 1e3 * self.tolerance)
-        return found.take(usable), sweep_of[new][usable]
+        return found.take(found.determined & (found.residuals <= 1e3 * self.tolerance))
 
     def oriented(self, prefix: Prefix, units: Candidates) -> Dense | None:
-        """Turn the units the right way, from coefficients at a few points."""
+        """Turn the units the right way, or return None where they do not explain the gradient anywhere."""
         points = independent_points(prefix, units, self.lines.samples(64 * SIGN_POINTS), SIGN_POINTS)
         if not len(points):
             return None
         pieces = self.probe.pieces(points)
-        gamma, _ = coefficients(prefix, units, points, pieces[:, :-1])
-        zero = 1e-6 * np.abs(gamma).max()
-        turned, _ = votes(prefix, units, points, gamma, zero)
+        gamma, residual = coefficients(prefix, units, points, pieces[:, :-1])
+        usable = residual <= self.enough
+        if not usable.any():
+            return None
+        points, gamma = points[usable], gamma[usable]
+        turned, _ = votes(prefix, units, points, gamma, zero=1e-6 * float(np.abs(gamma).max()))
         sign = np.where(turned, -1.0, 1.0)
         return Dense(units.rows * sign[:, None], units.offsets * sign)
-
-    def sampled(self, count: int) -> tuple[Array, Array]:
-        """Return pieces at so many random points, asking only for those not asked before."""
-        if count > len(self.samples):
-            more = self.lines.samples(count - len(self.samples))
-            pieces = self.probe.pieces(more)
-            self.samples = np.concatenate([self.samples, more])
-            self.answers = np.concatenate([self.answers, pieces])
-        return self.samples[:count], self.answers[:count]
 
     def as_last(self, prefix: Prefix, units: Candidates) -> DeepFit:
         """Fit an output on the units as if theirs were the last hidden layer."""
         layer = last.as_layer(units)
+        points, pieces = self.probe.answered()
+        order = np.random.default_rng(0).permutation(len(points))
+        order = order[np.argsort(np.linalg.norm(points[order], axis=1) > self.usual, kind="stable")]
+        chosen = order[last.telling_points(prefix, layer, points[order], self.needed(prefix, units))]
+        matrix = last.equations(prefix, layer, points[chosen], with_slope=True)
+        solution, error = last.solve(matrix, last.answers(points[chosen], pieces[chosen]))
+        return DeepFit(prefix, last.with_output(layer, solution, with_slope=True), error, points[chosen])
+
+    def needed(self, prefix: Prefix, units: Candidates) -> int:
+        """Return how many answers determine an output on these units."""
         unknowns = len(units) + prefix.width + 1
-        points, pieces = self.sampled(
-            4 + 2 * unknowns // max(1, min(prefix.width, self.probe.input_size) // 3)
-        )
-        matrix = last.equations(prefix, layer, points, with_slope=True)
-        solution, error = last.solve(matrix, last.answers(points, pieces))
-        return DeepFit(prefix, last.with_output(layer, solution, with_slope=True), error)
+        return 8 + 3 * unknowns // max(1, min(prefix.width, self.probe.input_size) // 3)

@@ -32,6 +32,7 @@ class Segments:
         offsets: c b_j, shape (m,).
         residuals: part of each jump that no row explains, relative, shape (m,).
         determined: whether the row is the only one that explains the jump, shape (m,).
+        points: the kinks, shape (m, d).
     """
 
     rows: Array
@@ -39,6 +40,7 @@ class Segments:
     offsets: Array
     residuals: Array
     determined: Mask
+    points: Array
 
     def __len__(self) -> int:
         return len(self.offsets)
@@ -51,6 +53,7 @@ class Segments:
             self.offsets[which],
             self.residuals[which],
             self.determined[which],
+            self.points[which],
         )
 
     def joined(self, more: Segments) -> Segments:
@@ -61,6 +64,7 @@ class Segments:
             np.concatenate([self.offsets, more.offsets]),
             np.concatenate([self.residuals, more.residuals]),
             np.concatenate([self.determined, more.determined]),
+            np.concatenate([self.points, more.points]),
         )
 
 
@@ -78,7 +82,7 @@ def segments(prefix: Prefix, points: Array, jumps: Array) -> Segments:
     else:
         rows, residuals, determined = masked_rows(prefix, points, jumps, masks)
     offsets = -np.einsum("mp,mp->m", rows, prefix.features(points))
-    return Segments(rows, masks, offsets, residuals, determined)
+    return Segments(rows, masks, offsets, residuals, determined, points)
 
 
 def masked_rows(prefix: Prefix, points: Array, jumps: Array, masks: Mask) -> tuple[Array, Array, Mask]:

@@ -25,24 +25,32 @@ class Candidates:
         known: which entries have been seen, shape (c, p).
         offsets: shape (c,).
         members: how many segments each was merged from, shape (c,).
+        points: a kink of each, shape (c, d).
     """
 
     rows: Array
     known: Mask
     offsets: Array
     members: Index
+    points: Array
 
     def __len__(self) -> int:
         return len(self.offsets)
 
     def take(self, which: Index | Mask) -> Candidates:
         """Return some of them."""
-        return Candidates(self.rows[which], self.known[which], self.offsets[which], self.members[which])
+        return Candidates(
+            self.rows[which],
+            self.known[which],
+            self.offsets[which],
+            self.members[which],
+            self.points[which],
+        )
 
     def segments(self) -> Segments:
         """Return the candidates as segments, to be matched with others."""
         n = len(self)
-        return Segments(self.rows, self.known, self.offsets, np.zeros(n), np.ones(n, bool))
+        return Segments(self.rows, self.known, self.offsets, np.zeros(n), np.ones(n, bool), self.points)
 
     def gradients(self, prefix: Prefix, points: Array) -> Array:
         """Return the gradient of candidate n's pre-activation at point n, shape (n, d)."""
@@ -79,19 +87,19 @@ def group(segments: Segments, tolerance: float, overlap: int) -> Index:
 
 def merge(segments: Segments, groups: Index) -> Candidates:
     """Merge every group into one candidate."""
-    merged = [merge_one(segments.take(groups == number)) for number in np.unique(groups)]
-    if not merged:
-        width = segments.rows.shape[1]
-        return Candidates(np.empty((0, width)), np.empty((0, width), bool), np.empty(0), np.empty(0, np.intp))
+    numbers, members = np.unique(groups, return_counts=True)
+    merged = [merge_one(segments.take(groups == number)) for number in numbers]
+    width, size = segments.rows.shape[1], segments.points.shape[1]
     return Candidates(
-        np.array([row for row, _, _, _ in merged]),
-        np.array([known for _, known, _, _ in merged]),
+        np.array([row for row, _, _, _ in merged]).reshape(-1, width),
+        np.array([known for _, known, _, _ in merged], bool).reshape(-1, width),
         np.array([offset for _, _, offset, _ in merged]),
-        np.array([members for _, _, _, members in merged], np.intp),
+        members,
+        np.array([point for _, _, _, point in merged]).reshape(-1, size),
     )
 
 
-def merge_one(segments: Segments) -> tuple[Array, Mask, float, int]:
+def merge_one(segments: Segments) -> tuple[Array, Mask, float, Array]:
     """Scale segments to one another and average them, the clearest first."""
     sizes = np.linalg.norm(segments.rows, axis=1)
     order = np.lexsort((-sizes, -segments.masks.sum(axis=1)))
@@ -114,7 +122,7 @@ def merge_one(segments: Segments) -> tuple[Array, Mask, float, int]:
     known = weight > 0
     row = np.divide(total, weight, out=np.zeros_like(total), where=known)
     size = np.linalg.norm(row)
-    return row / size, known, float(offset / offset_weight / size), len(segments)
+    return row / size, known, float(offset / offset_weight / size), segments.points[order[0]]
 
 
 def agrees_with(new: Candidates, old: Candidates, tolerance: float, overlap: int) -> Mask:
@@ -133,4 +141,5 @@ def joined(old: Candidates, new: Candidates) -> Candidates:
         np.concatenate([old.known, new.known]),
         np.concatenate([old.offsets, new.offsets]),
         np.concatenate([old.members, new.members]),
+        np.concatenate([old.points, new.points]),
     )
