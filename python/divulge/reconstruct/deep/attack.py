@@ -81,7 +81,12 @@ class DeepAttack:
             done.append(output)
             worst = max(worst, error)
         certificate = max(worst, self.certify(DeepModel(fit.prefix, layer), done))
-        return self.result(DeepFit(fit.prefix, layer, fit.error, fit.points), done, certificate, certificate <= self.tolerance)
+        return self.result(
+            DeepFit(fit.prefix, layer, fit.error, fit.points),
+            done,
+            certificate,
+            certificate <= self.tolerance,
+        )
 
     def certify(self, model: DeepModel, outputs: list[int]) -> float:
         """Ask fresh points about every output and return the largest relative residual."""
@@ -104,5 +109,10 @@ class DeepAttack:
         orientation = orient(fit.layer, self.tolerance)
         model = DeepModel(fit.prefix, orientation.layer)
         return DeepResult(
-            model, outputs, certificate, solved, orientation.slope, orientation.decided and not orientation.slope
+            model,
+            outputs,
+            certificate,
+            solved,
+            orientation.slope,
+            orientation.decided and not orientation.slope,
         )

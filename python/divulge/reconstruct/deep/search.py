@@ -17,7 +17,7 @@ from divulge.reconstruct.deep.orientation import coefficients, independent_point
 from divulge.reconstruct.deep.prefix import Dense, Mask, Prefix
 from divulge.reconstruct.deep.segments import Segments, segments
 from divulge.reconstruct.deep.sweeps import Sweep, breakpoints, split
-from divulge.reconstruct.deep.units import Candidates, group, merge
+from divulge.reconstruct.deep.units import Candidates, group, joined, merge
 from divulge.reconstruct.layer import Layer
 from divulge.reconstruct.lines import REACH, Lines
 from divulge.reconstruct.probe import Probe
@@ -53,9 +53,7 @@ class DeepFit:
 class DeepSearch:
     """The state of a search through many layers, from one output's answers."""
 
-    def __init__(
-        self, probe: Probe, lines: Lines, report: Callable[[DeepFit], None]
-    ) -> None:
+    def __init__(self, probe: Probe, lines: Lines, report: Callable[[DeepFit], None]) -> None:
         self.probe = probe
         self.lines = lines
         self.report = report
@@ -73,9 +71,24 @@ class DeepSearch:
             self.layers()
             if self.best is None or self.best.error > self.enough:
                 self.sweep(*self.new_lines(LINES))
-            elif not self.refuted(self.best):
+            elif not self.leftovers(self.best) and not self.refuted(self.best):
                 break
         return self.best
+
+    def leftovers(self, fit: DeepFit) -> bool:
+        """Add units of the last hidden layer that only single kinks have shown; return whether there are any."""
+        depth = len(fit.prefix.layers)
+        single = self.unexplained(DeepModel(fit.prefix, fit.layer).whole(), fit.prefix)
+        units = complete(self.probe, fit.prefix, merge(single, np.arange(len(single))), self.lines)
+        units = self.without_doubles(units.take(self.confirm(fit.prefix, units)))
+        if not len(units):
+            return False
+        grown = joined(self.confirmed[depth], units)
+        better = self.as_last(fit.prefix, grown)
+        if better.error > self.enough:
+            return False
+        self.confirmed[depth], self.best = grown, better
+        return True
 
     def refuted(self, fit: DeepFit) -> bool:
         """Ask in every piece that the fit predicts on more lines; where it is wrong, sweep that line."""
@@ -175,7 +188,7 @@ class DeepSearch:
 
     def candidates(self, prefix: Prefix, known: Candidates | None) -> tuple[Candidates, Mask]:
         """Return the units that the pool of kinks shows and the sweeps bear out, and which are known."""
-        found = self.unexplained(prefix)
+        found = self.unexplained(prefix, prefix)
         is_known = np.zeros(len(found), bool)
         if known is not None:
             found = found.joined(known.segments())
@@ -184,7 +197,7 @@ class DeepSearch:
         merged = merge(found, groups)
         old = np.bincount(groups, weights=is_known, minlength=len(merged)) > 0
         seen, due = hits(prefix, merged, self.sweeps, self.tolerance)
-        keep = old | ((seen >= HIT_SHARE * due) & (seen > 0))
+        keep = (seen >= HIT_SHARE * due) & (old | (seen > 0))
         return merged.take(keep), old[keep]
 
     def worth_completing(self, prefix: Prefix, units: Candidates) -> Mask:
@@ -204,11 +217,11 @@ class DeepSearch:
         asked = np.bincount(which, minlength=len(units))
         return np.bincount(which, weights=good, minlength=len(units)) / np.maximum(asked, 1), asked
 
-    def unexplained(self, prefix: Prefix) -> Segments:
-        """Return what the kinks of no known unit say of the next layer."""
+    def unexplained(self, known: Prefix, prefix: Prefix) -> Segments:
+        """Return what the kinks of no known unit say of the layer after the prefix."""
         points = np.concatenate([s.points(s.t) for s in self.sweeps])
         jumps = np.concatenate([s.jumps for s in self.sweeps])
-        new = ~explained(prefix, points, self.tolerance)
+        new = ~explained(known, points, self.tolerance)
         found = segments(prefix, points[new], jumps[new])
         return found.take(found.determined & (found.residuals <= 1e3 * self.tolerance))
 
