@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from divulge.errors import NotPiecewiseLinear
 from divulge.oracles import Oracle
 from divulge.reconstruct.certified import certified_search
 from divulge.reconstruct.deep.attack import DeepAttack, DeepResult
@@ -18,6 +17,7 @@ from divulge.reconstruct.fit import Fit
 from divulge.reconstruct.gradients import GradientSearch
 from divulge.reconstruct.layer import Layer
 from divulge.reconstruct.lines import Lines
+from divulge.reconstruct.noise import measure_noise
 from divulge.reconstruct.offsets import Brackets, bisect
 from divulge.reconstruct.outputs import output_weights_and_base, probe_points
 from divulge.reconstruct.polish import polish
@@ -30,7 +30,6 @@ from divulge.reconstruct.units import Units
 
 Array = NDArray[np.float64]
 
-NEARBY = 1e-5  # relative distance of two queries that almost surely share a piece
 SAME_DIRECTION = 1e-9  # 1 - |cosine| of two rows below which they are taken for one unit's
 
 
@@ -56,7 +55,8 @@ def reconstruct(
 
     Raises:
         TypeError: `oracle` is not an oracle.
-        NotPiecewiseLinear: the gradient changes between inputs that lie next to each other.
+        NotPiecewiseLinear: the gradient changes between inputs that lie next to each other, or the answers
+            are too noisy.
 
     Source:
         After S. Milli, L. Schmidt, A. D. Dragan, M. Hardt, "Model Reconstruction from Model Explanations",
@@ -172,7 +172,7 @@ class Attack:
     def first_output(self) -> bool:
         """Find the hidden units behind the oracle's own output; return whether everything is explained."""
         transcript = self.open_transcript(self.oracle.output)
-        self.check_piecewise_linear(transcript)
+        self.notes += filter(None, [measure_noise(transcript, self.lines)])
         found = self.search(transcript, self.lines)
         self.layer = Layer.from_fit(found.fit)
         if found.solved and transcript.noise > 1e-12 and self.oracle.has_values:
@@ -205,33 +205,10 @@ class Attack:
     def open_transcript(self, output: int) -> Transcript:
         """Start the record of one output's answers."""
         transcript = Transcript(self.oracle, output)
+        if self.transcripts:
+            transcript.noise = self.transcripts[0].noise
         self.transcripts.append(transcript)
         return transcript
-
-    def check_piecewise_linear(self, transcript: Transcript) -> None:
-        """Raise NotPiecewiseLinear when the gradient changes at every one of three small steps."""
-        start, direction = self.lines.samples(1), self.lines.samples(1)
-        step = NEARBY * (direction - start)
-        rows = transcript.ask(np.concatenate([start, start + step]))
-        changes = [self.change(transcript, rows[0], rows[1])]
-        if min(changes) <= 0:
-            return
-        more = transcript.ask(np.concatenate([start, start + 2 * step, start + 3 * step]))
-        again = float(np.linalg.norm((transcript.pieces[more[0]] - transcript.pieces[rows[0]])[:-1]))
-        if again > 0:
-            self.notes.append(f"the same input had two answers: gradients differ by {again:.2g}")
-        changes += [self.change(transcript, rows[1], more[1]), self.change(transcript, more[1], more[2])]
-        if min(changes) > 0:
-            raise NotPiecewiseLinear(
-                f"the gradient changes by {max(changes):.2g} of its size between inputs only "
-                f"{np.linalg.norm(step):.2g} apart: not a ReLU network's, or smoothed, or noisy"
-            )
-
-    def change(self, transcript: Transcript, a: int, b: int) -> float:
-        """Relative change of the gradient between two answers, 0 where it is rounding."""
-        gap = float(np.linalg.norm((transcript.pieces[a] - transcript.pieces[b])[:-1]))
-        relative = gap / max(transcript.scale, 1e-300)
-        return relative if relative > max(1e-12, 60 * transcript.noise) else 0.0
 
     def search(self, transcript: Transcript, lines: Lines) -> Found:
         """Search by decoding, then, where its assumptions do not hold, kink by kink."""

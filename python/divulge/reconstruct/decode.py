@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from divulge.reconstruct.lines import Edges, Lines
+from divulge.reconstruct.states import settle_states, shifts
 from divulge.reconstruct.transcript import Transcript
 from divulge.reconstruct.units import Units
 
@@ -30,7 +31,9 @@ Index = NDArray[np.intp]
 SPARE_ANSWERS = 4  # answers beyond the dimension of the span before the span test is believed
 CLOSE = 0.16  # a matched filter's standard deviation below which it is trusted
 SIGMAS = 3.0
-ROUNDING_ADDS_UP = 8.0  # a new direction must exceed a jump's rounding by this much: projections gather it
+BLUR = 2.0  # error of an affine piece at a point, in noise x largest gradient x distance from the origin
+ROUNDING_ADDS_UP = 8.0  # what projections and solutions gather of it
+WIDEST_SPAN = 0.1  # the span test tells nothing beyond: one wrong state of many costs little more
 
 
 @dataclass
@@ -52,6 +55,8 @@ class Residual:
         self.units = Units.none(transcript.points.shape[1] - 1)
         self.pieces = transcript.pieces.copy()
         self.tolerance = jump_tolerance(transcript)
+        self.reach = np.linalg.norm(self.points, axis=1)
+        self.rounding = transcript.noise * transcript.scale
         self.refresh()
 
     def refresh(self) -> None:
@@ -65,6 +70,17 @@ class Residual:
         self.units = self.units.join(jumps, sides)
         self.pieces -= new.pieces(self.points)
         self.refresh()
+
+    def blur(self, found: Candidates) -> Array:
+        """Error with which candidates' hyperplanes predict a level at every point, shape (c, n).
+
+        0 at the two ends of a candidate's own edge: their states need no prediction.
+        """
+        left, right = self.edges.left[found.edge], self.edges.right[found.edge]
+        blur = BLUR * self.rounding * ((self.reach[left] + self.reach[right])[:, None] + self.reach)
+        own = np.arange(len(blur))
+        blur[own, left] = blur[own, right] = 0.0
+        return np.asarray(blur)
 
     def live(self) -> Index:
         """Edges of lines on which something unexplained switches."""
@@ -115,42 +131,55 @@ class Span:
         """Dimension of the span of gradient differences."""
         return len(self.rows)
 
-    def column_space(self, transcript: Transcript) -> Array:
-        """Orthonormal basis of the columns of [1, gradients], shape (n, rank + 1)."""
+    def complement(self, transcript: Transcript) -> Array:
+        """Orthonormal basis of what is orthogonal to the columns of [1, gradients], shape (n, n - rank - 1)."""
         gradients = transcript.pieces[:, :-1]
         coordinates = (gradients - gradients[0]) @ self.rows.T
-        return np.asarray(np.linalg.qr(np.column_stack([np.ones(len(gradients)), coordinates]))[0])
+        columns = np.column_stack([np.ones(len(gradients)), coordinates])
+        return np.asarray(np.linalg.qr(columns, mode="complete")[0][:, columns.shape[1] :])
 
 
-def span_test(residual: Residual, basis: Array, rank: int) -> bool:
+def span_test(residual: Residual, complement: Array, most: int, seen: set[bytes]) -> bool:
     """Accept every candidate whose predicted states lie in the column space; repeat on what is left.
 
+    Args:
+        residual: what is to be explained.
+        complement: orthonormal basis of what is orthogonal to the columns of [1, gradients].
+        most: units there may be in all, by the dimension of the span.
+        seen: states of the units accepted so far; taken on.
+
     Returns:
-        False when more units passed than the span has dimensions: it was not yet complete.
+        False when more units passed than that: the span was not yet complete.
     """
-    seen: set[bytes] = set()
-    before = len(residual.units)
     while True:
         found = residual.candidates()
-        states = Units(found.jumps, found.sides).states(residual.points).T
-        off = np.linalg.norm(states - (states @ basis) @ basis.T, axis=1)
+        levels = (found.jumps @ residual.points.T) * found.sides[:, None]
+        allowed = span_tolerance(residual, found)
+        states, off = settle_states(levels, residual.blur(found), complement, allowed)
+        shift = shifts(levels, states)
+        found.jumps[:, -1] += found.sides * np.nan_to_num(shift)
         chosen = []
-        for number in np.flatnonzero(off < span_tolerance(residual)):
-            pattern = states[number].astype(bool)
+        for number in np.flatnonzero((off < allowed) & np.isfinite(shift)):
+            pattern = states[number]
             if pattern.tobytes() in seen or pattern.all() or not pattern.any():
                 continue
             seen.update((pattern.tobytes(), (~pattern).tobytes()))
             chosen.append(number)
         if not chosen:
-            return len(residual.units) - before <= rank
+            return len(residual.units) <= most
         residual.accept(found.jumps[chosen], found.sides[chosen])
-        if len(residual.units) - before > rank:
+        if len(residual.units) > most:
             return False
 
 
-def span_tolerance(residual: Residual) -> float:
-    """Distance from the column space below which a 0/1 vector counts as inside."""
-    return 1e-6 if residual.tolerance < 1e-8 * max(1.0, np.abs(residual.pieces).max()) else 1e-2
+def span_tolerance(residual: Residual, found: Candidates) -> Array:
+    """Distance from the column space below which a candidate's states count as inside, shape (c,).
+
+    A unit's states are the answers' coordinates along a direction of length 1 / |D| at least: the rounding of
+    n answers moves them by sqrt(n) rounding / |D|.
+    """
+    rounding = residual.rounding * np.sqrt(len(residual.points)) / found.norms
+    return np.asarray(np.clip(ROUNDING_ADDS_UP * rounding, 1e-6, WIDEST_SPAN))
 
 
 @dataclass

@@ -144,35 +144,43 @@ class Search:
         edges = self.lines.edges()
         self.span.update(self.transcript)
         spare = self.span.fresh - self.span.rank - (len(self.lines.origins) - 1)
-        self.exact = False
+        self.exact, self.certified = False, 0
         if spare >= SPARE_ANSWERS and self.span.rank < self.transcript.oracle.input_size:
-            residual = self.unexplained(edges)
-            basis = self.span.column_space(self.transcript)
-            if span_test(residual, basis, self.span.rank) and 3 * len(residual.units) >= self.span.rank:
+            residual = Residual(self.transcript, edges)
+            complement = self.span.complement(self.transcript)
+            if self.spanned(residual, complement) and 3 * len(residual.units) >= self.span.rank:
                 self.exact = True
                 self.consider(residual.units, settled=not len(residual.live()))
                 return residual
-        residual = self.unexplained(edges)
+        residual = Residual(self.transcript, edges)
+        self.accept_narrow(residual)
         own = residual.live()
         dimension = effective_dimension(residual.jumps[own[edges.line[own] == 0], :-1])
         matched_filter(residual, self.lines, dimension)
         self.consider(residual.units)
         return residual
 
-    def unexplained(self, edges: Edges) -> Residual:
-        """Return the answers less the units held by narrow edges, one by one: two may hold the same."""
-        residual = Residual(self.transcript, edges)
-        self.certified = 0
+    def spanned(self, residual: Residual, complement: Array) -> bool:
+        """Accept what the span test passes, then what narrow edges hold, until nothing is left to accept."""
+        seen: set[bytes] = set()
+        while span_test(residual, complement, self.span.rank + self.certified, seen):
+            if not self.accept_narrow(residual):
+                return True
+        return False
+
+    def accept_narrow(self, residual: Residual) -> bool:
+        """Accept the units held by narrow edges, one by one: two may hold the same. Say whether any was."""
+        edges = residual.edges
+        before = self.certified
         waiting = (edges.high - edges.low <= self.narrow) & (np.arange(len(edges)) < edges.on_line)
         while True:
             found = residual.candidates()
             first = np.flatnonzero(waiting[found.edge])[:1]
             if not len(first):
-                break
+                return self.certified > before
             residual.accept(found.jumps[first], found.sides[first])
             waiting[found.edge[first]] = False
             self.certified += 1
-        return residual
 
     def consider(self, units: Units, settled: bool = False) -> None:
         """Take these units as the latest guess, and refit them once they may explain everything."""
