@@ -34,7 +34,7 @@ def test_rank_counts_the_units_once_all_have_switched():
 def test_accepted_jumps_are_single_units():
     network, transcript, lines, span = walked(50, 12, 24)
     residual = Residual(transcript, lines.edges())
-    complete = span_test(residual, span.column_space(transcript), span.rank)
+    complete = span_test(residual, span.complement(transcript), span.rank, set())
     assert complete
     weight = (network[0].weight * network[2].weight.T).detach().numpy()
     found = residual.units.jumps[:, :-1]
@@ -48,6 +48,6 @@ def test_accepted_jumps_are_single_units():
 def test_nothing_is_left_when_every_unit_is_alone_on_some_edge():
     _, transcript, lines, span = walked(60, 6, 200)
     residual = Residual(transcript, lines.edges())
-    assert span_test(residual, span.column_space(transcript), span.rank)
+    assert span_test(residual, span.complement(transcript), span.rank, set())
     assert len(residual.units) == 6
     assert not len(residual.live())

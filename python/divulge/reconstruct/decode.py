@@ -132,7 +132,7 @@ class Span:
         return len(self.rows)
 
     def complement(self, transcript: Transcript) -> Array:
-        """Orthonormal basis of what is orthogonal to the columns of [1, gradients], shape (n, n - rank - 1)."""
+        """Orthonormal basis of what is orthogonal to [1, gradients], shape (n, n - rank - 1)."""
         gradients = transcript.pieces[:, :-1]
         coordinates = (gradients - gradients[0]) @ self.rows.T
         columns = np.column_stack([np.ones(len(gradients)), coordinates])

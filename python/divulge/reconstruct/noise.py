@@ -15,7 +15,9 @@ NEARBY = 1e-4  # relative distance of two queries that most likely share a piece
 LADDER = (0.0, 0.01, 0.1)  # further points in units of that distance; 0 repeats the first one
 PLACES = 2  # a curved function is curved wherever one looks
 TOO_NOISY = 1e-4  # floor above which units can not be told from noise
-GUARD = 8.0  # a measured floor is no guess: tolerances, made for a rounding of `noise`, may sit this much nearer
+GUARD = (
+    8.0  # a measured floor is no guess: tolerances, made for a rounding of `noise`, may sit this much nearer
+)
 
 
 def measure_noise(transcript: Transcript, lines: Lines) -> str:

@@ -42,6 +42,17 @@ def worst_error(layer: Layer, transcripts: list[Transcript]) -> float:
     return worst
 
 
+def slope_error(layer: Layer, transcripts: list[Transcript]) -> float:
+    """Largest error of a gradient at the answers that lie clear of every kink, relative to the largest."""
+    worst = 0.0
+    for output, transcript in enumerate(transcripts):
+        _, answers = clear_states(layer, transcript)
+        found = layer.pieces(transcript.points[answers], output)
+        error = np.linalg.norm((found - transcript.pieces[answers])[:, :-1], axis=1).max(initial=0.0)
+        worst = max(worst, float(error) / max(transcript.scale, 1e-300))
+    return worst
+
+
 def clear_states(layer: Layer, transcript: Transcript) -> tuple[Array, NDArray[np.intp]]:
     """States at the answers that lie clear of every kink, and which answers these are."""
     levels = transcript.points @ layer.rows.T

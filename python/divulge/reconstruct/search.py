@@ -153,7 +153,7 @@ class Search:
                 self.consider(residual.units, settled=not len(residual.live()))
                 return residual
         residual = Residual(self.transcript, edges)
-        self.accept_narrow(residual)
+        self.accept_narrow(residual, self.narrow_edges(edges))
         own = residual.live()
         dimension = effective_dimension(residual.jumps[own[edges.line[own] == 0], :-1])
         matched_filter(residual, self.lines, dimension)
@@ -163,16 +163,19 @@ class Search:
     def spanned(self, residual: Residual, complement: Array) -> bool:
         """Accept what the span test passes, then what narrow edges hold, until nothing is left to accept."""
         seen: set[bytes] = set()
+        waiting = self.narrow_edges(residual.edges)
         while span_test(residual, complement, self.span.rank + self.certified, seen):
-            if not self.accept_narrow(residual):
+            if not self.accept_narrow(residual, waiting):
                 return True
         return False
 
-    def accept_narrow(self, residual: Residual) -> bool:
-        """Accept the units held by narrow edges, one by one: two may hold the same. Say whether any was."""
-        edges = residual.edges
+    def narrow_edges(self, edges: Edges) -> NDArray[np.bool_]:
+        """Which edges are so narrow that a jump over them is taken for one unit's."""
+        return (edges.high - edges.low <= self.narrow) & (np.arange(len(edges)) < edges.on_line)
+
+    def accept_narrow(self, residual: Residual, waiting: NDArray[np.bool_]) -> bool:
+        """Accept the units held by waiting edges, one by one: two may hold the same. Say whether any was."""
         before = self.certified
-        waiting = (edges.high - edges.low <= self.narrow) & (np.arange(len(edges)) < edges.on_line)
         while True:
             found = residual.candidates()
             first = np.flatnonzero(waiting[found.edge])[:1]

@@ -1,0 +1,60 @@
+"""The noise floor: what is measured, what is borne, what is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from divulge import CallableOracle, GradientOracle, NotPiecewiseLinear, Victim, compare, reconstruct
+
+
+def noisy(victim: Victim, level: float, fixed: bool) -> CallableOracle:
+    """Add noise of this size, relative to a gradient of 1, to every answer; fixed: the same for one input."""
+    rng = np.random.default_rng(0)
+
+    def answer(points, output):
+        values, gradients = victim.values_and_gradients(points, output)
+        noise = np.stack([own(point).normal(size=1 + points.shape[1]) for point in points])
+        return values + level * noise[:, 0], gradients + level * noise[:, 1:] / points.shape[1] ** 0.5
+
+    def own(point):
+        return np.random.default_rng(np.frombuffer(point.tobytes(), np.uint32)) if fixed else rng
+
+    return CallableOracle(answer, victim.input_size, victim.output_size)
+
+
+@pytest.mark.parametrize("fixed", [False, True])
+@pytest.mark.parametrize("sizes", [(100, 30, 1), (200, 40, 3), (20, 10, 1)])
+@pytest.mark.parametrize("level", [1e-10, 1e-7])
+def test_mild_noise_is_borne(make_victim, sizes, fixed, level):
+    victim = make_victim(*sizes, seed=1)
+    result = reconstruct(noisy(victim, level, fixed))
+    found = compare(result, victim)
+    assert result.complete, result.notes
+    assert result.hidden_units == sizes[1]
+    assert found.max_output_error < 1e3 * level * found.output_range
+    measured = [note for note in result.notes if "inside one linear piece" in note]
+    assert len(measured) == 1
+    assert ("same input" in measured[0]) != fixed
+
+
+@pytest.mark.parametrize("fixed", [False, True])
+def test_too_much_noise_is_refused_with_the_floor(make_victim, fixed):
+    with pytest.raises(NotPiecewiseLinear, match=r"too noisy: .* differ by 0\.0\d+ of the gradient's size"):
+        reconstruct(noisy(make_victim(50, 10), 0.03, fixed))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("activation", [nn.GELU, nn.Tanh, nn.Softplus])
+def test_a_smooth_function_is_refused(dtype, activation):
+    torch.manual_seed(0)
+    smooth = nn.Sequential(nn.Linear(20, 10), activation(), nn.Linear(10, 3)).to(dtype)
+    with pytest.raises(NotPiecewiseLinear, match="or smoothed"):
+        reconstruct(GradientOracle(Victim(smooth, input_shape=(20,))))
+
+
+def test_rounding_costs_two_queries(make_victim):
+    oracle = GradientOracle(make_victim(30, 5), budget=2)
+    assert "hidden units" in reconstruct(oracle).notes[0]
