@@ -31,9 +31,7 @@ from divulge.reconstruct.units import Units
 Array = NDArray[np.float64]
 
 SAME_DIRECTION = 1e-9  # 1 - |cosine| of two rows below which they are taken for one unit's
-ROUNDING_OF_ROWS = (
-    20.0  # rows that one output hardly shows are blunt: others leave so much more
-)
+ROUNDING_OF_ROWS = 20.0  # rows that one output hardly shows are blunt: others leave so much more
 
 
 def reconstruct(
@@ -112,6 +110,7 @@ class Attack:
         def probe(output: int) -> GradientProbe:
             if output not in transcripts:
                 transcripts[output] = Transcript(self.oracle, output)
+                transcripts[output].noise = self.transcripts[0].noise
             return GradientProbe(transcripts[output])
 
         def report(model: DeepModel) -> None:
@@ -142,7 +141,7 @@ class Attack:
         model = DeepModel(found.model.prefix, Layer(layer.rows, weights, base))
         ledger = self.oracle.ledger
         kinds = {kind: n - self.kinds_before.get(kind, 0) for kind, n in ledger.by_kind.items()}
-        if not found.solved and not self.notes:
+        if not found.solved and not any(note.startswith("stopped") for note in self.notes):
             self.notes.append("fresh answers are not explained by the layers that were found")
         return Reconstruction(
             module=model.module(self.oracle.dtype, found.slope),
