@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         OracleError,
         UnsupportedModel,
     )
+    from divulge.influence import Influence
     from divulge.oracles import (
         CallableOracle,
         GradientOracle,
@@ -41,6 +42,7 @@ _LAZY = {
     "Comparison": "divulge.compare",
     "DivulgeError": "divulge.errors",
     "GradientOracle": "divulge.oracles",
+    "Influence": "divulge.influence",
     "InputTimesGradientOracle": "divulge.oracles",
     "JacobianOracle": "divulge.oracles",
     "Ledger": "divulge.oracles",
@@ -64,6 +66,7 @@ __all__ = [
     "Comparison",
     "DivulgeError",
     "GradientOracle",
+    "Influence",
     "InputTimesGradientOracle",
     "JacobianOracle",
     "Ledger",

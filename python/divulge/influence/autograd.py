@@ -1,0 +1,176 @@
+"""Any torch module, by double backward passes over batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from divulge.influence.losses import Loss, LossFunction
+from divulge.influence.operators import Array, CurvatureName, blocks
+from divulge.influence.samples import Samples
+
+__all__ = ["AutogradOperator"]
+
+
+class AutogradOperator:
+    """The operator of any module; see `Operator`.
+
+    Each batch builds its graph once for all vectors. J v is the derivative of J' u by u applied to v, so that
+    nothing but double backward is asked of the module's operations; attention runs on torch's plain
+    implementation, the only one that has a second derivative.
+
+    Args:
+        module: run with `torch.func.functional_call`.
+        parameters: those in question, by name.
+        loss: of the samples.
+        samples: the training data.
+        batch_size: samples in memory at a time.
+    """
+
+    path = "torch"
+
+    def __init__(
+        self,
+        module: nn.Module,
+        parameters: Mapping[str, Tensor],
+        loss: Loss,
+        samples: Samples,
+        batch_size: int = 256,
+    ) -> None:
+        self.module, self.loss, self.samples, self.batch_size = module, loss, samples, batch_size
+        self.names = list(parameters)
+        self.tensors = [p.detach().clone().requires_grad_() for p in parameters.values()]
+        self.torch_dtype, self.device = self.tensors[0].dtype, self.tensors[0].device
+        self.dtype = np.dtype(np.float32 if self.torch_dtype == torch.float32 else np.float64)
+        self.parameters, self.rows = sum(t.numel() for t in self.tensors), len(samples)
+
+    def products(self, kind: CurvatureName, vectors: Array) -> Array:
+        """Return C v (m, P) for vectors (m, P)."""
+        add = self._hessian_products if kind == "hessian" else self._gauss_newton_products
+        total = torch.zeros(vectors.shape, dtype=torch.float64)
+        directions = self._directions(vectors)
+        for inputs, targets in self._batches(self.samples):
+            total += add(inputs, targets, directions)
+        return (total / max(self.rows, 1)).numpy().astype(self.dtype)
+
+    def scores(self, vectors: Array) -> Array:
+        """Return grad L(z_i) . v_j (m, n) for vectors (m, P): the derivative of L along v."""
+        directions = self._directions(vectors)
+        parts = [np.zeros((len(vectors), 0), self.dtype)]
+        for inputs, targets in self._batches(self.samples):
+            losses = self.loss.function(self._outputs(inputs), targets)
+            parts.append(_host(_jacobian_products(losses, self.tensors, directions)).astype(self.dtype))
+        return np.concatenate(parts, axis=1)
+
+    def gradients(self, samples: Samples, function: LossFunction) -> Array:
+        """Return the gradients (k, P) of a function of (outputs, targets) at k samples."""
+        rows = [np.zeros((0, self.parameters), self.dtype)]
+        for inputs, targets in self._batches(samples):
+            values = function(self._outputs(inputs), targets)
+            if values.shape != (len(inputs),):
+                raise ValueError(
+                    f"expected a function that returns {len(inputs)} numbers, got shape {tuple(values.shape)}"
+                )
+            rows += [_host(_flat(_grad(value, self.tensors)))[None].astype(self.dtype) for value in values]
+        return np.concatenate(rows)
+
+    def input_gradients(self, samples: Samples, vectors: Array) -> Array:
+        """Return d/dx (v_j . grad_theta L(x_i)) (m, k, *shape) at k samples, for vectors (m, P)."""
+        directions, parts = self._directions(vectors), []
+        for inputs, targets in self._batches(samples):
+            x = inputs.requires_grad_()
+            total = self.loss.function(self._outputs(x), targets).sum()
+            gradient = _grad(total, self.tensors, create_graph=True)
+            rows = [_grad(_inner(gradient, v), [x])[0] for v in directions]
+            parts.append(_host(torch.stack(rows)).astype(self.dtype) if rows else np.zeros((0, *x.shape)))
+        return np.concatenate(parts, axis=1)
+
+    def subset(self, rows: NDArray[np.int64]) -> AutogradOperator:
+        """Return the operator of some of the samples."""
+        part: AutogradOperator = object.__new__(AutogradOperator)
+        part.__dict__.update(self.__dict__)
+        part.samples, part.rows = self.samples.take(rows), len(rows)
+        return part
+
+    def _hessian_products(self, inputs: Tensor, targets: Tensor, directions: list[list[Tensor]]) -> Tensor:
+        """The sum over a batch of H v, as double backward of one graph."""
+        total = self.loss.function(self._outputs(inputs), targets).sum()
+        gradient = _grad(total, self.tensors, create_graph=True)
+        rows = [_flat(_grad(_inner(gradient, v), self.tensors)) for v in directions]
+        return _stack(rows, self.parameters)
+
+    def _gauss_newton_products(
+        self, inputs: Tensor, targets: Tensor, directions: list[list[Tensor]]
+    ) -> Tensor:
+        """The sum over a batch of J' H_loss J v."""
+        outputs = self._outputs(inputs)
+        tangents = _jacobian_products(outputs, self.tensors, directions)
+        z = outputs.detach().requires_grad_()
+        slope = _grad(self.loss.function(z, targets).sum(), [z], create_graph=True)[0]
+        rows = []
+        for tangent in tangents:
+            cotangent = _grad((slope * tangent).sum(), [z])[0]
+            rows.append(_flat(_grad(outputs, self.tensors, cotangent)))
+        return _stack(rows, self.parameters)
+
+    def _outputs(self, inputs: Tensor) -> Tensor:
+        parameters = dict(zip(self.names, self.tensors, strict=True))
+        with sdpa_kernel(SDPBackend.MATH):
+            outputs: Tensor = functional_call(self.module, parameters, (inputs,))
+        return outputs
+
+    def _batches(self, samples: Samples) -> Iterator[tuple[Tensor, Tensor]]:
+        for rows in blocks(len(samples), self.batch_size):
+            inputs, targets = samples.batch(rows, self.torch_dtype)
+            yield inputs.to(self.device), targets.to(self.device)
+
+    def _directions(self, vectors: Array) -> list[list[Tensor]]:
+        """Split vectors (m, P) into tensors of the parameters' shapes."""
+        sizes = [t.numel() for t in self.tensors]
+        rows = torch.from_numpy(np.array(vectors)).to(self.device, self.torch_dtype)
+        return [
+            [part.reshape(t.shape) for part, t in zip(torch.split(row, sizes), self.tensors, strict=True)]
+            for row in rows
+        ]
+
+
+def _grad(
+    of: Tensor, by: Sequence[Tensor], along: Tensor | None = None, create_graph: bool = False
+) -> tuple[Tensor, ...]:
+    """The gradient, zero where `of` does not depend on a tensor; the graph stays for the next vector."""
+    if not of.requires_grad:
+        return tuple(torch.zeros_like(t) for t in by)
+    return torch.autograd.grad(
+        of, by, along, retain_graph=True, create_graph=create_graph, allow_unused=True, materialize_grads=True
+    )
+
+
+def _jacobian_products(of: Tensor, by: Sequence[Tensor], directions: list[list[Tensor]]) -> Tensor:
+    """Return J v (m, *of.shape) for each direction: the derivative by u of (J' u) . v."""
+    u = torch.zeros_like(of, requires_grad=True)
+    pulled = _grad(of, by, u, create_graph=True)
+    rows = [_grad(_inner(pulled, v), [u])[0] for v in directions]
+    return torch.stack(rows) if rows else of.new_zeros((0, *of.shape))
+
+
+def _inner(a: Sequence[Tensor], b: Sequence[Tensor]) -> Tensor:
+    return torch.stack([(x * y).sum() for x, y in zip(a, b, strict=True)]).sum()
+
+
+def _flat(parts: Sequence[Tensor]) -> Tensor:
+    return torch.cat([part.reshape(-1) for part in parts])
+
+
+def _stack(rows: list[Tensor], size: int) -> Tensor:
+    return torch.stack(rows).cpu().double() if rows else torch.zeros(0, size, dtype=torch.float64)
+
+
+def _host(tensor: Tensor) -> NDArray[Any]:
+    return tensor.detach().cpu().numpy()

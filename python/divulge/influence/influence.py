@@ -1,0 +1,420 @@
+"""Influence functions: which training samples made this prediction."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import nn
+
+from divulge.influence.arguments import (
+    Curvature,
+    SolverName,
+    check_choice,
+    check_numbers,
+    default_tolerance,
+)
+from divulge.influence.autograd import AutogradOperator
+from divulge.influence.chain import find_chain
+from divulge.influence.checks import check_evaluating, check_outputs, selected_parameters
+from divulge.influence.errors import NotConverged
+from divulge.influence.kronecker import KroneckerCurvature, fit_kronecker
+from divulge.influence.leave_one_out import OneLayerForms
+from divulge.influence.losses import LossFunction, output_function, resolve_loss
+from divulge.influence.native import NativeOperator
+from divulge.influence.operators import Array, CurvatureName, Operator, blocks
+from divulge.influence.output import open_output
+from divulge.influence.ranking import group_members, smallest
+from divulge.influence.samples import Samples, read_samples
+from divulge.influence.solvers import (
+    ConjugateGradients,
+    Direct,
+    Lissa,
+    Matrix,
+    Solution,
+    Solver,
+    arnoldi,
+    nystroem,
+)
+
+__all__ = ["Influence", "TopK"]
+
+# Numbers in a block of vectors that a solver holds at once, and vectors at most.
+_BLOCK_NUMBERS, _BLOCK_VECTORS = 1 << 22, 64
+
+
+@dataclass(frozen=True)
+class TopK:
+    """The training samples with the largest influence on each test point.
+
+    Attributes:
+        helpful: (m, k), training samples whose up-weighting lowers the test loss, the strongest first.
+        helpful_scores: (m, k), below zero where there are that many.
+        harmful: (m, k), those whose up-weighting raises it, the strongest first.
+        harmful_scores: (m, k).
+    """
+
+    helpful: NDArray[np.int64]
+    helpful_scores: Array
+    harmful: NDArray[np.int64]
+    harmful_scores: Array
+
+
+class Influence:
+    """Influence functions of a trained module (Koh & Liang 2017).
+
+    The module's parameters theta minimise J = (1/n) sum_i L(z_i) + (weight_decay / 2) |theta|^2. With
+    C the curvature of J and H = C + damping I,
+
+        scores[t, i] = d f(test t) / d epsilon_i = - grad f(t)' H^-1 grad L(z_i)
+
+    where epsilon_i up-weights training sample i: J + epsilon_i L(z_i). f is the test loss unless `of=` says
+    otherwise. A positive score is harmful: more of sample i raises the test loss. A negative score is
+    helpful. Removing sample i is epsilon_i = -1/n, so that the test loss changes by about -scores[t, i] /
+    n, which is what `leave_one_out` returns.
+
+    Example: the mean theta of z = (0, 0, 3), L(z) = (theta - z)^2 / 2, H = 1 without damping. The test number
+    t = 0 has the loss 1/2, and scores[t, i] = - (theta - t) (theta - z_i) = (-1, -1, 2). The score of z = 3
+    is above zero: it is harmful, it pulls the mean away from t. - scores / n = (1/3, 1/3, -2/3) is what the
+    loss would change by, to first order, if a number were left out.
+
+    Args:
+        module: from inputs (n, *shape) to outputs (n, K), trained, in evaluation mode.
+        loss: "cross_entropy"; "squared", |z - y|^2 / 2; "smooth_hinge" of one output with targets -1 and 1;
+            or a function of (outputs, targets) that returns one number a sample.
+        train: (inputs, targets) as arrays, tensors or memory-mapped arrays, a torch Dataset, or a
+            `divulge.datasets.Dataset`, whose training part is meant.
+        curvature: C. "hessian" of the mean loss; "gauss_newton", J' H_loss J; "fisher", the expectation over
+            the model's own labels (for cross_entropy and squared equal to gauss_newton, and computed as
+            such); "kfac" and "ekfac", its Kronecker-factored approximations, for dense chains.
+        solver: of H x = b. "cg"; "direct", Cholesky's factor of the whole matrix, up to 20,000 parameters;
+            "lissa"; "arnoldi"; "nystroem". kfac and ekfac are inverted in closed form and take none.
+        damping: added to the curvature's diagonal.
+        parameters: names of the module's parameters that are meant, by default all that require gradients;
+            a name may stand for all that begin with it ("head" for "head.weight").
+        weight_decay: of the training objective, added to the curvature's diagonal.
+        temperature: of the smooth hinge.
+        tolerance: on each solution's relative residual; by default 1e-8 for float64, 1e-5 for float32, and
+            1e-2 for the approximating solvers lissa, arnoldi and nystroem.
+        max_iterations: products (cg) or passes over the data (lissa) at most.
+        rank: of arnoldi and nystroem.
+        batch_size: samples in memory at a time where torch computes, and in a step of lissa.
+        lower: False lets torch compute even where the compiled core could.
+        seed: of everything random.
+
+    Attributes:
+        path: "native" where the compiled core computes, else "torch".
+        operator: products and scores, without damping.
+        solution: residuals and iterations of the last solve, or None.
+
+    Raises:
+        ValueError: an argument that cannot be used, named in the message; SingularCurvature, also a
+            ValueError, is raised by whatever solves, where H is not positive definite.
+        TypeError: module or train is something else.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        loss: str | LossFunction = "cross_entropy",
+        train: Any = None,
+        curvature: Curvature = "hessian",
+        solver: SolverName | None = None,
+        damping: float = 0.01,
+        parameters: Sequence[str] | None = None,
+        weight_decay: float = 0.0,
+        *,
+        temperature: float = 0.001,
+        tolerance: float | None = None,
+        max_iterations: int = 1000,
+        rank: int = 100,
+        batch_size: int = 256,
+        lower: bool = True,
+        seed: int = 0,
+    ) -> None:
+        self.loss = resolve_loss(loss, temperature)
+        check_choice(curvature, solver, self.loss.is_likelihood)
+        check_numbers(damping, weight_decay, max_iterations, rank, batch_size)
+        check_evaluating(module)
+        self.module, self.curvature, self.damping, self.weight_decay = (
+            module,
+            curvature,
+            damping,
+            weight_decay,
+        )
+        self.solver = solver or "cg"
+        self._parameters = selected_parameters(module, parameters)
+        self._torch_dtype = next(iter(self._parameters.values())).dtype
+        samples = read_samples(train, "training")
+        self.outputs = check_outputs(module, samples, self._torch_dtype)
+        self.train = samples.checked(self.loss, self.outputs, "training")
+        self._batch_size, self._rank, self._seed = batch_size, rank, seed
+        self._max_iterations = max_iterations
+        self.tolerance = default_tolerance(self.solver, self._torch_dtype) if tolerance is None else tolerance
+        self.operator: Operator = (self._native() if lower else None) or self._autograd
+        self.solution: Solution | None = None
+
+    @property
+    def path(self) -> str:
+        """What computes: "native", the compiled core, or "torch"."""
+        return self.operator.path
+
+    def hvp(self, vectors: ArrayLike) -> Array:
+        """Return C v + (weight decay) v, without damping, for one vector (P,) or a block (m, P).
+
+        The order of the P numbers is that of the module's parameters.
+        """
+        block, single = self._block(vectors)
+        products = self._matrix.multiply(block) + self.weight_decay * block
+        out = products.astype(self.operator.dtype)
+        return out[0] if single else out
+
+    def solve(self, vectors: ArrayLike) -> Solution:
+        """Return H^-1 v for one vector (P,) or a block (m, P), with residual and iterations of each.
+
+        Raises:
+            SingularCurvature: H is not positive definite; the message names a damping that would do.
+        """
+        block, single = self._block(vectors)
+        self.solution = solution = self._solver.solve(block)
+        if not single:
+            return solution
+        return Solution(solution.vectors[0], solution.residual, solution.iterations, solution.converged)
+
+    def scores(
+        self,
+        test: Any,
+        of: str | LossFunction = "loss",
+        groups: ArrayLike | None = None,
+        out: Any = None,
+    ) -> Any:
+        """Return the up-weighting influence (m, n) of each training sample on each test point.
+
+        See the class for sign and scale. Per-sample gradients are never formed: the memory beyond the
+        result is that of a block of 64 test points.
+
+        Args:
+            test: like `train`.
+            of: what is influenced: "loss"; "margin", the target's log odds; "logit", the target's output;
+                or a function of (outputs, targets) with one number a test point.
+            groups: (n,), the number of each training sample's group from 0 on; scores are then summed over
+                groups, (m, groups).
+            out: what to write to, returned: anything of shape (m, n) that takes `out[begin:end] = block` (a
+                memory-mapped or Zarr array), or the name of a new .npy or .zarr file.
+
+        Raises:
+            ValueError: test points of another shape than the training samples, or targets out of range.
+            SingularCurvature: H is not positive definite.
+        """
+        samples = self._test(test)
+        members = None if groups is None else group_members(groups, self.operator.rows)
+        columns = self.operator.rows if members is None else members.shape[1]
+        target = open_output(out, (len(samples), columns), self.operator.dtype)
+        for rows, solution in self._solutions(samples, of):
+            scores = -self.operator.scores(solution)
+            target[rows] = scores if members is None else scores @ members
+        return target
+
+    def top_k(self, test: Any, k: int = 10, of: str | LossFunction = "loss") -> TopK:
+        """Return the k most helpful and most harmful training samples of each test point."""
+        if not 1 <= k <= self.operator.rows:
+            raise ValueError(f"expected k from 1 to {self.operator.rows}, got {k}")
+        parts = []
+        for _, solution in self._solutions(self._test(test), of):
+            scores = -self.operator.scores(solution)
+            parts.append((smallest(scores, k), smallest(-scores, k)))
+        helpful, harmful = (
+            tuple(np.concatenate(x) for x in zip(*side, strict=True)) for side in zip(*parts, strict=True)
+        )
+        return TopK(helpful[0], helpful[1], harmful[0], -harmful[1])
+
+    def self_influence(self, rows: ArrayLike | None = None) -> Array:
+        """Return grad L(z_i)' H^-1 grad L(z_i) of training samples (n,), by default all.
+
+        It is not negative: up-weighting a sample lowers its own loss at this rate. Large values are samples
+        that the model fits only because they are there, mislabelled ones among them. For one layer and the
+        direct solver there is a closed form; otherwise each sample is solved for.
+        """
+        chosen = np.arange(self.operator.rows) if rows is None else np.asarray(rows, np.int64)
+        if (forms := self._forms) is not None:
+            return forms.self_influence()[chosen].astype(self.operator.dtype)
+        out = np.empty(len(chosen), self.operator.dtype)
+        for part in blocks(len(chosen), self._vectors_a_block):
+            gradients = self.operator.gradients(self.train.take(chosen[part]), self.loss.function)
+            solution = self._solved(gradients.astype(np.float64))
+            out[part] = np.einsum("ij,ij->i", gradients, solution)
+        return out
+
+    def leave_one_out(self, test: Any, of: str | LossFunction = "loss") -> Array:
+        """Return the predicted change (m, n) of each test loss when a training sample is left out.
+
+        It is -scores / n; for one layer and the direct solver, the exact Newton step without the sample,
+        whose curvature leaves with it. n and the weight decay stay as they are in the objective.
+        """
+        forms, samples = self._forms, self._test(test)
+        parts = []
+        for _, solution in self._solutions(samples, of):
+            slope = self.operator.scores(solution) / self.operator.rows if forms is None else None
+            parts.append(slope if forms is None else forms.changes(solution))
+        return np.concatenate([np.asarray(part, self.operator.dtype) for part in parts])
+
+    def perturbation(
+        self, test: Any, rows: ArrayLike | None = None, of: str | LossFunction = "loss"
+    ) -> Array:
+        """Return the influence (m, k, *shape) of each training pixel on each test loss.
+
+        - grad f(t)' H^-1 grad_x grad_theta L(z_i): how fast the test loss changes when a pixel of sample i
+        does, for a sample of weight one; divide by n for the change in the trained model's loss. Where a
+        step along it raises the test loss, one against it lowers it.
+
+        Args:
+            test: like `train`.
+            rows: (k,), the training samples in question, by default all.
+            of: as in `scores`.
+        """
+        chosen = np.arange(self.operator.rows) if rows is None else np.asarray(rows, np.int64)
+        picked = self.train.take(chosen)
+        parts = [
+            -self._autograd.input_gradients(picked, solution)
+            for _, solution in self._solutions(self._test(test), of)
+        ]
+        return np.concatenate(parts)
+
+    def __repr__(self) -> str:
+        return (
+            f"Influence({self.operator.parameters} parameters, {self.operator.rows} training samples, "
+            f"{self.curvature}, {self.solver}, damping {self.damping:g}, run by {self.path})"
+        )
+
+    @cached_property
+    def _autograd(self) -> AutogradOperator:
+        return AutogradOperator(self.module, self._parameters, self.loss, self.train, self._batch_size)
+
+    def _native(self) -> NativeOperator | None:
+        """Return the operator of the compiled core where the module is a dense chain."""
+        tensors = list(self._parameters.values())
+        on_cpu = all(t.device.type == "cpu" for t in tensors)
+        if self.loss.name == "custom" or not on_cpu:
+            return None
+        probe = self.train.batch(slice(0, 8), self._torch_dtype)[0]
+        chain = find_chain(self.module, tensors, probe)
+        return None if chain is None else NativeOperator(chain, self.loss, self.train)
+
+    @cached_property
+    def _kronecker(self) -> KroneckerCurvature | None:
+        if self.curvature not in ("kfac", "ekfac"):
+            return None
+        if not isinstance(self.operator, NativeOperator):
+            raise ValueError(
+                f"curvature={self.curvature!r} is for chains of Linear layers run natively, got "
+                f"{type(self.module).__name__}; use curvature='gauss_newton'"
+            )
+        shift = self.damping + self.weight_decay
+        return fit_kronecker(self.operator, self.loss, shift, self.curvature == "ekfac", self._seed)
+
+    @cached_property
+    def _matrix(self) -> Matrix:
+        return self._matrix_of(self.operator)
+
+    def _matrix_of(self, operator: Operator) -> Matrix:
+        """Return the damped curvature of an operator."""
+        kind: CurvatureName = "hessian" if self.curvature == "hessian" else "gauss_newton"
+        shift = self.damping + self.weight_decay
+        name = "Hessian" if kind == "hessian" else "Gauss-Newton matrix"
+
+        def multiply(vectors: Any) -> Any:
+            return operator.products(kind, vectors).astype(np.float64)
+
+        kronecker = self._kronecker
+        return Matrix(
+            operator.parameters, shift, self.damping, kronecker.multiply if kronecker else multiply, name
+        )
+
+    @cached_property
+    def _solver(self) -> Solver:
+        if self._kronecker is not None:
+            return self._kronecker
+        matrix, tolerance, seed = self._matrix, self.tolerance, self._seed
+        if self.solver == "direct":
+            layer = self._one_layer
+            return Direct(matrix, tolerance, None if layer is None else layer.core.dense_hessian())
+        if self.solver == "lissa":
+            return Lissa(
+                matrix,
+                lambda rows: self._matrix_of(self.operator.subset(rows)),
+                self.operator.rows,
+                tolerance,
+                self._batch_size,
+                self._max_iterations,
+                seed,
+            )
+        if self.solver in ("arnoldi", "nystroem"):
+            build = arnoldi if self.solver == "arnoldi" else nystroem
+            return build(matrix, self._rank, tolerance, seed)
+        return ConjugateGradients(matrix, tolerance, self._max_iterations, seed)
+
+    @property
+    def _one_layer(self) -> NativeOperator | None:
+        """The operator where it is a generalised linear model."""
+        native = self.operator
+        return native if isinstance(native, NativeOperator) and native.depth == 1 else None
+
+    @cached_property
+    def _forms(self) -> OneLayerForms | None:
+        """The closed forms of one layer, where the direct solver has the inverse."""
+        layer = self._one_layer
+        if layer is None or not isinstance(self._solver, Direct):
+            return None
+        return OneLayerForms(layer, self._solver.inverse())
+
+    @property
+    def _vectors_a_block(self) -> int:
+        return max(1, min(_BLOCK_VECTORS, _BLOCK_NUMBERS // self.operator.parameters))
+
+    def _test(self, test: Any) -> Samples:
+        """Return test points whose shape and targets fit the training data."""
+        samples = read_samples(test, "test")
+        if samples.shape != self.train.shape:
+            raise ValueError(
+                f"expected test inputs of shape (m, {', '.join(map(str, self.train.shape))}) "
+                f"like the training data, got {samples.inputs.shape}"
+            )
+        return samples.checked(self.loss, self.outputs, "test")
+
+    def _solutions(self, samples: Samples, of: str | LossFunction) -> Iterator[tuple[slice, Any]]:
+        """Yield blocks of test points with their H^-1 grad f (k, P)."""
+        function = output_function(of, self.loss)
+        for rows in blocks(len(samples), self._vectors_a_block):
+            gradients = self.operator.gradients(samples.take(np.arange(rows.start, rows.stop)), function)
+            yield rows, self._solved(gradients.astype(np.float64))
+
+    def _solved(self, gradients: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return H^-1 b, with a warning where the tolerance was not reached."""
+        self.solution = solution = self._solver.solve(gradients)
+        if not solution.converged.all():
+            worst = float(solution.residual.max())
+            warnings.warn(
+                f"{self.solver} left {(~solution.converged).sum()} of {len(gradients)} solutions with a "
+                f"relative residual above {self.tolerance:g} (the largest is {worst:.2g}); more damping or "
+                "another solver would help",
+                NotConverged,
+                stacklevel=4,
+            )
+        return solution.vectors
+
+    def _block(self, vectors: ArrayLike) -> tuple[NDArray[np.float64], bool]:
+        """Return vectors as a block (m, P) of float64, and whether there was one (P,)."""
+        host = vectors.detach().cpu().numpy() if isinstance(vectors, torch.Tensor) else vectors
+        array = np.asarray(host, dtype=np.float64)
+        size = self.operator.parameters
+        if array.ndim not in (1, 2) or array.shape[-1] != size:
+            raise ValueError(f"expected vectors of shape ({size},) or (m, {size}), got {array.shape}")
+        if not np.isfinite(array).all():
+            raise ValueError("expected finite vectors, got a NaN or an infinity")
+        return np.atleast_2d(array), array.ndim == 1

@@ -1,0 +1,148 @@
+"""Losses of training samples, functions of the outputs of test points, and the targets that both need."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+__all__ = ["Loss", "LossFunction", "output_function", "resolve_loss"]
+
+LossFunction = Callable[[Tensor, Tensor], Tensor]
+
+_NAMES = ("cross_entropy", "squared", "smooth_hinge")
+_OUTPUT_NAMES = ("loss", "margin", "logit")
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A loss of one sample.
+
+    Attributes:
+        name: "cross_entropy", "squared", "smooth_hinge" or "custom".
+        function: from outputs (n, K) and targets to losses (n,).
+        temperature: of the smooth hinge.
+    """
+
+    name: str
+    function: LossFunction
+    temperature: float = 0.0
+
+    @property
+    def is_likelihood(self) -> bool:
+        """Whether exp(-loss) is a probability of the target, so that a model can draw its own labels."""
+        return self.name in ("cross_entropy", "squared")
+
+    def check_targets(self, targets: NDArray[Any], outputs: int, what: str) -> NDArray[Any]:
+        """Return targets as the loss needs them: classes (n,), numbers (n, K), or -1 and 1 (n,).
+
+        Raises:
+            ValueError: a target that the loss does not know, with its row.
+        """
+        if self.name == "cross_entropy":
+            return _classes(targets, outputs, what)
+        if self.name == "squared":
+            return _numbers(targets, outputs, what)
+        if self.name == "smooth_hinge":
+            return _signs(targets, outputs, what)
+        return targets
+
+
+def resolve_loss(loss: str | LossFunction, temperature: float) -> Loss:
+    """Return a loss by name, or one that wraps a function of (outputs, targets).
+
+    Raises:
+        ValueError: an unknown name, or a negative temperature.
+    """
+    if callable(loss):
+        return Loss("custom", loss)
+    if loss not in _NAMES:
+        raise ValueError(f"expected a loss {', '.join(_NAMES)} or a function, got {loss!r}")
+    if loss == "cross_entropy":
+        return Loss(loss, lambda z, y: F.cross_entropy(z, y, reduction="none"))
+    if loss == "squared":
+        return Loss(loss, lambda z, y: ((z - y) ** 2).sum(1) / 2)
+    if not temperature >= 0:
+        raise ValueError(f"expected a temperature of at least 0, got {temperature}")
+    return Loss(loss, lambda z, y: _smooth_hinge(z[:, 0] * y, temperature), temperature)
+
+
+def _smooth_hinge(s: Tensor, temperature: float) -> Tensor:
+    """Return t log(1 + exp((1 - s) / t)), and max(1 - s, 0) at t = 0 (Koh & Liang 2017, section 4.2)."""
+    if temperature == 0:
+        return torch.relu(1 - s)
+    return temperature * torch.logaddexp(torch.zeros_like(s), (1 - s) / temperature)
+
+
+def output_function(of: str | LossFunction, loss: Loss) -> LossFunction:
+    """Return the function of (outputs, targets) whose change is asked for, one number a test point.
+
+    Raises:
+        ValueError: an unknown name, or one that the loss gives no meaning.
+    """
+    if callable(of):
+        return of
+    if of not in _OUTPUT_NAMES:
+        raise ValueError(f"expected of= {', '.join(_OUTPUT_NAMES)} or a function, got {of!r}")
+    if of == "loss":
+        return loss.function
+    if loss.name == "smooth_hinge":
+        return (lambda z, y: z[:, 0] * y) if of == "margin" else (lambda z, _: z[:, 0])
+    if loss.name != "cross_entropy":
+        raise ValueError(
+            f"of={of!r} needs classes, which the loss {loss.name!r} does not have; pass a function"
+        )
+    return _margin if of == "margin" else (lambda z, y: z.gather(1, y[:, None])[:, 0])
+
+
+def _margin(z: Tensor, y: Tensor) -> Tensor:
+    """Return the log odds of the target: z_y - log(sum of exp z_k over k != y)."""
+    target = F.one_hot(y, z.shape[1]).bool()
+    others = z.masked_fill(target, -torch.inf).logsumexp(1)
+    return z.gather(1, y[:, None])[:, 0] - others
+
+
+def _classes(targets: NDArray[Any], outputs: int, what: str) -> NDArray[Any]:
+    if targets.ndim != 1 or targets.dtype.kind not in "iu":
+        raise ValueError(
+            f"expected {what} targets that are class numbers of shape (n,), "
+            f"got shape {targets.shape} and dtype {targets.dtype}"
+        )
+    wrong = np.flatnonzero((targets < 0) | (targets >= outputs))
+    if len(wrong):
+        raise ValueError(
+            f"expected {what} targets from 0 to {outputs - 1}, got {targets[wrong[0]]} at row {wrong[0]}"
+        )
+    return targets.astype(np.int64, copy=False)
+
+
+def _numbers(targets: NDArray[Any], outputs: int, what: str) -> NDArray[Any]:
+    numbers = targets[:, None] if targets.ndim == 1 else targets
+    if numbers.ndim != 2 or numbers.shape[1] != outputs or numbers.dtype.kind not in "iuf":
+        raise ValueError(
+            f"expected {what} targets of shape (n, {outputs}), got {targets.shape} and dtype {targets.dtype}"
+        )
+    wrong = np.flatnonzero(~np.isfinite(numbers).all(axis=1))
+    if len(wrong):
+        raise ValueError(f"expected finite {what} targets, got {numbers[wrong[0]]} at row {wrong[0]}")
+    return numbers
+
+
+def _signs(targets: NDArray[Any], outputs: int, what: str) -> NDArray[Any]:
+    if outputs != 1:
+        raise ValueError(f"expected a module with one output for the smooth hinge, got {outputs}")
+    if targets.ndim != 1:
+        raise ValueError(f"expected {what} targets of shape (n,), got {targets.shape}")
+    wrong = np.flatnonzero(np.abs(targets) != 1)
+    if len(wrong):
+        raise ValueError(
+            f"expected {what} targets -1 and 1 for the smooth hinge, "
+            f"got {targets[wrong[0]]} at row {wrong[0]}"
+        )
+    return targets

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from divulge.influence.errors import SingularCurvature
+from divulge.influence.solvers import ConjugateGradients, Direct, Lissa, Matrix, arnoldi, lanczos, nystroem
+
+
+def matrix_of(dense, shift, damping=None):
+    return Matrix(len(dense), shift, shift if damping is None else damping, lambda v: v @ dense)
+
+
+def random_dense(values, seed):
+    q = np.linalg.qr(np.random.default_rng(seed).standard_normal((len(values), len(values))))[0]
+    return (q * values) @ q.T
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(1, 40), st.integers(0, 5), st.integers(0, 999))
+def test_cg_and_the_direct_solver_reach_their_tolerance(size, m, seed):
+    rng = np.random.default_rng(seed)
+    matrix = matrix_of(random_dense(rng.uniform(0, 10, size), seed), 0.1)
+    b = rng.standard_normal((m, size))
+    b[1:2] = 0
+    for solver in (ConjugateGradients(matrix, 1e-10, 500), Direct(matrix, 1e-10)):
+        solution = solver.solve(b)
+        assert solution.converged.all()
+        assert (solution.residual <= 1e-10).all()
+        np.testing.assert_allclose(matrix(solution.vectors), b, atol=1e-8)
+    assert not ConjugateGradients(matrix, 1e-10, 500).solve(b).iterations[1:2].any()
+
+
+def test_rows_stop_on_their_own():
+    matrix = matrix_of(np.diag([1.0, 2, 3, 4]), 0.0)
+    solution = ConjugateGradients(matrix, 1e-12, 50).solve(np.array([[1.0, 0, 0, 0], [1, 1, 1, 1]]))
+    assert solution.iterations.tolist() == [1, 4]
+
+
+def test_an_iteration_limit_is_told():
+    matrix = matrix_of(np.diag(np.linspace(0.01, 100, 50)), 0.0)
+    solution = ConjugateGradients(matrix, 1e-10, 3).solve(np.ones((1, 50)))
+    assert solution.iterations.tolist() == [3]
+    assert not solution.converged[0]
+    assert np.isfinite(solution.vectors).all()
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda m: ConjugateGradients(m, 1e-8, 500).solve(np.ones((2, m.size))),
+        lambda m: Direct(m, 1e-8),
+        lambda m: arnoldi(m, 20, 1e-2, 0),
+        lambda m: nystroem(m, 50, 1e-2, 0),
+        lambda m: Lissa(m, lambda rows: m, 10, 1e-2, 5, 2000, 0).solve(np.ones((1, m.size))),
+    ],
+)
+def test_negative_curvature_is_found_and_the_damping_named_would_do(build):
+    values = np.linspace(0, 5, 50)
+    values[0] = -0.3
+    dense = random_dense(values, 1)
+    with pytest.raises(
+        SingularCurvature, match="indefinite: its smallest eigenvalue is about -0.3"
+    ) as caught:
+        build(matrix_of(dense, 0.1))
+    damping = caught.value.sufficient_damping
+    assert 0.3 < damping < 0.32
+    build(matrix_of(dense, damping))
+
+
+@pytest.mark.parametrize(
+    "build", [lambda m: ConjugateGradients(m, 1e-8, 500).solve(np.eye(4)), lambda m: Direct(m, 1e-8)]
+)
+def test_a_singular_matrix_is_named(build):
+    dense = np.diag([0.0, 1, 2, 3])
+    with pytest.raises(SingularCurvature, match=r"is singular: .*damping=0 is too little") as caught:
+        build(matrix_of(dense, 0.0))
+    build(matrix_of(dense, caught.value.sufficient_damping))
+
+
+def test_weight_decay_counts():
+    with pytest.raises(SingularCurvature) as caught:
+        Direct(matrix_of(np.diag([-0.5, 1.0]), 0.2, damping=0.05), 1e-8)
+    assert caught.value.smallest_eigenvalue == pytest.approx(-0.35)
+    assert 0.35 < caught.value.sufficient_damping < 0.36
+
+
+def test_lanczos_finds_both_ends():
+    values = np.r_[-3.0, np.linspace(0, 1, 60), 10.0]
+    ritz = lanczos(matrix_of(random_dense(values, 2), 0.0), 40, 0)
+    assert ritz.values[0] == pytest.approx(10, abs=1e-8)
+    assert ritz.values[-1] == pytest.approx(-3, abs=1e-6)
+    whole = lanczos(matrix_of(np.eye(3), 0.0), 40, 0)  # the first vector spans an invariant space
+    assert whole.values == pytest.approx([1.0])
+
+
+@pytest.mark.parametrize("build", [arnoldi, nystroem])
+def test_a_low_rank_matrix_is_inverted_exactly(build):
+    dense = random_dense(np.r_[np.zeros(40), 1.0, 2, 3, 7], 3)
+    matrix = matrix_of(dense, 0.1)
+    b = np.random.default_rng(0).standard_normal((3, 44))
+    solution = build(matrix, 8, 1e-6, 0).solve(b)
+    assert solution.converged.all()
+    np.testing.assert_allclose(matrix(solution.vectors), b, atol=1e-6)
+    with pytest.raises(ValueError, match="damping or weight decay above 0, got 0"):
+        build(matrix_of(dense, 0.0), 8, 1e-6, 0)
+
+
+def test_lissa_converges_over_batches():
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((200, 6))
+
+    def of(rows):
+        return matrix_of(x[rows].T @ x[rows] / len(rows), 0.2)
+
+    matrix = of(np.arange(200))
+    b = np.vstack([rng.standard_normal((2, 6)), np.zeros(6)])
+    solution = Lissa(matrix, of, 200, 0.01, 20, 500, 0).solve(b)
+    assert solution.converged.all()
+    again = Lissa(matrix, of, 200, 0.01, 20, 500, 0).solve(b)
+    np.testing.assert_array_equal(solution.vectors, again.vectors)
+    expected = np.linalg.solve(x.T @ x / 200 + 0.2 * np.eye(6), b.T).T
+    np.testing.assert_allclose(solution.vectors, expected, atol=0.05)
+
+
+def test_lissa_widens_its_scale_where_a_batch_is_far_from_the_whole():
+    x = np.r_[np.full((99, 1), 0.1), [[30.0]]]
+
+    def of(rows):
+        return matrix_of(x[rows].T @ x[rows] / len(rows), 0.1)
+
+    solution = Lissa(of(np.arange(100)), of, 100, 1.0, 1, 60, 0).solve(np.ones((1, 1)))
+    assert np.isfinite(solution.vectors).all()
+
+
+def test_too_many_parameters_for_the_direct_solver():
+    with pytest.raises(ValueError, match="at most 20000 parameters, use solver='cg'"):
+        Direct(Matrix(20_001, 1.0, 1.0, lambda v: v), 1e-8)
