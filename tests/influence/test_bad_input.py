@@ -16,9 +16,7 @@ def test_modules_that_cannot_be_used(make):
         Influence(lambda x: x, train=train)
     with pytest.raises(ValueError, match="Flatten has no parameters"):
         Influence(nn.Flatten(), train=train)
-    with pytest.raises(
-        ValueError, match="no parameter of Sequential requires gradients; call requires_grad_"
-    ):
+    with pytest.raises(ValueError, match="no parameter of Sequential requires gradients"):
         Influence(module.requires_grad_(False), train=train)
 
 
@@ -41,7 +39,7 @@ def test_modules_that_fail_or_return_something_else(make):
         UnsupportedModel, match=r"outputs of shape \(n, K\) for n = 2 inputs, got \(2, 1, 6, 2\)"
     ):
         Influence(nn.Linear(6, 2).double(), train=train)
-    with pytest.raises(UnsupportedModel, match="float32 or float64, got torch.float16"):
+    with pytest.raises(UnsupportedModel, match=r"float32 or float64, got torch\.float16"):
         Influence(nn.Linear(6, 2).half(), train=train)
     broken = nn.Sequential(nn.Flatten(), nn.Linear(36, 2)).double()
     broken[1].bias.data[1] = torch.nan

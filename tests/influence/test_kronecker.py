@@ -29,7 +29,7 @@ def test_ekfac_has_the_fisher_matrix_diagonal_in_its_own_basis(make, name, loss)
     kfac = Influence(module, loss, train, curvature="kfac", damping=1.0)
     fisher = dense_of(Influence(module, loss, train, curvature="fisher", damping=1.0))
     error = [np.linalg.norm(dense_of(i) - fisher) for i in (ekfac, kfac)]
-    assert error[0] <= error[1]
+    assert error[0] <= error[1] + 1e-12
     assert np.trace(dense_of(ekfac)) == pytest.approx(np.trace(fisher))
 
 
@@ -60,7 +60,7 @@ def test_drawn_labels_have_the_expected_outer_products():
 def test_what_it_cannot_do_is_said(make):
     module, train, _ = make("cnn")
     with pytest.raises(ValueError, match="chains of Linear layers run natively, got Sequential"):
-        Influence(module, train=train, curvature="ekfac").hvp(np.zeros(53))
+        Influence(module, train=train, curvature="ekfac").hvp(np.zeros(51))
     module, train, _ = make("mlp")
     with pytest.raises(ValueError, match="damping or weight decay above 0"):
         Influence(module, train=train, curvature="kfac", damping=0).solve(np.zeros(163))

@@ -71,7 +71,7 @@ def find_chain(module: nn.Module, parameters: Sequence[Tensor], probe: Tensor) -
         probe: a few inputs (n, *shape) on which module and chain are compared.
     """
     try:
-        graph = fx.symbolic_trace(module)
+        graph = fx.symbolic_trace(nn.Sequential(module))  # a Linear on its own is a layer, too
         chain = _read(graph)
     except Exception:  # a forward() that cannot be traced may fail in any way; torch runs it then
         return None

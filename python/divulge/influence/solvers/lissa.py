@@ -23,9 +23,8 @@ class Lissa:
 
     C_B is the curvature of a random batch B. The scale is 1.1 times the matrix's largest eigenvalue, found by
     a few Lanczos steps, or that of a batch where it is larger, and is doubled should the series diverge.
-    Each epoch goes through the samples in a new order; the average of an epoch's iterates is tested against
-    the whole matrix, and after an epoch that did not halve the residual averages run over twice as many
-    epochs.
+    An epoch is n / batch_size steps. The average of its iterates is tested against the whole matrix; after
+    one that did not halve the residual, averages run over twice as many epochs.
 
     Attributes:
         matrix: of all samples.
@@ -58,9 +57,9 @@ class Lissa:
         total, length, epochs_averaged, period = np.zeros_like(x), 0, 0, 1
         steps, goal = 0, self.tolerance
         for _ in range(self.epochs if lowest.any() else 0):
-            order = rng.permutation(self.rows)
-            for begin in range(0, self.rows, self.batch_size):
-                batch = self.batch_matrix(order[begin : begin + self.batch_size])
+            for _ in range(0, self.rows, self.batch_size):
+                # Drawn anew in each step: batches that iterates had seen before would bias their mean.
+                batch = self.batch_matrix(rng.integers(self.rows, size=self.batch_size))
                 x = x + (vectors - batch(x)) / scale
                 total, length, steps = total + x, length + 1, steps + 1
             epochs_averaged += 1
@@ -96,6 +95,6 @@ class Lissa:
         require_room(self.matrix, whole, self.seed)
         top = float(whole.values[0] + whole.errors[0])
         for _ in range(3):
-            rows = rng.permutation(self.rows)[: self.batch_size]
+            rows = rng.integers(self.rows, size=self.batch_size)
             top = max(top, float(lanczos(self.batch_matrix(rows), _POWER_STEPS, self.seed).values[0]))
         return 1.1 * max(top, 0.0) + self.matrix.shift + 1e-300
