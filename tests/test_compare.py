@@ -176,3 +176,14 @@ def test_a_reconstruction_stands_for_its_module():
         module = net()
 
     assert compare(Result(), Victim(net())).max_parameter_error == 0
+
+
+def test_units_that_miss_the_domain_are_counted():
+    victim = net()
+    with torch.no_grad():
+        victim[0].bias[1] = 100.0  # always on inside the box
+        victim[0].bias[4] = -100.0  # never
+    found = compare(victim, Victim(victim), domain=(0.0, 1.0))
+    assert found.units_folded == 2
+    assert found.hidden_units_effective == 6
+    assert compare(victim, Victim(victim)).units_folded is None

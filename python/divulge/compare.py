@@ -12,9 +12,11 @@ from torch import nn
 from divulge.affine import Array, OneHiddenLayer
 from divulge.canonical import CanonicalForm, canonical_form, match, parameter_error, same_hyperplane
 from divulge.lowering import one_hidden_layer
+from divulge.oracles.domain import as_box
 from divulge.victim import Victim
 
 if TYPE_CHECKING:
+    from divulge.oracles.base import Domain
     from divulge.points import Points
 
 _SAMPLE = 10_000
@@ -39,6 +41,8 @@ class Comparison:
         hidden_units_true: the victim's hidden units, dead and doubled ones too, or None likewise.
         hidden_units_effective: those of them that its function shows: dead units are left out, units with one
             hyperplane count once.
+        units_folded: those of these that switch nowhere inside the domain given: there they belong to the affine
+            part. None without a domain, or where the victim does not have one hidden layer.
         units_matched: how many of these the copy has, with the same hyperplane to 1e-3.
         max_parameter_error: max|theta - theta^| over rows, offsets, output weights, bias and affine part in
             canonical form; None where copy or victim does not have one hidden layer.
@@ -55,6 +59,7 @@ class Comparison:
     hidden_units: int | None
     hidden_units_true: int | None
     hidden_units_effective: int | None
+    units_folded: int | None
     units_matched: int | None
     max_parameter_error: float | None
     max_output_error: float
@@ -71,6 +76,7 @@ def compare(
     data: Points | None = None,
     *,
     tolerance: float = 1e-3,
+    domain: Domain | None = None,
 ) -> Comparison:
     """Compare a copy with its victim.
 
@@ -87,9 +93,11 @@ def compare(
         data: points, shape (n, d) or (n, *input_shape); by default 10,000 standard normal ones, always the
             same.
         tolerance: how near two hyperplanes count as the same, for `units_matched` and `matches` alone.
+        domain: the box that queries were confined to, as (low, high), for `units_folded` alone.
 
     Raises:
-        ValueError: the points, or the copy's answers to them, have another shape; or there are no points.
+        ValueError: the points, or the copy's answers to them, have another shape; there are no points; or the
+            domain is empty.
     """
     module = copy if isinstance(copy, nn.Module) else copy.module
     points = _points(victim, data)
@@ -97,6 +105,7 @@ def compare(
     units = _compare_units(module, victim, tolerance)
     return Comparison(
         **units,
+        units_folded=_units_folded(victim, domain),
         max_output_error=float(np.abs(true - found).max()),
         output_range=float(true.max() - true.min()),
         output_std=float((true - true.mean(axis=0)).std()),
@@ -125,6 +134,17 @@ def _compare_units(module: nn.Module, victim: Victim, tolerance: float) -> dict[
         "max_parameter_error": parameter_error(copy, truth, mine, their),
         "matches": tuple(sorted(pairs)),
     }
+
+
+def _units_folded(victim: Victim, domain: Domain | None) -> int | None:
+    """Count the victim's units whose hyperplane misses the inside of a box."""
+    box, net = as_box(domain, victim.input_size), one_hidden_layer(victim.module, victim.input_shape)
+    if box is None or net is None:
+        return None
+    units = _canonical(net, victim)
+    middle = units.offsets + units.rows @ ((box.low + box.high) / 2)
+    reach = np.abs(units.rows) @ ((box.high - box.low) / 2)
+    return int((np.abs(middle) >= reach).sum())
 
 
 def _count(net: OneHiddenLayer | None) -> int | None:

@@ -11,6 +11,7 @@ def report(found, **fields):
         "hidden_units": found,
         "hidden_units_true": 8,
         "hidden_units_effective": 8,
+        "units_folded": None,
         "units_matched": found,
         "max_parameter_error": 1.5e-12,
         "max_output_error": 0.0,

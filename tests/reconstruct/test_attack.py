@@ -162,7 +162,17 @@ def test_restricted_domain(make_victim):
     assert queries.max() <= 1
     assert result.certificate < 1e-9
     inside = np.random.default_rng(1).uniform(size=(500, 40))
-    assert function_error(result.module, victim, inside) < 0.05
+    assert function_error(result.module, victim, inside) < 1e-9
+    assert "queries stay in a box" in " ".join(result.notes)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2, 4, 9])
+def test_units_that_switch_in_corners_of_a_box(make_victim, seed):
+    victim = make_victim(60, 20, seed=seed)
+    result = reconstruct(GradientOracle(victim, domain=(0.0, 1.0)), seed=seed)
+    vertices = np.random.default_rng(1).integers(0, 2, (5000, 60)).astype(float)
+    assert result.complete
+    assert function_error(result.module, victim, vertices) < 1e-9
 
 
 @pytest.mark.parametrize("sizes", [(100, 30, 1), (784, 64, 3)])

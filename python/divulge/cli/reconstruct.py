@@ -59,7 +59,7 @@ def run(options: Options) -> int:
             result = reconstruct(oracle, seed=options.seed, progress=display.attack(curve))
             seconds = time.perf_counter() - start
         display.say("comparing")
-        comparison = compare(result, victim, points)
+        comparison = compare(result, victim, points, domain=oracle.domain)
     report = Report(title, result, comparison, victim.lowered, seconds)
     (print_json if options.as_json else print_table)(report)
     if options.plot and curve is not None:

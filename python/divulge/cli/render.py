@@ -100,6 +100,10 @@ def _units(found: int, comparison: Comparison) -> str:
     remarks = []
     if effective != true:
         remarks.append(f"{effective} can be told apart")
+    if comparison.units_folded:
+        remarks.append(
+            f"{comparison.units_folded} switch nowhere inside the domain: folded into the affine part"
+        )
     if comparison.units_matched not in (None, found):
         remarks.append(f"{comparison.units_matched} of the found ones match")
     return f"{found} of {true}" + (f" ({', '.join(remarks)})" if remarks else "")

@@ -360,5 +360,10 @@ class Attack:
                 "an affine part remains (a skip connection, or units that never switch where queries may "
                 "go); with it a unit turned over, w max(z, 0) = w z + w max(-z, 0), is the same function"
             )
+        if self.oracle.domain is not None:
+            self.notes.append(
+                "queries stay in a box: units that switch nowhere in it are part of the affine remainder, and "
+                "answers from inside do not show how many they are"
+            )
         if not self.oracle.has_values:
             self.notes.append("gradients alone do not show the output biases: they are set to 0")

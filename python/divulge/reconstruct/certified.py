@@ -7,13 +7,13 @@ from numpy.typing import NDArray
 
 from divulge import _core
 from divulge.reconstruct.fit import Fit, fit
+from divulge.reconstruct.fresh import ask_fresh
 from divulge.reconstruct.lines import REACH, Lines
 from divulge.reconstruct.transcript import Stopped, Transcript, homogeneous
 from divulge.reconstruct.units import Units
 
 Array = NDArray[np.float64]
 
-FRESH_QUERIES = 8
 MOST_LINES = 6
 
 
@@ -37,7 +37,7 @@ def certified_search(transcript: Transcript, lines: Lines, tolerance: float) -> 
                 break  # the hyperplanes of one hidden layer are met again on every line
             units = grown
             best = fit(transcript, units)
-            worst = best.residual(transcript, transcript.ask(lines.samples(FRESH_QUERIES)))
+            worst = best.residual(transcript, ask_fresh(transcript, lines))
             if worst <= tolerance:
                 return best, worst
     except Stopped as stop:

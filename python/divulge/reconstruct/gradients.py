@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from divulge.reconstruct.decode import jump_tolerance
 from divulge.reconstruct.fit import Fit
+from divulge.reconstruct.fresh import ask_fresh
 from divulge.reconstruct.lines import Edges, Lines
 from divulge.reconstruct.offsets import Brackets, bisect
-from divulge.reconstruct.search import FRESH_QUERIES, Found
+from divulge.reconstruct.search import Found
 from divulge.reconstruct.transcript import Stopped, Transcript
 from divulge.reconstruct.units import Units
 
@@ -50,7 +51,7 @@ class GradientSearch:
             if not self.resolve():
                 return Found(self.best, np.inf, solved=False)
             self.bisect_offsets()
-            rows = self.transcript.ask(self.lines.samples(FRESH_QUERIES))
+            rows = ask_fresh(self.transcript, self.lines)
             certificate = self.best.residual(self.transcript, rows)
             return Found(self.best, certificate, solved=certificate <= 1e-9 + 60 * self.transcript.noise)
         except Stopped as stop:

@@ -31,6 +31,7 @@ from divulge.reconstruct.decode import (
     span_test,
 )
 from divulge.reconstruct.fit import Fit, fit, median_remainder
+from divulge.reconstruct.fresh import ask_fresh
 from divulge.reconstruct.lines import Edges, Lines
 from divulge.reconstruct.transcript import Stopped, Transcript
 from divulge.reconstruct.units import Units
@@ -45,8 +46,6 @@ CUT_SHARE = 0.34  # share of the open edges that is cut in one round
 SUPPORT_SHARE = 0.3  # nodes on each supporting line for a node on the main line
 STALLED_ROUNDS = 40
 MOST_LINKS = 50
-FRESH_QUERIES = 8
-FRESH_IN_BOX = 64
 SCATTERED = 8  # random points asked at the start: as good as any for the span test
 
 
@@ -136,8 +135,7 @@ class Search:
 
     def certify(self) -> float:
         """Ask fresh points and return the largest relative residual of value and gradient there."""
-        rows = self.transcript.ask(self.lines.samples(FRESH_IN_BOX if self.lines.domain else FRESH_QUERIES))
-        return self.best.residual(self.transcript, rows)
+        return self.best.residual(self.transcript, ask_fresh(self.transcript, self.lines))
 
     def decode(self) -> Residual:
         """Explain the answers as far as they can be."""
