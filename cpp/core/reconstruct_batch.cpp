@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "core/interrupt.h"
 #include "core/kink_search.h"
 #include "core/small_qr.h"
 #include "core/thread_pool.h"
@@ -273,8 +274,10 @@ std::vector<OneLayerCopy> reconstruct_batch(const std::vector<Oracle*>& oracles,
   std::vector<OneLayerCopy> copies(oracles.size());
   const std::uint64_t key = kernels::mix64(seed);
   parallel_for(oracles.size(), 1, [&](std::size_t begin, std::size_t end) {
-    for (std::size_t i = begin; i < end; ++i)
+    for (std::size_t i = begin; i < end; ++i) {
+      check_interrupt();
       copies[i] = Victim(*oracles[i], kernels::substream(key, i), max_queries).run();
+    }
   });
   return copies;
 }

@@ -83,6 +83,7 @@ class Attack:
         self.lines = Lines(oracle.input_size, oracle.domain, self.rng)
         self.transcripts: list[Transcript] = []
         self.layer: Layer | None = None
+        self.latest: Fit | None = None
         self.notes: list[str] = []
         self.certificate = np.inf
 
@@ -96,11 +97,11 @@ class Attack:
             stage = "output weights"
             for output in self.other_outputs():
                 solved &= self.next_output(output)
-        except Stopped as stop:
+        except (Stopped, KeyboardInterrupt) as stop:
             solved, self.certificate = False, np.inf  # what was not reached was not checked
-            self.notes.append(f"stopped while searching for {stage}: {stop}")
+            self.notes.append(f"stopped while searching for {stage}: {str(stop) or 'interrupted by the user'}")
             if self.layer is None:
-                self.layer = Layer.from_fit(stop.fit or self.nothing())
+                self.layer = Layer.from_fit(getattr(stop, "fit", None) or self.latest or self.nothing())
         return self.finish(solved)
 
     def many_layers(self) -> Reconstruction:
@@ -127,9 +128,10 @@ class Attack:
         attack = DeepAttack(probe, [self.oracle.output, *self.other_outputs()], lines, report)
         try:
             found = attack.run()
-        except Stopped as stop:
+        except (Stopped, KeyboardInterrupt) as stop:
             found = attack.known()
-            self.notes.append(f"stopped while searching for hidden layers: {stop}")
+            said = str(stop) or "interrupted by the user"
+            self.notes.append(f"stopped while searching for hidden layers: {said}")
         return self.deep_result(found)
 
     def deep_result(self, found: DeepResult) -> Reconstruction:
@@ -291,6 +293,7 @@ class Attack:
 
     def tell(self, stage: str, fit: Fit) -> None:
         """Report progress."""
+        self.latest = fit
         if self.progress is None:
             return
         layer = self.layer or Layer.from_fit(fit)
