@@ -52,7 +52,7 @@ class QrFactor {
 
  private:
   std::size_t rows_, cols_;
-  std::vector<T> factor_;  // R' in the lower triangle of the column-major (n, m), reflectors elsewhere
+  std::vector<T> factor_;  // R in the upper triangle of the column-major (m, n), reflectors elsewhere
   std::vector<T> tau_;     // (n,)
 };
 

@@ -13,9 +13,9 @@ using Int = blasint;
 
 extern "C" {
 #define DIVULGE_DECLARE(T, p)                                                                                \
-  void scipy_##p##gelqf_(const Int* m, const Int* n, T* a, const Int* lda, T* tau, T* work,                  \
+  void scipy_##p##geqrf_(const Int* m, const Int* n, T* a, const Int* lda, T* tau, T* work,                  \
                          const Int* lwork, Int* info);                                                       \
-  void scipy_##p##ormlq_(const char* side, const char* trans, const Int* m, const Int* n, const Int* k,      \
+  void scipy_##p##ormqr_(const char* side, const char* trans, const Int* m, const Int* n, const Int* k,      \
                          const T* a, const Int* lda, const T* tau, T* c, const Int* ldc, T* work,            \
                          const Int* lwork, Int* info, std::size_t, std::size_t);                             \
   void scipy_##p##trtrs_(const char* uplo, const char* trans, const char* diag, const Int* n,                \
@@ -32,15 +32,15 @@ DIVULGE_DECLARE(double, d)
 }
 
 #define DIVULGE_OVERLOAD(T, p)                                                                          \
-  inline Int gelqf(Int m, Int n, T* a, Int lda, T* tau, T* work, Int lwork) {                           \
+  inline Int geqrf(Int m, Int n, T* a, Int lda, T* tau, T* work, Int lwork) {                           \
     Int info = 0;                                                                                       \
-    scipy_##p##gelqf_(&m, &n, a, &lda, tau, work, &lwork, &info);                                       \
+    scipy_##p##geqrf_(&m, &n, a, &lda, tau, work, &lwork, &info);                                       \
     return info;                                                                                        \
   }                                                                                                     \
-  inline Int ormlq(char side, char trans, Int m, Int n, Int k, const T* a, Int lda, const T* tau, T* c, \
+  inline Int ormqr(char side, char trans, Int m, Int n, Int k, const T* a, Int lda, const T* tau, T* c, \
                    Int ldc, T* work, Int lwork) {                                                       \
     Int info = 0;                                                                                       \
-    scipy_##p##ormlq_(&side, &trans, &m, &n, &k, a, &lda, tau, c, &ldc, work, &lwork, &info, 1, 1);     \
+    scipy_##p##ormqr_(&side, &trans, &m, &n, &k, a, &lda, tau, c, &ldc, work, &lwork, &info, 1, 1);     \
     return info;                                                                                        \
   }                                                                                                     \
   inline Int trtrs(char uplo, char trans, Int n, Int nrhs, const T* a, Int lda, T* b, Int ldb) {        \

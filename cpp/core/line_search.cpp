@@ -101,20 +101,15 @@ bool LineSearch::same(const LineSample& a, const LineSample& b) {
 
 void LineSearch::split(const Interval& interval, LineSample sample) {
   Interval part = interval;
-  if (same(interval.left, sample)) {
+  const auto moves = [&](LineSample& end, bool& proven) {
+    if (!same(end, sample)) return false;
     store_.release(sample.piece);
-    sample.piece = interval.left.piece;
-    part.left = sample;
-    part.left_proven = interval.probe != Probe::bisect;
-    return decide(part);
-  }
-  if (same(interval.right, sample)) {
-    store_.release(sample.piece);
-    sample.piece = interval.right.piece;
-    part.right = sample;
-    part.right_proven = interval.probe != Probe::bisect;
-    return decide(part);
-  }
+    sample.piece = end.piece;
+    end = sample;
+    proven = interval.probe != Probe::bisect;
+    return true;
+  };
+  if (moves(part.left, part.left_proven) || moves(part.right, part.right_proven)) return decide(part);
   ++pieces_;
   part.right = sample;
   part.left_proven = part.right_proven = interval.probe == Probe::right && interval.left_proven;

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
         ProbabilityOracle,
         ValueOracle,
     )
-    from divulge.reconstruct import Progress, Reconstruction, reconstruct
+    from divulge.reconstruct import Progress, Reconstruction, reconstruct, reconstruct_many
     from divulge.victim import Victim
 
 # Loaded when first used: most of these import torch, a second that `divulge --help` should not take.
@@ -58,6 +58,7 @@ _LAZY = {
     "Victim": "divulge.victim",
     "compare": "divulge.compare",
     "reconstruct": "divulge.reconstruct",
+    "reconstruct_many": "divulge.reconstruct",
 }
 
 __all__ = [
@@ -84,6 +85,7 @@ __all__ = [
     "build_config",
     "compare",
     "reconstruct",
+    "reconstruct_many",
     "set_threads",
     "threads",
 ]

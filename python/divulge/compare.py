@@ -41,8 +41,8 @@ class Comparison:
         hidden_units_true: the victim's hidden units, dead and doubled ones too, or None likewise.
         hidden_units_effective: those of them that its function shows: dead units are left out, units with one
             hyperplane count once.
-        units_folded: those of these that switch nowhere inside the domain given: there they belong to the affine
-            part. None without a domain, or where the victim does not have one hidden layer.
+        units_folded: those of these that switch nowhere inside the domain given: there they are part of the
+            affine part. None without a domain, or where the victim does not have one hidden layer.
         units_matched: how many of these the copy has, with the same hyperplane to 1e-3.
         max_parameter_error: max|theta - theta^| over rows, offsets, output weights, bias and affine part in
             canonical form; None where copy or victim does not have one hidden layer.

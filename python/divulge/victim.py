@@ -74,8 +74,7 @@ class Victim:
         """
         from divulge.onnx_reader import read_onnx
 
-        module, input_shape = read_onnx(_existing(path))
-        return cls(module, input_shape, lower=lower)
+        return cls(*read_onnx(_existing(path)), lower=lower)
 
     @classmethod
     def from_export(cls, path: str | Path, lower: bool = True) -> Victim:
@@ -87,8 +86,7 @@ class Victim:
         """
         from divulge.export_reader import read_export
 
-        module, input_shape = read_export(_existing(path))
-        return cls(module, input_shape, lower=lower)
+        return cls(*read_export(_existing(path)), lower=lower)
 
     @classmethod
     def from_file(cls, path: str | Path, lower: bool = True) -> Victim:

@@ -46,7 +46,7 @@ def test_without_a_terminal_each_stage_is_said_once(capsys):
             note(Step(queries, None, stage))
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.splitlines() == ["search: 0 units after 1 queries", "signs: 3 units after 30 queries"]
+    assert err.splitlines() == ["search: none found yet, 1 query", "signs: 3 units found, 30 queries"]
 
 
 def test_interrupts_are_noted_and_raised():

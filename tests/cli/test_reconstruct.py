@@ -167,13 +167,19 @@ def test_the_plot_is_written(command, attack, tmp_path):
         (["--victim", "a.onnx", "--hidden", "3"], "--hidden 3 is for a victim that is trained here, "
                                                   "and --victim a.onnx names another"),
         (["--plot", "nowhere/units.png"], "expected a folder to draw into, there is no nowhere"),
-        (["--unheard-of"], "No such option: --unheard-of"),
     ],
 )  # fmt: skip
 def test_mistakes_get_one_sentence(command, attack, arguments, message):
     code, out, err = command("reconstruct", *arguments)
     assert (code, out) == (2, "")
     assert err.splitlines() == [f"divulge: {message}"]
+
+
+def test_an_unknown_option_is_named(command, attack):
+    code, out, err = command("reconstruct", "--unheard-of")
+    assert (code, out) == (2, "")
+    assert err.startswith("divulge: ")
+    assert "--unheard-of" in err
 
 
 def test_images_must_fit_the_model(command, attack, exported):

@@ -51,7 +51,10 @@ def python(code: str) -> str:
 
 @pytest.mark.parametrize("loop", LOOPS)
 def test_native_loops_end_before_their_work(loop):
-    code = START + LOOPS[loop] + textwrap.dedent("""
+    code = (
+        START
+        + LOOPS[loop]
+        + textwrap.dedent("""
         def seconds(work):
             start = time.monotonic()
             try:
@@ -64,6 +67,7 @@ def test_native_loops_end_before_their_work(loop):
         after(0.1)
         print("early" if seconds(whole) < 0.1 + 20 * usual else "late")
         """)
+    )
     assert python(code) == "early"
 
 

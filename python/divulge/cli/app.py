@@ -40,51 +40,52 @@ def top(
         raise typer.Exit()
 
 
+DataOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="digits|mnist|fashion-mnist",
+        help="Data set to train on and to compare on; digits unless a victim is given.",
+    ),
+]
+HiddenOption = Annotated[
+    int | None,
+    typer.Option(
+        parser=_whole_number, metavar="N", help="Hidden units of the victim that is trained; 32 by default."
+    ),
+]
+VictimOption = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Take this model apart instead: ONNX, or a .pt2 file of torch.export."),
+]
+DtypeOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="float32|float64", help="Precision of the victim that is trained; float64 by default."
+    ),
+]
+SeedOption = Annotated[
+    int, typer.Option(parser=_whole_number, metavar="N", help="Seed of the training and of the attack.")
+]
+BudgetOption = Annotated[
+    int | None, typer.Option(parser=_whole_number, metavar="N", help="The most queries that may be asked.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of the table.")]
+PlotOption = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Draw the units of victim and copy into this file (.png, .pdf, .svg)."),
+]
+
+
 @app.command()
 def reconstruct(
-    data: Annotated[
-        str | None,
-        typer.Option(
-            metavar="digits|mnist|fashion-mnist",
-            help="Data set to train on and to compare on; digits unless a victim is given.",
-        ),
-    ] = None,
-    hidden: Annotated[
-        int | None,
-        typer.Option(
-            parser=_whole_number,
-            metavar="N",
-            help="Hidden units of the victim that is trained; 32 by default.",
-        ),
-    ] = None,
-    victim: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="Take this model apart instead: ONNX, or a .pt2 file of torch.export."
-        ),
-    ] = None,
-    dtype: Annotated[
-        str | None,
-        typer.Option(
-            metavar="float32|float64", help="Precision of the victim that is trained; float64 by default."
-        ),
-    ] = None,
-    seed: Annotated[
-        int, typer.Option(parser=_whole_number, metavar="N", help="Seed of the training and of the attack.")
-    ] = 0,
-    budget: Annotated[
-        int | None,
-        typer.Option(parser=_whole_number, metavar="N", help="The most queries that may be asked."),
-    ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object instead of the table.")
-    ] = False,
-    plot: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="Draw the units of victim and copy into this file (.png, .pdf, .svg)."
-        ),
-    ] = None,
+    data: DataOption = None,
+    hidden: HiddenOption = None,
+    victim: VictimOption = None,
+    dtype: DtypeOption = None,
+    seed: SeedOption = 0,
+    budget: BudgetOption = None,
+    as_json: JsonOption = False,
+    plot: PlotOption = None,
 ) -> None:
     """Reconstruct a trained network from its values and input gradients alone.
 

@@ -55,6 +55,12 @@ class Curve:
             self.points.append((progress.queries, progress.units, error))
 
 
+def _counts(units: int, queries: int) -> str:
+    """Say how far a search has come."""
+    found = f"{units} unit{'' if units == 1 else 's'} found" if units else "none found yet"
+    return f": {found}, {queries:,} quer{'y' if queries == 1 else 'ies'}"
+
+
 class ProgressDisplay:
     """A line on standard error that says what is going on; plain lines where that is no terminal."""
 
@@ -87,7 +93,7 @@ class ProgressDisplay:
         """Return what the attack calls as it goes on."""
 
         def note(progress: Progress) -> None:
-            self.say(progress.stage, f": {progress.units} units after {progress.queries:,} queries")
+            self.say(progress.stage, _counts(progress.units, progress.queries))
             if curve is not None:
                 curve.note(progress)
 

@@ -99,7 +99,9 @@ class Attack:
                 solved &= self.next_output(output)
         except (Stopped, KeyboardInterrupt) as stop:
             solved, self.certificate = False, np.inf  # what was not reached was not checked
-            self.notes.append(f"stopped while searching for {stage}: {str(stop) or 'interrupted by the user'}")
+            self.notes.append(
+                f"stopped while searching for {stage}: {str(stop) or 'interrupted by the user'}"
+            )
             if self.layer is None:
                 self.layer = Layer.from_fit(getattr(stop, "fit", None) or self.latest or self.nothing())
         return self.finish(solved)
@@ -365,8 +367,8 @@ class Attack:
             )
         if self.oracle.domain is not None:
             self.notes.append(
-                "queries stay in a box: units that switch nowhere in it are part of the affine remainder, and "
-                "answers from inside do not show how many they are"
+                "queries stay in a box: units that switch nowhere in it are folded into the affine part, and "
+                "answers from inside do not show how many there are"
             )
         if not self.oracle.has_values:
             self.notes.append("gradients alone do not show the output biases: they are set to 0")
