@@ -19,8 +19,8 @@ def reconstruct_many(victims: Sequence[Victim | Oracle], seed: int = 0) -> list[
     """Reconstruct many victims, each on its own, the small ones natively side by side.
 
     Lowered victims with one output, asked for values and gradients in all of R^d, are taken apart in one call
-    of the compiled core, over all threads: about 4 queries a hidden unit. The others, and those that this leaves open, go
-    through `reconstruct` one after the other.
+    of the compiled core, over all threads: about 4 queries a hidden unit. The others, and those that this
+    leaves open, go through `reconstruct` one after the other.
 
     Args:
         victims: victims, asked by a `GradientOracle` without budget, or oracles of your own; their ledgers
