@@ -46,7 +46,7 @@ def line(name: str, result: dict[str, float], note: str) -> str:
 def main() -> None:
     # Torch's threads spin while they wait, which makes both sides' times random where cores are shared.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    from engine_cases import CASES
+    from cases import CASES
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from engine_cases import CASES, Case
+from cases import CASES
+from engine_cases import Case
 
 
 @pytest.fixture(scope="module", params=list(CASES))

@@ -10,7 +10,7 @@ from divulge.influence.solvers import ConjugateGradients, Direct, Lissa, Matrix,
 
 
 def matrix_of(dense, shift, damping=None):
-    return Matrix(len(dense), shift, shift if damping is None else damping, lambda v: v @ dense)
+    return Matrix(len(dense), shift, shift if damping is None else damping, lambda v: np.asarray(v @ dense))
 
 
 def random_dense(values, seed):

@@ -40,34 +40,65 @@ class ConjugateGradients:
         Raises:
             SingularCurvature: a direction p with p'(C + damping)p <= 0 was met.
         """
-        x, r = np.zeros_like(vectors), vectors.copy()
-        norms = np.linalg.norm(vectors, axis=1)
-        goal = self.tolerance * norms
-        iterations = np.zeros(len(vectors), np.int64)
-        for _ in range(_RESTARTS):
-            before = np.linalg.norm(r, axis=1)
-            self._descend(x, r, goal, iterations)
+        rows = [_Row(b, self.tolerance * float(np.linalg.norm(b))) for b in vectors]
+        x, relative = np.zeros_like(vectors), np.zeros(len(vectors))
+        for _ in range(_RESTARTS if rows else 0):
+            self._descend(rows)
+            x = np.stack([row.x for row in rows])
             r, relative = residuals(self.matrix, x, vectors)
-            stuck = np.linalg.norm(r, axis=1) > 0.5 * before
-            if ((relative <= self.tolerance) | stuck | (iterations >= self.max_iterations)).all():
+            hopeful = [row.restart(fresh) for row, fresh in zip(rows, r, strict=True)]
+            if not any(hopeful):
                 break
+        iterations = np.array([row.iterations for row in rows], np.int64)
         return Solution(x, relative, iterations, relative <= self.tolerance)
 
-    def _descend(self, x: Floats, r: Floats, goal: Floats, iterations: np.ndarray) -> None:
-        """Iterate in place until each row's recurrence has reached its goal."""
-        p, square = r.copy(), np.einsum("ij,ij->i", r, r)
-        active = np.flatnonzero((np.sqrt(square) > goal) & (iterations < self.max_iterations))
-        while len(active):
-            product = self.matrix(p[active])
-            curvature = np.einsum("ij,ij->i", p[active], product)
-            if not (curvature > 0).all():
-                raise not_positive_definite(self.matrix, self.seed)
-            step = (square[active] / curvature)[:, None]
-            x[active] += step * p[active]
-            r[active] -= step * product
-            after = np.einsum("ij,ij->i", r[active], r[active])
-            p[active] = r[active] + (after / square[active])[:, None] * p[active]
-            square[active] = after
-            iterations[active] += 1
-            going = (np.sqrt(after) > goal[active]) & (iterations[active] < self.max_iterations)
-            active = active[going]
+    def _descend(self, rows: list[_Row]) -> None:
+        """Iterate until each row's recurrence has reached its goal."""
+        while active := [row for row in rows if row.goes_on and row.iterations < self.max_iterations]:
+            products = self.matrix(np.stack([row.p for row in active]))
+            for row, product in zip(active, products, strict=True):
+                if not row.step(product):
+                    raise not_positive_definite(self.matrix, self.seed)
+
+
+class _Row:
+    """One solution on its way; rows are worked on one by one, for a row fits into the cache."""
+
+    def __init__(self, b: Floats, goal: float) -> None:
+        self.goal, self.iterations = goal, 0
+        self.x, self.r, self.p = np.zeros_like(b), b.copy(), b.copy()
+        self.square = self.started = _dot(b, b)
+
+    @property
+    def goes_on(self) -> bool:
+        return self.square > self.goal**2
+
+    def step(self, product: Floats) -> bool:
+        """Move along p, given A p; False where p'A p is not above zero."""
+        curvature = _dot(self.p, product)
+        if not curvature > 0:
+            return False
+        length = self.square / curvature
+        self.x += length * self.p
+        self.r -= length * product
+        after = _dot(self.r, self.r)
+        self.p *= after / self.square
+        self.p += self.r
+        self.square = after
+        self.iterations += 1
+        return True
+
+    def restart(self, r: Floats) -> bool:
+        """Go on from a fresh residual; False where there is no need, or the last time brought no progress."""
+        self.r, self.p = r.copy(), r.copy()
+        before, self.square = self.started, _dot(r, r)
+        self.started = self.square
+        stuck = self.square > 0.25 * before
+        if stuck:
+            self.goal = float(np.inf)
+        return self.goes_on
+
+
+def _dot(a: Floats, b: Floats) -> float:
+    # NumPy's @ wakes BLAS's threads for this, which takes longer than the sum where cores are shared.
+    return float(np.einsum("i,i->", a, b))

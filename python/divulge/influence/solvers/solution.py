@@ -51,7 +51,9 @@ class Matrix:
 
     def __call__(self, vectors: Floats) -> Floats:
         """Return (C + damping) v (m, P) for vectors (m, P)."""
-        return self.multiply(vectors) + self.shift * vectors
+        products = self.multiply(vectors)
+        products += self.shift * vectors
+        return products
 
 
 class Solver(Protocol):

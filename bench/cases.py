@@ -1,0 +1,11 @@
+"""All benchmarks by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import engine_cases
+import influence_cases
+from engine_cases import Case
+
+CASES: dict[str, Callable[[], Case]] = {**engine_cases.CASES, **influence_cases.CASES}
