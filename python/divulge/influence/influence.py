@@ -165,6 +165,31 @@ class Influence:
         """What computes: "native", the compiled core, or "torch"."""
         return self.operator.path
 
+    def checked(self, test: Any) -> Samples:
+        """Return test points whose shape and targets fit the training data.
+
+        Raises:
+            ValueError: they do not.
+        """
+        samples = read_samples(test, "test")
+        if samples.shape != self.train.shape:
+            raise ValueError(
+                f"expected test inputs of shape (m, {', '.join(map(str, self.train.shape))}) "
+                f"like the training data, got {samples.inputs.shape}"
+            )
+        return samples.checked(self.loss, self.outputs, "test")
+
+    def gradients(self, test: Any, of: str | LossFunction = "loss") -> Array:
+        """Return grad f (m, P) of test points, formed whole; `of` as in `scores`."""
+        return self.operator.gradients(self.checked(test), output_function(of, self.loss))
+
+    def losses(self, test: Any) -> Array:
+        """Return the module's losses (m,) on test points."""
+        inputs, targets = self.checked(test).batch(slice(None), self._torch_dtype)
+        device = next(self.module.parameters()).device
+        with torch.no_grad():
+            return self.loss.function(self.module(inputs.to(device)), targets.to(device)).cpu().numpy()
+
     def hvp(self, vectors: ArrayLike) -> Array:
         """Return C v + (weight decay) v, without damping, for one vector (P,) or a block (m, P).
 
@@ -212,7 +237,7 @@ class Influence:
             ValueError: test points of another shape than the training samples, or targets out of range.
             SingularCurvature: H is not positive definite.
         """
-        samples = self._test(test)
+        samples = self.checked(test)
         members = None if groups is None else group_members(groups, self.operator.rows)
         columns = self.operator.rows if members is None else members.shape[1]
         target = open_output(out, (len(samples), columns), self.operator.dtype)
@@ -226,7 +251,7 @@ class Influence:
         if not 1 <= k <= self.operator.rows:
             raise ValueError(f"expected k from 1 to {self.operator.rows}, got {k}")
         parts = []
-        for _, solution in self._solutions(self._test(test), of):
+        for _, solution in self._solutions(self.checked(test), of):
             scores = -self.operator.scores(solution)
             parts.append((smallest(scores, k), smallest(-scores, k)))
         helpful, harmful = (
@@ -257,7 +282,7 @@ class Influence:
         It is -scores / n; for one layer and the direct solver, the exact Newton step without the sample,
         whose curvature leaves with it. n and the weight decay stay as they are in the objective.
         """
-        forms, samples = self._forms, self._test(test)
+        forms, samples = self._forms, self.checked(test)
         parts = []
         for _, solution in self._solutions(samples, of):
             slope = self.operator.scores(solution) / self.operator.rows if forms is None else None
@@ -282,7 +307,7 @@ class Influence:
         picked = self.train.take(chosen)
         parts = [
             -self._autograd.input_gradients(picked, solution)
-            for _, solution in self._solutions(self._test(test), of)
+            for _, solution in self._solutions(self.checked(test), of)
         ]
         return np.concatenate(parts)
 
@@ -376,16 +401,6 @@ class Influence:
     @property
     def _vectors_a_block(self) -> int:
         return max(1, min(_BLOCK_VECTORS, _BLOCK_NUMBERS // self.operator.parameters))
-
-    def _test(self, test: Any) -> Samples:
-        """Return test points whose shape and targets fit the training data."""
-        samples = read_samples(test, "test")
-        if samples.shape != self.train.shape:
-            raise ValueError(
-                f"expected test inputs of shape (m, {', '.join(map(str, self.train.shape))}) "
-                f"like the training data, got {samples.inputs.shape}"
-            )
-        return samples.checked(self.loss, self.outputs, "test")
 
     def _solutions(self, samples: Samples, of: str | LossFunction) -> Iterator[tuple[slice, Any]]:
         """Yield blocks of test points with their H^-1 grad f (k, P)."""
