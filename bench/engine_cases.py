@@ -22,13 +22,17 @@ LOW, HIGH = -1e4, 1e4
 
 @dataclass
 class Case:
-    """One pair. `baseline` does 1 / `scale` of the work of `native`; `check` compares what the two return."""
+    """One pair. `baseline` does 1 / `scale` of the work of `native`; `check` compares what the two return.
+
+    A pair that takes minutes is `long`: it is timed once.
+    """
 
     native: Callable[[], Any]
     baseline: Callable[[], Any]
     check: Callable[[Any, Any], None]
     scale: float = 1.0
     note: str = ""
+    long: bool = False
 
 
 def one_layer_net(rng: np.random.Generator, d: int, h: int) -> tuple[list[np.ndarray], list[np.ndarray]]:

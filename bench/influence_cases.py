@@ -137,6 +137,7 @@ def influence(rows: int, tests: int, baseline_tests: int) -> Case:
         baseline,
         check,
         scale=tests / baseline_tests,
+        long=rows > 10_000,
         note=f"exact Hessian, damping {DAMPING}; conjugate gradients with a kept graph in torch, test point "
         f"by test point, {baseline_tests} of {tests}",
     )

@@ -12,6 +12,8 @@ from engine_cases import Case
 @pytest.fixture(scope="module", params=list(CASES))
 def named_case(request: pytest.FixtureRequest) -> tuple[str, Case]:
     case = CASES[request.param]()
+    if case.long:
+        pytest.skip("takes minutes; bench/ratios.py runs it")
     case.check(case.native(), case.baseline())
     return request.param, case
 
