@@ -27,11 +27,13 @@ from divulge.reconstruct.search import Found, Search
 from divulge.reconstruct.signs import Orientation, orient
 from divulge.reconstruct.transcript import Stopped, Transcript
 from divulge.reconstruct.units import Units
+from divulge.reconstruct.values import ValueSearch, ValueTranscript
 
 Array = NDArray[np.float64]
 
 SAME_DIRECTION = 1e-9  # 1 - |cosine| of two rows below which they are taken for one unit's
 ROUNDING_OF_ROWS = 20.0  # rows that one output hardly shows are blunt: others leave so much more
+MORE_POINTS = 8  # how often two more points are asked where an output's weights are not decided yet
 
 
 def reconstruct(
@@ -92,7 +94,7 @@ class Attack:
         solved, stage = False, "hidden units"
         try:
             solved = self.first_output()
-            if not solved and self.oracle.has_values:
+            if not solved and self.has_both():
                 return self.many_layers()
             stage = "output weights"
             for output in self.other_outputs():
@@ -152,11 +154,16 @@ class Attack:
             hidden_units=sum(model.hidden_sizes),
             queries=ledger.total - self.before,
             queries_by_kind={kind: n for kind, n in kinds.items() if n},
+            kind=self.oracle.kind,
             certificate=float(found.certificate),
             complete=found.solved and found.decided,
             seed=self.seed,
             notes=self.notes,
         )
+
+    def has_both(self) -> bool:
+        """Whether an answer holds value and gradient."""
+        return self.oracle.has_values and self.oracle.has_gradients
 
     def nothing(self) -> Fit:
         """Return the fit that knows no unit."""
@@ -178,10 +185,11 @@ class Attack:
     def first_output(self) -> bool:
         """Find the hidden units behind the oracle's own output; return whether everything is explained."""
         transcript = self.open_transcript(self.oracle.output)
-        self.notes += filter(None, [measure_noise(transcript, self.lines)])
+        if not isinstance(transcript, ValueTranscript):  # that has measured it
+            self.notes += filter(None, [measure_noise(transcript, self.lines)])
         found = self.search(transcript, self.lines)
         self.layer = Layer.from_fit(found.fit)
-        if found.solved and transcript.noise > 1e-12 and self.oracle.has_values:
+        if found.solved and transcript.noise > 1e-12 and self.has_both():
             self.layer = self.sharpen(transcript, found.fit)
         self.certificate = found.certificate
         return found.solved
@@ -210,7 +218,10 @@ class Attack:
 
     def open_transcript(self, output: int) -> Transcript:
         """Start the record of one output's answers."""
-        transcript = Transcript(self.oracle, output)
+        if self.oracle.has_gradients:
+            transcript = Transcript(self.oracle, output)
+        else:
+            transcript = ValueTranscript(self.oracle, output, self.lines)
         if self.transcripts:
             transcript.noise = self.transcripts[0].noise
         self.transcripts.append(transcript)
@@ -222,6 +233,8 @@ class Attack:
         def report(fit: Fit) -> None:
             self.tell("hidden units", fit)
 
+        if isinstance(transcript, ValueTranscript):
+            return ValueSearch(transcript, lines, report).run()
         if not self.oracle.has_values:
             return GradientSearch(transcript, lines, report).run()
         search = Search(transcript, lines, report)
@@ -252,7 +265,12 @@ class Attack:
         """Ask about a known layer's weights to one output; return them and the rows of fresh answers."""
         seen = np.concatenate([other.points for other in self.transcripts])
         transcript.ask(probe_points(layer, self.lines, seen))
-        weights, base = output_weights_and_base(layer, transcript)
+        weights, base, decided = output_weights_and_base(layer, transcript)
+        for _ in range(MORE_POINTS):
+            if decided:
+                break
+            transcript.ask(self.lines.samples(2))
+            weights, base, decided = output_weights_and_base(layer, transcript)
         jumps = layer.rows * weights[:, None]
         fit = Fit(Units(jumps, np.sign(weights)), base, np.inf)
         return fit, transcript.ask(self.lines.samples(1))
@@ -328,6 +346,7 @@ class Attack:
             hidden_units=len(layer),
             queries=ledger.total - self.before,
             queries_by_kind={kind: n for kind, n in kinds.items() if n},
+            kind=self.oracle.kind,
             certificate=float(self.certificate),
             complete=solved and orientation.decided,
             seed=self.seed,
@@ -336,7 +355,7 @@ class Attack:
 
     def oriented(self, layer: Layer) -> Orientation:
         """Turn the units so that no affine part remains, if every answer is explained as well without one."""
-        known = len(self.transcripts) == len(layer.weights) and self.oracle.has_values and len(layer)
+        known = len(self.transcripts) == len(layer.weights) and self.has_both() and len(layer)
         if not known:
             return orient(layer, self.tolerance())
         for looser in (1.0, ROUNDING_OF_ROWS):

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from divulge import _core
 from divulge.reconstruct.fit import Fit, fit
 from divulge.reconstruct.fresh import ask_fresh
-from divulge.reconstruct.lines import REACH, Lines
+from divulge.reconstruct.lines import Lines
 from divulge.reconstruct.transcript import Stopped, Transcript, homogeneous
 from divulge.reconstruct.units import Units
 
@@ -60,7 +60,7 @@ def kinks_on_line(transcript: Transcript, lines: Lines) -> Units:
         return np.einsum("nd,nd->n", pieces, transcript.points[rows]), np.ascontiguousarray(pieces[:, :-1])
 
     line = lines.add_line()
-    low, high = (0.0, 1.0) if lines.domain else (-REACH, REACH)
+    low, high = lines.ends()
     oracle = _core.CallbackOracle(answer, lines.input_size, transcript.noise > 1e-10)
     origin, direction = lines.origins[line : line + 1, :-1], lines.directions[line : line + 1, :-1]
     found = _core.kink_search(oracle, origin, direction, low, high)

@@ -12,7 +12,7 @@ from divulge.reconstruct.transcript import homogeneous
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 
-REACH = 1e3  # a line in all of R^d is walked for t in [-REACH, REACH]
+REACH = 1e3  # a line in all of R^d is walked for t in [-REACH, REACH], less where answers saturate
 
 
 @dataclass
@@ -47,6 +47,7 @@ class Lines:
     def __init__(self, input_size: int, domain: tuple[Array, Array] | None, rng: np.random.Generator) -> None:
         self.domain = domain
         self.rng = rng
+        self.reach = REACH
         self.origins = np.empty((0, input_size + 1))
         self.directions = np.empty((0, input_size + 1))
         self.row = np.empty(0, np.intp)  # which answer each node is
@@ -64,7 +65,12 @@ class Lines:
 
     def span(self) -> tuple[float, float]:
         """Return the range of s."""
-        return (0.0, 1.0) if self.domain else (-float(np.arctan(REACH)), float(np.arctan(REACH)))
+        low, high = self.ends()
+        return (low, high) if self.domain else (float(np.arctan(low)), float(np.arctan(high)))
+
+    def ends(self) -> tuple[float, float]:
+        """Return the range of t."""
+        return (0.0, 1.0) if self.domain else (-self.reach, self.reach)
 
     def samples(self, n: int) -> Array:
         """Return random points (n, d) of the domain: standard normal in R^d, uneven and uniform in a box."""

@@ -51,17 +51,19 @@ def between_parallel_rows(layer: Layer, on: Array, on_seen: Array, seen: Array) 
     return np.array(chosen).reshape(-1, seen.shape[1] - 1)
 
 
-def output_weights_and_base(layer: Layer, transcript: Transcript) -> tuple[Array, Array]:
-    """Solve for one output's weights (h,) and affine part (d + 1,) from the answers about it.
+def output_weights_and_base(layer: Layer, transcript: Transcript) -> tuple[Array, Array, bool]:
+    """Solve for one output's weights (h,) and affine part (d + 1,), and say whether the answers decide them.
 
     With states S and rows R the gradient differences obey (S_i - S_0) diag(w) R = g_i - g_0: linear in w. The
     offset of the affine part comes from the answer nearest to the origin, where it is sharpest.
     """
     points, pieces = transcript.points, transcript.pieces
     on = layer.on(points)
-    weights = np.empty(0)
+    weights, decided = np.empty(0), True
     if len(layer):
-        weights = output_weights(on[1:] - on[0], layer.rows[:, :-1], (pieces[1:] - pieces[0])[:, :-1])
+        weights, decided = output_weights(
+            on[1:] - on[0], layer.rows[:, :-1], (pieces[1:] - pieces[0])[:, :-1]
+        )
     left = pieces - (on * weights) @ layer.rows
     nearest = np.argmin(np.linalg.norm(points, axis=1))
-    return weights, np.append(left[:, :-1].mean(axis=0), left[nearest, -1])
+    return weights, np.append(left[:, :-1].mean(axis=0), left[nearest, -1]), decided

@@ -27,7 +27,7 @@ def polish(layer: Layer, transcripts: list[Transcript]) -> Layer:
     for output, transcript in enumerate(transcripts):
         on, answers = clear_states(layer, transcript)
         if output and on.any(axis=0).all():
-            weights[output] = output_weights(on, rows[:, :-1], transcript.pieces[answers, :-1])
+            weights[output], _ = output_weights(on, rows[:, :-1], transcript.pieces[answers, :-1])
         base[output, -1] = bias(Layer(rows, weights, base), transcript, output)
     polished = Layer(rows, weights, base)
     return min((layer, polished), key=lambda candidate: worst_error(candidate, transcripts))
@@ -61,11 +61,12 @@ def clear_states(layer: Layer, transcript: Transcript) -> tuple[Array, NDArray[n
     return (levels[answers] > 0).astype(float), answers
 
 
-def output_weights(on: Array, rows: Array, gradients: Array) -> Array:
-    """Least squares for w in on diag(w) rows = gradients."""
+def output_weights(on: Array, rows: Array, gradients: Array) -> tuple[Array, bool]:
+    """Least squares for w in on diag(w) rows = gradients, and whether that decides every weight."""
     axes, coordinates = np.linalg.qr(rows.T)  # only the part of a gradient in the rows' span counts
     system = (on[:, None, :] * coordinates[None]).reshape(-1, len(rows))
-    return np.asarray(np.linalg.lstsq(system, (gradients @ axes).reshape(-1), rcond=None)[0])
+    weights, _, rank, _ = np.linalg.lstsq(system, (gradients @ axes).reshape(-1), rcond=None)
+    return np.asarray(weights), bool(rank == len(rows))
 
 
 def bias(layer: Layer, transcript: Transcript, output: int) -> float:

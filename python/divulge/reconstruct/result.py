@@ -34,6 +34,7 @@ class Reconstruction:
         hidden_units: hidden units in the copy.
         queries: queries this reconstruction asked.
         queries_by_kind: the same by kind of query.
+        kind: the kind of answers that were used: "gradient", "value", "probability" and so on.
         certificate: largest relative residual of value and gradient on fresh queries that the fit never saw;
             infinite where none was asked.
         complete: whether every answer is explained and nothing is left open; `notes` says what is.
@@ -45,6 +46,7 @@ class Reconstruction:
     hidden_units: int
     queries: int
     queries_by_kind: dict[str, int]
+    kind: str
     certificate: float
     complete: bool
     seed: int

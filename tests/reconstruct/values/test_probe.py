@@ -1,0 +1,88 @@
+"""Kinks and pieces from values, against the network they come from."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from random_victims import random_network
+from torch import nn
+
+from divulge import NotPiecewiseLinear, ValueOracle, Victim
+from divulge.reconstruct.transcript import Stopped
+from divulge.reconstruct.values import ValueProbe
+from divulge.reconstruct.values.asking import Values
+
+
+def probe_of(victim: Victim, **options) -> ValueProbe:
+    rng = np.random.default_rng(3)
+    values = Values(ValueOracle(victim, **options), 0)
+    domain = values.oracle.domain
+    points = rng.standard_normal((12, victim.input_size))
+    values.measure(points if domain is None else rng.uniform(*domain, points.shape), rng)
+    return ValueProbe(values, rng)
+
+
+@pytest.mark.parametrize(("size", "hidden"), [(2, 5), (10, 10), (60, 30), (200, 8)])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_pieces_are_the_gradients(size, hidden, seed):
+    victim = Victim(random_network(size, hidden, seed=seed), input_shape=(size,))
+    probe = probe_of(victim)
+    points = np.random.default_rng(seed).standard_normal((40, size))
+    pieces = probe.pieces(points)
+    values, gradients = victim.values_and_gradients(points, 0)
+    np.testing.assert_allclose(pieces[:, :-1], gradients, atol=1e-8)
+    np.testing.assert_allclose(
+        np.einsum("nd,nd->n", pieces[:, :-1], points) + pieces[:, -1], values, atol=1e-12
+    )
+    with_radius = probe.pieces(points, np.full(40, 1e-3))
+    np.testing.assert_allclose(with_radius[:, :-1], gradients, atol=1e-8)
+
+
+def test_pieces_at_the_corners_of_a_box_stay_inside():
+    victim = Victim(random_network(12, 6), input_shape=(12,))
+    probe = probe_of(victim, domain=(-1, 1))
+    corners = np.random.default_rng(0).choice([-1.0, 1.0], size=(30, 12))
+    np.testing.assert_allclose(
+        probe.pieces(corners)[:, :-1], victim.values_and_gradients(corners, 0)[1], atol=1e-8
+    )
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_kinks_of_several_lines(seed):
+    network = random_network(12, 9, seed=seed)
+    victim = Victim(network, input_shape=(12,))
+    rng = np.random.default_rng(seed)
+    origins, directions = rng.standard_normal((2, 5, 12))
+    low, high = np.full(5, -2.0), np.linspace(1.0, 50.0, 5)
+    kinks = probe_of(victim).kinks(origins, directions, low, high)
+    weight, bias = (p.detach().numpy() for p in (network[0].weight, network[0].bias))
+    t = -(origins @ weight.T + bias) / (directions @ weight.T)
+    line, unit = np.nonzero((t > low[:, None]) & (t < high[:, None]))
+    order = np.lexsort((t[line, unit], line))
+    line, unit = line[order], unit[order]
+    np.testing.assert_array_equal(kinks.line, line)
+    np.testing.assert_allclose(kinks.t, t[line, unit], rtol=1e-9)
+    np.testing.assert_allclose(kinks.points, origins[line] + kinks.t[:, None] * directions[line])
+    after = weight[unit] * network[2].weight.detach().numpy()[0, unit, None]
+    after *= np.sign(np.einsum("nd,nd->n", weight[unit], directions[line]))[:, None]
+    np.testing.assert_allclose(kinks.jumps, after, atol=1e-8)
+
+
+def test_no_kinks_on_no_lines_and_no_pieces_at_no_points():
+    probe = probe_of(Victim(random_network(4, 3), input_shape=(4,)))
+    none = np.empty((0, 4))
+    assert len(probe.kinks(none, none, np.empty(0), np.empty(0))) == 0
+    assert probe.pieces(none).shape == (0, 5)
+
+
+def test_the_budget_stops_it():
+    victim = Victim(random_network(8, 4), input_shape=(8,))
+    probe = probe_of(victim, budget=60)
+    with pytest.raises(Stopped, match="budget of 60"):
+        probe.pieces(np.zeros((10, 8)))
+
+
+def test_a_curved_function_is_refused():
+    victim = Victim(nn.Sequential(nn.Linear(6, 8), nn.GELU(), nn.Linear(8, 1)).double(), input_shape=(6,))
+    with pytest.raises(NotPiecewiseLinear, match="values bend"):
+        probe_of(victim)
