@@ -47,8 +47,8 @@ def reconstruct(
 
     Args:
         oracle: what may be asked; its answers are all that is used. Without values (gradients alone) offsets
-        are found
-            by bisection and output biases cannot be known: they are returned as 0.
+            are found by bisection and output biases cannot be known: they are returned as 0. From values
+            alone gradients are taken as differences inside linear pieces: exact, d + 1 queries each.
         seed: seed of every random choice; the same seed asks the same queries.
         progress: called after every round of queries with a `Progress`.
 

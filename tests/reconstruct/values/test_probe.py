@@ -8,18 +8,15 @@ from random_victims import random_network
 from torch import nn
 
 from divulge import NotPiecewiseLinear, ValueOracle, Victim
+from divulge.reconstruct.lines import Lines
 from divulge.reconstruct.transcript import Stopped
-from divulge.reconstruct.values import ValueProbe
-from divulge.reconstruct.values.asking import Values
+from divulge.reconstruct.values import ValueProbe, ValueTranscript
 
 
 def probe_of(victim: Victim, **options) -> ValueProbe:
-    rng = np.random.default_rng(3)
-    values = Values(ValueOracle(victim, **options), 0)
-    domain = values.oracle.domain
-    points = rng.standard_normal((12, victim.input_size))
-    values.measure(points if domain is None else rng.uniform(*domain, points.shape), rng)
-    return ValueProbe(values, rng)
+    oracle = ValueOracle(victim, **options)
+    lines = Lines(victim.input_size, oracle.domain, np.random.default_rng(3))
+    return ValueProbe(ValueTranscript(oracle, 0, lines))
 
 
 @pytest.mark.parametrize(("size", "hidden"), [(2, 5), (10, 10), (60, 30), (200, 8)])
@@ -86,3 +83,31 @@ def test_a_curved_function_is_refused():
     victim = Victim(nn.Sequential(nn.Linear(6, 8), nn.GELU(), nn.Linear(8, 1)).double(), input_shape=(6,))
     with pytest.raises(NotPiecewiseLinear, match="values bend"):
         probe_of(victim)
+
+
+def test_bends_says_where_a_hyperplane_is():
+    network = random_network(12, 9)
+    probe = probe_of(Victim(network, input_shape=(12,)))
+    weight, bias = (p.detach().numpy() for p in (network[0].weight, network[0].bias))
+    points = np.random.default_rng(1).standard_normal((9, 12))
+    size = np.linalg.norm(weight, axis=1)
+    feet = points - ((np.einsum("nd,nd->n", weight, points) + bias) / size**2)[:, None] * weight
+    steps = np.full(9, 1e-4)
+    before = probe.values.oracle.ledger.total
+    assert probe.bends(feet, weight, steps).all()
+    assert probe.values.oracle.ledger.total - before == 8 * 9
+    assert not probe.bends(feet + 1e-5 * weight, weight, steps).any()
+    assert not probe.bends(feet, weight + 0.1 * points, steps).any()
+    assert not probe.bends(feet + weight, weight, steps).any()
+    assert probe.bends(np.empty((0, 12)), np.empty((0, 12)), np.empty(0)).shape == (0,)
+
+
+def test_answered_holds_every_piece():
+    probe = probe_of(Victim(random_network(6, 4), input_shape=(6,)))
+    probe.pieces(np.ones((2, 6)))
+    probe.kinks(np.zeros((1, 6)), np.ones((1, 6)), np.array([-9.0]), np.array([9.0]))
+    points, pieces = probe.answered()
+    values, gradients = probe.values.oracle.victim.values_and_gradients(points, 0)
+    assert len(points) > 3
+    np.testing.assert_allclose(pieces[:, :-1], gradients, atol=1e-8)
+    np.testing.assert_allclose(pieces[:, -1], values - np.einsum("nd,nd->n", gradients, points), atol=1e-8)

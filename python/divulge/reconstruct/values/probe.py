@@ -2,147 +2,62 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from divulge.reconstruct.probe import Kinks, Probe
-from divulge.reconstruct.transcript import homogeneous
-from divulge.reconstruct.values.asking import Values
-from divulge.reconstruct.values.run_search import RunSearch
-from divulge.reconstruct.values.runs import Runs
-from divulge.reconstruct.values.stencils import differences
+from divulge.reconstruct.values.splits import run_pieces, split_lines
+from divulge.reconstruct.values.stencils import unit_directions
+from divulge.reconstruct.values.transcript import ValueTranscript
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 
-
-@dataclass
-class Split:
-    """Lines split at their kinks.
-
-    Attributes:
-        origins, directions: u and v of every line, shape (L, d).
-        runs: where on the lines the function is affine.
-        left: for every kink the run before it; the next one follows it, shape (m,).
-        t: place of every kink, shape (m,).
-    """
-
-    origins: Array
-    directions: Array
-    runs: Runs
-    left: Index
-    t: Array
-
-    def line(self) -> Index:
-        """Return the line of every kink, shape (m,)."""
-        return self.runs.line[self.left]
-
-    def points(self) -> Array:
-        """Return the kinks' points, shape (m, d)."""
-        line = self.line()
-        return np.asarray(self.origins[line] + self.t[:, None] * self.directions[line])
+CROOKED = 1e-3  # angle by which a kink's hyperplane may miss the predicted one
 
 
 class ValueProbe(Probe):
-    """Takes exact differences inside affine pieces, d + 1 values and a few to choose and check the step.
+    """Takes exact differences inside affine pieces, d + 1 values and a few to choose and check the step."""
 
-    Args:
-        values: where to ask.
-        rng: directions in which steps are tried.
-
-    Raises:
-        NotPiecewiseLinear: the function is curved.
-        Stopped: the oracle can be asked no further.
-    """
-
-    def __init__(self, values: Values, rng: np.random.Generator) -> None:
-        self.values = values
-        self.rng = rng
-        self.input_size = values.oracle.input_size
-        self.domain = values.oracle.domain
-        self.noise = values.relative
+    def __init__(self, transcript: ValueTranscript) -> None:
+        self.transcript = transcript
+        self.values = transcript.values_of
+        self.input_size = transcript.oracle.input_size
+        self.domain = transcript.oracle.domain
+        self.noise = self.values.relative
 
     def pieces(self, points: Array, radius: Array | None = None) -> Array:
         """Take differences with steps as wide as the pieces allow."""
-        return differences(self.values, points, radius, self.rng)[0]
+        rows = self.transcript.ask(points, radius)
+        return self.transcript.pieces[rows]
+
+    def answered(self) -> tuple[Array, Array]:
+        """Return every piece of the transcript."""
+        return self.transcript.points[:, :-1], self.transcript.pieces
 
     def kinks(self, origins: Array, directions: Array, low: Array, high: Array) -> Kinks:
-        """Split the lines, then take the gradient in every run between kinks."""
-        split = self.split(origins, directions, low, high)
-        jumps = self.jumps(split, np.arange(len(split.t)))
-        return Kinks(split.line(), split.t, split.points(), jumps)
+        """Split the lines, then take the gradient in every run beside a kink."""
+        split = split_lines(self.values, origins, directions, low, high)
+        rows, place = np.unique(np.concatenate([split.left, split.left + 1]), return_inverse=True)
+        points, pieces, _ = run_pieces(self.values, split, rows, self.transcript.rng)
+        self.transcript.keep(points, pieces)
+        before, after = pieces[place, :-1].reshape(2, len(split.left), self.input_size)
+        return Kinks(split.line(), split.t, split.points(), after - before)
 
-    def split(self, origins: Array, directions: Array, low: Array, high: Array) -> Split:
-        """Find the kinks' places, a few values each; where kinks are too close to be told apart, none."""
-        lengths = np.linalg.norm(directions, axis=1)
-
-        def answer(line: Index, t: Array) -> tuple[Array, Array]:
-            points = origins[line] + t[:, None] * directions[line]
-            found = self.values.ask(points)
-            return found, self.values.noise(np.linalg.norm(points, axis=1), found)
-
-        search = RunSearch(answer, low, high, self.values.slope * lengths)
-        runs = search.run()
-        left = search.gaps()
-        meet, margin = search.crossings(left)
-        sharp = (meet >= runs.high[left] - 4 * margin) & (meet <= runs.low[left + 1] + 4 * margin)
-        return Split(origins, directions, runs, left[sharp], meet[sharp])
-
-    def jumps(self, split: Split, kinks: Index) -> Array:
-        """Return gradient after minus gradient before these kinks, shape (m, d)."""
-        left = split.left[kinks]
-        if not len(left):
-            return np.empty((0, self.input_size))
-        rows, place = np.unique(np.concatenate([left, left + 1]), return_inverse=True)
-        gradients = self.run_pieces(split, rows)[0][:, :-1]
-        before, after = gradients[place].reshape(2, len(kinks), -1)
-        return np.asarray(after - before)
-
-    def middles(self, split: Split, rows: Index, planes: Array | None = None) -> tuple[Array, Array]:
-        """Return points of runs far from kinks, and how far they are from these.
-
-        Args:
-            split: the lines.
-            rows: which runs, n of them.
-            planes: hyperplanes (a, b) whose kinks were subtracted, shape (h, d + 1); the point is taken in
-                the widest part of a run between them.
-
-        Returns:
-            Shapes (n, d) and (n,).
-        """
-        low, high, line = split.runs.low[rows], split.runs.high[rows], split.runs.line[rows]
-        origins, directions = split.origins[line], split.directions[line]
-        if planes is not None:
-            low, high = widest_parts(low, high, origins, directions, planes)
-        middle = np.tan((np.arctan(low) + np.arctan(high)) / 2)
-        sizes = np.linalg.norm(directions, axis=1)
-        return origins + middle[:, None] * directions, np.minimum(middle - low, high - middle) * sizes
-
-    def run_pieces(self, split: Split, rows: Index) -> tuple[Array, Array]:
-        """Return the pieces in the middle of runs, and their errors.
-
-        The slope along the line is known from a run's ends, far apart: it corrects the gradient.
-        """
-        points, radius = self.middles(split, rows)
-        pieces, errors = differences(self.values, points, radius, self.rng)
-        directions = split.directions[split.runs.line[rows]]
-        off = split.runs.slope()[rows] - np.einsum("nd,nd->n", pieces[:, :-1], directions)
-        off /= np.einsum("nd,nd->n", directions, directions)
-        pieces[:, :-1] += off[:, None] * directions
-        pieces[:, -1] -= off * np.einsum("nd,nd->n", directions, points)
-        return pieces, errors
-
-
-def widest_parts(
-    low: Array, high: Array, origins: Array, directions: Array, planes: Array
-) -> tuple[Array, Array]:
-    """Return the widest part, in arctan t, of each stretch (low, high) of a line between hyperplanes."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        crossing = -(homogeneous(origins) @ planes.T) / (directions @ planes[:, :-1].T)
-    inside = np.clip(np.nan_to_num(crossing, nan=np.inf), low[:, None], high[:, None])
-    ends = np.sort(np.column_stack([low, inside, high]), axis=1)
-    widest = np.argmax(np.diff(np.arctan(ends), axis=1), axis=1)
-    own = np.arange(len(ends))
-    return ends[own, widest], ends[own, widest + 1]
+    def bends(self, points: Array, normals: Array, steps: Array) -> NDArray[np.bool_]:
+        """Walk along each normal, at the point and beside it: eight values in place of two gradients."""
+        if not len(points):
+            return np.zeros(0, bool)
+        normals = normals / np.linalg.norm(normals, axis=1, keepdims=True)
+        aside = unit_directions(points.shape, self.transcript.rng)
+        aside -= np.einsum("nd,nd->n", aside, normals)[:, None] * normals
+        feet = np.stack([points, points + steps[:, None] / 2 * aside])  # (2, n, d)
+        shares = np.array([-1.0, -0.5, 0.5, 1.0])
+        asked = feet[:, :, None] + (steps[:, None] * shares)[..., None] * normals[:, None]
+        found = self.values.ask(asked.reshape(-1, self.input_size)).reshape(2, len(points), 4)
+        before, after = (2 * (found[..., k + 1] - found[..., k]) for k in (0, 2))  # over a whole step
+        noise = self.values.noise(np.linalg.norm(points, axis=1) + steps, found[0, :, 1])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            crossing = (found[..., 2] - found[..., 1] - (before + after) / 2) / (after - before)
+            allowed = CROOKED / np.sqrt(self.input_size) + 8 * noise / np.abs(after - before)
+        return np.asarray(((np.abs(after - before) > 32 * noise) & (np.abs(crossing) <= allowed)).all(axis=0))

@@ -13,9 +13,9 @@ from divulge.reconstruct.lines import Lines
 from divulge.reconstruct.search import Found
 from divulge.reconstruct.transcript import Stopped, homogeneous
 from divulge.reconstruct.units import Units
-from divulge.reconstruct.values.probe import Split, ValueProbe
 from divulge.reconstruct.values.refine import CANDIDATES, sharpened_offsets, widen
-from divulge.reconstruct.values.remainder import Remainder, corrected
+from divulge.reconstruct.values.remainder import GROSS, Remainder, corrected
+from divulge.reconstruct.values.splits import Split, middles, run_pieces, split_lines
 from divulge.reconstruct.values.stencils import differences
 from divulge.reconstruct.values.transcript import ValueTranscript
 
@@ -32,8 +32,14 @@ CHUNK = 4  # pieces after which progress is reported and a partial result grows
 SAME_PIECE = 10.0  # errors by which two findings of one gradient may differ
 SURE = 1e-6  # relative error of a jump up to which it is taken for a unit
 SURE_ROUNDINGS = 1e6  # the same in roundings of a value, for victims in single precision
+SAME_PLACE = 1e-7  # distance of two kinks on a line that are taken for one hyperplane's
+MOST_LEFT = 3  # kinks on known hyperplanes that may be left by a blurred or spurious unit
 MOST_POOR = 0.2  # share of the pieces that may be taken again
 BLUR = 30.0  # errors of what is known, at usual points, that a kink must exceed
+
+
+class Contradicted(Exception):
+    """Units known by their kinks have other jumps elsewhere: this is no single hidden layer."""
 
 
 class ValueSearch:
@@ -49,7 +55,6 @@ class ValueSearch:
         self.values = transcript.values_of
         self.lines = lines
         self.report = report
-        self.probe = ValueProbe(self.values, transcript.rng)
         self.best = Fit(Units.none(lines.input_size), np.zeros(lines.input_size + 1), np.inf)
         self.on_line = 0  # answers of the transcript that lie on the first line
 
@@ -72,7 +77,10 @@ class ValueSearch:
                 break
             blur = BLUR * max(float(np.median(error)), self.values.relative)
             remainder = Remainder(self.values, self.best, min(blur, self.tolerance))
-            found = self.next_line(remainder, fresh[np.argmin(error)], fresh[np.argmax(error)])
+            try:
+                found = self.next_line(remainder, fresh[np.argmin(error)], fresh[np.argmax(error)])
+            except Contradicted:
+                break
             idle = 0 if found else idle + 1
         solved = certificate <= max(NEARLY, self.tolerance)
         if solved:
@@ -103,18 +111,19 @@ class ValueSearch:
         """Find the kinks on one line and take the gradients between them."""
         line = self.lines.add_line()
         ends = np.array([self.lines.ends()])
-        split = self.probe.split(
+        split = split_lines(
+            self.values,
             self.lines.origins[line : line + 1, :-1],
             self.lines.directions[line : line + 1, :-1],
             ends[:, 0],
             ends[:, 1],
         )
         rows = np.flatnonzero(~split.runs.single())
-        points, _ = self.probe.middles(split, rows)
-        pieces, errors = np.empty((0, points.shape[1] + 1)), np.empty(0)
+        size = self.lines.input_size
+        points, pieces, errors = np.empty((0, size)), np.empty((0, size + 1)), np.empty(0)
         for first in range(0, len(rows), CHUNK):
-            more = self.probe.run_pieces(split, rows[first : first + CHUNK])
-            pieces, errors = np.concatenate([pieces, more[0]]), np.concatenate([errors, more[1]])
+            more = run_pieces(self.values, split, rows[first : first + CHUNK], self.transcript.rng)
+            points, pieces, errors = map(np.concatenate, zip((points, pieces, errors), more, strict=True))
             self.consider(split, rows, pieces)
         self.refine(split, rows, points, pieces, errors)
         self.transcript.keep(points, pieces)
@@ -197,12 +206,13 @@ class ValueSearch:
     def next_line(self, remainder: Remainder, start: Array, end: Array) -> bool:
         """Search what is left on the line through two points; return whether there was a new unit."""
         ends = np.array([self.lines.ends()])
-        probe = ValueProbe(remainder, self.transcript.rng)
-        split = probe.split(start[None], (end - start)[None], ends[:, 0], ends[:, 1])
+        split = split_lines(remainder, start[None], (end - start)[None], ends[:, 0], ends[:, 1])
         if not len(split.left):
             return False
+        if self.contradicted(split):
+            raise Contradicted
         rows = np.unique(np.concatenate([split.left, split.left + 1]))
-        points, radius = probe.middles(split, rows, self.best.units.jumps)
+        points, radius = middles(split, rows, self.best.units.jumps)
         pieces, errors = differences(self.values, points, radius, self.transcript.rng)
         self.transcript.keep(points, pieces)
         known = self.best.base + self.best.units.pieces(homogeneous(self.values.representable(points)))
@@ -219,3 +229,16 @@ class ValueSearch:
         self.best = Fit(grown, self.best.base, 0.0)
         self.sharpen()
         return found
+
+    def contradicted(self, split: Split) -> bool:
+        """Whether several kinks are left on hyperplanes of units that were subtracted."""
+        units = self.best.units
+        start, along = split.origins[0], split.directions[0]
+        growth = units.jumps[:, :-1] @ along
+        with np.errstate(divide="ignore", invalid="ignore"):
+            crossing = -(units.jumps @ np.append(start, 1.0)) / growth
+        near = np.abs(split.t[:, None] - crossing) <= SAME_PLACE * (1 + np.abs(split.t[:, None]))
+        slope = split.runs.slope()
+        turn = np.abs(slope[split.left + 1] - slope[split.left])
+        left = (near & (turn[:, None] > GROSS * np.abs(growth))).any(axis=1)
+        return bool(left.sum() >= max(MOST_LEFT, len(split.t) / 8))

@@ -34,18 +34,17 @@ class ValueTranscript(Transcript):
         self.values_of = Values(oracle, output)
         self.values_of.measure(lines.samples(PLACES), self.rng)
 
-    def ask(self, points: Array) -> Index:
-        """Take the pieces around points (n, d) and return their row numbers.
+    def ask(self, points: Array, radius: Array | None = None) -> Index:
+        """Take the pieces around points (n, d), affine within a radius (n,) or None; return row numbers.
 
         Raises:
             Stopped: the oracle can be asked no further.
         """
-        points = self.representable(points)
-        return self.keep(points, differences(self.values_of, points, None, self.rng)[0])
+        return self.keep(points, differences(self.values_of, points, radius, self.rng)[0])
 
     def keep(self, points: Array, pieces: Array) -> Index:
         """Record pieces (n, d + 1) found around points (n, d)."""
-        first = len(self)
+        points, first = self.representable(points), len(self)
         gradients = pieces[:, :-1]
         self._record(points, pieces[:, -1] + np.einsum("nd,nd->n", gradients, points), gradients)
         return np.arange(first, len(self))
