@@ -21,13 +21,13 @@ from divulge.reconstruct.noise import measure_noise
 from divulge.reconstruct.offsets import Brackets, bisect
 from divulge.reconstruct.outputs import output_weights_and_base, probe_points
 from divulge.reconstruct.polish import polish, slope_error
-from divulge.reconstruct.probe import GradientProbe
+from divulge.reconstruct.probe import GradientProbe, Probe
 from divulge.reconstruct.result import Progress, Reconstruction
 from divulge.reconstruct.search import Found, Search
 from divulge.reconstruct.signs import Orientation, orient
 from divulge.reconstruct.transcript import Stopped, Transcript
 from divulge.reconstruct.units import Units
-from divulge.reconstruct.values import ValueSearch, ValueTranscript
+from divulge.reconstruct.values import ValueProbe, ValueSearch, ValueTranscript
 
 Array = NDArray[np.float64]
 
@@ -94,7 +94,7 @@ class Attack:
         solved, stage = False, "hidden units"
         try:
             solved = self.first_output()
-            if not solved and self.has_both():
+            if not solved and self.oracle.has_values:
                 return self.many_layers()
             stage = "output weights"
             for output in self.other_outputs():
@@ -112,11 +112,11 @@ class Attack:
         """Search for more hidden layers than one."""
         transcripts = {self.oracle.output: self.transcripts[0]}
 
-        def probe(output: int) -> GradientProbe:
+        def probe(output: int) -> Probe:
             if output not in transcripts:
-                transcripts[output] = Transcript(self.oracle, output)
-                transcripts[output].noise = self.transcripts[0].noise
-            return GradientProbe(transcripts[output])
+                transcripts[output] = self.new_transcript(output)
+            known = transcripts[output]
+            return ValueProbe(known) if isinstance(known, ValueTranscript) else GradientProbe(known)
 
         def report(model: DeepModel) -> None:
             if self.progress is not None:
@@ -218,13 +218,16 @@ class Attack:
 
     def open_transcript(self, output: int) -> Transcript:
         """Start the record of one output's answers."""
-        if self.oracle.has_gradients:
-            transcript = Transcript(self.oracle, output)
-        else:
-            transcript = ValueTranscript(self.oracle, output, self.lines)
+        self.transcripts.append(self.new_transcript(output))
+        return self.transcripts[-1]
+
+    def new_transcript(self, output: int) -> Transcript:
+        """Return an empty record; the noise is that of the first one."""
+        if not self.oracle.has_gradients:
+            return ValueTranscript(self.oracle, output, self.lines)
+        transcript = Transcript(self.oracle, output)
         if self.transcripts:
             transcript.noise = self.transcripts[0].noise
-        self.transcripts.append(transcript)
         return transcript
 
     def search(self, transcript: Transcript, lines: Lines) -> Found:
