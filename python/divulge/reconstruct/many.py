@@ -86,6 +86,7 @@ def _result(oracle: Oracle, copy: _core.OneLayerCopy, seed: int) -> Reconstructi
         hidden_units=len(layer),
         queries=copy.queries,
         queries_by_kind={oracle.kind: copy.queries},
+        kind=oracle.kind,
         certificate=copy.certificate,
         complete=True,
         seed=seed,

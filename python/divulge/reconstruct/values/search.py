@@ -90,11 +90,19 @@ class ValueSearch:
     def fresh(self) -> tuple[Array, Array]:
         """Ask random points, many once few are explained, and return them with their errors."""
         for count in FRESH_IN_BOX if self.lines.domain else FRESH:
-            points = self.lines.samples(count)
+            points = np.concatenate([self.lines.samples(count), self.vertices()])
             error = self.errors(points)
             if error.max() > self.tolerance:
                 break
         return points, error
+
+    def vertices(self) -> Array:
+        """Return the box's vertices furthest along every gradient seen, and against it; see `ask_fresh`."""
+        if self.lines.domain is None:
+            return np.empty((0, self.lines.input_size))
+        low, high = self.lines.domain
+        slopes = self.transcript.pieces[:, :-1]
+        return np.asarray(low + (high - low) * (np.concatenate([slopes, -slopes]) > 0))
 
     @property
     def tolerance(self) -> float:
