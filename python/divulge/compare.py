@@ -88,7 +88,9 @@ def compare(
     rest. A copy with one wrong sign and no affine part to make up for it shows it there.
 
     Args:
-        copy: a module from (n, d) to (n, K), or a Reconstruction that holds one.
+        copy: a module from (n, d) to (n, K), or a Reconstruction that holds one. A Reconstruction from
+            probabilities knows its logits up to a function added to all of them: log-odds against class 0 are
+            compared then, of outputs and parameters both.
         victim: the model that was copied.
         data: points, shape (n, d) or (n, *input_shape); by default 10,000 standard normal ones, always the
             same.
@@ -100,9 +102,14 @@ def compare(
             domain is empty.
     """
     module = copy if isinstance(copy, nn.Module) else copy.module
+    odds = getattr(copy, "kind", None) == "probability"
     points = _points(victim, data)
-    true, found = victim.values(points), _copy_values(module, victim, points)
-    units = _compare_units(module, victim, tolerance)
+    true, found = victim.values(points), Victim(module, (victim.input_size,), lower=False).values(points)
+    if odds:
+        true, found = _log_odds(true), _log_odds(found)
+    if true.shape != found.shape:
+        raise ValueError(f"expected a copy with {true.shape[1]} outputs, got {found.shape[1]}")
+    units = _compare_units(module, victim, tolerance, odds)
     return Comparison(
         **units,
         units_folded=_units_folded(victim, domain),
@@ -114,10 +121,12 @@ def compare(
     )
 
 
-def _compare_units(module: nn.Module, victim: Victim, tolerance: float) -> dict[str, Any]:
+def _compare_units(module: nn.Module, victim: Victim, tolerance: float, odds: bool) -> dict[str, Any]:
     """The fields of a Comparison that need one hidden layer."""
     ours = one_hidden_layer(module, (victim.input_size,))
     theirs = one_hidden_layer(victim.module, victim.input_shape)
+    if odds and ours is not None and theirs is not None:
+        ours, theirs = _log_odds_of(ours), _log_odds_of(theirs)
     counts = {"hidden_units": _count(ours), "hidden_units_true": _count(theirs)}
     if ours is None or theirs is None or ours.bias.shape != theirs.bias.shape:
         effective = None if theirs is None else len(_canonical(theirs, victim).units)
@@ -167,12 +176,15 @@ def _points(victim: Victim, data: Points | None) -> Array:
     return points.astype(np.float64, copy=False)
 
 
-def _copy_values(module: nn.Module, victim: Victim, points: Array) -> Array:
-    """Return the copy's outputs, shape (n, K)."""
-    values = Victim(module, (victim.input_size,), lower=False).values(points)
-    if values.shape[1] != victim.output_size:
-        raise ValueError(f"expected a copy with {victim.output_size} outputs, got {values.shape[1]}")
-    return values
+def _log_odds(values: Array) -> Array:
+    """Return logits (n, K) less the first of them; a single one is that of class 1 against 0."""
+    return values - values[:, :1] if values.shape[1] > 1 else np.column_stack([0 * values, values])
+
+
+def _log_odds_of(net: OneHiddenLayer) -> OneHiddenLayer:
+    """Return the network of `_log_odds`."""
+    outputs, affine, bias = (_log_odds(part.T).T for part in (net.outputs, net.affine, net.bias[:, None]))
+    return OneHiddenLayer(net.rows, net.offsets, outputs, affine, bias[:, 0])
 
 
 def _classes(values: Array) -> np.ndarray[Any, np.dtype[np.int64]]:

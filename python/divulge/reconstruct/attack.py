@@ -9,20 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from divulge.oracles import Oracle
+from divulge.oracles import LogOdds, Oracle, ProbabilityOracle
 from divulge.reconstruct.certified import certified_search
 from divulge.reconstruct.deep.attack import DeepAttack, DeepResult
 from divulge.reconstruct.deep.model import DeepModel
 from divulge.reconstruct.fit import Fit
 from divulge.reconstruct.gradients import GradientSearch
 from divulge.reconstruct.layer import Layer
-from divulge.reconstruct.lines import Lines
+from divulge.reconstruct.lines import REACH, Lines
 from divulge.reconstruct.noise import measure_noise
 from divulge.reconstruct.offsets import Brackets, bisect
 from divulge.reconstruct.outputs import output_weights_and_base, probe_points
 from divulge.reconstruct.polish import polish, slope_error
 from divulge.reconstruct.probe import GradientProbe, Probe
 from divulge.reconstruct.result import Progress, Reconstruction
+from divulge.reconstruct.saturation import unsaturated_reach
 from divulge.reconstruct.search import Found, Search
 from divulge.reconstruct.signs import Orientation, orient
 from divulge.reconstruct.transcript import Stopped, Transcript
@@ -48,7 +49,9 @@ def reconstruct(
     Args:
         oracle: what may be asked; its answers are all that is used. Without values (gradients alone) offsets
             are found by bisection and output biases cannot be known: they are returned as 0. From values
-            alone gradients are taken as differences inside linear pieces: exact, d + 1 queries each.
+            alone gradients are taken as differences inside linear pieces: exact, d + 1 queries each. Of a
+            `ProbabilityOracle` the log-odds are used: the copy's outputs are logits up to what softmax hides,
+            a function added to all of them, chosen so that logit 0 is 0.
         seed: seed of every random choice; the same seed asks the same queries.
         progress: called after every round of queries with a `Progress`.
 
@@ -69,6 +72,8 @@ def reconstruct(
         raise TypeError(
             f"expected an oracle such as GradientOracle or CallableOracle, got {type(oracle).__name__}"
         )
+    if isinstance(oracle, ProbabilityOracle):
+        oracle = oracle.log_odds()
     return Attack(oracle, index(seed), progress).run()
 
 
@@ -82,7 +87,7 @@ class Attack:
         self.before = oracle.ledger.total
         self.kinds_before = dict(oracle.ledger.by_kind)
         self.rng = np.random.default_rng(seed)
-        self.lines = Lines(oracle.input_size, oracle.domain, self.rng)
+        self.lines = self.new_lines(REACH)
         self.transcripts: list[Transcript] = []
         self.layer: Layer | None = None
         self.latest: Fit | None = None
@@ -93,6 +98,8 @@ class Attack:
         """Ask, solve, and return whatever came of it."""
         solved, stage = False, "hidden units"
         try:
+            if isinstance(self.oracle, LogOdds):
+                self.lines.reach = unsaturated_reach(self.oracle, self.lines)
             solved = self.first_output()
             if not solved and self.oracle.has_values:
                 return self.many_layers()
@@ -107,6 +114,10 @@ class Attack:
             if self.layer is None:
                 self.layer = Layer.from_fit(getattr(stop, "fit", None) or self.latest or self.nothing())
         return self.finish(solved)
+
+    def new_lines(self, reach: float) -> Lines:
+        """Return lines of the oracle's domain, none yet."""
+        return Lines(self.oracle.input_size, self.oracle.domain, self.rng, reach)
 
     def many_layers(self) -> Reconstruction:
         """Search for more hidden layers than one."""
@@ -128,7 +139,7 @@ class Attack:
                 )
                 self.progress(told)
 
-        lines = Lines(self.oracle.input_size, self.oracle.domain, self.rng)
+        lines = self.new_lines(self.lines.reach)
         attack = DeepAttack(probe, [self.oracle.output, *self.other_outputs()], lines, report)
         try:
             found = attack.run()
@@ -140,11 +151,7 @@ class Attack:
 
     def deep_result(self, found: DeepResult) -> Reconstruction:
         """Return what a search through many layers came to."""
-        size = max(self.oracle.output_size or 1, self.oracle.output + 1)
-        layer = found.model.layer
-        weights, base = np.zeros((size, len(layer))), np.zeros((size, layer.rows.shape[1]))
-        weights[found.outputs], base[found.outputs] = layer.weights, layer.base
-        model = DeepModel(found.model.prefix, Layer(layer.rows, weights, base))
+        model = DeepModel(found.model.prefix, self.in_order(found.model.layer, found.outputs))
         ledger = self.oracle.ledger
         kinds = {kind: n - self.kinds_before.get(kind, 0) for kind, n in ledger.by_kind.items()}
         if not found.solved and not any(note.startswith("stopped") for note in self.notes):
@@ -176,7 +183,7 @@ class Attack:
 
     def tolerance(self) -> float:
         """Relative residual that counts as rounding."""
-        return max(1e-9, 200 * self.transcripts[0].noise)
+        return max(1e-9, 200 * self.transcripts[0].noise) if self.transcripts else 1e-9
 
     def missing_unit(self) -> float:
         """Relative error of another output's gradient from which on a unit must be missing there."""
@@ -258,7 +265,7 @@ class Attack:
             self.layer = self.with_output(fit)
             self.certificate = max(self.certificate, fit.residual(transcript, rows))
             return True
-        lines = Lines(self.oracle.input_size, self.oracle.domain, self.rng)
+        lines = self.new_lines(self.lines.reach)
         found = self.search(transcript, lines)
         self.certificate = max(self.certificate, found.certificate)
         self.layer = self.with_rows(found.fit)
@@ -326,13 +333,18 @@ class Attack:
     def build(self, layer: Layer) -> nn.Sequential:
         """Orient the units and put the network together, its outputs in their own order."""
         orientation = orient(layer, self.tolerance())
-        return self.in_order(orientation.layer).module(self.oracle.dtype, orientation.slope)
+        return self.in_order(orientation.layer, self.reached()).module(self.oracle.dtype, orientation.slope)
 
-    def in_order(self, layer: Layer) -> Layer:
-        """Sort the outputs; those that were not reached stay 0."""
-        size = max(self.oracle.output_size or 1, self.oracle.output + 1)
-        weights, base = np.zeros((size, len(layer))), np.zeros((size, self.oracle.input_size + 1))
-        done = [transcript.output for transcript in self.transcripts][: len(layer.weights)]
+    def reached(self) -> list[int]:
+        """Return which outputs were asked about, in that order."""
+        return [transcript.output for transcript in self.transcripts]
+
+    def in_order(self, layer: Layer, outputs: list[int]) -> Layer:
+        """Put a layer's outputs in their places; those not reached stay 0, as does logit 0 of log-odds."""
+        first = 1 if isinstance(self.oracle, LogOdds) else 0
+        size = first + max(self.oracle.output_size or 1, self.oracle.output + 1)
+        weights, base = np.zeros((size, len(layer))), np.zeros((size, layer.rows.shape[1]))
+        done = [first + output for output in outputs][: len(layer.weights)]
         weights[done], base[done] = layer.weights, layer.base
         return Layer(layer.rows, weights, base)
 
@@ -345,7 +357,7 @@ class Attack:
         ledger = self.oracle.ledger
         kinds = {kind: n - self.kinds_before.get(kind, 0) for kind, n in ledger.by_kind.items()}
         return Reconstruction(
-            module=self.in_order(layer).module(self.oracle.dtype, orientation.slope),
+            module=self.in_order(layer, self.reached()).module(self.oracle.dtype, orientation.slope),
             hidden_units=len(layer),
             queries=ledger.total - self.before,
             queries_by_kind={kind: n for kind, n in kinds.items() if n},

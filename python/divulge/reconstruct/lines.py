@@ -44,10 +44,16 @@ class Lines:
     spread evenly in that angle; in a box it is the segment between two points of the box, s = t in [0, 1].
     """
 
-    def __init__(self, input_size: int, domain: tuple[Array, Array] | None, rng: np.random.Generator) -> None:
+    def __init__(
+        self,
+        input_size: int,
+        domain: tuple[Array, Array] | None,
+        rng: np.random.Generator,
+        reach: float = REACH,
+    ) -> None:
         self.domain = domain
         self.rng = rng
-        self.reach = REACH
+        self.reach = reach
         self.origins = np.empty((0, input_size + 1))
         self.directions = np.empty((0, input_size + 1))
         self.row = np.empty(0, np.intp)  # which answer each node is

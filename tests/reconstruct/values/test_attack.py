@@ -100,6 +100,14 @@ def test_a_budget_keeps_what_was_found(make_victim):
     assert "budget" in " ".join(result.notes)
 
 
+@pytest.mark.parametrize("budget", [0, 5, 40, 100])
+def test_a_budget_for_nothing(make_victim, budget):
+    result = reconstruct(ValueOracle(make_victim(60, 20), budget=budget))
+    assert not result.complete
+    assert result.hidden_units == 0
+    assert result.queries <= budget
+
+
 @pytest.mark.parametrize("failure", [KeyboardInterrupt(), RuntimeError("gone"), float("nan")])
 def test_whatever_ends_the_conversation_keeps_what_was_found(make_victim, failure):
     victim = make_victim(60, 20)

@@ -19,7 +19,7 @@ from divulge.reconstruct.deep.segments import Segments, segments
 from divulge.reconstruct.deep.sweeps import Sweep, breakpoints, split
 from divulge.reconstruct.deep.units import Candidates, group, joined, merge
 from divulge.reconstruct.layer import Layer
-from divulge.reconstruct.lines import REACH, Lines
+from divulge.reconstruct.lines import Lines
 from divulge.reconstruct.probe import Probe
 
 Array = NDArray[np.float64]
@@ -156,7 +156,7 @@ class DeepSearch:
 
     def ends(self) -> tuple[float, float]:
         """Return the range of t on every line."""
-        return (0.0, 1.0) if self.lines.domain else (-REACH, REACH)
+        return self.lines.ends()
 
     def sweep(self, origins: Array, directions: Array) -> None:
         """Search lines for all their kinks."""
