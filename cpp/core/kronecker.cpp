@@ -153,12 +153,14 @@ std::vector<std::vector<double>> kronecker_eigenvalues(const Curvature<T>& curva
     throw std::invalid_argument("expected " + std::to_string(chain.depth()) + " pairs of bases, got " +
                                 std::to_string(inner.size()) + " and " + std::to_string(outer.size()));
   std::vector<std::size_t> sizes;
+  sizes.reserve(chain.depth());
   for (std::size_t l = 0; l < chain.depth(); ++l)
     sizes.push_back(chain.layer(l).outputs * augmented_inputs(chain.layer(l)));
   return mean_over_blocks<T>(
       curvature, cotangents, sizes, [&](LabelledBlock<T>& block, std::vector<std::vector<T>>& sums) {
         const std::size_t n = block.rows();
         std::vector<std::vector<T>> squares;  // (n, h) a layer: the sum over the labels of (U' delta)^2
+        squares.reserve(chain.depth());
         for (std::size_t l = 0; l < chain.depth(); ++l) squares.emplace_back(n * chain.layer(l).outputs);
         std::vector<T> rotated, scratch;
         for (std::size_t s = 0; s < block.labels(); ++s) {
