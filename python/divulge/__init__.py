@@ -5,10 +5,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from divulge.blas_target import widest_kernels
-
-with widest_kernels():
-    from divulge._core import __version__
+from divulge._core import __version__
 from divulge.config import build_config, set_threads, threads
 
 if TYPE_CHECKING:
