@@ -29,6 +29,13 @@ def homogeneous(points: Array) -> Array:
     return np.concatenate([points, np.ones((len(points), 1))], axis=1)
 
 
+def grown(array: Array, rows: int) -> Array:
+    """Return a copy of an array with room for so many rows, and for half as many again."""
+    out = np.empty((rows + rows // 2, array.shape[1]))
+    out[: len(array)] = array
+    return out
+
+
 class Transcript:
     """The answers about one output: near a queried point x the function is piece . (x, 1).
 
@@ -42,13 +49,24 @@ class Transcript:
     def __init__(self, oracle: Oracle, output: int) -> None:
         self.oracle = oracle
         self.output = output
-        self.points = np.empty((0, oracle.input_size + 1))
-        self.pieces = np.empty((0, oracle.input_size + 1))
+        self._points = np.empty((0, oracle.input_size + 1))
+        self._pieces = np.empty((0, oracle.input_size + 1))
+        self._used = 0
         self.noise = float(torch.finfo(oracle.dtype).eps)
         self.scale = 0.0
 
     def __len__(self) -> int:
-        return len(self.points)
+        return self._used
+
+    @property
+    def points(self) -> Array:
+        """Queried points with a 1 appended, shape (n, d + 1)."""
+        return self._points[: self._used]
+
+    @property
+    def pieces(self) -> Array:
+        """Affine pieces, shape (n, d + 1)."""
+        return self._pieces[: self._used]
 
     def ask(self, points: Array) -> Index:
         """Query points (n, d), as far as the budget goes, and return the row numbers of the answers.
@@ -87,8 +105,12 @@ class Transcript:
         offsets = (
             np.zeros(len(points)) if values is None else values - np.einsum("nd,nd->n", gradients, points)
         )
-        self.points = np.concatenate([self.points, homogeneous(points)])
-        self.pieces = np.concatenate([self.pieces, np.column_stack([gradients, offsets])])
+        first, self._used = self._used, self._used + len(points)
+        if self._used > len(self._points):
+            self._points = grown(self._points, self._used)
+            self._pieces = grown(self._pieces, self._used)
+        self._points[first : self._used] = homogeneous(points)
+        self._pieces[first : self._used] = np.column_stack([gradients, offsets])
         self.scale = max(self.scale, float(np.linalg.norm(gradients, axis=1).max(initial=0.0)))
 
     def values(self) -> Array:

@@ -74,15 +74,15 @@ class DeepAttack:
         slope = first.slope or not first.decided
         layer = layer if slope else first.layer
         for output in self.outputs[1:]:
-            pieces = self.probes(output).pieces(fit.points)
-            matrix = last.equations(fit.prefix, layer, fit.points, with_slope=slope)
-            solution, error = last.solve(matrix, last.answers(fit.points, pieces))
+            pieces = self.probes(output).pieces(fit.design.points)
+            matrix = fit.design.equations(fit.prefix, layer, with_slope=slope)
+            solution, error = last.solve(matrix, fit.design.answers(pieces))
             layer = last.with_output(layer, solution, with_slope=slope)
             done.append(output)
             worst = max(worst, error)
         certificate = max(worst, self.certify(DeepModel(fit.prefix, layer), done))
         return self.result(
-            DeepFit(fit.prefix, layer, fit.error, fit.points),
+            DeepFit(fit.prefix, layer, fit.error, fit.design),
             done,
             certificate,
             certificate <= self.tolerance,

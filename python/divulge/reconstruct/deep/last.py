@@ -8,8 +8,11 @@ pieces by linear least squares. The orientation is then decided as for a single 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import lstsq
 
 from divulge.reconstruct.deep.prefix import Dense, Prefix
 from divulge.reconstruct.deep.units import Candidates
@@ -29,36 +32,65 @@ def as_layer(units: Candidates) -> Layer:
     return Layer(rows, np.zeros((0, len(units))), np.zeros((0, width)))
 
 
-def equations(prefix: Prefix, layer: Layer, points: Array, with_slope: bool) -> Array:
-    """Return the matrix that maps (w, V, c), or (w, c), to gradients and values at the points.
+@dataclass(frozen=True)
+class Design:
+    """Points at which an output is told, and the combinations of gradient entries that are used there.
 
-    Shape (n (d + 1), h + p + 1) or (n (d + 1), h + 1); the value's row follows the gradient's of each point.
+    Attributes:
+        points: shape (n, d).
+        sketch: random directions at each point, or None for all of the gradient, shape (n, q, d).
     """
-    features = prefix.features(points)
-    levels = features @ layer.rows[:, :-1].T + layer.rows[:, -1]
-    jacobians = prefix.jacobians(points)
-    on = levels > 0
-    slopes = np.einsum("hp,npd->ndh", layer.rows[:, :-1], jacobians, optimize=True) * on[:, None]
-    values = (levels * on)[:, None]
-    blocks = [np.concatenate([slopes, values], axis=1)]
-    if with_slope:
-        blocks.append(np.concatenate([jacobians.transpose(0, 2, 1), features[:, None]], axis=1))
-    one = np.zeros((*blocks[0].shape[:2], 1))
-    one[:, -1] = 1.0
-    return np.concatenate([*blocks, one], axis=2).reshape(-1, sum(b.shape[2] for b in blocks) + 1)
 
+    points: Array
+    sketch: Array | None
 
-def answers(points: Array, pieces: Array) -> Array:
-    """Return gradients and values of pieces (n, d + 1) in the order of `equations`."""
-    values = np.einsum("nd,nd->n", pieces[:, :-1], points) + pieces[:, -1]
-    return np.column_stack([pieces[:, :-1], values]).reshape(-1)
+    @classmethod
+    def of(cls, points: Array, unknowns: int) -> Design:
+        """Use about three times as many equations as there are unknowns."""
+        size = points.shape[1]
+        each = 2 + 3 * unknowns // max(len(points), 1)
+        if each >= size:
+            return cls(points, None)
+        rng = np.random.default_rng(len(points))
+        return cls(points, rng.standard_normal((len(points), each, size)) / np.sqrt(size))
+
+    def equations(self, prefix: Prefix, layer: Layer, with_slope: bool) -> Array:
+        """Return the matrix that maps (w, V, c), or (w, c), to sketched gradients and values.
+
+        Shape (n (q + 1), h + p + 1) or (n (q + 1), h + 1); a value's row follows its gradient's rows.
+        """
+        features = prefix.features(self.points)
+        levels = features @ layer.rows[:, :-1].T + layer.rows[:, -1]
+        on = levels > 0
+        jacobians = self.sketched(prefix)  # (n, p, q)
+        slopes = np.matmul(layer.rows[:, :-1], jacobians).transpose(0, 2, 1) * on[:, None]
+        blocks = [np.concatenate([slopes, (levels * on)[:, None]], axis=1)]
+        if with_slope:
+            blocks.append(np.concatenate([jacobians.transpose(0, 2, 1), features[:, None]], axis=1))
+        one = np.zeros((*blocks[0].shape[:2], 1))
+        one[:, -1] = 1.0
+        return np.concatenate([*blocks, one], axis=2).reshape(-1, sum(b.shape[2] for b in blocks) + 1)
+
+    def sketched(self, prefix: Prefix) -> Array:
+        """Return the features' derivatives along the sketch's directions, shape (n, p, q)."""
+        if self.sketch is None:
+            return prefix.jacobians(self.points)
+        return prefix.along(self.points, self.sketch.transpose(0, 2, 1))
+
+    def answers(self, pieces: Array) -> Array:
+        """Return sketched gradients and values of pieces (n, d + 1) in the order of the equations."""
+        gradients = pieces[:, :-1]
+        values = np.einsum("nd,nd->n", gradients, self.points) + pieces[:, -1]
+        if self.sketch is not None:
+            gradients = np.einsum("nqd,nd->nq", self.sketch, gradients)
+        return np.column_stack([gradients, values]).reshape(-1)
 
 
 def solve(matrix: Array, right: Array) -> tuple[Array, float]:
     """Return the least-squares solution and its relative residual."""
     scale = np.linalg.norm(matrix, axis=0)
     scale[scale == 0] = 1.0
-    solution = np.linalg.lstsq(matrix / scale, right, rcond=1e-12)[0] / scale
+    solution = lstsq(matrix / scale, right, cond=1e-12, lapack_driver="gelsy")[0] / scale
     return solution, float(np.linalg.norm(matrix @ solution - right) / max(np.linalg.norm(right), 1e-300))
 
 

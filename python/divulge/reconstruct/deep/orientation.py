@@ -21,10 +21,11 @@ WORST_CONDITION = 1e6  # of the rows at a point that is asked for signs
 
 def independent_points(prefix: Prefix, units: Candidates, points: Array, most: int) -> Array:
     """Return up to `most` of the points at which the units' gradients are best told apart, best first."""
-    jacobians = units.rows @ prefix.jacobians(points)
-    if len(units) > jacobians.shape[2]:
+    if len(units) > min(prefix.width, prefix.input_size):
         return points[:0]
-    values = np.linalg.svd(jacobians / np.linalg.norm(units.rows, axis=1)[:, None], compute_uv=False)
+    crowded = np.argsort(-prefix.masks(points).sum(axis=1), kind="stable")
+    points = points[crowded[: 2 * most if prefix.layers else 1]]
+    values = np.linalg.svd(units.rows @ prefix.jacobians(points), compute_uv=False)
     condition = values[:, 0] / np.maximum(values[:, -1], 1e-300)
     order = np.argsort(condition, kind="stable")[:most]
     return points[order[condition[order] < WORST_CONDITION]]

@@ -68,11 +68,19 @@ class Prefix:
 
     def jacobians(self, points: Array) -> Array:
         """Return d features / dx, shape (n, width, d); rows of inactive features are 0."""
+        size = self.input_size
         if not self.layers:
-            return np.broadcast_to(np.eye(self.input_size), (len(points), self.input_size, self.input_size))
-        levels = self.levels(points)
-        out = (levels[0] > 0)[:, :, None] * self.layers[0].rows
+            return np.broadcast_to(np.eye(size), (len(points), size, size))
+        first, levels = self.layers[0], self.levels(points)
+        out = (levels[0] > 0)[:, :, None] * first.rows
         for layer, level in zip(self.layers[1:], levels[1:], strict=True):
+            out = (level > 0)[:, :, None] * np.matmul(layer.rows, out)
+        return np.asarray(out)
+
+    def along(self, points: Array, directions: Array) -> Array:
+        """Return the features' derivatives along directions (n, d, q) at each point, shape (n, width, q)."""
+        out = directions
+        for layer, level in zip(self.layers, self.levels(points), strict=True):
             out = (level > 0)[:, :, None] * np.matmul(layer.rows, out)
         return np.asarray(out)
 

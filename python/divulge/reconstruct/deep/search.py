@@ -41,13 +41,13 @@ class DeepFit:
         prefix: all hidden layers but the last.
         layer: the last hidden layer over the prefix's features, with the outputs solved so far.
         error: relative residual of the answers that the outputs were solved from.
-        points: where those answers were given, shape (n, d).
+        design: where those answers were given.
     """
 
     prefix: Prefix
     layer: Layer
     error: float
-    points: Array
+    design: last.Design
 
 
 class DeepSearch:
@@ -247,9 +247,10 @@ class DeepSearch:
         order = np.random.default_rng(0).permutation(len(points))
         order = order[np.argsort(np.linalg.norm(points[order], axis=1) > self.usual, kind="stable")]
         chosen = order[last.telling_points(prefix, layer, points[order], self.needed(prefix, units))]
-        matrix = last.equations(prefix, layer, points[chosen], with_slope=True)
-        solution, error = last.solve(matrix, last.answers(points[chosen], pieces[chosen]))
-        return DeepFit(prefix, last.with_output(layer, solution, with_slope=True), error, points[chosen])
+        design = last.Design.of(points[chosen], len(units) + prefix.width + 1)
+        matrix = design.equations(prefix, layer, with_slope=True)
+        solution, error = last.solve(matrix, design.answers(pieces[chosen]))
+        return DeepFit(prefix, last.with_output(layer, solution, with_slope=True), error, design)
 
     def needed(self, prefix: Prefix, units: Candidates) -> int:
         """Return how many answers determine an output on these units."""

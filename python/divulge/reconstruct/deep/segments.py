@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from divulge import _core
 from divulge.reconstruct.deep.prefix import Mask, Prefix
 
 Array = NDArray[np.float64]
@@ -87,15 +88,14 @@ def segments(prefix: Prefix, points: Array, jumps: Array) -> Segments:
 
 def masked_rows(prefix: Prefix, points: Array, jumps: Array, masks: Mask) -> tuple[Array, Array, Mask]:
     """Return rows, relative residuals, and whether they are unique, by least squares on active features."""
-    rows = np.zeros(masks.shape)
-    residuals, determined = np.empty(len(points)), np.zeros(len(points), bool)
+    if len(prefix.layers) == 1:  # one basis for all
+        rows, residuals, ranks = _core.masked_least_squares(prefix.layers[0].rows, jumps, masks)
+        return rows, residuals, ranks == masks.sum(axis=1)
+    rows, residuals = np.zeros(masks.shape), np.empty(len(points))
+    determined = np.zeros(len(points), bool)
     for start in range(0, len(points), BLOCK):
-        jacobians = prefix.jacobians(points[start : start + BLOCK])
-        for place, jacobian in enumerate(jacobians, start):
-            active = masks[place]
-            basis = jacobian[active].T
-            solution, _, rank, _ = np.linalg.lstsq(basis, jumps[place], rcond=1e-10)
-            rows[place, active] = solution
-            residuals[place] = np.linalg.norm(basis @ solution - jumps[place]) / np.linalg.norm(jumps[place])
-            determined[place] = rank == active.sum()
+        some = slice(start, start + BLOCK)
+        basis = prefix.jacobians(points[some])
+        rows[some], residuals[some], ranks = _core.masked_least_squares(basis, jumps[some], masks[some])
+        determined[some] = ranks == masks[some].sum(axis=1)
     return rows, residuals, determined
