@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from divulge.reconstruct.deep.bends import levels_and_slopes, onto
+from divulge.reconstruct.deep.free import FreeLayer
 from divulge.reconstruct.deep.prefix import Mask, Prefix
 from divulge.reconstruct.deep.sweeps import Sweep, crossings
 from divulge.reconstruct.deep.units import Candidates
@@ -60,7 +61,14 @@ def places(prefix: Prefix, units: Candidates, lines: Lines, most: int) -> tuple[
         The unit of each place, shape (n,), rising, and the places, shape (n, d).
     """
     which = np.repeat(np.arange(len(units)), STARTS)
-    points = onto(prefix, units.rows[which], units.offsets[which], lines.samples(len(which)))
+    free = FreeLayer.of(prefix, lines.domain, lines.samples(STARTS))
+    if free is None:
+        points = onto(prefix, units.rows[which], units.offsets[which], lines.samples(len(which)))
+    else:
+        active = units.known[which] & (lines.rng.uniform(size=(len(which), prefix.width)) < 0.5)
+        points = free.on_hyperplanes(units.rows[which], units.offsets[which], active, lines.rng)
+    good = np.isfinite(points).all(axis=1)
+    which, points = which[good], points[good]
     good = on_hyperplane(prefix, units.rows[which], units.offsets[which], points)
     good &= ~(prefix.masks(points) & ~units.known[which]).any(axis=1) & well_inside(points, lines)
     good[good] = rank_within(which[good]) < most

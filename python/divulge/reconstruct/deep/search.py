@@ -12,6 +12,7 @@ from divulge.reconstruct.deep import last
 from divulge.reconstruct.deep.bends import borne_out
 from divulge.reconstruct.deep.complete import complete
 from divulge.reconstruct.deep.evidence import explained, hits, places
+from divulge.reconstruct.deep.free import FreeLayer
 from divulge.reconstruct.deep.model import DeepModel
 from divulge.reconstruct.deep.orientation import coefficients, independent_points, votes
 from divulge.reconstruct.deep.prefix import Dense, Mask, Prefix
@@ -25,8 +26,11 @@ from divulge.reconstruct.probe import Probe
 Array = NDArray[np.float64]
 
 LINES = 2  # searched at a time
+WIDE = 64  # features from which on whole rows are sought by lines in chosen regions
+REGIONS, MOST_REGIONS = 8, 40  # lines at a time, and how many times
+COVERED = 0.97  # share of the rows that lines in chosen regions are to show
 CHECKS_PER_UNIT, LEAST_CHECKS = 2, 200  # questions that a fit must answer right before it is believed
-MOST_SWEEPS = 40
+MOST_ROUNDS = 20
 SIGN_POINTS = 8
 OVERLAP = 3  # entries two segments must share before they can agree by more than chance
 FIRST_PLACES, PLACES = 2, 5  # where a unit's hyperplane is looked for
@@ -67,7 +71,7 @@ class DeepSearch:
     def run(self) -> DeepFit | None:
         """Find all layers; return the best fit, or None where not even one layer was found."""
         self.sweep(*self.new_lines(LINES))
-        while len(self.sweeps) < MOST_SWEEPS:
+        for _ in range(MOST_ROUNDS):
             self.layers()
             if self.best is None or self.best.error > self.enough:
                 self.sweep(*self.new_lines(LINES))
@@ -96,14 +100,25 @@ class DeepSearch:
         while asked < CHECKS_PER_UNIT * sum(model.hidden_sizes) + LEAST_CHECKS:
             origins, directions = self.new_lines(1)
             points = self.between_kinks(model, origins[0], directions[0])
-            pieces = self.probe.pieces(points)
             asked += len(points)
-            self.certificate = model.residual(points, pieces, 0)
-            if self.certificate > self.enough:
+            if model.residual(points, self.probe.pieces(points), 0) > self.enough:
                 self.best = None
                 self.sweep(origins, directions)
                 return True
-        return False
+        return self.refuted_at_points(model)
+
+    def refuted_at_points(self, model: DeepModel) -> bool:
+        """Ask at random points; where the fit is wrong, sweep a line through that point."""
+        points = self.lines.samples(LEAST_CHECKS)
+        pieces = self.probe.pieces(points)
+        wrong = np.linalg.norm((model.pieces(points, 0) - pieces)[:, :-1], axis=1)
+        worst = int(np.argmax(wrong))
+        if wrong[worst] <= self.enough * np.linalg.norm(pieces[:, :-1], axis=1).max():
+            return False
+        origins, directions = self.new_lines(1)
+        self.best = None
+        self.sweep(points[worst][None], directions if self.lines.domain is None else origins - points[worst])
+        return True
 
     def between_kinks(self, model: DeepModel, origin: Array, direction: Array) -> Array:
         """Return a random point in every piece that the model predicts on a line."""
@@ -118,11 +133,33 @@ class DeepSearch:
         """Relative residual from which on a fit explains its answers."""
         return 1e3 * self.tolerance
 
+    def cover(self, prefix: Prefix, free: FreeLayer) -> None:
+        """Search lines inside of chosen regions until most units of the next layer have shown their rows."""
+        rng = self.lines.rng
+        for _ in range(MOST_REGIONS):
+            units, _ = self.candidates(prefix, None)
+            units = units.take(units.members > 1)
+            if len(units) and units.known.mean() > COVERED:
+                break
+            missing = 1.0 - units.known.mean(axis=0) if len(units) else np.ones(prefix.width)
+            active = rng.uniform(size=(REGIONS, prefix.width)) < np.clip(0.35 + 0.5 * missing, 0, 0.6)
+            ends = [free.points(free.levels_in(active, rng)) for _ in range(2)]
+            self.sweep_between(*ends)
+
+    def sweep_between(self, starts: Array, ends: Array) -> None:
+        """Search the segments between points for all their kinks."""
+        low, high = np.zeros(len(starts)), np.ones(len(starts))
+        kinks = self.probe.kinks(starts, ends - starts, low, high)
+        self.sweeps += split(kinks, starts, ends - starts, low, high)
+
     def layers(self) -> None:
         """Go through the layers as far as the pool of kinks reaches."""
         prefix, depth = Prefix(self.probe.input_size), 0
         while True:
             before = len(self.confirmed[depth]) if depth < len(self.confirmed) else 0
+            free = FreeLayer.of(prefix, self.lines.domain, self.lines.samples(32))
+            if free is not None and prefix.width >= WIDE and not before:
+                self.cover(prefix, free)
             units = self.find_layer(prefix, depth)
             if not len(units):
                 return
