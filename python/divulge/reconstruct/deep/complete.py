@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from divulge.reconstruct.deep.bends import jumps_across, levels_and_slopes, onto_both, unit_vectors
 from divulge.reconstruct.deep.evidence import well_inside
+from divulge.reconstruct.deep.free import FreeLayer
 from divulge.reconstruct.deep.prefix import Mask, Prefix
 from divulge.reconstruct.deep.units import Candidates
 from divulge.reconstruct.lines import Lines
@@ -56,9 +57,15 @@ def edges(prefix: Prefix, units: Candidates, unit: Index, feature: Index, lines:
     inner = Prefix(prefix.input_size, prefix.layers[:-1])
     best = np.zeros((len(unit), prefix.input_size))
     size = np.full(len(unit), np.inf)
+    free = FreeLayer.of(prefix, lines.domain, lines.samples(STARTS))
     for _ in range(STARTS):
-        start = starts(units.points[unit], lines)
-        points = onto_both(prefix, units.rows[unit], units.offsets[unit], inner, feature, start)
+        if free is None:
+            start = starts(units.points[unit], lines)
+            points = onto_both(prefix, units.rows[unit], units.offsets[unit], inner, feature, start)
+        else:
+            active = units.known[unit] & (lines.rng.uniform(size=(len(unit), prefix.width)) < 0.5)
+            points = free.on_hyperplanes(units.rows[unit], units.offsets[unit], active, lines.rng, feature)
+            points = np.nan_to_num(points)
         usable = on_both(prefix, inner, units, unit, feature, points)
         length = np.where(usable & well_inside(points, lines), np.linalg.norm(points, axis=1), np.inf)
         best[length < size] = points[length < size]

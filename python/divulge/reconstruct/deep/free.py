@@ -41,7 +41,7 @@ class FreeLayer:
         layer = prefix.layers[0]
         if len(layer) > prefix.input_size:
             return None
-        u, s, vt = np.linalg.svd(layer.rows, full_matrices=False)
+        u, s, vt = layer.svd
         if s[-1] * WORST_CONDITION < s[0]:
             return None
         return cls(layer, (vt.T / s) @ u.T, np.std(layer.levels(samples), axis=0))
@@ -55,7 +55,14 @@ class FreeLayer:
         size = np.abs(rng.standard_normal(active.shape)) * np.exp(rng.standard_normal(active.shape))
         return np.asarray(np.where(active, 1.0, -1.0) * (0.05 + size) * self.spread)
 
-    def on_hyperplanes(self, rows: Array, offsets: Array, active: Mask, rng: np.random.Generator) -> Array:
+    def on_hyperplanes(
+        self,
+        rows: Array,
+        offsets: Array,
+        active: Mask,
+        rng: np.random.Generator,
+        edges: NDArray[np.intp] | None = None,
+    ) -> Array:
         """Return inputs in the regions with these active sets, on the hyperplane of one unit each.
 
         The levels with positive and those with negative weight are scaled against each other.
@@ -64,11 +71,14 @@ class FreeLayer:
             rows, offsets: one unit for each input, shapes (n, h) and (n,).
             active: shape (n, h).
             rng: draws the levels.
+            edges: a feature for each input on whose hyperplane it shall lie too, shape (n,), or None.
 
         Returns:
             Shape (n, d); NaN where a unit has no zero in its region.
         """
         levels = self.levels_in(active, rng)
+        if edges is not None:
+            levels[np.arange(len(levels)), edges] = 0.0
         part = np.where(active, levels * rows, 0.0)
         up, down = np.where(part > 0, part, 0.0).sum(axis=1), np.where(part < 0, part, 0.0).sum(axis=1)
         with np.errstate(divide="ignore", invalid="ignore"):

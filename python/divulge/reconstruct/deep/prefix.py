@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,12 @@ class Dense:
 
     def __len__(self) -> int:
         return len(self.offsets)
+
+    @cached_property
+    def svd(self) -> tuple[Array, Array, Array]:
+        """U, s and V^T of the rows."""
+        u, s, vt = np.linalg.svd(self.rows, full_matrices=False)
+        return u, s, vt
 
     def levels(self, features: Array) -> Array:
         """Return z for features (n, p), shape (n, h)."""

@@ -28,10 +28,12 @@ Array = NDArray[np.float64]
 LINES = 2  # searched at a time
 WIDE = 64  # features from which on whole rows are sought by lines in chosen regions
 REGIONS, MOST_REGIONS = 8, 40  # lines at a time, and how many times
-COVERED = 0.97  # share of the rows that lines in chosen regions are to show
+SHARES = (0.5, 0.25, 0.12, 0.06)  # of the features that are active in a region
+COVERED = 0.95  # share of the rows that lines in chosen regions are to show
 CHECKS_PER_UNIT, LEAST_CHECKS = 2, 200  # questions that a fit must answer right before it is believed
 MOST_ROUNDS = 20
 SIGN_POINTS = 8
+MANY = 40  # units of a layer whose states never all agree at two places by chance
 OVERLAP = 3  # entries two segments must share before they can agree by more than chance
 FIRST_PLACES, PLACES = 2, 5  # where a unit's hyperplane is looked for
 HIT_SHARE = 0.6  # of the places where a unit's hyperplane must show
@@ -67,6 +69,7 @@ class DeepSearch:
         self.confirmed: list[Candidates] = []  # of each layer, orientation open
         self.oriented_layers: list[Dense] = []
         self.best: DeepFit | None = None
+        self.kept: dict[tuple[int, ...], tuple[Segments, int]] = {}  # solved jumps by layers, of how many sweeps
 
     def run(self) -> DeepFit | None:
         """Find all layers; return the best fit, or None where not even one layer was found."""
@@ -129,22 +132,33 @@ class DeepSearch:
         return sweep.points(self.lines.to_t(nodes[:-1] + share * np.diff(nodes)))
 
     @property
+    def alike(self) -> float:
+        """Angle between rows that counts as none."""
+        return 1e3 * self.tolerance
+
+    @property
     def enough(self) -> float:
         """Relative residual from which on a fit explains its answers."""
         return 1e3 * self.tolerance
 
     def cover(self, prefix: Prefix, free: FreeLayer) -> None:
-        """Search lines inside of chosen regions until most units of the next layer have shown their rows."""
-        rng = self.lines.rng
-        for _ in range(MOST_REGIONS):
-            units, _ = self.candidates(prefix, None)
-            units = units.take(units.members > 1)
-            if len(units) and units.known.mean() > COVERED:
+        """Search lines inside of chosen regions until units of the next layer and their rows come no more.
+
+        Small regions show many units, large ones much of each row.
+        """
+        rng, idle, most = self.lines.rng, 0, 0
+        for turn in range(MOST_REGIONS):
+            found = self.unexplained(prefix, prefix)
+            groups = group(found, self.alike, OVERLAP)
+            several = np.bincount(groups)[groups] > 1 if len(groups) else np.zeros(0, bool)
+            units = merge(found.take(several), groups[several])
+            idle, most = (idle + 1 if len(units) <= most else 0), max(most, len(units))
+            if len(units) and idle >= len(SHARES) and units.known.mean() > COVERED:
                 break
             missing = 1.0 - units.known.mean(axis=0) if len(units) else np.ones(prefix.width)
-            active = rng.uniform(size=(REGIONS, prefix.width)) < np.clip(0.35 + 0.5 * missing, 0, 0.6)
-            ends = [free.points(free.levels_in(active, rng)) for _ in range(2)]
-            self.sweep_between(*ends)
+            share = SHARES[turn % len(SHARES)] * (0.5 + missing / max(2 * missing.mean(), 1e-12))
+            active = rng.uniform(size=(REGIONS, prefix.width)) < share
+            self.sweep_between(*(free.points(free.levels_in(active, rng)) for _ in range(2)))
 
     def sweep_between(self, starts: Array, ends: Array) -> None:
         """Search the segments between points for all their kinks."""
@@ -204,6 +218,7 @@ class DeepSearch:
         """Return the units of the layer after the prefix that are known by now."""
         known = self.confirmed[depth] if depth < len(self.confirmed) else None
         units, old = self.candidates(prefix, known)
+        old |= self.beyond_chance(units)
         keep = old.copy()
         keep[~old] = self.worth_completing(prefix, units.take(~old))
         units, old = complete(self.probe, prefix, units.take(keep), self.lines), old[keep]
@@ -211,6 +226,14 @@ class DeepSearch:
         units = self.without_doubles(units)
         self.confirmed[depth : depth + 1] = [units]
         return units
+
+    def beyond_chance(self, units: Candidates) -> Mask:
+        """Return which candidates were met twice in a layer so wide that no deeper unit looks alike twice.
+
+        A deeper unit shows the same row at two places only if all units of this layer have the same states there.
+        """
+        twice = units.members > 1
+        return twice if twice.sum() >= MANY else np.zeros(len(units), bool)
 
     def confirmed_again(self, prefix: Prefix, units: Candidates, new: Mask) -> Mask:
         """Confirm new units at more places, now that more of their rows is known."""
@@ -220,7 +243,7 @@ class DeepSearch:
 
     def without_doubles(self, units: Candidates) -> Candidates:
         """Merge units that turn out to be one once their rows are completed."""
-        groups = group(units.segments(), self.tolerance, OVERLAP)
+        groups = group(units.segments(), self.alike, OVERLAP)
         return merge(units.segments(), groups)
 
     def candidates(self, prefix: Prefix, known: Candidates | None) -> tuple[Candidates, Mask]:
@@ -230,7 +253,7 @@ class DeepSearch:
         if known is not None:
             found = found.joined(known.segments())
             is_known = np.arange(len(found)) >= len(is_known)
-        groups = group(found, self.tolerance, OVERLAP)
+        groups = group(found, self.alike, OVERLAP)
         merged = merge(found, groups)
         old = np.bincount(groups, weights=is_known, minlength=len(merged)) > 0
         seen, due = hits(prefix, merged, self.sweeps, self.tolerance)
@@ -240,7 +263,7 @@ class DeepSearch:
     def worth_completing(self, prefix: Prefix, units: Candidates) -> Mask:
         """Return which candidates show at places predicted for them, or were met twice and have no such place."""
         share, asked = self.share(prefix, units, FIRST_PLACES)
-        return np.where(asked > 0, share > 0.5, units.members > 1)
+        return np.where(asked > 0, share >= 0.5, units.members > 1)
 
     def confirm(self, prefix: Prefix, units: Candidates) -> Mask:
         """Look for the hyperplanes at random places where they must show."""
@@ -256,8 +279,22 @@ class DeepSearch:
 
     def unexplained(self, known: Prefix, prefix: Prefix) -> Segments:
         """Return what the kinks of no known unit say of the layer after the prefix."""
-        points = np.concatenate([s.points(s.t) for s in self.sweeps])
-        jumps = np.concatenate([s.jumps for s in self.sweeps])
+        if known is not prefix:
+            return self.solved(known, prefix, self.sweeps)
+        key = tuple(id(layer) for layer in prefix.layers)
+        kept, count = self.kept.get(key, (None, 0))
+        if count < len(self.sweeps):
+            more = self.solved(prefix, prefix, self.sweeps[count:])
+            kept = more if kept is None else kept.joined(more)
+            self.kept = {k: v for k, v in self.kept.items() if k == key[: len(k)]}
+            self.kept[key] = (kept, len(self.sweeps))
+        assert kept is not None
+        return kept
+
+    def solved(self, known: Prefix, prefix: Prefix, sweeps: list[Sweep]) -> Segments:
+        """Solve the jumps on these sweeps that no known unit explains."""
+        points = np.concatenate([s.points(s.t) for s in sweeps])
+        jumps = np.concatenate([s.jumps for s in sweeps])
         new = ~explained(known, points, self.tolerance)
         found = segments(prefix, points[new], jumps[new])
         return found.take(found.determined & (found.residuals <= 1e3 * self.tolerance))

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import connected_components
 
+from divulge import _core
 from divulge.reconstruct.deep.prefix import Mask, Prefix
 from divulge.reconstruct.deep.segments import Segments
 
@@ -57,46 +56,35 @@ class Candidates:
         return prefix.gradients(points, self.rows)
 
 
-def agreeing(segments: Segments, tolerance: float, overlap: int) -> tuple[Index, Index]:
-    """Return the pairs of segments that are proportional where both are known, with one common offset."""
-    rows, masks = segments.rows, segments.masks.astype(float)
-    dots = rows @ rows.T
-    norms = (rows**2) @ masks.T  # [m, n]: |row m|^2 on the mask of n
-    scale = np.divide(dots, norms, out=np.zeros_like(dots), where=norms > 0)  # row n = scale * row m
-    distance = np.maximum(norms.T - scale * dots, 0.0)  # |row n - scale row m|^2 on the overlap
-    shared = masks @ masks.T
-    offset_gap = np.abs(segments.offsets[None, :] - scale * segments.offsets[:, None])
-    size = np.sqrt(norms.T)
-    agree = (
-        (shared >= overlap)
-        & (np.sqrt(distance) <= 1e3 * tolerance * size)
-        & (offset_gap <= tolerance * (size + np.abs(segments.offsets)[None, :]))
-    )
-    agree &= agree.T
-    first, second = np.nonzero(np.triu(agree, 1))
-    return first, second
-
-
 def group(segments: Segments, tolerance: float, overlap: int) -> Index:
-    """Return a group number for each segment, shape (m,)."""
-    first, second = agreeing(segments, tolerance, overlap)
-    n = len(segments)
-    graph = csr_array((np.ones(len(first)), (first, second)), shape=(n, n))
-    return np.asarray(connected_components(graph, directed=False)[1], np.intp)
+    """Return a group number for each segment, shape (m,): equal where segments are parts of one row.
+
+    Args:
+        segments: what jumps say.
+        tolerance: angle between parts of one row, and gap of their offsets, that count as rounding.
+        overlap: entries that two segments must share to be compared.
+    """
+    if not len(segments):
+        return np.empty(0, np.intp)
+    sizes = np.linalg.norm(segments.rows, axis=1)
+    rows, offsets = segments.rows / sizes[:, None], segments.offsets / sizes
+    labels, _ = _core.match_rows(rows, segments.masks, offsets, tolerance**2 / 2, overlap)
+    return np.asarray(labels, np.intp)
 
 
 def merge(segments: Segments, groups: Index) -> Candidates:
     """Merge every group into one candidate."""
-    numbers, members = np.unique(groups, return_counts=True)
-    merged = [merge_one(segments.take(groups == number)) for number in numbers]
-    width, size = segments.rows.shape[1], segments.points.shape[1]
-    return Candidates(
-        np.array([row for row, _, _, _ in merged]).reshape(-1, width),
-        np.array([known for _, known, _, _ in merged], bool).reshape(-1, width),
-        np.array([offset for _, _, offset, _ in merged]),
-        members,
-        np.array([point for _, _, _, point in merged]).reshape(-1, size),
-    )
+    numbers, first, members = np.unique(groups, return_index=True, return_counts=True)
+    rows, known = segments.rows[first].copy(), segments.masks[first].copy()
+    offsets, points = segments.offsets[first].copy(), segments.points[first].copy()
+    sizes = np.linalg.norm(rows, axis=1)
+    rows, offsets = rows / sizes[:, None], offsets / sizes
+    order = np.argsort(groups, kind="stable")
+    for place in np.flatnonzero(members > 1):
+        start = int(members[:place].sum())
+        own = order[start : start + members[place]]
+        rows[place], known[place], offsets[place], points[place] = merge_one(segments.take(own))
+    return Candidates(rows, known, offsets, members, points)
 
 
 def merge_one(segments: Segments) -> tuple[Array, Mask, float, Array]:
@@ -123,15 +111,6 @@ def merge_one(segments: Segments) -> tuple[Array, Mask, float, Array]:
     row = np.divide(total, weight, out=np.zeros_like(total), where=known)
     size = np.linalg.norm(row)
     return row / size, known, float(offset / offset_weight / size), segments.points[order[0]]
-
-
-def agrees_with(new: Candidates, old: Candidates, tolerance: float, overlap: int) -> Mask:
-    """Whether each new candidate is one of the old ones, shape (c,)."""
-    parts = new.segments().joined(old.segments())
-    first, second = agreeing(parts, tolerance, overlap)
-    out = np.zeros(len(new), bool)
-    out[first[(first < len(new)) & (second >= len(new))]] = True
-    return out
 
 
 def joined(old: Candidates, new: Candidates) -> Candidates:
