@@ -15,6 +15,7 @@ from divulge.reconstruct.deep.evidence import well_inside
 from divulge.reconstruct.deep.free import FreeLayer
 from divulge.reconstruct.deep.prefix import Mask, Prefix
 from divulge.reconstruct.deep.units import Candidates
+from divulge.reconstruct.deep.whole import whole_rows
 from divulge.reconstruct.lines import Lines
 from divulge.reconstruct.probe import Probe
 
@@ -27,7 +28,10 @@ ON_EDGE = 1e-9  # relative level of a point that lies on a hyperplane
 
 
 def complete(probe: Probe, prefix: Prefix, units: Candidates, lines: Lines) -> Candidates:
-    """Ask for the missing entries, as far as their edges can be reached."""
+    """Ask for the missing entries, all of a row at once where regions can be chosen, else edge by edge."""
+    free = FreeLayer.of(prefix, lines.domain, lines.samples(STARTS))
+    if free is not None:
+        return whole_rows(probe, free, units, lines.rng)
     rows, known = units.rows.copy(), units.known.copy()
     if not prefix.layers:
         return units
@@ -57,15 +61,9 @@ def edges(prefix: Prefix, units: Candidates, unit: Index, feature: Index, lines:
     inner = Prefix(prefix.input_size, prefix.layers[:-1])
     best = np.zeros((len(unit), prefix.input_size))
     size = np.full(len(unit), np.inf)
-    free = FreeLayer.of(prefix, lines.domain, lines.samples(STARTS))
     for _ in range(STARTS):
-        if free is None:
-            start = starts(units.points[unit], lines)
-            points = onto_both(prefix, units.rows[unit], units.offsets[unit], inner, feature, start)
-        else:
-            active = units.known[unit] & (lines.rng.uniform(size=(len(unit), prefix.width)) < 0.5)
-            points = free.on_hyperplanes(units.rows[unit], units.offsets[unit], active, lines.rng, feature)
-            points = np.nan_to_num(points)
+        start = starts(units.points[unit], lines)
+        points = onto_both(prefix, units.rows[unit], units.offsets[unit], inner, feature, start)
         usable = on_both(prefix, inner, units, unit, feature, points)
         length = np.where(usable & well_inside(points, lines), np.linalg.norm(points, axis=1), np.inf)
         best[length < size] = points[length < size]

@@ -76,6 +76,17 @@ class FreeLayer:
         Returns:
             Shape (n, d); NaN where a unit has no zero in its region.
         """
+        return self.points(self.hyperplane_levels(rows, offsets, active, rng, edges))
+
+    def hyperplane_levels(
+        self,
+        rows: Array,
+        offsets: Array,
+        active: Mask,
+        rng: np.random.Generator,
+        edges: NDArray[np.intp] | None = None,
+    ) -> Array:
+        """Return the pre-activations at such inputs, shape (n, h)."""
         levels = self.levels_in(active, rng)
         if edges is not None:
             levels[np.arange(len(levels)), edges] = 0.0
@@ -85,4 +96,4 @@ class FreeLayer:
             scale = np.where(offsets + up > 0, -(offsets + up) / down, -(offsets + down) / up)
         positive = np.where((offsets + up > 0)[:, None], part < 0, part > 0)
         scale[~(scale > 0) | ~np.isfinite(scale)] = np.nan
-        return self.points(np.where(positive, levels * scale[:, None], levels))
+        return np.asarray(np.where(positive, levels * scale[:, None], levels))

@@ -27,9 +27,8 @@ Array = NDArray[np.float64]
 
 LINES = 2  # searched at a time
 WIDE = 64  # features from which on whole rows are sought by lines in chosen regions
-REGIONS, MOST_REGIONS = 8, 40  # lines at a time, and how many times
+REGIONS, MOST_REGIONS, IDLE_REGIONS = 2, 40, 3  # lines at a time, how many times, how often for nothing
 SHARES = (0.5, 0.25, 0.12, 0.06)  # of the features that are active in a region
-COVERED = 0.95  # share of the rows that lines in chosen regions are to show
 CHECKS_PER_UNIT, LEAST_CHECKS = 2, 200  # questions that a fit must answer right before it is believed
 MOST_ROUNDS = 20
 SIGN_POINTS = 8
@@ -141,23 +140,19 @@ class DeepSearch:
         """Relative residual from which on a fit explains its answers."""
         return 1e3 * self.tolerance
 
-    def cover(self, prefix: Prefix, free: FreeLayer) -> None:
-        """Search lines inside of chosen regions until units of the next layer and their rows come no more.
+    def explore(self, prefix: Prefix, free: FreeLayer) -> None:
+        """Search lines inside of chosen regions until they bring no new unit of the next layer.
 
         Small regions show many units, large ones much of each row.
         """
         rng, idle, most = self.lines.rng, 0, 0
         for turn in range(MOST_REGIONS):
-            found = self.unexplained(prefix, prefix)
-            groups = group(found, self.alike, OVERLAP)
-            several = np.bincount(groups)[groups] > 1 if len(groups) else np.zeros(0, bool)
-            units = merge(found.take(several), groups[several])
-            idle, most = (idle + 1 if len(units) <= most else 0), max(most, len(units))
-            if len(units) and idle >= len(SHARES) and units.known.mean() > COVERED:
+            groups = group(self.unexplained(prefix, prefix), self.alike, OVERLAP)
+            count = int((np.bincount(groups) > 1).sum()) if len(groups) else 0
+            idle, most = (idle + 1 if count <= most else 0), max(most, count)
+            if idle >= IDLE_REGIONS:
                 break
-            missing = 1.0 - units.known.mean(axis=0) if len(units) else np.ones(prefix.width)
-            share = SHARES[turn % len(SHARES)] * (0.5 + missing / max(2 * missing.mean(), 1e-12))
-            active = rng.uniform(size=(REGIONS, prefix.width)) < share
+            active = rng.uniform(size=(REGIONS, prefix.width)) < SHARES[turn % len(SHARES)]
             self.sweep_between(*(free.points(free.levels_in(active, rng)) for _ in range(2)))
 
     def sweep_between(self, starts: Array, ends: Array) -> None:
@@ -173,8 +168,8 @@ class DeepSearch:
             before = len(self.confirmed[depth]) if depth < len(self.confirmed) else 0
             free = FreeLayer.of(prefix, self.lines.domain, self.lines.samples(32))
             if free is not None and prefix.width >= WIDE and not before:
-                self.cover(prefix, free)
-            units = self.find_layer(prefix, depth)
+                self.explore(prefix, free)
+            units = self.find_layer(prefix, depth, free)
             if not len(units):
                 return
             fit = self.consider(self.as_last(prefix, units))
@@ -214,13 +209,13 @@ class DeepSearch:
         low, high = (np.full(len(origins), end) for end in self.ends())
         self.sweeps += split(self.probe.kinks(origins, directions, low, high), origins, directions, low, high)
 
-    def find_layer(self, prefix: Prefix, depth: int) -> Candidates:
+    def find_layer(self, prefix: Prefix, depth: int, free: FreeLayer | None) -> Candidates:
         """Return the units of the layer after the prefix that are known by now."""
         known = self.confirmed[depth] if depth < len(self.confirmed) else None
         units, old = self.candidates(prefix, known)
         old |= self.beyond_chance(units)
         keep = old.copy()
-        keep[~old] = self.worth_completing(prefix, units.take(~old))
+        keep[~old] = self.worth_completing(prefix, units.take(~old), free)
         units, old = complete(self.probe, prefix, units.take(keep), self.lines), old[keep]
         units = units.take(old | self.confirmed_again(prefix, units, ~old))
         units = self.without_doubles(units)
@@ -260,8 +255,13 @@ class DeepSearch:
         keep = (seen >= HIT_SHARE * due) & (old | (seen > 0))
         return merged.take(keep), old[keep]
 
-    def worth_completing(self, prefix: Prefix, units: Candidates) -> Mask:
-        """Return which candidates show at places predicted for them, or were met twice and have no such place."""
+    def worth_completing(self, prefix: Prefix, units: Candidates, free: FreeLayer | None) -> Mask:
+        """Return which candidates show at places predicted for them, or were met twice and have no such place.
+
+        Where a whole row takes two questions all are worth it.
+        """
+        if free is not None:
+            return np.ones(len(units), bool)
         share, asked = self.share(prefix, units, FIRST_PLACES)
         return np.where(asked > 0, share >= 0.5, units.members > 1)
 

@@ -1,0 +1,62 @@
+"""Whole rows from two questions a unit, where the first layer leaves the choice of region.
+
+At a point of the unit's hyperplane all features that its row is not known for are lifted to just above 0. The
+hyperplane hardly moves, but the gradient's jump across it is now
+
+    D = c sum over active and lifted features i of r_i W_i,
+
+which a masked least-squares solve takes apart.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from divulge import _core
+from divulge.reconstruct.deep.free import FreeLayer
+from divulge.reconstruct.deep.prefix import Mask
+from divulge.reconstruct.deep.units import Candidates
+from divulge.reconstruct.probe import Probe
+
+Array = NDArray[np.float64]
+
+LIFT = 1e-8  # of a feature that is to be seen, relative to its usual size; steps across are 100 times as long
+TRIES = 4
+
+
+def whole_rows(probe: Probe, free: FreeLayer, units: Candidates, rng: np.random.Generator) -> Candidates:
+    """Ask for everything that is missing from the units' rows."""
+    rows, known = units.rows.copy(), units.known.copy()
+    for _ in range(TRIES):
+        left = np.flatnonzero(~known.all(axis=1))
+        if not len(left):
+            break
+        measured, good = measure(probe, free, rows[left], known[left], units.offsets[left], rng)
+        rows[left[good]] = measured[good]
+        known[left[good]] = True
+    size = np.linalg.norm(rows, axis=1)
+    return Candidates(rows / size[:, None], known, units.offsets / size, units.members, units.points)
+
+
+def measure(
+    probe: Probe, free: FreeLayer, rows: Array, known: Mask, offsets: Array, rng: np.random.Generator
+) -> tuple[Array, Mask]:
+    """Return rows with their missing entries filled in, and which of them could be measured."""
+    small = max(LIFT, 1e3 * probe.noise)
+    active = known & (rng.uniform(size=known.shape) < 0.5)
+    levels = free.hyperplane_levels(rows, offsets, active, rng)
+    reached = np.isfinite(levels).all(axis=1)
+    levels = np.where(known, np.nan_to_num(levels), small * free.spread)
+    step = np.where(active, rows, 0.0) * free.spread
+    step *= 100 * small / np.maximum(np.abs(step).max(axis=1, keepdims=True), 1e-300)
+    ends = [free.points(levels + sign * step * free.spread) for sign in (1.0, -1.0)]
+    pieces = probe.pieces(np.concatenate(ends), np.full(2 * len(rows), small))[:, :-1]
+    jumps = pieces[: len(rows)] - pieces[len(rows) :]
+    found, residuals, ranks = _core.masked_least_squares(free.layer.rows, jumps, active | ~known)
+    scale = np.einsum("ch,ch->c", found, rows * active) / np.maximum((rows**2 * active).sum(axis=1), 1e-300)
+    safe = np.where(scale == 0, 1.0, scale)
+    off = np.linalg.norm(np.where(active, found / safe[:, None] - rows, 0.0), axis=1)
+    exact = max(1e-6, 1e4 * probe.noise)
+    good = reached & (scale != 0) & (residuals <= exact) & (off <= exact)
+    return np.where(known, rows, found / safe[:, None]), good & (ranks == (active | ~known).sum(axis=1))
