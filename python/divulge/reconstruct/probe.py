@@ -55,8 +55,10 @@ class Probe(ABC):
         """Find every kink on segments of lines.
 
         Args:
-            origins, directions: u and v of every line, shape (L, d).
-            low, high: ends of the segments, low < t < high, shape (L,).
+            origins: u of every line, shape (L, d).
+            directions: v, shape (L, d).
+            low: where each segment begins, t, shape (L,).
+            high: where it ends, shape (L,).
 
         Raises:
             Stopped: the oracle can be asked no further.

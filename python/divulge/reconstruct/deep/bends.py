@@ -20,7 +20,7 @@ TILT = 0.05  # share of that distance taken into the new side of a feature's hyp
 def unit_vectors(vectors: Array) -> Array:
     """Return vectors (n, d) scaled to length 1; zero vectors stay."""
     size = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.divide(vectors, size, out=np.zeros_like(vectors), where=size > 0)
+    return np.asarray(np.divide(vectors, size, out=np.zeros_like(vectors), where=size > 0))
 
 
 def levels_and_slopes(prefix: Prefix, rows: Array, offsets: Array, points: Array) -> tuple[Array, Array]:
@@ -46,7 +46,8 @@ def onto_both(
 
     Args:
         prefix: the layers before the units, of which the last one holds the features.
-        rows, offsets: one unit for each point, shapes (n, p) and (n,).
+        rows: one unit for each point, shape (n, p).
+        offsets: of those units, shape (n,).
         inner: the prefix without its last layer.
         features: one feature for each point, shape (n,).
         points: starts, shape (n, d).

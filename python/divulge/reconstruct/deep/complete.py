@@ -81,7 +81,7 @@ def starts(kinks: Array, lines: Lines) -> Array:
 def on_both(
     prefix: Prefix, inner: Prefix, units: Candidates, unit: Index, feature: Index, points: Array
 ) -> Mask:
-    """Whether points lie on both hyperplanes, with every active feature but the one known in the unit's row."""
+    """Whether points lie on both hyperplanes, all active features but the one known in the unit's row."""
     layer = prefix.layers[-1]
     level, slope = levels_and_slopes(prefix, units.rows[unit], units.offsets[unit], points)
     edge, normal = levels_and_slopes(inner, layer.rows[feature], layer.offsets[feature], points)

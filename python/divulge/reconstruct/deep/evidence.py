@@ -51,7 +51,7 @@ def distance(places: Array, t: Array) -> Array:
     """Return how far each t is from the nearest of the rising places."""
     after = np.searchsorted(places, t)
     padded = np.concatenate([[-np.inf], places, [np.inf]])
-    return np.minimum(padded[after + 1] - t, t - padded[after])
+    return np.asarray(np.minimum(padded[after + 1] - t, t - padded[after]))
 
 
 def places(prefix: Prefix, units: Candidates, lines: Lines, most: int) -> tuple[Index, Array]:

@@ -68,7 +68,8 @@ class FreeLayer:
         The levels with positive and those with negative weight are scaled against each other.
 
         Args:
-            rows, offsets: one unit for each input, shapes (n, h) and (n,).
+            rows: one unit for each input, shape (n, h).
+            offsets: of those units, shape (n,).
             active: shape (n, h).
             rng: draws the levels.
             edges: a feature for each input on whose hyperplane it shall lie too, shape (n,), or None.

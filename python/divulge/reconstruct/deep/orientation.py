@@ -28,7 +28,7 @@ def independent_points(prefix: Prefix, units: Candidates, points: Array, most: i
     values = np.linalg.svd(units.rows @ prefix.jacobians(points), compute_uv=False)
     condition = values[:, 0] / np.maximum(values[:, -1], 1e-300)
     order = np.argsort(condition, kind="stable")[:most]
-    return points[order[condition[order] < WORST_CONDITION]]
+    return np.asarray(points[order[condition[order] < WORST_CONDITION]])
 
 
 def coefficients(prefix: Prefix, units: Candidates, points: Array, gradients: Array) -> tuple[Array, Array]:

@@ -24,6 +24,7 @@ from divulge.reconstruct.lines import Lines
 from divulge.reconstruct.probe import Probe
 
 Array = NDArray[np.float64]
+Index = NDArray[np.intp]
 
 LINES = 2  # searched at a time
 WIDE = 64  # features from which on whole rows are sought by lines in chosen regions
@@ -68,7 +69,9 @@ class DeepSearch:
         self.confirmed: list[Candidates] = []  # of each layer, orientation open
         self.oriented_layers: list[Dense] = []
         self.best: DeepFit | None = None
-        self.kept: dict[tuple[int, ...], tuple[Segments, int]] = {}  # solved jumps by layers, of how many sweeps
+        self.kept: dict[
+            tuple[int, ...], tuple[Segments, int]
+        ] = {}  # solved jumps by layers, of how many sweeps
 
     def run(self) -> DeepFit | None:
         """Find all layers; return the best fit, or None where not even one layer was found."""
@@ -82,7 +85,7 @@ class DeepSearch:
         return self.best
 
     def leftovers(self, fit: DeepFit) -> bool:
-        """Add units of the last hidden layer that only single kinks have shown; return whether there are any."""
+        """Add units of the last hidden layer that only single kinks show; return whether there are any."""
         depth = len(fit.prefix.layers)
         single = self.unexplained(DeepModel(fit.prefix, fit.layer).whole(), fit.prefix)
         units = complete(self.probe, fit.prefix, merge(single, np.arange(len(single))), self.lines)
@@ -225,7 +228,7 @@ class DeepSearch:
     def beyond_chance(self, units: Candidates) -> Mask:
         """Return which candidates were met twice in a layer so wide that no deeper unit looks alike twice.
 
-        A deeper unit shows the same row at two places only if all units of this layer have the same states there.
+        A deeper unit shows one row at two places only where all units of this layer have the same states.
         """
         twice = units.members > 1
         return twice if twice.sum() >= MANY else np.zeros(len(units), bool)
@@ -256,7 +259,7 @@ class DeepSearch:
         return merged.take(keep), old[keep]
 
     def worth_completing(self, prefix: Prefix, units: Candidates, free: FreeLayer | None) -> Mask:
-        """Return which candidates show at places predicted for them, or were met twice and have no such place.
+        """Return which candidates show at predicted places, or were met twice and have no such place.
 
         Where a whole row takes two questions all are worth it.
         """
@@ -270,12 +273,13 @@ class DeepSearch:
         share, asked = self.share(prefix, units, PLACES)
         return np.asarray((share >= HIT_SHARE) & (asked > 1))
 
-    def share(self, prefix: Prefix, units: Candidates, most: int) -> tuple[Array, Array]:
-        """Return the share of up to so many random places at which a kink was found, and how many there were."""
+    def share(self, prefix: Prefix, units: Candidates, most: int) -> tuple[Array, Index]:
+        """Return the share of up to so many places at which a kink was found, and how many there were."""
         which, points = places(prefix, units, self.lines, most)
         good = borne_out(self.probe, prefix, units, which, points)
         asked = np.bincount(which, minlength=len(units))
-        return np.bincount(which, weights=good, minlength=len(units)) / np.maximum(asked, 1), asked
+        found = np.bincount(which, weights=good, minlength=len(units))
+        return found / np.maximum(asked, 1), asked
 
     def unexplained(self, known: Prefix, prefix: Prefix) -> Segments:
         """Return what the kinks of no known unit say of the layer after the prefix."""

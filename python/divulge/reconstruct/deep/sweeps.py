@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +43,7 @@ def split(kinks: Kinks, origins: Array, directions: Array, low: Array, high: Arr
     ends = np.searchsorted(kinks.line, np.arange(len(origins) + 1))
     return [
         Sweep(origins[i], directions[i], float(low[i]), float(high[i]), kinks.t[a:b], kinks.jumps[a:b])
-        for i, (a, b) in enumerate(zip(ends[:-1], ends[1:], strict=True))
+        for i, (a, b) in enumerate(pairwise(ends))
     ]
 
 

@@ -74,7 +74,7 @@ def group(segments: Segments, tolerance: float, overlap: int) -> Index:
 
 def merge(segments: Segments, groups: Index) -> Candidates:
     """Merge every group into one candidate."""
-    numbers, first, members = np.unique(groups, return_index=True, return_counts=True)
+    _, first, members = np.unique(groups, return_index=True, return_counts=True)
     rows, known = segments.rows[first].copy(), segments.masks[first].copy()
     offsets, points = segments.offsets[first].copy(), segments.points[first].copy()
     sizes = np.linalg.norm(rows, axis=1)
