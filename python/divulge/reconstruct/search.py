@@ -30,6 +30,7 @@ from divulge.reconstruct.decode import (
     matched_filter,
     span_test,
 )
+from divulge.reconstruct.depth import looks_deeper
 from divulge.reconstruct.fit import Fit, fit, median_remainder
 from divulge.reconstruct.fresh import ask_fresh
 from divulge.reconstruct.lines import Edges, Lines
@@ -46,6 +47,7 @@ CUT_SHARE = 0.34  # share of the open edges that is cut in one round
 SUPPORT_SHARE = 0.3  # nodes on each supporting line for a node on the main line
 STALLED_ROUNDS = 40
 MOST_LINKS = 50
+DOUBTFUL = 256  # answers without a solution at which more hidden layers than one are thought of
 SCATTERED = 8  # random points asked at the start: as good as any for the span test
 
 
@@ -77,6 +79,7 @@ class Search:
         self.exact = False
         self.linked: set[tuple[int, int]] = set()
         self.certified = 0
+        self.deeper = False  # whether jumps were found to be others elsewhere
 
     def run(self) -> Found:
         """Ask and decode until everything is explained, or no round brings anything new.
@@ -95,7 +98,7 @@ class Search:
         self.transcript.ask(self.lines.samples(SCATTERED))
         for _ in range(LINES_IN_BOX if self.lines.domain else LINES):
             self.walk(self.lines.add_line(), FIRST_NODES)
-        progress, idle = (-1, -1, -1, False, -1), 0
+        progress, idle, doubtful = (-1, -1, -1, False, -1), 0, self.transcript.noise < 1e-12
         while idle < STALLED_ROUNDS:
             residual = self.decode()
             if self.best.error <= self.tolerance:
@@ -106,6 +109,11 @@ class Search:
                 self.span.rank >= self.transcript.oracle.input_size or self.certified > 2 * self.span.rank + 8
             ):
                 break  # more units than independent jumps: nothing to decode by
+            elif doubtful and len(self.transcript) >= min(DOUBTFUL, 4 * self.lines.input_size):
+                doubtful = False
+                self.deeper = looks_deeper(self.transcript, self.lines, residual.edges)
+                if self.deeper:
+                    break
             else:
                 self.cut(residual)
             latest = (
