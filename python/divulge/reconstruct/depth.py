@@ -25,6 +25,8 @@ def looks_deeper(transcript: Transcript, lines: Lines, edges: Edges) -> bool:
         Stopped: the oracle can be asked no further.
     """
     points, jumps = certified_kinks(transcript, lines, edges)
+    if not len(points):
+        return False
     places = lines.samples(PLACES * len(points)).reshape(PLACES, *points.shape)
     levels = np.einsum("pnd,nd->pn", places - points, jumps)
     square = np.einsum("nd,nd->n", jumps, jumps)
@@ -43,9 +45,11 @@ def looks_deeper(transcript: Transcript, lines: Lines, edges: Edges) -> bool:
 
 
 def certified_kinks(transcript: Transcript, lines: Lines, edges: Edges) -> tuple[Array, Array]:
-    """Return a few kinks of the narrowest edge over which the gradient jumps: points and jumps, (n, d) each."""
+    """Return a few kinks of the narrowest edge over which the gradient jumps: points and jumps, (n, d)."""
     jump = np.linalg.norm((transcript.pieces[edges.right] - transcript.pieces[edges.left])[:, :-1], axis=1)
     open_edges = np.flatnonzero(jump[: edges.on_line] > 1e-9 * transcript.scale)
+    if not len(open_edges):
+        return np.empty((0, lines.input_size)), np.empty((0, lines.input_size))
     edge = open_edges[np.argmin((edges.high - edges.low)[open_edges])]
     line = edges.line[edge]
     low, high = lines.to_t(np.array([edges.low[edge], edges.high[edge]]))
