@@ -98,7 +98,7 @@ class Search:
         self.transcript.ask(self.lines.samples(SCATTERED))
         for _ in range(LINES_IN_BOX if self.lines.domain else LINES):
             self.walk(self.lines.add_line(), FIRST_NODES)
-        progress, idle, doubtful = (-1, -1, -1, False, -1), 0, self.transcript.noise < 1e-12
+        progress, idle, doubtful = (-1, -1, -1, False, -1), 0, self.may_be_deep()
         while idle < STALLED_ROUNDS:
             residual = self.decode()
             if self.best.error <= self.tolerance:
@@ -126,6 +126,10 @@ class Search:
             idle = 0 if latest > progress else idle + 1
             progress = max(progress, latest)
         return Found(self.best, np.inf, solved=False)
+
+    def may_be_deep(self) -> bool:
+        """Whether to ask early for more hidden layers than one: in a box few units bend a line."""
+        return self.transcript.noise < 1e-12 and self.lines.domain is None
 
     @property
     def tolerance(self) -> float:
