@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         UnsupportedModel,
     )
     from divulge.influence import Influence
+    from divulge.layerwise import LayerComparison
     from divulge.oracles import (
         CallableOracle,
         GradientOracle,
@@ -42,6 +43,7 @@ _LAZY = {
     "Influence": "divulge.influence",
     "InputTimesGradientOracle": "divulge.oracles",
     "JacobianOracle": "divulge.oracles",
+    "LayerComparison": "divulge.layerwise",
     "Ledger": "divulge.oracles",
     "LogOdds": "divulge.oracles",
     "NotPiecewiseLinear": "divulge.errors",
@@ -67,6 +69,7 @@ __all__ = [
     "Influence",
     "InputTimesGradientOracle",
     "JacobianOracle",
+    "LayerComparison",
     "Ledger",
     "LogOdds",
     "NotPiecewiseLinear",

@@ -148,6 +148,24 @@ class ReluNetwork:
             bias=output.bias,
         )
 
+    def hidden_layers(self) -> HiddenLayers | None:
+        """This network as hidden layers in a row, or None where a layer feeds on others than the one before.
+
+        The output may also hold an affine part of what the last hidden layer is given.
+        """
+        net = self.one_hidden_layer()
+        if net is not None:
+            return HiddenLayers([], net)
+        depth, output = len(self.relus), self._output()
+        chained = all(set(form.terms) <= {source} for source, form in enumerate(self.relus))
+        if not chained or not set(output.terms) <= {depth - 1, depth}:
+            return None
+        layers = [
+            (form.matrix(source, self.width(source)), form.bias) for source, form in enumerate(self.relus)
+        ]
+        outputs, affine = (output.matrix(source, self.width(source)) for source in (depth, depth - 1))
+        return HiddenLayers(layers[:-1], OneHiddenLayer(*layers[-1], outputs, affine, output.bias))
+
     def _output(self) -> AffineForm:
         if self.output is None:
             raise NotAffine("a network without output")
@@ -178,3 +196,28 @@ class OneHiddenLayer:
     outputs: Array
     affine: Array
     bias: Array
+
+
+@dataclass(frozen=True)
+class HiddenLayers:
+    """A network of hidden layers in a row: p -> max(rows p + offsets, 0) by turns.
+
+    Attributes:
+        inner: rows, shape (h, size of the layer before), and offsets, shape (h,), of all hidden layers but
+            the last; none where there is one.
+        last: the last hidden layer and the outputs, over what the layer before the last hands on.
+    """
+
+    inner: list[tuple[Array, Array]]
+    last: OneHiddenLayer
+
+    @property
+    def input_size(self) -> int:
+        """Return d."""
+        return int((self.inner[0][0] if self.inner else self.last.rows).shape[1])
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Units of every hidden layer; none where the network is affine."""
+        sizes = (*(len(offsets) for _, offsets in self.inner), len(self.last.offsets))
+        return tuple(size for size in sizes if size)

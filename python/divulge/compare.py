@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
 from torch import nn
 
-from divulge.affine import Array, OneHiddenLayer
-from divulge.canonical import CanonicalForm, canonical_form, match, parameter_error, same_hyperplane
-from divulge.lowering import one_hidden_layer
+from divulge.affine import Array, HiddenLayers, OneHiddenLayer
+from divulge.canonical import CanonicalForm, canonical_form
+from divulge.layerwise import LayerComparison, Match, effective_units, match_layers
+from divulge.lowering import hidden_layers, one_hidden_layer
 from divulge.oracles.domain import as_box
 from divulge.victim import Victim
 
@@ -37,15 +38,21 @@ class Comparison:
     """A copy against its victim; made by `compare`.
 
     Attributes:
-        hidden_units: the copy's hidden units, or None where it does not have one hidden layer.
-        hidden_units_true: the victim's hidden units, dead and doubled ones too, or None likewise.
-        hidden_units_effective: those of them that its function shows: dead units are left out, units with one
+        hidden_sizes: units of every hidden layer of the copy, or None where it is no network of hidden ReLU
+            layers in a row.
+        hidden_sizes_true: those of the victim, dead and doubled units too, or None likewise.
+        layers: copy and victim layer by layer from the input on, as many layers as both have; empty where one
+            of them is no such network.
+        hidden_units_effective: the victim's units that its function shows: units that are never active behind
+            the first layer and dead ones of the last layer are left out, units of the last layer with one
             hyperplane count once.
         units_folded: those of these that switch nowhere inside the domain given: there they are part of the
             affine part. None without a domain, or where the victim does not have one hidden layer.
-        units_matched: how many of these the copy has, with the same hyperplane to 1e-3.
+        units_matched: how many of the victim's units the copy has, over all layers, with the same hyperplane
+            to 1e-3.
         max_parameter_error: max|theta - theta^| over rows, offsets, output weights, bias and affine part in
-            canonical form; None where copy or victim does not have one hidden layer.
+            canonical form; None where the two are not equally deep, or a layer before the last has a unit
+            without a partner.
         max_output_error: max|f - f^| over the given points and all outputs; a sample, no bound over all x.
         output_range: largest minus smallest output of the victim on these points.
         output_std: standard deviation of the victim's outputs about each output's mean.
@@ -53,11 +60,12 @@ class Comparison:
             output the class is its sign.
         points: how many points were given.
         matches: (unit of the victim, unit of the copy) for each matched pair with the same hyperplane, as
-            indices into the networks' own hidden layers.
+            indices into the networks' own hidden layers; empty unless both have one.
     """
 
-    hidden_units: int | None
-    hidden_units_true: int | None
+    hidden_sizes: tuple[int, ...] | None
+    hidden_sizes_true: tuple[int, ...] | None
+    layers: tuple[LayerComparison, ...]
     hidden_units_effective: int | None
     units_folded: int | None
     units_matched: int | None
@@ -68,6 +76,16 @@ class Comparison:
     agreement: float
     points: int
     matches: tuple[tuple[int, int], ...] = field(repr=False)
+
+    @property
+    def hidden_units(self) -> int | None:
+        """The copy's hidden units over all layers, or None."""
+        return None if self.hidden_sizes is None else sum(self.hidden_sizes)
+
+    @property
+    def hidden_units_true(self) -> int | None:
+        """The victim's hidden units over all layers, or None."""
+        return None if self.hidden_sizes_true is None else sum(self.hidden_sizes_true)
 
 
 def compare(
@@ -86,6 +104,10 @@ def compare(
     copy with an affine part may hold the turned unit. Matched units are therefore given the victim's sign
     first, what that takes goes into the copy's affine part, and the affine parts are compared with the
     rest. A copy with one wrong sign and no affine part to make up for it shows it there.
+
+    Networks of several hidden layers are compared from the input on: each layer's rows in the features of the
+    layer before, put in the order and the scale in which that layer was matched. What is said of signs holds
+    for the last layer; in those before it a turned unit is found, but an error of its whole row.
 
     Args:
         copy: a module from (n, d) to (n, K), or a Reconstruction that holds one. A Reconstruction from
@@ -122,27 +144,49 @@ def compare(
 
 
 def _compare_units(module: nn.Module, victim: Victim, tolerance: float, odds: bool) -> dict[str, Any]:
-    """The fields of a Comparison that need one hidden layer."""
-    ours = one_hidden_layer(module, (victim.input_size,))
-    theirs = one_hidden_layer(victim.module, victim.input_shape)
-    if odds and ours is not None and theirs is not None:
-        ours, theirs = _log_odds_of(ours), _log_odds_of(theirs)
-    counts = {"hidden_units": _count(ours), "hidden_units_true": _count(theirs)}
-    if ours is None or theirs is None or ours.bias.shape != theirs.bias.shape:
-        effective = None if theirs is None else len(_canonical(theirs, victim).units)
-        nothing = {"units_matched": None, "max_parameter_error": None, "matches": ()}
-        return {**counts, **nothing, "hidden_units_effective": effective}
-    truth = _canonical(theirs, victim)
-    mine, their, copy = match(_canonical(ours, victim), truth)
-    same = same_hyperplane(copy, truth, mine, their, tolerance)
-    pairs = zip(truth.units[their[same]].tolist(), copy.units[mine[same]].tolist(), strict=True)
+    """The fields of a Comparison that need the hidden layers."""
+    ours = hidden_layers(module, (victim.input_size,))
+    theirs = hidden_layers(victim.module, victim.input_shape)
+    sizes = {"hidden_sizes": _sizes(ours), "hidden_sizes_true": _sizes(theirs)}
+    nothing = {"units_matched": None, "max_parameter_error": None, "matches": ()}
+    if theirs is None:
+        return {**sizes, **nothing, "layers": (), "hidden_units_effective": None}
+    effective = effective_units(theirs, _MERGE[victim.dtype])
+    if ours is None:
+        return {**sizes, **nothing, "layers": (), "hidden_units_effective": effective}
+    if odds:
+        ours, theirs = (replace(net, last=_log_odds_of(net.last)) for net in (ours, theirs))
+    equally_deep = len(ours.inner) == len(theirs.inner)
+    matches = match_layers(ours, theirs, tolerance, _MERGE[victim.dtype])
     return {
-        **counts,
-        "hidden_units_effective": len(truth.units),
-        "units_matched": int(same.sum()),
-        "max_parameter_error": parameter_error(copy, truth, mine, their),
-        "matches": tuple(sorted(pairs)),
+        **sizes,
+        "layers": _layers(ours, theirs, matches),
+        "hidden_units_effective": effective,
+        "units_matched": sum(len(match.mine) for match in matches),
+        "max_parameter_error": _parameter_error(matches) if equally_deep else None,
+        "matches": _pairs(matches[0]) if equally_deep and len(matches) == 1 else (),
     }
+
+
+def _layers(
+    ours: HiddenLayers, theirs: HiddenLayers, matches: tuple[Match, ...]
+) -> tuple[LayerComparison, ...]:
+    """Say of every layer how many units it has and how the matched ones agree."""
+    layers = zip(theirs.sizes, ours.sizes, matches, strict=False)
+    return tuple(
+        LayerComparison(true, found, len(match.mine), match.row_error) for true, found, match in layers
+    )
+
+
+def _parameter_error(matches: tuple[Match, ...]) -> float | None:
+    """The largest error over all layers, or None where one of them has no error to tell."""
+    errors = [match.error for match in matches if match.error is not None]
+    return max(errors) if len(errors) == len(matches) else None
+
+
+def _pairs(match: Match) -> tuple[tuple[int, int], ...]:
+    """(unit of the victim, unit of the copy) of one layer."""
+    return tuple(sorted(zip(match.theirs.tolist(), match.mine.tolist(), strict=True)))
 
 
 def _units_folded(victim: Victim, domain: Domain | None) -> int | None:
@@ -156,9 +200,9 @@ def _units_folded(victim: Victim, domain: Domain | None) -> int | None:
     return int((np.abs(middle) >= reach).sum())
 
 
-def _count(net: OneHiddenLayer | None) -> int | None:
-    """Return the number of hidden units, or None."""
-    return None if net is None else len(net.offsets)
+def _sizes(net: HiddenLayers | None) -> tuple[int, ...] | None:
+    """Return the number of units of every hidden layer, or None."""
+    return None if net is None else net.sizes
 
 
 def _canonical(net: OneHiddenLayer, victim: Victim) -> CanonicalForm:

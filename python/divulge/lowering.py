@@ -12,7 +12,7 @@ from torch import fx, nn
 from torch.nn.modules.conv import _ConvNd
 
 from divulge import _core
-from divulge.affine import AffineForm, OneHiddenLayer, ReluNetwork
+from divulge.affine import AffineForm, HiddenLayers, OneHiddenLayer, ReluNetwork
 from divulge.export_reader import FixedBatch
 from divulge.lowering_ops import AffineInterpreter
 
@@ -58,6 +58,12 @@ def one_hidden_layer(module: nn.Module, input_shape: Sequence[int]) -> OneHidden
     """Return a module as one hidden layer and an affine skip term in float64, or None where it is deeper."""
     network = trace(module, input_shape)
     return None if network is None else network.one_hidden_layer()
+
+
+def hidden_layers(module: nn.Module, input_shape: Sequence[int]) -> HiddenLayers | None:
+    """Return a module as hidden layers in a row in float64, or None where it is no such network."""
+    network = trace(module, input_shape)
+    return None if network is None else network.hidden_layers()
 
 
 def trace(module: nn.Module, input_shape: Sequence[int]) -> ReluNetwork | None:

@@ -158,7 +158,7 @@ class Attack:
             self.notes.append("fresh answers are not explained by the layers that were found")
         return Reconstruction(
             module=model.module(self.oracle.dtype, found.slope),
-            hidden_units=sum(model.hidden_sizes),
+            hidden_sizes=tuple(size for size in model.hidden_sizes if size),
             queries=ledger.total - self.before,
             queries_by_kind={kind: n for kind, n in kinds.items() if n},
             kind=self.oracle.kind,
@@ -359,7 +359,7 @@ class Attack:
         kinds = {kind: n - self.kinds_before.get(kind, 0) for kind, n in ledger.by_kind.items()}
         return Reconstruction(
             module=self.in_order(layer, self.reached()).module(self.oracle.dtype, orientation.slope),
-            hidden_units=len(layer),
+            hidden_sizes=(len(layer),) if len(layer) else (),
             queries=ledger.total - self.before,
             queries_by_kind={kind: n for kind, n in kinds.items() if n},
             kind=self.oracle.kind,

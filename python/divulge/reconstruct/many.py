@@ -83,7 +83,7 @@ def _result(oracle: Oracle, copy: _core.OneLayerCopy, seed: int) -> Reconstructi
     layer = Layer(rows, copy.output_weights[None], base[None])
     return Reconstruction(
         module=layer.module(oracle.dtype, with_slope=False),
-        hidden_units=len(layer),
+        hidden_sizes=(len(layer),) if len(layer) else (),
         queries=copy.queries,
         queries_by_kind={oracle.kind: copy.queries},
         kind=oracle.kind,

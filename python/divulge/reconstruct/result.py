@@ -31,7 +31,7 @@ class Reconstruction:
 
     Attributes:
         module: the copy, inputs of shape (n, d), outputs of shape (n, K).
-        hidden_units: hidden units in the copy.
+        hidden_sizes: units of every hidden layer of the copy, from the input on; empty where it is affine.
         queries: queries this reconstruction asked.
         queries_by_kind: the same by kind of query.
         kind: the kind of answers that were used: "gradient", "value", "probability" and so on.
@@ -43,7 +43,7 @@ class Reconstruction:
     """
 
     module: nn.Sequential
-    hidden_units: int
+    hidden_sizes: tuple[int, ...]
     queries: int
     queries_by_kind: dict[str, int]
     kind: str
@@ -51,3 +51,8 @@ class Reconstruction:
     complete: bool
     seed: int
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def hidden_units(self) -> int:
+        """Hidden units of the copy, over all layers."""
+        return sum(self.hidden_sizes)
