@@ -20,8 +20,12 @@ class Outcome:
     certificate: float = 1e-13
     complete: bool = True
     notes: list = field(default_factory=list)
-    hidden_units: int = 0
+    hidden_sizes: tuple = ()
     seed: int = 0
+
+    @property
+    def hidden_units(self):
+        return sum(self.hidden_sizes)
 
 
 @dataclass
@@ -74,7 +78,7 @@ class Attack:
             notes.append(str(error) or "interrupted")
         outcome = Outcome(
             self.copy(oracle.victim, found), oracle.ledger.total, oracle.ledger.by_kind,
-            complete=found == hidden, notes=notes, hidden_units=found, seed=seed,
+            complete=found == hidden, notes=notes, hidden_sizes=(found,), seed=seed,
         )  # fmt: skip
         return replace(outcome, **self.changes)
 

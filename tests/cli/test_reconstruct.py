@@ -8,7 +8,7 @@ from torch import nn
 
 KEYS = {
     "hidden_units", "hidden_units_true", "queries", "queries_by_kind", "certificate", "max_parameter_error",
-    "max_output_error", "agreement", "seconds", "lowered", "seed", "complete",
+    "max_output_error", "agreement", "seconds", "lowered", "seed", "complete", "layers",
 }  # fmt: skip
 
 
@@ -33,6 +33,9 @@ def test_json_is_one_object_and_nothing_else(command, attack):
     assert (result["hidden_units"], result["hidden_units_true"]) == (8, 8)
     assert (result["queries"], result["queries_by_kind"]) == (24, {"gradient": 24})
     assert (result["seed"], result["complete"]) == (3, True)
+    (layer,) = result["layers"]
+    assert layer["units_true"] == layer["units_found"] == layer["units_matched"] == 8
+    assert layer["max_row_error"] < 1e-12
     assert result["max_parameter_error"] < 1e-12
     assert result["max_output_error"] < 1e-12
     assert result["agreement"] == 1
@@ -141,8 +144,23 @@ def test_a_victim_of_another_form_has_no_parameters_to_compare(command, attack, 
     code, out, _ = command("reconstruct", "--json")
     assert code == 2
     result = json.loads(out)
-    assert result["hidden_units_true"] is result["max_parameter_error"] is None
-    assert "-" in command("reconstruct")[1]
+    assert result["hidden_units_true"] == 8
+    assert result["max_parameter_error"] is None
+    _, out, err = command("reconstruct")
+    assert "-" in out
+    assert err.splitlines()[-1] == "divulge: 1 of 2 hidden layers found: no fit"
+
+
+@pytest.mark.parametrize(
+    ("kind", "has_values", "has_gradients"),
+    [("gradient", True, True), ("value", True, False), ("probability", True, False)],
+)
+def test_the_oracle_is_the_one_asked_for(command, attack, kind, has_values, has_gradients):
+    code, out, _ = command("reconstruct", "--oracle", kind, "--layers", "auto", "--budget", 30, "--json")
+    assert code == 2
+    assert json.loads(out)["queries_by_kind"] == {kind: 30}
+    assert (attack.oracle.has_values, attack.oracle.has_gradients) == (has_values, has_gradients)
+    assert attack.oracle.ledger.budget == 30
 
 
 def test_the_plot_is_written(command, attack, tmp_path):
@@ -161,6 +179,8 @@ def test_the_plot_is_written(command, attack, tmp_path):
         (["--budget", "-5"], "expected --budget of at least 0, got -5"),
         (["--seed", "-1"], "expected --seed of at least 0, got -1"),
         (["--dtype", "float16"], "expected --dtype to be float32 or float64, got float16"),
+        (["--oracle", "loss"], "expected --oracle to be gradient or value or probability, got loss"),
+        (["--layers", "3"], "expected --layers to be auto, got 3"),
         (["--data", "cifar"], "expected --data to be digits or mnist or fashion-mnist, got cifar"),
         (["--victim", "nowhere.onnx"], "there is no file nowhere.onnx"),
         (["--victim", "model.h5"], "expected a file named *.onnx or *.pt2 (torch.export), got model.h5"),

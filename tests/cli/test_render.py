@@ -2,14 +2,15 @@ from types import SimpleNamespace
 
 import pytest
 
-from divulge import Comparison
+from divulge import Comparison, LayerComparison
 from divulge.cli.render import Report, print_table
 
 
 def report(found, **fields):
     plain = {
-        "hidden_units": found,
-        "hidden_units_true": 8,
+        "hidden_sizes": (found,),
+        "hidden_sizes_true": (8,),
+        "layers": (LayerComparison(8, found, found, 1e-12),),
         "hidden_units_effective": 8,
         "units_folded": None,
         "units_matched": found,
@@ -32,7 +33,7 @@ def report(found, **fields):
         (8, {}, "8 of 8 "),
         (6, {"hidden_units_effective": 6}, "6 of 8 (6 can be told apart)"),
         (9, {"units_matched": 7}, "9 of 8 (7 of the found ones match)"),
-        (3, {"hidden_units_true": None, "hidden_units_effective": None, "units_matched": None}, " 3 "),
+        (3, {"hidden_sizes_true": None, "hidden_units_effective": None, "units_matched": None}, " 3 "),
     ],
 )
 def test_units_found(capsys, found, fields, text):
@@ -40,10 +41,14 @@ def test_units_found(capsys, found, fields, text):
     assert text in capsys.readouterr().out
 
 
+def cells_in(lines):
+    return dict([part.strip() for part in line.strip("│").split("│")] for line in lines if "│" in line)
+
+
 def test_numbers(capsys):
     print_table(report(0, max_parameter_error=None))
     lines = capsys.readouterr().out.splitlines()
-    cells = dict([part.strip() for part in line.strip("│").split("│")] for line in lines if "│" in line)
+    cells = cells_in(lines)
     assert cells["queries"] == "1,234"
     assert cells["queries per unit"] == cells["certificate"] == cells["max|theta - theta^|"] == "-"
     assert cells["max|f - f^|"] == "0.0e+00"
@@ -51,3 +56,23 @@ def test_numbers(capsys):
     assert cells["answered by"] == "torch"
     assert lines[0] == "title"
     assert lines[-1] == "note: a [note]"
+    assert not any(name.startswith("hidden layer") for name in cells)
+
+
+def cells_of(capsys, *arguments, **fields):
+    print_table(report(*arguments, **fields))
+    return cells_in(capsys.readouterr().out.splitlines())
+
+
+def test_a_row_for_every_layer(capsys):
+    layers = (LayerComparison(5, 5, 5, 1.5e-12), LayerComparison(3, 4, 0, None))
+    cells = cells_of(capsys, 9, hidden_sizes=(5, 4), hidden_sizes_true=(5, 3), layers=layers)
+    assert cells["hidden layer 1"] == "5 of 5, 5 matched, worst row error 1.5e-12"
+    assert cells["hidden layer 2"] == "4 of 3, 0 matched, worst row error -"
+    cells = cells_of(capsys, 5, hidden_sizes=(5,), hidden_sizes_true=(5, 3), layers=layers[:1])
+    assert cells["hidden layer 1"].startswith("5 of 5")
+    assert cells["hidden layer 2"] == "0 of 3"
+    cells = cells_of(
+        capsys, 9, hidden_sizes=(5, 4), hidden_sizes_true=None, layers=(), hidden_units_effective=None
+    )
+    assert (cells["hidden layer 1"], cells["hidden layer 2"]) == ("5", "4")

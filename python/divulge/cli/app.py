@@ -66,6 +66,16 @@ DtypeOption = Annotated[
 SeedOption = Annotated[
     int, typer.Option(parser=_whole_number, metavar="N", help="Seed of the training and of the attack.")
 ]
+OracleOption = Annotated[
+    str,
+    typer.Option(
+        metavar="gradient|value|probability",
+        help="What an answer holds: a value and its input gradient, a value alone, or probabilities.",
+    ),
+]
+LayersOption = Annotated[
+    str, typer.Option(metavar="auto", help="Hidden layers to look for; auto: as many as the answers show.")
+]
 BudgetOption = Annotated[
     int | None, typer.Option(parser=_whole_number, metavar="N", help="The most queries that may be asked.")
 ]
@@ -82,22 +92,26 @@ def reconstruct(
     hidden: HiddenOption = None,
     victim: VictimOption = None,
     dtype: DtypeOption = None,
+    oracle: OracleOption = "gradient",
+    layers: LayersOption = "auto",
     seed: SeedOption = 0,
     budget: BudgetOption = None,
     as_json: JsonOption = False,
     plot: PlotOption = None,
 ) -> None:
-    """Reconstruct a trained network from its values and input gradients alone.
+    """Reconstruct a trained network from its answers alone.
 
     Without options: train a classifier with one hidden layer on images of digits, hand the attack an
     oracle that answers with the value and the input gradient of one output, and compare what comes out
-    with the original.
+    with the original. A victim may have any number of hidden layers.
     """
     given: dict[str, Any] = {
         "data": data,
         "hidden": hidden,
         "victim": victim,
         "dtype": dtype,
+        "oracle": oracle,
+        "layers": layers,
         "seed": seed,
         "budget": budget,
         "as_json": as_json,

@@ -16,7 +16,7 @@ from divulge.compare import compare
 from divulge.datasets import NAMES, Dataset, load
 from divulge.lowering import convolution
 from divulge.onnx_ops import CONVOLUTION
-from divulge.oracles import GradientOracle
+from divulge.oracles import GradientOracle, Oracle, ProbabilityOracle, ValueOracle
 from divulge.reconstruct import reconstruct
 from divulge.training import train_classifier
 from divulge.victim import Victim
@@ -24,6 +24,11 @@ from divulge.victim import Victim
 if TYPE_CHECKING:
     from divulge.points import Points
 
+_ORACLES: dict[str, type[GradientOracle | ValueOracle | ProbabilityOracle]] = {
+    "gradient": GradientOracle,
+    "value": ValueOracle,
+    "probability": ProbabilityOracle,
+}
 # Passes over the training part and images a step, by data set: about 96% on the digits, 98% on MNIST.
 _TRAINING = {"digits": (30, 64), "mnist": (8, 128), "fashion-mnist": (8, 128)}
 
@@ -36,6 +41,8 @@ class Options:
     hidden: int | None = None
     victim: Path | None = None
     dtype: str | None = None
+    oracle: str = "gradient"
+    layers: str = "auto"
     seed: int = 0
     budget: int | None = None
     as_json: bool = False
@@ -52,7 +59,7 @@ def run(options: Options) -> int:
     _check(options)
     with ProgressDisplay() as display:
         victim, points, title = _victim(options, display)
-        oracle = GradientOracle(victim, budget=options.budget)
+        oracle = _ORACLES[options.oracle](victim, budget=options.budget)
         curve = Curve(victim, points) if options.plot else None
         with interrupts_noted() as interrupted:
             start = time.perf_counter()
@@ -69,7 +76,13 @@ def run(options: Options) -> int:
 
 def _check(options: Options) -> None:
     """Raise ValueError for options that cannot be followed, before anything takes time."""
-    for name, known in (("data", NAMES), ("dtype", ("float32", "float64"))):
+    known_values = {
+        "data": NAMES,
+        "dtype": ("float32", "float64"),
+        "oracle": tuple(_ORACLES),
+        "layers": ("auto",),
+    }
+    for name, known in known_values.items():
         if getattr(options, name) not in (None, *known):
             raise ValueError(f"expected --{name} to be {' or '.join(known)}, got {getattr(options, name)}")
     for name, least in (("hidden", 1), ("seed", 0), ("budget", 0)):
@@ -123,7 +136,7 @@ def _plot(path: Path, victim: Victim, report: Report, curve: Curve) -> None:
     reconstruction_figure(victim, result.module, comparison, points).savefig(path)
 
 
-def _outcome(report: Report, oracle: GradientOracle, interrupted: bool) -> int:
+def _outcome(report: Report, oracle: Oracle, interrupted: bool) -> int:
     """Return the exit code, and say why the result is incomplete where it is."""
     result = report.result
     if interrupted:
@@ -131,11 +144,21 @@ def _outcome(report: Report, oracle: GradientOracle, interrupted: bool) -> int:
         return INTERRUPTED
     if result.complete:
         return 0
+    layers = _layers_found(report)
     if oracle.ledger.exhausted or oracle.ledger.remaining == 0:
         print_note(
             f"the budget of {oracle.ledger.budget} queries ran out after {result.queries}; "
-            "this is what was found until then"
+            f"this is what was found until then{layers and f': {layers}'}"
         )
     else:
-        print_note("; ".join(result.notes) or "the reconstruction is incomplete")
+        reasons = "; ".join(result.notes) or "the reconstruction is incomplete"
+        print_note(f"{layers}: {reasons}" if layers else reasons)
     return FAILED
+
+
+def _layers_found(report: Report) -> str:
+    """Say how many hidden layers were found of those of a deep victim; nothing of one with a single layer."""
+    true = report.comparison.hidden_sizes_true
+    if true is None or len(true) < 2:
+        return ""
+    return f"{len(report.result.hidden_sizes)} of {len(true)} hidden layers found"

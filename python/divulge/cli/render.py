@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -52,9 +53,9 @@ def print_json(report: Report) -> None:
         "lowered": report.lowered,
         "seed": result.seed,
         "complete": result.complete,
+        "layers": [_finite_values(asdict(layer)) for layer in comparison.layers],
     }
-    finite = {name: _finite(value) for name, value in fields.items()}
-    sys.stdout.write(json.dumps(finite, allow_nan=False) + "\n")
+    sys.stdout.write(json.dumps(_finite_values(fields), allow_nan=False) + "\n")
 
 
 def print_table(report: Report) -> None:
@@ -81,6 +82,7 @@ def _rows(report: Report) -> list[tuple[str, str]]:
     result, comparison = report.result, report.comparison
     return [
         ("hidden units found", _units(result.hidden_units, comparison)),
+        *_layer_rows(comparison),
         ("queries", f"{result.queries:,}"),
         ("queries per unit", _ratio(result.queries, result.hidden_units)),
         ("certificate", _number(result.certificate)),
@@ -90,6 +92,20 @@ def _rows(report: Report) -> list[tuple[str, str]]:
         ("answered by", "native network" if report.lowered else "torch"),
         ("seconds", f"{report.seconds:.2f}"),
     ]
+
+
+def _layer_rows(comparison: Comparison) -> list[tuple[str, str]]:
+    """One row a hidden layer, where copy or victim has several."""
+    found, true = comparison.hidden_sizes or (), comparison.hidden_sizes_true or ()
+    if max(len(found), len(true)) < 2:
+        return []
+    rows = []
+    for k, (layer, size, size_true) in enumerate(zip_longest(comparison.layers, found, true), 1):
+        units = f"{size or 0} of {size_true or 0}" if true else str(size)
+        if layer is not None:
+            units += f", {layer.units_matched} matched, worst row error {_number(layer.max_row_error)}"
+        rows.append((f"  hidden layer {k}", units))
+    return rows
 
 
 def _units(found: int, comparison: Comparison) -> str:
@@ -117,6 +133,11 @@ def _ratio(queries: int, units: int) -> str:
 def _number(value: float | None) -> str:
     """A small number, or a dash where there is none."""
     return "-" if _finite(value) is None else f"{value:.1e}"
+
+
+def _finite_values(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields with None for every value that is NaN or infinite."""
+    return {name: _finite(value) for name, value in fields.items()}
 
 
 def _finite(value: Any) -> Any:
