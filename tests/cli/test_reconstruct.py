@@ -8,7 +8,8 @@ from torch import nn
 
 KEYS = {
     "hidden_units", "hidden_units_true", "queries", "queries_by_kind", "certificate", "max_parameter_error",
-    "max_output_error", "agreement", "seconds", "lowered", "seed", "complete", "layers",
+    "max_output_error", "agreement", "seconds", "lowered", "seed", "complete", "hidden_sizes",
+    "hidden_sizes_true", "layers",
 }  # fmt: skip
 
 
@@ -33,6 +34,7 @@ def test_json_is_one_object_and_nothing_else(command, attack):
     assert (result["hidden_units"], result["hidden_units_true"]) == (8, 8)
     assert (result["queries"], result["queries_by_kind"]) == (24, {"gradient": 24})
     assert (result["seed"], result["complete"]) == (3, True)
+    assert result["hidden_sizes"] == result["hidden_sizes_true"] == [8]
     (layer,) = result["layers"]
     assert layer["units_true"] == layer["units_found"] == layer["units_matched"] == 8
     assert layer["max_row_error"] < 1e-12
@@ -148,7 +150,7 @@ def test_a_victim_of_another_form_has_no_parameters_to_compare(command, attack, 
     assert result["max_parameter_error"] is None
     _, out, err = command("reconstruct")
     assert "-" in out
-    assert err.splitlines()[-1] == "divulge: 1 of 2 hidden layers found: no fit"
+    assert err.splitlines()[-1] == "divulge: all units of 0 of 2 hidden layers found: no fit"
 
 
 @pytest.mark.parametrize(

@@ -157,8 +157,9 @@ def _outcome(report: Report, oracle: Oracle, interrupted: bool) -> int:
 
 
 def _layers_found(report: Report) -> str:
-    """Say how many hidden layers were found of those of a deep victim; nothing of one with a single layer."""
-    true = report.comparison.hidden_sizes_true
+    """Say how many layers of a deep victim were found whole; nothing of one with a single layer."""
+    true, layers = report.comparison.hidden_sizes_true, report.comparison.layers
     if true is None or len(true) < 2:
         return ""
-    return f"{len(report.result.hidden_sizes)} of {len(true)} hidden layers found"
+    whole = sum(layer.units_matched == layer.units_true for layer in layers)
+    return f"all units of {whole} of {len(true)} hidden layers found"

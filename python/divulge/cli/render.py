@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from divulge.compare import Comparison
+from divulge.layerwise import LayerComparison
 
 if TYPE_CHECKING:
     from divulge.reconstruct import Reconstruction
@@ -53,6 +54,8 @@ def print_json(report: Report) -> None:
         "lowered": report.lowered,
         "seed": result.seed,
         "complete": result.complete,
+        "hidden_sizes": comparison.hidden_sizes,
+        "hidden_sizes_true": comparison.hidden_sizes_true,
         "layers": [_finite_values(asdict(layer)) for layer in comparison.layers],
     }
     sys.stdout.write(json.dumps(_finite_values(fields), allow_nan=False) + "\n")
@@ -101,11 +104,18 @@ def _layer_rows(comparison: Comparison) -> list[tuple[str, str]]:
         return []
     rows = []
     for k, (layer, size, size_true) in enumerate(zip_longest(comparison.layers, found, true), 1):
-        units = f"{size or 0} of {size_true or 0}" if true else str(size)
-        if layer is not None:
-            units += f", {layer.units_matched} matched, worst row error {_number(layer.max_row_error)}"
-        rows.append((f"  hidden layer {k}", units))
+        if layer is None and true:
+            layer = LayerComparison(size_true or 0, size or 0, 0, None)
+        rows.append((f"  hidden layer {k}", str(size) if layer is None else _layer(layer)))
     return rows
+
+
+def _layer(layer: LayerComparison) -> str:
+    """The victim's units found in one layer, and how well."""
+    units = f"{layer.units_matched} of {layer.units_true}"
+    if layer.units_found != layer.units_matched:
+        units += f" ({layer.units_found} in the copy)"
+    return units if layer.max_row_error is None else f"{units}, worst row error {layer.max_row_error:.1e}"
 
 
 def _units(found: int, comparison: Comparison) -> str:
