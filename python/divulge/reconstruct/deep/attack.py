@@ -20,6 +20,7 @@ from divulge.reconstruct.signs import orient
 Array = NDArray[np.float64]
 
 FRESH_QUERIES = 16
+UNUSED = 0.1  # share of the tolerance up to which a weight counts as 0
 
 
 @dataclass
@@ -108,6 +109,8 @@ class DeepAttack:
             return DeepResult(DeepModel(Prefix(size), empty), outputs, np.inf, False, True, False)
         orientation = orient(fit.layer, self.tolerance)
         model = DeepModel(fit.prefix, orientation.layer)
+        if solved:
+            model = model.pruned(UNUSED * self.tolerance)
         return DeepResult(
             model,
             outputs,

@@ -97,4 +97,6 @@ class FreeLayer:
             scale = np.where(offsets + up > 0, -(offsets + up) / down, -(offsets + down) / up)
         positive = np.where((offsets + up > 0)[:, None], part < 0, part > 0)
         scale[~(scale > 0) | ~np.isfinite(scale)] = np.nan
-        return np.asarray(np.where(positive, levels * scale[:, None], levels))
+        levels = np.where(positive, levels * scale[:, None], levels)
+        levels[np.isnan(scale)] = np.nan  # nothing in the region could be scaled
+        return np.asarray(levels)

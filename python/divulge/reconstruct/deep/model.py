@@ -27,6 +27,27 @@ class DeepModel:
         """Units of every hidden layer."""
         return [*(len(layer) for layer in self.prefix.layers), len(self.layer)]
 
+    def pruned(self, tolerance: float) -> DeepModel:
+        """Leave out units that nothing after them uses: a deeper unit may pass for one of an earlier layer.
+
+        Args:
+            tolerance: largest weight, relative to the largest of all that follow the layer, that counts as 0.
+        """
+        layer, layers = self.layer, list(self.prefix.layers)
+        used = used_columns(layer.weights, tolerance)
+        layer = Layer(layer.rows[used], layer.weights[:, used], layer.base)
+        for depth in reversed(range(len(layers))):
+            last = depth == len(layers) - 1
+            after = np.concatenate([layer.rows, layer.base])[:, :-1] if last else layers[depth + 1].rows
+            used = used_columns(after, tolerance)
+            layers[depth] = Dense(layers[depth].rows[used], layers[depth].offsets[used])
+            if last:
+                kept = np.append(used, True)
+                layer = Layer(layer.rows[:, kept], layer.weights, layer.base[:, kept])
+            else:
+                layers[depth + 1] = Dense(layers[depth + 1].rows[:, used], layers[depth + 1].offsets)
+        return DeepModel(Prefix(self.prefix.input_size, layers), layer)
+
     def whole(self) -> Prefix:
         """Return all hidden layers as a prefix."""
         return self.prefix.grown(Dense(self.layer.rows[:, :-1], self.layer.rows[:, -1]))
@@ -57,3 +78,9 @@ class DeepModel:
         for layer in self.prefix.layers:
             inner += [linear(layer.rows, layer.offsets, dtype), nn.ReLU()]
         return nn.Sequential(*inner, *self.layer.module(dtype, with_slope))
+
+
+def used_columns(weights: Array, tolerance: float) -> NDArray[np.bool_]:
+    """Whether each column of weights has an entry that is not 0."""
+    size = np.abs(weights).max(axis=0, initial=0.0)
+    return np.asarray(size > tolerance * size.max(initial=0.0))
