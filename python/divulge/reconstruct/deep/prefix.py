@@ -12,7 +12,7 @@ Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Dense:
     """Pre-activations z = rows . p + offsets of one layer's units, p the features of the layer before.
 

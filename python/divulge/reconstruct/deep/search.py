@@ -69,8 +69,9 @@ class DeepSearch:
         self.confirmed: list[Candidates] = []  # of each layer, orientation open
         self.oriented_layers: list[Dense] = []
         self.best: DeepFit | None = None
+        self.refusals: dict[tuple[Dense, ...], set[bytes]] = {}
         self.kept: dict[
-            tuple[int, ...], tuple[Segments, int]
+            tuple[Dense, ...], tuple[Segments, int]
         ] = {}  # solved jumps by layers, of how many sweeps
 
     def run(self) -> DeepFit | None:
@@ -115,6 +116,7 @@ class DeepSearch:
     def refuted_at_points(self, model: DeepModel) -> bool:
         """Ask at random points; where the fit is wrong, sweep a line through that point."""
         points = self.lines.samples(LEAST_CHECKS)
+        points = points if self.lines.domain else self.shifted(points)
         pieces = self.probe.pieces(points)
         wrong = np.linalg.norm((model.pieces(points, 0) - pieces)[:, :-1], axis=1)
         worst = int(np.argmax(wrong))
@@ -201,7 +203,16 @@ class DeepSearch:
         first = len(self.lines.origins)
         for _ in range(count):
             self.lines.add_line()
-        return self.lines.origins[first:, :-1], self.lines.directions[first:, :-1]
+        origins, directions = self.lines.origins[first:, :-1], self.lines.directions[first:, :-1]
+        return (
+            (origins, directions) if self.lines.domain else (self.shifted(origins), self.shifted(directions))
+        )
+
+    def shifted(self, points: Array) -> Array:
+        """Add a constant to all coordinates of every other point: images are bright or dark all over."""
+        constants = self.lines.rng.standard_normal((len(points), 1))
+        constants[::2] = 0.0
+        return points + constants
 
     def ends(self) -> tuple[float, float]:
         """Return the range of t on every line."""
@@ -217,13 +228,29 @@ class DeepSearch:
         known = self.confirmed[depth] if depth < len(self.confirmed) else None
         units, old = self.candidates(prefix, known)
         old |= self.beyond_chance(units)
+        untried = old | ~self.refused(prefix, units)
+        units, old = units.take(untried), old[untried]
         keep = old.copy()
         keep[~old] = self.worth_completing(prefix, units.take(~old), free)
+        self.refuse(prefix, units.take(~keep))
         units, old = complete(self.probe, prefix, units.take(keep), self.lines), old[keep]
-        units = units.take(old | self.confirmed_again(prefix, units, ~old))
+        keep = old | self.confirmed_again(prefix, units, ~old)
+        self.refuse(prefix, units.take(~keep))
+        units = units.take(keep)
         units = self.without_doubles(units)
         self.confirmed[depth : depth + 1] = [units]
         return units
+
+    def refuse(self, prefix: Prefix, units: Candidates) -> None:
+        """Remember the single kinks that were no unit's of the layer after the prefix."""
+        known = self.refusals.setdefault(tuple(prefix.layers), set())
+        known.update(point.tobytes() for point in units.points[units.members == 1])
+
+    def refused(self, prefix: Prefix, units: Candidates) -> Mask:
+        """Return which candidates are single kinks that were refused before."""
+        known = self.refusals.get(tuple(prefix.layers), set())
+        single = units.members == 1
+        return np.asarray([point.tobytes() in known for point in units.points], bool) & np.asarray(single)
 
     def beyond_chance(self, units: Candidates) -> Mask:
         """Return which candidates were met twice in a layer so wide that no deeper unit looks alike twice.
@@ -285,7 +312,7 @@ class DeepSearch:
         """Return what the kinks of no known unit say of the layer after the prefix."""
         if known is not prefix:
             return self.solved(known, prefix, self.sweeps)
-        key = tuple(id(layer) for layer in prefix.layers)
+        key = tuple(prefix.layers)
         kept, count = self.kept.get(key, (None, 0))
         if count < len(self.sweeps):
             more = self.solved(prefix, prefix, self.sweeps[count:])
