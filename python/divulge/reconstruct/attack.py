@@ -154,6 +154,11 @@ class Attack:
         model = DeepModel(found.model.prefix, self.in_order(found.model.layer, found.outputs))
         ledger = self.oracle.ledger
         kinds = {kind: n - self.kinds_before.get(kind, 0) for kind, n in ledger.by_kind.items()}
+        if found.solved and not found.decided:
+            self.notes.append(
+                "a linear part remains beside the last hidden layer: a skip connection, or a unit that was "
+                "seen to switch nowhere"
+            )
         if not found.solved and not any(note.startswith("stopped") for note in self.notes):
             self.notes.append("fresh answers are not explained by the layers that were found")
         return Reconstruction(

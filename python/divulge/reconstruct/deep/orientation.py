@@ -23,8 +23,11 @@ def independent_points(prefix: Prefix, units: Candidates, points: Array, most: i
     """Return up to `most` of the points at which the units' gradients are best told apart, best first."""
     if len(units) > min(prefix.width, prefix.input_size):
         return points[:0]
+    if not prefix.layers:  # all points are alike
+        values = np.linalg.svd(units.rows, compute_uv=False)
+        return points[: most if values[-1] * WORST_CONDITION > values[0] else 0]
     crowded = np.argsort(-prefix.masks(points).sum(axis=1), kind="stable")
-    points = points[crowded[: 2 * most if prefix.layers else 1]]
+    points = points[crowded[: 2 * most]]
     values = np.linalg.svd(units.rows @ prefix.jacobians(points), compute_uv=False)
     condition = values[:, 0] / np.maximum(values[:, -1], 1e-300)
     order = np.argsort(condition, kind="stable")[:most]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -22,6 +23,7 @@ from divulge.reconstruct.deep.units import Candidates, group, joined, merge
 from divulge.reconstruct.layer import Layer
 from divulge.reconstruct.lines import Lines
 from divulge.reconstruct.probe import Probe
+from divulge.reconstruct.signs import orient
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
@@ -30,10 +32,13 @@ LINES = 2  # searched at a time
 WIDE = 64  # features from which on whole rows are sought by lines in chosen regions
 REGIONS, MOST_REGIONS, IDLE_REGIONS = 2, 40, 3  # lines at a time, how many times, how often for nothing
 SHARES = (0.5, 0.25, 0.12, 0.06)  # of the features that are active in a region
-CHECKS_PER_UNIT, LEAST_CHECKS = 2, 200  # questions that a fit must answer right before it is believed
+CHECKS_PER_UNIT, LEAST_CHECKS = 2, 200  # on lines, questions that a fit must answer right
+POINT_CHECKS = 1000  # and at random points: a unit may be on, or off, in a thousandth of them
 MOST_ROUNDS = 20
+MORE_ROUNDS = 6  # after a fit that is right but leaves a linear part
 SIGN_POINTS = 8
 MANY = 40  # units of a layer whose states never all agree at two places by chance
+REFUSALS = 2  # after so many a single kink is not tried again
 OVERLAP = 3  # entries two segments must share before they can agree by more than chance
 FIRST_PLACES, PLACES = 2, 5  # where a unit's hyperplane is looked for
 HIT_SHARE = 0.6  # of the places where a unit's hyperplane must show
@@ -69,7 +74,7 @@ class DeepSearch:
         self.confirmed: list[Candidates] = []  # of each layer, orientation open
         self.oriented_layers: list[Dense] = []
         self.best: DeepFit | None = None
-        self.refusals: dict[tuple[Dense, ...], set[bytes]] = {}
+        self.refusals: dict[tuple[Dense, ...], Counter[bytes]] = {}
         self.kept: dict[
             tuple[Dense, ...], tuple[Segments, int]
         ] = {}  # solved jumps by layers, of how many sweeps
@@ -77,13 +82,22 @@ class DeepSearch:
     def run(self) -> DeepFit | None:
         """Find all layers; return the best fit, or None where not even one layer was found."""
         self.sweep(*self.new_lines(LINES))
+        bent = 0
         for _ in range(MOST_ROUNDS):
             self.layers()
             if self.best is None or self.best.error > self.enough:
                 self.sweep(*self.new_lines(LINES))
             elif not self.leftovers(self.best) and not self.refuted(self.best):
-                break
+                if bent == MORE_ROUNDS or not self.leaves_slope(self.best):
+                    break
+                bent += 1
+                self.sweep(*self.new_lines(LINES))
         return self.best
+
+    def leaves_slope(self, fit: DeepFit) -> bool:
+        """Whether a linear part remains beside the last layer, as that of a unit which is nearly always on."""
+        found = orient(fit.layer, max(1e-8, 1e3 * self.probe.noise))
+        return found.slope or not found.decided
 
     def leftovers(self, fit: DeepFit) -> bool:
         """Add units of the last hidden layer that only single kinks show; return whether there are any."""
@@ -115,7 +129,7 @@ class DeepSearch:
 
     def refuted_at_points(self, model: DeepModel) -> bool:
         """Ask at random points; where the fit is wrong, sweep a line through that point."""
-        points = self.lines.samples(LEAST_CHECKS)
+        points = self.lines.samples(POINT_CHECKS)
         points = points if self.lines.domain else self.shifted(points)
         pieces = self.probe.pieces(points)
         wrong = np.linalg.norm((model.pieces(points, 0) - pieces)[:, :-1], axis=1)
@@ -243,14 +257,14 @@ class DeepSearch:
 
     def refuse(self, prefix: Prefix, units: Candidates) -> None:
         """Remember the single kinks that were no unit's of the layer after the prefix."""
-        known = self.refusals.setdefault(tuple(prefix.layers), set())
+        known = self.refusals.setdefault(tuple(prefix.layers), Counter())
         known.update(point.tobytes() for point in units.points[units.members == 1])
 
     def refused(self, prefix: Prefix, units: Candidates) -> Mask:
         """Return which candidates are single kinks that were refused before."""
-        known = self.refusals.get(tuple(prefix.layers), set())
-        single = units.members == 1
-        return np.asarray([point.tobytes() in known for point in units.points], bool) & np.asarray(single)
+        known = self.refusals.get(tuple(prefix.layers), Counter())
+        single: Mask = units.members == 1
+        return np.asarray([known[point.tobytes()] >= REFUSALS for point in units.points], bool) & single
 
     def beyond_chance(self, units: Candidates) -> Mask:
         """Return which candidates were met twice in a layer so wide that no deeper unit looks alike twice.
