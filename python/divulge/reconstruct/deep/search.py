@@ -95,7 +95,7 @@ class DeepSearch:
         return self.best
 
     def leaves_slope(self, fit: DeepFit) -> bool:
-        """Whether a linear part remains beside the last layer, as that of a unit which is nearly always on."""
+        """Whether a linear part remains beside the last layer, as that of a unit that is nearly always on."""
         found = orient(fit.layer, max(1e-8, 1e3 * self.probe.noise))
         return found.slope or not found.decided
 
