@@ -28,8 +28,9 @@ def independent_points(prefix: Prefix, units: Candidates, points: Array, most: i
         return points[: most if values[-1] * WORST_CONDITION > values[0] else 0]
     crowded = np.argsort(-prefix.masks(points).sum(axis=1), kind="stable")
     points = points[crowded[: 2 * most]]
-    values = np.linalg.svd(units.rows @ prefix.jacobians(points), compute_uv=False)
-    condition = values[:, 0] / np.maximum(values[:, -1], 1e-300)
+    slopes = units.rows @ prefix.jacobians(points)
+    squares = np.linalg.eigvalsh(slopes @ slopes.transpose(0, 2, 1))
+    condition = np.sqrt(squares[:, -1] / np.maximum(squares[:, 0], 1e-300))
     order = np.argsort(condition, kind="stable")[:most]
     return np.asarray(points[order[condition[order] < WORST_CONDITION]])
 

@@ -186,7 +186,7 @@ class DeepSearch:
         while True:
             before = len(self.confirmed[depth]) if depth < len(self.confirmed) else 0
             free = FreeLayer.of(prefix, self.lines.domain, self.lines.samples(32))
-            if free is not None and prefix.width >= WIDE and not before:
+            if free is not None and prefix.width >= WIDE:
                 self.explore(prefix, free)
             units = self.find_layer(prefix, depth, free)
             if not len(units):
