@@ -40,11 +40,11 @@ MORE_POINTS = 8  # how often two more points are asked where an output's weights
 def reconstruct(
     oracle: Oracle, seed: int = 0, *, progress: Callable[[Progress], None] | None = None
 ) -> Reconstruction:
-    """Rebuild a network with one hidden ReLU layer from its oracle's answers.
+    """Rebuild a ReLU network from its oracle's answers.
 
-    The attack is told nothing about the inside: not the number of hidden units, nor that a certain layer
-    exists. It asks about the oracle's own output until every unit is known, then a few queries for every
-    other output.
+    The attack is told nothing about the inside: neither the number of hidden layers nor their widths. It asks
+    about the oracle's own output until every unit is known, then a few queries for every other output. One
+    hidden layer is tried first; what it cannot explain is taken apart layer by layer, from the input inwards.
 
     Args:
         oracle: what may be asked; its answers are all that is used. Without values (gradients alone) offsets
