@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from divulge.oracles.base import Array, Domain, Oracle
+from divulge.oracles.base import Array, Domain
+from divulge.oracles.victim import VictimOracle
 
 if TYPE_CHECKING:
     from divulge.victim import Victim
 
 
-class GradientOracle(Oracle):
+class GradientOracle(VictimOracle):
     """Answers with the value f_k(x) and the input gradient df_k/dx of one chosen output k of a victim.
 
     Args:
@@ -32,18 +33,7 @@ class GradientOracle(Oracle):
         budget: int | None = None,
         values: bool = True,
     ) -> None:
-        self.victim = victim
-        super().__init__(
-            input_size=victim.input_size,
-            output_size=victim.output_size,
-            output=output,
-            dtype=victim.dtype,
-            domain=domain,
-            budget=budget,
-            kind="gradient",
-            has_values=values,
-            has_gradients=True,
-        )
+        super().__init__(victim, output, domain, budget, kind="gradient", values=values)
 
     def _answer(self, points: Array, output: int) -> tuple[Array | None, Array]:
         return self.victim.values_and_gradients(points, output)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from divulge.oracles.base import Array, Domain, Oracle
+from divulge.oracles.base import Array, Domain
+from divulge.oracles.victim import VictimOracle
 
 if TYPE_CHECKING:
     from divulge.points import Points
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 _TINY = 1e-20
 
 
-class InputTimesGradientOracle(Oracle):
+class InputTimesGradientOracle(VictimOracle):
     """Answers with the value f_k(x) and the attribution x * df_k/dx of one chosen output k of a victim.
 
     `attributions` returns what the API returns. `query` divides by x and so returns gradients; where a
@@ -43,18 +44,7 @@ class InputTimesGradientOracle(Oracle):
         budget: int | None = None,
         values: bool = True,
     ) -> None:
-        self.victim = victim
-        super().__init__(
-            input_size=victim.input_size,
-            output_size=victim.output_size,
-            output=output,
-            dtype=victim.dtype,
-            domain=domain,
-            budget=budget,
-            kind="input_times_gradient",
-            has_values=values,
-            has_gradients=True,
-        )
+        super().__init__(victim, output, domain, budget, kind="input_times_gradient", values=values)
 
     def attributions(self, points: Points, output: int | None = None) -> tuple[Array | None, Array]:
         """Ask for attributions of a batch of points, shape (n, d); each counts as one query.

@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from divulge.oracles.base import Array, Domain, Oracle
+from divulge.oracles.base import Array, Domain
+from divulge.oracles.victim import VictimOracle
 
 if TYPE_CHECKING:
     from divulge.points import Points
     from divulge.victim import Victim
 
 
-class JacobianOracle(Oracle):
+class JacobianOracle(VictimOracle):
     """Answers with all K values and their input gradients; see `jacobians`.
 
     `query` asks the same and returns one output's part, so that it fits where a `GradientOracle` does.
@@ -31,18 +32,7 @@ class JacobianOracle(Oracle):
     def __init__(
         self, victim: Victim, output: int = 0, domain: Domain | None = None, budget: int | None = None
     ) -> None:
-        self.victim = victim
-        super().__init__(
-            input_size=victim.input_size,
-            output_size=victim.output_size,
-            output=output,
-            dtype=victim.dtype,
-            domain=domain,
-            budget=budget,
-            kind="jacobian",
-            has_values=True,
-            has_gradients=True,
-        )
+        super().__init__(victim, output, domain, budget, kind="jacobian")
 
     def jacobians(self, points: Points) -> tuple[Array, Array]:
         """Ask about a batch of points; each counts as one query, whatever K.

@@ -9,13 +9,14 @@ import torch
 
 from divulge.errors import OracleError
 from divulge.oracles.base import Array, Domain, Oracle
+from divulge.oracles.victim import VictimOracle
 
 if TYPE_CHECKING:
     from divulge.points import Points
     from divulge.victim import Victim
 
 
-class ProbabilityOracle(Oracle):
+class ProbabilityOracle(VictimOracle):
     """Answers with the probabilities p = softmax(f(x)) of all classes, with gradients=True also dp_k/dx.
 
     Probabilities are smooth, but differences of their logarithms are differences of logits: `log_odds`
@@ -41,17 +42,14 @@ class ProbabilityOracle(Oracle):
         budget: int | None = None,
         gradients: bool = False,
     ) -> None:
-        self.victim = victim
         super().__init__(
-            input_size=victim.input_size,
-            output_size=max(2, victim.output_size),
-            output=output,
-            dtype=victim.dtype,
-            domain=domain,
-            budget=budget,
+            victim,
+            output,
+            domain,
+            budget,
             kind="probability",
-            has_values=True,
-            has_gradients=gradients,
+            gradients=gradients,
+            least_outputs=2,
         )
 
     def probabilities(self, points: Points) -> Array:

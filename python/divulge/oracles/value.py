@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from divulge.oracles.base import Array, Domain, Oracle
+from divulge.oracles.base import Array, Domain
+from divulge.oracles.victim import VictimOracle
 
 if TYPE_CHECKING:
     from divulge.victim import Victim
 
 
-class ValueOracle(Oracle):
+class ValueOracle(VictimOracle):
     """Answers with the value f_k(x) of one chosen output k of a victim, one number a query.
 
     Args:
@@ -26,18 +27,7 @@ class ValueOracle(Oracle):
     def __init__(
         self, victim: Victim, output: int = 0, domain: Domain | None = None, budget: int | None = None
     ) -> None:
-        self.victim = victim
-        super().__init__(
-            input_size=victim.input_size,
-            output_size=victim.output_size,
-            output=output,
-            dtype=victim.dtype,
-            domain=domain,
-            budget=budget,
-            kind="value",
-            has_values=True,
-            has_gradients=False,
-        )
+        super().__init__(victim, output, domain, budget, kind="value", gradients=False)
 
     def _answer(self, points: Array, output: int) -> tuple[Array, None]:
         return self.victim.values(points)[:, output], None

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from divulge.reconstruct.fit import Fit
 from divulge.reconstruct.transcript import Transcript
+from divulge.reconstruct.units import Units
 
 Array = NDArray[np.float64]
 
@@ -57,3 +59,23 @@ def bisect(
         if np.all(np.abs(brackets.on - brackets.off) <= rounding):
             break
     return brackets
+
+
+def sharpened(transcript: Transcript, fit: Fit, told: Callable[[Brackets], None]) -> Fit:
+    """Bisect the offsets where rounding leaves the tangents' crossings blunt.
+
+    Without independent jumps, in a box, or where a unit was never seen to switch, the fit is returned as it
+    is.
+    """
+    jumps = fit.units.jumps[:, :-1]
+    if transcript.oracle.domain is not None or np.linalg.matrix_rank(jumps) < len(jumps):
+        return fit
+    levels = transcript.points[:, :-1] @ jumps.T
+    on = (transcript.pieces[:, :-1] - fit.base[:-1]) @ np.linalg.pinv(jumps) > 0.5
+    sides = fit.units.sides
+    lowest = np.where(on, levels * sides, np.inf).min(axis=0) * sides
+    highest = np.where(on, -np.inf, levels * sides).max(axis=0) * sides
+    if not (np.isfinite(lowest) & np.isfinite(highest)).all():
+        return fit
+    found = bisect(transcript, jumps, fit.base[:-1], Brackets(highest, lowest), told)
+    return Fit(Units(np.column_stack([jumps, -found.middle()]), sides), fit.base, fit.error)

@@ -5,14 +5,37 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from divulge.reconstruct.fit import Fit
 from divulge.reconstruct.layer import Layer
 from divulge.reconstruct.lines import Lines
 from divulge.reconstruct.polish import output_weights
-from divulge.reconstruct.transcript import Transcript, homogeneous
+from divulge.reconstruct.transcript import Index, Transcript, homogeneous
+from divulge.reconstruct.units import Units
 
 Array = NDArray[np.float64]
 
 PARALLEL = 1e-6  # 1 - |cosine| of two rows below which one point does not tell their weights apart
+MORE_POINTS = 8  # how often two more points are asked where an output's weights are not decided yet
+
+
+def solve_output(layer: Layer, transcript: Transcript, seen: Array, lines: Lines) -> tuple[Fit, Index]:
+    """Ask about a known layer's weights to one output; return them and the rows of fresh answers.
+
+    Args:
+        layer: the hidden units.
+        transcript: the record of that output.
+        seen: points (m, d + 1) asked about any output.
+        lines: see `probe_points`.
+    """
+    transcript.ask(probe_points(layer, lines, seen))
+    weights, base, decided = output_weights_and_base(layer, transcript)
+    for _ in range(MORE_POINTS):
+        if decided:
+            break
+        transcript.ask(lines.samples(2))
+        weights, base, decided = output_weights_and_base(layer, transcript)
+    fit = Fit(Units(layer.rows * weights[:, None], np.sign(weights)), base, np.inf)
+    return fit, transcript.ask(lines.samples(1))
 
 
 def probe_points(layer: Layer, lines: Lines, seen: Array) -> Array:

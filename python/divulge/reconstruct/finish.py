@@ -1,0 +1,63 @@
+"""From a known hidden layer to the result: orientation, a last fit, and what is left open."""
+
+from __future__ import annotations
+
+from divulge.reconstruct.one_layer import OneLayer
+from divulge.reconstruct.polish import polish, slope_error
+from divulge.reconstruct.result import Reconstruction
+from divulge.reconstruct.session import Session
+from divulge.reconstruct.signs import Orientation, orient
+
+ROUNDING_OF_ROWS = 20.0  # rows that one output hardly shows are blunt: others leave so much more
+
+
+def finish(session: Session, known: OneLayer, solved: bool) -> Reconstruction:
+    """Orient the units, polish, and put the network together."""
+    assert known.layer is not None
+    orientation = oriented(known) if solved else orient(known.layer, known.tolerance)
+    explain(session, solved, orientation)
+    layer = session.in_order(orientation.layer, list(session.transcripts))
+    module = layer.module(session.oracle.dtype, orientation.slope)
+    return session.result(module, [len(layer)], known.certificate, solved and orientation.decided)
+
+
+def oriented(known: OneLayer) -> Orientation:
+    """Turn the units so that no affine part remains, if every answer is explained as well without one."""
+    layer, transcripts = known.layer, known.transcripts
+    assert layer is not None
+    if len(transcripts) != len(layer.weights) or not known.session.has_both() or not len(layer):
+        return orient(layer, known.tolerance)
+    for looser in (1.0, ROUNDING_OF_ROWS):
+        orientation = orient(layer, looser * known.tolerance)
+        if not orientation.slope:
+            polished = polish(orientation.layer, transcripts)
+            enough = 3 * max(slope_error(layer, transcripts), known.tolerance)
+            if looser == 1.0 or slope_error(polished, transcripts) <= enough:
+                return Orientation(polished, slope=False, decided=orientation.decided)
+    return orient(layer, known.tolerance)
+
+
+def explain(session: Session, solved: bool, orientation: Orientation) -> None:
+    """Note what the copy leaves open."""
+    if not solved:
+        if not session.was_stopped():
+            session.notes.append(
+                "fresh answers are not explained by one hidden layer of the units that were found"
+            )
+    elif not orientation.decided:
+        session.notes.append(
+            "the function is known, but not on which side some units are active: more than one choice "
+            "may explain every answer"
+        )
+    elif orientation.slope:
+        session.notes.append(
+            "an affine part remains (a skip connection, or units that never switch where queries may "
+            "go); with it a unit turned over, w max(z, 0) = w z + w max(-z, 0), is the same function"
+        )
+    if session.oracle.domain is not None:
+        session.notes.append(
+            "queries stay in a box: units that switch nowhere in it are folded into the affine part, and "
+            "answers from inside do not show how many there are"
+        )
+    if not session.oracle.has_values:
+        session.notes.append("gradients alone do not show the output biases: they are set to 0")

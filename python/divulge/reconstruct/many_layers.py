@@ -1,0 +1,53 @@
+"""Between the attack on many hidden layers and the session it runs in."""
+
+from __future__ import annotations
+
+from divulge.reconstruct.deep.attack import DeepAttack, DeepResult
+from divulge.reconstruct.deep.model import DeepModel
+from divulge.reconstruct.probe import GradientProbe, Probe
+from divulge.reconstruct.result import Reconstruction
+from divulge.reconstruct.session import Session
+from divulge.reconstruct.transcript import Stopped
+from divulge.reconstruct.values import ValueProbe, ValueTranscript
+
+
+def attack_many_layers(session: Session) -> Reconstruction:
+    """Search for more hidden layers than one; what was asked before counts as answered."""
+
+    def probe(output: int) -> Probe:
+        known = session.transcript(output)
+        return ValueProbe(known) if isinstance(known, ValueTranscript) else GradientProbe(known)
+
+    def report(model: DeepModel) -> None:
+        session.tell(
+            "hidden layers",
+            sum(model.hidden_sizes),
+            lambda: model.module(session.oracle.dtype, with_slope=True),
+        )
+
+    outputs = [session.oracle.output, *session.other_outputs()]
+    attack = DeepAttack(probe, outputs, session.new_lines(), report)
+    try:
+        found = attack.run()
+    except (Stopped, KeyboardInterrupt) as stop:
+        found = attack.known()
+        session.stopped("hidden layers", stop)
+    return deep_result(session, found)
+
+
+def deep_result(session: Session, found: DeepResult) -> Reconstruction:
+    """Return what a search through many layers came to."""
+    model = DeepModel(found.model.prefix, session.in_order(found.model.layer, found.outputs))
+    if found.solved and not found.decided:
+        session.notes.append(
+            "a linear part remains beside the last hidden layer: a skip connection, or a unit that was "
+            "seen to switch nowhere"
+        )
+    if not found.solved and not session.was_stopped():
+        session.notes.append("fresh answers are not explained by the layers that were found")
+    return session.result(
+        model.module(session.oracle.dtype, found.slope),
+        model.hidden_sizes,
+        found.certificate,
+        found.solved and found.decided,
+    )

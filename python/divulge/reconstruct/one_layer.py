@@ -1,0 +1,139 @@
+"""One hidden layer: the search behind the first output, and what the other outputs add to it."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from divulge.reconstruct.certified import certified_search
+from divulge.reconstruct.fit import Fit
+from divulge.reconstruct.gradients import GradientSearch
+from divulge.reconstruct.layer import Layer
+from divulge.reconstruct.lines import Lines
+from divulge.reconstruct.noise import measure_noise
+from divulge.reconstruct.offsets import sharpened
+from divulge.reconstruct.outputs import solve_output
+from divulge.reconstruct.search import Found, Search
+from divulge.reconstruct.session import Session
+from divulge.reconstruct.signs import orient
+from divulge.reconstruct.transcript import Transcript
+from divulge.reconstruct.units import Units
+from divulge.reconstruct.values import ValueSearch, ValueTranscript
+
+Array = NDArray[np.float64]
+
+
+class OneLayer:
+    """What is known of a hidden layer, grown output by output.
+
+    Attributes:
+        layer: the units and what every output so far makes of them; None before the first is solved.
+        certificate: largest relative residual on fresh queries.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.layer: Layer | None = None
+        self.latest: Fit | None = None
+        self.certificate = np.inf
+
+    @property
+    def transcripts(self) -> list[Transcript]:
+        """The answers about the outputs so far."""
+        return list(self.session.transcripts.values())
+
+    @property
+    def tolerance(self) -> float:
+        """Relative residual that counts as rounding."""
+        return max(1e-9, 200 * self.session.noise)
+
+    @property
+    def missing_unit(self) -> float:
+        """Relative error of another output's gradient from which on a unit must be missing there."""
+        return max(1e-7, 1e4 * self.session.noise)
+
+    def first_output(self) -> bool:
+        """Find the hidden units behind the oracle's own output; return whether everything is explained."""
+        session = self.session
+        transcript = session.transcript(session.oracle.output)
+        if not isinstance(transcript, ValueTranscript):  # that has measured it
+            session.notes += filter(None, [measure_noise(transcript, session.lines)])
+        found = self.search(transcript, session.lines)
+        fit = found.fit
+        if found.solved and transcript.noise > 1e-12 and session.has_both():
+            fit = sharpened(transcript, fit, lambda _: self.tell("offsets", fit))
+        self.layer = Layer.from_fit(fit)
+        self.certificate = found.certificate
+        return found.solved
+
+    def next_output(self, output: int) -> bool:
+        """Solve for one more output; search again only where it shows units that no other output did."""
+        assert self.layer is not None
+        transcript = self.session.transcript(output)
+        fit, rows = solve_output(self.layer, transcript, self.seen(), self.session.lines)
+        self.tell("output weights", fit)
+        if fit.slope_residual(transcript, rows) <= self.missing_unit:
+            self.layer = self.layer.with_output(fit)
+            self.certificate = max(self.certificate, fit.residual(transcript, rows))
+            return True
+        found = self.search(transcript, self.session.new_lines())
+        self.certificate = max(self.certificate, found.certificate)
+        self.layer = self.layer.with_rows_of(found.fit)
+        return found.solved and self.solve_all()
+
+    def search(self, transcript: Transcript, lines: Lines) -> Found:
+        """Search by decoding, then, where its assumptions do not hold, kink by kink."""
+
+        def report(fit: Fit) -> None:
+            self.tell("hidden units", fit)
+
+        if isinstance(transcript, ValueTranscript):
+            return ValueSearch(transcript, lines, report).run()
+        if not self.session.oracle.has_values:
+            return GradientSearch(transcript, lines, report).run()
+        search = Search(transcript, lines, report)
+        found = search.run()
+        noisy = transcript.noise > 1e-12 and search.span.rank < lines.input_size // 2
+        if found.solved or search.deeper or noisy:
+            return found  # with noise a search that trusts each kink by itself does worse
+        fit, certificate = certified_search(transcript, lines, self.tolerance)
+        report(fit)
+        return Found(fit, certificate, solved=certificate <= self.tolerance)
+
+    def solve_all(self) -> bool:
+        """Ask every output so far how it sees the units of the grown layer."""
+        assert self.layer is not None
+        for place, transcript in enumerate(self.transcripts):
+            fit, rows = solve_output(self.layer, transcript, self.seen(), self.session.lines)
+            self.certificate = max(self.certificate, fit.residual(transcript, rows))
+            if fit.slope_residual(transcript, rows) > self.missing_unit:
+                return False
+            self.layer.weights[place], self.layer.base[place] = self.layer.weights_of(fit), fit.base
+        return True
+
+    def seen(self) -> Array:
+        """Return every point asked about, with a 1 appended, whichever output it was asked of."""
+        return np.concatenate([transcript.points for transcript in self.transcripts])
+
+    def tell(self, stage: str, fit: Fit) -> None:
+        """Report progress."""
+        self.latest = fit
+        if self.session.progress is None:
+            return
+        layer, outputs = self.layer or Layer.from_fit(fit), list(self.session.transcripts)
+
+        def copy() -> nn.Sequential:
+            orientation = orient(layer, self.tolerance)
+            ordered = self.session.in_order(orientation.layer, outputs)
+            return ordered.module(self.session.oracle.dtype, orientation.slope)
+
+        self.session.tell(stage, len(layer), copy)
+
+    def settle_for(self, fit: Fit | None) -> None:
+        """Take what was known of the first output when the search for it was cut short."""
+        self.certificate = np.inf  # what was not reached was not checked
+        if self.layer is None:
+            size = self.session.oracle.input_size
+            nothing = Fit(Units.none(size), np.zeros(size + 1), np.inf)
+            self.layer = Layer.from_fit(fit or self.latest or nothing)
