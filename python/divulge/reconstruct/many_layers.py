@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
+
 from divulge.reconstruct.deep.attack import DeepAttack, DeepResult
 from divulge.reconstruct.deep.model import DeepModel
 from divulge.reconstruct.probe import GradientProbe, Probe
@@ -9,6 +13,7 @@ from divulge.reconstruct.result import Reconstruction
 from divulge.reconstruct.session import Session
 from divulge.reconstruct.transcript import Stopped
 from divulge.reconstruct.values import ValueProbe, ValueTranscript
+from divulge.reconstruct.values.mend import mended
 
 
 def attack_many_layers(session: Session) -> Reconstruction:
@@ -32,7 +37,21 @@ def attack_many_layers(session: Session) -> Reconstruction:
     except (Stopped, KeyboardInterrupt) as stop:
         found = attack.known()
         session.stopped("hidden layers", stop)
-    return deep_result(session, found)
+        return deep_result(session, found)
+    return deep_result(session, refitted_to_values(session, attack, found))
+
+
+def refitted_to_values(session: Session, attack: DeepAttack, found: DeepResult) -> DeepResult:
+    """Make exact what was found from differences of values; what was found from gradients stays."""
+    answers = [session.transcript(output) for output in found.outputs]
+    values = [answer.values_of for answer in answers if isinstance(answer, ValueTranscript)]
+    if not values:
+        return found
+    try:
+        return mended(attack, found, values)
+    except (Stopped, KeyboardInterrupt) as stop:
+        session.stopped("what the copy may lack", stop)
+        return replace(found, solved=False, certificate=np.inf)
 
 
 def deep_result(session: Session, found: DeepResult) -> Reconstruction:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,8 @@ from divulge.reconstruct.transcript import Stopped, Transcript
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
+
+Explained = Callable[[Array], NDArray[np.bool_]]
 
 CROOKED = 1e-3  # share of a jump that may point away from the predicted normal
 
@@ -25,7 +28,7 @@ class Kinks:
         line: the line of each, shape (m,).
         t: place on the line, shape (m,).
         points: u + t v, shape (m, d).
-        jumps: gradient after the kink minus gradient before it, shape (m, d).
+        jumps: gradient after the kink minus gradient before it, shape (m, d); 0 where it is not known.
     """
 
     line: Index
@@ -51,7 +54,9 @@ class Probe(ABC):
     noise: float
 
     @abstractmethod
-    def kinks(self, origins: Array, directions: Array, low: Array, high: Array) -> Kinks:
+    def kinks(
+        self, origins: Array, directions: Array, low: Array, high: Array, explained: Explained | None = None
+    ) -> Kinks:
         """Find every kink on segments of lines.
 
         Args:
@@ -59,6 +64,8 @@ class Probe(ABC):
             directions: v, shape (L, d).
             low: where each segment begins, t, shape (L,).
             high: where it ends, shape (L,).
+            explained: which of points (n, d) lie on known hyperplanes, shape (n,): a kink there needs no
+                jump, and a probe that must pay for it may leave it out.
 
         Raises:
             Stopped: the oracle can be asked no further.
@@ -79,6 +86,23 @@ class Probe(ABC):
         Raises:
             Stopped: the oracle can be asked no further.
         """
+
+    def misses(self, points: Array, predicted: Array) -> Array:
+        """Ask how far predicted pieces are from the truth.
+
+        Args:
+            points: shape (n, d).
+            predicted: pieces there, shape (n, d + 1).
+
+        Returns:
+            The larger relative error of gradient and value at each point, shape (n,).
+        """
+        pieces = self.pieces(points)
+        wrong, ends = predicted - pieces, np.column_stack([points, np.ones(len(points))])
+        slopes, values = np.linalg.norm(pieces[:, :-1], axis=1), np.abs(np.einsum("nd,nd->n", pieces, ends))
+        in_slope = np.linalg.norm(wrong[:, :-1], axis=1) / max(slopes.max(initial=0.0), 1e-300)
+        in_value = np.abs(np.einsum("nd,nd->n", wrong, ends)) / max(values.max(initial=0.0), 1e-300)
+        return np.asarray(np.maximum(in_slope, in_value))
 
     @abstractmethod
     def answered(self) -> tuple[Array, Array]:
@@ -123,7 +147,9 @@ class GradientProbe(Probe):
         """Return every answer of the transcript."""
         return self.transcript.points[:, :-1], self.transcript.pieces
 
-    def kinks(self, origins: Array, directions: Array, low: Array, high: Array) -> Kinks:
+    def kinks(
+        self, origins: Array, directions: Array, low: Array, high: Array, explained: Explained | None = None
+    ) -> Kinks:
         """Search with the native engine, each kink certified from both sides."""
         failures: list[BaseException] = []
 

@@ -93,7 +93,7 @@ class DeepAttack:
         """Ask fresh points about every output and return the largest relative residual."""
         points = self.lines.samples(FRESH_QUERIES)
         return max(
-            model.residual(points, self.probes(output).pieces(points), place)
+            float(self.probes(output).misses(points, model.pieces(points, place)).max())
             for place, output in enumerate(outputs)
         )
 

@@ -126,13 +126,15 @@ def telling_points(prefix: Prefix, layer: Layer, points: Array, count: int) -> I
     return usable[chosen]
 
 
-def clear_of_hyperplanes(prefix: Prefix, layer: Layer, points: Array) -> NDArray[np.bool_]:
-    """Whether points keep a distance from the hyperplanes of all units, shape (n,)."""
+def clear_of_hyperplanes(
+    prefix: Prefix, layer: Layer, points: Array, clearance: float = CLEARANCE
+) -> NDArray[np.bool_]:
+    """Whether points keep a relative distance from the hyperplanes of all units, shape (n,)."""
     clear, features = np.ones(len(points), bool), points
     last = Dense(layer.rows[:, :-1], layer.rows[:, -1])
     for dense in [*prefix.layers, last]:
         levels = dense.levels(features)
         size = np.linalg.norm(dense.rows, axis=1) * np.linalg.norm(features, axis=1)[:, None]
-        clear &= (np.abs(levels) > CLEARANCE * (size + np.abs(dense.offsets))).all(axis=1)
+        clear &= (np.abs(levels) > clearance * (size + np.abs(dense.offsets))).all(axis=1)
         features = np.maximum(levels, 0.0)
     return clear

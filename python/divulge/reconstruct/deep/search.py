@@ -34,6 +34,7 @@ REGIONS, MOST_REGIONS, IDLE_REGIONS = 2, 40, 3  # lines at a time, how many time
 SHARES = (0.5, 0.25, 0.12, 0.06)  # of the features that are active in a region
 CHECKS_PER_UNIT, LEAST_CHECKS = 2, 200  # on lines, questions that a fit must answer right
 POINT_CHECKS = 1000  # and at random points: a unit may be on, or off, in a thousandth of them
+BLUNT = 1e-9  # relative error of an answer from which on a remaining part may be rounding
 MOST_ROUNDS = 20
 MORE_ROUNDS = 6  # after a fit that is right but leaves a linear part
 SIGN_POINTS = 8
@@ -96,6 +97,8 @@ class DeepSearch:
 
     def leaves_slope(self, fit: DeepFit) -> bool:
         """Whether a linear part remains beside the last layer, as that of a unit that is nearly always on."""
+        if self.probe.noise > BLUNT:
+            return False  # whether it is one shows once the copy has been refitted
         found = orient(fit.layer, max(1e-8, 1e3 * self.probe.noise))
         return found.slope or not found.decided
 
@@ -121,7 +124,7 @@ class DeepSearch:
             origins, directions = self.new_lines(1)
             points = self.between_kinks(model, origins[0], directions[0])
             asked += len(points)
-            if model.residual(points, self.probe.pieces(points), 0) > self.enough:
+            if self.probe.misses(points, model.pieces(points, 0)).max() > self.enough:
                 self.best = None
                 self.sweep(origins, directions)
                 return True
@@ -131,15 +134,18 @@ class DeepSearch:
         """Ask at random points; where the fit is wrong, sweep a line through that point."""
         points = self.lines.samples(POINT_CHECKS)
         points = points if self.lines.domain else self.shifted(points)
-        pieces = self.probe.pieces(points)
-        wrong = np.linalg.norm((model.pieces(points, 0) - pieces)[:, :-1], axis=1)
+        wrong = self.probe.misses(points, model.pieces(points, 0))
         worst = int(np.argmax(wrong))
-        if wrong[worst] <= self.enough * np.linalg.norm(pieces[:, :-1], axis=1).max():
+        if wrong[worst] <= self.enough:
             return False
+        self.look_through(points[worst])
+        return True
+
+    def look_through(self, point: Array) -> None:
+        """Sweep a random line through a point where the best fit is wrong."""
         origins, directions = self.new_lines(1)
         self.best = None
-        self.sweep(points[worst][None], directions if self.lines.domain is None else origins - points[worst])
-        return True
+        self.sweep(point[None], directions if self.lines.domain is None else origins - point)
 
     def between_kinks(self, model: DeepModel, origin: Array, direction: Array) -> Array:
         """Return a random point in every piece that the model predicts on a line."""
@@ -177,8 +183,7 @@ class DeepSearch:
     def sweep_between(self, starts: Array, ends: Array) -> None:
         """Search the segments between points for all their kinks."""
         low, high = np.zeros(len(starts)), np.ones(len(starts))
-        kinks = self.probe.kinks(starts, ends - starts, low, high)
-        self.sweeps += split(kinks, starts, ends - starts, low, high)
+        self.search_lines(starts, ends - starts, low, high)
 
     def layers(self) -> None:
         """Go through the layers as far as the pool of kinks reaches."""
@@ -235,7 +240,15 @@ class DeepSearch:
     def sweep(self, origins: Array, directions: Array) -> None:
         """Search lines for all their kinks."""
         low, high = (np.full(len(origins), end) for end in self.ends())
-        self.sweeps += split(self.probe.kinks(origins, directions, low, high), origins, directions, low, high)
+        self.search_lines(origins, directions, low, high)
+
+    def search_lines(self, origins: Array, directions: Array, low: Array, high: Array) -> None:
+        """Find all kinks on lines; the jumps of units that are known well are not asked for."""
+        known = Prefix(self.probe.input_size, self.oriented_layers)
+        kinks = self.probe.kinks(
+            origins, directions, low, high, lambda points: explained(known, points, self.tolerance)
+        )
+        self.sweeps += split(kinks, origins, directions, low, high)
 
     def find_layer(self, prefix: Prefix, depth: int, free: FreeLayer | None) -> Candidates:
         """Return the units of the layer after the prefix that are known by now."""
@@ -340,7 +353,7 @@ class DeepSearch:
         """Solve the jumps on these sweeps that no known unit explains."""
         points = np.concatenate([s.points(s.t) for s in sweeps])
         jumps = np.concatenate([s.jumps for s in sweeps])
-        new = ~explained(known, points, self.tolerance)
+        new = ~explained(known, points, self.tolerance) & jumps.any(axis=1)
         found = segments(prefix, points[new], jumps[new])
         return found.take(found.determined & (found.residuals <= 1e3 * self.tolerance))
 

@@ -20,6 +20,7 @@ PLACES = 12  # where rounding is measured
 MARGIN = 8.0  # largest rounding error of many values over the median of a few
 INNER = 0.9  # share of a box around its centre where rounding is measured
 FLAT = 1e4  # roundings of a value by which it changes at least from one end of the usual inputs to the other
+MOST_KEPT = 1 << 24  # numbers in the points that are kept with their values
 CURVED = 1e3  # a second difference of this many roundings at most places is no rounding
 
 
@@ -32,6 +33,7 @@ class Values:
     Attributes:
         relative: relative rounding error of a value.
         slope: root mean square of the slope of f along a random unit direction.
+        keeps: whether points and their values are kept from now on, for a last fit.
     """
 
     def __init__(self, oracle: Oracle, output: int) -> None:
@@ -41,6 +43,9 @@ class Values:
         self.precision = float(torch.finfo(oracle.dtype).eps)
         self.relative = self.precision
         self.slope = 0.0
+        self.keeps = False
+        self._kept: list[tuple[Array, Array]] = []
+        self._room = MOST_KEPT // oracle.input_size
 
     def representable(self, points: Array) -> Array:
         """Return the points as the victim's own precision holds them."""
@@ -52,8 +57,9 @@ class Values:
         Raises:
             Stopped: the budget does not cover them, the oracle fails, or the user interrupts.
         """
+        points = self.representable(points)
         try:
-            values, _ = self.oracle.query(self.representable(points), self.output)
+            values, _ = self.oracle.query(points, self.output)
         except BudgetExhausted as error:
             raise Stopped(f"the budget of {self.oracle.ledger.budget} queries is spent") from error
         except OracleError as error:
@@ -61,11 +67,33 @@ class Values:
         except KeyboardInterrupt as error:
             raise Stopped("interrupted by the user") from error
         assert values is not None
+        if self.keeps and len(points) <= self._room:
+            self._kept.append((points.copy(), values.copy()))
+            self._room -= len(points)
         return values
+
+    def kept(self) -> tuple[Array, Array]:
+        """Return points, shape (n, d), and their values, shape (n,), asked since `keeps` was set."""
+        if not self._kept:
+            return np.empty((0, self.oracle.input_size)), np.empty(0)
+        points, values = zip(*self._kept, strict=True)
+        self._kept = [(np.concatenate(points), np.concatenate(values))]
+        return self._kept[0]
 
     def noise(self, lengths: Array, values: Array) -> Array:
         """Bound of the rounding error of values (n,) at points of these lengths (n,)."""
         return np.asarray(self.relative * (np.abs(values) + self.slope * lengths) + 1e-300)
+
+    def misses(self, points: Array, predicted: Array) -> Array:
+        """Ask how far predicted pieces (n, d + 1) are from the values at points (n, d), shape (n,).
+
+        Relative to what is usual that far from the origin.
+        """
+        points = self.representable(points)
+        expected = np.einsum("nd,nd->n", predicted[:, :-1], points) + predicted[:, -1]
+        found = self.ask(points)
+        usual = np.abs(found) + self.slope * np.linalg.norm(points, axis=1)
+        return np.asarray(np.abs(found - expected) / np.maximum(usual, 1e-300))
 
     def measure(self, points: Array, rng: np.random.Generator) -> None:
         """Measure rounding and slope by second differences over tiny steps around points (n, d).

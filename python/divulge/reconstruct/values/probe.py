@@ -5,14 +5,17 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from divulge.reconstruct.probe import Kinks, Probe
-from divulge.reconstruct.values.splits import run_pieces, split_lines
+from divulge.reconstruct.probe import Explained, Kinks, Probe
+from divulge.reconstruct.values.splits import Split, run_pieces, split_lines
 from divulge.reconstruct.values.stencils import unit_directions
 from divulge.reconstruct.values.transcript import ValueTranscript
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 
+ROUNDINGS_OF_PIECES = 1e7  # error of a gradient: steps within narrow pieces are short
+COARSEST = 1e-3  # the same where values themselves are coarse
+BLURRED = 100.0  # times that error: a jump that is not known any more
 CROOKED = 1e-3  # angle by which a kink's hyperplane may miss the predicted one
 
 
@@ -22,27 +25,44 @@ class ValueProbe(Probe):
     def __init__(self, transcript: ValueTranscript) -> None:
         self.transcript = transcript
         self.values = transcript.values_of
+        self.values.keeps = True
         self.input_size = transcript.oracle.input_size
         self.domain = transcript.oracle.domain
-        self.noise = self.values.relative
+        self.noise = min(ROUNDINGS_OF_PIECES * self.values.relative, COARSEST)
 
     def pieces(self, points: Array, radius: Array | None = None) -> Array:
         """Take differences with steps as wide as the pieces allow."""
         rows = self.transcript.ask(points, radius)
         return self.transcript.pieces[rows]
 
+    def misses(self, points: Array, predicted: Array) -> Array:
+        """Ask one value a point."""
+        return self.values.misses(points, predicted)
+
     def answered(self) -> tuple[Array, Array]:
         """Return every piece of the transcript."""
         return self.transcript.points[:, :-1], self.transcript.pieces
 
-    def kinks(self, origins: Array, directions: Array, low: Array, high: Array) -> Kinks:
-        """Split the lines, then take the gradient in every run beside a kink."""
+    def kinks(
+        self, origins: Array, directions: Array, low: Array, high: Array, explained: Explained | None = None
+    ) -> Kinks:
+        """Split the lines, then take the gradient in every run beside a kink that is not explained."""
         split = split_lines(self.values, origins, directions, low, high)
-        rows, place = np.unique(np.concatenate([split.left, split.left + 1]), return_inverse=True)
-        points, pieces, _ = run_pieces(self.values, split, rows, self.transcript.rng)
-        self.transcript.keep(points, pieces)
-        before, after = pieces[place, :-1].reshape(2, len(split.left), self.input_size)
-        return Kinks(split.line(), split.t, split.points(), after - before)
+        points = split.points()
+        wanted = np.arange(len(points)) if explained is None else np.flatnonzero(~explained(points))
+        jumps = np.zeros(points.shape)
+        jumps[wanted] = self.jumps(split, split.left[wanted])
+        return Kinks(split.line(), split.t, points, jumps)
+
+    def jumps(self, split: Split, left: Index) -> Array:
+        """Return the jumps after these runs, 0 where they are blurred."""
+        rows, place = np.unique(np.concatenate([left, left + 1]), return_inverse=True)
+        points, pieces, errors = run_pieces(self.values, split, rows, self.transcript.rng)
+        self.transcript.keep(points[errors < np.inf], pieces[errors < np.inf])
+        before, after = pieces[place, :-1].reshape(2, len(left), self.input_size)
+        blur = errors[place].reshape(2, len(left)).sum(axis=0) * np.sqrt(self.input_size)
+        sharp = blur <= BLURRED * self.noise * np.linalg.norm(after - before, axis=1)
+        return np.where(sharp[:, None], after - before, 0.0)
 
     def bends(self, points: Array, normals: Array, steps: Array) -> NDArray[np.bool_]:
         """Walk along each normal, at the point and beside it: eight values in place of two gradients."""

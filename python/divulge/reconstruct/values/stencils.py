@@ -56,10 +56,10 @@ def differences(
     step = first_steps(lengths, radius, directions) if step is None else step.copy()
     waiting = np.arange(n)
     for _ in range(MOST_ROUNDS):
-        waiting = waiting[step[waiting] > smallest[waiting]]
         if not len(waiting):
             break
         step[waiting] = probed(values, points[waiting], centre[waiting], step[waiting], directions, rng)
+        waiting = waiting[step[waiting] > smallest[waiting]]
         for part in parts(waiting, d):
             gradients[part] = stencil(values, points[part], centre[part], step[part])
         bent = bends(values, points[waiting], centre[waiting], gradients[waiting], step[waiting], rng)

@@ -1,0 +1,134 @@
+"""The end of a deep attack from values: what differences left blunt is refitted, the copy checked closely.
+
+A search that takes its gradients from differences cannot ask much of them: it lets small errors pass, units
+that are none, and misses weak ones. Refitted to values a copy of the right shape is exact to rounding, a unit
+that is none has no weight, and a unit that is missing shows wherever it is on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from divulge.reconstruct.deep.attack import DeepAttack, DeepResult
+from divulge.reconstruct.deep.model import DeepModel
+from divulge.reconstruct.deep.prefix import Dense, Prefix
+from divulge.reconstruct.layer import Layer
+from divulge.reconstruct.signs import orient
+from divulge.reconstruct.values.asking import Values
+from divulge.reconstruct.values.polish import MISSING_UNIT, Free, Told, parameters, polish
+
+Array = NDArray[np.float64]
+
+NEARLY = 1e-3  # relative residual of a copy that is worth a refit
+EXACT, ROUNDINGS = 1e-9, 1e3  # relative error of a value that needs no more search, the same in roundings
+BLUNT = 10.0  # roundings from which on a refit may help
+BORNE = 1e3  # times as large an error is borne at the end
+NOTHING = 1e-7  # share of the largest weight that a unit without any has
+FRESH, ON_LINES, FAR, CHECKS = 384, 128, 3.0, 4
+MOST_PARAMETERS, VALUES_PER_PARAMETER = 1500, 6
+MOST_REFITS, MOST_MENDS = 3, 8
+
+
+def mended(attack: DeepAttack, found: DeepResult, values: list[Values]) -> DeepResult:
+    """Refit and check a copy; refit it to what it misses, too; if that does not help search on through there.
+
+    Raises:
+        Stopped: the oracle can be asked no further.
+    """
+    best: DeepResult | None = None
+    exact = max(EXACT, ROUNDINGS * values[0].relative)
+    for _ in range(MOST_MENDS):
+        if not found.certificate <= NEARLY:
+            break
+        for _ in range(MOST_REFITS):
+            found = settled(attack, found, values)
+            point, missed = worst_miss(attack, found.model, values)
+            if not BLUNT * values[0].relative < missed <= MISSING_UNIT:
+                break
+        found = replace(found, certificate=missed, solved=missed <= BORNE * exact)
+        best = found if best is None or found.certificate < best.certificate else best
+        if found.certificate <= exact:
+            break
+        attack.search.look_through(point)
+        found = attack.run()
+    return best or found
+
+
+def settled(attack: DeepAttack, found: DeepResult, values: list[Values]) -> DeepResult:
+    """Refit the copy, leave out units without weight, orient the last layer, and refit that."""
+    model = without_idle_units(refitted(attack, found.model, values, found.slope))
+    orientation = orient(model.layer, attack.tolerance)
+    model = refitted(attack, DeepModel(model.prefix, orientation.layer), values, orientation.slope)
+    decided = orientation.decided and not orientation.slope
+    return replace(found, model=model, slope=orientation.slope, decided=decided)
+
+
+def refitted(attack: DeepAttack, model: DeepModel, values: list[Values], slope: bool) -> DeepModel:
+    """Refit a copy to all values that it was found from; of a large network only the last layers."""
+    layers = range(len(model.prefix.layers) + 1)
+    free = next((f for f in (Free(k, slope) for k in layers) if count_of(model, f) <= MOST_PARAMETERS), None)
+    if free is None:
+        return model
+    count = VALUES_PER_PARAMETER * count_of(model, free)
+    told = [
+        Told.by(asked, place).telling(model, count, attack.lines.rng) for place, asked in enumerate(values)
+    ]
+    return polish(model, told, free)
+
+
+def count_of(model: DeepModel, free: Free) -> int:
+    """Return how many parameters are free."""
+    return len(parameters(model, free))
+
+
+def on_lines(attack: DeepAttack, model: DeepModel, count: int) -> Array:
+    """Return one point in every piece that the copy has on random lines, at least so many."""
+    points: list[Array] = []
+    while sum(map(len, points)) < count:
+        origins, directions = attack.search.new_lines(1)
+        points.append(attack.search.between_kinks(model, origins[0], directions[0]))
+    return np.concatenate(points)
+
+
+def without_idle_units(model: DeepModel) -> DeepModel:
+    """Drop units on which nothing depends, from the last layer backwards."""
+    rows = model.layer.rows
+    reach = np.linalg.norm(model.layer.weights, axis=0) * np.linalg.norm(rows[:, :-1], axis=1)
+    keep = reach > NOTHING * reach.max(initial=0.0)
+    layer = Layer(rows[keep], model.layer.weights[:, keep], model.layer.base)
+    dense, after = list(model.prefix.layers), np.concatenate([layer.rows, layer.base])
+    for place in range(len(dense) - 1, -1, -1):
+        own = np.linalg.norm(dense[place].rows, axis=1)
+        reach = np.linalg.norm(after[:, : len(own)], axis=0) * own
+        keep = reach > NOTHING * reach.max(initial=0.0)
+        dense[place] = Dense(dense[place].rows[keep], dense[place].offsets[keep])
+        if place == len(dense) - 1:
+            ends = np.append(keep, True)
+            layer = Layer(layer.rows[:, ends], layer.weights, layer.base[:, ends])
+        else:
+            dense[place + 1] = Dense(dense[place + 1].rows[:, keep], dense[place + 1].offsets)
+        after = dense[place].rows
+    return DeepModel(Prefix(model.prefix.input_size, dense), layer)
+
+
+def worst_miss(attack: DeepAttack, model: DeepModel, values: list[Values]) -> tuple[Array, float]:
+    """Ask fresh points, as many as it takes to see one missed; return that and the largest error.
+
+    They are random ones, near and far, and one in every piece of some lines.
+    """
+    worst = (np.zeros(model.prefix.input_size), 0.0)
+    for _ in range(CHECKS):
+        random = attack.lines.samples(FRESH)
+        if attack.lines.domain is None:
+            random[::2] *= FAR  # there units are on that are not at usual points, or hardly ever
+        points = np.concatenate([random, on_lines(attack, model, ON_LINES)])
+        for place, asked in enumerate(values):
+            errors = asked.misses(points, model.pieces(points, place))
+            if errors.max() > worst[1]:
+                worst = points[np.argmax(errors)], float(errors.max())
+        if worst[1] > BLUNT * values[0].relative:
+            break
+    return worst

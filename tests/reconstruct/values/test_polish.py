@@ -1,0 +1,110 @@
+"""The last fit of a whole network to values."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from divulge import CallableOracle
+from divulge.reconstruct.deep.model import DeepModel
+from divulge.reconstruct.deep.prefix import Dense, Prefix
+from divulge.reconstruct.layer import Layer
+from divulge.reconstruct.values.asking import Values
+from divulge.reconstruct.values.polish import Free, Told, derivatives, parameters, polish, stepped
+
+EVERYTHING = Free(0, slope=False)
+
+
+def random_model(outputs: int, seed: int = 0) -> DeepModel:
+    rng = np.random.default_rng(seed)
+    prefix = Prefix(4, [Dense(rng.normal(size=(5, 4)), rng.normal(size=5))])
+    return DeepModel(
+        prefix, Layer(rng.normal(size=(3, 6)), rng.normal(size=(outputs, 3)), rng.normal(size=(outputs, 6)))
+    )
+
+
+def without_slope(model: DeepModel) -> DeepModel:
+    model.layer.base[:, :-1] = 0
+    return model
+
+
+def values_at(model: DeepModel, points: np.ndarray, output: int) -> np.ndarray:
+    pieces = model.pieces(points, output)
+    return np.einsum("nd,nd->n", pieces[:, :-1], points) + pieces[:, -1]
+
+
+def told_by(model: DeepModel, points: np.ndarray) -> list[Told]:
+    rounding, relative = np.full(len(points), 1e-15), 2e-16
+    outputs = range(len(model.layer.weights))
+    return [Told(k, points, values_at(model, points, k), rounding, relative) for k in outputs]
+
+
+def largest_error(a: DeepModel, b: DeepModel, outputs: int = 2) -> float:
+    points = np.random.default_rng(99).normal(size=(1000, 4))
+    return max(np.abs(values_at(a, points, k) - values_at(b, points, k)).max() for k in range(outputs))
+
+
+def blunted(model: DeepModel, size: float, seed: int = 3) -> DeepModel:
+    rng = np.random.default_rng(seed)
+    return stepped(model, size * rng.standard_normal(len(parameters(model, EVERYTHING))), EVERYTHING)
+
+
+@pytest.mark.parametrize("free", [Free(0, True), Free(0, False), Free(1, True)])
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_derivatives_are_differences(outputs, free):
+    model = random_model(outputs) if free.slope else without_slope(random_model(outputs))
+    points = np.random.default_rng(1).normal(size=(7, 4))
+    size = len(parameters(model, free))
+    for output in range(outputs):
+        values, jacobian = derivatives(model, points, output, free)
+        np.testing.assert_allclose(values, values_at(model, points, output))
+        assert jacobian.shape == (7, size)
+        for place in range(size):
+            step = np.zeros(size)
+            step[place] = 1e-7
+            moved, _ = derivatives(stepped(model, step, free), points, output, free)
+            np.testing.assert_allclose((moved - values) / 1e-7, jacobian[:, place], atol=1e-5)
+
+
+def test_small_errors_go():
+    true = without_slope(random_model(2))
+    blunt = blunted(true, 1e-8)
+    points = np.random.default_rng(1).normal(size=(600, 4))
+    told = [part.telling(blunt, 400, np.random.default_rng(0)) for part in told_by(true, points)]
+    assert largest_error(blunt, true) > 1e-9
+    assert largest_error(polish(blunt, told, EVERYTHING), true) < 1e-13
+
+
+def test_values_that_no_small_step_explains_are_left_out():
+    true = without_slope(random_model(2))
+    points = np.random.default_rng(1).normal(size=(600, 4))
+    told = told_by(true, points)
+    off = told[0].values + np.where(np.arange(600) % 20, 0.0, 0.1)
+    told[0] = replace(told[0], values=off)
+    assert largest_error(polish(blunted(true, 1e-8), told, EVERYTHING), true) < 1e-12
+
+
+def test_the_telling_half_holds_where_the_copy_is_wrong():
+    true = without_slope(random_model(1))
+    points = np.random.default_rng(1).normal(size=(600, 4))
+    (told,) = told_by(true, points)
+    values = told.values.copy()
+    values[17] += 1e-7
+    points_chosen = replace(told, values=values).telling(true, 10, np.random.default_rng(0)).points
+    assert len(points_chosen) == 10
+    assert (points_chosen == points[17]).all(axis=1).any()
+
+
+def test_what_was_asked_is_kept_as_it_was():
+    oracle = CallableOracle(lambda points, _: (points.sum(axis=1), None), 4, gradients=False)
+    asked = Values(oracle, 0)
+    asked.ask(np.ones((2, 4)))
+    asked.keeps = True
+    points = np.arange(8.0).reshape(2, 4)
+    found = asked.ask(points)
+    points[:], found[:] = 0.0, 0.0
+    told = Told.by(asked, 0)
+    np.testing.assert_array_equal(told.points, np.arange(8.0).reshape(2, 4))
+    np.testing.assert_array_equal(told.values, [6.0, 22.0])
