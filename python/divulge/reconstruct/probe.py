@@ -47,11 +47,13 @@ class Probe(ABC):
         input_size: d.
         domain: None for all of R^d, or (low, high), shape (d,) each.
         noise: relative rounding error of an answer.
+        bends_are_cheap: whether `bends` costs much less than two pieces.
     """
 
     input_size: int
     domain: tuple[Array, Array] | None
     noise: float
+    bends_are_cheap = False
 
     @abstractmethod
     def kinks(

@@ -97,7 +97,7 @@ def test_bends_says_where_a_hyperplane_is():
     assert probe.bends(feet, weight, steps).all()
     assert probe.values.oracle.ledger.total - before == 8 * 9
     assert not probe.bends(feet + 1e-5 * weight, weight, steps).any()
-    assert not probe.bends(feet, weight + 0.1 * points, steps).any()
+    assert not probe.bends(feet, weight + points, steps).any()
     assert not probe.bends(feet + weight, weight, steps).any()
     assert probe.bends(np.empty((0, 12)), np.empty((0, 12)), np.empty(0)).shape == (0,)
 

@@ -315,11 +315,11 @@ class DeepSearch:
     def worth_completing(self, prefix: Prefix, units: Candidates, free: FreeLayer | None) -> Mask:
         """Return which candidates show at predicted places, or were met twice and have no such place.
 
-        Where a whole row takes two questions all are worth it.
+        Where a whole row takes two questions, and those cost no more than others, all are worth it.
         """
-        if free is not None:
+        if free is not None and not self.probe.bends_are_cheap:
             return np.ones(len(units), bool)
-        share, asked = self.share(prefix, units, FIRST_PLACES)
+        share, asked = self.share(prefix, units, PLACES if self.probe.bends_are_cheap else FIRST_PLACES)
         return np.where(asked > 0, share >= 0.5, units.members > 1)
 
     def confirm(self, prefix: Prefix, units: Candidates) -> Mask:

@@ -23,9 +23,9 @@ from divulge.reconstruct.values.polish import MISSING_UNIT, Free, Told, paramete
 Array = NDArray[np.float64]
 
 NEARLY = 1e-3  # relative residual of a copy that is worth a refit
-EXACT, ROUNDINGS = 1e-9, 1e3  # relative error of a value that needs no more search, the same in roundings
+EXACT, ROUNDINGS = 1e-8, 1e3  # relative error of a value that needs no more search, the same in roundings
 BLUNT = 10.0  # roundings from which on a refit may help
-BORNE = 1e3  # times as large an error is borne at the end
+BORNE = 1e2  # times as large an error is borne at the end
 NOTHING = 1e-7  # share of the largest weight that a unit without any has
 FRESH, ON_LINES, FAR, CHECKS = 384, 128, 3.0, 4
 MOST_PARAMETERS, VALUES_PER_PARAMETER = 1500, 6
@@ -43,10 +43,11 @@ def mended(attack: DeepAttack, found: DeepResult, values: list[Values]) -> DeepR
     for _ in range(MOST_MENDS):
         if not found.certificate <= NEARLY:
             break
+        missed = np.inf
         for _ in range(MOST_REFITS):
-            found = settled(attack, found, values)
+            found, before = settled(attack, found, values), missed
             point, missed = worst_miss(attack, found.model, values)
-            if not BLUNT * values[0].relative < missed <= MISSING_UNIT:
+            if not BLUNT * values[0].relative < missed <= min(MISSING_UNIT, before / 2):
                 break
         found = replace(found, certificate=missed, solved=missed <= BORNE * exact)
         best = found if best is None or found.certificate < best.certificate else best

@@ -16,11 +16,13 @@ Index = NDArray[np.intp]
 ROUNDINGS_OF_PIECES = 1e7  # error of a gradient: steps within narrow pieces are short
 COARSEST = 1e-3  # the same where values themselves are coarse
 BLURRED = 100.0  # times that error: a jump that is not known any more
-CROOKED = 1e-3  # angle by which a kink's hyperplane may miss the predicted one
+NEAR = 0.01  # share of a walk by which a kink may be off: the rows it was predicted from are blunt
 
 
 class ValueProbe(Probe):
     """Takes exact differences inside affine pieces, d + 1 values and a few to choose and check the step."""
+
+    bends_are_cheap = True
 
     def __init__(self, transcript: ValueTranscript) -> None:
         self.transcript = transcript
@@ -79,5 +81,5 @@ class ValueProbe(Probe):
         noise = self.values.noise(np.linalg.norm(points, axis=1) + steps, found[0, :, 1])
         with np.errstate(divide="ignore", invalid="ignore"):
             crossing = (found[..., 2] - found[..., 1] - (before + after) / 2) / (after - before)
-            allowed = CROOKED / np.sqrt(self.input_size) + 8 * noise / np.abs(after - before)
+            allowed = NEAR + 8 * noise / np.abs(after - before)
         return np.asarray(((np.abs(after - before) > 32 * noise) & (np.abs(crossing) <= allowed)).all(axis=0))
