@@ -125,6 +125,24 @@ std::vector<Array<double>> eigenvalues(const BoundCurvature<T>& self, const Arra
 }
 
 template <class T>
+Array<double> quadratic(const BoundCurvature<T>& self, const Array<T>& cotangents,
+                        const std::vector<Array<T>>& inner, const std::vector<Array<T>>& outer,
+                        const std::vector<Array<T>>& weights) {
+  const MatrixView<const T> c = matrix(cotangents, "cotangents");
+  if (inner.size() != outer.size() || inner.size() != weights.size())
+    throw std::invalid_argument("expected as many bases as weights (" + std::to_string(weights.size()) + ")");
+  std::vector<KroneckerForm<T>> forms;
+  for (std::size_t l = 0; l < weights.size(); ++l)
+    forms.push_back(
+        {matrix(outer[l], "a basis"), matrix(inner[l], "a basis"), matrix(weights[l], "weights")});
+  Array<double> out = new_array<double>(self.core.rows());
+  const Span<double> s = span(out);
+  const py::gil_scoped_release release;
+  kronecker_quadratic(self.core, c, forms, s);
+  return out;
+}
+
+template <class T>
 Array<double> dense_hessian(const BoundCurvature<T>& self) {
   const std::size_t p = self.core.chain().parameters();
   Array<double> out = new_array<double>(p, p);
@@ -168,6 +186,8 @@ void register_as(py::module_& m, const char* name) {
       .def("kronecker_factors", &factors<T>, py::arg("cotangents"))
       .def("kronecker_eigenvalues", &eigenvalues<T>, py::arg("cotangents"), py::arg("inner"),
            py::arg("outer"))
+      .def("kronecker_quadratic", &quadratic<T>, py::arg("cotangents"), py::arg("inner"), py::arg("outer"),
+           py::arg("weights"))
       .def("dense_hessian", &dense_hessian<T>)
       .def("leverages", &leverages<T>, py::arg("inverse"));
 }

@@ -31,4 +31,18 @@ std::vector<std::vector<double>> kronecker_eigenvalues(const Curvature<T>& curva
                                                        const std::vector<MatrixView<const T>>& inner,
                                                        const std::vector<MatrixView<const T>>& outer);
 
+// diag(weights) in the basis U x V of one layer: outer U (h, h), inner V (inputs, inputs), weights (h,
+// inputs).
+template <class T>
+struct KroneckerForm {
+  MatrixView<const T> outer, inner, weights;
+};
+
+// out (n,): for each sample the sum over labels and layers of g' (U x V) diag(weights) (U x V)' g, g the
+// gradient of the label's cotangent . outputs. g = delta (a, 1)' has rank one, so that g is never formed:
+// the sum over j, k of (U' delta)_j^2 weights_jk (V' (a, 1))_k^2.
+template <class T>
+void kronecker_quadratic(const Curvature<T>& curvature, MatrixView<const T> cotangents,
+                         const std::vector<KroneckerForm<T>>& forms, Span<double> out);
+
 }  // namespace divulge

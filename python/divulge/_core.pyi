@@ -178,6 +178,13 @@ class Curvature32(metaclass=_PybindType):
     def kronecker_eigenvalues(
         self, cotangents: ArrayLike, inner: Sequence[ArrayLike], outer: Sequence[ArrayLike]
     ) -> list[NDArray[np.float64]]: ...
+    def kronecker_quadratic(
+        self,
+        cotangents: ArrayLike,
+        inner: Sequence[ArrayLike],
+        outer: Sequence[ArrayLike],
+        weights: Sequence[ArrayLike],
+    ) -> NDArray[np.float64]: ...
     def dense_hessian(self) -> NDArray[np.float64]: ...
     def leverages(self, inverse: ArrayLike) -> tuple[NDArray[np.float32], NDArray[np.float32]]: ...
 
@@ -209,6 +216,13 @@ class Curvature64(metaclass=_PybindType):
     def kronecker_eigenvalues(
         self, cotangents: ArrayLike, inner: Sequence[ArrayLike], outer: Sequence[ArrayLike]
     ) -> list[NDArray[np.float64]]: ...
+    def kronecker_quadratic(
+        self,
+        cotangents: ArrayLike,
+        inner: Sequence[ArrayLike],
+        outer: Sequence[ArrayLike],
+        weights: Sequence[ArrayLike],
+    ) -> NDArray[np.float64]: ...
     def dense_hessian(self) -> NDArray[np.float64]: ...
     def leverages(self, inverse: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]: ...
 

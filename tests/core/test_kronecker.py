@@ -7,7 +7,7 @@ from chains import ACTIVATION, LOSSES, SIZES, problem, relative_error
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from divulge.reference.kronecker import kronecker_eigenvalues, kronecker_factors
+from divulge.reference.kronecker import kronecker_eigenvalues, kronecker_factors, kronecker_quadratic
 
 
 @settings(deadline=None, max_examples=25)
@@ -37,6 +37,11 @@ def test_factors_and_eigenvalues_are_the_twins(sizes, loss, activation, n, label
     )
     for mine, theirs in zip(native.kronecker_eigenvalues(cotangents, inner, outer), expected, strict=True):
         assert relative_error(mine, theirs.numpy(), floor=1e-3) < tolerance
+    weights = [rng.random((len(u), len(v))).astype(dtype) for u, v in zip(outer, inner, strict=True)]
+    form = native.kronecker_quadratic(cotangents, inner, outer, weights)
+    arrays = ([torch.tensor(a) for a in part] for part in (inner, outer, weights))
+    expected_form = kronecker_quadratic(twin, torch.tensor(cotangents), *arrays).numpy()
+    assert relative_error(form, expected_form, floor=1e-3) < tolerance
 
 
 def test_threads_change_no_bit(on_threads):
@@ -55,3 +60,10 @@ def test_wrong_shapes_are_named():
         native.kronecker_factors(np.zeros((5, 3)))
     with pytest.raises(ValueError, match="expected 2 pairs of bases, got 1 and 0"):
         native.kronecker_eigenvalues(np.zeros((5, 2)), [np.eye(2)], [])
+    with pytest.raises(ValueError, match="expected bases of 2 layers, got 0"):
+        native.kronecker_quadratic(np.zeros((5, 2)), [], [], [])
+    with pytest.raises(ValueError, match="expected as many bases as weights"):
+        native.kronecker_quadratic(np.zeros((5, 2)), [np.eye(2)], [], [])
+    two = [np.eye(2), np.eye(2)]
+    with pytest.raises(ValueError, match="bases of 3 and 5 vectors and as many weights"):
+        native.kronecker_quadratic(np.zeros((5, 2)), two, two, two)

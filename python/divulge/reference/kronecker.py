@@ -9,7 +9,7 @@ from torch import Tensor
 
 from divulge.reference.curvature import ACTIVATIONS, Curvature
 
-__all__ = ["kronecker_eigenvalues", "kronecker_factors"]
+__all__ = ["kronecker_eigenvalues", "kronecker_factors", "kronecker_quadratic"]
 
 
 def _layer_gradients(curvature: Curvature, cotangents: Tensor) -> Iterator[list[Tensor]]:
@@ -92,3 +92,26 @@ def kronecker_eigenvalues(
         for i, gradient in enumerate(layers):
             sums[i] = sums[i] + ((outer[i].T @ gradient @ inner[i]) ** 2).sum(0)
     return [s / max(len(cotangents), 1) for s in sums]
+
+
+def kronecker_quadratic(
+    curvature: Curvature,
+    cotangents: Tensor,
+    inner: Sequence[Tensor],
+    outer: Sequence[Tensor],
+    weights: Sequence[Tensor],
+) -> Tensor:
+    """Return (n,): the sum over labels, layers and entries of weights (U' G V)^2, G each layer's gradient.
+
+    Args:
+        curvature: of n samples.
+        cotangents: (n, S K).
+        inner: V (d + 1, d + 1) of each layer.
+        outer: U (h, h) of each layer.
+        weights: (h, d + 1) of each layer.
+    """
+    total = torch.zeros(len(cotangents), dtype=torch.float64)
+    for layers in _layer_gradients(curvature, cotangents):
+        for gradient, u, v, weight in zip(layers, outer, inner, weights, strict=True):
+            total += ((u.T @ gradient @ v) ** 2 * weight).sum((1, 2)).double()
+    return total
