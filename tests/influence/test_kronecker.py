@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from chains import relative_error
+from torch import nn
 
 from divulge import Influence
 from divulge.influence.kronecker import label_cotangents
@@ -57,10 +59,73 @@ def test_drawn_labels_have_the_expected_outer_products():
     np.testing.assert_allclose(exact.T @ exact, np.diag(p) - np.outer(p, p), atol=1e-12)
 
 
+CONVOLUTION = {
+    "cnn": lambda: nn.Sequential(
+        nn.Conv2d(1, 2, 3, stride=2, padding=1), nn.ReLU(), nn.Conv2d(2, 3, 2), nn.GELU(), nn.Flatten(),
+        nn.Linear(12, 3),
+    ),
+    "tokens": lambda: nn.Sequential(
+        nn.Flatten(1, 2), nn.Linear(6, 4), nn.Tanh(), nn.Linear(4, 2, bias=False), nn.Flatten(),
+        nn.Linear(12, 3),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CONVOLUTION)
+def test_layers_anywhere_in_a_module(make, truth, name):
+    _, train, test = make()
+    torch.manual_seed(0)
+    module = CONVOLUTION[name]().double().eval()
+    ekfac = Influence(module, train=train, curvature="ekfac", damping=0.5)
+    assert ekfac.path == "torch"
+    fisher = dense_of(Influence(module, train=train, curvature="fisher", damping=1.0))
+    assert np.trace(dense_of(ekfac)) == pytest.approx(np.trace(fisher))
+    kfac = Influence(module, train=train, curvature="kfac", damping=0.5)
+    error = [np.linalg.norm(dense_of(i) - fisher) for i in (ekfac, kfac)]
+    assert error[0] <= error[1] < np.linalg.norm(fisher)
+    g = truth(module, train, test)[1]
+    for influence in (ekfac, kfac):
+        expected = np.einsum("ij,ij->i", g, influence.solve(g).vectors)
+        np.testing.assert_allclose(influence.self_influence(), expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("curvature", ["kfac", "ekfac"])
+@pytest.mark.parametrize("name", ["mlp", "tanh", "logistic"])
+def test_torch_fits_what_the_core_fits(make, name, curvature):
+    module, train, test = make(name)
+    native, by_torch = (
+        Influence(module, train=train, curvature=curvature, damping=0.5, lower=lower)
+        for lower in (True, False)
+    )
+    assert relative_error(dense_of(by_torch), dense_of(native), floor=1e-6) < 1e-10
+    assert relative_error(by_torch.scores(test), native.scores(test), floor=1e-6) < 1e-9
+    rows = [5, 0, 39]
+    np.testing.assert_allclose(by_torch.self_influence(rows), native.self_influence(rows), rtol=1e-9)
+
+
+def test_a_part_of_the_parameters(make):
+    module, train, test = make("cnn")
+    influence = Influence(module, train=train, curvature="ekfac", parameters=["0", "5"])
+    assert np.isfinite(influence.scores(test)).all()
+    assert influence.self_influence([1]).shape == (1,)
+
+
+def test_labels_do_not_depend_on_the_parts_they_are_drawn_in():
+    z = np.random.default_rng(0).standard_normal((30, 20))
+    loss = resolve_loss("cross_entropy", 0)
+    whole = label_cotangents(z, loss, 3)
+    np.testing.assert_array_equal(whole[11:], label_cotangents(z[11:], loss, 3, first=11))
+
+
 def test_what_it_cannot_do_is_said(make):
     module, train, _ = make("cnn")
-    with pytest.raises(ValueError, match="chains of Linear layers run natively, got Sequential"):
+    with pytest.raises(ValueError, match=r"'1.weight' belongs to BatchNorm2d: name others in parameters="):
         Influence(module, train=train, curvature="ekfac").hvp(np.zeros(51))
+    module, train, _ = make("attention")
+    with pytest.raises(ValueError, match=r"'attention.out_proj' to be called as a layer"):
+        Influence(
+            module, train=train, curvature="ekfac", parameters=["attention.out_proj", "head"]
+        ).self_influence()
     module, train, _ = make("mlp")
     with pytest.raises(ValueError, match="damping or weight decay above 0"):
         Influence(module, train=train, curvature="kfac", damping=0).solve(np.zeros(163))

@@ -7,7 +7,10 @@ from divulge.influence.baselines import (
     TracIn,
 )
 from divulge.influence.errors import NotConverged, SingularCurvature
-from divulge.influence.influence import Influence, TopK
+from divulge.influence.influence import Influence
+from divulge.influence.mislabels import FixCurve, fix_curve, flip_labels
+from divulge.influence.ranking import TopK
+from divulge.influence.regression import fit_linear
 from divulge.influence.solvers import Solution
 from divulge.influence.truth import (
     DatamodelingScore,
@@ -19,6 +22,7 @@ from divulge.influence.truth import (
 
 __all__ = [
     "DatamodelingScore",
+    "FixCurve",
     "GradientSimilarity",
     "Influence",
     "MislabelCurve",
@@ -29,6 +33,9 @@ __all__ = [
     "Solution",
     "TopK",
     "TracIn",
+    "fit_linear",
+    "fix_curve",
+    "flip_labels",
     "leave_one_out_retraining",
     "linear_datamodeling_score",
     "mislabel_curve",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,17 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from divulge.influence.layer_gradients import LayerGradients
 from divulge.influence.losses import Loss, LossFunction
-from divulge.influence.operators import Array, CurvatureName, blocks
+from divulge.influence.operators import (
+    Array,
+    CurvatureName,
+    Factors,
+    Labels,
+    LayerPlace,
+    blocks,
+    output_gradients,
+)
 from divulge.influence.samples import Samples
 
 __all__ = ["AutogradOperator"]
@@ -50,6 +60,7 @@ class AutogradOperator:
         self.torch_dtype, self.device = self.tensors[0].dtype, self.tensors[0].device
         self.dtype = np.dtype(np.float32 if self.torch_dtype == torch.float32 else np.float64)
         self.parameters, self.rows = sum(t.numel() for t in self.tensors), len(samples)
+        self.first = 0  # the number of the first sample, where they are a part of the training data
 
     def products(self, kind: CurvatureName, vectors: Array) -> Array:
         """Return C v (m, P) for vectors (m, P)."""
@@ -81,15 +92,21 @@ class AutogradOperator:
             rows += [_host(_flat(_grad(value, self.tensors)))[None].astype(self.dtype) for value in values]
         return np.concatenate(rows)
 
-    def input_gradients(self, samples: Samples, vectors: Array) -> Array:
+    def loss_gradients(self, rows: NDArray[np.int64]) -> Array:
+        """Return the gradients (k, P) of the losses of some of the samples."""
+        return self.gradients(self.samples.take(rows), self.loss.function)
+
+    def input_gradients(self, rows: NDArray[np.int64], vectors: Array) -> Array:
         """Return d/dx (v_j . grad_theta L(x_i)) (m, k, *shape) at k samples, for vectors (m, P)."""
-        directions, parts = self._directions(vectors), []
-        for inputs, targets in self._batches(samples):
+        directions = self._directions(vectors)
+        parts = [np.zeros((len(vectors), 0, *self.samples.shape), self.dtype)]
+        for inputs, targets in self._batches(self.samples.take(rows)):
             x = inputs.requires_grad_()
             total = self.loss.function(self._outputs(x), targets).sum()
             gradient = _grad(total, self.tensors, create_graph=True)
-            rows = [_grad(_inner(gradient, v), [x])[0] for v in directions]
-            parts.append(_host(torch.stack(rows)).astype(self.dtype) if rows else np.zeros((0, *x.shape)))
+            products = [_grad(_inner(gradient, v), [x])[0] for v in directions]
+            if products:
+                parts.append(_host(torch.stack(products)).astype(self.dtype))
         return np.concatenate(parts, axis=1)
 
     def subset(self, rows: NDArray[np.int64]) -> AutogradOperator:
@@ -98,6 +115,53 @@ class AutogradOperator:
         part.__dict__.update(self.__dict__)
         part.samples, part.rows = self.samples.take(rows), len(rows)
         return part
+
+    @property
+    def layers(self) -> list[LayerPlace]:
+        """The layers that K-FAC factors."""
+        return self._layer_gradients.places
+
+    def kronecker_factors(self, labels: Labels) -> Factors:
+        """Return K-FAC's factors of each layer."""
+        return self._layer_gradients.factors(self._labelled(labels), self.rows)
+
+    def kronecker_eigenvalues(
+        self, labels: Labels, inner: Sequence[Array], outer: Sequence[Array]
+    ) -> list[NDArray[np.float64]]:
+        """Return the mean squares (h, d + 1) of each layer's gradients in a basis."""
+        return self._layer_gradients.eigenvalues(self._labelled(labels), self.rows, inner, outer)
+
+    def kronecker_quadratic(
+        self, inner: Sequence[Array], outer: Sequence[Array], weights: Sequence[Array]
+    ) -> NDArray[np.float64]:
+        """Return the weighted squares (n,) of the losses' gradients in a basis."""
+
+        def slope(outputs: Tensor, targets: Tensor, _: int) -> Tensor:
+            return output_gradients(self.loss.function, outputs, targets)
+
+        return self._layer_gradients.quadratic(self._with_cotangents(slope), inner, outer, weights)
+
+    @cached_property
+    def _layer_gradients(self) -> LayerGradients:
+        return LayerGradients(self.module, self.names, self.tensors, self._outputs)
+
+    def _labelled(self, labels: Labels) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield inputs (k, *shape) of each batch and its labels' cotangents (k, S K)."""
+
+        def drawn(outputs: Tensor, _: Tensor, first: int) -> Tensor:
+            return torch.from_numpy(labels(_host(outputs), first)).to(self.device)
+
+        return self._with_cotangents(drawn)
+
+    def _with_cotangents(
+        self, make: Callable[[Tensor, Tensor, int], Tensor]
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        at = self.first
+        for inputs, targets in self._batches(self.samples):
+            with torch.no_grad():
+                outputs = self._outputs(inputs)
+            yield inputs, make(outputs, targets, at)
+            at += len(inputs)
 
     def _hessian_products(self, inputs: Tensor, targets: Tensor, directions: list[list[Tensor]]) -> Tensor:
         """The sum over a batch of H v, as double backward of one graph."""

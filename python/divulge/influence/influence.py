@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -23,47 +21,17 @@ from divulge.influence.arguments import (
 from divulge.influence.autograd import AutogradOperator
 from divulge.influence.chain import find_chain
 from divulge.influence.checks import check_evaluating, check_outputs, selected_parameters
-from divulge.influence.errors import NotConverged
-from divulge.influence.kronecker import KroneckerCurvature, fit_kronecker
-from divulge.influence.leave_one_out import OneLayerForms
+from divulge.influence.combined import BlockwiseOperator, ShardedOperator
+from divulge.influence.inverse import DampedInverse, SolverOptions
 from divulge.influence.losses import LossFunction, output_function, resolve_loss
 from divulge.influence.native import NativeOperator
-from divulge.influence.operators import Array, CurvatureName, Operator, blocks
+from divulge.influence.operators import Array, Operator, blocks
 from divulge.influence.output import open_output
-from divulge.influence.ranking import group_members, smallest
+from divulge.influence.ranking import TopK, group_members, top_of
 from divulge.influence.samples import Samples, read_samples
-from divulge.influence.solvers import (
-    ConjugateGradients,
-    Direct,
-    Lissa,
-    Matrix,
-    Solution,
-    Solver,
-    arnoldi,
-    nystroem,
-)
+from divulge.influence.solvers import Solution
 
-__all__ = ["Influence", "TopK"]
-
-# Numbers in a block of vectors that a solver holds at once, and vectors at most.
-_BLOCK_NUMBERS, _BLOCK_VECTORS = 1 << 22, 64
-
-
-@dataclass(frozen=True)
-class TopK:
-    """The training samples with the largest influence on each test point.
-
-    Attributes:
-        helpful: (m, k), training samples whose up-weighting lowers the test loss, the strongest first.
-        helpful_scores: (m, k), below zero where there are that many.
-        harmful: (m, k), those whose up-weighting raises it, the strongest first.
-        harmful_scores: (m, k).
-    """
-
-    helpful: NDArray[np.int64]
-    helpful_scores: Array
-    harmful: NDArray[np.int64]
-    harmful_scores: Array
+__all__ = ["Influence"]
 
 
 class Influence:
@@ -92,7 +60,8 @@ class Influence:
             `divulge.datasets.Dataset`, whose training part is meant.
         curvature: C. "hessian" of the mean loss; "gauss_newton", J' H_loss J; "fisher", the expectation over
             the model's own labels (for cross_entropy and squared equal to gauss_newton, and computed as
-            such); "kfac" and "ekfac", its Kronecker-factored approximations, for dense chains.
+            such); "kfac" and "ekfac", its Kronecker-factored approximations, where all parameters in
+            question are those of Linear and Conv2d layers.
         solver: of H x = b. "cg"; "direct", Cholesky's factor of the whole matrix, up to 20,000 parameters;
             "lissa"; "arnoldi"; "nystroem". kfac and ekfac are inverted in closed form and take none.
         damping: added to the curvature's diagonal.
@@ -106,12 +75,15 @@ class Influence:
         rank: of arnoldi and nystroem.
         batch_size: samples in memory at a time where torch computes, and in a step of lissa.
         lower: False lets torch compute even where the compiled core could.
+        sharded: `train` is this process's share of the training data, one of those of all processes of
+            torch.distributed's group, and every process makes the same calls. Products are summed over the
+            processes; training samples are numbered through them in the order of their ranks, and each
+            process gets all results.
         seed: of everything random.
 
     Attributes:
         path: "native" where the compiled core computes, else "torch".
         operator: products and scores, without damping.
-        solution: residuals and iterations of the last solve, or None.
 
     Raises:
         ValueError: an argument that cannot be used, named in the message; SingularCurvature, also a
@@ -136,29 +108,41 @@ class Influence:
         rank: int = 100,
         batch_size: int = 256,
         lower: bool = True,
+        sharded: bool = False,
         seed: int = 0,
     ) -> None:
         self.loss = resolve_loss(loss, temperature)
         check_choice(curvature, solver, self.loss.is_likelihood)
         check_numbers(damping, weight_decay, max_iterations, rank, batch_size)
         check_evaluating(module)
-        self.module, self.curvature, self.damping, self.weight_decay = (
-            module,
-            curvature,
-            damping,
-            weight_decay,
-        )
-        self.solver = solver or "cg"
+        self.module, self.curvature, self.damping = module, curvature, damping
+        self.weight_decay, self.solver = weight_decay, solver or "cg"
         self._parameters = selected_parameters(module, parameters)
         self._torch_dtype = next(iter(self._parameters.values())).dtype
         samples = read_samples(train, "training")
         self.outputs = check_outputs(module, samples, self._torch_dtype)
         self.train = samples.checked(self.loss, self.outputs, "training")
-        self._batch_size, self._rank, self._seed = batch_size, rank, seed
-        self._max_iterations = max_iterations
+        self._batch_size, self._sharded = batch_size, sharded
         self.tolerance = default_tolerance(self.solver, self._torch_dtype) if tolerance is None else tolerance
-        self.operator: Operator = (self._native() if lower else None) or self._autograd
-        self.solution: Solution | None = None
+        local = (self._native() if lower else None) or self._autograd
+        self.operator: Operator = ShardedOperator(local) if sharded else local
+        options = SolverOptions(
+            curvature,
+            self.solver,
+            damping,
+            weight_decay,
+            self.tolerance,
+            max_iterations,
+            rank,
+            batch_size,
+            seed,
+        )
+        self._inverse = DampedInverse(self.operator, self.loss, options)
+
+    @property
+    def solution(self) -> Solution | None:
+        """Residuals and iterations of the last solve, or None."""
+        return self._inverse.solution
 
     @property
     def path(self) -> str:
@@ -196,7 +180,7 @@ class Influence:
         The order of the P numbers is that of the module's parameters.
         """
         block, single = self._block(vectors)
-        products = self._matrix.multiply(block) + self.weight_decay * block
+        products = self._inverse.matrix.multiply(block) + self.weight_decay * block
         out = products.astype(self.operator.dtype)
         return out[0] if single else out
 
@@ -207,7 +191,7 @@ class Influence:
             SingularCurvature: H is not positive definite; the message names a damping that would do.
         """
         block, single = self._block(vectors)
-        self.solution = solution = self._solver.solve(block)
+        solution = self._inverse.solve(block)
         if not single:
             return solution
         return Solution(solution.vectors[0], solution.residual, solution.iterations, solution.converged)
@@ -241,7 +225,7 @@ class Influence:
         members = None if groups is None else group_members(groups, self.operator.rows)
         columns = self.operator.rows if members is None else members.shape[1]
         target = open_output(out, (len(samples), columns), self.operator.dtype)
-        for rows, solution in self._solutions(samples, of):
+        for rows, solution in self._inverse.solutions(samples, output_function(of, self.loss)):
             scores = -self.operator.scores(solution)
             target[rows] = scores if members is None else scores @ members
         return target
@@ -250,29 +234,30 @@ class Influence:
         """Return the k most helpful and most harmful training samples of each test point."""
         if not 1 <= k <= self.operator.rows:
             raise ValueError(f"expected k from 1 to {self.operator.rows}, got {k}")
-        parts = []
-        for _, solution in self._solutions(self.checked(test), of):
-            scores = -self.operator.scores(solution)
-            parts.append((smallest(scores, k), smallest(-scores, k)))
-        helpful, harmful = (
-            tuple(np.concatenate(x) for x in zip(*side, strict=True)) for side in zip(*parts, strict=True)
-        )
-        return TopK(helpful[0], helpful[1], harmful[0], -harmful[1])
+        samples, function = self.checked(test), output_function(of, self.loss)
+        parts = [
+            top_of(-self.operator.scores(solution), k)
+            for _, solution in self._inverse.solutions(samples, function)
+        ]
+        return TopK(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
     def self_influence(self, rows: ArrayLike | None = None) -> Array:
         """Return grad L(z_i)' H^-1 grad L(z_i) of training samples (n,), by default all.
 
         It is not negative: up-weighting a sample lowers its own loss at this rate. Large values are samples
-        that the model fits only because they are there, mislabelled ones among them. For one layer and the
-        direct solver there is a closed form; otherwise each sample is solved for.
+        that the model fits only because they are there, mislabelled ones among them. There are closed forms
+        for kfac and ekfac, and for one layer with the direct solver; otherwise each sample is solved for.
         """
-        chosen = np.arange(self.operator.rows) if rows is None else np.asarray(rows, np.int64)
-        if (forms := self._forms) is not None:
-            return forms.self_influence()[chosen].astype(self.operator.dtype)
-        out = np.empty(len(chosen), self.operator.dtype)
-        for part in blocks(len(chosen), self._vectors_a_block):
-            gradients = self.operator.gradients(self.train.take(chosen[part]), self.loss.function)
-            solution = self._solved(gradients.astype(np.float64))
+        operator, inverse = self.operator, self._inverse
+        chosen = np.arange(operator.rows) if rows is None else np.asarray(rows, np.int64)
+        if inverse.kronecker is not None:
+            return inverse.kronecker.self_influence(operator)[chosen].astype(operator.dtype)
+        if inverse.forms is not None:
+            return inverse.forms.self_influence()[chosen].astype(operator.dtype)
+        out = np.empty(len(chosen), operator.dtype)
+        for part in blocks(len(chosen), inverse.vectors_a_block):
+            gradients = operator.loss_gradients(chosen[part])
+            solution = inverse.solved(gradients.astype(np.float64))
             out[part] = np.einsum("ij,ij->i", gradients, solution)
         return out
 
@@ -282,9 +267,9 @@ class Influence:
         It is -scores / n; for one layer and the direct solver, the exact Newton step without the sample,
         whose curvature leaves with it. n and the weight decay stay as they are in the objective.
         """
-        forms, samples = self._forms, self.checked(test)
+        forms, samples = self._inverse.forms, self.checked(test)
         parts = []
-        for _, solution in self._solutions(samples, of):
+        for _, solution in self._inverse.solutions(samples, output_function(of, self.loss)):
             slope = self.operator.scores(solution) / self.operator.rows if forms is None else None
             parts.append(slope if forms is None else forms.changes(solution))
         return np.concatenate([np.asarray(part, self.operator.dtype) for part in parts])
@@ -304,10 +289,11 @@ class Influence:
             of: as in `scores`.
         """
         chosen = np.arange(self.operator.rows) if rows is None else np.asarray(rows, np.int64)
-        picked = self.train.take(chosen)
+        samples, function = self.checked(test), output_function(of, self.loss)
+        pixels: Any = ShardedOperator(self._autograd) if self._sharded else self._autograd
         parts = [
-            -self._autograd.input_gradients(picked, solution)
-            for _, solution in self._solutions(self.checked(test), of)
+            -pixels.input_gradients(chosen, solution)
+            for _, solution in self._inverse.solutions(samples, function)
         ]
         return np.concatenate(parts)
 
@@ -321,7 +307,7 @@ class Influence:
     def _autograd(self) -> AutogradOperator:
         return AutogradOperator(self.module, self._parameters, self.loss, self.train, self._batch_size)
 
-    def _native(self) -> NativeOperator | None:
+    def _native(self) -> NativeOperator | BlockwiseOperator | None:
         """Return the operator of the compiled core where the module is a dense chain."""
         tensors = list(self._parameters.values())
         on_cpu = all(t.device.type == "cpu" for t in tensors)
@@ -329,99 +315,11 @@ class Influence:
             return None
         probe = self.train.batch(slice(0, 8), self._torch_dtype)[0]
         chain = find_chain(self.module, tensors, probe)
-        return None if chain is None else NativeOperator(chain, self.loss, self.train)
-
-    @cached_property
-    def _kronecker(self) -> KroneckerCurvature | None:
-        if self.curvature not in ("kfac", "ekfac"):
+        if chain is None:
             return None
-        if not isinstance(self.operator, NativeOperator):
-            raise ValueError(
-                f"curvature={self.curvature!r} is for chains of Linear layers run natively, got "
-                f"{type(self.module).__name__}; use curvature='gauss_newton'"
-            )
-        shift = self.damping + self.weight_decay
-        return fit_kronecker(self.operator, self.loss, shift, self.curvature == "ekfac", self._seed)
-
-    @cached_property
-    def _matrix(self) -> Matrix:
-        return self._matrix_of(self.operator)
-
-    def _matrix_of(self, operator: Operator) -> Matrix:
-        """Return the damped curvature of an operator."""
-        kind: CurvatureName = "hessian" if self.curvature == "hessian" else "gauss_newton"
-        shift = self.damping + self.weight_decay
-        name = "Hessian" if kind == "hessian" else "Gauss-Newton matrix"
-
-        def multiply(vectors: Any) -> Any:
-            return operator.products(kind, vectors).astype(np.float64)
-
-        kronecker = self._kronecker
-        return Matrix(
-            operator.parameters, shift, self.damping, kronecker.multiply if kronecker else multiply, name
-        )
-
-    @cached_property
-    def _solver(self) -> Solver:
-        if self._kronecker is not None:
-            return self._kronecker
-        matrix, tolerance, seed = self._matrix, self.tolerance, self._seed
-        if self.solver == "direct":
-            layer = self._one_layer
-            return Direct(matrix, tolerance, None if layer is None else layer.core.dense_hessian())
-        if self.solver == "lissa":
-            return Lissa(
-                matrix,
-                lambda rows: self._matrix_of(self.operator.subset(rows)),
-                self.operator.rows,
-                tolerance,
-                self._batch_size,
-                self._max_iterations,
-                seed,
-            )
-        if self.solver in ("arnoldi", "nystroem"):
-            build = arnoldi if self.solver == "arnoldi" else nystroem
-            return build(matrix, self._rank, tolerance, seed)
-        return ConjugateGradients(matrix, tolerance, self._max_iterations, seed)
-
-    @property
-    def _one_layer(self) -> NativeOperator | None:
-        """The operator where it is a generalised linear model."""
-        native = self.operator
-        return native if isinstance(native, NativeOperator) and native.depth == 1 else None
-
-    @cached_property
-    def _forms(self) -> OneLayerForms | None:
-        """The closed forms of one layer, where the direct solver has the inverse."""
-        layer = self._one_layer
-        if layer is None or not isinstance(self._solver, Direct):
-            return None
-        return OneLayerForms(layer, self._solver.inverse())
-
-    @property
-    def _vectors_a_block(self) -> int:
-        return max(1, min(_BLOCK_VECTORS, _BLOCK_NUMBERS // self.operator.parameters))
-
-    def _solutions(self, samples: Samples, of: str | LossFunction) -> Iterator[tuple[slice, Any]]:
-        """Yield blocks of test points with their H^-1 grad f (k, P)."""
-        function = output_function(of, self.loss)
-        for rows in blocks(len(samples), self._vectors_a_block):
-            gradients = self.operator.gradients(samples.take(np.arange(rows.start, rows.stop)), function)
-            yield rows, self._solved(gradients.astype(np.float64))
-
-    def _solved(self, gradients: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return H^-1 b, with a warning where the tolerance was not reached."""
-        self.solution = solution = self._solver.solve(gradients)
-        if not solution.converged.all():
-            worst = float(solution.residual.max())
-            warnings.warn(
-                f"{self.solver} left {(~solution.converged).sum()} of {len(gradients)} solutions with a "
-                f"relative residual above {self.tolerance:g} (the largest is {worst:.2g}); more damping or "
-                "another solver would help",
-                NotConverged,
-                stacklevel=4,
-            )
-        return solution.vectors
+        if self.train.needs_conversion(self._torch_dtype):
+            return BlockwiseOperator(chain, self.loss, self.train)
+        return NativeOperator(chain, self.loss, self.train)
 
     def _block(self, vectors: ArrayLike) -> tuple[NDArray[np.float64], bool]:
         """Return vectors as a block (m, P) of float64, and whether there was one (P,)."""

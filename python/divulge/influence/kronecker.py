@@ -8,8 +8,7 @@ import numpy as np
 import torch
 
 from divulge.influence.losses import Loss
-from divulge.influence.native import NativeOperator
-from divulge.influence.operators import Array
+from divulge.influence.operators import Array, LayerPlace, Operator
 from divulge.influence.solvers.solution import Floats, Solution
 
 __all__ = ["KroneckerCurvature", "fit_kronecker", "label_cotangents"]
@@ -30,14 +29,14 @@ class KroneckerCurvature:
         outer: U (h, h) of each layer.
         inner: V (d + 1, d + 1) of each layer, (d, d) where it has no bias.
         values: (h, d + 1) of each layer.
-        biased: whether each layer has a bias.
+        places: where each layer's parameters lie.
         shift: damping and weight decay.
     """
 
     outer: list[Floats]
     inner: list[Floats]
     values: list[Floats]
-    biased: list[bool]
+    places: list[LayerPlace]
     shift: float
 
     def multiply(self, vectors: Floats) -> Floats:
@@ -52,58 +51,68 @@ class KroneckerCurvature:
         relative = np.linalg.norm(residual, axis=1) / np.where(norms > 0, norms, 1)
         return Solution(x, relative, np.zeros(len(x), np.int64), relative < 1e-6)
 
+    def self_influence(self, operator: Operator) -> Floats:
+        """Return g' (C + shift)^-1 g (n,) of the samples' gradients g, which are never formed."""
+        weights = [1 / (v + self.shift) for v in self.values]
+        return operator.kronecker_quadratic(self.inner, self.outer, weights)
+
     def _scaled(self, vectors: Floats, weights: list[Floats]) -> Floats:
-        out, offset = np.empty_like(vectors), 0
-        for u, v, weight, biased in zip(self.outer, self.inner, weights, self.biased, strict=True):
-            h, d = len(u), len(v) - biased
-            stop = offset + h * len(v)
-            matrix = vectors[:, offset : offset + h * d].reshape(-1, h, d)
-            if biased:
-                column = vectors[:, offset + h * d : stop, None]
-                matrix = np.concatenate([matrix, column], axis=2)
+        out, m = np.empty_like(vectors), len(vectors)
+        for u, v, weight, (h, d, begin, bias) in zip(
+            self.outer, self.inner, weights, self.places, strict=True
+        ):
+            matrix = vectors[:, begin : begin + h * d].reshape(m, h, d)
+            if bias is not None:
+                matrix = np.concatenate([matrix, vectors[:, bias : bias + h, None]], axis=2)
             turned = u @ ((u.T @ matrix @ v) * weight) @ v.T
-            out[:, offset : offset + h * d] = turned[:, :, :d].reshape(len(vectors), -1)
-            if biased:
-                out[:, offset + h * d : stop] = turned[:, :, d]
-            offset = stop
+            out[:, begin : begin + h * d] = turned[:, :, :d].reshape(m, -1)
+            if bias is not None:
+                out[:, bias : bias + h] = turned[:, :, d]
         return out
 
 
 def fit_kronecker(
-    operator: NativeOperator, loss: Loss, shift: float, corrected: bool, seed: int
+    operator: Operator, loss: Loss, shift: float, corrected: bool, seed: int
 ) -> KroneckerCurvature:
     """Fit K-FAC, or EK-FAC where `corrected`, to the model's own labels.
 
     Up to 16 classes the expectation over the labels is exact; above, eight labels are drawn a sample.
 
     Raises:
-        ValueError: a loss that is no likelihood, or neither damping nor weight decay.
+        ValueError: a loss that is no likelihood, neither damping nor weight decay, or parameters in question
+            that are none of a Linear's or Conv2d's.
     """
     if shift <= 0:
         raise ValueError(
             "kfac and ekfac divide by the damping, expected damping or weight decay above 0, got 0"
         )
-    cotangents = label_cotangents(operator.outputs(), loss, seed)
-    factors = operator.core.kronecker_factors(cotangents)
+    places = operator.layers
+
+    def labels(outputs: Array, first: int) -> Array:
+        return label_cotangents(outputs, loss, seed, first)
+
+    factors = operator.kronecker_factors(labels)
     inner, outer = [np.linalg.eigh(a) for a, _ in factors], [np.linalg.eigh(b) for _, b in factors]
     inner_bases, outer_bases = [v for _, v in inner], [u for _, u in outer]
     if corrected:
-        cast = [
-            [np.ascontiguousarray(b, operator.dtype) for b in part] for part in (inner_bases, outer_bases)
-        ]
-        values = operator.core.kronecker_eigenvalues(cotangents, *cast)
+        values = operator.kronecker_eigenvalues(labels, inner_bases, outer_bases)
     else:
         pairs = zip(outer, inner, strict=True)
         values = [np.outer(np.maximum(b, 0), np.maximum(a, 0)) for (b, _), (a, _) in pairs]
-    biased = [bias for _, _, bias in operator.layer_shapes]
-    return KroneckerCurvature(outer_bases, inner_bases, values, biased, shift)
+    return KroneckerCurvature(outer_bases, inner_bases, values, places, shift)
 
 
-def label_cotangents(outputs: Array, loss: Loss, seed: int) -> Array:
+def label_cotangents(outputs: Array, loss: Loss, seed: int, first: int = 0) -> Array:
     """Return (n, S K): the gradients by the outputs for S labels of each sample, times their weights' roots.
 
     Softmax: sqrt(p_s) (p - e_s) for every class s, or (p - e_s) / sqrt(S) for drawn ones. Squared loss: the
     model's label is its output plus standard normal noise, whose outer product has the mean I: e_s.
+
+    Args:
+        outputs: (n, K).
+        loss: a likelihood.
+        seed: of drawn labels.
+        first: the number of the first sample among all; its labels do not depend on what else is drawn.
 
     Raises:
         ValueError: the loss is no likelihood.
@@ -120,7 +129,8 @@ def label_cotangents(outputs: Array, loss: Loss, seed: int) -> Array:
     p = torch.from_numpy(outputs).softmax(1).numpy()
     if k <= _EXACT_CLASSES:
         return np.asarray(np.sqrt(p)[:, :, None] * (p[:, None, :] - identity), outputs.dtype).reshape(n, -1)
-    uniform = np.random.default_rng(seed).random((n, _DRAWN_LABELS))
+    stream = np.random.PCG64(seed).advance(first * _DRAWN_LABELS)  # one step a number
+    uniform = np.random.Generator(stream).random((n, _DRAWN_LABELS))
     cumulative = np.cumsum(p.astype(np.float64), axis=1)
     labels = (uniform[:, :, None] > cumulative[:, None, :-1]).sum(axis=2)
     drawn = (p[:, None, :] - identity[labels]) / np.sqrt(_DRAWN_LABELS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,15 @@ from torch import Tensor
 from divulge import _core
 from divulge.influence.chain import DenseChain
 from divulge.influence.losses import Loss, LossFunction
-from divulge.influence.operators import Array, CurvatureName, blocks, output_gradients
+from divulge.influence.operators import (
+    Array,
+    CurvatureName,
+    Factors,
+    Labels,
+    LayerPlace,
+    blocks,
+    output_gradients,
+)
 from divulge.influence.samples import Samples
 
 __all__ = ["NativeOperator"]
@@ -27,18 +37,25 @@ class NativeOperator:
 
     Inputs in the module's precision are read where they lie, memory-mapped ones included; others are
     converted once.
+
+    Args:
+        chain: the module.
+        loss: of the samples.
+        samples: the training data, or a part of it.
+        first: the number of its first sample, where it is a part.
     """
 
     path = "native"
 
-    def __init__(self, chain: DenseChain, loss: Loss, samples: Samples) -> None:
-        self._chain, self._loss, self._samples = chain, loss, samples
+    def __init__(self, chain: DenseChain, loss: Loss, samples: Samples, first: int = 0) -> None:
+        self._chain, self._loss, self._samples, self.first = chain, loss, samples, first
         self._weights = [_array(layer.weight) for layer in chain.active_layers]
         self._biases = [_array(layer.bias) for layer in chain.active_layers]
         self.torch_dtype = chain.layers[0].weight.dtype
         self.dtype = np.dtype(np.float32 if self.torch_dtype == torch.float32 else np.float64)
         self._inputs = self._features(samples)
-        self._targets = samples.targets.reshape(len(samples), -1).astype(self.dtype)
+        targets = samples.targets.reshape(len(samples), prod(samples.targets.shape[1:]))
+        self._targets = targets.astype(self.dtype)
         self.core = self._core(self._inputs, self._targets)
         self.parameters, self.rows = self.core.parameters, self.core.rows
 
@@ -48,10 +65,14 @@ class NativeOperator:
         return len(self._weights)
 
     @property
-    def layer_shapes(self) -> list[tuple[int, int, bool]]:
-        """(outputs, inputs, whether there is a bias) of each layer."""
-        pairs = zip(self._weights, self._biases, strict=True)
-        return [(*w.shape, b is not None) for w, b in pairs]
+    def layers(self) -> list[LayerPlace]:
+        """The layers, and where their parameters begin."""
+        places, at = [], 0
+        for weight, bias in zip(self._weights, self._biases, strict=True):
+            h, d = weight.shape
+            places.append(LayerPlace(h, d, at, None if bias is None else at + h * d))
+            at += h * d + (0 if bias is None else h)
+        return places
 
     def products(self, kind: CurvatureName, vectors: Array) -> Array:
         """Return C v (m, P) for vectors (m, P)."""
@@ -76,6 +97,10 @@ class NativeOperator:
         gradients: Array = core.sample_gradients(cotangents)
         return gradients
 
+    def loss_gradients(self, rows: NDArray[np.int64]) -> Array:
+        """Return the gradients (k, P) of the losses of some of the samples."""
+        return self.gradients(self._samples.take(rows), self._loss.function)
+
     def subset(self, rows: NDArray[np.int64]) -> NativeOperator:
         """Return the operator of some of the samples."""
         part: NativeOperator = object.__new__(NativeOperator)
@@ -86,18 +111,41 @@ class NativeOperator:
         part.rows = len(rows)
         return part
 
-    def outputs(self) -> Array:
-        """Return the outputs (n, K) of the training samples."""
-        outputs: Array = self.core.evaluate()[0]
-        return outputs
+    def kronecker_factors(self, labels: Labels) -> Factors:
+        """Return K-FAC's factors of each layer."""
+        factors: Factors = self.core.kronecker_factors(labels(self.core.evaluate()[0], self.first))
+        return factors
+
+    def kronecker_eigenvalues(
+        self, labels: Labels, inner: Sequence[Array], outer: Sequence[Array]
+    ) -> list[NDArray[np.float64]]:
+        """Return the mean squares (h, d + 1) of each layer's gradients in a basis."""
+        cotangents = labels(self.core.evaluate()[0], self.first)
+        values: list[NDArray[np.float64]] = self.core.kronecker_eigenvalues(
+            cotangents, self._cast(inner), self._cast(outer)
+        )
+        return values
+
+    def kronecker_quadratic(
+        self, inner: Sequence[Array], outer: Sequence[Array], weights: Sequence[Array]
+    ) -> NDArray[np.float64]:
+        """Return the weighted squares (n,) of the losses' gradients in a basis."""
+        slopes = self.core.evaluate()[1]
+        squares: NDArray[np.float64] = self.core.kronecker_quadratic(
+            slopes, self._cast(inner), self._cast(outer), self._cast(weights)
+        )
+        return squares
 
     def linear_outputs(self, vector: Array, rows: slice) -> Array:
         """Return J_i v (rows, K) of a chain of one layer, v (P,) in the place of its parameters."""
-        h, d, biased = self.layer_shapes[0]
+        h, d, _, biased = self.layers[0]
         outputs: Array = self._inputs[rows] @ vector[: h * d].reshape(h, d).T.astype(self.dtype)
-        if biased:
+        if biased is not None:
             outputs += vector[h * d :].astype(self.dtype)
         return outputs
+
+    def _cast(self, arrays: Sequence[Array]) -> list[Array]:
+        return [np.ascontiguousarray(a, self.dtype) for a in arrays]
 
     def _core(self, inputs: Array, targets: Array, loss: str | None = None) -> Any:
         """Return the core's curvature of some samples."""
@@ -118,9 +166,9 @@ class NativeOperator:
     def _features(self, samples: Samples) -> Array:
         """Return what the first layer in question sees, (n, d)."""
         if self._chain.frozen == 0:
-            matrix = samples.inputs.reshape(len(samples), -1)
+            matrix = samples.inputs.reshape(len(samples), prod(samples.shape))
             return np.ascontiguousarray(matrix, dtype=self.dtype)
-        parts = []
+        parts = [np.zeros((0, self._chain.active_layers[0].in_features), self.dtype)]
         with torch.no_grad():
             for rows in blocks(len(samples), _ROWS):
                 parts.append(self._chain.features(samples.batch(rows, self.torch_dtype)[0]).numpy())

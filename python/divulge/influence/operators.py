@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -11,10 +12,34 @@ from numpy.typing import NDArray
 from divulge.influence.losses import LossFunction
 from divulge.influence.samples import Samples
 
-__all__ = ["Array", "CurvatureName", "Operator", "blocks", "output_gradients"]
+__all__ = [
+    "Array",
+    "CurvatureName",
+    "Factors",
+    "Labels",
+    "LayerPlace",
+    "Operator",
+    "blocks",
+    "output_gradients",
+]
 
 Array = NDArray[np.floating[Any]]
 CurvatureName = Literal["hessian", "gauss_newton"]
+
+
+# From outputs (k, K) of samples first, first + 1, ... to cotangents (k, S K): see `label_cotangents`.
+Labels = Callable[[Array, int], Array]
+# Of each layer: the mean of (a, 1)(a, 1)' (d + 1, d + 1), that of the sum over labels of delta delta' (h, h).
+Factors = list[tuple[NDArray[np.float64], NDArray[np.float64]]]
+
+
+class LayerPlace(NamedTuple):
+    """Where a layer's weight (outputs, inputs) and bias begin in the flat vector of parameters."""
+
+    outputs: int
+    inputs: int
+    weight: int
+    bias: int | None
 
 
 class Operator(Protocol):
@@ -41,8 +66,32 @@ class Operator(Protocol):
     def gradients(self, samples: Samples, function: LossFunction) -> Array:
         """Return the gradients (k, P) of a function of (outputs, targets) at k samples."""
 
+    def loss_gradients(self, rows: NDArray[np.int64]) -> Array:
+        """Return the gradients (k, P) of the losses of some of the samples."""
+
     def subset(self, rows: NDArray[np.int64]) -> Operator:
         """Return the operator of some of the samples."""
+
+    @property
+    def layers(self) -> list[LayerPlace]:
+        """The layers that K-FAC factors.
+
+        Raises:
+            ValueError: not all parameters in question are those of such layers.
+        """
+
+    def kronecker_factors(self, labels: Labels) -> Factors:
+        """Return K-FAC's factors of each layer, means over the samples."""
+
+    def kronecker_eigenvalues(
+        self, labels: Labels, inner: Sequence[Array], outer: Sequence[Array]
+    ) -> list[NDArray[np.float64]]:
+        """Return the mean squares (h, d + 1) of each layer's gradients in a basis."""
+
+    def kronecker_quadratic(
+        self, inner: Sequence[Array], outer: Sequence[Array], weights: Sequence[Array]
+    ) -> NDArray[np.float64]:
+        """Return for each sample (n,) the weighted sum of squares of its loss's gradient in a basis."""
 
 
 def blocks(total: int, size: int) -> list[slice]:

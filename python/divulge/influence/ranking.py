@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from divulge.influence.operators import Array
 
-__all__ = ["group_members", "smallest"]
+__all__ = ["TopK", "group_members", "smallest", "top_of"]
+
+
+@dataclass(frozen=True)
+class TopK:
+    """The training samples with the largest influence on each test point.
+
+    Attributes:
+        helpful: (m, k), training samples whose up-weighting lowers the test loss, the strongest first.
+        helpful_scores: (m, k), below zero where there are that many.
+        harmful: (m, k), those whose up-weighting raises it, the strongest first.
+        harmful_scores: (m, k).
+    """
+
+    helpful: NDArray[np.int64]
+    helpful_scores: Array
+    harmful: NDArray[np.int64]
+    harmful_scores: Array
 
 
 def group_members(groups: ArrayLike, rows: int) -> Array:
@@ -27,3 +46,9 @@ def smallest(scores: Array, k: int) -> tuple[NDArray[np.int64], Array]:
     values = np.take_along_axis(scores, part, axis=1)
     order = np.lexsort((part, values), axis=1)
     return np.take_along_axis(part, order, axis=1), np.take_along_axis(values, order, axis=1)
+
+
+def top_of(scores: Array, k: int) -> tuple[NDArray[np.int64], Array, NDArray[np.int64], Array]:
+    """Return a `TopK`'s four arrays (m, k) of scores (m, n)."""
+    harmful, negated = smallest(-scores, k)
+    return (*smallest(scores, k), harmful, -negated)

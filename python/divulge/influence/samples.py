@@ -40,6 +40,14 @@ class Samples:
         targets = torch.from_numpy(np.array(self.targets[rows]))
         return inputs, targets.to(dtype) if targets.is_floating_point() else targets
 
+    def needs_conversion(self, dtype: torch.dtype) -> bool:
+        """Whether memory-mapped inputs cannot be read where they lie by what computes in that precision."""
+        mapped = isinstance(self.inputs, np.memmap)
+        return mapped and not (
+            self.inputs.dtype == np.dtype(str(dtype).removeprefix("torch."))
+            and self.inputs.flags.c_contiguous
+        )
+
     def take(self, rows: NDArray[np.int64]) -> Samples:
         """Return some rows."""
         return Samples(self.inputs[rows], self.targets[rows])

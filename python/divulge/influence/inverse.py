@@ -1,0 +1,169 @@
+"""The inverse of the damped curvature, by whichever solver was asked for."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from divulge.influence.arguments import Curvature, SolverName
+from divulge.influence.errors import NotConverged
+from divulge.influence.kronecker import KroneckerCurvature, fit_kronecker
+from divulge.influence.leave_one_out import OneLayerForms
+from divulge.influence.losses import Loss, LossFunction
+from divulge.influence.native import NativeOperator
+from divulge.influence.operators import CurvatureName, Operator, blocks
+from divulge.influence.samples import Samples
+from divulge.influence.solvers import (
+    ConjugateGradients,
+    Direct,
+    Lissa,
+    Matrix,
+    Solution,
+    Solver,
+    arnoldi,
+    nystroem,
+)
+
+__all__ = ["DampedInverse", "SolverOptions"]
+
+# Numbers in a block of vectors that a solver holds at once, and vectors at most.
+_BLOCK_NUMBERS, _BLOCK_VECTORS = 1 << 22, 64
+
+
+@dataclass(frozen=True)
+class SolverOptions:
+    """How H x = b is solved; see `Influence` for each."""
+
+    curvature: Curvature
+    solver: SolverName
+    damping: float
+    weight_decay: float
+    tolerance: float
+    max_iterations: int
+    rank: int
+    batch_size: int
+    seed: int
+
+
+class DampedInverse:
+    """H^-1 = (C + (weight decay + damping) I)^-1 applied to blocks of vectors.
+
+    Args:
+        operator: of the training data.
+        loss: of the samples.
+        options: curvature and solver.
+
+    Attributes:
+        solution: residuals and iterations of the last solve, or None.
+    """
+
+    def __init__(self, operator: Operator, loss: Loss, options: SolverOptions) -> None:
+        self.operator, self.loss, self.options = operator, loss, options
+        self.solution: Solution | None = None
+
+    @property
+    def vectors_a_block(self) -> int:
+        """How many vectors are solved for at once."""
+        return max(1, min(_BLOCK_VECTORS, _BLOCK_NUMBERS // self.operator.parameters))
+
+    @cached_property
+    def matrix(self) -> Matrix:
+        """The damped curvature of all samples."""
+        return self._matrix_of(self.operator)
+
+    @cached_property
+    def kronecker(self) -> KroneckerCurvature | None:
+        """The fitted K-FAC or EK-FAC curvature, None where another was asked for."""
+        options = self.options
+        if options.curvature not in ("kfac", "ekfac"):
+            return None
+        shift = options.damping + options.weight_decay
+        return fit_kronecker(self.operator, self.loss, shift, options.curvature == "ekfac", options.seed)
+
+    @cached_property
+    def forms(self) -> OneLayerForms | None:
+        """The closed forms of one layer, where the direct solver has the inverse."""
+        layer = self._one_layer
+        if layer is None or not isinstance(self.solver, Direct):
+            return None
+        return OneLayerForms(layer, self.solver.inverse())
+
+    @cached_property
+    def solver(self) -> Solver:
+        """What solves, factorised where it factorises.
+
+        Raises:
+            SingularCurvature: H is not positive definite.
+        """
+        if self.kronecker is not None:
+            return self.kronecker
+        matrix, options = self.matrix, self.options
+        if options.solver == "direct":
+            layer = self._one_layer
+            return Direct(matrix, options.tolerance, None if layer is None else layer.core.dense_hessian())
+        if options.solver == "lissa":
+            return Lissa(
+                matrix,
+                lambda rows: self._matrix_of(self.operator.subset(rows)),
+                self.operator.rows,
+                options.tolerance,
+                options.batch_size,
+                options.max_iterations,
+                options.seed,
+            )
+        if options.solver in ("arnoldi", "nystroem"):
+            build = arnoldi if options.solver == "arnoldi" else nystroem
+            return build(matrix, options.rank, options.tolerance, options.seed)
+        return ConjugateGradients(matrix, options.tolerance, options.max_iterations, options.seed)
+
+    def solve(self, vectors: NDArray[np.float64]) -> Solution:
+        """Return H^-1 b for rows b (m, P)."""
+        self.solution = solution = self.solver.solve(vectors)
+        return solution
+
+    def solved(self, gradients: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return H^-1 b (m, P), with a warning where the tolerance was not reached."""
+        solution = self.solve(gradients)
+        if not solution.converged.all():
+            warnings.warn(
+                f"{self.options.solver} left {(~solution.converged).sum()} of {len(gradients)} solutions "
+                f"with a relative residual above {self.options.tolerance:g} (the largest is "
+                f"{float(solution.residual.max()):.2g}); more damping or another solver would help",
+                NotConverged,
+                stacklevel=4,
+            )
+        return solution.vectors
+
+    def solutions(self, samples: Samples, function: LossFunction) -> Iterator[tuple[slice, Any]]:
+        """Yield blocks of test points with their H^-1 grad f (k, P)."""
+        for rows in blocks(len(samples), self.vectors_a_block):
+            gradients = self.operator.gradients(samples.take(np.arange(rows.start, rows.stop)), function)
+            yield rows, self.solved(gradients.astype(np.float64))
+
+    @property
+    def _one_layer(self) -> NativeOperator | None:
+        """The operator where it is a generalised linear model."""
+        native = self.operator
+        return native if isinstance(native, NativeOperator) and native.depth == 1 else None
+
+    def _matrix_of(self, operator: Operator) -> Matrix:
+        """Return the damped curvature of an operator."""
+        options = self.options
+        kind: CurvatureName = "hessian" if options.curvature == "hessian" else "gauss_newton"
+
+        def multiply(vectors: Any) -> Any:
+            return operator.products(kind, vectors).astype(np.float64)
+
+        return Matrix(
+            operator.parameters,
+            options.damping + options.weight_decay,
+            options.damping,
+            self.kronecker.multiply if self.kronecker else multiply,
+            "Hessian" if kind == "hessian" else "Gauss-Newton matrix",
+        )
