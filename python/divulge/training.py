@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from math import prod, sqrt
@@ -23,6 +23,8 @@ def train_classifier(
     epochs: int = 30,
     batch_size: int = 64,
     learning_rate: float = 2e-3,
+    weight_decay: float = 0.0,
+    progress: Callable[[int, int], None] | None = None,
 ) -> nn.Sequential:
     """Train a ReLU classifier with Adam on the cross-entropy of a data set's training part.
 
@@ -36,6 +38,8 @@ def train_classifier(
         epochs: passes over the training part; the learning rate falls to zero over them along a cosine.
         batch_size: images a step.
         learning_rate: at the start.
+        weight_decay: adds (weight_decay / 2) |theta|^2 to the loss.
+        progress: called with the epochs done and the number of all, after each.
 
     Returns:
         Flatten, then Linear and ReLU by turns, ending with the Linear of the K class scores; in evaluation
@@ -52,17 +56,19 @@ def train_classifier(
     generator = torch.Generator().manual_seed(seed)
     module = _network([prod(data.input_shape), *sizes, data.classes], dtype, generator)
     steps = epochs * -(-len(data.train_targets) // batch_size)
-    optimiser = torch.optim.Adam(module.parameters(), lr=learning_rate)
+    optimiser = torch.optim.Adam(module.parameters(), lr=learning_rate, weight_decay=weight_decay)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     inputs = data.train_inputs.to(dtype)
     with torch.enable_grad(), _one_thread():
-        for _ in range(epochs):
+        for epoch in range(epochs):
             for batch in _batches(len(inputs), batch_size, generator):
                 optimiser.zero_grad()
                 loss = F.cross_entropy(module(inputs[batch]), data.train_targets[batch])
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimiser.step()
                 schedule.step()
+            if progress is not None:
+                progress(epoch + 1, epochs)
     return module.eval()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,6 +22,14 @@ def _whole_number(text: str) -> int:
         return int(text)
     except ValueError:
         raise typer.BadParameter(f"expected a whole number, got {text!r}") from None
+
+
+def _number(text: str) -> float:
+    """Read an option's value."""
+    try:
+        return float(text)
+    except ValueError:
+        raise typer.BadParameter(f"expected a number, got {text!r}") from None
 
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -117,13 +126,120 @@ def reconstruct(
         "as_json": as_json,
         "plot": plot,
     }
-    try:
+
+    def command() -> int:
         from divulge.cli.reconstruct import Options, run
 
-        code = run(Options(**given))
-    except KeyboardInterrupt:
-        code = _fail("interrupted", INTERRUPTED)
-    raise typer.Exit(code)
+        return run(Options(**given))
+
+    _exit_with(command)
+
+
+ModelOption = Annotated[
+    str,
+    typer.Option(
+        metavar="logistic|mlp|FILE",
+        help="Train softmax regression or 64 hidden units, or take this ONNX or .pt2 file.",
+    ),
+]
+TrainedModelOption = Annotated[
+    str, typer.Option(metavar="logistic|mlp", help="Train softmax regression or 64 hidden units.")
+]
+ImagesOption = Annotated[
+    str, typer.Option(metavar="digits|mnist|fashion-mnist", help="Data set to train and test on.")
+]
+TestOption = Annotated[
+    int, typer.Option(parser=_whole_number, metavar="N", help="Number of the test image, from 0.")
+]
+TopOption = Annotated[
+    int, typer.Option(parser=_whole_number, metavar="K", help="Training images to show of either kind.")
+]
+DampingOption = Annotated[
+    float | None,
+    typer.Option(
+        parser=_number,
+        metavar="X",
+        help="Added to the curvature's diagonal; 0 for logistic, else 0.01 by default.",
+    ),
+]
+TrainingSeedOption = Annotated[
+    int, typer.Option(parser=_whole_number, metavar="N", help="Seed of everything random.")
+]
+ShareOption = Annotated[
+    float | None,
+    typer.Option(parser=_number, metavar="X", help="Share of the labels that are flipped, 0.1 by default."),
+]
+LabelsOption = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Take these labels instead, n whole numbers in a .npy file."),
+]
+FigureOption = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Draw a figure into this file (.png, .pdf, .svg).")
+]
+
+
+@app.command()
+def influence(
+    data: ImagesOption = "digits",
+    model: ModelOption = "mlp",
+    test: TestOption = 8,
+    top: TopOption = 10,
+    damping: DampingOption = None,
+    seed: TrainingSeedOption = 0,
+    as_json: JsonOption = False,
+    plot: FigureOption = None,
+) -> None:
+    """Show the training images that made a prediction: those that help and those that harm a test image."""
+    given: dict[str, Any] = {
+        "data": data,
+        "model": model,
+        "test": test,
+        "top": top,
+        "damping": damping,
+        "seed": seed,
+        "as_json": as_json,
+        "plot": plot,
+    }
+
+    def command() -> int:
+        from divulge.cli.influence import Options, run
+
+        return run(Options(**given))
+
+    _exit_with(command)
+
+
+@app.command()
+def mislabels(
+    data: ImagesOption = "digits",
+    model: TrainedModelOption = "mlp",
+    share: ShareOption = None,
+    labels: LabelsOption = None,
+    seed: TrainingSeedOption = 0,
+    as_json: JsonOption = False,
+    plot: FigureOption = None,
+) -> None:
+    """Find wrong labels by self-influence.
+
+    Without --labels a share of the labels is flipped first. Labels are checked in the order of
+    self-influence, of loss and at random; those found wrong are set right, and the model is trained again.
+    """
+    given: dict[str, Any] = {
+        "data": data,
+        "model": model,
+        "share": share,
+        "labels": labels,
+        "seed": seed,
+        "as_json": as_json,
+        "plot": plot,
+    }
+
+    def command() -> int:
+        from divulge.cli.mislabels import Options, run
+
+        return run(Options(**given))
+
+    _exit_with(command)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -144,6 +260,15 @@ def _run(arguments: list[str] | None) -> Any:
         if isinstance(error, (DivulgeError, ValueError, OSError)):
             return _fail(str(error), FAILED)
         raise
+
+
+def _exit_with(command: Callable[[], int]) -> None:
+    """Run a command and exit with its code."""
+    try:
+        code = command()
+    except KeyboardInterrupt:
+        code = _fail("interrupted", INTERRUPTED)
+    raise typer.Exit(code)
 
 
 def _fail(message: str, code: int) -> int:

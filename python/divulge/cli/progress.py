@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.console import Console
+from rich.progress_bar import ProgressBar
 from rich.status import Status
+from rich.table import Table
 
 from divulge.victim import Victim
 
@@ -88,6 +90,18 @@ class ProgressDisplay:
         elif stage != self._said:
             self._console.print(f"{stage}{counts}")
         self._said = stage
+
+    def steps(self, stage: str) -> Callable[[int, int], None]:
+        """Say a stage, and return what draws its bar, called with the steps done and how many there are."""
+        self.say(stage)
+
+        def note(done: int, total: int) -> None:
+            if self._status is not None:
+                line = Table.grid(padding=(0, 1))
+                line.add_row(stage, ProgressBar(total, done, width=40), f"{done} of {total}")
+                self._status.update(line)
+
+        return note
 
     def attack(self, curve: Curve | None) -> Callable[[Progress], None]:
         """Return what the attack calls as it goes on."""

@@ -1,0 +1,126 @@
+"""The models whose training data the commands ask about."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from divulge.cli.progress import ProgressDisplay
+from divulge.datasets import NAMES, Dataset
+from divulge.influence import Influence
+from divulge.influence.regression import fit_linear
+from divulge.training import train_classifier
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from divulge.victim import Victim
+
+KINDS = ("logistic", "mlp")
+HIDDEN = 64
+# Passes over the training part and images a step.
+_TRAINING = {"digits": (30, 64), "mnist": (8, 128), "fashion-mnist": (8, 128)}
+_WEIGHT_DECAY = {"logistic": 0.01, "mlp": 1e-4}
+# Of H's diagonal, beside the weight decay: a network's curvature is close to singular.
+_DAMPING = {"logistic": 0.0, "mlp": 0.01}
+
+
+def check_data(name: str) -> None:
+    """Raise ValueError for a data set that there is not."""
+    if name not in NAMES:
+        raise ValueError(f"expected --data to be {' or '.join(NAMES)}, got {name}")
+
+
+def check_least(**numbers: tuple[float | None, float]) -> None:
+    """Raise ValueError for an option below its least value."""
+    for name, (value, least) in numbers.items():
+        if value is not None and not value >= least:
+            raise ValueError(f"expected --{name} of at least {least}, got {value}")
+
+
+def train(
+    kind: str, data: Dataset, seed: int, progress: Callable[[int, int], None] | None = None
+) -> nn.Module:
+    """Train softmax regression to convergence, or a network with one hidden layer."""
+    if kind == "logistic":
+        linear = fit_linear(
+            data.train_inputs, data.train_targets, data.classes, weight_decay=_WEIGHT_DECAY[kind]
+        )
+        return nn.Sequential(nn.Flatten(), linear).eval()
+    epochs, batch_size = _TRAINING[data.name]
+    return train_classifier(
+        HIDDEN,
+        data,
+        torch.float32,
+        seed,
+        epochs=epochs,
+        batch_size=batch_size,
+        weight_decay=_WEIGHT_DECAY[kind],
+        progress=progress,
+    )
+
+
+def model(name: str, data: Dataset, seed: int, display: ProgressDisplay) -> nn.Module:
+    """Return the trained module that --model names.
+
+    Raises:
+        ValueError: a file whose model does not take the data's images.
+        OSError: a file that is not there.
+    """
+    if name in KINDS:
+        return train(name, data, seed, display.steps(f"training on {data.name}"))
+    path = Path(name)
+    if path.suffix.lower() not in (".onnx", ".pt2"):
+        raise ValueError(f"expected --model to be {', '.join(KINDS)} or a file *.onnx or *.pt2, got {name}")
+    from divulge.victim import Victim
+
+    victim = Victim.from_file(path)
+    victim.as_points(data.test_inputs[:1].reshape(1, -1))  # raises where the images do not fit the model
+    if victim.output_size != data.classes:
+        raise ValueError(
+            f"{path.name} has {victim.output_size} outputs, and {data.name} has {data.classes} classes"
+        )
+    return _parametrised(victim)
+
+
+def influence(
+    name: str, module: nn.Module, data: Dataset, damping: float | None, **options: Any
+) -> Influence:
+    """Return the influence functions of a trained module."""
+    kind = name if name in KINDS else "mlp"
+    return Influence(
+        module,
+        train=data,
+        damping=_DAMPING[kind] if damping is None else damping,
+        weight_decay=_WEIGHT_DECAY[kind] if name in KINDS else 0.0,
+        **options,
+    )
+
+
+def _parametrised(victim: Victim) -> nn.Module:
+    """Return a module with parameters: the layers of a chain, else the one that was read."""
+    if victim.layers is None:
+        return _Reshaped(victim.module, victim.input_shape)
+    parts: list[nn.Module] = [nn.Flatten()]
+    for weight, bias in zip(victim.layers.weights, victim.layers.biases, strict=True):
+        linear = nn.utils.skip_init(nn.Linear, *weight.T.shape, dtype=victim.dtype)  # type: ignore[no-untyped-call]
+        linear.weight.data, linear.bias.data = torch.from_numpy(weight.copy()), torch.from_numpy(bias.copy())
+        parts += [linear, nn.ReLU()]
+    return nn.Sequential(*parts[:-1]).to(victim.dtype).eval()
+
+
+class _Reshaped(nn.Module):
+    """A module that is fed images in the shape that it was exported with."""
+
+    def __init__(self, module: nn.Module, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.module, self.shape = module, shape
+        for parameter in module.parameters():
+            parameter.requires_grad_()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        outputs: torch.Tensor = self.module(x.reshape(len(x), *self.shape))
+        return outputs
