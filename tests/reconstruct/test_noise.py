@@ -41,6 +41,17 @@ def test_mild_noise_is_borne(make_victim, sizes, fixed, level):
 
 
 @pytest.mark.parametrize("fixed", [False, True])
+@pytest.mark.parametrize("seed", [0, 2])
+def test_noise_in_every_coordinate_averages_out(make_victim, seed, fixed):
+    victim = make_victim(300, 48, 1, seed=seed)
+    result = reconstruct(noisy(victim, 1e-6 * 300**0.5, fixed))
+    found = compare(result, victim)
+    assert result.complete, result.notes
+    assert result.hidden_units == 48
+    assert found.max_output_error < 2e-4 * found.output_range
+
+
+@pytest.mark.parametrize("fixed", [False, True])
 def test_too_much_noise_is_refused_with_the_floor(make_victim, fixed):
     with pytest.raises(NotPiecewiseLinear, match=r"too noisy: .* differ by 0\.0\d+ of the gradient's size"):
         reconstruct(noisy(make_victim(50, 10), 0.03, fixed))

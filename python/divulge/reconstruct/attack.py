@@ -62,7 +62,7 @@ def run(session: Session) -> Reconstruction:
         if isinstance(session.oracle, LogOdds):
             session.lines.reach = unsaturated_reach(session.oracle, session.lines)
         solved = known.first_output()
-        if not solved and session.oracle.has_values:
+        if not solved and session.oracle.has_values and not session.first.noisy:
             return attack_many_layers(session)
         stage = "output weights"
         for output in session.other_outputs():

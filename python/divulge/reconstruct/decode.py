@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from divulge.reconstruct.fit import BLUR
 from divulge.reconstruct.lines import Edges, Lines
 from divulge.reconstruct.states import settle_states, shifts
 from divulge.reconstruct.transcript import Transcript
@@ -31,7 +32,6 @@ Index = NDArray[np.intp]
 SPARE_ANSWERS = 4  # answers beyond the dimension of the span before the span test is believed
 CLOSE = 0.16  # a matched filter's standard deviation below which it is trusted
 SIGMAS = 3.0
-BLUR = 2.0  # error of an affine piece at a point, in noise x largest gradient x distance from the origin
 ROUNDING_ADDS_UP = 8.0  # what projections and solutions gather of it
 WIDEST_SPAN = 0.1  # the span test tells nothing beyond: one wrong state of many costs little more
 

@@ -37,12 +37,18 @@ def oriented(known: OneLayer) -> Orientation:
     return orient(layer, known.tolerance)
 
 
+def noisy(session: Session) -> bool:
+    """Whether answers about the first output differ by more than rounding."""
+    return bool(session.transcripts) and session.first.noisy
+
+
 def explain(session: Session, solved: bool, orientation: Orientation) -> None:
     """Note what the copy leaves open."""
     if not solved:
         if not session.was_stopped():
             session.notes.append(
                 "fresh answers are not explained by one hidden layer of the units that were found"
+                + ("; under noise no more layers are searched for" if noisy(session) else "")
             )
     elif not orientation.decided:
         session.notes.append(

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from divulge.reconstruct.decode import jump_tolerance
-from divulge.reconstruct.fit import Fit
+from divulge.reconstruct.fit import Fit, decoded_fit, off_binary
 from divulge.reconstruct.fresh import ask_fresh
 from divulge.reconstruct.lines import Edges, Lines
 from divulge.reconstruct.offsets import Brackets, bisect
@@ -50,7 +50,9 @@ class GradientSearch:
                 self.ask(np.full(FIRST_NODES, line), np.linspace(low, high, FIRST_NODES))
             if not self.resolve():
                 return Found(self.best, np.inf, solved=False)
-            self.bisect_offsets()
+            self.best = decoded_fit(self.transcript, self.best.units.jumps[:, :-1], self.best.base[:-1])
+            if not self.transcript.oracle.has_values:
+                self.bisect_offsets()
             rows = ask_fresh(self.transcript, self.lines)
             certificate = self.best.residual(self.transcript, rows)
             return Found(self.best, certificate, solved=certificate <= 1e-9 + 60 * self.transcript.noise)
@@ -68,10 +70,11 @@ class GradientSearch:
         for _ in range(MOST_ROUNDS):
             if not self.separate():
                 return False
-            off = self.from_binary(scattered)
+            jumps, base = self.best.units.jumps[:, :-1], self.best.base[:-1]
+            off = off_binary(self.transcript, scattered, jumps, base)
             if off.max(initial=0.0) <= max(1e-6, 1e4 * self.transcript.noise):
                 return True
-            cut = self.suspects(off * np.linalg.norm(self.best.units.jumps[:, :-1], axis=1))
+            cut = self.suspects(off * np.linalg.norm(jumps, axis=1))
             if not len(cut):
                 return False
             edges = self.lines.edges()
@@ -86,13 +89,6 @@ class GradientSearch:
         wide = np.flatnonzero((edges.high - edges.low)[own] > NARROW)
         worst = wide[np.argsort(-score[wide], kind="stable")]
         return own[worst[: 1 + len(score) // 32]]
-
-    def from_binary(self, rows: Index) -> Array:
-        """Rms distance from 0 and 1 of every unit's coordinate in these answers."""
-        jumps = self.best.units.jumps[:, :-1]
-        seen = self.transcript.pieces[rows, :-1] - self.best.base[:-1]
-        beta = np.linalg.lstsq(jumps.T, seen.T, rcond=None)[0]
-        return np.asarray(np.sqrt((np.minimum(np.abs(beta), np.abs(1 - beta)) ** 2).mean(axis=1)))
 
     def separate(self) -> bool:
         """Bisect until every jump has its partner on the other line; False where that cannot be reached."""
@@ -115,8 +111,8 @@ class GradientSearch:
         norms = np.linalg.norm(jumps, axis=1)
         gap = np.abs(np.abs(jumps @ jumps.T) - norms[:, None] * norms) + (norms[:, None] - norms) ** 2
         gap[line[:, None] == line] = np.inf
-        scale = max(self.transcript.noise, 1e-14) * 1e3 * self.transcript.scale
-        return np.asarray(gap.min(axis=1, initial=np.inf) > scale * norms)
+        rounding = 1e-11 * self.transcript.scale * norms
+        return np.asarray(gap.min(axis=1, initial=np.inf) > rounding + jump_tolerance(self.transcript) ** 2)
 
     def consider(self, edges: Edges, jumps: Array, single: Index) -> None:
         """Take these edges' jumps as units, off where the first line starts, kinks in the middle."""

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from divulge.reconstruct.certified import certified_search
-from divulge.reconstruct.fit import Fit
+from divulge.reconstruct.fit import Fit, decoded_fit, off_binary
 from divulge.reconstruct.gradients import GradientSearch
 from divulge.reconstruct.layer import Layer
 from divulge.reconstruct.lines import Lines
@@ -22,6 +22,8 @@ from divulge.reconstruct.units import Units
 from divulge.reconstruct.values import ValueSearch, ValueTranscript
 
 Array = NDArray[np.float64]
+
+LEGIBLE = 0.1  # rms distance from 0 and 1 up to which a state is believed
 
 
 class OneLayer:
@@ -61,7 +63,7 @@ class OneLayer:
             session.notes += filter(None, [measure_noise(transcript, session.lines)])
         found = self.search(transcript, session.lines)
         fit = found.fit
-        if found.solved and transcript.noise > 1e-12 and session.has_both():
+        if found.solved and 1e-12 < transcript.noise == transcript.rounding and session.has_both():
             fit = sharpened(transcript, fit, lambda _: self.tell("offsets", fit))
         self.layer = Layer.from_fit(fit)
         self.certificate = found.certificate
@@ -94,12 +96,26 @@ class OneLayer:
             return GradientSearch(transcript, lines, report).run()
         search = Search(transcript, lines, report)
         found = search.run()
-        noisy = transcript.noise > 1e-12 and search.span.rank < lines.input_size // 2
-        if found.solved or search.deeper or noisy:
-            return found  # with noise a search that trusts each kink by itself does worse
+        if found.solved and transcript.noisy:
+            found = self.reread(transcript, found)
+        if found.solved or search.deeper:
+            return found
+        if transcript.noise > 1e-12 and search.span.rank < lines.input_size // 2:
+            return GradientSearch(transcript, self.session.new_lines(), report).run()
         fit, certificate = certified_search(transcript, lines, self.tolerance)
         report(fit)
         return Found(fit, certificate, solved=certificate <= self.tolerance)
+
+    def reread(self, transcript: Transcript, found: Found) -> Found:
+        """Average the noise of a solution out; unsolved where a unit's state cannot be read in the answers.
+
+        A sum of units, or half of one, may pass for a unit under noise: its coordinate is not 0 or 1.
+        """
+        jumps, base = found.fit.units.jumps[:, :-1], found.fit.base[:-1]
+        off = off_binary(transcript, np.arange(len(transcript)), jumps, base)
+        if off.max(initial=0.0) > LEGIBLE:
+            return Found(found.fit, np.inf, solved=False)
+        return Found(decoded_fit(transcript, jumps, base), found.certificate, solved=True)
 
     def solve_all(self) -> bool:
         """Ask every output so far how it sees the units of the grown layer."""

@@ -48,6 +48,7 @@ SUPPORT_SHARE = 0.3  # nodes on each supporting line for a node on the main line
 STALLED_ROUNDS = 40
 MOST_LINKS = 50
 DOUBTFUL = 256  # answers without a solution at which more hidden layers than one are thought of
+NOISY_ANSWERS = 2  # answers to a dimension of the span at which noise has spoilt the decoding
 SCATTERED = 8  # random points asked at the start: as good as any for the span test
 
 
@@ -99,7 +100,7 @@ class Search:
         for _ in range(LINES_IN_BOX if self.lines.domain else LINES):
             self.walk(self.lines.add_line(), FIRST_NODES)
         progress, idle, doubtful = (-1, -1, -1, False, -1), 0, self.may_be_deep()
-        while idle < STALLED_ROUNDS:
+        while idle < STALLED_ROUNDS and not self.drowned():
             residual = self.decode()
             if self.best.error <= self.tolerance:
                 certificate = self.certify()
@@ -130,6 +131,11 @@ class Search:
     def may_be_deep(self) -> bool:
         """Whether to ask early for more hidden layers than one: in a box few units bend a line."""
         return self.transcript.noise < 1e-12 and self.lines.domain is None
+
+    def drowned(self) -> bool:
+        """Whether noise keeps single units from being told apart: far more was asked than ever is without."""
+        answers = len(self.transcript) - 8 * SCATTERED
+        return self.transcript.noisy and answers > NOISY_ANSWERS * self.span.rank
 
     @property
     def tolerance(self) -> float:

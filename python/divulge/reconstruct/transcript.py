@@ -43,7 +43,7 @@ class Transcript:
         points: queried points with a 1 appended, shape (n, d + 1).
         pieces: gradient and offset of the affine piece at each point, shape (n, d + 1); the offset is
             c = f(x) - gradient . x, and 0 where the oracle returns no values.
-        noise: relative rounding error of an answer.
+        noise: relative error of an answer: at first the rounding of the oracle's precision.
     """
 
     def __init__(self, oracle: Oracle, output: int) -> None:
@@ -52,11 +52,16 @@ class Transcript:
         self._points = np.empty((0, oracle.input_size + 1))
         self._pieces = np.empty((0, oracle.input_size + 1))
         self._used = 0
-        self.noise = float(torch.finfo(oracle.dtype).eps)
+        self.rounding = self.noise = float(torch.finfo(oracle.dtype).eps)
         self.scale = 0.0
 
     def __len__(self) -> int:
         return self._used
+
+    @property
+    def noisy(self) -> bool:
+        """Whether answers were seen to differ by more than rounding."""
+        return self.noise > self.rounding
 
     @property
     def points(self) -> Array:
