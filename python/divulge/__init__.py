@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from divulge.compare import Comparison, compare
     from divulge.errors import (
         BudgetExhausted,
+        CheckpointError,
         DivulgeError,
         NotPiecewiseLinear,
         OracleError,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 _LAZY = {
     "BudgetExhausted": "divulge.errors",
     "CallableOracle": "divulge.oracles",
+    "CheckpointError": "divulge.errors",
     "Comparison": "divulge.compare",
     "DivulgeError": "divulge.errors",
     "GradientOracle": "divulge.oracles",
@@ -63,6 +65,7 @@ _LAZY = {
 __all__ = [
     "BudgetExhausted",
     "CallableOracle",
+    "CheckpointError",
     "Comparison",
     "DivulgeError",
     "GradientOracle",

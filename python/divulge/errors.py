@@ -13,6 +13,10 @@ class BudgetExhausted(OracleError):
     """The ledger's budget does not cover the queries that were about to be asked; none of them was."""
 
 
+class CheckpointError(DivulgeError, ValueError):
+    """A checkpoint cannot be gone on from: it is damaged, or belongs to another search or victim."""
+
+
 class NotPiecewiseLinear(DivulgeError, ValueError):
     """The answers cannot come from a piecewise-linear function, so no reconstruction exists."""
 

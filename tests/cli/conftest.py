@@ -22,6 +22,7 @@ class Outcome:
     notes: list = field(default_factory=list)
     hidden_sizes: tuple = ()
     seed: int = 0
+    replayed: int = 0
 
     @property
     def hidden_units(self):
@@ -58,13 +59,13 @@ class Attack:
     def __init__(self):
         self.each = lambda units: None
         self.changes = {}
-        self.oracle = None
+        self.oracle = self.checkpoint = None
 
     def copy(self, victim, units):
         return self.changes.get("module") or first_units(victim, units)
 
-    def __call__(self, oracle, seed=0, *, progress=None):
-        self.oracle = oracle
+    def __call__(self, oracle, seed=0, *, progress=None, checkpoint=None):
+        self.oracle, self.checkpoint = oracle, checkpoint
         hidden = lower(oracle.victim.module, oracle.victim.input_shape, torch.float64).weights[0].shape[0]
         found, notes = 0, []
         try:

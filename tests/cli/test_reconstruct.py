@@ -9,7 +9,7 @@ from torch import nn
 KEYS = {
     "hidden_units", "hidden_units_true", "queries", "queries_by_kind", "certificate", "max_parameter_error",
     "max_output_error", "agreement", "seconds", "lowered", "seed", "complete", "hidden_sizes",
-    "hidden_sizes_true", "layers",
+    "hidden_sizes_true", "layers", "replayed",
 }  # fmt: skip
 
 
@@ -221,3 +221,21 @@ def test_missing_data_are_one_sentence(command, attack, monkeypatch):
     code, out, err = command("reconstruct", "--data", "mnist")
     assert (code, out) == (2, "")
     assert "train-images-idx3-ubyte.gz is neither in $DIVULGE_DATA nor" in err.splitlines()[-1]
+
+
+def test_a_checkpoint_is_gone_on_from(command, exported, tmp_path):
+    path = tmp_path / "answers"
+    arguments = ("reconstruct", "--victim", exported, "--checkpoint", path, "--json")
+    code, out, err = command(*arguments, "--budget", 9)
+    assert code == 2
+    assert "the budget of 9 queries ran out" in err
+    asked = json.loads(out)["queries"]
+    code, out, _ = command(*arguments)
+    assert code == 0
+    assert json.loads(out)["replayed"] == asked
+    assert json.loads(out)["queries"] > asked
+    code, out, _ = command(*arguments[:-1])
+    assert "of these from the checkpoint" in out
+    code, out, err = command(*arguments, "--seed", 1)
+    assert (code, out) == (2, "")
+    assert err == f"divulge: expected a checkpoint with seed 1, {path} was written with 0\n"

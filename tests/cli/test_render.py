@@ -23,7 +23,9 @@ def report(found, **fields):
         "matches": (),
     }
     comparison = Comparison(**{**plain, **fields})
-    result = SimpleNamespace(hidden_units=found, queries=1234, certificate=float("inf"), notes=["a [note]"])
+    result = SimpleNamespace(
+        hidden_units=found, queries=1234, replayed=0, certificate=float("inf"), notes=["a [note]"]
+    )
     return Report("title", result, comparison, False, 2.0)
 
 

@@ -88,6 +88,13 @@ LayersOption = Annotated[
 BudgetOption = Annotated[
     int | None, typer.Option(parser=_whole_number, metavar="N", help="The most queries that may be asked.")
 ]
+CheckpointOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Keep every answer in this file; where it exists go on from it, and ask nothing twice.",
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of the table.")]
 PlotOption = Annotated[
     Path | None,
@@ -105,6 +112,7 @@ def reconstruct(
     layers: LayersOption = "auto",
     seed: SeedOption = 0,
     budget: BudgetOption = None,
+    checkpoint: CheckpointOption = None,
     as_json: JsonOption = False,
     plot: PlotOption = None,
 ) -> None:
@@ -123,6 +131,7 @@ def reconstruct(
         "layers": layers,
         "seed": seed,
         "budget": budget,
+        "checkpoint": checkpoint,
         "as_json": as_json,
         "plot": plot,
     }

@@ -45,6 +45,7 @@ class Options:
     layers: str = "auto"
     seed: int = 0
     budget: int | None = None
+    checkpoint: Path | None = None
     as_json: bool = False
     plot: Path | None = None
 
@@ -63,7 +64,9 @@ def run(options: Options) -> int:
         curve = Curve(victim, points) if options.plot else None
         with interrupts_noted() as interrupted:
             start = time.perf_counter()
-            result = reconstruct(oracle, seed=options.seed, progress=display.attack(curve))
+            result = reconstruct(
+                oracle, seed=options.seed, progress=display.attack(curve), checkpoint=options.checkpoint
+            )
             seconds = time.perf_counter() - start
         display.say("comparing")
         comparison = compare(result, victim, points, domain=oracle.domain)

@@ -7,6 +7,7 @@ from divulge.oracles.input_times_gradient import InputTimesGradientOracle
 from divulge.oracles.jacobian import JacobianOracle
 from divulge.oracles.ledger import Ledger
 from divulge.oracles.probability import LogOdds, ProbabilityOracle
+from divulge.oracles.replay import ReplayOracle
 from divulge.oracles.value import ValueOracle
 
 __all__ = [
@@ -18,5 +19,6 @@ __all__ = [
     "LogOdds",
     "Oracle",
     "ProbabilityOracle",
+    "ReplayOracle",
     "ValueOracle",
 ]

@@ -40,7 +40,12 @@ class Oracle(ABC):
 
     Raises:
         ValueError: one of these cannot be.
+
+    Attributes:
+        first_logit_hidden: whether the outputs are logits less that of class 0, which is no output.
     """
+
+    first_logit_hidden = False
 
     def __init__(
         self,

@@ -107,6 +107,8 @@ class LogOdds(Oracle):
         oracle: whose probabilities are asked; its ledger counts the queries.
     """
 
+    first_logit_hidden = True
+
     def __init__(self, oracle: ProbabilityOracle) -> None:
         self.oracle = oracle
         assert oracle.output_size is not None
@@ -120,6 +122,10 @@ class LogOdds(Oracle):
             has_gradients=oracle.has_gradients,
         )
         self.ledger = oracle.ledger
+
+    def probabilities(self, points: Points) -> Array:
+        """Ask for the probabilities of all classes, shape (n, K); each point counts as one query."""
+        return self.oracle.probabilities(points)
 
     def _price(self, n: int) -> int:
         return 2 * n if self.has_gradients and self.oracle.output_size != 2 else n

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from operator import index
+from pathlib import Path
 
-from divulge.oracles import LogOdds, Oracle, ProbabilityOracle
+from divulge.oracles import LogOdds, Oracle, ProbabilityOracle, ReplayOracle
 from divulge.reconstruct.finish import finish
 from divulge.reconstruct.many_layers import attack_many_layers
 from divulge.reconstruct.one_layer import OneLayer
@@ -16,7 +17,11 @@ from divulge.reconstruct.transcript import Stopped
 
 
 def reconstruct(
-    oracle: Oracle, seed: int = 0, *, progress: Callable[[Progress], None] | None = None
+    oracle: Oracle,
+    seed: int = 0,
+    *,
+    progress: Callable[[Progress], None] | None = None,
+    checkpoint: str | Path | None = None,
 ) -> Reconstruction:
     """Rebuild a ReLU network from its oracle's answers.
 
@@ -32,6 +37,9 @@ def reconstruct(
             a function added to all of them, chosen so that logit 0 is 0.
         seed: seed of every random choice; the same seed asks the same queries.
         progress: called after every round of queries with a `Progress`.
+        checkpoint: a file that keeps every answer as it comes. Where it exists it is gone on from: queries
+            that it answers are not asked again, but for one that shows whether the oracle is still the same.
+            They count in the result, as `replayed`, and not in the oracle's ledger or budget.
 
     Returns:
         A `Reconstruction`. When the budget runs out, the oracle fails or the user interrupts, it holds what
@@ -41,6 +49,8 @@ def reconstruct(
         TypeError: `oracle` is not an oracle.
         NotPiecewiseLinear: the gradient changes between inputs that lie next to each other, or the answers
             are too noisy.
+        CheckpointError: the checkpoint is damaged, or of another seed, oracle or victim; it stays as it is.
+        OSError: the checkpoint cannot be read or written.
 
     Source:
         After S. Milli, L. Schmidt, A. D. Dragan, M. Hardt, "Model Reconstruction from Model Explanations",
@@ -52,14 +62,18 @@ def reconstruct(
         )
     if isinstance(oracle, ProbabilityOracle):
         oracle = oracle.log_odds()
-    return run(Session(oracle, index(seed), progress))
+    seed = index(seed)
+    if checkpoint is None:
+        return run(Session(oracle, seed, progress))
+    with ReplayOracle(oracle, Path(checkpoint), seed) as replayed:
+        return run(Session(replayed, seed, progress))
 
 
 def run(session: Session) -> Reconstruction:
     """Ask, solve, and return whatever came of it."""
     known, solved, stage = OneLayer(session), False, "hidden units"
     try:
-        if isinstance(session.oracle, LogOdds):
+        if isinstance(session.oracle, LogOdds | ReplayOracle) and session.oracle.first_logit_hidden:
             session.lines.reach = unsaturated_reach(session.oracle, session.lines)
         solved = known.first_output()
         if not solved and session.oracle.has_values and not session.first.noisy:

@@ -64,9 +64,7 @@ def kinks_on_line(transcript: Transcript, lines: Lines) -> Units:
     oracle = _core.CallbackOracle(answer, lines.input_size, transcript.noise > 1e-10)
     origin, direction = lines.origins[line : line + 1, :-1], lines.directions[line : line + 1, :-1]
     found = _core.kink_search(oracle, origin, direction, low, high)
-    if failures and not isinstance(failures[0], Exception):
-        raise failures[0]
-    if isinstance(failures[0] if failures else None, Stopped):
+    if failures:
         raise failures[0]
     jumps = np.column_stack([found.jumps, found.offsets])
     end = homogeneous(origin + high * direction)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from divulge import _core
-from divulge.reconstruct.transcript import Stopped, Transcript
+from divulge.reconstruct.transcript import Transcript
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
@@ -167,7 +167,7 @@ class GradientProbe(Probe):
 
         oracle = _core.CallbackOracle(answer, self.input_size, self.noise > 1e-10)
         found = _core.kink_search(oracle, origins, directions, low, high)
-        if failures and (isinstance(failures[0], Stopped) or not isinstance(failures[0], Exception)):
+        if failures:
             raise failures[0]
         line = np.asarray(found.line, np.intp)
         points = origins[line] + found.t[:, None] * directions[line]

@@ -40,6 +40,7 @@ class Reconstruction:
         complete: whether every answer is explained and nothing is left open; `notes` says what is.
         notes: sentences on what was found beyond the plain case, or why the search ended early.
         seed: the seed of every random choice.
+        replayed: how many of the queries a checkpoint answered.
     """
 
     module: nn.Sequential
@@ -51,6 +52,7 @@ class Reconstruction:
     complete: bool
     seed: int
     notes: list[str] = field(default_factory=list)
+    replayed: int = 0
 
     @property
     def hidden_units(self) -> int:

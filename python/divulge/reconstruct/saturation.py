@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from divulge.errors import BudgetExhausted, OracleError
-from divulge.oracles import LogOdds
+from divulge.oracles import LogOdds, ReplayOracle
 from divulge.reconstruct.lines import Lines
 from divulge.reconstruct.transcript import Stopped
 
@@ -14,7 +14,7 @@ PLACES = 16
 SAFETY = 3.0  # a line's logits may grow so much faster than those of usual points
 
 
-def unsaturated_reach(oracle: LogOdds, lines: Lines) -> float:
+def unsaturated_reach(oracle: LogOdds | ReplayOracle, lines: Lines) -> float:
     """Return t up to which lines u + t v keep every probability above 0, at most the reach they have.
 
     Logits grow as t does. The smallest probability is exp(-708) in double precision and exp(-87) in single
@@ -26,7 +26,7 @@ def unsaturated_reach(oracle: LogOdds, lines: Lines) -> float:
     if lines.domain is not None:
         return lines.reach
     try:
-        p = oracle.oracle.probabilities(lines.samples(PLACES))
+        p = oracle.probabilities(lines.samples(PLACES))
     except (BudgetExhausted, OracleError) as error:
         raise Stopped(str(error)) from error
     least = float(p.min())

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from torch import nn
 
-from divulge.oracles import LogOdds, Oracle
+from divulge.oracles import Oracle, ReplayOracle
 from divulge.reconstruct.layer import Layer
 from divulge.reconstruct.lines import REACH, Lines
 from divulge.reconstruct.result import Progress, Reconstruction
@@ -92,7 +92,7 @@ class Session:
 
     def in_order(self, layer: Layer, outputs: Sequence[int]) -> Layer:
         """Put a layer's outputs in their places; those not reached stay 0, as does logit 0 of log-odds."""
-        first = 1 if isinstance(self.oracle, LogOdds) else 0
+        first = 1 if self.oracle.first_logit_hidden else 0
         size = first + max(self.oracle.output_size or 1, self.oracle.output + 1)
         weights, base = np.zeros((size, len(layer))), np.zeros((size, layer.rows.shape[1]))
         done = [first + output for output in outputs][: len(layer.weights)]
@@ -114,4 +114,5 @@ class Session:
             complete=complete,
             seed=self.seed,
             notes=self.notes,
+            replayed=self.oracle.replayed if isinstance(self.oracle, ReplayOracle) else 0,
         )
