@@ -6,9 +6,11 @@ from divulge.influence.baselines import (
     RepresenterPoints,
     TracIn,
 )
+from divulge.influence.domains import DomainInfluence, domain_influence, influence_by_distance
 from divulge.influence.errors import NotConverged, SingularCurvature
 from divulge.influence.influence import Influence
 from divulge.influence.mislabels import FixCurve, fix_curve, flip_labels
+from divulge.influence.poison import TrainingAttack, perturb_training_images
 from divulge.influence.ranking import TopK
 from divulge.influence.regression import fit_linear
 from divulge.influence.solvers import Solution
@@ -22,6 +24,7 @@ from divulge.influence.truth import (
 
 __all__ = [
     "DatamodelingScore",
+    "DomainInfluence",
     "FixCurve",
     "GradientSimilarity",
     "Influence",
@@ -33,10 +36,14 @@ __all__ = [
     "Solution",
     "TopK",
     "TracIn",
+    "TrainingAttack",
+    "domain_influence",
     "fit_linear",
     "fix_curve",
     "flip_labels",
+    "influence_by_distance",
     "leave_one_out_retraining",
     "linear_datamodeling_score",
     "mislabel_curve",
+    "perturb_training_images",
 ]
