@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ Index = NDArray[np.intp]
 
 Explained = Callable[[Array], NDArray[np.bool_]]
 
+LEFT = 1e-9  # jump, relative to the gradient, from which on something is left beside a known function
 CROOKED = 1e-3  # share of a jump that may point away from the predicted normal
 
 
@@ -38,6 +40,17 @@ class Kinks:
 
     def __len__(self) -> int:
         return len(self.t)
+
+    def take(self, which: Index) -> Kinks:
+        """Return some of them."""
+        return Kinks(self.line[which], self.t[which], self.points[which], self.jumps[which])
+
+
+class Known(Protocol):
+    """A piecewise-linear function."""
+
+    def pieces(self, points: Array, output: int, /) -> Array:
+        """Return the affine pieces (n, d + 1) of an output around points (n, d)."""
 
 
 class Probe(ABC):
@@ -72,6 +85,12 @@ class Probe(ABC):
         Raises:
             Stopped: the oracle can be asked no further.
         """
+
+    def kinks_beside(
+        self, known: Known | None, origins: Array, directions: Array, low: Array, high: Array
+    ) -> Kinks | None:
+        """Find the kinks of what is left beside a known function, or return None where that saves nothing."""
+        return None
 
     @abstractmethod
     def pieces(self, points: Array, radius: Array | None = None) -> Array:
@@ -153,6 +172,16 @@ class GradientProbe(Probe):
         self, origins: Array, directions: Array, low: Array, high: Array, explained: Explained | None = None
     ) -> Kinks:
         """Search with the native engine, each kink certified from both sides."""
+        return self.kinks_beside(None, origins, directions, low, high)
+
+    def kinks_beside(
+        self, known: Known | None, origins: Array, directions: Array, low: Array, high: Array
+    ) -> Kinks:
+        """Find the kinks that are left when a known function is taken off every answer.
+
+        In its place comes a linear function as steep as the victim, so that rounding stays small beside it.
+        """
+        carrier = np.append(np.full(self.input_size, self.transcript.scale / np.sqrt(self.input_size)), 0.0)
         failures: list[BaseException] = []
 
         def answer(points: Array) -> tuple[Array, Array]:
@@ -162,11 +191,14 @@ class GradientProbe(Probe):
                 failures.append(error)
                 raise
             pieces = self.transcript.pieces[rows]
+            if known is not None:
+                pieces = pieces - known.pieces(self.transcript.points[rows][:, :-1], 0) + carrier
             values = np.einsum("nd,nd->n", pieces, self.transcript.points[rows])
             return values, np.ascontiguousarray(pieces[:, :-1])
 
         oracle = _core.CallbackOracle(answer, self.input_size, self.noise > 1e-10)
-        found = _core.kink_search(oracle, origins, directions, low, high)
+        rounding = 0.0 if known is None else max(LEFT, 1e2 * self.noise)
+        found = _core.kink_search(oracle, origins, directions, low, high, tolerance=rounding)
         if failures:
             raise failures[0]
         line = np.asarray(found.line, np.intp)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from divulge.reconstruct.deep.bends import levels_and_slopes, onto
 from divulge.reconstruct.deep.free import FreeLayer
-from divulge.reconstruct.deep.prefix import Mask, Prefix
+from divulge.reconstruct.deep.prefix import Dense, Mask, Prefix
 from divulge.reconstruct.deep.sweeps import Sweep, crossings
 from divulge.reconstruct.deep.units import Candidates
 from divulge.reconstruct.lines import Lines
@@ -22,11 +22,17 @@ ON_PLANE = 1e-10  # relative distance that counts as none
 def explained(prefix: Prefix, points: Array, tolerance: float) -> Mask:
     """Return which points lie on the hyperplane of a known unit, shape (m,)."""
     out, features = np.zeros(len(points), bool), points
-    for layer, levels in zip(prefix.layers, prefix.levels(points), strict=True):
-        size = np.linalg.norm(layer.rows, axis=1) * np.linalg.norm(features, axis=1)[:, None]
-        out |= (np.abs(levels) <= 10 * tolerance * (size + np.abs(layer.offsets))).any(axis=1)
-        features = np.maximum(levels, 0.0)
+    for layer in prefix.layers:
+        out |= explained_by(layer, features, tolerance)
+        features = np.maximum(layer.levels(features), 0.0)
     return out
+
+
+def explained_by(layer: Dense, features: Array, tolerance: float) -> Mask:
+    """Return at which features (m, p) the pre-activation of one of a layer's units vanishes, shape (m,)."""
+    size = np.linalg.norm(layer.rows, axis=1) * np.linalg.norm(features, axis=1)[:, None]
+    levels = np.abs(layer.levels(features))
+    return np.asarray((levels <= 10 * tolerance * (size + np.abs(layer.offsets))).any(axis=1))
 
 
 def hits(prefix: Prefix, units: Candidates, sweeps: list[Sweep], tolerance: float) -> tuple[Index, Index]:
@@ -47,11 +53,16 @@ def hits(prefix: Prefix, units: Candidates, sweeps: list[Sweep], tolerance: floa
     return seen, due
 
 
-def distance(places: Array, t: Array) -> Array:
-    """Return how far each t is from the nearest of the rising places."""
+def nearest(places: Array, t: Array) -> Index:
+    """Return the number of the place that is nearest to each t; places rise."""
     after = np.searchsorted(places, t)
     padded = np.concatenate([[-np.inf], places, [np.inf]])
-    return np.asarray(np.minimum(padded[after + 1] - t, t - padded[after]))
+    return np.asarray(np.where(padded[after + 1] - t < t - padded[after], after, after - 1), np.intp)
+
+
+def distance(places: Array, t: Array) -> Array:
+    """Return how far each t is from the nearest of the rising places."""
+    return np.abs(places[nearest(places, t)] - t) if len(places) else np.full(len(t), np.inf)
 
 
 def places(prefix: Prefix, units: Candidates, lines: Lines, most: int) -> tuple[Index, Array]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,13 +13,15 @@ from numpy.typing import NDArray
 from divulge.reconstruct.deep import last
 from divulge.reconstruct.deep.bends import borne_out
 from divulge.reconstruct.deep.complete import complete
-from divulge.reconstruct.deep.evidence import explained, hits, places
+from divulge.reconstruct.deep.evidence import explained, explained_by, hits, places
+from divulge.reconstruct.deep.explore import explore
 from divulge.reconstruct.deep.free import FreeLayer
 from divulge.reconstruct.deep.model import DeepModel
 from divulge.reconstruct.deep.orientation import coefficients, independent_points, votes
+from divulge.reconstruct.deep.pool import Pool
 from divulge.reconstruct.deep.prefix import Dense, Mask, Prefix
 from divulge.reconstruct.deep.segments import Segments, segments
-from divulge.reconstruct.deep.sweeps import Sweep, breakpoints, split
+from divulge.reconstruct.deep.sweeps import Sweep, breakpoints
 from divulge.reconstruct.deep.units import Candidates, group, joined, merge
 from divulge.reconstruct.layer import Layer
 from divulge.reconstruct.lines import Lines
@@ -30,11 +33,10 @@ Index = NDArray[np.intp]
 
 LINES = 2  # searched at a time
 WIDE = 64  # features from which on whole rows are sought by lines in chosen regions
-REGIONS, MOST_REGIONS, IDLE_REGIONS = 2, 40, 3  # lines at a time, how many times, how often for nothing
-SHARES = (0.5, 0.25, 0.12, 0.06)  # of the features that are active in a region
 CHECKS_PER_UNIT, LEAST_CHECKS = 2, 200  # on lines, questions that a fit must answer right
 POINT_CHECKS = 1000  # and at random points: a unit may be on, or off, in a thousandth of them
 BLUNT = 1e-9  # relative error of an answer from which on a remaining part may be rounding
+MOST_ERROR = 5e-4  # relative residual that is never put down to rounding
 MOST_ROUNDS = 20
 MORE_ROUNDS = 6  # after a fit that is right but leaves a linear part
 SIGN_POINTS = 8
@@ -69,8 +71,8 @@ class DeepSearch:
         self.probe = probe
         self.lines = lines
         self.report = report
-        self.sweeps: list[Sweep] = []
         self.tolerance = max(1e-9, 100 * probe.noise)
+        self.pool = Pool(probe, lines, self.tolerance)
         self.usual = 3 * float(np.linalg.norm(lines.samples(32), axis=1).max())
         self.confirmed: list[Candidates] = []  # of each layer, orientation open
         self.oriented_layers: list[Dense] = []
@@ -82,17 +84,17 @@ class DeepSearch:
 
     def run(self) -> DeepFit | None:
         """Find all layers; return the best fit, or None where not even one layer was found."""
-        self.sweep(*self.new_lines(LINES))
+        self.pool.sweep(*self.pool.new_lines(LINES))
         bent = 0
         for _ in range(MOST_ROUNDS):
             self.layers()
             if self.best is None or self.best.error > self.enough:
-                self.sweep(*self.new_lines(LINES))
+                self.pool.sweep(*self.pool.new_lines(LINES))
             elif not self.leftovers(self.best) and not self.refuted(self.best):
                 if bent == MORE_ROUNDS or not self.leaves_slope(self.best):
                     break
                 bent += 1
-                self.sweep(*self.new_lines(LINES))
+                self.pool.sweep(*self.pool.new_lines(LINES))
         return self.best
 
     def leaves_slope(self, fit: DeepFit) -> bool:
@@ -121,19 +123,18 @@ class DeepSearch:
         """Ask in every piece that the fit predicts on more lines; where it is wrong, sweep that line."""
         model, asked = DeepModel(fit.prefix, fit.layer), 0
         while asked < CHECKS_PER_UNIT * sum(model.hidden_sizes) + LEAST_CHECKS:
-            origins, directions = self.new_lines(1)
+            origins, directions = self.pool.new_lines(1)
             points = self.between_kinks(model, origins[0], directions[0])
             asked += len(points)
             if self.probe.misses(points, model.pieces(points, 0)).max() > self.enough:
                 self.best = None
-                self.sweep(origins, directions)
+                self.pool.sweep(origins, directions)
                 return True
         return self.refuted_at_points(model)
 
     def refuted_at_points(self, model: DeepModel) -> bool:
         """Ask at random points; where the fit is wrong, sweep a line through that point."""
-        points = self.lines.samples(POINT_CHECKS)
-        points = points if self.lines.domain else self.shifted(points)
+        points = self.pool.shifted(self.lines.samples(POINT_CHECKS))
         wrong = self.probe.misses(points, model.pieces(points, 0))
         worst = int(np.argmax(wrong))
         if wrong[worst] <= self.enough:
@@ -143,13 +144,13 @@ class DeepSearch:
 
     def look_through(self, point: Array) -> None:
         """Sweep a random line through a point where the best fit is wrong."""
-        origins, directions = self.new_lines(1)
+        origins, directions = self.pool.new_lines(1)
         self.best = None
-        self.sweep(point[None], directions if self.lines.domain is None else origins - point)
+        self.pool.sweep(point[None], directions if self.lines.domain is None else origins - point)
 
     def between_kinks(self, model: DeepModel, origin: Array, direction: Array) -> Array:
         """Return a random point in every piece that the model predicts on a line."""
-        low, high = self.ends()
+        low, high = self.lines.ends()
         sweep = Sweep(origin, direction, low, high, np.empty(0), np.empty((0, len(origin))))
         nodes = self.lines.to_s(breakpoints(model.whole(), sweep))
         share = self.lines.rng.uniform(0.2, 0.8, size=len(nodes) - 1)
@@ -163,37 +164,20 @@ class DeepSearch:
     @property
     def enough(self) -> float:
         """Relative residual from which on a fit explains its answers."""
-        return 1e3 * self.tolerance
-
-    def explore(self, prefix: Prefix, free: FreeLayer) -> None:
-        """Search lines inside of chosen regions until they bring no new unit of the next layer.
-
-        Small regions show many units, large ones much of each row.
-        """
-        rng, idle, most = self.lines.rng, 0, 0
-        for turn in range(MOST_REGIONS):
-            groups = group(self.unexplained(prefix, prefix), self.alike, OVERLAP)
-            count = int((np.bincount(groups) > 1).sum()) if len(groups) else 0
-            idle, most = (idle + 1 if count <= most else 0), max(most, count)
-            if idle >= IDLE_REGIONS:
-                break
-            active = rng.uniform(size=(REGIONS, prefix.width)) < SHARES[turn % len(SHARES)]
-            self.sweep_between(*(free.points(free.levels_in(active, rng)) for _ in range(2)))
-
-    def sweep_between(self, starts: Array, ends: Array) -> None:
-        """Search the segments between points for all their kinks."""
-        low, high = np.zeros(len(starts)), np.ones(len(starts))
-        self.search_lines(starts, ends - starts, low, high)
+        return min(1e3 * self.tolerance, MOST_ERROR)
 
     def layers(self) -> None:
         """Go through the layers as far as the pool of kinks reaches."""
+        self.pool.prefix = Prefix(self.probe.input_size, self.oriented_layers)
         prefix, depth = Prefix(self.probe.input_size), 0
         while True:
             before = len(self.confirmed[depth]) if depth < len(self.confirmed) else 0
             free = FreeLayer.of(prefix, self.lines.domain, self.lines.samples(32))
             if free is not None and prefix.width >= WIDE:
-                self.explore(prefix, free)
-            units = self.find_layer(prefix, depth, free)
+                find = partial(self.find_layer, prefix, depth, free)
+                units = explore(self.pool, prefix, free, find, self.enough)
+            else:
+                units = self.find_layer(prefix, depth, free)
             if not len(units):
                 return
             fit = self.consider(self.as_last(prefix, units))
@@ -217,39 +201,6 @@ class DeepSearch:
         self.report(fit)
         return fit
 
-    def new_lines(self, count: int) -> tuple[Array, Array]:
-        """Draw lines: origins and directions, shape (count, d)."""
-        first = len(self.lines.origins)
-        for _ in range(count):
-            self.lines.add_line()
-        origins, directions = self.lines.origins[first:, :-1], self.lines.directions[first:, :-1]
-        return (
-            (origins, directions) if self.lines.domain else (self.shifted(origins), self.shifted(directions))
-        )
-
-    def shifted(self, points: Array) -> Array:
-        """Add a constant to all coordinates of every other point: images are bright or dark all over."""
-        constants = self.lines.rng.standard_normal((len(points), 1))
-        constants[::2] = 0.0
-        return points + constants
-
-    def ends(self) -> tuple[float, float]:
-        """Return the range of t on every line."""
-        return self.lines.ends()
-
-    def sweep(self, origins: Array, directions: Array) -> None:
-        """Search lines for all their kinks."""
-        low, high = (np.full(len(origins), end) for end in self.ends())
-        self.search_lines(origins, directions, low, high)
-
-    def search_lines(self, origins: Array, directions: Array, low: Array, high: Array) -> None:
-        """Find all kinks on lines; the jumps of units that are known well are not asked for."""
-        known = Prefix(self.probe.input_size, self.oriented_layers)
-        kinks = self.probe.kinks(
-            origins, directions, low, high, lambda points: explained(known, points, self.tolerance)
-        )
-        self.sweeps += split(kinks, origins, directions, low, high)
-
     def find_layer(self, prefix: Prefix, depth: int, free: FreeLayer | None) -> Candidates:
         """Return the units of the layer after the prefix that are known by now."""
         known = self.confirmed[depth] if depth < len(self.confirmed) else None
@@ -261,7 +212,8 @@ class DeepSearch:
         keep[~old] = self.worth_completing(prefix, units.take(~old), free)
         self.refuse(prefix, units.take(~keep))
         units, old = complete(self.probe, prefix, units.take(keep), self.lines), old[keep]
-        keep = old | self.confirmed_again(prefix, units, ~old)
+        new = ~old if free is None else ~old & units.known.all(axis=1)
+        keep = old | self.confirmed_again(prefix, units, new)
         self.refuse(prefix, units.take(~keep))
         units = units.take(keep)
         units = self.without_doubles(units)
@@ -301,6 +253,8 @@ class DeepSearch:
     def candidates(self, prefix: Prefix, known: Candidates | None) -> tuple[Candidates, Mask]:
         """Return the units that the pool of kinks shows and the sweeps bear out, and which are known."""
         found = self.unexplained(prefix, prefix)
+        if known is not None:
+            found = self.beyond(prefix, known, found)
         is_known = np.zeros(len(found), bool)
         if known is not None:
             found = found.joined(known.segments())
@@ -308,9 +262,17 @@ class DeepSearch:
         groups = group(found, self.alike, OVERLAP)
         merged = merge(found, groups)
         old = np.bincount(groups, weights=is_known, minlength=len(merged)) > 0
-        seen, due = hits(prefix, merged, self.sweeps, self.tolerance)
+        seen, due = hits(prefix, merged, self.pool.sweeps, self.tolerance)
         keep = (seen >= HIT_SHARE * due) & (old | (seen > 0))
         return merged.take(keep), old[keep]
+
+    def beyond(self, prefix: Prefix, known: Candidates, found: Segments) -> Segments:
+        """Forget what lies on hyperplanes of units whose whole rows are known: it tells nothing more."""
+        whole = known.take(np.asarray(known.known.all(axis=1)))
+        on = explained_by(Dense(whole.rows, whole.offsets), prefix.features(found.points), self.tolerance)
+        left = found.take(~on)
+        self.kept[tuple(prefix.layers)] = (left, len(self.pool.sweeps))
+        return left
 
     def worth_completing(self, prefix: Prefix, units: Candidates, free: FreeLayer | None) -> Mask:
         """Return which candidates show at predicted places, or were met twice and have no such place.
@@ -338,14 +300,14 @@ class DeepSearch:
     def unexplained(self, known: Prefix, prefix: Prefix) -> Segments:
         """Return what the kinks of no known unit say of the layer after the prefix."""
         if known is not prefix:
-            return self.solved(known, prefix, self.sweeps)
+            return self.solved(known, prefix, self.pool.sweeps)
         key = tuple(prefix.layers)
         kept, count = self.kept.get(key, (None, 0))
-        if count < len(self.sweeps):
-            more = self.solved(prefix, prefix, self.sweeps[count:])
+        if count < len(self.pool.sweeps):
+            more = self.solved(prefix, prefix, self.pool.sweeps[count:])
             kept = more if kept is None else kept.joined(more)
             self.kept = {k: v for k, v in self.kept.items() if k == key[: len(k)]}
-            self.kept[key] = (kept, len(self.sweeps))
+            self.kept[key] = (kept, len(self.pool.sweeps))
         assert kept is not None
         return kept
 
@@ -368,7 +330,8 @@ class DeepSearch:
         if not usable.any():
             return None
         points, gamma = points[usable], gamma[usable]
-        turned, _ = votes(prefix, units, points, gamma, zero=1e-6 * float(np.abs(gamma).max()))
+        zero = max(1e-6, 1e4 * self.probe.noise) * float(np.abs(gamma).max())
+        turned, _ = votes(prefix, units, points, gamma, zero)
         sign = np.where(turned, -1.0, 1.0)
         return Dense(units.rows * sign[:, None], units.offsets * sign)
 

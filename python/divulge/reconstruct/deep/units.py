@@ -105,8 +105,9 @@ def merge_one(segments: Segments) -> tuple[Array, Mask, float, Array]:
         trust = 1.0 / scale**2  # a jump's rounding does not depend on its size
         total[mask] += trust * scale * row[mask]
         weight[mask] += trust
-        offset += trust * scale * segments.offsets[m]
-        offset_weight += trust
+        near = trust / (1.0 + segments.points[m] @ segments.points[m])  # an offset's grows with the distance
+        offset += near * scale * segments.offsets[m]
+        offset_weight += near
     known = weight > 0
     row = np.divide(total, weight, out=np.zeros_like(total), where=known)
     size = np.linalg.norm(row)

@@ -21,18 +21,18 @@ from divulge.reconstruct.probe import Probe
 
 Array = NDArray[np.float64]
 
-LIFT = 1e-8  # of a feature that is to be seen, relative to its usual size; steps across are 100 times as long
-TRIES = 4
+LIFT = 1e-8  # of a feature that is to be seen, relative to its usual size
+STEPS = (1e2, 1e3, 1e4, 1e4)  # lengths of the step across, in lifts, which move the hyperplane too
 
 
 def whole_rows(probe: Probe, free: FreeLayer, units: Candidates, rng: np.random.Generator) -> Candidates:
     """Ask for everything that is missing from the units' rows."""
     rows, known = units.rows.copy(), units.known.copy()
-    for _ in range(TRIES):
+    for length in STEPS:
         left = np.flatnonzero(~known.all(axis=1))
         if not len(left):
             break
-        measured, good = measure(probe, free, rows[left], known[left], units.offsets[left], rng)
+        measured, good = measure(probe, free, rows[left], known[left], units.offsets[left], length, rng)
         rows[left[good]] = measured[good]
         known[left[good]] = True
     size = np.linalg.norm(rows, axis=1)
@@ -40,16 +40,32 @@ def whole_rows(probe: Probe, free: FreeLayer, units: Candidates, rng: np.random.
 
 
 def measure(
-    probe: Probe, free: FreeLayer, rows: Array, known: Mask, offsets: Array, rng: np.random.Generator
+    probe: Probe,
+    free: FreeLayer,
+    rows: Array,
+    known: Mask,
+    offsets: Array,
+    length: float,
+    rng: np.random.Generator,
 ) -> tuple[Array, Mask]:
-    """Return rows with their missing entries filled in, and which of them could be measured."""
+    """Return rows with their missing entries filled in, and which of them could be measured.
+
+    Args:
+        probe: where to ask.
+        free: the first layer.
+        rows: of the units, 0 where unknown, shape (c, h).
+        known: which entries have been seen, shape (c, h).
+        offsets: shape (c,).
+        length: of the step across a hyperplane, in lifts.
+        rng: draws the regions.
+    """
     small = max(LIFT, 1e3 * probe.noise)
     active = known & (rng.uniform(size=known.shape) < 0.5)
     levels = free.hyperplane_levels(rows, offsets, active, rng)
     reached = np.isfinite(levels).all(axis=1)
     levels = np.where(known, np.nan_to_num(levels), small * free.spread)
     step = np.where(active, rows, 0.0) * free.spread
-    step *= 100 * small / np.maximum(np.abs(step).max(axis=1, keepdims=True), 1e-300)
+    step *= length * small / np.maximum(np.abs(step).max(axis=1, keepdims=True), 1e-300)
     ends = [free.points(levels + sign * step * free.spread) for sign in (1.0, -1.0)]
     pieces = probe.pieces(np.concatenate(ends), np.full(2 * len(rows), small))[:, :-1]
     jumps = pieces[: len(rows)] - pieces[len(rows) :]

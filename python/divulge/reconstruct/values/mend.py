@@ -89,7 +89,7 @@ def on_lines(attack: DeepAttack, model: DeepModel, count: int) -> Array:
     """Return one point in every piece that the copy has on random lines, at least so many."""
     points: list[Array] = []
     while sum(map(len, points)) < count:
-        origins, directions = attack.search.new_lines(1)
+        origins, directions = attack.search.pool.new_lines(1)
         points.append(attack.search.between_kinks(model, origins[0], directions[0]))
     return np.concatenate(points)
 
