@@ -81,6 +81,8 @@ def run(session: Session) -> Reconstruction:
         stage = "output weights"
         for output in session.other_outputs():
             solved &= known.next_output(output)
+        if solved and session.first.noisy and session.other_outputs():
+            known.sharpen()
     except (Stopped, KeyboardInterrupt) as stop:
         solved = False
         session.stopped(stage, stop)

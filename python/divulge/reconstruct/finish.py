@@ -2,23 +2,47 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from divulge.reconstruct.averaging import averaged
+from divulge.reconstruct.layer import Layer
 from divulge.reconstruct.one_layer import OneLayer
 from divulge.reconstruct.polish import polish, slope_error
 from divulge.reconstruct.result import Reconstruction
 from divulge.reconstruct.session import Session
 from divulge.reconstruct.signs import Orientation, orient
+from divulge.reconstruct.transcript import Stopped
 
 ROUNDING_OF_ROWS = 20.0  # rows that one output hardly shows are blunt: others leave so much more
+OFF = "the copy is off"
 
 
 def finish(session: Session, known: OneLayer, solved: bool) -> Reconstruction:
     """Orient the units, polish, and put the network together."""
     assert known.layer is not None
     orientation = oriented(known) if solved else orient(known.layer, known.tolerance)
+    if solved and noisy(session):
+        solved = checked(session, known, orientation.layer)
     explain(session, solved, orientation)
     layer = session.in_order(orientation.layer, list(session.transcripts))
     module = layer.module(session.oracle.dtype, orientation.slope)
     return session.result(module, [len(layer)], known.certificate, solved and orientation.decided)
+
+
+def checked(session: Session, known: OneLayer, layer: Layer) -> bool:
+    """Check the finished layer where answers are noisy; return whether noise explains what it leaves."""
+    try:
+        known.certificate = known.check(layer)
+    except Stopped as stop:
+        session.stopped("its errors", stop)
+        known.certificate = np.inf
+        return False
+    if known.certificate <= known.tolerance:
+        return True
+    session.notes.append(
+        f"{OFF} by {known.certificate:.2g} at fresh inputs, and noise explains {known.tolerance:.2g}"
+    )
+    return False
 
 
 def oriented(known: OneLayer) -> Orientation:
@@ -27,6 +51,11 @@ def oriented(known: OneLayer) -> Orientation:
     assert layer is not None
     if len(transcripts) != len(layer.weights) or not known.session.has_both() or not len(layer):
         return orient(layer, known.tolerance)
+    if noisy(known.session):
+        orientation = orient(layer, known.tolerance)
+        if not orientation.slope:
+            orientation.layer = averaged(orientation.layer, transcripts)
+        return orientation
     for looser in (1.0, ROUNDING_OF_ROWS):
         orientation = orient(layer, looser * known.tolerance)
         if not orientation.slope:
@@ -45,7 +74,7 @@ def noisy(session: Session) -> bool:
 def explain(session: Session, solved: bool, orientation: Orientation) -> None:
     """Note what the copy leaves open."""
     if not solved:
-        if not session.was_stopped():
+        if not session.was_stopped() and not any(note.startswith(OFF) for note in session.notes):
             session.notes.append(
                 "fresh answers are not explained by one hidden layer of the units that were found"
                 + ("; under noise no more layers are searched for" if noisy(session) else "")

@@ -108,11 +108,17 @@ class GradientSearch:
 
     def without_partner(self, jumps: Array, line: Index) -> NDArray[np.bool_]:
         """Which jumps have no equal, up to sign, on the other line."""
+        if not len(jumps):
+            return np.zeros(0, bool)
         norms = np.linalg.norm(jumps, axis=1)
-        gap = np.abs(np.abs(jumps @ jumps.T) - norms[:, None] * norms) + (norms[:, None] - norms) ** 2
+        products = jumps @ jumps.T
+        gap = np.abs(np.abs(products) - norms[:, None] * norms) + (norms[:, None] - norms) ** 2
         gap[line[:, None] == line] = np.inf
-        rounding = 1e-11 * self.transcript.scale * norms
-        return np.asarray(gap.min(axis=1, initial=np.inf) > rounding + jump_tolerance(self.transcript) ** 2)
+        partner = gap.argmin(axis=1)
+        own = np.arange(len(jumps))
+        sign = np.where(products[own, partner] < 0, -1.0, 1.0)
+        off = np.linalg.norm(jumps - sign[:, None] * jumps[partner], axis=1)
+        return np.asarray((off > jump_tolerance(self.transcript)) | (line == line[partner]))
 
     def consider(self, edges: Edges, jumps: Array, single: Index) -> None:
         """Take these edges' jumps as units, off where the first line starts, kinks in the middle."""

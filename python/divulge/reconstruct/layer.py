@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from divulge.reconstruct.fit import Fit
+from divulge.reconstruct.units import Units
 
 Array = NDArray[np.float64]
-
-SAME_DIRECTION = 1e-9  # 1 - |cosine| of two rows below which they are taken for one unit's
 
 
 class Sum(nn.Module):
@@ -65,6 +64,11 @@ class Layer:
         hidden = np.maximum(points @ self.rows.T, 0.0)
         return np.asarray(points @ self.base[output] + hidden @ self.weights[output])
 
+    def fit(self, output: int) -> Fit:
+        """Return what one output sees of the layer."""
+        weights = self.weights[output]
+        return Fit(Units(self.rows * weights[:, None], np.sign(weights)), self.base[output], np.inf)
+
     def weights_of(self, fit: Fit) -> Array:
         """Weights (h,) of an output whose fit holds the units of this layer in their order."""
         return np.asarray(np.einsum("hd,hd->h", fit.units.jumps[:, :-1], self.rows[:, :-1]))
@@ -73,16 +77,6 @@ class Layer:
         """Append an output whose fit holds the units of this layer in their order."""
         weights = np.concatenate([self.weights, self.weights_of(fit)[None]])
         return Layer(self.rows, weights, np.concatenate([self.base, fit.base[None]]))
-
-    def with_rows_of(self, fit: Fit) -> Layer:
-        """Append the rows that only a new output shows, and the output itself, its weights still 0."""
-        rows = Layer.from_fit(fit).rows
-        cosine = np.abs(rows[:, :-1] @ self.rows[:, :-1].T).max(axis=1, initial=0.0)
-        new = rows[cosine < 1 - SAME_DIRECTION]
-        weights = np.zeros((len(self.weights) + 1, len(self) + len(new)))
-        weights[:-1, : len(self)] = self.weights
-        base = np.concatenate([self.base, np.zeros((1, rows.shape[1]))])
-        return Layer(np.concatenate([self.rows, new]), weights, base)
 
     def flip(self, units: NDArray[np.bool_]) -> Layer:
         """Turn units over: w max(z, 0) = w z + w max(-z, 0). The function stays the same."""

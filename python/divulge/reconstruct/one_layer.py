@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from divulge.reconstruct.averaging import reread
+from divulge.reconstruct.blunt import merged, row_errors, sharpened_rows
 from divulge.reconstruct.certified import certified_search
 from divulge.reconstruct.fit import Fit, decoded_fit, off_binary
 from divulge.reconstruct.gradients import GradientSearch
@@ -23,6 +25,7 @@ from divulge.reconstruct.values import ValueSearch, ValueTranscript
 
 Array = NDArray[np.float64]
 
+CHECKS = 4  # fresh queries an output under noise
 LEGIBLE = 0.1  # rms distance from 0 and 1 up to which a state is believed
 
 
@@ -31,12 +34,14 @@ class OneLayer:
 
     Attributes:
         layer: the units and what every output so far makes of them; None before the first is solved.
+        errors: angle by which noise may have turned every row, shape (h,).
         certificate: largest relative residual on fresh queries.
     """
 
     def __init__(self, session: Session) -> None:
         self.session = session
         self.layer: Layer | None = None
+        self.errors: Array = np.empty(0)
         self.latest: Fit | None = None
         self.certificate = np.inf
 
@@ -66,6 +71,7 @@ class OneLayer:
         if found.solved and 1e-12 < transcript.noise == transcript.rounding and session.has_both():
             fit = sharpened(transcript, fit, lambda _: self.tell("offsets", fit))
         self.layer = Layer.from_fit(fit)
+        self.errors = row_errors(transcript, self.layer.weights[0])
         self.certificate = found.certificate
         return found.solved
 
@@ -81,7 +87,9 @@ class OneLayer:
             return True
         found = self.search(transcript, self.session.new_lines())
         self.certificate = max(self.certificate, found.certificate)
-        self.layer = self.layer.with_rows_of(found.fit)
+        more = Layer.from_fit(found.fit)
+        errors = row_errors(transcript, more.weights[0])
+        self.layer, self.errors = merged(self.layer, self.errors, more, errors)
         return found.solved and self.solve_all()
 
     def search(self, transcript: Transcript, lines: Lines) -> Found:
@@ -126,7 +134,33 @@ class OneLayer:
             if fit.slope_residual(transcript, rows) > self.missing_unit:
                 return False
             self.layer.weights[place], self.layer.base[place] = self.layer.weights_of(fit), fit.base
+        if self.transcripts[0].noisy:
+            self.reread_weights()
         return True
+
+    def sharpen(self) -> None:
+        """Ask about rows that the output they were found on shows bluntly, where another shows them well."""
+        assert self.layer is not None
+        self.layer = sharpened_rows(self.layer, self.errors, self.transcripts, self.session.lines)
+        self.reread_weights()
+
+    def reread_weights(self) -> None:
+        """Solve for all weights with states as the answers show them, not as blunt hyperplanes predict."""
+        assert self.layer is not None
+        for place, transcript in enumerate(self.transcripts):
+            self.layer.weights[place], self.layer.base[place] = reread(self.layer, place, transcript)
+
+    def check(self, layer: Layer) -> float:
+        """Return the largest relative residual of a finished layer on fresh queries about every output.
+
+        Raises:
+            Stopped: the oracle can be asked no further.
+        """
+        worst = 0.0
+        for place, transcript in enumerate(self.transcripts):
+            rows = transcript.ask(self.session.lines.samples(CHECKS))
+            worst = max(worst, layer.fit(place).residual(transcript, rows))
+        return worst
 
     def seen(self) -> Array:
         """Return every point asked about, with a 1 appended, whichever output it was asked of."""
