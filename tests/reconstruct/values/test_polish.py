@@ -5,16 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import pytest
 
 from divulge import CallableOracle
 from divulge.reconstruct.deep.model import DeepModel
 from divulge.reconstruct.deep.prefix import Dense, Prefix
 from divulge.reconstruct.layer import Layer
 from divulge.reconstruct.values.asking import Values
-from divulge.reconstruct.values.polish import Free, Told, derivatives, parameters, polish, stepped
-
-EVERYTHING = Free(0, slope=False)
+from divulge.reconstruct.values.polish import Told, polish, whitening
+from divulge.reconstruct.values.tangents import parameters, with_parameters
 
 
 def random_model(outputs: int, seed: int = 0) -> DeepModel:
@@ -48,24 +46,8 @@ def largest_error(a: DeepModel, b: DeepModel, outputs: int = 2) -> float:
 
 def blunted(model: DeepModel, size: float, seed: int = 3) -> DeepModel:
     rng = np.random.default_rng(seed)
-    return stepped(model, size * rng.standard_normal(len(parameters(model, EVERYTHING))), EVERYTHING)
-
-
-@pytest.mark.parametrize("free", [Free(0, True), Free(0, False), Free(1, True)])
-@pytest.mark.parametrize("outputs", [1, 2])
-def test_derivatives_are_differences(outputs, free):
-    model = random_model(outputs) if free.slope else without_slope(random_model(outputs))
-    points = np.random.default_rng(1).normal(size=(7, 4))
-    size = len(parameters(model, free))
-    for output in range(outputs):
-        values, jacobian = derivatives(model, points, output, free)
-        np.testing.assert_allclose(values, values_at(model, points, output))
-        assert jacobian.shape == (7, size)
-        for place in range(size):
-            step = np.zeros(size)
-            step[place] = 1e-7
-            moved, _ = derivatives(stepped(model, step, free), points, output, free)
-            np.testing.assert_allclose((moved - values) / 1e-7, jacobian[:, place], atol=1e-5)
+    moved = [matrix + size * rng.standard_normal(matrix.shape) for matrix in parameters(model, slope=False)]
+    return with_parameters(model, moved)
 
 
 def test_small_errors_go():
@@ -74,7 +56,7 @@ def test_small_errors_go():
     points = np.random.default_rng(1).normal(size=(600, 4))
     told = [part.telling(blunt, 400, np.random.default_rng(0)) for part in told_by(true, points)]
     assert largest_error(blunt, true) > 1e-9
-    assert largest_error(polish(blunt, told, EVERYTHING), true) < 1e-13
+    assert largest_error(polish(blunt, told, slope=False), true) < 1e-13
 
 
 def test_values_that_no_small_step_explains_are_left_out():
@@ -83,7 +65,7 @@ def test_values_that_no_small_step_explains_are_left_out():
     told = told_by(true, points)
     off = told[0].values + np.where(np.arange(600) % 20, 0.0, 0.1)
     told[0] = replace(told[0], values=off)
-    assert largest_error(polish(blunted(true, 1e-8), told, EVERYTHING), true) < 1e-12
+    assert largest_error(polish(blunted(true, 1e-8), told, slope=False), true) < 1e-12
 
 
 def test_the_telling_half_holds_where_the_copy_is_wrong():
@@ -108,3 +90,29 @@ def test_what_was_asked_is_kept_as_it_was():
     told = Told.by(asked, 0)
     np.testing.assert_array_equal(told.points, np.arange(8.0).reshape(2, 4))
     np.testing.assert_array_equal(told.values, [6.0, 22.0])
+
+
+def test_nothing_told_changes_nothing():
+    model = random_model(1)
+    nothing = [part.take(np.arange(0)) for part in told_by(model, np.zeros((1, 4)))]
+    assert polish(model, nothing, slope=True) is model
+
+
+def test_a_unit_that_no_value_shows_stays():
+    true = without_slope(random_model(1))
+    points = np.random.default_rng(1).normal(size=(600, 4))
+    off = points[true.prefix.levels(points)[0][:, 2] < -1e-3]
+    blunt = blunted(true, 1e-8)
+    polished = polish(blunt, told_by(true, off), slope=False)
+    before, after = (model.prefix.layers[0].rows[2] for model in (blunt, polished))
+    np.testing.assert_array_equal(before, after)
+    pieces = [model.pieces(off, 0) for model in (true, polished)]
+    np.testing.assert_allclose(*pieces, atol=1e-12)
+
+
+def test_whitening():
+    matrices = np.random.default_rng(0).normal(size=(3, 7, 5))
+    squares = matrices.transpose(0, 2, 1) @ matrices
+    factors = whitening(squares, 0.5)
+    white = factors.transpose(0, 2, 1) @ (squares + 4 * np.eye(5)) @ factors
+    np.testing.assert_allclose(white, np.broadcast_to(np.eye(5), (3, 5, 5)), atol=1e-9)

@@ -51,8 +51,8 @@ class Values:
         """Return the points as the victim's own precision holds them."""
         return points.astype(np.float32).astype(np.float64) if self.single else points
 
-    def ask(self, points: Array) -> Array:
-        """Return the values (n,) at points (n, d).
+    def ask(self, points: Array, *, keep: bool = True) -> Array:
+        """Return the values (n,) at points (n, d), and keep them where values are kept.
 
         Raises:
             Stopped: the budget does not cover them, the oracle fails, or the user interrupts.
@@ -67,7 +67,7 @@ class Values:
         except KeyboardInterrupt as error:
             raise Stopped("interrupted by the user") from error
         assert values is not None
-        if self.keeps and len(points) <= self._room:
+        if keep and self.keeps and len(points) <= self._room:
             self._kept.append((points.copy(), values.copy()))
             self._room -= len(points)
         return values

@@ -18,17 +18,19 @@ from divulge.reconstruct.deep.prefix import Dense, Prefix
 from divulge.reconstruct.layer import Layer
 from divulge.reconstruct.signs import orient
 from divulge.reconstruct.values.asking import Values
-from divulge.reconstruct.values.polish import MISSING_UNIT, Free, Told, parameters, polish
+from divulge.reconstruct.values.polish import MISSING_UNIT, Told, polish
+from divulge.reconstruct.values.tangents import parameters
 
 Array = NDArray[np.float64]
 
 NEARLY = 1e-3  # relative residual of a copy that is worth a refit
 EXACT, ROUNDINGS = 1e-8, 1e3  # relative error of a value that needs no more search, the same in roundings
-BLUNT = 10.0  # roundings from which on a refit may help
+BLUNT = 1e5  # roundings from which on a refit may help
 BORNE = 1e2  # times as large an error is borne at the end
 NOTHING = 1e-7  # share of the largest weight that a unit without any has
-FRESH, ON_LINES, FAR, CHECKS = 384, 128, 3.0, 4
-MOST_PARAMETERS, VALUES_PER_PARAMETER = 1500, 6
+FRESH, CHECKS, FAR, NEARBY = 512, 4, 3.0, 4
+LEAST_VALUES, MOST_VALUES = 3, 6  # for each parameter in a fit
+MOST_NUMBERS = 1 << 25  # in the matrices that whiten each unit's parameters
 MOST_REFITS, MOST_MENDS = 3, 8
 
 
@@ -49,6 +51,8 @@ def mended(attack: DeepAttack, found: DeepResult, values: list[Values]) -> DeepR
             point, missed = worst_miss(attack, found.model, values)
             if not BLUNT * values[0].relative < missed <= min(MISSING_UNIT, before / 2):
                 break
+            for asked in values:
+                asked.ask(around(attack, point))
         found = replace(found, certificate=missed, solved=missed <= BORNE * exact)
         best = found if best is None or found.certificate < best.certificate else best
         if found.certificate <= exact:
@@ -59,39 +63,58 @@ def mended(attack: DeepAttack, found: DeepResult, values: list[Values]) -> DeepR
 
 
 def settled(attack: DeepAttack, found: DeepResult, values: list[Values]) -> DeepResult:
-    """Refit the copy, leave out units without weight, orient the last layer, and refit that."""
+    """Refit the copy, leave out units without weight, orient the last layer; refit what that changed."""
     model = without_idle_units(refitted(attack, found.model, values, found.slope))
     orientation = orient(model.layer, attack.tolerance)
-    model = refitted(attack, DeepModel(model.prefix, orientation.layer), values, orientation.slope)
+    model = DeepModel(model.prefix, orientation.layer)
+    if orientation.slope != found.slope or model.hidden_sizes != found.model.hidden_sizes:
+        model = refitted(attack, model, values, orientation.slope)
     decided = orientation.decided and not orientation.slope
     return replace(found, model=model, slope=orientation.slope, decided=decided)
 
 
 def refitted(attack: DeepAttack, model: DeepModel, values: list[Values], slope: bool) -> DeepModel:
-    """Refit a copy to all values that it was found from; of a large network only the last layers."""
-    layers = range(len(model.prefix.layers) + 1)
-    free = next((f for f in (Free(k, slope) for k in layers) if count_of(model, f) <= MOST_PARAMETERS), None)
-    if free is None:
+    """Refit a copy to values that were asked anyway, and more where these are few, if its size allows."""
+    sizes = [matrix.shape for matrix in parameters(model, slope)]
+    if sum(units * width**2 for units, width in sizes) > MOST_NUMBERS:
         return model
-    count = VALUES_PER_PARAMETER * count_of(model, free)
-    told = [
-        Told.by(asked, place).telling(model, count, attack.lines.rng) for place, asked in enumerate(values)
-    ]
-    return polish(model, told, free)
+    count = sum(units * width for units, width in sizes)
+    told = [telling(attack, model, values, place, MOST_VALUES * count) for place in range(len(values))]
+    for place, part in enumerate(told):
+        missing = LEAST_VALUES * count // len(values) - len(part.values)
+        if missing > 0:
+            values[place].ask(spread(attack, model, missing))
+            told[place] = telling(attack, model, values, place, MOST_VALUES * count)
+    return polish(model, told, slope)
 
 
-def count_of(model: DeepModel, free: Free) -> int:
-    """Return how many parameters are free."""
-    return len(parameters(model, free))
+def telling(attack: DeepAttack, model: DeepModel, values: list[Values], place: int, most: int) -> Told:
+    """Return what one output has told."""
+    return Told.by(values[place], place).telling(model, most, attack.lines.rng)
 
 
-def on_lines(attack: DeepAttack, model: DeepModel, count: int) -> Array:
-    """Return one point in every piece that the copy has on random lines, at least so many."""
+def spread(attack: DeepAttack, model: DeepModel, count: int) -> Array:
+    """Return points for checks and fits: random, near and far, and one in every piece of some lines."""
+    random = attack.lines.samples(count - count // 4)
+    if attack.lines.domain is None:
+        random[::2] *= FAR  # there units are on that are not at usual points, or hardly ever
+    return np.concatenate([random, *on_lines(attack, model, count // 4)])
+
+
+def around(attack: DeepAttack, point: Array) -> Array:
+    """Return points at all distances from one, several for each input: there a rare unit is on."""
+    count = NEARBY * (len(point) + 1)
+    share = 10.0 ** attack.lines.rng.uniform(-2, 0, size=(count, 1))
+    return np.asarray(point + share * (attack.lines.samples(count) - point))
+
+
+def on_lines(attack: DeepAttack, model: DeepModel, count: int) -> list[Array]:
+    """Return one point in every piece that the copy has on random lines, at least so many in all."""
     points: list[Array] = []
     while sum(map(len, points)) < count:
         origins, directions = attack.search.pool.new_lines(1)
         points.append(attack.search.between_kinks(model, origins[0], directions[0]))
-    return np.concatenate(points)
+    return points
 
 
 def without_idle_units(model: DeepModel) -> DeepModel:
@@ -116,16 +139,10 @@ def without_idle_units(model: DeepModel) -> DeepModel:
 
 
 def worst_miss(attack: DeepAttack, model: DeepModel, values: list[Values]) -> tuple[Array, float]:
-    """Ask fresh points, as many as it takes to see one missed; return that and the largest error.
-
-    They are random ones, near and far, and one in every piece of some lines.
-    """
+    """Ask fresh points, as many as it takes to see one missed; return that and the largest error."""
     worst = (np.zeros(model.prefix.input_size), 0.0)
     for _ in range(CHECKS):
-        random = attack.lines.samples(FRESH)
-        if attack.lines.domain is None:
-            random[::2] *= FAR  # there units are on that are not at usual points, or hardly ever
-        points = np.concatenate([random, on_lines(attack, model, ON_LINES)])
+        points = spread(attack, model, FRESH)
         for place, asked in enumerate(values):
             errors = asked.misses(points, model.pieces(points, place))
             if errors.max() > worst[1]:

@@ -6,17 +6,17 @@ the step, and steps are short in narrow pieces.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import solve_triangular
+from scipy.sparse.linalg import LinearOperator, lsqr
 
 from divulge.reconstruct.deep.last import clear_of_hyperplanes
 from divulge.reconstruct.deep.model import DeepModel
-from divulge.reconstruct.deep.prefix import Dense, Prefix
-from divulge.reconstruct.layer import Layer
 from divulge.reconstruct.values.asking import Values
+from divulge.reconstruct.values.tangents import Matrices, Tangents, parameters, with_parameters
 
 Array = NDArray[np.float64]
 
@@ -25,7 +25,9 @@ OUTLYING = 1e2  # usual errors from which on a value is left out of the fit,
 MISSING_UNIT = 1e-5  # but only where it is off by more than this: less is no unit's absence
 LITTLE = 1e-3  # gain from which on another round is worth it: mean logarithm of an error in roundings
 CLEARANCE = 1e-4  # relative distance from hyperplanes: nearer a point's side may be misjudged
+SOLVED = 1e-5  # share of what is left that a round may leave
 LIKELY_ERROR = 1e-6  # of a parameter, relative to the usual one
+ITERATIONS, MOST_ITERATIONS = 100, 200  # of least squares in one round, and in all
 
 
 @dataclass(frozen=True)
@@ -57,11 +59,11 @@ class Told:
         """Return some of them."""
         return Told(self.output, self.points[which], self.values[which], self.rounding[which], self.relative)
 
-    def off(self, model: DeepModel) -> Array:
-        """Return by how many roundings a copy misses each value, shape (n,)."""
+    def left(self, model: DeepModel) -> Array:
+        """Return what a copy leaves of each value, in roundings, shape (n,)."""
         pieces = model.pieces(self.points, self.output)
         predicted = np.einsum("nd,nd->n", pieces[:, :-1], self.points) + pieces[:, -1]
-        return np.asarray(np.abs(predicted - self.values) / self.rounding)
+        return np.asarray((self.values - predicted) / self.rounding)
 
     def telling(self, model: DeepModel, count: int, rng: np.random.Generator) -> Told:
         """Return at most so many, a half at random and a half where the copy is off most."""
@@ -70,7 +72,7 @@ class Told:
             return told
         order = rng.permutation(len(told.values))
         rest = order[count // 2 :]
-        off = told.take(rest).off(model)
+        off = np.abs(told.take(rest).left(model))
         off[off * told.relative > MISSING_UNIT] = 0.0
         return told.take(np.append(order[: count // 2], rest[np.argsort(-off)[: count - count // 2]]))
 
@@ -88,100 +90,88 @@ class Free:
     slope: bool
 
 
-def polish(model: DeepModel, told: list[Told], free: Free) -> DeepModel:
-    """Refit parameters to values of every output; return the model that fits them best.
+def polish(model: DeepModel, told: list[Told], slope: bool) -> DeepModel:
+    """Refit all parameters to values of every output; return the model that fits them best.
 
     Args:
         model: nearly right.
         told: the values, of each of its outputs at least once.
-        free: what is refitted.
+        slope: whether the linear part beside the last hidden layer is refitted, too.
     """
     if not any(len(part.values) for part in told):
         return model
-    best, least, most = model, np.inf, 0.0
-    weights = np.concatenate([1 / part.rounding for part in told])
-    found = np.concatenate([part.values for part in told])
+    best, least, most, iterations = model, np.inf, 0.0, 0
     for _ in range(ROUNDS):
-        parts = [derivatives(model, part.points, part.output, free) for part in told]
-        predicted, jacobian = (np.concatenate(part) for part in zip(*parts, strict=True))
-        left = (found - predicted) * weights
+        left = np.concatenate([part.left(model) for part in told])
         most = most or max(OUTLYING * float(np.median(np.abs(left))), MISSING_UNIT / told[0].relative)
         error = float(np.mean(np.log1p(np.abs(left))))  # one value far off weighs little, and so do roundings
         if not error < least - LITTLE:
             break
         best, least = model, error
-        trusted = (np.abs(left) <= most) * weights  # elsewhere a unit is missing
-        prior = LIKELY_ERROR * float(np.sqrt(np.mean(parameters(model, free) ** 2)))
-        step = solve(jacobian * trusted[:, None], (found - predicted) * trusted, prior)
-        model = stepped(model, step, free)
+        if iterations >= MOST_ITERATIONS:
+            break
+        model, taken = stepped(model, told, np.where(np.abs(left) <= most, left, 0.0), slope)
+        iterations += taken
     return best
 
 
-def solve(jacobian: Array, left: Array, prior: float) -> Array:
-    """Least squares with a prior: a step of length `prior` costs as much as an error of one rounding.
+def stepped(model: DeepModel, told: list[Told], left: Array, slope: bool) -> tuple[DeepModel, int]:
+    """Take one Gauss-Newton step; return the model and how many iterations it took.
 
-    So a parameter that no value shows well, of a unit that is hardly ever on, stays where it is.
+    A step of one likely error of a parameter costs as much as an error of one rounding, so that a parameter
+    that no value shows well, of a unit that is hardly ever on, stays where it is. The parameters of each unit
+    are whitened, which is what makes the iterations few.
+
+    Args:
+        model: where to begin.
+        told: the values.
+        left: what is left of them, in roundings, shape (all values,); where it is 0 they count for nothing.
+        slope: whether the linear part is free.
     """
-    size = jacobian.shape[1]
-    matrix = np.concatenate([jacobian, np.eye(size) / prior])
-    scale = np.linalg.norm(matrix, axis=0)
-    right = np.concatenate([left, np.zeros(size)])
-    triangle = np.asarray(np.linalg.qr(np.column_stack([matrix / scale, right]), mode="r"))
-    return np.asarray(solve_triangular(triangle[:-1, :-1], triangle[:-1, -1]) / scale)
+    now = parameters(model, slope)
+    prior = LIKELY_ERROR * float(np.sqrt(np.mean(flat(now) ** 2)))
+    tangents = [Tangents.at(model, part.points, part.output, slope) for part in told]
+    rows = np.cumsum([len(part.values) for part in told])
+    weights = [(on != 0) / part.rounding for part, on in zip(told, np.split(left, rows[:-1]), strict=True)]
+    blocks = zip(*(t.squares(w) for t, w in zip(tangents, weights, strict=True)), strict=True)
+    factors = [whitening(np.sum(block, axis=0), prior) for block in blocks]
+
+    def step(white: Array) -> Matrices:
+        return [np.einsum("umn,un->um", f, m) for f, m in zip(factors, shaped(white, now), strict=True)]
+
+    def forward(white: Array) -> Array:
+        moves = step(white)
+        parts = [w * t.forward(moves) for t, w in zip(tangents, weights, strict=True)]
+        return np.concatenate([*parts, flat(moves) / prior])
+
+    def backward(errors: Array) -> Array:
+        *parts, own = np.split(errors, rows)
+        total = own / prior
+        for t, w, part in zip(tangents, weights, parts, strict=True):
+            total = total + flat(t.backward(w * part))
+        return flat(np.einsum("umn,um->un", f, m) for f, m in zip(factors, shaped(total, now), strict=True))
+
+    size = flat(now).size
+    operator = LinearOperator((int(rows[-1]) + size, size), matvec=forward, rmatvec=backward, dtype=float)
+    wanted = np.concatenate([left, np.zeros(size)])
+    found, _, taken = lsqr(operator, wanted, atol=0.0, btol=SOLVED, conlim=0.0, iter_lim=ITERATIONS)[:3]
+    return with_parameters(model, [a + b for a, b in zip(now, step(found), strict=True)]), int(taken)
 
 
-def layers_of(model: DeepModel) -> list[Dense]:
-    """All hidden layers, the last one too."""
-    return [*model.prefix.layers, Dense(model.layer.rows[:, :-1], model.layer.rows[:, -1])]
+def whitening(squares: Array, prior: float) -> Array:
+    """Return for each block A (m, m) a matrix P with P^T (A + I / prior^2) P = I, shape (units, m, m)."""
+    own = np.arange(squares.shape[-1])
+    squares = squares.copy()
+    squares[:, own, own] = squares[:, own, own] * (1 + 1e-12) + 1 / prior**2
+    return np.asarray(np.linalg.inv(np.linalg.cholesky(squares)).transpose(0, 2, 1))
 
 
-def parameters(model: DeepModel, free: Free) -> Array:
-    """The free parameters in a row: each layer's rows and offsets, the outputs' weights and affine parts."""
-    base = model.layer.base if free.slope else model.layer.base[:, -1:]
-    parts = [part for layer in layers_of(model)[free.first :] for part in (layer.rows, layer.offsets)]
-    return np.concatenate([part.reshape(-1) for part in (*parts, model.layer.weights, base)])
+def flat(matrices: Iterable[Array]) -> Array:
+    """Return all numbers in a row."""
+    return np.concatenate([matrix.reshape(-1) for matrix in matrices])
 
 
-def stepped(model: DeepModel, step: Array, free: Free) -> DeepModel:
-    """Return the model after a step of its free parameters."""
-    values, place = parameters(model, free) + step, 0
-
-    def taken(old: Array) -> Array:
-        nonlocal place
-        place += old.size
-        return values[place - old.size : place].reshape(old.shape)
-
-    layers = layers_of(model)
-    for number in range(free.first, len(layers)):
-        rows = taken(layers[number].rows)
-        layers[number] = Dense(rows, taken(layers[number].offsets))
-    weights, base = taken(model.layer.weights), model.layer.base.copy()
-    start = 0 if free.slope else -1
-    base[:, start:] = taken(base[:, start:])
-    last = Layer(np.column_stack([layers[-1].rows, layers[-1].offsets]), weights, base)
-    return DeepModel(Prefix(model.prefix.input_size, layers[:-1]), last)
-
-
-def derivatives(model: DeepModel, points: Array, output: int, free: Free) -> tuple[Array, Array]:
-    """Return an output at points (n, d), (n,), and its derivatives by the free parameters, (n, p)."""
-    layers, inputs, states = layers_of(model), [points], []
-    for layer in layers:
-        levels = layer.levels(inputs[-1])
-        states.append((levels > 0).astype(float))
-        inputs.append(np.maximum(levels, 0.0))
-    beside = np.column_stack([inputs[-2], np.ones(len(points))])
-    values = inputs[-1] @ model.layer.weights[output] + beside @ model.layer.base[output]
-    back = model.layer.weights[output] * states[-1]
-    parts: list[Array] = []
-    for place in range(len(layers) - 1, free.first - 1, -1):
-        parts = [(back[:, :, None] * inputs[place][:, None]).reshape(len(points), -1), back, *parts]
-        if place:
-            into = back @ layers[place].rows
-            if place == len(layers) - 1:
-                into = into + model.layer.base[output, :-1]
-            back = into * states[place - 1]
-    for value in (inputs[-1], beside if free.slope else beside[:, -1:]):
-        own = np.zeros((len(points), len(model.layer.weights), value.shape[1]))
-        own[:, output] = value
-        parts.append(own.reshape(len(points), -1))
-    return values, np.concatenate(parts, axis=1)
+def shaped(numbers: Array, like: Matrices) -> Matrices:
+    """Undo `flat`."""
+    ends = np.cumsum([matrix.size for matrix in like])[:-1]
+    return [part.reshape(m.shape) for part, m in zip(np.split(numbers, ends), like, strict=True)]

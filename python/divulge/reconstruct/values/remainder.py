@@ -31,10 +31,10 @@ class Remainder(Values):
         self.slope = values.slope
         self.fit = fit
 
-    def ask(self, points: Array) -> Array:
+    def ask(self, points: Array, *, keep: bool = True) -> Array:
         """Return the values less the known part."""
         points = self.representable(points)
-        return np.asarray(super().ask(points) - self.fit.values(homogeneous(points)))
+        return np.asarray(super().ask(points, keep=keep) - self.fit.values(homogeneous(points)))
 
 
 def corrected(units: Units, left: Units) -> Units:
