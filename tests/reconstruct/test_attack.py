@@ -175,6 +175,18 @@ def test_units_that_switch_in_corners_of_a_box(make_victim, seed):
     assert function_error(result.module, victim, vertices) < 1e-9
 
 
+@pytest.mark.parametrize("seed", [3, 6, 8])
+def test_units_that_only_aligned_vertices_reach(make_victim, seed):
+    victim = make_victim(60, 30, seed=seed)
+    rows = victim.module[0].weight.detach().numpy()
+    result = reconstruct(GradientOracle(victim, domain=(0.0, 1.0)))
+    assert result.complete
+    assert result.hidden_units == 30
+    assert compare(result, victim, domain=(0.0, 1.0)).units_folded == 0
+    aligned = np.concatenate([rows > 0, rows < 0]).astype(float)
+    assert function_error(result.module, victim, aligned) < 1e-9
+
+
 @pytest.mark.parametrize("sizes", [(100, 30, 1), (784, 64, 3)])
 def test_single_precision(make_victim, sizes):
     victim = make_victim(*sizes, dtype=torch.float32)

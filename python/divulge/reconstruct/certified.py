@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from divulge import _core
 from divulge.reconstruct.fit import Fit, fit
-from divulge.reconstruct.fresh import ask_fresh
+from divulge.reconstruct.fresh import fresh_residual
 from divulge.reconstruct.lines import Lines
 from divulge.reconstruct.transcript import Stopped, Transcript, homogeneous
 from divulge.reconstruct.units import Units
@@ -37,7 +37,7 @@ def certified_search(transcript: Transcript, lines: Lines, tolerance: float) -> 
                 break  # the hyperplanes of one hidden layer are met again on every line
             units = grown
             best = fit(transcript, units)
-            worst = best.residual(transcript, ask_fresh(transcript, lines))
+            worst = fresh_residual(best, transcript, lines, tolerance)
             if worst <= tolerance:
                 return best, worst
     except Stopped as stop:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from divulge.reconstruct.averaging import averaged
+from divulge.reconstruct.fresh import CORNERS
 from divulge.reconstruct.layer import Layer
 from divulge.reconstruct.one_layer import OneLayer
 from divulge.reconstruct.polish import polish, slope_error
@@ -91,8 +92,9 @@ def explain(session: Session, solved: bool, orientation: Orientation) -> None:
         )
     if session.oracle.domain is not None:
         session.notes.append(
-            "queries stay in a box: units that switch nowhere in it are folded into the affine part, and "
-            "answers from inside do not show how many there are"
+            "queries stay in a box: units that switch nowhere in it are folded into the affine part, answers "
+            "from inside do not show how many there are, and one that is on at fewer than 1 in "
+            f"{CORNERS // 3} of its vertices may be missing"
         )
     if not session.oracle.has_values:
         session.notes.append("gradients alone do not show the output biases: they are set to 0")

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from divulge.reconstruct.decode import jump_tolerance
 from divulge.reconstruct.fit import Fit, decoded_fit, off_binary
-from divulge.reconstruct.fresh import ask_fresh
+from divulge.reconstruct.fresh import fresh_residual
 from divulge.reconstruct.lines import Edges, Lines
 from divulge.reconstruct.offsets import Brackets, bisect
 from divulge.reconstruct.search import Found
@@ -53,9 +53,9 @@ class GradientSearch:
             self.best = decoded_fit(self.transcript, self.best.units.jumps[:, :-1], self.best.base[:-1])
             if not self.transcript.oracle.has_values:
                 self.bisect_offsets()
-            rows = ask_fresh(self.transcript, self.lines)
-            certificate = self.best.residual(self.transcript, rows)
-            return Found(self.best, certificate, solved=certificate <= 1e-9 + 60 * self.transcript.noise)
+            tolerance = 1e-9 + 60 * self.transcript.noise
+            certificate = fresh_residual(self.best, self.transcript, self.lines, tolerance)
+            return Found(self.best, certificate, solved=certificate <= tolerance)
         except Stopped as stop:
             stop.fit = self.best
             raise

@@ -32,7 +32,7 @@ from divulge.reconstruct.decode import (
 )
 from divulge.reconstruct.depth import looks_deeper
 from divulge.reconstruct.fit import Fit, fit, median_remainder
-from divulge.reconstruct.fresh import ask_fresh
+from divulge.reconstruct.fresh import fresh_residual
 from divulge.reconstruct.lines import Edges, Lines
 from divulge.reconstruct.transcript import Stopped, Transcript
 from divulge.reconstruct.units import Units
@@ -153,7 +153,7 @@ class Search:
 
     def certify(self) -> float:
         """Ask fresh points and return the largest relative residual of value and gradient there."""
-        return self.best.residual(self.transcript, ask_fresh(self.transcript, self.lines))
+        return fresh_residual(self.best, self.transcript, self.lines, self.tolerance)
 
     def decode(self) -> Residual:
         """Explain the answers as far as they can be."""
