@@ -53,6 +53,15 @@ def test_the_attack_is_handed_an_oracle_without_limits(command, attack):
     assert oracle.dtype == torch.float64
 
 
+def test_the_attack_stays_in_a_domain(command, attack, exported):
+    code, out, _ = command("reconstruct", "--victim", exported, "--domain", "-0.5,2", "--json")
+    low, high = attack.oracle.domain
+    assert (low == -0.5).all()
+    assert (high == 2).all()
+    assert code == 0
+    assert json.loads(out)["max_output_error"] < 1e-9
+
+
 def test_the_table_names_what_was_found(command, attack):
     code, out, _ = command("reconstruct", "--hidden", 8)
     assert code == 0
@@ -182,6 +191,11 @@ def test_the_plot_is_written(command, attack, tmp_path):
         (["--seed", "-1"], "expected --seed of at least 0, got -1"),
         (["--dtype", "float16"], "expected --dtype to be float32 or float64, got float16"),
         (["--oracle", "loss"], "expected --oracle to be gradient or value or probability, got loss"),
+        (["--domain", "0"], "expected --domain LOW,HIGH, two finite numbers in order, got '0'"),
+        (["--domain", "1,0"], "expected --domain LOW,HIGH, two finite numbers in order, got '1,0'"),
+        (["--domain", "a,b"], "expected --domain LOW,HIGH, two finite numbers in order, got 'a,b'"),
+        (["--domain", "0,inf"], "expected --domain LOW,HIGH, two finite numbers in order, got '0,inf'"),
+        (["--domain", "0,0.5,1"], "expected --domain LOW,HIGH, two finite numbers in order, got '0,0.5,1'"),
         (["--layers", "3"], "expected --layers to be auto, got 3"),
         (["--data", "cifar"], "expected --data to be digits or mnist or fashion-mnist, got cifar"),
         (["--victim", "nowhere.onnx"], "there is no file nowhere.onnx"),

@@ -88,6 +88,13 @@ LayersOption = Annotated[
 BudgetOption = Annotated[
     int | None, typer.Option(parser=_whole_number, metavar="N", help="The most queries that may be asked.")
 ]
+DomainOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="LOW,HIGH",
+        help="Ask only about inputs whose entries all lie between these numbers; about any by default.",
+    ),
+]
 CheckpointOption = Annotated[
     Path | None,
     typer.Option(
@@ -112,6 +119,7 @@ def reconstruct(
     layers: LayersOption = "auto",
     seed: SeedOption = 0,
     budget: BudgetOption = None,
+    domain: DomainOption = None,
     checkpoint: CheckpointOption = None,
     as_json: JsonOption = False,
     plot: PlotOption = None,
@@ -131,6 +139,7 @@ def reconstruct(
         "layers": layers,
         "seed": seed,
         "budget": budget,
+        "domain": domain,
         "checkpoint": checkpoint,
         "as_json": as_json,
         "plot": plot,

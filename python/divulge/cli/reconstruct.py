@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from divulge.cli.app import FAILED, INTERRUPTED
 from divulge.cli.progress import Curve, ProgressDisplay, interrupts_noted
@@ -23,6 +26,8 @@ from divulge.victim import Victim
 
 if TYPE_CHECKING:
     from divulge.points import Points
+
+POINTS = 10_000  # compared on in a box
 
 _ORACLES: dict[str, type[GradientOracle | ValueOracle | ProbabilityOracle]] = {
     "gradient": GradientOracle,
@@ -45,6 +50,7 @@ class Options:
     layers: str = "auto"
     seed: int = 0
     budget: int | None = None
+    domain: str | None = None
     checkpoint: Path | None = None
     as_json: bool = False
     plot: Path | None = None
@@ -58,9 +64,12 @@ def run(options: Options) -> int:
         OSError: a file that is not there.
     """
     _check(options)
+    domain = None if options.domain is None else _domain(options.domain)
     with ProgressDisplay() as display:
         victim, points, title = _victim(options, display)
-        oracle = _ORACLES[options.oracle](victim, budget=options.budget)
+        if points is None and domain is not None:
+            points = _inside(domain, victim.input_size)
+        oracle = _ORACLES[options.oracle](victim, budget=options.budget, domain=domain)
         curve = Curve(victim, points) if options.plot else None
         with interrupts_noted() as interrupted:
             start = time.perf_counter()
@@ -104,6 +113,22 @@ def _check(options: Options) -> None:
         check_file(options.plot)
 
 
+def _domain(text: str) -> tuple[float, float]:
+    """Read LOW,HIGH, or raise ValueError."""
+    try:
+        low, high = map(float, text.split(","))
+    except ValueError:
+        low = high = math.nan
+    if not -math.inf < low < high < math.inf:
+        raise ValueError(f"expected --domain LOW,HIGH, two finite numbers in order, got {text!r}")
+    return low, high
+
+
+def _inside(domain: tuple[float, float], input_size: int) -> NDArray[np.float64]:
+    """Return points spread evenly over the box, always the same, shape (n, d)."""
+    return np.random.default_rng(0).uniform(*domain, size=(POINTS, input_size))
+
+
 def _victim(options: Options, display: ProgressDisplay) -> tuple[Victim, Points | None, str]:
     """Return the victim, the points to compare on, and a title."""
     if options.victim is not None:
@@ -113,7 +138,8 @@ def _victim(options: Options, display: ProgressDisplay) -> tuple[Victim, Points 
         points = None if options.data is None else load(options.data).test_inputs
         if points is not None:
             victim.as_points(points[:1])  # raises where the images do not fit the model
-        where = "standard normal points" if points is None else f"{options.data} test images"
+        inside = "standard normal points" if options.domain is None else "random points of the box"
+        where = inside if points is None else f"{options.data} test images"
         return victim, points, f"{options.victim.name}, compared on {where}"
     name = options.data or "digits"
     display.say(f"training on {name}")
