@@ -1,4 +1,4 @@
-"""Units of the second layer sought in chosen regions, where the first layer leaves the choice."""
+"""Units of later layers sought in chosen regions, where the first layer leaves the choice."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def explore(
 
     Args:
         pool: where sweeps go.
-        prefix: the first layer.
-        free: the same.
+        prefix: the layers before the units.
+        free: the first of them.
         find: returns the units that the pool shows by now.
         wrong_from: relative error of a gradient that tells of a unit that is missing.
     """
@@ -36,15 +36,25 @@ def explore(
         units = find()
         idle, most = (idle + 1 if len(units) <= most else 0), max(most, len(units))
         pool.learn(prefix, units)
+        print(
+            turn,
+            len(prefix.layers),
+            len(units),
+            units.known.mean(),
+            pool.known and len(pool.known.layer),
+            pool.everywhere,
+            len(pool.probe.answered()[0]),
+            flush=True,
+        )
         if idle < IDLE_TURNS:
-            active = rng.uniform(size=(LINES, prefix.width)) < SHARES[turn % len(SHARES)]
+            active = rng.uniform(size=(LINES, len(free.layer))) < SHARES[turn % len(SHARES)]
             pool.between(*(free.points(free.levels_in(active, rng)) for _ in range(2)))
-        elif not look(pool, prefix.width, free, wrong_from):
+        elif not look(pool, free, wrong_from):
             break
     return units
 
 
-def look(pool: Pool, width: int, free: FreeLayer, wrong_from: float) -> bool:
+def look(pool: Pool, free: FreeLayer, wrong_from: float) -> bool:
     """Ask one point each of many regions; search from where what is known fails to where it holds.
 
     Returns:
@@ -53,7 +63,7 @@ def look(pool: Pool, width: int, free: FreeLayer, wrong_from: float) -> bool:
     if pool.known is None or not pool.everywhere:
         return False
     rng = pool.lines.rng
-    active = rng.uniform(size=(LOOKS, width)) < np.resize(SHARES, LOOKS)[:, None]
+    active = rng.uniform(size=(LOOKS, len(free.layer))) < np.resize(SHARES, LOOKS)[:, None]
     points = free.points(free.levels_in(active, rng))
     wrong = pool.probe.misses(points, pool.known.pieces(points, 0)) > wrong_from
     starts = points[wrong][:LINES]

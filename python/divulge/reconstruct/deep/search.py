@@ -172,12 +172,7 @@ class DeepSearch:
         prefix, depth = Prefix(self.probe.input_size), 0
         while True:
             before = len(self.confirmed[depth]) if depth < len(self.confirmed) else 0
-            free = FreeLayer.of(prefix, self.lines.domain, self.lines.samples(32))
-            if free is not None and prefix.width >= WIDE:
-                find = partial(self.find_layer, prefix, depth, free)
-                units = explore(self.pool, prefix, free, find, self.enough)
-            else:
-                units = self.find_layer(prefix, depth, free)
+            units = self.units_after(prefix, depth)
             if not len(units):
                 return
             fit = self.consider(self.as_last(prefix, units))
@@ -193,6 +188,15 @@ class DeepSearch:
                 self.oriented_layers.append(layer)
             prefix = prefix.grown(self.oriented_layers[depth])
             depth += 1
+
+    def units_after(self, prefix: Prefix, depth: int) -> Candidates:
+        """Look for the units of the layer after the prefix, in chosen regions too where that pays."""
+        first = Prefix(self.probe.input_size, prefix.layers[:1])
+        free = FreeLayer.of(first, self.lines.domain, self.lines.samples(32))
+        find = partial(self.find_layer, prefix, depth, free if depth == 1 else None)
+        if free is None or first.width < WIDE:
+            return find()
+        return explore(self.pool, prefix, free, find, self.enough)
 
     def consider(self, fit: DeepFit) -> DeepFit:
         """Keep a fit if it is the best so far."""
