@@ -35,6 +35,7 @@ LINES = 2  # searched at a time
 WIDE = 64  # features from which on whole rows are sought by lines in chosen regions
 CHECKS_PER_UNIT, LEAST_CHECKS = 2, 200  # on lines, questions that a fit must answer right
 POINT_CHECKS = 1000  # and at random points: a unit may be on, or off, in a thousandth of them
+SCALES = (1.0, 1.0, 3.0, 3.0, 10.0, 10.0)  # of these points, in pairs: of every two one is shifted
 BLUNT = 1e-9  # relative error of an answer from which on a remaining part may be rounding
 MOST_ERROR = 5e-4  # relative residual that is never put down to rounding
 MOST_ROUNDS = 20
@@ -135,6 +136,8 @@ class DeepSearch:
     def refuted_at_points(self, model: DeepModel) -> bool:
         """Ask at random points; where the fit is wrong, sweep a line through that point."""
         points = self.pool.shifted(self.lines.samples(POINT_CHECKS))
+        if self.lines.domain is None:
+            points *= np.resize(SCALES, POINT_CHECKS)[:, None]
         wrong = self.probe.misses(points, model.pieces(points, 0))
         worst = int(np.argmax(wrong))
         if wrong[worst] <= self.enough:
