@@ -42,9 +42,7 @@ def main() -> None:
     victim = divulge.Victim(module, input_shape=tuple(inputs.shape[1:]))
     with torch.no_grad():
         true = module(inputs).double().numpy()
-    print(
-        f"{'seed':>4} {'found':>20} {'queries':>7} {'error':>8} {'agree':>7} {'certif.':>8} {'complete':>8} {'s':>6}"
-    )
+    print(" seed                found queries    error   agree  certif. complete      s")
     for seed in range(options.seeds):
         began = time.perf_counter()
         result = divulge.reconstruct(divulge.GradientOracle(victim, budget=options.budget), seed=seed)

@@ -19,7 +19,7 @@ def error_of(result, victim, count=1000, scale=1.0):
     return function_error(result.module, victim, points)
 
 
-@pytest.mark.parametrize("sizes", [(12, 8, 6, 1), (10, 10, 10, 1), (30, 20, 10, 3)])
+@pytest.mark.parametrize("sizes", [(12, 8, 6, 1), (10, 10, 10, 1), (30, 20, 10, 3), (10, 20, 20, 1)])
 @pytest.mark.parametrize("seed", range(3))
 def test_the_network_is_found(sizes, seed):
     victim = victim_of(random_deep(*sizes, seed=seed))

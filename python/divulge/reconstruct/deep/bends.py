@@ -100,3 +100,33 @@ def borne_out(probe: Probe, prefix: Prefix, units: Candidates, which: Index, poi
     if not len(points):
         return np.zeros(0, bool)
     return probe.bends(points, prefix.gradients(points, units.rows[which]), nearness(points))
+
+
+def orthogonal_to(normals: Array, vectors: Array) -> Array:
+    """Return the part of each vector (n, d) that is orthogonal to its normal (n, d)."""
+    v = unit_vectors(normals)
+    return np.asarray(vectors - np.einsum("nd,nd->n", vectors, v)[:, None] * v)
+
+
+def bend_shares(probe: Probe, points: Array, normals: Array, bends: Array) -> tuple[Array, Mask]:
+    """Ask how hyperplanes bend: behind its edge at point n one has the normal normals[n] + share bends[n].
+
+    Args:
+        probe: where to ask.
+        points: on the edges, shape (n, d).
+        normals: before the edges, shape (n, d).
+        bends: normals of the hyperplanes that make the edges, pointing ahead, shape (n, d).
+
+    Returns:
+        The shares, 0 where they could not be told, and where they could, shape (n,) each.
+    """
+    jumps = jumps_across(probe, points, orthogonal_to(bends, normals), bends)  # stays behind the edge
+    shares, good = np.zeros(len(points)), np.zeros(len(points), bool)
+    for n, (jump, normal, bend) in enumerate(zip(jumps, normals, bends, strict=True)):
+        basis = np.stack([normal, bend], axis=1)
+        solution = np.linalg.lstsq(basis, jump, rcond=None)[0]
+        size = np.linalg.norm(jump)
+        own = np.abs(solution[0]) * np.linalg.norm(normal)
+        good[n] = size > 0 and np.linalg.norm(basis @ solution - jump) <= 1e-6 * size and own > 1e-6 * size
+        shares[n] = solution[1] / solution[0] if good[n] else 0.0
+    return shares, good

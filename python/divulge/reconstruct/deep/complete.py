@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from divulge.reconstruct.deep.bends import jumps_across, levels_and_slopes, onto_both, unit_vectors
+from divulge.reconstruct.deep.bends import bend_shares, levels_and_slopes, onto_both
 from divulge.reconstruct.deep.evidence import well_inside
 from divulge.reconstruct.deep.free import FreeLayer
 from divulge.reconstruct.deep.prefix import Mask, Prefix
@@ -101,18 +101,7 @@ def measure(probe: Probe, prefix: Prefix, rows: Array, feature: Index, points: A
     off[np.arange(len(points)), feature] = False
     normals = masked_gradients(prefix, points, rows * off)
     bends = inner.gradients(points, prefix.layers[-1].rows[feature])
-    v = unit_vectors(bends)
-    beside = normals - np.einsum("nd,nd->n", normals, v)[:, None] * v  # stays on the feature's side
-    jumps = jumps_across(probe, points, beside, bends)
-    entries, good = np.zeros(len(points)), np.zeros(len(points), bool)
-    for n, (jump, normal, bend) in enumerate(zip(jumps, normals, bends, strict=True)):
-        basis = np.stack([normal, bend], axis=1)
-        solution = np.linalg.lstsq(basis, jump, rcond=None)[0]
-        size = np.linalg.norm(jump)
-        own = np.abs(solution[0]) * np.linalg.norm(normal)
-        good[n] = size > 0 and np.linalg.norm(basis @ solution - jump) <= 1e-6 * size and own > 1e-6 * size
-        entries[n] = solution[1] / solution[0] if good[n] else 0.0
-    return entries, good
+    return bend_shares(probe, points, normals, bends)
 
 
 def masked_gradients(prefix: Prefix, points: Array, rows: Array) -> Array:

@@ -23,6 +23,7 @@ from divulge.reconstruct.deep.prefix import Dense, Mask, Prefix
 from divulge.reconstruct.deep.segments import Segments, segments
 from divulge.reconstruct.deep.sweeps import Sweep, breakpoints
 from divulge.reconstruct.deep.units import Candidates, group, joined, merge
+from divulge.reconstruct.deep.walk import signs
 from divulge.reconstruct.layer import Layer
 from divulge.reconstruct.lines import Lines
 from divulge.reconstruct.probe import Probe
@@ -328,6 +329,8 @@ class DeepSearch:
 
     def oriented(self, prefix: Prefix, units: Candidates) -> Dense | None:
         """Turn the units the right way, or return None where they do not explain the gradient anywhere."""
+        if not prefix.layers and len(units) > self.probe.input_size:
+            return self.oriented_by_walks(prefix, units)
         points = independent_points(prefix, units, self.lines.samples(64 * SIGN_POINTS), SIGN_POINTS)
         if not len(points):
             return None
@@ -339,6 +342,16 @@ class DeepSearch:
         points, gamma = points[usable], gamma[usable]
         zero = max(1e-6, 1e4 * self.probe.noise) * float(np.abs(gamma).max())
         turned, _ = votes(prefix, units, points, gamma, zero)
+        sign = np.where(turned, -1.0, 1.0)
+        return Dense(units.rows * sign[:, None], units.offsets * sign)
+
+    def oriented_by_walks(self, prefix: Prefix, units: Candidates) -> Dense | None:
+        """Turn the units of a first layer with more units than inputs."""
+        layer = Dense(units.rows, units.offsets)
+        later = self.solved(prefix.grown(layer), prefix, self.pool.sweeps)
+        turned = signs(self.probe, layer, later.points, later.rows, self.lines.rng)
+        if turned is None:
+            return None
         sign = np.where(turned, -1.0, 1.0)
         return Dense(units.rows * sign[:, None], units.offsets * sign)
 
