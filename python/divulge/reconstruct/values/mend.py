@@ -28,7 +28,7 @@ EXACT, ROUNDINGS = 1e-8, 1e3  # relative error of a value that needs no more sea
 BLUNT = 1e5  # roundings from which on a refit may help
 BORNE = 1e2  # times as large an error is borne at the end
 NOTHING = 1e-7  # share of the largest weight that a unit without any has
-FRESH, CHECKS, FAR, NEARBY = 512, 4, 3.0, 4
+FRESH, CHECKS, FAR, NEARBY = 512, 4, 100.0, 4
 LEAST_VALUES, MOST_VALUES = 3, 6  # for each parameter in a fit
 MOST_NUMBERS = 1 << 25  # in the matrices that whiten each unit's parameters
 MOST_REFITS, MOST_MENDS = 3, 8
@@ -97,7 +97,7 @@ def spread(attack: DeepAttack, model: DeepModel, count: int) -> Array:
     """Return points for checks and fits: random, near and far, and one in every piece of some lines."""
     random = attack.lines.samples(count - count // 4)
     if attack.lines.domain is None:
-        random[::2] *= FAR  # there units are on that are not at usual points, or hardly ever
+        random[::2] *= FAR ** attack.lines.rng.uniform(size=(len(random[::2]), 1))  # other units are on there
     return np.concatenate([random, *on_lines(attack, model, count // 4)])
 
 
