@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from deep_networks import kinks_of, parameters, prefix_of, probe_of, random_deep
 
-from divulge.reconstruct.deep.complete import complete
+from divulge.reconstruct.deep.complete import MOST_VAIN, complete
 from divulge.reconstruct.deep.free import FreeLayer
 from divulge.reconstruct.deep.segments import segments
 from divulge.reconstruct.deep.units import group, merge
@@ -103,3 +104,18 @@ def test_completed_units_can_be_grouped():
         probe_of(network), prefix_of(network, 1), units, Lines(14, None, np.random.default_rng(0))
     )
     assert len(set(group(found.segments(), 1e-6, 3))) == len(units)
+
+
+def test_entries_asked_for_in_vain_are_left():
+    """An invented unit has no kinks at the edges predicted for it; each entry is tried a few times."""
+    network = random_deep(14, 10, 7, 6, 1)
+    units, _ = partly_known(network, 2, 0)
+    rows = np.random.default_rng(0).permuted(units.rows, axis=1) * units.known
+    invented = replace(units, rows=rows / np.linalg.norm(rows, axis=1)[:, None])
+    probe, vain, asked = probe_of(network), Counter(), [0]
+    lines = Lines(14, None, np.random.default_rng(0))
+    for _ in range(3 * MOST_VAIN):
+        assert complete(probe, prefix_of(network, 2), invented, lines, vain).known.sum() == units.known.sum()
+        asked.append(len(probe.answered()[0]))
+    assert 0 < asked[1] < asked[-1] <= 2 * MOST_VAIN * (~units.known).sum()
+    assert max(vain.values()) == MOST_VAIN

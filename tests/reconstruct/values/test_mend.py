@@ -15,7 +15,7 @@ from divulge.reconstruct.deep.prefix import Dense, Prefix
 from divulge.reconstruct.layer import Layer
 from divulge.reconstruct.lines import Lines
 from divulge.reconstruct.values import ValueProbe, ValueTranscript
-from divulge.reconstruct.values.mend import mended, settled, without_idle_units, worst_miss
+from divulge.reconstruct.values.mend import mended, settled, spread, without_idle_units, worst_miss
 
 SIZES = (5, 6, 4)
 
@@ -72,7 +72,7 @@ def test_a_right_copy_misses_nothing_and_a_wrong_one_is_seen_at_once(model):
 
 def test_a_refit_removes_errors_and_units_that_are_none(model):
     attack, probe = attack_on(model)
-    probe.values.ask(attack.lines.samples(1500))
+    probe.values.ask(spread(attack, model, 1500))
     found = settled(attack, a_result(with_one_more(moved(model, 1e-8))), [probe.values])
     assert found.model.hidden_sizes == [6, 4]
     assert worst_miss(attack, found.model, [probe.values])[1] < 1e-12

@@ -7,6 +7,8 @@ the edge is gamma (n + r_i v), which gives r_i. The edge itself is found without
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,13 +24,28 @@ from divulge.reconstruct.probe import Probe
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 
+Vain = Counter[tuple[bytes, int]]
+
+MOST_VAIN = 4  # times an entry is asked for in vain
 STARTS = 16  # points from which an edge is sought
 ROUNDS = 4
 ON_EDGE = 1e-9  # relative level of a point that lies on a hyperplane
 
 
-def complete(probe: Probe, prefix: Prefix, units: Candidates, lines: Lines) -> Candidates:
-    """Ask for the missing entries, all of a row at once where regions can be chosen, else edge by edge."""
+def complete(
+    probe: Probe, prefix: Prefix, units: Candidates, lines: Lines, vain: Vain | None = None
+) -> Candidates:
+    """Ask for the missing entries, all of a row at once where regions can be chosen, else edge by edge.
+
+    Args:
+        probe: where to ask.
+        prefix: the layers before the units'.
+        units: whose entries are missing.
+        lines: the domain.
+        vain: how often each entry was asked for in vain, by a unit's kink and the feature; kept up to date.
+            After so many times it is not asked for any more.
+    """
+    vain = Counter() if vain is None else vain
     free = FreeLayer.of(prefix, lines.domain, lines.samples(STARTS))
     if free is not None:
         return whole_rows(probe, free, units, lines.rng)
@@ -37,6 +54,8 @@ def complete(probe: Probe, prefix: Prefix, units: Candidates, lines: Lines) -> C
         return units
     for _ in range(ROUNDS):
         unit, feature = np.nonzero(~known)
+        again = np.array([vain[key] < MOST_VAIN for key in entry_keys(units, unit, feature)], bool)
+        unit, feature = unit[again], feature[again]
         if not len(unit):
             break
         points, found = edges(
@@ -48,8 +67,14 @@ def complete(probe: Probe, prefix: Prefix, units: Candidates, lines: Lines) -> C
         entries, good = measure(probe, prefix, rows[unit], feature, points)
         rows[unit[good], feature[good]] = entries[good]
         known[unit[good], feature[good]] = True
+        vain.update(entry_keys(units, unit[~good], feature[~good]))
     size = np.linalg.norm(rows, axis=1)
     return Candidates(rows / size[:, None], known, units.offsets / size, units.members, units.points)
+
+
+def entry_keys(units: Candidates, unit: Index, feature: Index) -> list[tuple[bytes, int]]:
+    """Name entries of rows by the unit's kink and the feature."""
+    return [(units.points[u].tobytes(), int(f)) for u, f in zip(unit, feature, strict=True)]
 
 
 def edges(prefix: Prefix, units: Candidates, unit: Index, feature: Index, lines: Lines) -> tuple[Array, Mask]:

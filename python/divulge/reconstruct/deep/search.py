@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from divulge.reconstruct.deep import last
 from divulge.reconstruct.deep.bends import borne_out
-from divulge.reconstruct.deep.complete import complete
+from divulge.reconstruct.deep.complete import Vain, complete
 from divulge.reconstruct.deep.evidence import explained, explained_by, hits, places
 from divulge.reconstruct.deep.explore import explore
 from divulge.reconstruct.deep.free import FreeLayer
@@ -80,6 +80,7 @@ class DeepSearch:
         self.oriented_layers: list[Dense] = []
         self.best: DeepFit | None = None
         self.refusals: dict[tuple[Dense, ...], Counter[bytes]] = {}
+        self.vain: dict[tuple[Dense, ...], Vain] = {}
         self.kept: dict[
             tuple[Dense, ...], tuple[Segments, int]
         ] = {}  # solved jumps by layers, of how many sweeps
@@ -110,7 +111,8 @@ class DeepSearch:
         """Add units of the last hidden layer that only single kinks show; return whether there are any."""
         depth = len(fit.prefix.layers)
         single = self.unexplained(DeepModel(fit.prefix, fit.layer).whole(), fit.prefix)
-        units = complete(self.probe, fit.prefix, merge(single, np.arange(len(single))), self.lines)
+        vain = self.vain.setdefault(tuple(fit.prefix.layers), Counter())
+        units = complete(self.probe, fit.prefix, merge(single, np.arange(len(single))), self.lines, vain)
         units = self.without_doubles(units.take(self.confirm(fit.prefix, units)))
         if not len(units):
             return False
@@ -219,7 +221,8 @@ class DeepSearch:
         keep = old.copy()
         keep[~old] = self.worth_completing(prefix, units.take(~old), free)
         self.refuse(prefix, units.take(~keep))
-        units, old = complete(self.probe, prefix, units.take(keep), self.lines), old[keep]
+        vain = self.vain.setdefault(tuple(prefix.layers), Counter())
+        units, old = complete(self.probe, prefix, units.take(keep), self.lines, vain), old[keep]
         new = ~old if free is None else ~old & units.known.all(axis=1)
         keep = old | self.confirmed_again(prefix, units, new)
         self.refuse(prefix, units.take(~keep))

@@ -31,7 +31,7 @@ NOTHING = 1e-7  # share of the largest weight that a unit without any has
 FRESH, CHECKS, FAR, NEARBY = 512, 4, 100.0, 4
 LEAST_VALUES, MOST_VALUES = 3, 6  # for each parameter in a fit
 MOST_NUMBERS = 1 << 25  # in the matrices that whiten each unit's parameters
-MOST_REFITS, MOST_MENDS = 3, 8
+MOST_REFITS, MOST_MENDS = 5, 8
 
 
 def mended(attack: DeepAttack, found: DeepResult, values: list[Values]) -> DeepResult:
@@ -45,11 +45,10 @@ def mended(attack: DeepAttack, found: DeepResult, values: list[Values]) -> DeepR
     for _ in range(MOST_MENDS):
         if not found.certificate <= NEARLY:
             break
-        missed = np.inf
         for _ in range(MOST_REFITS):
-            found, before = settled(attack, found, values), missed
+            found = settled(attack, found, values)
             point, missed = worst_miss(attack, found.model, values)
-            if not BLUNT * values[0].relative < missed <= min(MISSING_UNIT, before / 2):
+            if not BLUNT * values[0].relative < missed <= MISSING_UNIT:
                 break
             for asked in values:
                 asked.ask(around(attack, point))
