@@ -20,20 +20,24 @@ if TYPE_CHECKING:
     from engine_cases import Case
 
 
-def seconds(run: Callable[[], Any]) -> float:
-    """Time one call."""
+def seconds(run: Callable[[], Any]) -> tuple[float, Any]:
+    """Time one call, and return its answer."""
     start = time.perf_counter()
-    run()
-    return time.perf_counter() - start
+    answer = run()
+    return time.perf_counter() - start, answer
 
 
 def measure(case: Case, repeats: int) -> dict[str, float]:
     """Compare the answers, then time both sides in turn. The fast side runs several times a turn."""
-    case.check(case.native(), case.baseline())
     native, baseline = [], []
-    for _ in range(1 if case.long else repeats):
-        baseline.append(case.scale * seconds(case.baseline))
-        native.extend(seconds(case.native) for _ in range(1 if case.long else 3))
+    native_s, answer = seconds(case.native)
+    baseline_s, expected = seconds(case.baseline)
+    case.check(answer, expected)
+    if case.long:  # what was timed while the answers were made must do
+        native, baseline = [native_s], [case.scale * baseline_s]
+    for _ in range(0 if case.long else repeats):
+        baseline.append(case.scale * seconds(case.baseline)[0])
+        native.extend(seconds(case.native)[0] for _ in range(3))
     native_s, baseline_s = statistics.median(native), statistics.median(baseline)
     return {"native_s": native_s, "baseline_s": baseline_s, "ratio": baseline_s / native_s}
 
