@@ -1,7 +1,8 @@
 """Predicted against actual change of a test loss when a training image is left out.
 
-    python bench/leave_one_out.py [--points 100] [--solvers direct,cg,lissa] [--json]
+    python bench/leave_one_out.py [--points 100] [--setting softmax|smooth-hinge] [--json]
 
+smooth-hinge is described in leave_one_out_hinge.py. softmax is
 Koh & Liang's setting (2017, figure 2): softmax regression on the first 55,000 images of MNIST, no bias,
 weight decay 0.01, one misclassified test image, the training images with the largest influence on its loss.
 Everything in float64, trained and retrained until the gradient's norm is below 1e-12.
@@ -63,12 +64,8 @@ class Regression:
         return theta
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
-    parser.add_argument("--points", type=int, default=100)
-    parser.add_argument("--solvers", default="direct,cg,lissa")
-    arguments = parser.parse_args()
+def softmax(points: int, solvers: str) -> dict[str, Any]:
+    """Return Pearson's correlation of predicted and actual changes for each solver."""
     data = mnist()
     inputs = data.train_inputs[:ROWS].reshape(ROWS, -1).double().numpy()
     targets = data.train_targets[:ROWS].numpy()
@@ -93,7 +90,7 @@ def main() -> None:
         return scores, facts, influence
 
     scores, _, direct = exact = predictions("direct")
-    rows = np.argsort(-np.abs(scores))[: arguments.points]
+    rows = np.argsort(-np.abs(scores))[:points]
 
     def loss(parameters: np.ndarray) -> float:
         logits = test[0].numpy() @ parameters.reshape(CLASSES, -1).T
@@ -101,7 +98,7 @@ def main() -> None:
 
     actual = np.array([loss(regression.retrain(theta, row, direct)) - loss(theta) for row in rows])
     result: dict[str, Any] = {"test_image": int(wrong[0]), "points": len(rows)}
-    for solver in arguments.solvers.split(","):
+    for solver in solvers.split(","):
         found, facts, _ = exact if solver == "direct" else predictions(solver)
         result[solver] = {"pearson": float(np.corrcoef(-found[rows] / ROWS, actual)[0, 1]), **facts}
     newton = direct.leave_one_out(test)[0][rows]
@@ -109,9 +106,24 @@ def main() -> None:
         "pearson": float(np.corrcoef(newton, actual)[0, 1]),
         "largest_relative_error": float(np.abs(newton / actual - 1).max()),
     }
-    print(
-        json.dumps(result, indent=2) if arguments.json else "\n".join(f"{k}: {v}" for k, v in result.items())
-    )
+    return result
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+    parser.add_argument("--points", type=int, default=100)
+    parser.add_argument("--setting", choices=("softmax", "smooth-hinge"), default="softmax")
+    parser.add_argument("--solvers", default="direct,cg,lissa", help="of the setting softmax")
+    arguments = parser.parse_args()
+    if arguments.setting == "smooth-hinge":
+        import leave_one_out_hinge
+
+        result = leave_one_out_hinge.run(arguments.points)
+    else:
+        result = softmax(arguments.points, arguments.solvers)
+    lines = (f"{name}: {value}" for name, value in result.items())
+    print(json.dumps(result, indent=2) if arguments.json else "\n".join(lines))
 
 
 if __name__ == "__main__":
