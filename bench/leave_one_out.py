@@ -2,10 +2,10 @@
 
     python bench/leave_one_out.py [--points 100] [--setting softmax|smooth-hinge] [--json]
 
-smooth-hinge is described in leave_one_out_hinge.py. softmax is
-Koh & Liang's setting (2017, figure 2): softmax regression on the first 55,000 images of MNIST, no bias,
-weight decay 0.01, one misclassified test image, the training images with the largest influence on its loss.
-Everything in float64, trained and retrained until the gradient's norm is below 1e-12.
+softmax is Koh & Liang's setting (2017, figure 2): softmax regression on the first 55,000 images of MNIST,
+no bias, weight decay 0.01, one misclassified test image, the training images with the largest influence
+on its loss. Everything in float64, trained and retrained until the gradient's norm is below 1e-12.
+smooth-hinge is described in leave_one_out_hinge.py.
 """
 
 from __future__ import annotations
