@@ -24,6 +24,8 @@ def finish(session: Session, known: OneLayer, solved: bool) -> Reconstruction:
     orientation = oriented(known) if solved else orient(known.layer, known.tolerance)
     if solved and noisy(session):
         solved = checked(session, known, orientation.layer)
+    if solved:
+        solved = explained(session, known)
     explain(session, solved, orientation)
     layer = session.in_order(orientation.layer, list(session.transcripts))
     module = layer.module(session.oracle.dtype, orientation.slope)
@@ -31,17 +33,23 @@ def finish(session: Session, known: OneLayer, solved: bool) -> Reconstruction:
 
 
 def checked(session: Session, known: OneLayer, layer: Layer) -> bool:
-    """Check the finished layer where answers are noisy; return whether noise explains what it leaves."""
+    """Certify the finished layer where answers are noisy; return whether that came to an end."""
     try:
         known.certificate = known.check(layer)
     except Stopped as stop:
         session.stopped("its errors", stop)
         known.certificate = np.inf
         return False
-    if known.certificate <= known.tolerance:
+    return True
+
+
+def explained(session: Session, known: OneLayer) -> bool:
+    """Whether noise or rounding explains the certificate; if not, note it."""
+    allowed = known.tolerance if noisy(session) else 10 * known.missing_unit
+    if known.certificate <= allowed:
         return True
     session.notes.append(
-        f"{OFF} by {known.certificate:.2g} at fresh inputs, and noise explains {known.tolerance:.2g}"
+        f"{OFF} by {known.certificate:.2g} at fresh inputs, and noise explains {allowed:.2g}"
     )
     return False
 

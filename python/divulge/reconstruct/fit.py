@@ -56,13 +56,19 @@ class Fit:
         return left
 
     def residual(self, transcript: Transcript, rows: Index) -> float:
-        """Largest residual at these answers, of gradients and of values, these relative to their size."""
+        """Largest residual at these answers, of gradients and of values, these relative to their size.
+
+        That size is the spread of all values at points no more than twice as far from the origin: one answer
+        may happen to be near 0.
+        """
         points, pieces = transcript.points[rows], transcript.pieces[rows]
         worst = self.slope_residual(transcript, rows)
-        if transcript.oracle.has_values:
+        if transcript.oracle.has_values and len(rows):
             values = np.einsum("nd,nd->n", pieces, points)
-            spread = max(float(np.ptp(values)), float(np.abs(values).max(initial=0.0)), 1e-300)
-            worst = max(worst, float(np.abs(self.values(points) - values).max(initial=0.0)) / spread)
+            reach = np.linalg.norm(transcript.points, axis=1)
+            near = transcript.values()[reach <= 2 * reach[rows].max()]
+            spread = max(float(np.ptp(near)), float(np.abs(near).max()), 1e-300)
+            worst = max(worst, float(np.abs(self.values(points) - values).max()) / spread)
         return worst
 
 
