@@ -101,7 +101,9 @@ class Victim:
             return cls.from_onnx(path, lower=lower)
         if suffix == ".pt2":
             return cls.from_export(path, lower=lower)
-        raise UnsupportedModel(f"expected a file named *.onnx or *.pt2 (torch.export), got {Path(path).name}")
+        raise UnsupportedModel(
+            f"expected a file named *.onnx or *.pt2 (torch.export), got {Path(path).name or path}"
+        )
 
     @property
     def lowered(self) -> bool:

@@ -145,3 +145,18 @@ def test_gradient_oracle_without_values():
     assert values is None
     assert gradients.shape == (2, 3)
     assert not oracle.has_values
+
+
+@pytest.mark.parametrize(
+    ("domain", "message"),
+    [
+        ((1, 1 + 1e-15), "sides that are not lost in rounding, got low 1.0"),
+        ((0, 1e-300), "got low 0.0 and high 1e-300 in coordinate 0"),
+        ((-1e308, 1e308), "between -1e.100 and 1e.100"),
+        (([0, 5], [1, 5 + 1e-12]), "in coordinate 1"),
+        ("ab", "expected a domain's low to be a number or an array, got 'a'"),
+    ],
+)
+def test_a_domain_without_room_is_refused(domain, message):
+    with pytest.raises(ValueError, match=message):
+        CallableOracle(linear, 2, domain=domain)

@@ -175,6 +175,19 @@ def test_units_that_switch_in_corners_of_a_box(make_victim, seed):
     assert function_error(result.module, victim, vertices) < 1e-9
 
 
+def test_few_units_in_a_box_are_decoded(make_victim):
+    result = reconstruct(GradientOracle(make_victim(12, 5, 2), domain=([0] * 12, [1] * 12)))
+    assert result.complete
+    assert result.queries_by_kind["gradient"] < 2000
+    assert "queries stay in a box" in " ".join(result.notes)
+
+
+@pytest.mark.parametrize(("seed", "error"), [(-1, ValueError), (1.5, TypeError), ("a", TypeError)])
+def test_a_seed_is_a_whole_number(oracle, seed, error):
+    with pytest.raises(error, match=f"a seed .*got {seed!r}"):
+        reconstruct(oracle, seed=seed)
+
+
 @pytest.mark.parametrize("seed", [3, 6, 8])
 def test_units_that_only_aligned_vertices_reach(make_victim, seed):
     victim = make_victim(60, 30, seed=seed)

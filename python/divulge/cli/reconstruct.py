@@ -27,6 +27,7 @@ from divulge.victim import Victim
 if TYPE_CHECKING:
     from divulge.points import Points
 
+MOST_SEED = 2**63 - 1  # torch takes no larger one
 POINTS = 10_000  # compared on in a box
 
 _ORACLES: dict[str, type[GradientOracle | ValueOracle | ProbabilityOracle]] = {
@@ -101,6 +102,8 @@ def _check(options: Options) -> None:
         value = getattr(options, name)
         if value is not None and value < least:
             raise ValueError(f"expected --{name} of at least {least}, got {value}")
+    if options.seed > MOST_SEED:
+        raise ValueError(f"expected --seed of at most {MOST_SEED}, got {options.seed}")
     for name in ("hidden", "dtype"):
         if options.victim is not None and getattr(options, name) is not None:
             raise ValueError(

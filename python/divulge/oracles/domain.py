@@ -8,6 +8,9 @@ from numpy.typing import ArrayLike, NDArray
 # A point computed to lie on a face, u + t v with rounding, may miss it by a few units in the last place.
 _SLACK = 8 * np.finfo(np.float64).eps
 
+_NARROWEST = 1e-9  # half a side relative to the larger bound
+_FARTHEST = 1e100
+
 
 class Box:
     """All x in R^d with low <= x <= high, coordinate by coordinate.
@@ -18,7 +21,7 @@ class Box:
         input_size: d.
 
     Raises:
-        ValueError: a bound has another shape or is not finite, or the box has no interior.
+        ValueError: a bound has another shape or is not finite, or the box has no interior to speak of.
     """
 
     def __init__(self, low: ArrayLike, high: ArrayLike, input_size: int) -> None:
@@ -31,7 +34,21 @@ class Box:
                 f"expected a domain with low < high, got low {self.low[i]} and high {self.high[i]} "
                 f"in coordinate {i}"
             )
+        self._check_sides()
         self._slack = _SLACK * np.maximum(np.abs(self.low), np.abs(self.high))
+
+    def _check_sides(self) -> None:
+        """Raise ValueError for a side along which points cannot be told apart, or distances overflow."""
+        size = np.maximum(np.abs(self.low), np.abs(self.high))
+        narrow = (
+            (self.high / 2 - self.low / 2 < _NARROWEST * size) | (size > _FARTHEST) | (size < 1 / _FARTHEST)
+        )
+        if narrow.any():
+            i = int(np.flatnonzero(narrow)[0])
+            raise ValueError(
+                f"expected a domain between -{_FARTHEST:g} and {_FARTHEST:g} with sides that are not lost in "
+                f"rounding, got low {self.low[i]} and high {self.high[i]} in coordinate {i}"
+            )
 
     def admit(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the points (n, d), those that miss a face by rounding moved onto it.
@@ -51,7 +68,10 @@ class Box:
 
 def _bound(name: str, value: ArrayLike, input_size: int) -> NDArray[np.float64]:
     """Return one face of the box as an array of shape (d,)."""
-    array = np.asarray(value, dtype=np.float64)
+    try:
+        array = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"expected a domain's {name} to be a number or an array, got {value!r}") from None
     if array.shape not in {(), (input_size,)}:
         raise ValueError(
             f"expected a domain's {name} to be a number or of shape ({input_size},), got {array.shape}"

@@ -19,7 +19,7 @@ class Ledger:
     """
 
     def __init__(self, budget: int | None = None) -> None:
-        self._budget = None if budget is None else _whole("a budget", budget)
+        self._budget = None if budget is None else whole("a budget", budget)
         self._by_kind: dict[str, int] = {}
         self._exhausted = False
 
@@ -55,7 +55,7 @@ class Ledger:
             BudgetExhausted: fewer than `n` queries remain; nothing is charged then.
             ValueError: `n` is negative.
         """
-        n = _whole("a number of queries", n)
+        n = whole("a number of queries", n)
         remaining = self.remaining
         if remaining is not None and n > remaining:
             self._exhausted = True
@@ -70,7 +70,7 @@ class Ledger:
         return f"Ledger(total={self.total}, by_kind={self._by_kind}, budget={self._budget})"
 
 
-def _whole(name: str, value: int) -> int:
+def whole(name: str, value: int) -> int:
     """Return a non-negative whole number, or raise."""
     if isinstance(value, bool):
         raise TypeError(f"expected {name} that is a whole number, got {value!r}")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from operator import index
 from pathlib import Path
 
 from divulge.oracles import LogOdds, Oracle, ProbabilityOracle, ReplayOracle
+from divulge.oracles.ledger import whole
 from divulge.reconstruct.finish import finish
 from divulge.reconstruct.many_layers import attack_many_layers
 from divulge.reconstruct.one_layer import OneLayer
@@ -46,7 +46,8 @@ def reconstruct(
         was known by then, with `complete` False and the reason in `notes`.
 
     Raises:
-        TypeError: `oracle` is not an oracle.
+        TypeError: `oracle` is not an oracle, or the seed not a whole number.
+        ValueError: the seed is negative.
         NotPiecewiseLinear: the gradient changes between inputs that lie next to each other, or the answers
             are too noisy.
         CheckpointError: the checkpoint is damaged, or of another seed, oracle or victim; it stays as it is.
@@ -62,7 +63,7 @@ def reconstruct(
         )
     if isinstance(oracle, ProbabilityOracle):
         oracle = oracle.log_odds()
-    seed = index(seed)
+    seed = whole("a seed", seed)
     if checkpoint is None:
         return run(Session(oracle, seed, progress))
     with ReplayOracle(oracle, Path(checkpoint), seed) as replayed:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from operator import index
 
 import numpy as np
 
 from divulge import _core
 from divulge.oracles import GradientOracle, Oracle
+from divulge.oracles.ledger import whole
 from divulge.reconstruct.attack import reconstruct
 from divulge.reconstruct.layer import Layer
 from divulge.reconstruct.result import Reconstruction
@@ -35,14 +35,14 @@ def reconstruct_many(victims: Sequence[Victim | Oracle], seed: int = 0) -> list[
         TypeError: one of them is neither a victim nor an oracle.
         NotPiecewiseLinear: as `reconstruct` raises it.
     """
-    oracles = [_oracle(victim) for victim in victims]
+    oracles, seed = [_oracle(victim) for victim in victims], whole("a seed", seed)
     results: list[Reconstruction | None] = [None] * len(oracles)
     native = [place for place, oracle in enumerate(oracles) if _is_native(oracle)]
-    copies = _core.reconstruct_batch([_native(oracles[place]) for place in native], index(seed))
+    copies = _core.reconstruct_batch([_native(oracles[place]) for place in native], seed)
     for place, copy in zip(native, copies, strict=True):
         oracles[place].ledger.charge(oracles[place].kind, copy.queries)
         if copy.clean:
-            results[place] = _result(oracles[place], copy, index(seed))
+            results[place] = _result(oracles[place], copy, seed)
     return [result or _one_by_one(oracle, seed) for result, oracle in zip(results, oracles, strict=True)]
 
 

@@ -173,7 +173,7 @@ class Search:
         own = residual.live()
         dimension = effective_dimension(residual.jumps[own[edges.line[own] == 0], :-1])
         matched_filter(residual, self.lines, dimension)
-        self.consider(residual.units)
+        self.consider(residual.units, settled=not len(residual.live()))
         return residual
 
     def spanned(self, residual: Residual, complement: Array) -> bool:
@@ -204,7 +204,8 @@ class Search:
     def consider(self, units: Units, settled: bool = False) -> None:
         """Take these units as the latest guess, and refit them once they may explain everything."""
         self.best = Fit(units, median_remainder(self.transcript, units), np.inf)
-        if self.exact and (settled or len(units) >= self.span.rank):
+        enough = len(units) >= self.span.rank
+        if settled + enough + self.exact >= 2:  # any two bear a guess out
             self.best = fit(self.transcript, units)
         self.report(self.best)
 
