@@ -130,7 +130,7 @@ class Search:
 
     def may_be_deep(self) -> bool:
         """Whether to ask early for more hidden layers than one: in a box few units bend a line."""
-        return self.transcript.noise < 1e-6 and self.lines.domain is None
+        return self.transcript.noise < 1e-6 and not self.transcript.noisy and self.lines.domain is None
 
     def drowned(self) -> bool:
         """Whether noise keeps single units from being told apart: far more was asked than ever is without."""
