@@ -146,8 +146,9 @@ class Probe(ABC):
         size = np.linalg.norm(after - before, axis=1)
         along = np.einsum("nd,nd->n", after - before, directions)
         across = np.linalg.norm(after - before - along[:, None] * directions, axis=1)
+        crooked = max(CROOKED, 1e5 * self.noise)
         rounding = 100 * self.noise * (np.linalg.norm(after, axis=1) + np.linalg.norm(before, axis=1))
-        return np.asarray((size > rounding) & (across <= CROOKED * size + rounding))
+        return np.asarray((size > rounding) & (across <= crooked * size + rounding))
 
 
 class GradientProbe(Probe):

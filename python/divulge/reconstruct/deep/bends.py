@@ -14,6 +14,7 @@ Index = NDArray[np.intp]
 
 NEWTON_STEPS = 12
 NEAR = 1e-5  # distance of the two questions from a hyperplane, relative to the point's size
+BLUR = 1e4  # that distance in roundings, at least
 TILT = 0.05  # share of that distance taken into the new side of a feature's hyperplane
 
 
@@ -66,9 +67,10 @@ def onto_both(
     return points
 
 
-def nearness(points: Array) -> Array:
+def nearness(points: Array, noise: float) -> Array:
     """Return how far from hyperplanes to ask at points (n, d), shape (n,)."""
-    return np.asarray(NEAR * (1.0 + np.linalg.norm(points, axis=1) / np.sqrt(points.shape[1])))
+    near = max(NEAR, BLUR * noise)
+    return np.asarray(near * (1.0 + np.linalg.norm(points, axis=1) / np.sqrt(points.shape[1])))
 
 
 def jumps_across(probe: Probe, points: Array, normals: Array, towards: Array | None = None) -> Array:
@@ -80,7 +82,7 @@ def jumps_across(probe: Probe, points: Array, normals: Array, towards: Array | N
         normals: of the hyperplanes there, shape (n, d).
         towards: direction into the region in which the jump is wanted, or None.
     """
-    size = nearness(points)
+    size = nearness(points, probe.noise)
     centre = points if towards is None else points + TILT * size[:, None] * unit_vectors(towards)
     step = size[:, None] * unit_vectors(normals)
     pieces = probe.pieces(np.concatenate([centre + step, centre - step]), np.tile(TILT * size, 2) / 2)
@@ -99,7 +101,7 @@ def borne_out(probe: Probe, prefix: Prefix, units: Candidates, which: Index, poi
     """
     if not len(points):
         return np.zeros(0, bool)
-    return probe.bends(points, prefix.gradients(points, units.rows[which]), nearness(points))
+    return probe.bends(points, prefix.gradients(points, units.rows[which]), nearness(points, probe.noise))
 
 
 def orthogonal_to(normals: Array, vectors: Array) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -21,6 +21,7 @@ from divulge.reconstruct.deep.orientation import coefficients, independent_point
 from divulge.reconstruct.deep.pool import Pool
 from divulge.reconstruct.deep.prefix import Dense, Mask, Prefix
 from divulge.reconstruct.deep.segments import Segments, segments
+from divulge.reconstruct.deep.sharpen import levels_at_kinks, sharpened
 from divulge.reconstruct.deep.sweeps import Sweep, breakpoints
 from divulge.reconstruct.deep.units import Candidates, group, joined, merge
 from divulge.reconstruct.deep.walk import signs
@@ -39,6 +40,7 @@ POINT_CHECKS = 1000  # and at random points: a unit may be on, or off, in a thou
 SCALES = (1.0, 1.0, 3.0, 3.0, 10.0, 10.0)  # of these points, in pairs: of every two one is shifted
 BLUNT = 1e-9  # relative error of an answer from which on a remaining part may be rounding
 MOST_ERROR = 5e-4  # relative residual that is never put down to rounding
+BLUNT_ALIKE = 0.1  # angle and gap of offsets within which two such units are one
 MOST_ROUNDS = 20
 MORE_ROUNDS = 6  # after a fit that is right but leaves a linear part
 SIGN_POINTS = 8
@@ -215,6 +217,7 @@ class DeepSearch:
         """Return the units of the layer after the prefix that are known by now."""
         known = self.confirmed[depth] if depth < len(self.confirmed) else None
         units, old = self.candidates(prefix, known)
+        units = self.sharp(prefix, units, ~old & (units.members > 1))
         old |= self.beyond_chance(units)
         untried = old | ~self.refused(prefix, units)
         units, old = units.take(untried), old[untried]
@@ -230,6 +233,14 @@ class DeepSearch:
         units = self.without_doubles(units)
         self.confirmed[depth : depth + 1] = [units]
         return units
+
+    def sharp(self, prefix: Prefix, units: Candidates, new: Mask) -> Candidates:
+        """Sharpen the offsets of new units where answers are rounded."""
+        if self.probe.noise < BLUNT or not new.any():
+            return units
+        offsets = units.offsets.copy()
+        offsets[new] = sharpened(self.probe, prefix, units.take(new), self.lines).offsets
+        return replace(units, offsets=offsets)
 
     def refuse(self, prefix: Prefix, units: Candidates) -> None:
         """Remember the single kinks that were no unit's of the layer after the prefix."""
@@ -258,7 +269,8 @@ class DeepSearch:
 
     def without_doubles(self, units: Candidates) -> Candidates:
         """Merge units that turn out to be one once their rows are completed."""
-        groups = group(units.segments(), self.alike, OVERLAP)
+        alike = self.alike if self.probe.noise < BLUNT else max(self.alike, BLUNT_ALIKE)
+        groups = group(units.segments(), alike, OVERLAP)
         return merge(units.segments(), groups)
 
     def candidates(self, prefix: Prefix, known: Candidates | None) -> tuple[Candidates, Mask]:
@@ -275,6 +287,8 @@ class DeepSearch:
         old = np.bincount(groups, weights=is_known, minlength=len(merged)) > 0
         seen, due = hits(prefix, merged, self.pool.sweeps, self.tolerance)
         keep = (seen >= HIT_SHARE * due) & (old | (seen > 0))
+        if self.probe.noise >= BLUNT:
+            keep |= old  # a blunt row misses kinks that are there
         return merged.take(keep), old[keep]
 
     def beyond(self, prefix: Prefix, known: Candidates, found: Segments) -> Segments:
@@ -303,7 +317,10 @@ class DeepSearch:
     def share(self, prefix: Prefix, units: Candidates, most: int) -> tuple[Array, Index]:
         """Return the share of up to so many places at which a kink was found, and how many there were."""
         which, points = places(prefix, units, self.lines, most)
-        good = borne_out(self.probe, prefix, units, which, points)
+        if self.probe.noise < BLUNT:
+            good = borne_out(self.probe, prefix, units, which, points)
+        else:
+            good = ~np.isnan(levels_at_kinks(self.probe, prefix, units, which, points))
         asked = np.bincount(which, minlength=len(units))
         found = np.bincount(which, weights=good, minlength=len(units))
         return found / np.maximum(asked, 1), asked
@@ -339,8 +356,9 @@ class DeepSearch:
             return None
         pieces = self.probe.pieces(points)
         gamma, residual = coefficients(prefix, units, points, pieces[:, :-1])
+
         usable = residual <= self.enough
-        if not usable.any():
+        if not usable.any() or (self.probe.noise >= BLUNT and not usable.all()):
             return None
         points, gamma = points[usable], gamma[usable]
         zero = max(1e-6, 1e4 * self.probe.noise) * float(np.abs(gamma).max())

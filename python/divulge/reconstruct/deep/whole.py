@@ -22,6 +22,7 @@ from divulge.reconstruct.probe import Probe
 Array = NDArray[np.float64]
 
 LIFT = 1e-8  # of a feature that is to be seen, relative to its usual size
+BLUNT, HIDDEN = 1e-9, 3e-3  # relative error of answers and entry from which on an entry of 0 may be hidden
 STEPS = (1e2, 1e3, 1e4, 1e4)  # lengths of the step across, in lifts, which move the hyperplane too
 
 
@@ -34,7 +35,7 @@ def whole_rows(probe: Probe, free: FreeLayer, units: Candidates, rng: np.random.
             break
         measured, good = measure(probe, free, rows[left], known[left], units.offsets[left], length, rng)
         rows[left[good]] = measured[good]
-        known[left[good]] = True
+        known[left[good]] |= seen(measured[good], probe.noise) | (length == STEPS[-1])
     size = np.linalg.norm(rows, axis=1)
     return Candidates(rows / size[:, None], known, units.offsets / size, units.members, units.points)
 
@@ -65,7 +66,8 @@ def measure(
     reached = np.isfinite(levels).all(axis=1)
     levels = np.where(known, np.nan_to_num(levels), small * free.spread)
     step = np.where(active, rows, 0.0) * free.spread
-    step *= length * small / np.maximum(np.abs(step).max(axis=1, keepdims=True), 1e-300)
+    length = length if small == LIFT else np.sqrt(length)
+    step *= small * length / np.maximum(np.abs(step).max(axis=1, keepdims=True), 1e-300)
     ends = [free.points(levels + sign * step * free.spread) for sign in (1.0, -1.0)]
     pieces = probe.pieces(np.concatenate(ends), np.full(2 * len(rows), small))[:, :-1]
     jumps = pieces[: len(rows)] - pieces[len(rows) :]
@@ -73,6 +75,12 @@ def measure(
     scale = np.einsum("ch,ch->c", found, rows * active) / np.maximum((rows**2 * active).sum(axis=1), 1e-300)
     safe = np.where(scale == 0, 1.0, scale)
     off = np.linalg.norm(np.where(active, found / safe[:, None] - rows, 0.0), axis=1)
-    exact = max(1e-6, 1e4 * probe.noise)
+    exact = max(1e-6, 2.5e4 * probe.noise)
     good = reached & (scale != 0) & (residuals <= exact) & (off <= exact)
     return np.where(known, rows, found / safe[:, None]), good & (ranks == (active | ~known).sum(axis=1))
+
+
+def seen(rows: Array, noise: float) -> Mask:
+    """Return which entries are surely not those of a lifted feature that rounding kept down, shape (c, h)."""
+    largest = np.abs(rows).max(axis=1, keepdims=True, initial=0.0)
+    return np.asarray(np.abs(rows) >= (HIDDEN * largest if noise > BLUNT else 0.0))
