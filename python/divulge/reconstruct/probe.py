@@ -60,6 +60,7 @@ class Probe(ABC):
         input_size: d.
         domain: None for all of R^d, or (low, high), shape (d,) each.
         noise: relative rounding error of an answer.
+        rounded: whether the victim answers in single precision.
         bends_are_cheap: whether `bends` costs much less than two pieces.
     """
 
@@ -67,6 +68,7 @@ class Probe(ABC):
     domain: tuple[Array, Array] | None
     noise: float
     bends_are_cheap = False
+    rounded = False
 
     @abstractmethod
     def kinks(
@@ -146,7 +148,7 @@ class Probe(ABC):
         size = np.linalg.norm(after - before, axis=1)
         along = np.einsum("nd,nd->n", after - before, directions)
         across = np.linalg.norm(after - before - along[:, None] * directions, axis=1)
-        crooked = max(CROOKED, 1e5 * self.noise)
+        crooked = 1e5 * self.noise if self.rounded else CROOKED
         rounding = 100 * self.noise * (np.linalg.norm(after, axis=1) + np.linalg.norm(before, axis=1))
         return np.asarray((size > rounding) & (across <= crooked * size + rounding))
 
@@ -159,6 +161,7 @@ class GradientProbe(Probe):
         self.input_size = transcript.oracle.input_size
         self.domain = transcript.oracle.domain
         self.noise = transcript.noise
+        self.rounded = transcript.noise > 1e-10
 
     def pieces(self, points: Array, radius: Array | None = None) -> Array:
         """Ask one query a point."""
@@ -197,7 +200,7 @@ class GradientProbe(Probe):
             values = np.einsum("nd,nd->n", pieces, self.transcript.points[rows])
             return values, np.ascontiguousarray(pieces[:, :-1])
 
-        oracle = _core.CallbackOracle(answer, self.input_size, self.noise > 1e-10)
+        oracle = _core.CallbackOracle(answer, self.input_size, self.rounded)
         rounding = 0.0 if known is None else max(LEFT, 1e2 * self.noise)
         found = _core.kink_search(oracle, origins, directions, low, high, tolerance=rounding)
         if failures:

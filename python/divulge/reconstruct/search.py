@@ -47,6 +47,7 @@ CUT_SHARE = 0.34  # share of the open edges that is cut in one round
 SUPPORT_SHARE = 0.3  # nodes on each supporting line for a node on the main line
 STALLED_ROUNDS = 40
 MOST_LINKS = 50
+BLUNT_DOUBTFUL = 2048
 DOUBTFUL = 256  # answers without a solution at which more hidden layers than one are thought of
 NOISY_ANSWERS = 2  # answers to a dimension of the span at which noise has spoilt the decoding
 SCATTERED = 8  # random points asked at the start: as good as any for the span test
@@ -110,7 +111,7 @@ class Search:
                 self.span.rank >= self.transcript.oracle.input_size or self.certified > 2 * self.span.rank + 8
             ):
                 break  # more units than independent jumps: nothing to decode by
-            elif doubtful and len(self.transcript) >= min(DOUBTFUL, 4 * self.lines.input_size):
+            elif doubtful and len(self.transcript) >= self.doubtful_from():
                 doubtful = False
                 self.deeper = looks_deeper(self.transcript, self.lines, residual.edges)
                 if self.deeper:
@@ -130,7 +131,11 @@ class Search:
 
     def may_be_deep(self) -> bool:
         """Whether to ask early for more hidden layers than one: in a box few units bend a line."""
-        return self.transcript.noise < 1e-6 and not self.transcript.noisy and self.lines.domain is None
+        return not self.transcript.noisy and self.lines.domain is None
+
+    def doubtful_from(self) -> int:
+        """Return after how many answers without a solution to ask; blunt answers may take long to decode."""
+        return min(DOUBTFUL, 4 * self.lines.input_size) if self.transcript.noise < 1e-12 else BLUNT_DOUBTFUL
 
     def drowned(self) -> bool:
         """Whether noise keeps single units from being told apart: far more was asked than ever is without."""

@@ -14,7 +14,7 @@ Index = NDArray[np.intp]
 
 NEWTON_STEPS = 12
 NEAR = 1e-5  # distance of the two questions from a hyperplane, relative to the point's size
-BLUR = 1e4  # that distance in roundings, at least
+BLUR = 1e4  # that distance in roundings, where answers come in single precision
 TILT = 0.05  # share of that distance taken into the new side of a feature's hyperplane
 
 
@@ -67,9 +67,9 @@ def onto_both(
     return points
 
 
-def nearness(points: Array, noise: float) -> Array:
+def nearness(probe: Probe, points: Array) -> Array:
     """Return how far from hyperplanes to ask at points (n, d), shape (n,)."""
-    near = max(NEAR, BLUR * noise)
+    near = BLUR * probe.noise if probe.rounded else NEAR
     return np.asarray(near * (1.0 + np.linalg.norm(points, axis=1) / np.sqrt(points.shape[1])))
 
 
@@ -82,7 +82,7 @@ def jumps_across(probe: Probe, points: Array, normals: Array, towards: Array | N
         normals: of the hyperplanes there, shape (n, d).
         towards: direction into the region in which the jump is wanted, or None.
     """
-    size = nearness(points, probe.noise)
+    size = nearness(probe, points)
     centre = points if towards is None else points + TILT * size[:, None] * unit_vectors(towards)
     step = size[:, None] * unit_vectors(normals)
     pieces = probe.pieces(np.concatenate([centre + step, centre - step]), np.tile(TILT * size, 2) / 2)
@@ -101,7 +101,11 @@ def borne_out(probe: Probe, prefix: Prefix, units: Candidates, which: Index, poi
     """
     if not len(points):
         return np.zeros(0, bool)
-    return probe.bends(points, prefix.gradients(points, units.rows[which]), nearness(points, probe.noise))
+    return probe.bends(
+        points,
+        prefix.gradients(points, units.rows[which]),
+        nearness(probe, points),
+    )
 
 
 def orthogonal_to(normals: Array, vectors: Array) -> Array:

@@ -17,9 +17,6 @@ from divulge.reconstruct.probe import Kinks, Probe
 Array = NDArray[np.float64]
 
 
-BLUNT = 1e-9  # relative error of an answer from which on what is left beside a known part is mostly rounding
-
-
 class Pool:
     """The sweeps of a search through many layers.
 
@@ -73,7 +70,7 @@ class Pool:
         """Take units as the last hidden layer's as far as their kinks agree about their output weights."""
         w, agree = weights(prefix, units, self.sweeps, self.tolerance)
         self.known, self.everywhere = None, False
-        if len(units) and agree.mean() > 0.5 and self.probe.noise < BLUNT:
+        if len(units) and agree.mean() > 0.5 and not self.probe.rounded:
             self.known, share = known_part(self.probe, prefix, units.take(agree), w[agree])
             self.everywhere = share > 0.5
 

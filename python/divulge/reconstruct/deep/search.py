@@ -39,8 +39,8 @@ CHECKS_PER_UNIT, LEAST_CHECKS = 2, 200  # on lines, questions that a fit must an
 POINT_CHECKS = 1000  # and at random points: a unit may be on, or off, in a thousandth of them
 SCALES = (1.0, 1.0, 3.0, 3.0, 10.0, 10.0)  # of these points, in pairs: of every two one is shifted
 BLUNT = 1e-9  # relative error of an answer from which on a remaining part may be rounding
-MOST_ERROR = 5e-4  # relative residual that is never put down to rounding
-BLUNT_ALIKE = 0.1  # angle and gap of offsets within which two such units are one
+ROUNDED_ERROR = 5e-4  # relative residual that is put down to single precision
+ROUNDED_ALIKE = 0.1  # angle and gap of offsets within which two units are one in single precision
 MOST_ROUNDS = 20
 MORE_ROUNDS = 6  # after a fit that is right but leaves a linear part
 SIGN_POINTS = 8
@@ -172,7 +172,7 @@ class DeepSearch:
     @property
     def enough(self) -> float:
         """Relative residual from which on a fit explains its answers."""
-        return min(1e3 * self.tolerance, MOST_ERROR)
+        return ROUNDED_ERROR if self.probe.rounded else 1e3 * self.tolerance
 
     def layers(self) -> None:
         """Go through the layers as far as the pool of kinks reaches."""
@@ -236,7 +236,7 @@ class DeepSearch:
 
     def sharp(self, prefix: Prefix, units: Candidates, new: Mask) -> Candidates:
         """Sharpen the offsets of new units where answers are rounded."""
-        if self.probe.noise < BLUNT or not new.any():
+        if not self.probe.rounded or not new.any():
             return units
         offsets = units.offsets.copy()
         offsets[new] = sharpened(self.probe, prefix, units.take(new), self.lines).offsets
@@ -269,7 +269,7 @@ class DeepSearch:
 
     def without_doubles(self, units: Candidates) -> Candidates:
         """Merge units that turn out to be one once their rows are completed."""
-        alike = self.alike if self.probe.noise < BLUNT else max(self.alike, BLUNT_ALIKE)
+        alike = max(self.alike, ROUNDED_ALIKE) if self.probe.rounded else self.alike
         groups = group(units.segments(), alike, OVERLAP)
         return merge(units.segments(), groups)
 
@@ -287,7 +287,7 @@ class DeepSearch:
         old = np.bincount(groups, weights=is_known, minlength=len(merged)) > 0
         seen, due = hits(prefix, merged, self.pool.sweeps, self.tolerance)
         keep = (seen >= HIT_SHARE * due) & (old | (seen > 0))
-        if self.probe.noise >= BLUNT:
+        if self.probe.rounded:
             keep |= old  # a blunt row misses kinks that are there
         return merged.take(keep), old[keep]
 
@@ -317,7 +317,7 @@ class DeepSearch:
     def share(self, prefix: Prefix, units: Candidates, most: int) -> tuple[Array, Index]:
         """Return the share of up to so many places at which a kink was found, and how many there were."""
         which, points = places(prefix, units, self.lines, most)
-        if self.probe.noise < BLUNT:
+        if not self.probe.rounded:
             good = borne_out(self.probe, prefix, units, which, points)
         else:
             good = ~np.isnan(levels_at_kinks(self.probe, prefix, units, which, points))
@@ -358,10 +358,10 @@ class DeepSearch:
         gamma, residual = coefficients(prefix, units, points, pieces[:, :-1])
 
         usable = residual <= self.enough
-        if not usable.any() or (self.probe.noise >= BLUNT and not usable.all()):
+        if not usable.any() or (self.probe.rounded and not usable.all()):
             return None
         points, gamma = points[usable], gamma[usable]
-        zero = max(1e-6, 1e4 * self.probe.noise) * float(np.abs(gamma).max())
+        zero = (1e4 * self.probe.noise if self.probe.rounded else 1e-6) * float(np.abs(gamma).max())
         turned, _ = votes(prefix, units, points, gamma, zero)
         sign = np.where(turned, -1.0, 1.0)
         return Dense(units.rows * sign[:, None], units.offsets * sign)

@@ -22,7 +22,7 @@ from divulge.reconstruct.probe import Probe
 Array = NDArray[np.float64]
 
 LIFT = 1e-8  # of a feature that is to be seen, relative to its usual size
-BLUNT, HIDDEN = 1e-9, 3e-3  # relative error of answers and entry from which on an entry of 0 may be hidden
+HIDDEN = 3e-3  # relative size of an entry that rounding may have kept down
 STEPS = (1e2, 1e3, 1e4, 1e4)  # lengths of the step across, in lifts, which move the hyperplane too
 
 
@@ -35,7 +35,7 @@ def whole_rows(probe: Probe, free: FreeLayer, units: Candidates, rng: np.random.
             break
         measured, good = measure(probe, free, rows[left], known[left], units.offsets[left], length, rng)
         rows[left[good]] = measured[good]
-        known[left[good]] |= seen(measured[good], probe.noise) | (length == STEPS[-1])
+        known[left[good]] |= seen(measured[good], HIDDEN if probe.rounded else 0.0) | (length == STEPS[-1])
     size = np.linalg.norm(rows, axis=1)
     return Candidates(rows / size[:, None], known, units.offsets / size, units.members, units.points)
 
@@ -66,7 +66,7 @@ def measure(
     reached = np.isfinite(levels).all(axis=1)
     levels = np.where(known, np.nan_to_num(levels), small * free.spread)
     step = np.where(active, rows, 0.0) * free.spread
-    length = length if small == LIFT else np.sqrt(length)
+    length = np.sqrt(length) if probe.rounded else length
     step *= small * length / np.maximum(np.abs(step).max(axis=1, keepdims=True), 1e-300)
     ends = [free.points(levels + sign * step * free.spread) for sign in (1.0, -1.0)]
     pieces = probe.pieces(np.concatenate(ends), np.full(2 * len(rows), small))[:, :-1]
@@ -75,12 +75,11 @@ def measure(
     scale = np.einsum("ch,ch->c", found, rows * active) / np.maximum((rows**2 * active).sum(axis=1), 1e-300)
     safe = np.where(scale == 0, 1.0, scale)
     off = np.linalg.norm(np.where(active, found / safe[:, None] - rows, 0.0), axis=1)
-    exact = max(1e-6, 2.5e4 * probe.noise)
+    exact = max(1e-6, (2.5e4 if probe.rounded else 1e4) * probe.noise)
     good = reached & (scale != 0) & (residuals <= exact) & (off <= exact)
     return np.where(known, rows, found / safe[:, None]), good & (ranks == (active | ~known).sum(axis=1))
 
 
-def seen(rows: Array, noise: float) -> Mask:
-    """Return which entries are surely not those of a lifted feature that rounding kept down, shape (c, h)."""
-    largest = np.abs(rows).max(axis=1, keepdims=True, initial=0.0)
-    return np.asarray(np.abs(rows) >= (HIDDEN * largest if noise > BLUNT else 0.0))
+def seen(rows: Array, share: float) -> Mask:
+    """Return which entries are at least such a share of the largest of their row, shape (c, h)."""
+    return np.asarray(np.abs(rows) >= share * np.abs(rows).max(axis=1, keepdims=True, initial=0.0))
