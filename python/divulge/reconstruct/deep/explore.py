@@ -36,16 +36,6 @@ def explore(
         units = find()
         idle, most = (idle + 1 if len(units) <= most else 0), max(most, len(units))
         pool.learn(prefix, units)
-        print(
-            turn,
-            len(prefix.layers),
-            len(units),
-            units.known.mean(),
-            pool.known and len(pool.known.layer),
-            pool.everywhere,
-            len(pool.probe.answered()[0]),
-            flush=True,
-        )
         if idle < IDLE_TURNS:
             active = rng.uniform(size=(LINES, len(free.layer))) < SHARES[turn % len(SHARES)]
             pool.between(*(free.points(free.levels_in(active, rng)) for _ in range(2)))
