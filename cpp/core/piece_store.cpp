@@ -28,16 +28,16 @@ double norm(Span<const double> x) { return std::sqrt(dot<double>(x, x)); }
 }  // namespace
 
 std::size_t AnswerStore::add(Span<const double> gradient) {
-  std::size_t row = d_ > 0 ? rows_.size() / d_ : 0;
+  std::size_t piece = used_;
   if (free_.empty()) {
-    rows_.insert(rows_.end(), gradient.begin(), gradient.end());
+    if (used_++ % block_rows == 0) blocks_.emplace_back(block_rows * d_);
   } else {
-    row = free_.back();
+    piece = free_.back();
     free_.pop_back();
-    std::copy(gradient.begin(), gradient.end(), rows_.begin() + static_cast<std::ptrdiff_t>(row * d_));
   }
+  std::copy(gradient.begin(), gradient.end(), row(piece));
   largest_ = std::max(largest_, norm(gradient));
-  return row;
+  return piece;
 }
 
 bool AnswerStore::same_gradient(const LineSample& a, const LineSample& b) {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "core/buffer.h"
 #include "core/line_search.h"
 #include "core/matrix.h"
 #include "core/oracle.h"
@@ -18,12 +19,17 @@ class AnswerStore : public PieceStore {
   std::size_t add(Span<const double> gradient);
   bool same_gradient(const LineSample& a, const LineSample& b) override;
   void release(std::size_t piece) override { free_.push_back(piece); }
-  Span<const double> gradient(std::size_t piece) const { return {rows_.data() + piece * d_, d_}; }
+  Span<const double> gradient(std::size_t piece) const { return {row(piece), d_}; }
 
  private:
-  std::size_t d_;
+  static constexpr std::size_t block_rows = 32;  // rows stay where they are: moving them costs page faults
+  double* row(std::size_t piece) const {
+    return blocks_[piece / block_rows].data() + piece % block_rows * d_;
+  }
+
+  std::size_t d_, used_ = 0;
   double tolerance_, largest_ = 0;
-  std::vector<double> rows_;
+  std::vector<Buffer> blocks_;
   std::vector<std::size_t> free_;
 };
 
