@@ -37,7 +37,7 @@ def scanners(lost: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return inputs[kept], y[kept], scanner[kept]
 
 
-def test_threes() -> tuple[np.ndarray, np.ndarray]:
+def threes_to_test() -> tuple[np.ndarray, np.ndarray]:
     """Return the test threes as the second scanner delivers them."""
     data = digits()
     rows = data.test_targets == 3
@@ -72,7 +72,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--plot", type=Path)
     arguments = parser.parse_args()
-    x, y = test_threes()
+    x, y = threes_to_test()
     for lost in (0, 20):
         inputs, targets, scanner = scanners(lost)
         module = trained(inputs, targets)

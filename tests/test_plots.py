@@ -83,6 +83,7 @@ def test_an_error_of_zero_and_an_empty_curve_can_be_drawn(tmp_path):
     module = net(4, 3)
     for name, curve in (("zero", [(1, 0, 1.0), (3, 3, 0.0)]), ("empty", [])):
         figure(Victim(module), module, curve).savefig(tmp_path / f"{name}.png")
+        assert (tmp_path / f"{name}.png").stat().st_size > 1000
 
 
 def test_deep_networks_show_the_curve_alone():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -130,27 +130,7 @@ def reconstruct(
     oracle that answers with the value and the input gradient of one output, and compare what comes out
     with the original. A victim may have any number of hidden layers.
     """
-    given: dict[str, Any] = {
-        "data": data,
-        "hidden": hidden,
-        "victim": victim,
-        "dtype": dtype,
-        "oracle": oracle,
-        "layers": layers,
-        "seed": seed,
-        "budget": budget,
-        "domain": domain,
-        "checkpoint": checkpoint,
-        "as_json": as_json,
-        "plot": plot,
-    }
-
-    def command() -> int:
-        from divulge.cli.reconstruct import Options, run
-
-        return run(Options(**given))
-
-    _exit_with(command)
+    _execute("reconstruct", locals())
 
 
 ModelOption = Annotated[
@@ -208,23 +188,7 @@ def influence(
     plot: FigureOption = None,
 ) -> None:
     """Show the training images that made a prediction: those that help and those that harm a test image."""
-    given: dict[str, Any] = {
-        "data": data,
-        "model": model,
-        "test": test,
-        "top": top,
-        "damping": damping,
-        "seed": seed,
-        "as_json": as_json,
-        "plot": plot,
-    }
-
-    def command() -> int:
-        from divulge.cli.influence import Options, run
-
-        return run(Options(**given))
-
-    _exit_with(command)
+    _execute("influence", locals())
 
 
 @app.command()
@@ -242,22 +206,7 @@ def mislabels(
     Without --labels a share of the labels is flipped first. Labels are checked in the order of
     self-influence, of loss and at random; those found wrong are set right, and the model is trained again.
     """
-    given: dict[str, Any] = {
-        "data": data,
-        "model": model,
-        "share": share,
-        "labels": labels,
-        "seed": seed,
-        "as_json": as_json,
-        "plot": plot,
-    }
-
-    def command() -> int:
-        from divulge.cli.mislabels import Options, run
-
-        return run(Options(**given))
-
-    _exit_with(command)
+    _execute("mislabels", locals())
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -280,10 +229,11 @@ def _run(arguments: list[str] | None) -> Any:
         raise
 
 
-def _exit_with(command: Callable[[], int]) -> None:
-    """Run a command and exit with its code."""
+def _execute(command: str, options: dict[str, Any]) -> None:
+    """Run the command of the module divulge.cli.COMMAND with its options, and exit with its code."""
     try:
-        code = command()
+        module = import_module(f"divulge.cli.{command}")
+        code = module.run(module.Options(**options))
     except KeyboardInterrupt:
         code = _fail("interrupted", INTERRUPTED)
     raise typer.Exit(code)

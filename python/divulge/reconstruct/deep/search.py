@@ -276,12 +276,11 @@ class DeepSearch:
     def candidates(self, prefix: Prefix, known: Candidates | None) -> tuple[Candidates, Mask]:
         """Return the units that the pool of kinks shows and the sweeps bear out, and which are known."""
         found = self.unexplained(prefix, prefix)
-        if known is not None:
-            found = self.beyond(prefix, known, found)
         is_known = np.zeros(len(found), bool)
         if known is not None:
+            found = self.beyond(prefix, known, found)
+            is_known = np.arange(len(found) + len(known)) >= len(found)
             found = found.joined(known.segments())
-            is_known = np.arange(len(found)) >= len(is_known)
         groups = group(found, self.alike, OVERLAP)
         merged = merge(found, groups)
         old = np.bincount(groups, weights=is_known, minlength=len(merged)) > 0
@@ -356,25 +355,20 @@ class DeepSearch:
             return None
         pieces = self.probe.pieces(points)
         gamma, residual = coefficients(prefix, units, points, pieces[:, :-1])
-
         usable = residual <= self.enough
         if not usable.any() or (self.probe.rounded and not usable.all()):
             return None
         points, gamma = points[usable], gamma[usable]
         zero = (1e4 * self.probe.noise if self.probe.rounded else 1e-6) * float(np.abs(gamma).max())
         turned, _ = votes(prefix, units, points, gamma, zero)
-        sign = np.where(turned, -1.0, 1.0)
-        return Dense(units.rows * sign[:, None], units.offsets * sign)
+        return units.turned(turned)
 
     def oriented_by_walks(self, prefix: Prefix, units: Candidates) -> Dense | None:
         """Turn the units of a first layer with more units than inputs."""
         layer = Dense(units.rows, units.offsets)
         later = self.solved(prefix.grown(layer), prefix, self.pool.sweeps)
         turned = signs(self.probe, layer, later.points, later.rows, self.lines.rng)
-        if turned is None:
-            return None
-        sign = np.where(turned, -1.0, 1.0)
-        return Dense(units.rows * sign[:, None], units.offsets * sign)
+        return None if turned is None else units.turned(turned)
 
     def as_last(self, prefix: Prefix, units: Candidates) -> DeepFit:
         """Fit an output on the units as if theirs were the last hidden layer."""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from divulge import _core
-from divulge.reconstruct.deep.prefix import Mask, Prefix
+from divulge.reconstruct.deep.prefix import Dense, Mask, Prefix
 from divulge.reconstruct.deep.segments import Segments
 
 Array = NDArray[np.float64]
@@ -50,6 +50,11 @@ class Candidates:
         """Return the candidates as segments, to be matched with others."""
         n = len(self)
         return Segments(self.rows, self.known, self.offsets, np.zeros(n), np.ones(n, bool), self.points)
+
+    def turned(self, which: Mask) -> Dense:
+        """Return all units as a layer, some of them turned over."""
+        sign = np.where(which, -1.0, 1.0)
+        return Dense(self.rows * sign[:, None], self.offsets * sign)
 
     def gradients(self, prefix: Prefix, points: Array) -> Array:
         """Return the gradient of candidate n's pre-activation at point n, shape (n, d)."""
