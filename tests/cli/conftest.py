@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from divulge.cli.reconstruct import _TRAINING
+from divulge.cli.models import TRAINING
 from divulge.errors import BudgetExhausted
 from divulge.lowering import lower
 
@@ -87,7 +87,7 @@ class Attack:
 @pytest.fixture
 def attack(monkeypatch):
     stand_in = Attack()
-    monkeypatch.setitem(_TRAINING, "digits", (1, 256))
+    monkeypatch.setitem(TRAINING, "digits", (1, 256))
     monkeypatch.setattr("divulge.cli.reconstruct.reconstruct", stand_in)
     return stand_in
 

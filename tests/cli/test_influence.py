@@ -12,7 +12,7 @@ from divulge.datasets import digits
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch):
-    monkeypatch.setitem(models._TRAINING, "digits", (3, 64))
+    monkeypatch.setitem(models.TRAINING, "digits", (3, 64))
 
 
 @pytest.mark.parametrize("model", ["logistic", "mlp"])

@@ -65,9 +65,9 @@ def test_images_and_labels_must_belong_together(own_data):
 
 
 def test_unknown_names_are_refused():
-    with pytest.raises(ValueError, match="named digits, mnist, fashion-mnist, got 'cifar'"):
+    with pytest.raises(ValueError, match="named digits, mnist, fashion-mnist, cifar10, got 'cifar'"):
         load("cifar")
-    assert NAMES == ("digits", "mnist", "fashion-mnist")
+    assert NAMES == ("digits", "mnist", "fashion-mnist", "cifar10")
 
 
 @pytest.mark.parametrize("name", ["mnist", "fashion-mnist"])

@@ -52,7 +52,7 @@ def top(
 DataOption = Annotated[
     str | None,
     typer.Option(
-        metavar="digits|mnist|fashion-mnist",
+        metavar="digits|mnist|fashion-mnist|cifar10",
         help="Data set to train on and to compare on; digits unless a victim is given.",
     ),
 ]
@@ -144,7 +144,7 @@ TrainedModelOption = Annotated[
     str, typer.Option(metavar="logistic|mlp", help="Train softmax regression or 64 hidden units.")
 ]
 ImagesOption = Annotated[
-    str, typer.Option(metavar="digits|mnist|fashion-mnist", help="Data set to train and test on.")
+    str, typer.Option(metavar="digits|mnist|fashion-mnist|cifar10", help="Data set to train and test on.")
 ]
 TestOption = Annotated[
     int, typer.Option(parser=_whole_number, metavar="N", help="Number of the test image, from 0.")

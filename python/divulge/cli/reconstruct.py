@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from divulge.cli.app import FAILED, INTERRUPTED
+from divulge.cli.models import TRAINING
 from divulge.cli.progress import Curve, ProgressDisplay, interrupts_noted
 from divulge.cli.render import Report, print_json, print_note, print_table
 from divulge.compare import compare
@@ -35,8 +36,6 @@ _ORACLES: dict[str, type[GradientOracle | ValueOracle | ProbabilityOracle]] = {
     "value": ValueOracle,
     "probability": ProbabilityOracle,
 }
-# Passes over the training part and images a step, by data set: about 96% on the digits, 98% on MNIST.
-_TRAINING = {"digits": (30, 64), "mnist": (8, 128), "fashion-mnist": (8, 128)}
 
 
 @dataclass(frozen=True)
@@ -153,7 +152,7 @@ def _victim(options: Options, display: ProgressDisplay) -> tuple[Victim, Points 
 
 def _trained(options: Options, data: Dataset) -> torch.nn.Module:
     """Train the victim."""
-    epochs, batch_size = _TRAINING[data.name]
+    epochs, batch_size = TRAINING[data.name]
     dtype = torch.float32 if options.dtype == "float32" else torch.float64
     hidden = 32 if options.hidden is None else options.hidden
     return train_classifier(hidden, data, dtype, options.seed, epochs=epochs, batch_size=batch_size)

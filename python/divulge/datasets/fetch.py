@@ -38,6 +38,10 @@ SOURCES = {
             ),
         },
     ),
+    "cifar10": Source(
+        "https://www.cs.toronto.edu/~kriz/",
+        {"cifar-10-binary.tar.gz": "md5:c32a1d4ab5d03f1284b67883e8d87530"},
+    ),
     # Zalando publishes MD5 sums.
     "fashion-mnist": Source(
         "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
@@ -61,12 +65,14 @@ def locate(name: str, file: str) -> Path:
     Raises:
         FileNotFoundError: it is in none of these places.
     """
+    return own_file(name, file, file.removesuffix(".gz")) or _download(name, file)
+
+
+def own_file(name: str, *files: str) -> Path | None:
+    """Return the first of these files that the user's own folder, $DIVULGE_DATA/name, holds."""
     own = os.environ.get("DIVULGE_DATA")
-    if own:
-        for candidate in (Path(own, name, file), Path(own, name, file.removesuffix(".gz"))):
-            if candidate.is_file():
-                return candidate
-    return _download(name, file)
+    paths = [Path(own, name, file) for file in files] if own else []
+    return next((path for path in paths if path.is_file()), None)
 
 
 def _download(name: str, file: str) -> Path:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from divulge.datasets.cifar import read_cifar10
 from divulge.datasets.fetch import locate
 from divulge.datasets.idx import read_idx
 
@@ -21,9 +22,9 @@ class Dataset:
 
     Attributes:
         name: the name under which `load` knows it.
-        train_inputs: float32, shape (n, 1, height, width).
+        train_inputs: float32, shape (n, channels, height, width).
         train_targets: int64, shape (n,).
-        test_inputs: float32, shape (m, 1, height, width).
+        test_inputs: float32, shape (m, channels, height, width).
         test_targets: int64, shape (m,).
     """
 
@@ -45,7 +46,7 @@ class Dataset:
 
 
 def load(name: str) -> Dataset:
-    """Return a data set by its name: "digits", "mnist" or "fashion-mnist".
+    """Return a data set by its name: "digits", "mnist", "fashion-mnist" or "cifar10".
 
     Raises:
         ValueError: there is no data set of that name.
@@ -55,6 +56,7 @@ def load(name: str) -> Dataset:
         "digits": digits,
         "mnist": mnist,
         "fashion-mnist": fashion_mnist,
+        "cifar10": cifar10,
     }
     if name not in loaders:
         raise ValueError(f"expected a data set named {', '.join(loaders)}, got {name!r}")
@@ -83,6 +85,16 @@ def fashion_mnist() -> Dataset:
     return _idx_dataset("fashion-mnist")
 
 
+def cifar10() -> Dataset:
+    """CIFAR-10: 50,000 training and 10,000 test photographs, 3x32x32 (Krizhevsky), or the part at hand.
+
+    $DIVULGE_DATA/cifar10 may hold cifar-10-binary.tar.gz as published, or cifar10-subset.npz with arrays
+    x_train, y_train, x_test, y_test; images uint8 (n, 32, 32, 3).
+    """
+    (train_inputs, train_targets), (test_inputs, test_targets) = read_cifar10()
+    return Dataset("cifar10", train_inputs, train_targets, test_inputs, test_targets)
+
+
 def _idx_dataset(name: str) -> Dataset:
     """Read the four IDX files of a data set in MNIST's form."""
     train_inputs, train_targets = _idx_part(name, "train")
@@ -104,4 +116,4 @@ def _idx_part(name: str, part: str) -> tuple[torch.Tensor, torch.Tensor]:
     return inputs, torch.from_numpy(labels).long()
 
 
-NAMES = ("digits", "mnist", "fashion-mnist")
+NAMES = ("digits", "mnist", "fashion-mnist", "cifar10")

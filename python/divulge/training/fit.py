@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import pairwise
-from math import prod, sqrt
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 from divulge.datasets import Dataset
+from divulge.training.networks import mlp
+
+Module = TypeVar("Module", bound=nn.Module)
+# Returns what a step trains on in place of its inputs: (module, inputs, targets, share of the training done).
+Perturb = Callable[[nn.Module, Tensor, Tensor, float], Tensor]
 
 
 def train_classifier(
@@ -49,21 +53,73 @@ def train_classifier(
         ValueError: a layer without units, or less than one epoch.
     """
     sizes = [hidden] if isinstance(hidden, int) else list(hidden)
-    if not sizes or min(sizes) < 1:
+    if not sizes:
         raise ValueError(f"expected at least one unit in each hidden layer, got {hidden}")
+    generator = torch.Generator().manual_seed(seed)
+    module = mlp(data.input_shape, sizes, data.classes, generator, dtype)
+    return fit_classifier(
+        module,
+        data.train_inputs,
+        data.train_targets,
+        generator,
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        weight_decay=weight_decay,
+        progress=progress,
+    )
+
+
+def fit_classifier(
+    module: Module,
+    inputs: Tensor,
+    targets: Tensor,
+    seed: int | torch.Generator = 0,
+    *,
+    epochs: int = 10,
+    batch_size: int = 64,
+    learning_rate: float = 2e-3,
+    weight_decay: float = 0.0,
+    perturb: Perturb | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Module:
+    """Train any classifier in place with Adam on the cross-entropy, and return it in evaluation mode.
+
+    The same arguments give the same network for any number of threads; torch's random state is not touched.
+
+    Args:
+        module: maps inputs (n, ...) to class scores (n, K).
+        inputs: shape (n, ...); converted to the precision of the module's parameters.
+        targets: classes, int64, shape (n,).
+        seed: of the order of the inputs, and of dropout.
+        epochs: passes over the inputs; the learning rate falls to zero over them along a cosine.
+        batch_size: inputs a step.
+        learning_rate: at the start.
+        weight_decay: adds (weight_decay / 2) |theta|^2 to the loss.
+        perturb: called with the module, a step's inputs and targets, and the share of the steps that is done;
+            the step trains on what it returns. `divulge.training.Pgd` makes training adversarial.
+        progress: called with the epochs done and the number of all, after each.
+
+    Raises:
+        ValueError: less than one epoch.
+    """
     if epochs < 1:
         raise ValueError(f"expected at least one epoch, got {epochs}")
-    generator = torch.Generator().manual_seed(seed)
-    module = _network([prod(data.input_shape), *sizes, data.classes], dtype, generator)
-    steps = epochs * -(-len(data.train_targets) // batch_size)
+    generator = seed if isinstance(seed, torch.Generator) else torch.Generator().manual_seed(seed)
+    steps = epochs * -(-len(targets) // batch_size)
     optimiser = torch.optim.Adam(module.parameters(), lr=learning_rate, weight_decay=weight_decay)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
-    inputs = data.train_inputs.to(dtype)
-    with torch.enable_grad(), _one_thread():
+    inputs = inputs.to(next(module.parameters()).dtype)
+    module.train()
+    with torch.enable_grad(), _one_thread(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(generator.initial_seed())
         for epoch in range(epochs):
             for batch in _batches(len(inputs), batch_size, generator):
+                x, y = inputs[batch], targets[batch]
+                if perturb is not None:
+                    x = perturb(module, x, y, schedule.last_epoch / steps)
                 optimiser.zero_grad()
-                loss = F.cross_entropy(module(inputs[batch]), data.train_targets[batch])
+                loss = F.cross_entropy(module(x), y)
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimiser.step()
                 schedule.step()
@@ -72,12 +128,12 @@ def train_classifier(
     return module.eval()
 
 
-def accuracy(module: nn.Module, inputs: torch.Tensor, targets: torch.Tensor) -> float:
+def accuracy(module: nn.Module, inputs: Tensor, targets: Tensor) -> float:
     """The share of inputs whose largest output is that of their class."""
     dtype = next(module.parameters()).dtype
     with torch.no_grad():
-        predicted = module(inputs.to(dtype)).argmax(dim=1)
-    return float((predicted == targets).double().mean())
+        parts = [module(part.to(dtype)).argmax(dim=1) for part in torch.split(inputs, 2048)]
+    return float((torch.cat(parts) == targets).double().mean())
 
 
 @contextmanager
@@ -94,14 +150,3 @@ def _one_thread() -> Iterator[None]:
 def _batches(n: int, size: int, generator: torch.Generator) -> tuple[torch.Tensor, ...]:
     """Split a random order of n images into steps."""
     return torch.split(torch.randperm(n, generator=generator), size)
-
-
-def _network(sizes: Sequence[int], dtype: torch.dtype, generator: torch.Generator) -> nn.Sequential:
-    """Flatten, Linear, ReLU, ..., Linear with torch's usual initial weights, drawn from one generator."""
-    layers: list[nn.Module] = [nn.Flatten()]
-    for fan_in, fan_out in pairwise(sizes):
-        layer = nn.utils.skip_init(nn.Linear, fan_in, fan_out, dtype=dtype)  # type: ignore[no-untyped-call]
-        for parameter in layer.parameters():
-            nn.init.uniform_(parameter, -1 / sqrt(fan_in), 1 / sqrt(fan_in), generator=generator)
-        layers += [layer, nn.ReLU()]
-    return nn.Sequential(*layers[:-1])

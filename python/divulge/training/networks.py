@@ -1,0 +1,87 @@
+"""The small classifiers that the experiments train: dense and convolutional."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from math import prod, sqrt
+
+import torch
+from torch import nn
+
+
+def mlp(
+    input_shape: Sequence[int],
+    hidden: Sequence[int],
+    classes: int,
+    seed: int | torch.Generator = 0,
+    dtype: torch.dtype = torch.float32,
+) -> nn.Sequential:
+    """Flatten, then Linear and ReLU by turns, ending with a Linear, with torch's usual initial weights.
+
+    Args:
+        input_shape: the shape of one input.
+        hidden: units of each hidden layer; none makes the model linear.
+        classes: outputs.
+        seed: of the initial weights; torch's random state is not touched.
+        dtype: precision of the parameters.
+
+    Raises:
+        ValueError: a layer without units.
+    """
+    if min([classes, *hidden]) < 1:
+        raise ValueError(f"expected at least one unit in each layer, got {[*hidden, classes]}")
+    layers: list[nn.Module] = [nn.Flatten()]
+    for fan_in, fan_out in pairwise([prod(input_shape), *hidden, classes]):
+        layers += [nn.utils.skip_init(nn.Linear, fan_in, fan_out, dtype=dtype), nn.ReLU()]  # type: ignore[no-untyped-call]
+    return _initialised(nn.Sequential(*layers[:-1]), seed)
+
+
+def cnn(
+    input_shape: Sequence[int],
+    classes: int,
+    seed: int | torch.Generator = 0,
+    *,
+    channels: Sequence[int] = (16, 32),
+    hidden: int = 64,
+    dtype: torch.dtype = torch.float32,
+) -> nn.Sequential:
+    """3x3 convolution, ReLU and 2x2 maximum for each entry of channels, then Linear, ReLU, Linear.
+
+    Args:
+        input_shape: (channels, height, width) of one image.
+        classes: outputs.
+        seed: of the initial weights (torch's usual ones); torch's random state is not touched.
+        channels: of each convolution.
+        hidden: units of the dense layer.
+        dtype: precision of the parameters.
+
+    Raises:
+        ValueError: images of another number of axes, or too small for so many maxima.
+    """
+    if len(input_shape) != 3:
+        raise ValueError(f"expected images of shape (channels, height, width), got {tuple(input_shape)}")
+    depth, height, width = input_shape
+    shrink = 2 ** len(channels)
+    if min(height, width) < shrink:
+        raise ValueError(f"expected images of at least {shrink}x{shrink} pixels, got {height}x{width}")
+    layers: list[nn.Module] = []
+    for fan_in, fan_out in pairwise([depth, *channels]):
+        convolution = nn.utils.skip_init(nn.Conv2d, fan_in, fan_out, 3, padding=1, dtype=dtype)  # type: ignore[no-untyped-call]
+        layers += [convolution, nn.ReLU(), nn.MaxPool2d(2)]
+    features = [depth, *channels][-1] * (height // shrink) * (width // shrink)
+    layers.append(nn.Flatten())
+    for fan_in, fan_out in ((features, hidden), (hidden, classes)):
+        layers += [nn.utils.skip_init(nn.Linear, fan_in, fan_out, dtype=dtype), nn.ReLU()]  # type: ignore[no-untyped-call]
+    return _initialised(nn.Sequential(*layers[:-1]), seed)
+
+
+def _initialised(module: nn.Sequential, seed: int | torch.Generator) -> nn.Sequential:
+    """Draw every parameter uniformly from +-1 / sqrt(inputs of a unit), layer by layer."""
+    generator = seed if isinstance(seed, torch.Generator) else torch.Generator().manual_seed(seed)
+    for layer in module:
+        if isinstance(layer, nn.Linear | nn.Conv2d):
+            bound = 1 / sqrt(layer.weight[0].numel())
+            for parameter in layer.parameters():
+                nn.init.uniform_(parameter, -bound, bound, generator=generator)
+    return module
