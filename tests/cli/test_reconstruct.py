@@ -197,7 +197,7 @@ def test_the_plot_is_written(command, attack, tmp_path):
         (["--domain", "0,inf"], "expected --domain LOW,HIGH, two finite numbers in order, got '0,inf'"),
         (["--domain", "0,0.5,1"], "expected --domain LOW,HIGH, two finite numbers in order, got '0,0.5,1'"),
         (["--layers", "3"], "expected --layers to be auto, got 3"),
-        (["--data", "cifar"], "expected --data to be digits or mnist or fashion-mnist, got cifar"),
+        (["--data", "cifar"], "expected --data to be digits or mnist or fashion-mnist or cifar10, got cifar"),
         (["--victim", "nowhere.onnx"], "there is no file nowhere.onnx"),
         (["--victim", "model.h5"], "expected a file named *.onnx or *.pt2 (torch.export), got model.h5"),
         (["--victim", "a.onnx", "--hidden", "3"], "--hidden 3 is for a victim that is trained here, "
