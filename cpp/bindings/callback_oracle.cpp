@@ -59,22 +59,26 @@ void CallbackOracle::fail(py::error_already_set& error) {
                         }));
 }
 
-// An array (rows, d), in the memory of the last one unless somebody still refers to that.
-py::array CallbackOracle::batch_room(std::size_t rows) {
-  const std::size_t d = input_size();
-  if (room_.is_none() || room_.ref_count() > 1 || extent(py::array(room_), 0) < rows)
-    room_ = new_array<double>(2 * rows, d);
-  const Array<double> room(room_);
-  return py::array_t<double>({static_cast<py::ssize_t>(rows), static_cast<py::ssize_t>(d)}, room.data(),
-                             room);
+MatrixView<double> CallbackOracle::room(std::size_t n) {
+  const py::gil_scoped_acquire acquire;
+  if (room_.is_none() || room_.ref_count() > 1 || extent(py::array(room_), 0) < n)
+    room_ = new_array<double>(2 * n, input_size());
+  return {Array<double>(room_).mutable_data(), n, input_size()};
+}
+
+// The points as an array: of the room where they lie in it, else a copy.
+py::array CallbackOracle::batch(MatrixView<const double> points) {
+  const bool ours = !room_.is_none() && Array<double>(room_).data() == points.data;
+  const MatrixView<double> rows = ours ? MatrixView<double>{} : room(points.rows);
+  if (!ours) copy(points.data, points.size(), rows.data);
+  const Array<double> base(room_);
+  return py::array_t<double>({points.rows, points.cols}, base.data(), base);
 }
 
 void CallbackOracle::answer_to(MatrixView<const double> points, const Consume& consume) {
   const py::gil_scoped_acquire acquire;
   try {
-    py::array batch = batch_room(points.rows);
-    copy(points.data, points.size(), static_cast<double*>(batch.mutable_data()));
-    const py::object result = fn_(std::move(batch));
+    const py::object result = fn_(batch(points));
     if (!py::isinstance<py::sequence>(result) || py::len(result) != 2)
       throw OracleFailure("expected the oracle to return (values, gradients), got " +
                           std::string(py::str(py::type::of(result).attr("__name__"))));

@@ -25,6 +25,9 @@ class __attribute__((visibility("hidden"))) CallbackOracle : public Oracle {
   CallbackOracle(pybind11::function fn, std::size_t input_size, bool float32);
   ~CallbackOracle() override;
 
+  // Memory that the callback is handed as it is.
+  MatrixView<double> room(std::size_t n) override;
+
   pybind11::object last_error() const { return error_; }
 
  protected:
@@ -35,9 +38,9 @@ class __attribute__((visibility("hidden"))) CallbackOracle : public Oracle {
   [[noreturn]] void fail(pybind11::error_already_set& error);
 
   pybind11::function fn_;
-  pybind11::array batch_room(std::size_t rows);
+  pybind11::array batch(MatrixView<const double> points);
 
-  pybind11::object room_ = pybind11::none();  // memory of an earlier batch that the callback did not keep
+  pybind11::object room_ = pybind11::none();  // (rows, d): new wherever the callback kept the last one
   pybind11::object error_ = pybind11::none();
 };
 

@@ -4,7 +4,6 @@
 #include <functional>
 
 #include "core/blas.h"
-#include "core/buffer.h"
 #include "core/interrupt.h"
 #include "core/thread_pool.h"
 
@@ -75,18 +74,20 @@ void point_on_line(const AnswerTask& task, double t, bool float32, Span<double> 
   }
 }
 
-// The answer (value, g) at x, carried to u + t v inside its linear piece.
-LineSample sample_from_answer(AnswerTask& task, double t, Span<const double> x, double value,
-                              Span<const double> g, bool float32) {
+// The answer (value, g) at the point that was asked about, carried to u + t v inside its linear piece.
+LineSample sample_from_answer(AnswerTask& task, double t, double value, Span<const double> g, bool float32) {
   LineSample sample{t, value, dot<double>(g, task.direction), task.store.add(g)};
-  if (float32)
-    for (std::size_t j = 0; j < x.size; ++j)
-      sample.value += g[j] * (task.origin[j] + t * task.direction[j] - x[j]);
+  if (!float32) return sample;
+  for (std::size_t j = 0; j < g.size; ++j) {
+    const double exact = task.origin[j] + t * task.direction[j];
+    sample.value += g[j] * (exact - static_cast<double>(static_cast<float>(exact)));
+  }
   return sample;
 }
 
 // One batch: points (n, d) in the order of `places`, answers to the tasks' samples.
-void answer_batch(Oracle& oracle, const AnswerTasks& tasks, Span<const Place> places, MatrixView<double> x) {
+void answer_batch(Oracle& oracle, const AnswerTasks& tasks, Span<const Place> places) {
+  const MatrixView<double> x = oracle.room(places.size);
   const bool float32 = oracle.single_precision();
   const auto t = [&](const Place& place) { return tasks[place.task]->search.wanted()[place.index]; };
   parallel_for(x.rows, 16, [&](std::size_t begin, std::size_t end) {
@@ -100,8 +101,7 @@ void answer_batch(Oracle& oracle, const AnswerTasks& tasks, Span<const Place> pl
     parallel_for(first.size(), 1, [&](std::size_t begin, std::size_t end) {
       for (std::size_t i = first[begin]; i < (end < first.size() ? first[end] : places.size); ++i) {
         AnswerTask& task = *tasks[places[i].task];
-        task.samples.push_back(
-            sample_from_answer(task, t(places[i]), x.row(i), values[i], g.row(i), float32));
+        task.samples.push_back(sample_from_answer(task, t(places[i]), values[i], g.row(i), float32));
       }
     });
   });
@@ -140,13 +140,10 @@ void AnswerTask::gradients(const std::vector<std::size_t>& pieces, MatrixView<do
 RunReport run(Oracle& oracle, const AnswerTasks& tasks, long long budget) {
   const std::size_t d = oracle.input_size();
   const std::size_t most = std::max<std::size_t>(1, numbers_a_batch / std::max<std::size_t>(1, d));
-  Buffer room;
-  std::size_t capacity = 0;
   return run_rounds(tasks, budget, [&](const std::vector<Place>& places) {
     for (std::size_t begin = 0; begin < places.size(); begin += most) {
       const std::size_t n = std::min(most, places.size() - begin);
-      if (n > capacity) room = Buffer((capacity = 2 * n) * d);
-      answer_batch(oracle, tasks, {places.data() + begin, n}, {room.data(), n, d});
+      answer_batch(oracle, tasks, {places.data() + begin, n});
     }
   });
 }

@@ -81,6 +81,11 @@ void Oracle::answer_to(MatrixView<const double> points, const Consume& consume) 
   consume(f, g);
 }
 
+MatrixView<double> Oracle::room(std::size_t n) {
+  if (n > room_rows_) room_ = Buffer((room_rows_ = 2 * n) * input_size_);
+  return {room_.data(), n, input_size_};
+}
+
 std::vector<std::unique_ptr<Line>> Oracle::lines(MatrixView<const double>, MatrixView<const double>) const {
   return {};
 }

@@ -9,6 +9,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "core/buffer.h"
 #include "core/matrix.h"
 
 namespace divulge {
@@ -65,6 +66,10 @@ class Oracle {
   using Consume = std::function<void(Span<const double> values, MatrixView<const double> gradients)>;
   void query(MatrixView<const double> points, const Consume& consume);
 
+  // Room for n points (n, d), to be filled and then asked about: an oracle that hands its points on takes
+  // them from there without another copy. Good until the next call; who asked may not read it after a query.
+  virtual MatrixView<double> room(std::size_t n);
+
   // Cheaper access along the lines origins (L, d) + t directions (L, d); empty where there is none.
   virtual std::vector<std::unique_ptr<Line>> lines(MatrixView<const double> origins,
                                                    MatrixView<const double> directions) const;
@@ -87,6 +92,8 @@ class Oracle {
  private:
   std::size_t input_size_;
   double epsilon_;
+  Buffer room_;
+  std::size_t room_rows_ = 0;
   std::atomic<long long> queries_{0};
   std::atomic<long long> max_queries_{unlimited};
 };
