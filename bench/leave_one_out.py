@@ -1,11 +1,11 @@
 """Predicted against actual change of a test loss when a training image is left out.
 
-    python bench/leave_one_out.py [--points 100] [--setting softmax|smooth-hinge] [--json]
+    python bench/leave_one_out.py [--points 100] [--setting softmax|smooth-hinge|cnn] [--json]
 
 softmax is Koh & Liang's setting (2017, figure 2): softmax regression on the first 55,000 images of MNIST,
 no bias, weight decay 0.01, one misclassified test image, the training images with the largest influence
 on its loss. Everything in float64, trained and retrained until the gradient's norm is below 1e-12.
-smooth-hinge is described in leave_one_out_hinge.py.
+smooth-hinge and cnn are described in leave_one_out_hinge.py and leave_one_out_cnn.py.
 """
 
 from __future__ import annotations
@@ -112,16 +112,23 @@ def softmax(points: int, solvers: str) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
-    parser.add_argument("--points", type=int, default=100)
-    parser.add_argument("--setting", choices=("softmax", "smooth-hinge"), default="softmax")
+    parser.add_argument("--points", type=int, help="left out for a test image; default 100, cnn 10")
+    parser.add_argument("--setting", choices=("softmax", "smooth-hinge", "cnn"), default="softmax")
     parser.add_argument("--solvers", default="direct,cg,lissa", help="of the setting softmax")
+    parser.add_argument("--weight-decay", type=float, default=0.001, help="of the setting cnn")
+    parser.add_argument("--seed", type=int, default=0, help="of the setting cnn")
     arguments = parser.parse_args()
+    points = arguments.points or (10 if arguments.setting == "cnn" else 100)
     if arguments.setting == "smooth-hinge":
         import leave_one_out_hinge
 
-        result = leave_one_out_hinge.run(arguments.points)
+        result = leave_one_out_hinge.run(points)
+    elif arguments.setting == "cnn":
+        import leave_one_out_cnn
+
+        result = leave_one_out_cnn.run(points, arguments.weight_decay, arguments.seed)
     else:
-        result = softmax(arguments.points, arguments.solvers)
+        result = softmax(points, arguments.solvers)
     lines = (f"{name}: {value}" for name, value in result.items())
     print(json.dumps(result, indent=2) if arguments.json else "\n".join(lines))
 

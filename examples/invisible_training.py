@@ -15,41 +15,24 @@ import argparse
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from divulge.datasets import Dataset, load
 from divulge.influence import TrainingAttack, perturb_training_images
 from divulge.influence.figures import images_figure
+from divulge.training import cnn, fit_classifier
 
 LEVELS = {"digits": 16, "mnist": 255}
 CLASSES = 8, 9
 WEIGHT_DECAY = 1e-4
 
 
-def convolutional(side: int, classes: int, seed: int = 0) -> nn.Sequential:
-    """Return two convolutions, a layer of 64 features and a Linear."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return nn.Sequential(
-            nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-            nn.Conv2d(16, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-            nn.Flatten(), nn.Linear(32 * (side // 4) ** 2, 64), nn.ReLU(), nn.Linear(64, classes),
-        )  # fmt: skip
-
-
 def features(data: Dataset, images: int = 6000, epochs: int = 10) -> nn.Sequential:
     """Train on the classes 0 to 7 and return all layers but the last."""
     known = torch.flatten((data.train_targets < CLASSES[0]).nonzero())[:images]
     inputs, targets = data.train_inputs[known], data.train_targets[known]
-    module = convolutional(data.input_shape[-1], CLASSES[0])
-    optimiser = torch.optim.Adam(module.parameters(), 1e-3)
-    generator = torch.Generator().manual_seed(0)
-    for _ in range(epochs):
-        for rows in torch.randperm(len(inputs), generator=generator).split(64):
-            optimiser.zero_grad()
-            F.cross_entropy(module(inputs[rows]), targets[rows]).backward()
-            optimiser.step()
+    module = cnn(data.input_shape, CLASSES[0])
+    fit_classifier(module, inputs, targets, epochs=epochs, learning_rate=1e-3)
     return module[:-1].eval().requires_grad_(False)
 
 
@@ -71,7 +54,7 @@ def draw(path: Path, attack: TrainingAttack, train: torch.Tensor, test: torch.Te
         ("changed", after, [""] * len(which)),
         ("difference", (after - before) / (2 * radius) + 0.5, [""] * len(which)),
     ]
-    figure = images_figure(rows, "probability of the right class before and after; differences magnified")
+    figure = images_figure(rows, "probability of the right class,\nbefore and after")
     figure.savefig(path, dpi=110)
 
 

@@ -15,13 +15,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from divulge import Influence
 from divulge.datasets import load
 from divulge.influence import fit_linear, influence_by_distance
+from divulge.training import cnn, fit_classifier
 
 CLASSES, WEIGHT_DECAY = (4, 9), 1e-3
 
@@ -42,23 +42,8 @@ class RadialBasis(nn.Module):
 
 def convolutional(inputs: Tensor, targets: Tensor, epochs: int) -> nn.Module:
     """Return a trained convolutional network without its last layer."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        side = inputs.shape[-1] // 4
-        features = nn.Sequential(
-            nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-            nn.Conv2d(16, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-            nn.Flatten(), nn.Linear(32 * side**2, 64), nn.ReLU(),
-        )  # fmt: skip
-        module = nn.Sequential(features, nn.Linear(64, 2))
-    optimiser = torch.optim.Adam(module.parameters(), 1e-3)
-    generator = torch.Generator().manual_seed(0)
-    for _ in range(epochs):
-        for rows in torch.randperm(len(inputs), generator=generator).split(64):
-            optimiser.zero_grad()
-            F.cross_entropy(module(inputs[rows]), targets[rows]).backward()
-            optimiser.step()
-    return features
+    module = cnn(inputs.shape[1:], classes=2)
+    return fit_classifier(module, inputs, targets, epochs=epochs, learning_rate=1e-3)[:-1]
 
 
 def main() -> None:
