@@ -24,14 +24,19 @@ if TYPE_CHECKING:
         CallableOracle,
         GradientOracle,
         InputTimesGradientOracle,
+        IntegratedGradientsOracle,
         JacobianOracle,
+        LabelOracle,
         Ledger,
         LogOdds,
         Oracle,
         ProbabilityOracle,
+        SaliencyOracle,
+        SmoothGradOracle,
         ValueOracle,
     )
     from divulge.reconstruct import Progress, Reconstruction, reconstruct, reconstruct_many
+    from divulge.surrogate import Stolen, steal
     from divulge.victim import Victim
 
 # Loaded when first used: most of these import torch, a second that `divulge --help` should not take.
@@ -44,7 +49,9 @@ _LAZY = {
     "GradientOracle": "divulge.oracles",
     "Influence": "divulge.influence",
     "InputTimesGradientOracle": "divulge.oracles",
+    "IntegratedGradientsOracle": "divulge.oracles",
     "JacobianOracle": "divulge.oracles",
+    "LabelOracle": "divulge.oracles",
     "LayerComparison": "divulge.layerwise",
     "Ledger": "divulge.oracles",
     "LogOdds": "divulge.oracles",
@@ -54,12 +61,16 @@ _LAZY = {
     "ProbabilityOracle": "divulge.oracles",
     "Progress": "divulge.reconstruct",
     "Reconstruction": "divulge.reconstruct",
+    "SaliencyOracle": "divulge.oracles",
+    "SmoothGradOracle": "divulge.oracles",
+    "Stolen": "divulge.surrogate",
     "UnsupportedModel": "divulge.errors",
     "ValueOracle": "divulge.oracles",
     "Victim": "divulge.victim",
     "compare": "divulge.compare",
     "reconstruct": "divulge.reconstruct",
     "reconstruct_many": "divulge.reconstruct",
+    "steal": "divulge.surrogate",
 }
 
 __all__ = [
@@ -71,7 +82,9 @@ __all__ = [
     "GradientOracle",
     "Influence",
     "InputTimesGradientOracle",
+    "IntegratedGradientsOracle",
     "JacobianOracle",
+    "LabelOracle",
     "LayerComparison",
     "Ledger",
     "LogOdds",
@@ -81,6 +94,9 @@ __all__ = [
     "ProbabilityOracle",
     "Progress",
     "Reconstruction",
+    "SaliencyOracle",
+    "SmoothGradOracle",
+    "Stolen",
     "UnsupportedModel",
     "ValueOracle",
     "Victim",
@@ -90,6 +106,7 @@ __all__ = [
     "reconstruct",
     "reconstruct_many",
     "set_threads",
+    "steal",
     "threads",
 ]
 

@@ -1,24 +1,38 @@
 """Oracles: what may be asked of a victim, and the ledger that counts it."""
 
+from divulge.oracles.attributed import (
+    AttributionOracle,
+    IntegratedGradientsOracle,
+    SaliencyOracle,
+    SmoothGradOracle,
+)
 from divulge.oracles.base import Oracle
 from divulge.oracles.callable import CallableOracle
+from divulge.oracles.explained import Answers
 from divulge.oracles.gradient import GradientOracle
 from divulge.oracles.input_times_gradient import InputTimesGradientOracle
 from divulge.oracles.jacobian import JacobianOracle
+from divulge.oracles.label import LabelOracle
 from divulge.oracles.ledger import Ledger
 from divulge.oracles.probability import LogOdds, ProbabilityOracle
 from divulge.oracles.replay import ReplayOracle
 from divulge.oracles.value import ValueOracle
 
 __all__ = [
+    "Answers",
+    "AttributionOracle",
     "CallableOracle",
     "GradientOracle",
     "InputTimesGradientOracle",
+    "IntegratedGradientsOracle",
     "JacobianOracle",
+    "LabelOracle",
     "Ledger",
     "LogOdds",
     "Oracle",
     "ProbabilityOracle",
     "ReplayOracle",
+    "SaliencyOracle",
+    "SmoothGradOracle",
     "ValueOracle",
 ]

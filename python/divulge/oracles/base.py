@@ -11,7 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from divulge.errors import BudgetExhausted, OracleError
 from divulge.oracles.answers import check_gradients, check_values
+from divulge.oracles.attributions import Attribution
 from divulge.oracles.domain import as_box
+from divulge.oracles.explained import Answers, Classes
 from divulge.oracles.ledger import Ledger
 from divulge.points import as_matrix, check_finite
 
@@ -43,9 +45,11 @@ class Oracle(ABC):
 
     Attributes:
         first_logit_hidden: whether the outputs are logits less that of class 0, which is no output.
+        attribution: what the gradients are that `explain` returns.
     """
 
     first_logit_hidden = False
+    attribution: Attribution = Attribution()
 
     def __init__(
         self,
@@ -60,8 +64,6 @@ class Oracle(ABC):
         has_values: bool,
         has_gradients: bool,
     ) -> None:
-        if not (has_values or has_gradients):
-            raise ValueError("expected an oracle that answers with values, gradients or both, got neither")
         self.input_size = _at_least_one("input_size", input_size)
         self.output_size = None if output_size is None else _at_least_one("output_size", output_size)
         self.output = self._check_output(output)
@@ -71,6 +73,11 @@ class Oracle(ABC):
         self.kind = kind
         self.has_values = has_values
         self.has_gradients = has_gradients
+
+    @property
+    def has_explanations(self) -> bool:
+        """Whether `explain` returns explanations: gradients, or what is made of them."""
+        return self.has_gradients
 
     @property
     def domain(self) -> tuple[Array, Array] | None:
@@ -103,6 +110,45 @@ class Oracle(ABC):
             check_gradients(gradients, n, self.input_size) if self.has_gradients else None,
         )
 
+    def explain(self, points: Points, output: ArrayLike | None = None) -> Answers:
+        """Ask what an API returns with a prediction; each point counts as one query unless the class says so.
+
+        Args:
+            points: shape (n, d).
+            output: which output to explain, a number or shape (n,); None for each point's top class (an
+                oracle that does not know the top class takes its own output).
+
+        Raises:
+            ValueError: as `query`.
+            BudgetExhausted: as `query`.
+            OracleError: as `query`.
+        """
+        matrix = as_matrix(points, self.input_size)
+        outputs = None if output is None else self._check_outputs(output, len(matrix))
+        return self._explain(self._admit(matrix), outputs)
+
+    def _explain(self, points: Array, outputs: Classes | None) -> Answers:
+        """Explain points (n, d), already checked and paid for; outputs (n,), or None for the top class."""
+        labels = None if outputs is not None else self._top(points)
+        named = labels if outputs is None else outputs
+        if named is None:
+            named = np.full(len(points), self.output)
+        values = np.zeros(len(points)) if self.has_values else None
+        gradients = np.zeros(points.shape) if self.has_gradients else None
+        for output in np.unique(named):
+            rows = np.flatnonzero(named == output)
+            of_value, of_gradient = self._ask(points[rows], int(output))
+            if values is not None:
+                values[rows] = check_values(of_value, len(rows))
+            if gradients is not None:
+                gradients[rows] = check_gradients(of_gradient, len(rows), self.input_size)
+        attribution = self.attribution if self.has_gradients else None
+        return Answers(points, named, labels, values, None, gradients, attribution)
+
+    def _top(self, points: Array) -> Classes | None:
+        """The top class of points (n, d) as the API tells it, or None where that is not known."""
+        return None
+
     @abstractmethod
     def _answer(self, points: Array, output: int) -> tuple[ArrayLike | None, ArrayLike | None]:
         """Answer points (n, d), n > 0, already checked and paid for.
@@ -134,6 +180,15 @@ class Oracle(ABC):
             raise OracleError(
                 f"the oracle failed on {len(points)} points: {type(error).__name__}: {error}"
             ) from error
+
+    def _check_outputs(self, output: ArrayLike, n: int) -> Classes:
+        """Return valid output indices, shape (n,), or raise ValueError."""
+        numbers = np.asarray(output)
+        if numbers.shape not in {(), (n,)} or numbers.dtype.kind not in "iu":
+            raise ValueError(f"expected one output or {n} of them, got {numbers.dtype} {numbers.shape}")
+        for number in np.unique(numbers):
+            self._check_output(int(number))
+        return np.array(np.broadcast_to(numbers, (n,)), np.intp)
 
     def _check_output(self, output: int) -> int:
         """Return a valid output index, or raise ValueError."""

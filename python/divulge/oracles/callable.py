@@ -59,6 +59,8 @@ class CallableOracle(Oracle):
             raise TypeError(f"expected fn to be callable, got {type(fn).__name__}")
         if dtype not in (None, torch.float32, torch.float64):
             raise ValueError(f"expected a dtype of torch.float32 or torch.float64, got {dtype}")
+        if not (values or gradients):
+            raise ValueError("expected fn to return values, gradients or both, got neither")
         self.fn = fn
         super().__init__(
             input_size=input_size,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from divulge.oracles.attributions import InputTimesGradient
 from divulge.oracles.base import Array, Domain
+from divulge.oracles.explained import Answers, Classes
 from divulge.oracles.victim import VictimOracle
 
 if TYPE_CHECKING:
@@ -36,6 +39,8 @@ class InputTimesGradientOracle(VictimOracle):
         ValueError: there is no such output, the domain is empty, or the budget negative.
     """
 
+    attribution = InputTimesGradient()
+
     def __init__(
         self,
         victim: Victim,
@@ -60,6 +65,11 @@ class InputTimesGradientOracle(VictimOracle):
         output = self.output if output is None else self._check_output(output)
         values, products = self._attribute(self._admit(points), output)
         return values if self.has_values else None, products
+
+    def _explain(self, points: Array, outputs: Classes | None) -> Answers:
+        answers = super()._explain(points, outputs)  # with gradients, the zeros moved a little
+        assert answers.explanations is not None
+        return replace(answers, explanations=points * answers.explanations)
 
     def _attribute(self, points: Array, output: int) -> tuple[Array, Array]:
         values, gradients = self.victim.values_and_gradients(points, output)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from divulge.oracles.base import Array, Domain
+from divulge.oracles.explained import Answers, Classes
 from divulge.oracles.victim import VictimOracle
 
 if TYPE_CHECKING:
@@ -47,12 +48,28 @@ class JacobianOracle(VictimOracle):
             ValueError: the points have another shape, are not finite or lie outside the domain.
             BudgetExhausted: the budget does not cover all n points; nothing was asked.
         """
-        matrix = self._admit(points)
+        return self._jacobians(self._admit(points))
+
+    def _jacobians(self, points: Array) -> tuple[Array, Array]:
+        """Values (n, K) and gradients (n, K, d)."""
         values, gradients = zip(
-            *(self.victim.values_and_gradients(matrix, k) for k in range(self.victim.output_size)),
+            *(self.victim.values_and_gradients(points, k) for k in range(self.victim.output_size)),
             strict=True,
         )
         return np.stack(values, axis=1), np.stack(gradients, axis=1)
+
+    def _explain(self, points: Array, outputs: Classes | None) -> Answers:
+        """Return n K answers, one for each point and output, whatever output is named."""
+        values, gradients = self._jacobians(points)
+        n, size = values.shape
+        return Answers(
+            np.repeat(points, size, axis=0),
+            np.tile(np.arange(size), n),
+            labels=None if size == 1 else np.repeat(values.argmax(axis=1), size),
+            values=values.reshape(-1),
+            explanations=gradients.reshape(n * size, -1),
+            attribution=self.attribution,
+        )
 
     def _answer(self, points: Array, output: int) -> tuple[Array, Array]:
         return self.victim.values_and_gradients(points, output)

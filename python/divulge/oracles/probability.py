@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from divulge.errors import OracleError
+from divulge.oracles.attributions import ProbabilityGradient
 from divulge.oracles.base import Array, Domain, Oracle
+from divulge.oracles.explained import Answers, Classes
 from divulge.oracles.victim import VictimOracle
 
 if TYPE_CHECKING:
@@ -33,6 +36,8 @@ class ProbabilityOracle(VictimOracle):
     Raises:
         ValueError: there is no such output, the domain is empty, or the budget negative.
     """
+
+    attribution = ProbabilityGradient()
 
     def __init__(
         self,
@@ -71,6 +76,19 @@ class ProbabilityOracle(VictimOracle):
     def _answer(self, points: Array, output: int) -> tuple[Array, Array | None]:
         p = self._probabilities(points)
         return p[:, output], self._gradients(points, p, output) if self.has_gradients else None
+
+    def _explain(self, points: Array, outputs: Classes | None) -> Answers:
+        p = self._probabilities(points)
+        labels = np.asarray(p.argmax(axis=1), np.intp)
+        outputs = labels if outputs is None else outputs
+        answers = Answers(points, outputs, labels, probabilities=p)
+        if not self.has_gradients:
+            return answers
+        gradients = np.zeros(points.shape)
+        for output in np.unique(outputs):
+            rows = outputs == output
+            gradients[rows] = self._gradients(points[rows], p[rows], int(output))
+        return replace(answers, explanations=gradients, attribution=self.attribution)
 
     def _probabilities(self, points: Array) -> Array:
         """Softmax in the victim's precision, shape (n, K)."""

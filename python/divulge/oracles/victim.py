@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from divulge.oracles.base import Domain, Oracle
+import numpy as np
+
+from divulge.oracles.base import Array, Domain, Oracle
+from divulge.oracles.explained import Classes
 from divulge.victim import Victim
 
 
@@ -52,3 +55,8 @@ class VictimOracle(Oracle):
             has_values=values,
             has_gradients=gradients,
         )
+
+    def _top(self, points: Array) -> Classes | None:
+        if self.victim.output_size == 1:
+            return None  # one output is always the one explained
+        return np.asarray(self.victim.values(points).argmax(axis=1), np.intp)

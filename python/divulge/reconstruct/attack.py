@@ -47,7 +47,7 @@ def reconstruct(
 
     Raises:
         TypeError: `oracle` is not an oracle, or the seed not a whole number.
-        ValueError: the seed is negative.
+        ValueError: the seed is negative, or the oracle tells neither values nor gradients.
         NotPiecewiseLinear: the gradient changes between inputs that lie next to each other, or the answers
             are too noisy.
         CheckpointError: the checkpoint is damaged, or of another seed, oracle or victim; it stays as it is.
@@ -63,6 +63,10 @@ def reconstruct(
         )
     if isinstance(oracle, ProbabilityOracle):
         oracle = oracle.log_odds()
+    if not (oracle.has_values or oracle.has_gradients):
+        raise ValueError(
+            f"expected an oracle that tells values or gradients, a {oracle.kind} oracle tells neither"
+        )
     seed = whole("a seed", seed)
     if checkpoint is None:
         return run(Session(oracle, seed, progress))

@@ -111,7 +111,7 @@ def fit_classifier(
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     inputs = inputs.to(next(module.parameters()).dtype)
     module.train()
-    with torch.enable_grad(), _one_thread(), torch.random.fork_rng(devices=[]):
+    with torch.enable_grad(), one_thread(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(generator.initial_seed())
         for epoch in range(epochs):
             for batch in _batches(len(inputs), batch_size, generator):
@@ -137,7 +137,7 @@ def accuracy(module: nn.Module, inputs: Tensor, targets: Tensor) -> float:
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """Keep torch to one thread: steps too small to share, and sums that do not depend on the machine."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -1,0 +1,196 @@
+"""Oracles of APIs that explain by something made of input gradients."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from divulge.oracles.attributions import Attribution, IntegratedGradients, Saliency, SmoothGrad
+from divulge.oracles.base import Array, Domain
+from divulge.oracles.explained import Answers, Classes
+from divulge.oracles.victim import VictimOracle
+
+if TYPE_CHECKING:
+    from divulge.victim import Victim
+
+_PLACES = 4096  # gradients held in memory at once
+
+
+class AttributionOracle(VictimOracle):
+    """Answers with the value f_k(x) and an attribution of output k; see `explain`. One answer is one query.
+
+    `query` returns values alone: the attribution is no gradient.
+
+    Args:
+        victim: the model under study, any torch module.
+        attribution: what is made of its gradients.
+        output: k, where `query` names none; `explain` takes the top class then.
+        domain: None for all of R^d, or (low, high): a box of inputs that may be asked about.
+        budget: the most queries that may be asked, or None.
+        values: False for an API that returns the attribution alone.
+        seed: of the noise, where the attribution has some.
+        fixed_noise: the same noise for every input.
+
+    Raises:
+        ValueError: there is no such output, the domain is empty, or the budget negative.
+    """
+
+    def __init__(
+        self,
+        victim: Victim,
+        attribution: Attribution,
+        output: int = 0,
+        domain: Domain | None = None,
+        budget: int | None = None,
+        *,
+        values: bool = True,
+        seed: int = 0,
+        fixed_noise: bool = False,
+    ) -> None:
+        kind = attribution.name
+        super().__init__(victim, output, domain, budget, kind=kind, values=values, gradients=False)
+        self.attribution = attribution
+        rng = np.random.default_rng(seed)
+        self._rng = None if fixed_noise else rng
+        self._fixed = rng.standard_normal((attribution.draws, self.input_size))
+
+    @property
+    def has_explanations(self) -> bool:
+        """Always."""
+        return True
+
+    def _answer(self, points: Array, output: int) -> tuple[Array, None]:
+        return self.victim.values(points)[:, output], None
+
+    def _explain(self, points: Array, outputs: Classes | None) -> Answers:
+        labels = self._top(points) if outputs is None else None
+        named = labels if outputs is None else outputs
+        if named is None:
+            named = np.zeros(len(points), np.intp)
+        values = self.victim.values(points)[np.arange(len(points)), named] if self.has_values else None
+        explanations = np.zeros(points.shape)
+        size = max(1, _PLACES // self.attribution.differentiated)
+        for first in range(0, len(points), size):
+            part = slice(first, first + size)
+            explanations[part] = self._attribute(points[part], named[part])
+        return Answers(points, named, labels, values, None, explanations, self.attribution)
+
+    def _attribute(self, points: Array, outputs: Classes) -> Array:
+        """Attributions (n, d) of one part of the points (n, d)."""
+        n, d = points.shape
+        noise = self._noise(n)
+        places = np.asarray(self.attribution.places(points, noise))
+        m = places.shape[1]
+        gradients = np.zeros((n, m, d))
+        for output in np.unique(outputs):
+            rows = outputs == output
+            flat = places[rows].reshape(-1, d)
+            gradients[rows] = self.victim.values_and_gradients(flat, int(output))[1].reshape(-1, m, d)
+        return np.asarray(self.attribution.combine(points, gradients))
+
+    def _noise(self, n: int) -> Array:
+        """Standard normal vectors, shape (n, draws, d)."""
+        if self._rng is None or not self._fixed.size:
+            return np.broadcast_to(self._fixed, (n, *self._fixed.shape))
+        return self._rng.standard_normal((n, *self._fixed.shape))
+
+
+class SmoothGradOracle(AttributionOracle):
+    """Answers with f_k(x) and SmoothGrad, the mean gradient over x + sigma e with e standard normal.
+
+    Args:
+        victim: the model under study.
+        n_samples: how many e an answer averages.
+        sigma: their size, in units of the input.
+        fixed_noise: the same e for every input; else they are drawn anew for every query.
+        output: k, where `query` names none.
+        domain: None for all of R^d, or (low, high): a box of inputs that may be asked about.
+        budget: the most queries that may be asked, or None.
+        values: False for an API that returns the explanation alone.
+        seed: of the noise.
+
+    Raises:
+        ValueError: no sample, or a sigma that is not positive.
+    """
+
+    def __init__(
+        self,
+        victim: Victim,
+        n_samples: int = 50,
+        sigma: float = 0.15,
+        fixed_noise: bool = False,
+        *,
+        output: int = 0,
+        domain: Domain | None = None,
+        budget: int | None = None,
+        values: bool = True,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(
+            victim,
+            SmoothGrad(n_samples, sigma),
+            output,
+            domain,
+            budget,
+            values=values,
+            seed=seed,
+            fixed_noise=fixed_noise,
+        )
+
+
+class IntegratedGradientsOracle(AttributionOracle):
+    """Answers with f_k(x) and (x - b) times the mean gradient between a baseline b and x.
+
+    Args:
+        victim: the model under study.
+        steps: gradients averaged, in the middle of equal parts of the way.
+        baseline: b, a number or shape (d,).
+        output: k, where `query` names none.
+        domain: None for all of R^d, or (low, high): a box of inputs that may be asked about.
+        budget: the most queries that may be asked, or None.
+        values: False for an API that returns the attribution alone.
+
+    Raises:
+        ValueError: no step, or a baseline of another shape or not finite.
+    """
+
+    def __init__(
+        self,
+        victim: Victim,
+        steps: int = 20,
+        baseline: ArrayLike = 0.0,
+        *,
+        output: int = 0,
+        domain: Domain | None = None,
+        budget: int | None = None,
+        values: bool = True,
+    ) -> None:
+        shape = np.shape(baseline)
+        if shape not in {(), (getattr(victim, "input_size", None),)}:
+            raise ValueError(f"expected a baseline that is a number or of shape (d,), got {shape}")
+        attribution = IntegratedGradients(steps, baseline)
+        super().__init__(victim, attribution, output, domain, budget, values=values)
+
+
+class SaliencyOracle(AttributionOracle):
+    """Answers with f_k(x) and the absolute values |df_k/dx|.
+
+    Args:
+        victim: the model under study.
+        output: k, where `query` names none.
+        domain: None for all of R^d, or (low, high): a box of inputs that may be asked about.
+        budget: the most queries that may be asked, or None.
+        values: False for an API that returns the attribution alone.
+    """
+
+    def __init__(
+        self,
+        victim: Victim,
+        output: int = 0,
+        domain: Domain | None = None,
+        budget: int | None = None,
+        values: bool = True,
+    ) -> None:
+        super().__init__(victim, Saliency(), output, domain, budget, values=values)

@@ -1,0 +1,82 @@
+"""What a copy's maker asks about."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+KINDS = ("data", "gaussian", "mixed", "adaptive")
+_BASIS = 2000  # inputs whose combinations stand for the data's covariance
+
+
+class Inputs:
+    """Draws queries: the data themselves, Gaussian inputs like them, or by turns one and the other.
+
+    A Gaussian input is mean + sum_i e_i (x_i - mean) / sqrt(m) over m of the data, e standard normal: normal
+    with the data's mean and covariance. It lies between and beyond the images of several classes, where the
+    top logit is not the one it would be for an image, so that its gradients show more.
+
+    Args:
+        data: shape (n, d), or None: Gaussian inputs are standard normal then.
+        input_size: d.
+        kind: "data", "gaussian" or "mixed".
+        box: None, or (low, high), each of shape (d,): inputs are clipped to it.
+        generator: of every draw.
+
+    Raises:
+        ValueError: there is no such kind, or no data where they are needed.
+    """
+
+    def __init__(
+        self,
+        data: Tensor | None,
+        input_size: int,
+        kind: str,
+        box: tuple[Tensor, Tensor] | None,
+        generator: torch.Generator,
+    ) -> None:
+        if kind not in KINDS:
+            raise ValueError(f"expected inputs of the kind {', '.join(KINDS)}, got {kind!r}")
+        if data is None and kind != "gaussian":
+            raise ValueError(f'queries of the kind "{kind}" need data=, inputs like those the victim is for')
+        self.data = data
+        self.input_size = input_size
+        self.kind = kind
+        self.box = box
+        self.generator = generator
+        self._order = torch.zeros(0, dtype=torch.long)
+        if data is not None:
+            chosen = data[self._shuffled()[:_BASIS]]
+            self._mean = chosen.mean(dim=0)
+            self._basis = (chosen - self._mean) / len(chosen) ** 0.5
+
+    def draw(self, n: int) -> Tensor:
+        """Return the next n queries, shape (n, d)."""
+        if self.kind == "data":
+            points = self._images(n)
+        elif self.kind == "gaussian":
+            points = self._gaussian(n)
+        else:
+            points = torch.stack([self._gaussian(n - n // 2), self._images(n - n // 2)], dim=1)
+            points = points.reshape(-1, self.input_size)[:n]
+        return points if self.box is None else torch.clamp(points, *self.box)
+
+    def _images(self, n: int) -> Tensor:
+        """Return the next n of the data in random order; when all were had, in another order again."""
+        assert self.data is not None
+        while len(self._order) < n:
+            self._order = torch.cat([self._order, self._shuffled()])
+        chosen, self._order = self._order[:n], self._order[n:]
+        return self.data[chosen]
+
+    def _gaussian(self, n: int) -> Tensor:
+        """Return n inputs with the data's mean and covariance."""
+        if self.data is None:
+            return torch.randn(n, self.input_size, generator=self.generator, dtype=torch.float64)
+        noise = torch.randn(n, len(self._basis), generator=self.generator, dtype=self._basis.dtype)
+        return torch.addmm(self._mean, noise, self._basis)
+
+    def _shuffled(self) -> Tensor:
+        """The numbers of all data in random order."""
+        assert self.data is not None
+        return torch.randperm(len(self.data), generator=self.generator)

@@ -1,0 +1,163 @@
+"""How far a surrogate is from what an oracle told: one term for each part of an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from divulge.oracles import Answers
+from divulge.oracles.attributions import Attribution
+
+if TYPE_CHECKING:
+    from divulge.oracles.explained import Imitation
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What each term of the loss counts.
+
+    Attributes:
+        label: cross-entropy with the class or the probabilities told, where explanations are told too; else
+            it counts 1.
+        value: squared error of the values over their variance.
+        explanation: squared error of the explanations over their mean square.
+    """
+
+    label: float = 0.1
+    value: float = 1.0
+    explanation: float = 10.0
+
+    def __post_init__(self) -> None:
+        for name in ("label", "value", "explanation"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise ValueError(f"expected a weight of at least 0 for {name}, got {getattr(self, name)}")
+
+
+@dataclass(frozen=True)
+class Told:
+    """Answers as tensors in the surrogate's precision, with the scale of each part.
+
+    Attributes:
+        x: shape (n, d).
+        outputs: shape (n,).
+        labels, values, probabilities, explanations: as in `Answers`, or None.
+    """
+
+    x: Tensor
+    outputs: Tensor
+    labels: Tensor | None
+    values: Tensor | None
+    probabilities: Tensor | None
+    explanations: Tensor | None
+    attribution: Attribution | None
+    imitations: tuple[Imitation, ...]
+    value_scale: float
+    explanation_scale: float
+
+    @staticmethod
+    def of(answers: Answers, dtype: torch.dtype) -> Told:
+        """Convert answers; scales are the values' variance and the explanations' mean square."""
+
+        def real(part: object) -> Tensor | None:
+            return None if part is None else torch.as_tensor(part).to(dtype)
+
+        values, explanations = real(answers.values), real(answers.explanations)
+        return Told(
+            x=torch.as_tensor(answers.points).to(dtype),
+            outputs=torch.as_tensor(answers.outputs),
+            labels=None if answers.labels is None else torch.as_tensor(answers.labels),
+            values=values,
+            probabilities=real(answers.probabilities),
+            explanations=explanations,
+            attribution=answers.attribution,
+            imitations=answers.imitations,
+            value_scale=1.0 if values is None else _positive(float(values.var(correction=0))),
+            explanation_scale=1.0
+            if explanations is None
+            else _positive(float(explanations.square().sum(dim=1).mean())),
+        )
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def rows(self, index: Tensor) -> Told:
+        """Return some of the answers, with the scales of all."""
+        parts = ("x", "outputs", "labels", "values", "probabilities", "explanations")
+        return replace(
+            self, **{name: part[index] for name in parts if (part := getattr(self, name)) is not None}
+        )
+
+
+def loss(
+    module: nn.Module, told: Told, weights: Weights, input_shape: Sequence[int], generator: torch.Generator
+) -> Tensor:
+    """The weighted sum of the terms for what was told.
+
+    An explanation that averages over noise is estimated twice, from halves of the noise, and the product of
+    the two errors taken: its mean has none of the noise in it, as the square would.
+    """
+    sides = None
+    if told.explanations is not None and weights.explanation:
+        logits, sides = explained(module, told, input_shape, generator)
+    else:
+        logits = module(told.x.reshape(-1, *input_shape))
+    total = logits.new_zeros(())
+    if told.labels is not None or told.probabilities is not None:
+        target = told.labels if told.probabilities is None else told.probabilities
+        assert target is not None
+        total = total + (1.0 if sides is None else weights.label) * F.cross_entropy(
+            class_logits(logits), target
+        )
+    if told.values is not None:
+        chosen = logits.gather(1, told.outputs[:, None])[:, 0]
+        total = total + weights.value * (chosen - told.values).square().mean() / told.value_scale
+    if sides is not None:
+        assert told.explanations is not None
+        errors = [side - told.explanations for side in sides]
+        product = (errors[0] * errors[-1]).sum(dim=1).mean()
+        total = total + weights.explanation * product / told.explanation_scale
+    return total
+
+
+def class_logits(logits: Tensor) -> Tensor:
+    """Logits (n, K) of all classes; one output z stands for the logits (0, z) of two."""
+    return logits if logits.shape[1] > 1 else torch.cat([torch.zeros_like(logits), logits], dim=1)
+
+
+def explained(
+    module: nn.Module, told: Told, input_shape: Sequence[int], generator: torch.Generator
+) -> tuple[Tensor, list[Tensor]]:
+    """Logits (n, K) and one or two estimates of the surrogate's explanations, each (n, d), differentiable."""
+    assert told.attribution is not None
+    attribution = told.attribution.lighter()
+    n, d = told.x.shape
+    noise = torch.randn(n, attribution.draws, d, generator=generator, dtype=told.x.dtype)
+    places = attribution.places(told.x, noise)
+    m = places.shape[1]
+    flat = places.reshape(-1, d).detach().requires_grad_()
+    outputs = module(flat.reshape(-1, *input_shape))
+    scores = class_logits(outputs).softmax(dim=1) if attribution.of_probability else outputs
+    chosen = scores.gather(1, told.outputs.repeat_interleave(m)[:, None])
+    (gradients,) = torch.autograd.grad(chosen.sum(), flat, create_graph=True)
+    gradients = gradients.reshape(n, m, d)
+    logits = outputs if attribution.name in AT_THE_INPUT else module(told.x.reshape(-1, *input_shape))
+    halves = gradients.split(m // 2, dim=1)[:2] if attribution.draws > 1 else (gradients,)
+    sides = [attribution.combine(told.x, half) for half in halves]
+    for imitation in told.imitations:
+        assert told.explanations is not None
+        sides = [imitation(side, told.explanations) for side in sides]
+    return logits, sides
+
+
+# Kinds that differentiate at the input itself, so that no second pass is needed for the logits.
+AT_THE_INPUT = ("gradient", "saliency", "input_times_gradient", "probability_gradient")
+
+
+def _positive(scale: float) -> float:
+    """A scale to divide by."""
+    return scale if scale > 0 else 1.0

@@ -1,0 +1,72 @@
+"""How near a copy is to its victim on inputs that the maker of the copy never asked about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from divulge.surrogate.losses import class_logits
+from divulge.victim import Victim
+
+Array = NDArray[np.float64]
+
+COSINES = 500  # inputs on which gradients are compared
+
+
+@dataclass(frozen=True)
+class Yardstick:
+    """A victim on test inputs.
+
+    Attributes:
+        inputs: shape (n, d).
+        classes: the victim's, shape (n,).
+        targets: the true classes, shape (n,), or None.
+        gradients: of the victim's own class on the first inputs, shape (m, d).
+        explained: which outputs these are of, shape (m,).
+    """
+
+    inputs: Tensor
+    classes: Tensor
+    targets: Tensor | None
+    gradients: Tensor
+    explained: Tensor
+
+    @staticmethod
+    def of(victim: Victim, inputs: Tensor, targets: Tensor | None) -> Yardstick:
+        """Ask a victim, outside every ledger."""
+        outputs = torch.from_numpy(victim.values(inputs.numpy()))
+        classes = class_logits(outputs).argmax(dim=1)
+        some = inputs[:COSINES].numpy()
+        explained = classes[:COSINES] if victim.output_size > 1 else torch.zeros(len(some), dtype=torch.long)
+        return Yardstick(inputs, classes, targets, _gradients(victim, some, explained), explained)
+
+    def measure(self, copy: nn.Module, input_shape: tuple[int, ...]) -> dict[str, float]:
+        """Return agreement, accuracy (NaN without targets) and the mean cosine of the gradients."""
+        victim = Victim(copy, input_shape, lower=False)
+        found = class_logits(torch.from_numpy(victim.values(self.inputs.numpy()))).argmax(dim=1)
+        mine = _gradients(victim, self.inputs[: len(self.explained)].numpy(), self.explained)
+        accuracy = float("nan") if self.targets is None else _share(found == self.targets)
+        cosine = torch.nn.functional.cosine_similarity(mine, self.gradients, dim=1).mean()
+        return {
+            "agreement": _share(found == self.classes),
+            "accuracy": accuracy,
+            "gradient_cosine": float(cosine),
+        }
+
+
+def _gradients(victim: Victim, points: Array, outputs: Tensor) -> Tensor:
+    """Gradients (n, d) of the outputs named."""
+    gradients = torch.zeros(points.shape, dtype=torch.float64)
+    for output in sorted(set(outputs.tolist())):
+        rows = outputs == output
+        gradients[rows] = torch.from_numpy(victim.values_and_gradients(points[rows.numpy()], output)[1])
+    return gradients
+
+
+def _share(same: Tensor) -> float:
+    """The share of inputs for which something holds."""
+    return float(same.double().mean())

@@ -1,0 +1,38 @@
+"""What stealing returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from torch import nn
+
+from divulge.surrogate.losses import Weights
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Stolen:
+    """A copy learned from answers.
+
+    Attributes:
+        module: the copy, inputs of shape (n, *input_shape), outputs of shape (n, K); in evaluation mode.
+        leak_curve: a row for each number of queries, with the columns queries, agreement, accuracy,
+            gradient_cosine, solved (found in closed form), victim_seconds (spent in the victim, for all
+            queries up to here) and seconds (spent on this row, the new queries' answers included).
+        queries: how many were asked.
+        kind: the kind of answers.
+        solved: whether the copy was solved for and not trained.
+        weights: of the loss's terms in the last training.
+        seed: of every random choice.
+    """
+
+    module: nn.Module
+    leak_curve: pd.DataFrame
+    queries: int
+    kind: str
+    solved: bool
+    weights: Weights
+    seed: int

@@ -1,0 +1,270 @@
+"""Learning a copy of a model from what its API answers."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable, Sequence
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from divulge.datasets import Dataset
+from divulge.oracles import Answers, Oracle
+from divulge.oracles.ledger import whole
+from divulge.surrogate.closed_form import is_linear, solved
+from divulge.surrogate.inputs import Inputs
+from divulge.surrogate.losses import Weights, class_logits
+from divulge.surrogate.measure import Yardstick
+from divulge.surrogate.networks import surrogate_network
+from divulge.surrogate.stolen import Stolen
+from divulge.surrogate.train import chosen_weights, train
+from divulge.victim import Victim
+
+if TYPE_CHECKING:
+    from divulge.points import Points
+
+STEPS = 2000
+FIRST = 50  # queries before any is chosen
+CANDIDATES = 8  # inputs for each one that is chosen
+
+
+def steal(
+    oracle: Oracle,
+    surrogate: str | nn.Module = "mlp",
+    *,
+    queries: int | Sequence[int],
+    data: Dataset | Points | None = None,
+    test: tuple[Points, Points | None] | None = None,
+    inputs: str | None = None,
+    output: int | None = None,
+    steps: int = STEPS,
+    weights: Weights | None = None,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> Stolen:
+    """Train a copy of a victim on an oracle's answers.
+
+    Args:
+        oracle: what may be asked: labels, probabilities, values, gradients, or an explanation made of them.
+        surrogate: "linear", "mlp" (128 and 64 hidden units), "cnn", or a module of your own, which is copied.
+        queries: how many to ask; several numbers make a leak curve with a row for each, every row trained
+            anew on the first so many answers.
+        data: inputs like those the victim is for, shape (m, d) or (m, *input_shape), or a data set.
+        test: inputs on which copy and victim are compared, and their classes or None. By default a data
+            set's test part; otherwise nothing is compared.
+        inputs: what is asked about: "data"; "gaussian", normal inputs with the data's mean and covariance;
+            "mixed", by turns one and the other; "adaptive", what two surrogates disagree on. By default
+            "data" for labels and probabilities and "mixed" for explanations, "gaussian" without data.
+        output: the output explained; None: each input's top class. A linear surrogate names every output in
+            turn.
+        steps: of the training behind each row.
+        weights: of the loss's terms; None: chosen on held-out answers.
+        seed: of every random choice.
+        progress: called with the rows done and the number of all, after each.
+
+    Raises:
+        TypeError: `oracle` is no oracle, or a number of queries not whole.
+        ValueError: copy and victim differ in the number of outputs, data have another shape, an oracle's
+            kind is one that no loss can use, or there is no query to ask.
+        BudgetExhausted: the budget does not cover the queries; nothing was asked then.
+
+    Source:
+        After S. Milli, L. Schmidt, A. D. Dragan, M. Hardt, "Model Reconstruction from Model Explanations",
+        2019; the choice of inputs is our own.
+    """
+    thief = Thief(oracle, surrogate, data=data, test=test, inputs=inputs, output=output, seed=seed)
+    return thief.run(_counts(queries), steps, weights, progress)
+
+
+class Thief:
+    """One theft: the answers so far and the surrogates made of them.
+
+    Attributes:
+        oracle: what is asked.
+        start: the untrained surrogate.
+        input_shape: the shape of one input.
+        inputs: draws queries.
+        yardstick: the victim on test inputs, or None.
+        asked: seconds spent in the oracle.
+    """
+
+    def __init__(
+        self,
+        oracle: Oracle,
+        surrogate: str | nn.Module,
+        *,
+        data: Dataset | Points | None,
+        test: tuple[Points, Points | None] | None,
+        inputs: str | None,
+        output: int | None,
+        seed: int,
+    ) -> None:
+        if not isinstance(oracle, Oracle):
+            raise TypeError(f"expected an oracle such as GradientOracle, got {type(oracle).__name__}")
+        self.oracle, self.output, self.seed = oracle, output, whole("a seed", seed)
+        victim = getattr(oracle, "victim", None)
+        self.input_shape = _input_shape(oracle, data)
+        self.surrogate = surrogate
+        self.start = _start(surrogate, oracle, self.input_shape, self.seed)
+        self.classes = _outputs(self.start, self.input_shape)
+        self._check_outputs()
+        if isinstance(data, Dataset) and test is None:
+            test = (data.test_inputs, data.test_targets)
+        if inputs is None:
+            inputs = "gaussian" if data is None else "mixed" if oracle.has_explanations else "data"
+        self.adaptive = inputs == "adaptive"
+        self.inputs = Inputs(
+            None if data is None else self._points(data.train_inputs if isinstance(data, Dataset) else data),
+            oracle.input_size,
+            inputs,
+            None if oracle.domain is None else tuple(map(torch.from_numpy, oracle.domain)),  # type: ignore[arg-type]
+            torch.Generator().manual_seed(self.seed),
+        )
+        self.yardstick = None
+        if test is not None and isinstance(victim, Victim):
+            targets = None if test[1] is None else torch.as_tensor(np.asarray(test[1]))
+            self.yardstick = Yardstick.of(victim, self._points(test[0]), targets)
+        self.linear = is_linear(self.start, self.input_shape)
+        self.asked = 0.0
+
+    def run(
+        self,
+        counts: list[int],
+        steps: int,
+        weights: Weights | None,
+        progress: Callable[[int, int], None] | None,
+    ) -> Stolen:
+        """Ask and train for each number of queries in turn."""
+        import pandas as pd
+
+        remaining = self.oracle.ledger.remaining
+        if remaining is not None and counts[-1] > remaining:
+            self.oracle.ledger.charge(self.oracle.kind, counts[-1])  # raises BudgetExhausted
+        rows: list[dict[str, Any]] = []
+        answers, used, done = None, weights or Weights(), 0
+        module, is_solved = self.start, False
+        for count in counts:
+            began = time.perf_counter()
+            fresh = self.ask(count - done, done, answers, steps)
+            answers = fresh if answers is None else Answers.join([answers, fresh])
+            done = count
+            module, is_solved, used = self.learn(answers, steps, weights)
+            rows.append({"queries": count, **self._measured(module), "solved": is_solved})
+            rows[-1] |= {"victim_seconds": self.asked, "seconds": time.perf_counter() - began}
+            if progress is not None:
+                progress(len(rows), len(counts))
+        return Stolen(module, pd.DataFrame(rows), counts[-1], self.oracle.kind, is_solved, used, self.seed)
+
+    def ask(self, n: int, done: int, answers: Answers | None, steps: int) -> Answers:
+        """Ask n more queries; adaptive ones a few at first, then as many again as there are answers."""
+        parts = [] if answers is None else [answers]
+        asked = 0
+        while asked < n:
+            known = Answers.join(parts) if parts else None
+            portion = min(n - asked, max(done + asked, FIRST)) if self.adaptive else n
+            points = self.inputs.draw(portion)
+            if self.adaptive and known is not None:
+                points = self.disputed(self.inputs.draw(CANDIDATES * portion), portion, known, steps)
+            parts.append(self._told(points, done + asked))
+            asked += portion
+        return Answers.join(parts[answers is not None :])
+
+    def disputed(self, points: Tensor, n: int, answers: Answers, steps: int) -> Tensor:
+        """Return the n points, of more, on which two surrogates name the classes most differently."""
+        beliefs = []
+        for twin in (1, 2):
+            module = _start(self.surrogate, self.oracle, self.input_shape, self.seed + twin)
+            trained = train(
+                module,
+                answers,
+                self.input_shape,
+                steps=max(1, steps // 4),
+                weights=Weights(),
+                seed=self.seed + twin,
+            )
+            with torch.no_grad():
+                shaped = points.to(next(trained.parameters()).dtype).reshape(-1, *self.input_shape)
+                beliefs.append(class_logits(trained(shaped)).softmax(dim=1))
+        return points[(beliefs[0] - beliefs[1]).abs().sum(dim=1).topk(n).indices]
+
+    def _told(self, points: Tensor, done: int) -> Answers:
+        """Ask about points; a linear surrogate names the outputs in turn."""
+        n = len(points)
+        output: Any = self.output
+        if self.linear and output is None and self.classes > 1 and self.oracle.has_explanations:
+            output = (done + np.arange(n)) % self.classes
+        began = time.perf_counter()
+        told = self.oracle.explain(points.numpy(), output)
+        self.asked += time.perf_counter() - began
+        return told
+
+    def learn(self, answers: Answers, steps: int, weights: Weights | None) -> tuple[nn.Module, bool, Weights]:
+        """Return the copy, whether it was solved for, and the weights it was trained with."""
+        dtype = next(self.start.parameters()).dtype
+        found = solved(answers, self.input_shape, self.classes, dtype) if self.linear else None
+        if found is not None:
+            return found, True, weights or Weights()
+        used = weights or chosen_weights(
+            self.start, answers, self.input_shape, steps=max(1, steps // 4), seed=self.seed
+        )
+        fresh = copy.deepcopy(self.start)
+        return (
+            train(fresh, answers, self.input_shape, steps=steps, weights=used, seed=self.seed),
+            False,
+            used,
+        )
+
+    def _measured(self, module: nn.Module) -> dict[str, float]:
+        """What the curve says of a copy, NaN where there is nothing to compare with."""
+        if self.yardstick is None:
+            return dict.fromkeys(("agreement", "accuracy", "gradient_cosine"), float("nan"))
+        return self.yardstick.measure(module, self.input_shape)
+
+    def _points(self, points: Points) -> Tensor:
+        """Return points as a float64 tensor (n, d)."""
+        from divulge.points import as_matrix
+
+        return torch.from_numpy(as_matrix(points, self.oracle.input_size, self.input_shape))
+
+    def _check_outputs(self) -> None:
+        """Raise ValueError where copy and victim cannot be compared output by output."""
+        expected = self.oracle.output_size
+        two = {1, 2} if expected is not None and expected <= 2 else {expected}
+        if expected is not None and self.classes not in two:
+            raise ValueError(
+                f"expected a surrogate with as many outputs as the victim, {expected}, got {self.classes}"
+            )
+
+
+def _counts(queries: int | Sequence[int]) -> list[int]:
+    """Numbers of queries in rising order."""
+    numbers: Sequence[int] = queries if isinstance(queries, Sequence) else [queries]
+    counts = sorted({whole("a number of queries", number) for number in numbers})
+    if not counts or counts[0] < 1:
+        raise ValueError(f"expected at least one query, got {queries}")
+    return counts
+
+
+def _input_shape(oracle: Oracle, data: Dataset | Points | None) -> tuple[int, ...]:
+    """The shape of one input: the victim's, else the data's, else (d,)."""
+    victim = getattr(oracle, "victim", None)
+    if isinstance(victim, Victim) and len(victim.input_shape) > 1:
+        return victim.input_shape
+    shape = tuple(data.input_shape if isinstance(data, Dataset) else np.shape(data)[1:])  # type: ignore[arg-type]
+    return shape if prod(shape) == oracle.input_size and shape else (oracle.input_size,)
+
+
+def _start(surrogate: str | nn.Module, oracle: Oracle, shape: tuple[int, ...], seed: int) -> nn.Module:
+    """The untrained surrogate; one of the maker's own keeps the parameters that it came with."""
+    if isinstance(surrogate, nn.Module):
+        return copy.deepcopy(surrogate)
+    return surrogate_network(surrogate, shape, oracle.output_size or 1, seed, oracle.dtype)
+
+
+def _outputs(module: nn.Module, shape: tuple[int, ...]) -> int:
+    """K of the surrogate."""
+    return int(Victim(copy.deepcopy(module), shape, lower=False).output_size)

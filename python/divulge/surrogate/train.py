@@ -1,0 +1,101 @@
+"""Training a surrogate on answers."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from math import cos, pi
+
+import torch
+from torch import nn
+
+from divulge.oracles import Answers
+from divulge.surrogate.losses import Told, Weights, loss
+from divulge.training.fit import one_thread
+
+BATCH = 64
+RATE = 2e-3
+WARM_UP = 50
+CANDIDATES = (Weights(explanation=1.0), Weights(explanation=10.0), Weights(explanation=100.0))
+LEAST_HELD_OUT = 20  # fewer answers cannot choose between weights
+
+
+def train(
+    module: nn.Module,
+    answers: Answers,
+    input_shape: Sequence[int],
+    *,
+    steps: int,
+    weights: Weights,
+    seed: int,
+) -> nn.Module:
+    """Train a surrogate in place on answers with Adam, and return it in evaluation mode.
+
+    The learning rate rises over the first steps and falls to zero along a cosine. The same arguments give the
+    same surrogate for any number of threads; torch's random state is not touched.
+
+    Args:
+        module: maps (n, *input_shape) to (n, K).
+        answers: what an oracle told.
+        input_shape: the shape of one input.
+        steps: of up to 64 answers each.
+        weights: of the terms of the loss.
+        seed: of the order of the answers and of the noise that explanations take.
+    """
+    told = Told.of(answers, next(module.parameters()).dtype)
+    generator = torch.Generator().manual_seed(seed)
+    optimiser = torch.optim.Adam(module.parameters(), lr=RATE)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, steps))
+    module.train()
+    with torch.enable_grad(), one_thread(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        left: list[torch.Tensor] = []
+        for _ in range(steps):
+            left = left or _batches(len(told), generator)
+            optimiser.zero_grad()
+            loss(module, told.rows(left.pop()), weights, input_shape, generator).backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+            schedule.step()
+    return module.eval()
+
+
+def chosen_weights(
+    module: nn.Module, answers: Answers, input_shape: Sequence[int], *, steps: int, seed: int
+) -> Weights:
+    """Return the weights with which a copy trained on four fifths of the answers predicts the rest best.
+
+    Prediction is judged by the sum of the relative errors of value and explanation and the cross-entropy of
+    the label, as far as they are told. Without a value or a label beside explanations, or with few answers,
+    there is nothing to choose: the usual weights.
+    """
+    lone = answers.explanations is None or (answers.values is None and answers.labels is None)
+    if lone or len(answers) < 5 * LEAST_HELD_OUT:
+        return Weights()
+    cut = len(answers) - len(answers) // 5
+    held_out = Told.of(answers.rows(slice(cut, None)), next(module.parameters()).dtype)
+    errors = []
+    for candidate in CANDIDATES:
+        trial = train(
+            copy.deepcopy(module),
+            answers.rows(slice(cut)),
+            input_shape,
+            steps=steps,
+            weights=candidate,
+            seed=seed,
+        )
+        generator = torch.Generator().manual_seed(seed)
+        with torch.enable_grad():
+            found = loss(trial, held_out, Weights(1.0, 1.0, 1.0), input_shape, generator)
+        errors.append(float(found.detach()))
+    return CANDIDATES[errors.index(min(errors))]
+
+
+def _batches(n: int, generator: torch.Generator) -> list[torch.Tensor]:
+    """A random order of n answers in steps."""
+    order = torch.randperm(n, generator=generator)
+    return list(torch.split(order, BATCH))[: max(1, n // BATCH)]
+
+
+def _rate(step: int, steps: int) -> float:
+    """The learning rate of a step, relative to the largest."""
+    return min(1.0, (step + 1) / WARM_UP) * 0.5 * (1 + cos(pi * step / steps))
