@@ -6,6 +6,11 @@ from collections.abc import Callable
 
 import engine_cases
 import influence_cases
+import unmask_cases
 from engine_cases import Case
 
-CASES: dict[str, Callable[[], Case]] = {**engine_cases.CASES, **influence_cases.CASES}
+CASES: dict[str, Callable[[], Case]] = {
+    **engine_cases.CASES,
+    **influence_cases.CASES,
+    **unmask_cases.CASES,
+}

@@ -12,4 +12,5 @@ PYBIND11_MODULE(_core, m) {
   divulge::bindings::register_rows(m);
   divulge::bindings::register_search(m);
   divulge::bindings::register_solve(m);
+  divulge::bindings::register_unmask(m);
 }

@@ -13,5 +13,6 @@ void register_oracle(pybind11::module_& m);
 void register_rows(pybind11::module_& m);
 void register_search(pybind11::module_& m);
 void register_solve(pybind11::module_& m);
+void register_unmask(pybind11::module_& m);
 
 }  // namespace divulge::bindings

@@ -11,6 +11,7 @@ from divulge.reference import (
     network,
     random,
     reconstruct_batch,
+    unmask,
 )
 
 __all__ = [
@@ -24,4 +25,5 @@ __all__ = [
     "network",
     "random",
     "reconstruct_batch",
+    "unmask",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["mix64", "normal", "substream"]
+__all__ = ["bits", "mix64", "normal", "substream"]
 
 _MASK = (1 << 64) - 1
 _GOLDEN = 0x9E3779B97F4A7C15
@@ -23,13 +23,18 @@ def substream(key: int, index: int) -> int:
     return mix64(mix64((key + (index + 1) * _GOLDEN) & _MASK))
 
 
-def normal(key: int, n: int) -> NDArray[np.float64]:
-    """Return the first n standard normal numbers of the stream `key`, by Box and Muller's transform."""
-    counters = np.arange(1, 2 * ((n + 1) // 2) + 1, dtype=np.uint64)
-    x = np.uint64(key) + counters * np.uint64(_GOLDEN)
+def bits(key: int, n: int) -> NDArray[np.uint64]:
+    """Return the first n random numbers of the stream `key`, 64 bits each."""
+    x = np.uint64(key) + np.arange(1, n + 1, dtype=np.uint64) * np.uint64(_GOLDEN)
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    x = x ^ (x >> np.uint64(31))
+    out: NDArray[np.uint64] = x ^ (x >> np.uint64(31))
+    return out
+
+
+def normal(key: int, n: int) -> NDArray[np.float64]:
+    """Return the first n standard normal numbers of the stream `key`, by Box and Muller's transform."""
+    x = bits(key, 2 * ((n + 1) // 2))
     uniform = ((x >> np.uint64(11)) + np.uint64(1)).astype(np.float64) * 2.0**-53
     radius, angle = np.sqrt(-2 * np.log(uniform[0::2])), 2 * np.pi * uniform[1::2]
     return np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1).ravel()[:n]

@@ -1,0 +1,166 @@
+"""The command that asks how much of a gradient falls where nothing can be known."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch import nn
+
+from divulge.cli import models
+from divulge.cli.progress import ProgressDisplay
+from divulge.datasets import BlockData, blockify, load
+from divulge.datasets.block_mnist import POSITIONS
+from divulge.diffroar.attributions import METHODS, attribute
+from divulge.diffroar.leakage import LEVELS, leakage
+from divulge.diffroar.recipes import BLOCK_NETWORKS, BLOCK_RADIUS, fit_block_model
+from divulge.training import accuracy
+
+_SHOWN = 8
+
+
+@dataclass(frozen=True)
+class Options:
+    """What was asked for on the command line."""
+
+    data: str = "mnist"
+    model: str = "cnn"
+    position: str = "random"
+    attribution: str = "gradient"
+    radius: float | None = None
+    images: int = 6000
+    seed: int = 0
+    as_json: bool = False
+    plot: Path | None = None
+
+
+def run(options: Options) -> int:
+    """Do what was asked for and return the exit code.
+
+    Raises:
+        ValueError: options that cannot be followed.
+        FileNotFoundError: data that are neither at hand nor can be downloaded.
+    """
+    _check(options)
+    start = time.perf_counter()
+    with ProgressDisplay() as display:
+        display.say(f"reading {options.data}")
+        data = load(options.data)
+        made = {
+            part: blockify(
+                data, options.position, (0, 1), part=part, images=options.images, seed=options.seed
+            )
+            for part in ("train", "test")
+        }
+        fitted = {name: _fit(options, name, made["train"], display) for name in ("standard", "robust")}
+        display.say("computing attributions")
+        report = _report(options, fitted, made["test"])
+    report["seconds"] = time.perf_counter() - start
+    if options.as_json:
+        sys.stdout.write(json.dumps(report) + "\n")
+    else:
+        _print_table(report)
+    if options.plot is not None:
+        _plot(options, fitted, made["test"])
+    return 0
+
+
+def _check(options: Options) -> None:
+    """Raise ValueError for options that cannot be followed, before anything takes time."""
+    models.check_data(options.data)
+    models.check_least(seed=(options.seed, 0), radius=(options.radius, 0), images=(options.images, 1))
+    for name, value, known in (
+        ("model", options.model, BLOCK_NETWORKS),
+        ("position", options.position, POSITIONS),
+        ("attribution", options.attribution, METHODS),
+    ):
+        if value not in known:
+            raise ValueError(f"expected --{name} to be {' or '.join(known)}, got {value}")
+    if options.plot is not None:
+        from divulge.plots import check_file
+
+        check_file(options.plot)
+
+
+def _fit(options: Options, name: str, data: BlockData, display: ProgressDisplay) -> nn.Module:
+    """Train the standard or the robust model."""
+    radius = 0.0 if name == "standard" else _radius(options)
+    return fit_block_model(
+        options.model,
+        data,
+        radius,
+        options.seed,
+        progress=display.steps(f"training the {name} {options.model}"),
+    )
+
+
+def _radius(options: Options) -> float:
+    return BLOCK_RADIUS[options.model] if options.radius is None else options.radius
+
+
+def _report(options: Options, fitted: dict[str, nn.Module], test: BlockData) -> dict[str, Any]:
+    """Return what there is to say, ready for JSON."""
+    leaks = {
+        name: leakage(module, test, options.attribution, LEVELS, seed=options.seed)
+        for name, module in fitted.items()
+    }
+    return {
+        "data": options.data,
+        "model": options.model,
+        "position": options.position,
+        "attribution": options.attribution,
+        "radius": _radius(options),
+        "seed": options.seed,
+        "test_images": len(test.inputs),
+        "levels": list(LEVELS),
+        "models": {
+            name: {
+                "test_accuracy": accuracy(module, test.inputs, test.targets),
+                "leakage": leaks[name].mean.tolist(),
+                "standard_deviation": leaks[name].per_instance.std(dim=0).tolist(),
+            }
+            for name, module in fitted.items()
+        },
+    }
+
+
+def _print_table(report: dict[str, Any]) -> None:
+    console = Console(highlight=False)
+    console.print(
+        f"{report['data']} 0 and 1 in blocks, position {report['position']}: share of the "
+        f"{report['attribution'].replace('_', ' ')}'s largest pixels inside the null block",
+        soft_wrap=True,
+    )
+    table = Table()
+    table.add_column(report["model"])
+    table.add_column("test accuracy", justify="right")
+    for level in report["levels"]:
+        table.add_column(f"top {100 * level:g}%", justify="right")
+    for name, entry in report["models"].items():
+        label = name if name == "standard" else f"{name}, l2 radius {report['radius']:g}"
+        shares = (f"{100 * share:.1f}%" for share in entry["leakage"])
+        table.add_row(label, f"{100 * entry['test_accuracy']:.2f}%", *shares)
+    console.print(table)
+    console.print(f"{report['test_images']} test images, {report['seconds']:.1f} s")
+
+
+def _plot(options: Options, fitted: dict[str, nn.Module], test: BlockData) -> None:
+    """Draw a few test images above what both models' attributions say."""
+    assert options.plot is not None
+    from divulge.diffroar.figures import attributions_figure
+
+    generator = torch.Generator().manual_seed(options.seed)
+    rows = torch.randperm(len(test.inputs), generator=generator)[:_SHOWN]
+    inputs, targets = test.inputs[rows], test.targets[rows]
+    maps = {
+        name: attribute(module, inputs, options.attribution, targets=targets, seed=options.seed)
+        for name, module in fitted.items()
+    }
+    attributions_figure(inputs, maps, options.attribution.replace("_", " ")).savefig(options.plot)

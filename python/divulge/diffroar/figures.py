@@ -1,0 +1,51 @@
+"""Figures of attributions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from divulge.influence.figures import draw_image
+from divulge.points import host_array
+
+__all__ = ["attributions_figure"]
+
+
+def attributions_figure(inputs: Tensor, attributions: Mapping[str, Tensor], title: str = "") -> Figure:
+    """Draw images, and below each its attributions, one row a model.
+
+    Args:
+        inputs: (k, channels, height, width), from 0 to 1.
+        attributions: (k, channels, height, width) by name; drawn is the sum of the absolute values over the
+            channels, black at zero, white at the largest of each image.
+        title: above them.
+
+    Returns:
+        A figure of its own, to be saved with `savefig`.
+    """
+    pictures = np.asarray(host_array(inputs))
+    height, width = pictures.shape[2:]
+    rows = 1 + len(attributions)
+    figure = Figure(
+        figsize=(0.9 * len(pictures) + 0.6, 0.9 * rows * height / width + 0.5), layout="constrained"
+    )
+    axes = figure.subplots(rows, len(pictures), squeeze=False)
+    for axis, image in zip(axes[0], pictures, strict=True):
+        draw_image(axis, image)
+    for line, maps in zip(axes[1:], attributions.values(), strict=True):
+        for axis, values in zip(line, np.asarray(host_array(maps)), strict=True):
+            sizes = np.abs(values).sum(axis=0)
+            axis.imshow(sizes, cmap="inferno", vmin=0, vmax=max(float(sizes.max()), 1e-30))
+            axis.axis("off")
+    for line, name in zip(axes, ["image", *attributions], strict=True):
+        _name(line[0], name)
+    figure.suptitle(title, fontsize=10)
+    return figure
+
+
+def _name(axis: Any, name: str) -> None:
+    axis.text(-0.15, 0.5, name, ha="right", va="center", rotation=90, fontsize=8, transform=axis.transAxes)
