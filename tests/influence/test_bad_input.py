@@ -82,6 +82,8 @@ def test_inputs(make):
     with pytest.raises(ValueError, match="expected training data, got none"):
         Influence(module, train=(x[:0], y[:0]))
     influence = Influence(module, train=(x, y))
+    with pytest.raises(TypeError, match=r"test data as \(inputs, targets\) or a Dataset, got Tensor"):
+        influence.scores(torch.from_numpy(x))
     with pytest.raises(
         ValueError, match=r"test inputs of shape \(m, 1, 6, 6\) like the training data, got \(7, 36\)"
     ):
@@ -101,7 +103,10 @@ def test_numbers_and_names(make):
         ({"solver": "lu"}, "solver cg, .*, got 'lu'"),
         ({"loss": "hinge"}, "loss cross_entropy, .* or a function, got 'hinge'"),
         ({"loss": "smooth_hinge", "temperature": -1}, "temperature of at least 0, got -1"),
-        ({"rank": 0}, "rank of at least 1, got 0"),
+        ({"rank": 0}, "rank as a whole number of at least 1, got 0"),
+        ({"max_iterations": 2.5}, "max_iterations as a whole number of at least 1, got 2.5"),
+        ({"tolerance": 0.0}, "tolerance above 0, got 0.0"),
+        ({"tolerance": float("nan")}, "tolerance above 0, got nan"),
         ({"parameters": ["5"]}, "parameters among 1.weight, .*, got '5'"),
         ({"parameters": []}, "at least one name in parameters="),
     ]:
@@ -113,7 +118,12 @@ def test_numbers_and_names(make):
         (lambda: influence.solve(np.full(163, np.nan)), "finite vectors"),
         (lambda: influence.scores(test, of="score"), "of= loss, margin, logit or a function, got 'score'"),
         (lambda: influence.scores(test, groups=[1, 2]), r"groups as 40 numbers from 0 on, got shape \(2,\)"),
-        (lambda: influence.top_k(test, 41), "k from 1 to 40, got 41"),
+        (lambda: influence.top_k(test, 41), "whole k from 1 to 40, got 41"),
+        (lambda: influence.top_k(test, 2.5), "whole k from 1 to 40, got 2.5"),
+        (lambda: influence.scores(test, groups=[-1] * 40), "groups as 40 numbers from 0 on, got .* from -1"),
+        (lambda: influence.self_influence([40]), "rows from 0 to 39, got 40"),
+        (lambda: influence.self_influence([1.5]), r"rows as whole numbers of shape \(k,\), got \[1.5\]"),
+        (lambda: influence.perturbation(test, rows=[-1]), "rows from 0 to 39, got -1"),
     ]:
         with pytest.raises(ValueError, match=message):
             call()

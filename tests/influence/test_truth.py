@@ -83,7 +83,7 @@ def test_wrong_arguments_are_named():
         leave_one_out_retraining(losses, 60, [60])
     with pytest.raises(ValueError, match=r"at least 2 subsets and a share between 0 and 1, got 5 and 1\.5"):
         linear_datamodeling_score(np.zeros((1, 60)), losses, subsets=5, share=1.5)
-    with pytest.raises(ValueError, match=r"scores of shape \(m, n\), got \(60,\)"):
+    with pytest.raises(ValueError, match=r"finite scores of shape \(m, n\), got shape \(60,\)"):
         linear_datamodeling_score(np.zeros(60), losses)
     with pytest.raises(ValueError, match="at least one flipped label among 3, got 0"):
         mislabel_curve([1, 2, 3], [])

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
+import numpy as np
 import torch
+from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Curvature", "SolverName", "check_choice", "check_numbers", "default_tolerance"]
+__all__ = ["Curvature", "SolverName", "check_choice", "check_numbers", "check_rows", "default_tolerance"]
 
 Curvature = Literal["hessian", "gauss_newton", "fisher", "kfac", "ekfac"]
 SolverName = Literal["cg", "direct", "lissa", "arnoldi", "nystroem"]
@@ -32,14 +34,33 @@ def check_choice(curvature: str, solver: str | None, is_likelihood: bool) -> Non
         )
 
 
-def check_numbers(damping: float, weight_decay: float, *positive: int) -> None:
+def check_numbers(damping: float, weight_decay: float, tolerance: float | None, *positive: int) -> None:
     """Raise ValueError for numbers that make no sense."""
+    if tolerance is not None and not tolerance > 0:
+        raise ValueError(f"expected a tolerance above 0, got {tolerance}")
     for name, value in (("damping", damping), ("weight_decay", weight_decay)):
         if not 0 <= value < float("inf"):
             raise ValueError(f"expected {name} of at least 0, got {value}")
     for name, number in zip(("max_iterations", "rank", "batch_size"), positive, strict=True):
-        if number < 1:
-            raise ValueError(f"expected {name} of at least 1, got {number}")
+        if number < 1 or number != int(number):
+            raise ValueError(f"expected {name} as a whole number of at least 1, got {number}")
+
+
+def check_rows(rows: ArrayLike | None, total: int) -> NDArray[np.int64]:
+    """Return the numbers (k,) of training samples, by default those of all.
+
+    Raises:
+        ValueError: no whole number from 0 to total - 1.
+    """
+    if rows is None:
+        return np.arange(total)
+    chosen = np.asarray(rows)
+    if chosen.size and (chosen.ndim != 1 or chosen.dtype.kind not in "iu"):
+        raise ValueError(f"expected rows as whole numbers of shape (k,), got {rows!r}")
+    wrong = chosen[(chosen < 0) | (chosen >= total)]
+    if len(wrong):
+        raise ValueError(f"expected rows from 0 to {total - 1}, got {wrong[0]}")
+    return chosen.astype(np.int64)
 
 
 def default_tolerance(solver: str, dtype: torch.dtype) -> float:

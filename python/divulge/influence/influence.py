@@ -16,6 +16,7 @@ from divulge.influence.arguments import (
     SolverName,
     check_choice,
     check_numbers,
+    check_rows,
     default_tolerance,
 )
 from divulge.influence.autograd import AutogradOperator
@@ -113,7 +114,7 @@ class Influence:
     ) -> None:
         self.loss = resolve_loss(loss, temperature)
         check_choice(curvature, solver, self.loss.is_likelihood)
-        check_numbers(damping, weight_decay, max_iterations, rank, batch_size)
+        check_numbers(damping, weight_decay, tolerance, max_iterations, rank, batch_size)
         check_evaluating(module)
         self.module, self.curvature, self.damping = module, curvature, damping
         self.weight_decay, self.solver = weight_decay, solver or "cg"
@@ -232,8 +233,8 @@ class Influence:
 
     def top_k(self, test: Any, k: int = 10, of: str | LossFunction = "loss") -> TopK:
         """Return the k most helpful and most harmful training samples of each test point."""
-        if not 1 <= k <= self.operator.rows:
-            raise ValueError(f"expected k from 1 to {self.operator.rows}, got {k}")
+        if k not in range(1, self.operator.rows + 1):
+            raise ValueError(f"expected a whole k from 1 to {self.operator.rows}, got {k}")
         samples, function = self.checked(test), output_function(of, self.loss)
         parts = [
             top_of(-self.operator.scores(solution), k)
@@ -249,7 +250,7 @@ class Influence:
         for kfac and ekfac, and for one layer with the direct solver; otherwise each sample is solved for.
         """
         operator, inverse = self.operator, self._inverse
-        chosen = np.arange(operator.rows) if rows is None else np.asarray(rows, np.int64)
+        chosen = check_rows(rows, operator.rows)
         if inverse.kronecker is not None:
             return inverse.kronecker.self_influence(operator)[chosen].astype(operator.dtype)
         if inverse.forms is not None:
@@ -288,7 +289,7 @@ class Influence:
             rows: (k,), the training samples in question, by default all.
             of: as in `scores`.
         """
-        chosen = np.arange(self.operator.rows) if rows is None else np.asarray(rows, np.int64)
+        chosen = check_rows(rows, self.operator.rows)
         samples, function = self.checked(test), output_function(of, self.loss)
         pixels: Any = ShardedOperator(self._autograd) if self._sharded else self._autograd
         parts = [

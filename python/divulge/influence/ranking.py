@@ -36,6 +36,7 @@ def group_members(groups: ArrayLike, rows: int) -> Array:
         raise ValueError(
             f"expected groups as {rows} numbers from 0 on, "
             f"got shape {numbers.shape} and dtype {numbers.dtype}"
+            + (f" from {numbers.min()}" if numbers.size and numbers.dtype.kind == "i" else "")
         )
     return np.asarray(np.eye(int(numbers.max()) + 1, dtype=np.float32)[numbers])
 

@@ -84,7 +84,7 @@ def read_samples(data: Any, what: str) -> Samples:
         return data
     if hasattr(data, "train_inputs") and hasattr(data, "train_targets"):
         data = (data.train_inputs, data.train_targets)
-    elif hasattr(data, "__getitem__") and hasattr(data, "__len__") and not isinstance(data, (tuple, list)):
+    elif _is_dataset(data):
         data = _gathered(data)
     if not isinstance(data, (tuple, list)) or len(data) != 2:
         raise TypeError(f"expected {what} data as (inputs, targets) or a Dataset, got {type(data).__name__}")
@@ -101,6 +101,12 @@ def read_samples(data: Any, what: str) -> Samples:
     if len(inputs) == 0:
         raise ValueError(f"expected {what} data, got none")
     return Samples(inputs, targets)
+
+
+def _is_dataset(data: Any) -> bool:
+    """Whether it is a map-style torch Dataset, and no array of inputs alone."""
+    other = isinstance(data, (tuple, list)) or hasattr(data, "dtype")
+    return hasattr(data, "__getitem__") and hasattr(data, "__len__") and not other
 
 
 def _gathered(data: Any) -> tuple[Any, Any]:

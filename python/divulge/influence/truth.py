@@ -91,8 +91,8 @@ def linear_datamodeling_score(
         ValueError: fewer than two subsets, or a share not between 0 and 1.
     """
     array = np.asarray(scores, np.float64)
-    if array.ndim != 2:
-        raise ValueError(f"expected scores of shape (m, n), got {array.shape}")
+    if array.ndim != 2 or not np.isfinite(array).all():
+        raise ValueError(f"expected finite scores of shape (m, n), got shape {array.shape}")
     if subsets < 2 or not 0 < share < 1:
         raise ValueError(
             f"expected at least 2 subsets and a share between 0 and 1, got {subsets} and {share}"
