@@ -1,0 +1,116 @@
+"""Small triggers of many classes at once, grown from their saliency maps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import cos, pi
+
+import torch
+from torch import Tensor
+
+from divulge.agnostic.arguments import Bounds, Classifier, check_loss
+from divulge.agnostic.concepts import log_scores
+from divulge.agnostic.found import SUCCESS, Deck, Triggers, overlaid, scaled
+from divulge.agnostic.moments import Moments
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How the search goes.
+
+    Attributes:
+        steps: of the search.
+        batch: samples a step, the same for all classes.
+        first: largest change of a mask or pattern number at the first step; it falls along a cosine.
+        last: that at the last step.
+        cost: of a pixel of the mask at first, in nats of cross-entropy.
+        pace: the cost grows by exp(pace) at a step whose samples all reach the class, and falls by
+            pace / (1 - SUCCESS) times the share that does not, so that SUCCESS of them do where it rests.
+        fall: the most that its logarithm falls in a step.
+        proof: a trigger counts as found when SUCCESS of so many samples, the latest ones, reached the class.
+    """
+
+    steps: int = 50
+    batch: int = 16
+    first: float = 0.2
+    last: float = 0.02
+    cost: float = 0.005
+    pace: float = 0.2
+    fall: float = 0.7
+    proof: int = 64
+
+
+def started_from(maps: Tensor) -> tuple[Tensor, Tensor]:
+    """Return masks (T, 1, height, width) and patterns in [0, 1] that maps (T, channels, ...) suggest.
+
+    The mask is half the map's size, relative to its largest; the pattern lies on the side of the map's sign.
+    """
+    size = maps.abs().amax(1, keepdim=True)
+    largest = size.amax((1, 2, 3), keepdim=True).clamp_min(1e-12)
+    return 0.5 * size / largest, 0.5 + 0.5 * maps / largest
+
+
+def grow_triggers(
+    model: Classifier,
+    targets: list[int],
+    deck: Deck,
+    masks: Tensor,
+    patterns: Tensor,
+    bounds: Bounds,
+    schedule: Schedule,
+) -> Triggers:
+    """Return the smallest triggers that send samples to their classes.
+
+    Minimises CE(f((1 - m) x + m p), t) + c |m|_1 over masks m and patterns p in [0, 1] for all targets t at
+    once, by projected steps of Adam's form; c is found for each target.
+
+    Args:
+        model: the classifier.
+        targets: T classes.
+        deck: the samples.
+        masks: to start from, shape (T, 1, height, width).
+        patterns: to start from, numbers from 0 to 1, shape (T, channels, height, width).
+        bounds: of the inputs.
+        schedule: of the search.
+
+    Raises:
+        ValueError: a loss that is NaN.
+    """
+    masks, patterns = masks.clone(), patterns.clone()
+    found = Triggers.none(masks, patterns)
+    moments = Moments(masks, 0.5, 0.9), Moments(patterns, 0.5, 0.9)
+    labels = torch.tensor(targets, device=masks.device)[:, None, None]
+    cost = masks.new_full((len(targets),), schedule.cost)
+    begun = torch.zeros(len(targets), dtype=torch.bool, device=masks.device)
+    recent: list[Tensor] = []
+    proof = -(-schedule.proof // schedule.batch)
+    for step in range(schedule.steps):
+        samples = deck.draw(schedule.batch)
+        slopes, right, losses = _differentiate(model, labels, samples, masks, patterns, bounds)
+        check_loss(losses, targets, step)
+        begun |= right >= SUCCESS
+        recent = [*recent, right][-proof:]
+        if len(recent) == proof:
+            found.keep_smaller(masks, patterns, torch.stack(recent).mean(0) >= SUCCESS - 0.006)
+        size = schedule.last + (schedule.first - schedule.last) * (1 + cos(pi * step / schedule.steps)) / 2
+        price = torch.where(begun, cost, 0)[:, None, None, None]
+        masks = (masks - size * moments[0].direction(slopes[0] + price)).clamp(0, 1)
+        patterns = (patterns - size * moments[1].direction(slopes[1])).clamp(0, 1)
+        change = schedule.pace * (1 - (1 - right) / (1 - SUCCESS))
+        cost = torch.where(begun, cost * change.clamp_min(-schedule.fall).exp(), cost)
+    found.patterns = scaled(found.patterns, bounds)
+    return found
+
+
+def _differentiate(
+    model: Classifier, labels: Tensor, samples: Tensor, masks: Tensor, patterns: Tensor, bounds: Bounds
+) -> tuple[tuple[Tensor, Tensor], Tensor, Tensor]:
+    """Return the loss's slopes by masks and patterns, the share of samples that are right, the losses."""
+    masks, patterns = masks.detach().requires_grad_(), patterns.detach().requires_grad_()
+    with torch.enable_grad():
+        scores = overlaid(model, samples, masks, scaled(patterns, bounds))
+        chances = log_scores(scores.flatten(0, 1)).view_as(scores)
+        losses = -chances.gather(2, labels.expand(-1, len(samples), 1)).mean((1, 2))
+    by_masks, by_patterns = torch.autograd.grad(losses.sum(), (masks, patterns))
+    right = (scores.argmax(2) == labels[:, :, 0]).to(masks.dtype).mean(1)
+    return (by_masks, by_patterns), right, losses.detach()
