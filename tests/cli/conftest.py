@@ -23,6 +23,7 @@ class Outcome:
     hidden_sizes: tuple = ()
     seed: int = 0
     replayed: int = 0
+    queries_by_layer: tuple = ()
 
     @property
     def hidden_units(self):

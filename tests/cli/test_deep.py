@@ -45,11 +45,14 @@ def test_a_deep_model_file_is_taken_apart(command, deep):
     assert [layer["units_true"] for layer in result["layers"]] == [6, 5]
     assert max(layer["max_row_error"] for layer in result["layers"]) < 1e-9
     assert result["max_parameter_error"] < 1e-9
+    assert sum(layer["queries"] for layer in result["layers"]) == result["queries"]
+    assert min(layer["queries"] for layer in result["layers"]) > 0
     assert (result["hidden_units"], result["hidden_units_true"]) == (11, 11)
 
     code, out, _ = command("reconstruct", "--victim", deep)
     assert code == 0
     rows = [line for line in out.splitlines() if "hidden layer" in line]
+    assert all(row.split("│")[2].strip().endswith("queries") for row in rows)
     assert ["6 of 6, worst row error" in rows[0], "5 of 5, worst row error" in rows[1]] == [True, True]
 
 

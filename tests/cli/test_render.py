@@ -6,7 +6,7 @@ from divulge import Comparison, LayerComparison
 from divulge.cli.render import Report, print_table
 
 
-def report(found, **fields):
+def report(found, queries=(1000, 234), **fields):
     plain = {
         "hidden_sizes": (found,),
         "hidden_sizes_true": (8,),
@@ -24,7 +24,12 @@ def report(found, **fields):
     }
     comparison = Comparison(**{**plain, **fields})
     result = SimpleNamespace(
-        hidden_units=found, queries=1234, replayed=0, certificate=float("inf"), notes=["a [note]"]
+        hidden_units=found,
+        queries=1234,
+        queries_by_layer=queries,
+        replayed=0,
+        certificate=float("inf"),
+        notes=["a [note]"],
     )
     return Report("title", result, comparison, False, 2.0)
 
@@ -69,12 +74,12 @@ def cells_of(capsys, *arguments, **fields):
 def test_a_row_for_every_layer(capsys):
     layers = (LayerComparison(5, 5, 5, 1.5e-12), LayerComparison(3, 4, 0, None))
     cells = cells_of(capsys, 9, hidden_sizes=(5, 4), hidden_sizes_true=(5, 3), layers=layers)
-    assert cells["hidden layer 1"] == "5 of 5, worst row error 1.5e-12"
-    assert cells["hidden layer 2"] == "0 of 3 (4 in the copy)"
-    cells = cells_of(capsys, 5, hidden_sizes=(5,), hidden_sizes_true=(5, 3), layers=layers[:1])
+    assert cells["hidden layer 1"] == "5 of 5, worst row error 1.5e-12, 1,000 queries"
+    assert cells["hidden layer 2"] == "0 of 3 (4 in the copy), 234 queries"
+    cells = cells_of(capsys, 5, (1234,), hidden_sizes=(5,), hidden_sizes_true=(5, 3), layers=layers[:1])
     assert cells["hidden layer 1"].startswith("5 of 5")
     assert cells["hidden layer 2"] == "0 of 3"
     cells = cells_of(
         capsys, 9, hidden_sizes=(5, 4), hidden_sizes_true=None, layers=(), hidden_units_effective=None
     )
-    assert (cells["hidden layer 1"], cells["hidden layer 2"]) == ("5", "4")
+    assert (cells["hidden layer 1"], cells["hidden layer 2"]) == ("5, 1,000 queries", "4, 234 queries")

@@ -57,7 +57,11 @@ def print_json(report: Report) -> None:
         "complete": result.complete,
         "hidden_sizes": comparison.hidden_sizes,
         "hidden_sizes_true": comparison.hidden_sizes_true,
-        "layers": [_finite_values(asdict(layer)) for layer in comparison.layers],
+        "layers": [
+            _finite_values({**asdict(layer), "queries": queries})
+            for layer, queries in zip_longest(comparison.layers, result.queries_by_layer)
+            if layer is not None
+        ],
     }
     sys.stdout.write(json.dumps(_finite_values(fields), allow_nan=False) + "\n")
 
@@ -86,7 +90,7 @@ def _rows(report: Report) -> list[tuple[str, str]]:
     result, comparison = report.result, report.comparison
     return [
         ("hidden units found", _units(result.hidden_units, comparison)),
-        *_layer_rows(comparison),
+        *_layer_rows(result, comparison),
         ("queries", f"{result.queries:,}"),
         *([("  of these from the checkpoint", f"{result.replayed:,}")] if result.replayed else []),
         ("queries per unit", _ratio(result.queries, result.hidden_units)),
@@ -99,7 +103,7 @@ def _rows(report: Report) -> list[tuple[str, str]]:
     ]
 
 
-def _layer_rows(comparison: Comparison) -> list[tuple[str, str]]:
+def _layer_rows(result: Reconstruction, comparison: Comparison) -> list[tuple[str, str]]:
     """One row a hidden layer, where copy or victim has several."""
     found, true = comparison.hidden_sizes or (), comparison.hidden_sizes_true or ()
     if max(len(found), len(true)) < 2:
@@ -108,7 +112,9 @@ def _layer_rows(comparison: Comparison) -> list[tuple[str, str]]:
     for k, (layer, size, size_true) in enumerate(zip_longest(comparison.layers, found, true), 1):
         if layer is None and true:
             layer = LayerComparison(size_true or 0, size or 0, 0, None)
-        rows.append((f"  hidden layer {k}", str(size) if layer is None else _layer(layer)))
+        text = str(size) if layer is None else _layer(layer)
+        cost = "".join(f", {queries:,} queries" for queries in result.queries_by_layer[k - 1 : k])
+        rows.append((f"  hidden layer {k}", text + cost))
     return rows
 
 

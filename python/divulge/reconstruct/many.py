@@ -85,6 +85,7 @@ def _result(oracle: Oracle, copy: _core.OneLayerCopy, seed: int) -> Reconstructi
         module=layer.module(oracle.dtype, with_slope=False),
         hidden_sizes=(len(layer),) if len(layer) else (),
         queries=copy.queries,
+        queries_by_layer=(copy.queries,) if len(layer) else (),
         queries_by_kind={oracle.kind: copy.queries},
         kind=oracle.kind,
         certificate=copy.certificate,

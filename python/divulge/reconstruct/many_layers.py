@@ -31,7 +31,7 @@ def attack_many_layers(session: Session) -> Reconstruction:
         )
 
     outputs = [session.oracle.output, *session.other_outputs()]
-    attack = DeepAttack(probe, outputs, session.new_lines(), report)
+    attack = DeepAttack(probe, outputs, session.new_lines(), session.tally, report)
     try:
         found = attack.run()
     except (Stopped, KeyboardInterrupt) as stop:

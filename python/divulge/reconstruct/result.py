@@ -33,7 +33,9 @@ class Reconstruction:
         module: the copy, inputs of shape (n, d), outputs of shape (n, K).
         hidden_sizes: units of every hidden layer of the copy, from the input on; empty where it is affine.
         queries: queries this reconstruction asked.
-        queries_by_kind: the same by kind of query.
+        queries_by_layer: queries asked while each hidden layer was looked for; outputs and checks count to
+            the last one.
+        queries_by_kind: the queries by kind.
         kind: the kind of answers that were used: "gradient", "value", "probability" and so on.
         certificate: largest relative residual of value and gradient on fresh queries that the fit never saw;
             infinite where none was asked.
@@ -46,6 +48,7 @@ class Reconstruction:
     module: nn.Sequential
     hidden_sizes: tuple[int, ...]
     queries: int
+    queries_by_layer: tuple[int, ...]
     queries_by_kind: dict[str, int]
     kind: str
     certificate: float

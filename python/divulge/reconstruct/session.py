@@ -11,6 +11,7 @@ from divulge.oracles import Oracle, ReplayOracle
 from divulge.reconstruct.layer import Layer
 from divulge.reconstruct.lines import REACH, Lines
 from divulge.reconstruct.result import Progress, Reconstruction
+from divulge.reconstruct.tally import Tally
 from divulge.reconstruct.transcript import Transcript
 from divulge.reconstruct.values import ValueTranscript
 
@@ -23,6 +24,7 @@ class Session:
         lines: the lines along which the first output is searched.
         transcripts: the answers about every output that was asked about, in that order.
         notes: sentences for the result.
+        tally: what each hidden layer cost.
     """
 
     def __init__(self, oracle: Oracle, seed: int, progress: Callable[[Progress], None] | None) -> None:
@@ -35,6 +37,7 @@ class Session:
         self.lines = Lines(oracle.input_size, oracle.domain, self.rng, REACH)
         self.transcripts: dict[int, Transcript] = {}
         self.notes: list[str] = []
+        self.tally = Tally(lambda: self.queries)
 
     @property
     def queries(self) -> int:
@@ -104,10 +107,12 @@ class Session:
     ) -> Reconstruction:
         """Return a copy with what it cost and the notes taken."""
         kinds = {kind: n - self.kinds_before.get(kind, 0) for kind, n in self.oracle.ledger.by_kind.items()}
+        hidden_sizes = tuple(size for size in sizes if size)
         return Reconstruction(
             module=module,
-            hidden_sizes=tuple(size for size in sizes if size),
+            hidden_sizes=hidden_sizes,
             queries=self.queries,
+            queries_by_layer=self.tally.by_layer(len(hidden_sizes)),
             queries_by_kind={kind: n for kind, n in kinds.items() if n},
             kind=self.oracle.kind,
             certificate=float(certificate),

@@ -11,6 +11,7 @@ from random_victims import function_error
 from divulge import CallableOracle, GradientOracle, Victim, reconstruct
 from divulge.reconstruct.deep.attack import DeepAttack
 from divulge.reconstruct.lines import Lines
+from divulge.reconstruct.tally import Tally
 
 
 def error_of(result, victim, count=1000, scale=1.0):
@@ -100,7 +101,9 @@ def test_in_a_box_it_is_right_or_not_complete(seed):
 
 def test_nothing_known_is_a_result():
     probe = probe_of(random_deep(6, 5, 4, 1))
-    attack = DeepAttack(lambda _: probe, [0], Lines(6, None, np.random.default_rng(0)), lambda _: None)
+    attack = DeepAttack(
+        lambda _: probe, [0], Lines(6, None, np.random.default_rng(0)), Tally(lambda: 0), lambda _: None
+    )
     known = attack.known()
     assert known.model.hidden_sizes == [0]
     assert not known.solved

@@ -14,6 +14,7 @@ from divulge.reconstruct.deep.model import DeepModel
 from divulge.reconstruct.deep.prefix import Dense, Prefix
 from divulge.reconstruct.layer import Layer
 from divulge.reconstruct.lines import Lines
+from divulge.reconstruct.tally import Tally
 from divulge.reconstruct.values import ValueProbe, ValueTranscript
 from divulge.reconstruct.values.mend import mended, settled, spread, without_idle_units, worst_miss
 
@@ -38,7 +39,7 @@ def attack_on(model: DeepModel, budget: int | None = None) -> tuple[DeepAttack, 
     lines = Lines(SIZES[0], None, np.random.default_rng(1))
     oracle = ValueOracle(Victim(module, input_shape=(SIZES[0],)), budget=budget)
     probe = ValueProbe(ValueTranscript(oracle, 0, lines))
-    return DeepAttack(lambda _: probe, [0], lines, lambda _: None), probe
+    return DeepAttack(lambda _: probe, [0], lines, Tally(lambda: 0), lambda _: None), probe
 
 
 def a_result(model: DeepModel) -> DeepResult:

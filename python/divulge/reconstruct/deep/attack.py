@@ -16,6 +16,7 @@ from divulge.reconstruct.layer import Layer
 from divulge.reconstruct.lines import Lines
 from divulge.reconstruct.probe import Probe
 from divulge.reconstruct.signs import orient
+from divulge.reconstruct.tally import Tally
 
 Array = NDArray[np.float64]
 
@@ -52,13 +53,16 @@ class DeepAttack:
         probes: Callable[[int], Probe],
         outputs: Sequence[int],
         lines: Lines,
+        tally: Tally,
         report: Callable[[DeepModel], None],
     ) -> None:
         self.probes = probes
         self.outputs = outputs
         self.lines = lines
         self.probe = probes(outputs[0])
-        self.search = DeepSearch(self.probe, lines, lambda fit: report(DeepModel(fit.prefix, fit.layer)))
+        self.search = DeepSearch(
+            self.probe, lines, tally, lambda fit: report(DeepModel(fit.prefix, fit.layer))
+        )
         self.tolerance = max(1e-8, 1e3 * self.probe.noise)
 
     def run(self) -> DeepResult:

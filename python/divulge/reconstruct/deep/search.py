@@ -29,6 +29,7 @@ from divulge.reconstruct.layer import Layer
 from divulge.reconstruct.lines import Lines
 from divulge.reconstruct.probe import Probe
 from divulge.reconstruct.signs import orient
+from divulge.reconstruct.tally import Tally
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
@@ -71,9 +72,10 @@ class DeepFit:
 class DeepSearch:
     """The state of a search through many layers, from one output's answers."""
 
-    def __init__(self, probe: Probe, lines: Lines, report: Callable[[DeepFit], None]) -> None:
+    def __init__(self, probe: Probe, lines: Lines, tally: Tally, report: Callable[[DeepFit], None]) -> None:
         self.probe = probe
         self.lines = lines
+        self.tally = tally
         self.report = report
         self.tolerance = max(1e-9, 100 * probe.noise)
         self.pool = Pool(probe, lines, self.tolerance)
@@ -181,6 +183,7 @@ class DeepSearch:
         while True:
             before = len(self.confirmed[depth]) if depth < len(self.confirmed) else 0
             units = self.units_after(prefix, depth)
+            self.tally.book(depth)
             if not len(units):
                 return
             fit = self.consider(self.as_last(prefix, units))
@@ -194,6 +197,7 @@ class DeepSearch:
                 if layer is None:
                     return
                 self.oriented_layers.append(layer)
+                self.tally.book(depth)
             prefix = prefix.grown(self.oriented_layers[depth])
             depth += 1
 
