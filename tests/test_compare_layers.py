@@ -134,7 +134,7 @@ def test_as_many_layers_as_both_have(depth):
         assert [layer.units_matched for layer in result.layers] == [6, 5][:depth]
         assert all(layer.max_row_error < 1e-13 for layer in result.layers)
         assert result.max_parameter_error is None
-        assert result.matches == ()
+        assert len(result.matches) == 6
         assert sorted([result.hidden_sizes, result.hidden_sizes_true], key=len) == [
             (6, 5, 3)[:depth], (6, 5, 3),
         ]  # fmt: skip

@@ -86,9 +86,10 @@ def test_an_error_of_zero_and_an_empty_curve_can_be_drawn(tmp_path):
         assert (tmp_path / f"{name}.png").stat().st_size > 1000
 
 
-def test_deep_networks_show_the_curve_alone():
-    deep = nn.Sequential(net(4, 3, 3), nn.ReLU(), nn.Linear(3, 2).double())
-    assert len(figure(Victim(deep), deep).axes) == 2
+def test_deep_networks_show_their_first_layer():
+    deep = nn.Sequential(net(4, 5, 3), nn.ReLU(), nn.Linear(3, 2).double())
+    drawn = images(figure(Victim(deep), deep))
+    assert len(drawn) == 2 * 5
 
 
 @pytest.mark.parametrize("suffix", ["png", "pdf", "svg"])

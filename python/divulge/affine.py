@@ -217,6 +217,13 @@ class HiddenLayers:
         return int((self.inner[0][0] if self.inner else self.last.rows).shape[1])
 
     @property
+    def first(self) -> tuple[Array, Array]:
+        """Rows of the first hidden layer, shape (h, d), and what reads its units as columns, shape (q, h)."""
+        if not self.inner:
+            return self.last.rows, self.last.outputs
+        return self.inner[0][0], self.inner[1][0] if len(self.inner) > 1 else self.last.rows
+
+    @property
     def sizes(self) -> tuple[int, ...]:
         """Units of every hidden layer; none where the network is affine."""
         sizes = (*(len(offsets) for _, offsets in self.inner), len(self.last.offsets))

@@ -59,8 +59,8 @@ class Comparison:
         agreement: the share of these points on which copy and victim name the same class, in [0, 1]; with one
             output the class is its sign.
         points: how many points were given.
-        matches: (unit of the victim, unit of the copy) for each matched pair with the same hyperplane, as
-            indices into the networks' own hidden layers; empty unless both have one.
+        matches: (unit of the victim, unit of the copy) for each pair of the first hidden layers with the same
+            hyperplane, as indices into the networks' own layers.
     """
 
     hidden_sizes: tuple[int, ...] | None
@@ -164,7 +164,7 @@ def _compare_units(module: nn.Module, victim: Victim, tolerance: float, odds: bo
         "hidden_units_effective": effective,
         "units_matched": sum(len(match.mine) for match in matches),
         "max_parameter_error": _parameter_error(matches) if equally_deep else None,
-        "matches": _pairs(matches[0]) if equally_deep and len(matches) == 1 else (),
+        "matches": _pairs(matches[0]),
     }
 
 

@@ -13,8 +13,8 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.gridspec import SubplotSpec
 from torch import nn
 
-from divulge.affine import Array, OneHiddenLayer
-from divulge.lowering import one_hidden_layer
+from divulge.affine import Array, HiddenLayers
+from divulge.lowering import hidden_layers
 
 if TYPE_CHECKING:
     from divulge.compare import Comparison
@@ -41,11 +41,11 @@ def reconstruction_figure(
     comparison: Comparison,
     curve: Sequence[tuple[int, int, float]],
 ) -> Figure:
-    """Draw the victim's hidden units above the copy's, matched, and the error against the number of queries.
+    """Draw the first hidden layer's units, the victim's above the copy's, and the error against the queries.
 
     A unit is drawn as its input weights (the row a_i, divided by its norm, in the victim's sign), as an
     image where the input has the shape of one. At most 32 units are shown, those with the largest
-    |a_i| |w_i|.
+    |a_i| |w_i|, w_i what the next layer makes of them.
 
     Args:
         victim: the model that was copied.
@@ -76,21 +76,23 @@ def _split(figure: Figure, above: float, below: float) -> list[SubplotSpec]:
 
 def _pairs(victim: Victim, copy: nn.Module, comparison: Comparison) -> list[tuple[Array, Array | None]]:
     """Rows of the victim's most important units, each with its partner's in the copy, turned to agree."""
-    theirs = one_hidden_layer(victim.module, victim.input_shape)
-    ours = one_hidden_layer(copy, (victim.input_size,))
+    theirs = hidden_layers(victim.module, victim.input_shape)
+    ours = hidden_layers(copy, (victim.input_size,))
     if theirs is None:
         return []
-    size = np.linalg.norm(theirs.rows, axis=1) * np.linalg.norm(theirs.outputs, axis=0)
+    rows, readers = theirs.first
+    size = np.linalg.norm(rows, axis=1) * np.linalg.norm(readers, axis=0)
     partner = dict(comparison.matches)
     shown = np.argsort(-size, kind="stable")[: _COLUMNS * _ROWS]
-    return [(_direction(theirs.rows[i]), _partner(ours, partner.get(int(i)), theirs.rows[i])) for i in shown]
+    return [(_direction(rows[i]), _partner(ours, partner.get(int(i)), rows[i])) for i in shown]
 
 
-def _partner(net: OneHiddenLayer | None, unit: int | None, row: Array) -> Array | None:
+def _partner(net: HiddenLayers | None, unit: int | None, row: Array) -> Array | None:
     """Return a unit's direction in the sign of another row, or None where there is no such unit."""
     if net is None or unit is None:
         return None
-    return _direction(net.rows[unit]) * (1 if net.rows[unit] @ row >= 0 else -1)
+    own = net.first[0][unit]
+    return _direction(own) * (1 if own @ row >= 0 else -1)
 
 
 def _direction(row: Array) -> Array:

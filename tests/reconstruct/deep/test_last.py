@@ -95,3 +95,17 @@ def test_points_on_hyperplanes_are_left_out():
     edge = point - rows[2] * (rows[2] @ point + offsets[2]) / (rows[2] @ rows[2])
     clear = last.clear_of_hyperplanes(prefix, layer, np.stack([point, edge, edge + 1e-9 * rows[2]]))
     np.testing.assert_array_equal(clear, [True, False, False])
+
+
+def test_points_on_the_wrong_side_are_left_out_where_answers_are_blunt():
+    network, rng = random_deep(30, 20, 10, 1), np.random.default_rng(2)
+    prefix, (layer, sizes) = prefix_of(network, 1), known_layer(network, 1, np.ones(10))
+    points = rng.standard_normal((200, 30))
+    design = last.Design.of(points, 31)
+    pieces = pieces_of(network, points, 0)
+    pieces[::20] += rng.standard_normal((10, 31))
+    solution, error = design.solve(prefix, layer, pieces, with_slope=True, blunt=True)
+    weights, _ = parameters(network)[-1]
+    np.testing.assert_allclose(solution[:10], (weights * sizes)[0], atol=1e-10)
+    assert error < 1e-12
+    assert design.solve(prefix, layer, pieces, with_slope=True, blunt=False)[1] > 1e-2

@@ -80,8 +80,9 @@ class DeepAttack:
         layer = layer if slope else first.layer
         for output in self.outputs[1:]:
             pieces = self.probes(output).pieces(fit.design.points)
-            matrix = fit.design.equations(fit.prefix, layer, with_slope=slope)
-            solution, error = last.solve(matrix, fit.design.answers(pieces))
+            solution, error = fit.design.solve(
+                fit.prefix, layer, pieces, with_slope=slope, blunt=self.probe.rounded
+            )
             layer = last.with_output(layer, solution, with_slope=slope)
             done.append(output)
             worst = max(worst, error)

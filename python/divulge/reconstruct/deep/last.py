@@ -22,6 +22,7 @@ Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 
 TWICE = 3  # how often each state of a unit must be seen
+TRIMS, WORSE = 3, 3  # how often points are left out, and from which residual on, in medians
 CLEARANCE = 1e-6  # relative distance from hyperplanes
 
 
@@ -70,6 +71,22 @@ class Design:
         one = np.zeros((*blocks[0].shape[:2], 1))
         one[:, -1] = 1.0
         return np.concatenate([*blocks, one], axis=2).reshape(-1, sum(b.shape[2] for b in blocks) + 1)
+
+    def solve(
+        self, prefix: Prefix, layer: Layer, pieces: Array, with_slope: bool, blunt: bool
+    ) -> tuple[Array, float]:
+        """Return the output that explains pieces (n, d + 1), and its relative residual.
+
+        Where answers are blunt, points that are explained much worse than most are left out: one is on the
+        wrong side of a hyperplane that is known roughly.
+        """
+        matrix, right = self.equations(prefix, layer, with_slope), self.answers(pieces)
+        solution, error = solve(matrix, right)
+        for _ in range(TRIMS if blunt else 0):
+            off = np.linalg.norm((matrix @ solution - right).reshape(len(pieces), -1), axis=1)
+            kept = np.repeat(off <= WORSE * np.median(off), len(right) // max(1, len(pieces)))
+            solution, error = solve(matrix[kept], right[kept])
+        return solution, error
 
     def sketched(self, prefix: Prefix) -> Array:
         """Return the features' derivatives along the sketch's directions, shape (n, p, q)."""

@@ -97,6 +97,8 @@ class DeepSearch:
             self.layers()
             if self.best is None or self.best.error > self.enough:
                 self.pool.sweep(*self.pool.new_lines(LINES))
+            elif self.probe.rounded:
+                break  # what is left is rounding here and there, which no more units explain
             elif not self.leftovers(self.best) and not self.refuted(self.best):
                 if bent == MORE_ROUNDS or not self.leaves_slope(self.best):
                     break
@@ -382,11 +384,14 @@ class DeepSearch:
         order = order[np.argsort(np.linalg.norm(points[order], axis=1) > self.usual, kind="stable")]
         chosen = order[last.telling_points(prefix, layer, points[order], self.needed(prefix, units))]
         design = last.Design.of(points[chosen], len(units) + prefix.width + 1)
-        matrix = design.equations(prefix, layer, with_slope=True)
-        solution, error = last.solve(matrix, design.answers(pieces[chosen]))
+        solution, error = design.solve(
+            prefix, layer, pieces[chosen], with_slope=True, blunt=self.probe.rounded
+        )
         return DeepFit(prefix, last.with_output(layer, solution, with_slope=True), error, design)
 
     def needed(self, prefix: Prefix, units: Candidates) -> int:
         """Return how many answers determine an output on these units."""
         unknowns = len(units) + prefix.width + 1
+        if self.probe.rounded and prefix.layers:
+            return 3 * unknowns
         return 8 + 3 * unknowns // max(1, min(prefix.width, self.probe.input_size) // 3)
