@@ -251,6 +251,60 @@ def blockmnist(
     _execute("blockmnist", locals())
 
 
+RoarLevelsOption = Annotated[
+    str, typer.Option(metavar="P,P", help="Shares of the pixels that are kept, in percent.")
+]
+RunsOption = Annotated[
+    int, typer.Option(parser=_whole_number, metavar="N", help="Repetitions, each with a seed of its own.")
+]
+RobustRadiusOption = Annotated[
+    float,
+    typer.Option(
+        parser=_number, metavar="X", help="Train the models against an adversary in a ball of this radius."
+    ),
+]
+NormOption = Annotated[str, typer.Option(metavar="linf|l2", help="Of that ball.")]
+TrainingImagesOption = Annotated[
+    int | None,
+    typer.Option(parser=_whole_number, metavar="N", help="The most training images taken; all by default."),
+]
+EpochsOption = Annotated[
+    int, typer.Option(parser=_whole_number, metavar="N", help="Passes over the images in each training.")
+]
+JobsOption = Annotated[
+    int, typer.Option(parser=_whole_number, metavar="N", help="Trainings at a time; -1: one a processor.")
+]
+FolderOption = Annotated[
+    Path | None,
+    typer.Option(metavar="FOLDER", help="Keep finished trainings here, and go on from those it holds."),
+]
+
+
+@app.command()
+def diffroar(
+    data: ImagesOption = "digits",
+    model: BlockModelOption = "cnn",
+    attribution: AttributionOption = "gradient",
+    levels: RoarLevelsOption = "5,10,20,50",
+    runs: RunsOption = 3,
+    radius: RobustRadiusOption = 0.0,
+    norm: NormOption = "linf",
+    images: TrainingImagesOption = None,
+    epochs: EpochsOption = 10,
+    jobs: JobsOption = 1,
+    folder: FolderOption = None,
+    seed: TrainingSeedOption = 0,
+    as_json: JsonOption = False,
+    plot: FigureOption = None,
+) -> None:
+    """Ask whether a gradient points at what a model needs.
+
+    Models are trained again on the pixels that the attribution ranks first, and on those it ranks last.
+    Above zero, the difference of their test accuracies says that the ranking finds what discriminates.
+    """
+    _execute("diffroar", locals())
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with its code."""
     sys.exit(_run(arguments))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -12,7 +12,10 @@ from torch import Tensor
 from divulge.influence.figures import draw_image
 from divulge.points import host_array
 
-__all__ = ["attributions_figure"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["attributions_figure", "roar_figure"]
 
 
 def attributions_figure(inputs: Tensor, attributions: Mapping[str, Tensor], title: str = "") -> Figure:
@@ -49,3 +52,24 @@ def attributions_figure(inputs: Tensor, attributions: Mapping[str, Tensor], titl
 
 def _name(axis: Any, name: str) -> None:
     axis.text(-0.15, 0.5, name, ha="right", va="center", rotation=90, fontsize=8, transform=axis.transAxes)
+
+
+def roar_figure(frames: Mapping[str, pd.DataFrame]) -> Figure:
+    """Draw DiffROAR against the share of coordinates kept, for several tables by name.
+
+    Args:
+        frames: what `diffroar` returned; the random ranking is that of the first.
+    """
+    figure = Figure(figsize=(5.6, 3.6), layout="constrained")
+    axis = figure.subplots()
+    for i, (name, frame) in enumerate(frames.items()):
+        share = 100 * frame["level"] if (frame["level"] <= 1).all() else frame["k"]
+        if not i and "random" in frame:
+            axis.fill_between(share, frame["random_low"], frame["random_high"], color="#9aa5b1", alpha=0.35)
+            axis.plot(share, frame["random"], color="#9aa5b1", label="random ranking")
+        errors = np.abs(frame[["low", "high"]].to_numpy().T - frame["diffroar"].to_numpy())
+        axis.errorbar(share, frame["diffroar"], np.nan_to_num(errors), marker="o", capsize=3, label=name)
+    axis.axhline(0, color="black", linewidth=0.6)
+    axis.set(xlabel="coordinates kept, %", ylabel="DiffROAR: accuracy of top minus bottom")
+    axis.legend(fontsize=8)
+    return figure

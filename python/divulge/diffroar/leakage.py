@@ -72,12 +72,12 @@ def leakage(
     return Leakage(tuple(levels), per_instance, per_instance.mean(dim=0))
 
 
-def warn_of_constant(attribution: Tensor) -> None:
+def warn_of_constant(*attributions: Tensor) -> None:
     """Warn where inputs have one value for all coordinates: their ranking is random."""
-    constant = int(constant_inputs(attribution).sum())
+    constant = sum(int(constant_inputs(attribution).sum()) for attribution in attributions)
     if constant:
         warnings.warn(
-            f"the attribution of {constant} of {len(attribution)} inputs is constant, "
+            f"the attribution of {constant} of {sum(map(len, attributions))} inputs is constant, "
             "their coordinates are ranked at random",
             stacklevel=3,
         )
