@@ -8,6 +8,17 @@ from divulge.oracles.attributed import (
 )
 from divulge.oracles.base import Oracle
 from divulge.oracles.callable import CallableOracle
+from divulge.oracles.defences import (
+    Budget,
+    Clipped,
+    Defence,
+    Noisy,
+    Normalized,
+    Prada,
+    Rounded,
+    SignOnly,
+    TopK,
+)
 from divulge.oracles.explained import Answers
 from divulge.oracles.gradient import GradientOracle
 from divulge.oracles.input_times_gradient import InputTimesGradientOracle
@@ -21,7 +32,10 @@ from divulge.oracles.value import ValueOracle
 __all__ = [
     "Answers",
     "AttributionOracle",
+    "Budget",
     "CallableOracle",
+    "Clipped",
+    "Defence",
     "GradientOracle",
     "InputTimesGradientOracle",
     "IntegratedGradientsOracle",
@@ -29,10 +43,16 @@ __all__ = [
     "LabelOracle",
     "Ledger",
     "LogOdds",
+    "Noisy",
+    "Normalized",
     "Oracle",
+    "Prada",
     "ProbabilityOracle",
     "ReplayOracle",
+    "Rounded",
     "SaliencyOracle",
+    "SignOnly",
     "SmoothGradOracle",
+    "TopK",
     "ValueOracle",
 ]

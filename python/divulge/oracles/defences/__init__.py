@@ -1,0 +1,9 @@
+"""What an API may do against being copied: oracles that wrap another and tell less, or keep watch."""
+
+from divulge.oracles.defences.base import Defence
+from divulge.oracles.defences.budget import Budget
+from divulge.oracles.defences.numbers import Noisy, Rounded
+from divulge.oracles.defences.partial import Clipped, Normalized, SignOnly, TopK
+from divulge.oracles.defences.prada import Prada
+
+__all__ = ["Budget", "Clipped", "Defence", "Noisy", "Normalized", "Prada", "Rounded", "SignOnly", "TopK"]
