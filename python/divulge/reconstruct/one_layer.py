@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from divulge.errors import NotPiecewiseLinear
 from divulge.reconstruct.averaging import reread
 from divulge.reconstruct.blunt import merged, row_errors, sharpened_rows
 from divulge.reconstruct.certified import certified_search
+from divulge.reconstruct.circles import EXPLAINED, RADIUS, circle_search
 from divulge.reconstruct.fit import Fit, decoded_fit, off_binary
 from divulge.reconstruct.gradients import GradientSearch
 from divulge.reconstruct.layer import Layer
@@ -26,6 +30,7 @@ from divulge.reconstruct.values import ValueSearch, ValueTranscript
 Array = NDArray[np.float64]
 
 CHECKS = 4  # fresh queries an output under noise
+AVERAGED = 8  # queries a unit and output where noise drowns single answers
 LEGIBLE = 0.1  # rms distance from 0 and 1 up to which a state is believed
 
 
@@ -79,6 +84,8 @@ class OneLayer:
         """Solve for one more output; search again only where it shows units that no other output did."""
         assert self.layer is not None
         transcript = self.session.transcript(output)
+        if self.session.first.drowned:  # many answers in place of sharp ones
+            transcript.ask(RADIUS * self.session.lines.samples(AVERAGED * (1 + len(self.layer))))
         fit, rows = solve_output(self.layer, transcript, self.seen(), self.session.lines)
         self.tell("output weights", fit)
         if fit.slope_residual(transcript, rows) <= self.missing_unit:
@@ -98,6 +105,8 @@ class OneLayer:
         def report(fit: Fit) -> None:
             self.tell("hidden units", fit)
 
+        if transcript.drowned:
+            return self.circle(transcript, lines, report)
         if isinstance(transcript, ValueTranscript):
             return ValueSearch(transcript, lines, report).run()
         if not self.session.oracle.has_values:
@@ -113,6 +122,28 @@ class OneLayer:
         fit, certificate = certified_search(transcript, lines, self.tolerance)
         report(fit)
         return Found(fit, certificate, solved=certificate <= self.tolerance)
+
+    def circle(self, transcript: Transcript, lines: Lines, report: Callable[[Fit], None]) -> Found:
+        """Search on circles where noise drowns single answers.
+
+        Raises:
+            NotPiecewiseLinear: what is found explains next to nothing.
+        """
+        lines.add_line()  # for what is asked about other outputs
+        circled = circle_search(transcript, lines)
+        report(circled.fit)
+        if circled.explained < EXPLAINED:
+            raise NotPiecewiseLinear(
+                f"the answers are too noisy: {len(circled.fit.units)} units were found in "
+                f"{len(transcript)} answers, and they explain {circled.explained:.0%} of the gradients"
+            )
+        if circled.missing:
+            self.session.notes.append(
+                f"gradients vary by more than noise in {circled.missing} directions that the units found do "
+                "not explain: units too small to be told from it, or rounding that repeats itself"
+            )
+        solved = not circled.missing and circled.certificate <= self.tolerance
+        return Found(circled.fit, circled.certificate, solved)
 
     def reread(self, transcript: Transcript, found: Found) -> Found:
         """Average the noise of a solution out; unsolved where a unit's state cannot be read in the answers.

@@ -44,6 +44,7 @@ class Transcript:
         pieces: gradient and offset of the affine piece at each point, shape (n, d + 1); the offset is
             c = f(x) - gradient . x, and 0 where the oracle returns no values.
         noise: relative error of an answer: at first the rounding of the oracle's precision.
+        drowned: whether noise hides a unit in the difference of two answers.
     """
 
     def __init__(self, oracle: Oracle, output: int) -> None:
@@ -54,6 +55,7 @@ class Transcript:
         self._used = 0
         self.rounding = self.noise = float(torch.finfo(oracle.dtype).eps)
         self.scale = 0.0
+        self.drowned = False
 
     def __len__(self) -> int:
         return self._used
