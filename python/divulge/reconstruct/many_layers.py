@@ -62,6 +62,11 @@ def deep_result(session: Session, found: DeepResult) -> Reconstruction:
             "a linear part remains beside the last hidden layer: a skip connection, or a unit that was "
             "seen to switch nowhere"
         )
+    if not found.solved and found.unturned is not None:
+        session.notes.append(
+            f"it could not be told on which side the units of hidden layer {found.unturned} are active: "
+            "nothing behind that layer was looked for"
+        )
     if not found.solved and not session.was_stopped():
         session.notes.append("fresh answers are not explained by the layers that were found")
     return session.result(

@@ -35,6 +35,8 @@ class DeepResult:
         solved: whether every answer is explained.
         slope: whether the last layer keeps a linear part beside it.
         decided: whether the orientation of the last layer's units is certain.
+        unturned: number of the hidden layer, from 1 on, of whose units it is not known on which side they are
+            active; None where there is none.
     """
 
     model: DeepModel
@@ -43,6 +45,7 @@ class DeepResult:
     solved: bool
     slope: bool
     decided: bool
+    unturned: int | None = None
 
 
 class DeepAttack:
@@ -112,6 +115,7 @@ class DeepAttack:
             size = self.probe.input_size
             empty = Layer(np.zeros((0, size + 1)), np.zeros((1, 0)), np.zeros((1, size + 1)))
             return DeepResult(DeepModel(Prefix(size), empty), outputs, np.inf, False, True, False)
+        unturned = None if self.search.unturned is None else self.search.unturned + 1
         orientation = orient(fit.layer, self.tolerance)
         model = DeepModel(fit.prefix, orientation.layer)
         if solved:
@@ -123,4 +127,5 @@ class DeepAttack:
             solved,
             orientation.slope,
             orientation.decided and not orientation.slope,
+            unturned,
         )

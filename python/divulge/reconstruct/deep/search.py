@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from divulge.reconstruct.deep import last
+from divulge.reconstruct.deep.always_on import with_unit_always_on
 from divulge.reconstruct.deep.bends import borne_out
 from divulge.reconstruct.deep.complete import Vain, complete
 from divulge.reconstruct.deep.evidence import explained, explained_by, hits, places
@@ -42,7 +43,8 @@ SCALES = (1.0, 1.0, 3.0, 3.0, 10.0, 10.0)  # of these points, in pairs: of every
 BLUNT = 1e-9  # relative error of an answer from which on a remaining part may be rounding
 ROUNDED_ERROR = 5e-4  # relative residual that is put down to single precision
 ROUNDED_ALIKE = 0.1  # angle and gap of offsets within which two units are one in single precision
-MOST_ROUNDS = 20
+MOST_ROUNDS = 40
+STUCK_ROUNDS = 12  # in which nothing was found, and a layer could not be turned
 MORE_ROUNDS = 6  # after a fit that is right but leaves a linear part
 SIGN_POINTS = 8
 MANY = 40  # units of a layer whose states never all agree at two places by chance
@@ -83,6 +85,7 @@ class DeepSearch:
         self.confirmed: list[Candidates] = []  # of each layer, orientation open
         self.oriented_layers: list[Dense] = []
         self.best: DeepFit | None = None
+        self.unturned: int | None = None  # the layer behind which nothing could be looked for
         self.refusals: dict[tuple[Dense, ...], Counter[bytes]] = {}
         self.vain: dict[tuple[Dense, ...], Vain] = {}
         self.kept: dict[
@@ -92,9 +95,14 @@ class DeepSearch:
     def run(self) -> DeepFit | None:
         """Find all layers; return the best fit, or None where not even one layer was found."""
         self.pool.sweep(*self.pool.new_lines(LINES))
-        bent = 0
+        bent = stuck = 0
         for _ in range(MOST_ROUNDS):
+            before = self.unturned, [len(units) for units in self.confirmed]
             self.layers()
+            again = before == (self.unturned, [len(units) for units in self.confirmed])
+            stuck = stuck + 1 if again and self.unturned is not None else 0
+            if stuck == STUCK_ROUNDS:
+                break
             if self.best is None or self.best.error > self.enough:
                 self.pool.sweep(*self.pool.new_lines(LINES))
             elif self.probe.rounded:
@@ -182,6 +190,7 @@ class DeepSearch:
         """Go through the layers as far as the pool of kinks reaches."""
         self.pool.prefix = Prefix(self.probe.input_size, self.oriented_layers)
         prefix, depth = Prefix(self.probe.input_size), 0
+        self.unturned = None
         while True:
             before = len(self.confirmed[depth]) if depth < len(self.confirmed) else 0
             units = self.units_after(prefix, depth)
@@ -197,6 +206,7 @@ class DeepSearch:
             if depth >= len(self.oriented_layers):
                 layer = self.oriented(prefix, units)
                 if layer is None:
+                    self.unturned = depth
                     return
                 self.oriented_layers.append(layer)
                 self.tally.book(depth)
@@ -362,8 +372,10 @@ class DeepSearch:
         pieces = self.probe.pieces(points)
         gamma, residual = coefficients(prefix, units, points, pieces[:, :-1])
         usable = residual <= self.enough
-        if not usable.any() or (self.probe.rounded and not usable.all()):
+        if self.probe.rounded and not usable.all():
             return None
+        if not usable.any():
+            return self.oriented_beside_always_on(prefix, units)
         points, gamma = points[usable], gamma[usable]
         zero = (1e4 * self.probe.noise if self.probe.rounded else 1e-6) * float(np.abs(gamma).max())
         turned, _ = votes(prefix, units, points, gamma, zero)
@@ -375,6 +387,14 @@ class DeepSearch:
         later = self.solved(prefix.grown(layer), prefix, self.pool.sweeps)
         turned = signs(self.probe, layer, later.points, later.rows, self.lines.rng)
         return None if turned is None else units.turned(turned)
+
+    def oriented_beside_always_on(self, prefix: Prefix, units: Candidates) -> Dense | None:
+        """Turn the units of a layer where one more unit is on everywhere, and add that."""
+        points, pieces = self.probe.answered()
+        usual = np.linalg.norm(points, axis=1) <= self.usual
+        points, pieces = points[usual], pieces[usual]
+        clear = last.clear_of_hyperplanes(prefix, last.as_layer(units), points)
+        return with_unit_always_on(prefix, units, points[clear], pieces[clear, :-1], self.enough)
 
     def as_last(self, prefix: Prefix, units: Candidates) -> DeepFit:
         """Fit an output on the units as if theirs were the last hidden layer."""
