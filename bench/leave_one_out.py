@@ -112,13 +112,13 @@ def softmax(points: int, solvers: str) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
-    parser.add_argument("--points", type=int, help="left out for a test image; default 100, cnn 10")
+    parser.add_argument("--points", type=int, help="left out for a test image; default 100, cnn 15")
     parser.add_argument("--setting", choices=("softmax", "smooth-hinge", "cnn"), default="softmax")
     parser.add_argument("--solvers", default="direct,cg,lissa", help="of the setting softmax")
-    parser.add_argument("--weight-decay", type=float, default=0.001, help="of the setting cnn")
+    parser.add_argument("--weight-decay", type=float, default=0.01, help="of the setting cnn")
     parser.add_argument("--seed", type=int, default=0, help="of the setting cnn")
     arguments = parser.parse_args()
-    points = arguments.points or (10 if arguments.setting == "cnn" else 100)
+    points = arguments.points or (15 if arguments.setting == "cnn" else 100)
     if arguments.setting == "smooth-hinge":
         import leave_one_out_hinge
 

@@ -79,7 +79,7 @@ class Training:
 
     def without(self, row: int, inverse: np.ndarray) -> tuple[np.ndarray, float]:
         """Return the minimum without a sample, and its gradient's norm."""
-        options = {"hess_inv0": inverse, "norm": 2, "gtol": GRADIENT, "maxiter": 200}
+        options = {"hess_inv0": inverse, "norm": 2, "gtol": GRADIENT, "maxiter": 1000}
         found = minimize(self.objective, self.theta, (row,), "BFGS", jac=True, options=options)
         return found.x, float(np.linalg.norm(found.jac))
 

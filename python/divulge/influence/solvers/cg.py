@@ -17,6 +17,8 @@ _RESTARTS = 4
 _MARGIN = 0.9
 # Directions of a residual block this small beside the largest, squared, are rounding and are dropped.
 _RANK = 1e-14
+# Columns of a block that are worked on at once, so that they stay in the cache.
+_COLUMNS = 4096
 
 
 @dataclass(frozen=True)
@@ -71,16 +73,21 @@ class ConjugateGradients:
         norms = np.linalg.norm(r, axis=1)
         d, q = _orthonormal(r / norms[:, None])
         d *= norms[:, None]
-        x, s = np.zeros_like(r), q
+        x, s = np.zeros_like(r), q.copy()
+        parts = [slice(begin, begin + _COLUMNS) for begin in range(0, r.shape[1], _COLUMNS)]
         active = np.ones(len(r), bool)
         while active.any() and len(q):
             products = self.matrix(s)
             inverse = self._inverse(products @ s.T)
             iterations[rows[active]] += 1
-            x += (d @ inverse) @ s
-            z, q = _orthonormal(q - inverse @ products)
-            d = d @ z
-            s = q + z.T @ s
+            step = d @ inverse
+            for part in parts:
+                x[:, part] += step @ s[:, part]
+                q[:, part] -= inverse @ products[:, part]
+            z, q = _orthonormal(q)
+            d, before, s = d @ z, s, products[: len(q)]  # in the products' memory
+            for part in parts:
+                s[:, part] = q[:, part] + z.T @ before[:, part]
             active &= (np.linalg.norm(d, axis=1) > goals) & (iterations[rows] < self.max_iterations)
         return x
 
