@@ -1,9 +1,11 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <vector>
 
 #include "core/chain.h"
+#include "core/spare_memory.h"
 
 namespace divulge {
 
@@ -70,6 +72,7 @@ class Curvature {
   Loss loss_;
   MatrixView<const T> inputs_, targets_;
   std::vector<ChainState<T>> states_;  // one a block, none where nothing is cached
+  std::unique_ptr<SpareMemory<T>> spare_ = std::make_unique<SpareMemory<T>>();  // of the products
 };
 
 }  // namespace divulge

@@ -1,7 +1,9 @@
 // Products of the curvature with blocks of vectors.
-#include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "core/blas.h"
 #include "core/curvature_blocks.h"
@@ -19,19 +21,29 @@ class TangentPass {
  public:
   using Block = typename Curvature<T>::Block;
 
-  TangentPass(const Curvature<T>& curvature, CurvatureKind kind, const LayerBlocks<T>& vectors)
+  TangentPass(const Curvature<T>& curvature, CurvatureKind kind, const LayerBlocks<T>& vectors,
+              LayerBlocks<T>& sums)
       : owner_(curvature),
         chain_(curvature.chain_),
         exact_(kind == CurvatureKind::hessian),
         vectors_(vectors),
-        sums_(chain_, vectors.vectors(), exact_),
+        sums_(sums),
         ones_(rows_a_block, T(1)) {
     std::size_t width = 0;
     for (std::size_t l = 0; l < chain_.depth(); ++l) width += chain_.layer(l).outputs;
-    tangents_.resize(rows_a_block * vectors.vectors() * width);
+    const std::size_t size = rows_a_block * vectors.vectors() * width;
+    tangents_ = owner_.spare_->take(size);
+    tangents_.resize(size);
+    scratch_ = owner_.spare_->take(size);
   }
 
-  const LayerBlocks<T>& sums() const { return sums_; }
+  TangentPass(const TangentPass&) = delete;
+  TangentPass& operator=(const TangentPass&) = delete;
+
+  ~TangentPass() {
+    owner_.spare_->give(std::move(tangents_));
+    owner_.spare_->give(std::move(scratch_));
+  }
 
   void add(const Block& block) {
     forward(block);
@@ -105,7 +117,7 @@ class TangentPass {
   const Chain<T>& chain_;
   const bool exact_;
   const LayerBlocks<T>& vectors_;
-  LayerBlocks<T> sums_;
+  LayerBlocks<T>& sums_;
   std::vector<T> tangents_, scratch_, ones_;
 };
 
@@ -126,19 +138,20 @@ void Curvature<T>::products(CurvatureKind kind, MatrixView<const T> vectors, Mat
 // Sums of T inside a range of rows, of double over the ranges.
 template <class T>
 void Curvature<T>::product_tile(CurvatureKind kind, MatrixView<const T> vectors, MatrixView<T> out) const {
-  LayerBlocks<T> packed(chain_, vectors.rows, kind == CurvatureKind::hessian);
+  const bool mixed = kind == CurvatureKind::hessian;
+  LayerBlocks<T> packed(chain_, vectors.rows, mixed, spare_.get());
   packed.pack(chain_, vectors);
   const std::size_t grain = rows_a_sum(rows(), sizeof(T) * vectors.size());
-  std::vector<std::unique_ptr<TangentPass<T>>> passes((rows() + grain - 1) / grain);
+  std::vector<std::optional<LayerBlocks<T>>> sums((rows() + grain - 1) / grain);
   parallel_for(rows(), grain, [&](std::size_t begin, std::size_t end) {
-    auto pass = std::make_unique<TangentPass<T>>(*this, kind, packed);
-    for_blocks(begin, end, [&](const Block& block) { pass->add(block); });
-    passes[begin / grain] = std::move(pass);
+    TangentPass<T> pass(*this, kind, packed,
+                        sums[begin / grain].emplace(chain_, vectors.rows, mixed, spare_.get()));
+    for_blocks(begin, end, [&](const Block& block) { pass.add(block); });
   });
   const double samples = static_cast<double>(std::max<std::size_t>(rows(), 1));
   parallel_for(vectors.rows, 1, [&](std::size_t j, std::size_t) {
     std::vector<double> total(out.cols);
-    for (const auto& pass : passes) pass->sums().add_to(chain_, j, total.data());
+    for (const auto& sum : sums) sum->add_to(chain_, j, total.data());
     for (std::size_t k = 0; k < out.cols; ++k) out(j, k) = static_cast<T>(total[k] / samples);
   });
 }

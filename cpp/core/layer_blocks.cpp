@@ -6,12 +6,14 @@
 namespace divulge {
 
 template <class T>
-LayerBlocks<T>::LayerBlocks(const Chain<T>& chain, std::size_t m, bool mixed) : m_(m) {
+LayerBlocks<T>::LayerBlocks(const Chain<T>& chain, std::size_t m, bool mixed, SpareMemory<T>* spare)
+    : m_(m), spare_(spare) {
   const auto has_second_form = [&](std::size_t l) { return mixed && l > 0; };
   std::size_t size = chain.parameters();
   for (std::size_t l = 0; l < chain.depth(); ++l)
     if (has_second_form(l)) size += chain.layer(l).weight.size();
-  storage_.resize(m * size);
+  if (spare_) storage_ = spare_->take(m * size);
+  storage_.assign(m * size, T(0));
   T* next = storage_.data();
   for (std::size_t l = 0; l < chain.depth(); ++l) {
     const ChainLayer<T>& layer = chain.layer(l);
@@ -21,6 +23,21 @@ LayerBlocks<T>::LayerBlocks(const Chain<T>& chain, std::size_t m, bool mixed) : 
     mixed_.push_back(has_second_form(l) ? MatrixView<T>{std::exchange(next, next + m * h * d), h, m * d}
                                         : MatrixView<T>{});
   }
+}
+
+// The views move along with the storage; a copy's would not.
+template <class T>
+LayerBlocks<T>::LayerBlocks(LayerBlocks&& other) noexcept
+    : m_(other.m_),
+      spare_(std::exchange(other.spare_, nullptr)),
+      storage_(std::move(other.storage_)),
+      weights_(std::move(other.weights_)),
+      mixed_(std::move(other.mixed_)),
+      biases_(std::move(other.biases_)) {}
+
+template <class T>
+LayerBlocks<T>::~LayerBlocks() {
+  if (spare_) spare_->give(std::move(storage_));
 }
 
 template <class T>

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "core/chain.h"
+#include "core/spare_memory.h"
 
 namespace divulge {
 
@@ -12,10 +13,11 @@ namespace divulge {
 template <class T>
 class LayerBlocks {
  public:
-  // All zero. Without `mixed` the second form of V is left out.
-  LayerBlocks(const Chain<T>& chain, std::size_t m, bool mixed);
-  LayerBlocks(LayerBlocks&&) = default;  // the views move along; a copy's would not
-  LayerBlocks& operator=(LayerBlocks&&) = default;
+  // All zero, in spare memory where there is some. Without `mixed` the second form of V is left out.
+  LayerBlocks(const Chain<T>& chain, std::size_t m, bool mixed, SpareMemory<T>* spare = nullptr);
+  LayerBlocks(LayerBlocks&& other) noexcept;
+  LayerBlocks& operator=(LayerBlocks&&) = delete;
+  ~LayerBlocks();
 
   std::size_t vectors() const { return m_; }
   MatrixView<T> weight(std::size_t l) { return weights_[l]; }
@@ -34,6 +36,7 @@ class LayerBlocks {
 
  private:
   std::size_t m_;
+  SpareMemory<T>* spare_;
   std::vector<T> storage_;
   std::vector<MatrixView<T>> weights_, mixed_;
   std::vector<Span<T>> biases_;
