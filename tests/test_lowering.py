@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -6,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from divulge import Victim
 from divulge.lowering import convolution, lower, one_hidden_layer
 
 
@@ -243,3 +246,10 @@ def test_convolutions_are_named():
     exported = torch.export.export(module, (torch.zeros(3, 1, 4),)).module()
     assert convolution(exported) == "conv1d"
     assert convolution(module[0]) is None
+
+
+def test_threads_lower_side_by_side():
+    modules = [nn.Sequential(nn.Linear(5, 4), nn.ReLU(), nn.Linear(4, 2)) for _ in range(60)]
+    with ThreadPoolExecutor(4) as pool:
+        victims = list(pool.map(Victim, modules))
+    assert all(victim.lowered for victim in victims)

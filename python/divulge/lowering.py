@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from threading import Lock, get_ident
 from typing import Any
 
 import numpy as np
@@ -109,6 +110,26 @@ def _graph(module: nn.Module) -> fx.GraphModule | None:
     if isinstance(module, fx.GraphModule):
         return module
     try:
-        return fx.symbolic_trace(module)
+        with _TRACING:
+            return fx.GraphModule(module, _ThreadTracer().trace(module))
     except Exception:
         return None
+
+
+_TRACING = Lock()
+
+
+class _ThreadTracer(fx.Tracer):
+    """Leaves modules alone that other threads call meanwhile: while it traces, torch hands it every call."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._thread = get_ident()
+
+    def call_module(
+        self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        """Record a call of this thread's, or run another's."""
+        if get_ident() != self._thread:
+            return forward(*args, **kwargs)
+        return super().call_module(m, forward, args, kwargs)

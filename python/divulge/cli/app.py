@@ -305,6 +305,31 @@ def diffroar(
     _execute("diffroar", locals())
 
 
+ExperimentArgument = Annotated[
+    Path, typer.Argument(metavar="FILE", help="A TOML file that says what to run.")
+]
+ResultsOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER", help="Keep finished runs here; by default beside FILE, with the suffix .results."
+    ),
+]
+
+
+@app.command()
+def sweep(
+    experiment: ExperimentArgument,
+    results: ResultsOption = None,
+    as_json: JsonOption = False,
+    plot: FigureOption = None,
+) -> None:
+    """Run every combination of a grid of victims, oracles, defences and seeds.
+
+    Finished runs are kept as Parquet files: after a crash the same command goes on where it stopped.
+    """
+    _execute("sweep", locals())
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with its code."""
     sys.exit(_run(arguments))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
+from time import monotonic
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING
 
@@ -63,6 +65,14 @@ def _counts(units: int, queries: int) -> str:
     return f": {found}, {queries:,} quer{'y' if queries == 1 else 'ies'}"
 
 
+def time_left(began: float, first: int, now: float, done: int, total: int) -> str:
+    """Say how long the rest takes at the pace since `first` steps were done, once there is one."""
+    if done <= first or done >= total:
+        return ""
+    seconds = round((now - began) * (total - done) / (done - first))
+    return f", {timedelta(seconds=seconds)} left"
+
+
 class ProgressDisplay:
     """A line on standard error that says what is going on; plain lines where that is no terminal."""
 
@@ -94,11 +104,14 @@ class ProgressDisplay:
     def steps(self, stage: str) -> Callable[[int, int], None]:
         """Say a stage, and return what draws its bar, called with the steps done and how many there are."""
         self.say(stage)
+        began: list[tuple[float, int]] = []
 
         def note(done: int, total: int) -> None:
+            began.append((monotonic(), done))
             if self._status is not None:
                 line = Table.grid(padding=(0, 1))
-                line.add_row(stage, ProgressBar(total, done, width=40), f"{done} of {total}")
+                left = time_left(*began[0], monotonic(), done, total)
+                line.add_row(stage, ProgressBar(total, done, width=40), f"{done} of {total}{left}")
                 self._status.update(line)
 
         return note

@@ -132,8 +132,10 @@ class RunSearch:
         right = left + 1
         meet, margin = self.crossings(left)
         low, high = runs.high[left], runs.low[right]
-        before, after = meet - margin, meet + margin
-        closed = (low >= meet - 4 * margin) & (high <= meet + 4 * margin) & (high >= before) & (low <= after)
+        with np.errstate(invalid="ignore"):  # damaged values may meet nowhere: such a gap is halved
+            before, after = meet - margin, meet + margin
+            far = meet - 4 * margin, meet + 4 * margin
+        closed = (low >= far[0]) & (high <= far[1]) & (high >= before) & (low <= after)
         closed |= high - low <= 16 * np.finfo(float).eps * np.maximum(np.abs(low), np.abs(high))
         inside_before, inside_after = (before > low) & (before < high), (after > low) & (after < high)
         halve = ~closed & ~(inside_before | inside_after)

@@ -1,0 +1,161 @@
+"""One run of a sweep: from its settings to a row of results."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from divulge.sweep.victims import POINTS, build_victim, check_hidden
+
+if TYPE_CHECKING:
+    from divulge.oracles import Oracle
+    from divulge.victim import Victim
+
+ORACLES = ("gradient", "value", "probability", "label", "smoothgrad", "saliency")
+DEFENCES = ("Rounded", "Noisy", "TopK", "Clipped", "SignOnly", "Normalized", "Budget", "Prada")
+DTYPES = ("float32", "float64")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A kind of run.
+
+    Attributes:
+        defaults: its settings, and what they are where the file says nothing.
+        run: from a run's settings to its results.
+    """
+
+    defaults: dict[str, Any]
+    run: Callable[[dict[str, Any]], dict[str, Any]]
+
+
+def run_cell(cell: dict[str, Any]) -> dict[str, Any]:
+    """Run one combination; a failure of the victim or the attack is a result too.
+
+    Returns:
+        What the job measured, `seconds`, and `error`: a sentence where it failed, else empty.
+    """
+    from divulge.errors import DivulgeError
+
+    began = time.perf_counter()
+    try:
+        result, error = JOBS[cell["job"]].run(cell), ""
+    except (DivulgeError, ValueError, FileNotFoundError) as failure:
+        result, error = {}, f"{type(failure).__name__}: {failure}"
+    return {**result, "seconds": time.perf_counter() - began, "error": error}
+
+
+def check_setting(name: str, value: Any) -> None:
+    """Raise ValueError where a setting cannot be."""
+    if name == "oracle" and value not in ORACLES:
+        raise ValueError(f"expected oracle to be {', '.join(ORACLES)}, got {value!r}")
+    if name == "dtype" and value not in DTYPES:
+        raise ValueError(f"expected dtype to be {' or '.join(DTYPES)}, got {value!r}")
+    if name == "hidden":
+        check_hidden(value)
+    if name in ("inputs", "outputs", "queries", "steps") and not _from_one(value):
+        raise ValueError(f"expected {name} from 1 on, got {value!r}")
+    if name == "budget" and not (_from_one(value) or value == "none"):
+        raise ValueError(f'expected a budget from 1 on or "none", got {value!r}')
+    if name == "defence":
+        _defence(value)
+
+
+def _from_one(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _defence(value: Any) -> tuple[str, dict[str, Any]] | None:
+    """Read "none", a defence's name, or a table of one defence and its parameters."""
+    if value == "none":
+        return None
+    name: Any = value
+    parameters: Any = {}
+    if isinstance(value, dict) and len(value) == 1:
+        ((name, parameters),) = value.items()
+    if name not in DEFENCES or not isinstance(parameters, dict):
+        raise ValueError(f'expected a defence "none" or one of {", ".join(DEFENCES)}, got {value!r}')
+    return name, parameters
+
+
+def _oracle(cell: dict[str, Any], victim: Victim) -> Oracle:
+    """Return what the attack may ask."""
+    from divulge import oracles
+
+    kinds: dict[str, Callable[..., Oracle]] = {
+        "gradient": oracles.GradientOracle,
+        "value": oracles.ValueOracle,
+        "probability": oracles.ProbabilityOracle,
+        "label": oracles.LabelOracle,
+        "smoothgrad": oracles.SmoothGradOracle,
+        "saliency": oracles.SaliencyOracle,
+    }
+    budget = None if cell.get("budget", "none") == "none" else cell["budget"]
+    oracle = kinds[cell["oracle"]](victim, budget=budget)
+    wrapped = _defence(cell["defence"])
+    if wrapped is None:
+        return oracle
+    name, parameters = wrapped
+    try:
+        return getattr(oracles, name)(oracle, **parameters)  # type: ignore[no-any-return]
+    except TypeError as error:
+        raise ValueError(f"{name} cannot be made with {parameters}: {error}") from error
+
+
+def _reconstruct(cell: dict[str, Any]) -> dict[str, Any]:
+    """Rebuild a victim and compare."""
+    from divulge.compare import compare
+    from divulge.reconstruct import reconstruct_many
+
+    victim, data = build_victim(cell)
+    (result,) = reconstruct_many([_oracle(cell, victim)], seed=cell["seed"])
+    points = POINTS(victim.input_size) if data is None else data.test_inputs
+    found = compare(result, victim, points)
+    return {
+        "queries": result.queries,
+        "hidden_units": result.hidden_units,
+        "hidden_units_true": found.hidden_units_true,
+        "complete": result.complete,
+        "certificate": result.certificate,
+        "max_output_error": found.max_output_error,
+        "agreement": found.agreement,
+    }
+
+
+def _steal(cell: dict[str, Any]) -> dict[str, Any]:
+    """Train a copy on answers and compare."""
+    from divulge.surrogate import steal
+
+    victim, data = build_victim(cell)
+    if data is None:
+        raise ValueError(f"expected a data set for steal to ask about, got victim {cell['victim']!r}")
+    oracle = _oracle(cell, victim)
+    result = steal(
+        oracle, cell["surrogate"], queries=cell["queries"], data=data, steps=cell["steps"], seed=cell["seed"]
+    )
+    last = result.leak_curve.iloc[-1]
+    return {
+        "queries": result.queries,
+        **{name: float(last[name]) for name in last.index if name != "queries"},
+    }
+
+
+_VICTIM = {"victim": "random", "inputs": 20, "hidden": 16, "outputs": 1, "dtype": "float64"}
+JOBS = {
+    "reconstruct": Job({**_VICTIM, "oracle": "gradient", "defence": "none", "budget": "none"}, _reconstruct),
+    "steal": Job(
+        {
+            **_VICTIM,
+            "victim": "digits",
+            "dtype": "float32",
+            "oracle": "gradient",
+            "defence": "none",
+            "surrogate": "mlp",
+            "queries": 100,
+            "steps": 2000,
+        },
+        _steal,
+    ),
+}

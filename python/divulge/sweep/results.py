@@ -1,0 +1,71 @@
+"""Results of a sweep on the disk: a folder of Parquet files, each written once."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+KEY = "key"
+WORDS = ("budget", "defence", "hidden", "victim", "surrogate")
+
+
+class Results:
+    """Finished runs, by key.
+
+    A file is written under another name first and then renamed, so that a kill leaves whole files only.
+
+    Args:
+        folder: where the files are; made where it is missing.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def read(self) -> dict[str, dict[str, Any]]:
+        """Return all finished rows by their keys.
+
+        Raises:
+            ValueError: a file is damaged (named); the others are left as they are.
+        """
+        import pandas as pd
+
+        rows: dict[str, dict[str, Any]] = {}
+        for path in sorted(self.folder.glob("*.parquet")):
+            try:
+                part = pd.read_parquet(path)
+            except Exception as error:
+                raise ValueError(f"{path} is damaged, delete it to run its rows again: {error}") from error
+            if KEY not in part:
+                raise ValueError(f"{path} holds no results of a sweep: it has no column {KEY!r}")
+            rows |= {row[KEY]: row for row in part.to_dict("records")}
+        return rows
+
+    def write(self, rows: Iterable[dict[str, Any]]) -> None:
+        """Keep finished rows in one more file."""
+        table = as_table(rows)
+        final = self.folder / f"{table[KEY].iloc[0]}.parquet"
+        unfinished = final.with_suffix(f".{os.getpid()}.tmp")
+        table.to_parquet(unfinished, index=False)
+        os.replace(unfinished, final)
+
+
+def as_table(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:
+    """Return rows as a table; lists and tables among the settings become JSON text."""
+    import pandas as pd
+
+    plain = [{name: _plain(name, value) for name, value in row.items()} for row in rows]
+    return pd.DataFrame(plain).convert_dtypes()
+
+
+def _plain(name: str, value: Any) -> Any:
+    """Return a value that a column can hold; settings that are words in one row are text in all."""
+    if isinstance(value, (list, dict)):
+        return json.dumps(value, sort_keys=True)
+    return str(value) if name in WORDS else value

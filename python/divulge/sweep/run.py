@@ -1,0 +1,135 @@
+"""Running a sweep, and going on with one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from divulge.sweep.experiment import Experiment, key_of, read_experiment
+from divulge.sweep.jobs import run_cell
+from divulge.sweep.results import KEY, Results, as_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST_IN_CHUNK = 50
+CHUNKS_A_WORKER = 8
+SETTING_COLUMNS = (
+    "budget",
+    "defence",
+    "hidden",
+    "victim",
+    "surrogate",
+)  # words in one row, numbers in another
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A sweep that has ended.
+
+    Attributes:
+        table: one row a run in the order of the file: its settings, what was measured, `seconds` and `error`.
+        folder: where its rows are kept.
+        already: how many of them were finished before.
+    """
+
+    table: pd.DataFrame
+    folder: Path
+    already: int
+
+
+def sweep(
+    experiment: Experiment | str | Path,
+    folder: str | Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Sweep:
+    """Run every combination of a grid that has not been run before.
+
+    Rows are kept as they are finished: whatever ends a sweep, a second call goes on where it stopped. A row
+    depends on its own settings alone, so engine and number of workers change nothing but `seconds`.
+
+    Args:
+        experiment: a TOML file, or one that was read.
+        folder: where results are kept; by default the file's name with the suffix .results, beside it.
+        progress: called with the runs finished and the number of all.
+
+    Raises:
+        ValueError: the file, or a file among the results, cannot be used.
+        ImportError: the engine is not installed.
+    """
+    plan = experiment if isinstance(experiment, Experiment) else read_experiment(experiment)
+    results = Results(Path(folder) if folder is not None else plan.path.with_suffix(".results"))
+    cells = {key_of(cell): cell for cell in plan.cells()}
+    done = {key: row for key, row in results.read().items() if key in cells}
+    already = len(done)
+    left = [(key, cell) for key, cell in cells.items() if key not in done]
+    if progress is not None:
+        progress(already, len(cells))
+    for rows in _finished(plan, chunks(left, plan.workers)):
+        results.write(rows)
+        done |= {row[KEY]: row for row in rows}
+        if progress is not None:
+            progress(len(done), len(cells))
+    return Sweep(as_table(done[key] for key in cells), results.folder, already)
+
+
+def chunks(
+    cells: Sequence[tuple[str, dict[str, Any]]], workers: int
+) -> list[list[tuple[str, dict[str, Any]]]]:
+    """Split runs into parts that are sent out, and kept, together."""
+    import joblib
+
+    workers = joblib.cpu_count() if workers < 0 else workers
+    size = max(1, min(MOST_IN_CHUNK, len(cells) // (CHUNKS_A_WORKER * workers)))
+    return [list(cells[i : i + size]) for i in range(0, len(cells), size)]
+
+
+def run_chunk(cells: list[tuple[str, dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Run some combinations and return their rows."""
+    rows = []
+    for key, cell in cells:
+        rows.append({KEY: key, **cell, **run_cell(cell)})
+    return rows
+
+
+def _finished(
+    plan: Experiment, parts: list[list[tuple[str, dict[str, Any]]]]
+) -> Iterator[list[dict[str, Any]]]:
+    """Return each part's rows as it is finished."""
+    import joblib
+
+    if not parts:
+        return
+    with _engine(plan):
+        parallel = joblib.Parallel(return_as="generator_unordered")
+        yield from parallel(joblib.delayed(run_chunk)(part) for part in parts)
+
+
+@contextmanager
+def _engine(plan: Experiment) -> Iterator[None]:
+    """Send runs to the experiment's engine: joblib's own, or a local Dask or Ray cluster."""
+    import joblib
+
+    client: Any = nullcontext()
+    if plan.engine == "dask":
+        client = _imported("dask.distributed", "dask").Client(
+            n_workers=joblib.cpu_count() if plan.workers < 0 else plan.workers, dashboard_address=None
+        )
+    elif plan.engine == "ray":
+        _imported("ray.util.joblib", "ray").register_ray()
+    backend = {"threads": "threading", "processes": "loky"}.get(plan.engine, plan.engine)
+    with client, joblib.parallel_config(backend=backend, n_jobs=plan.workers):
+        yield
+
+
+def _imported(module: str, extra: str) -> Any:
+    """Import an engine, or say how to install it."""
+    from importlib import import_module
+
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise ImportError(f"engine {extra!r} is not installed: pip install 'divulge[{extra}]'") from error

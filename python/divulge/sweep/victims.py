@@ -1,0 +1,48 @@
+"""The victims of a sweep."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from divulge.datasets import Dataset
+    from divulge.victim import Victim
+
+_POINTS = 1000
+
+
+def POINTS(input_size: int) -> np.ndarray[Any, Any]:
+    """Return the standard normal points on which a copy of a random victim is compared."""
+    return np.random.default_rng(0).standard_normal((_POINTS, input_size))
+
+
+def check_hidden(value: Any) -> None:
+    """Raise ValueError where a value is neither a number of units nor a list of them."""
+    sizes = value if isinstance(value, list) else [value]
+    if not sizes or not all(isinstance(n, int) and not isinstance(n, bool) and n > 0 for n in sizes):
+        raise ValueError(f"expected hidden units from 1 on, or a list of them, got {value!r}")
+
+
+def build_victim(cell: dict[str, Any]) -> tuple[Victim, Dataset | None]:
+    """Return the victim that a run's settings name, and the data it was trained on, if on any.
+
+    victim = "random": a network with torch's initial weights, drawn from the run's seed; a data set's name: a
+    network trained on it; anything else: a model file.
+    """
+    import torch
+
+    from divulge.datasets import NAMES, load
+    from divulge.training import mlp, train_classifier
+    from divulge.victim import Victim
+
+    name, seed, dtype = cell["victim"], cell["seed"], getattr(torch, cell["dtype"])
+    hidden = cell["hidden"] if isinstance(cell["hidden"], list) else [cell["hidden"]]
+    if name == "random":
+        shape = (cell["inputs"],)
+        return Victim(mlp(shape, hidden, cell["outputs"], seed, dtype), shape), None
+    if name in NAMES:
+        data = load(name)
+        return Victim(train_classifier(hidden, data, dtype, seed), data.input_shape), data
+    return Victim.from_file(name), None
