@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 MOST_IN_CHUNK = 50
 CHUNKS_A_WORKER = 8
+RAY_WAVE = 64  # chunks
 SETTING_COLUMNS = (
     "budget",
     "defence",
@@ -103,9 +104,13 @@ def _finished(
 
     if not parts:
         return
+    tasks = [joblib.delayed(run_chunk)(part) for part in parts]
     with _engine(plan):
-        parallel = joblib.Parallel(return_as="generator_unordered")
-        yield from parallel(joblib.delayed(run_chunk)(part) for part in parts)
+        if plan.engine != "ray":
+            yield from joblib.Parallel(return_as="generator_unordered")(tasks)
+            return
+        for first in range(0, len(tasks), RAY_WAVE):  # Ray's backend hands results back all at once
+            yield from joblib.Parallel()(tasks[first : first + RAY_WAVE])
 
 
 @contextmanager
