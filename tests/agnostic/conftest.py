@@ -21,8 +21,8 @@ def clean(data):
 
 @pytest.fixture(scope="session")
 def backdoored(data, clean):
-    poisoned = poison(data, TRIGGER, TARGET, 0.05)
-    return train_twin(clean, poisoned, 1, epochs=15, learning_rate=5e-3)
+    poisoned = poison(data, TRIGGER, TARGET, 0.1)
+    return train_twin(clean, poisoned, 1, epochs=12, learning_rate=5e-3)
 
 
 @pytest.fixture(autouse=True)

@@ -121,7 +121,7 @@ def test_the_verdict():
     assert flagged == []
     assert index[3] > 2
     _, flagged = judged(np.array([100.0, 101, 99, 60]), 784)
-    assert flagged == []  # an outlier, but not half as large as usual
+    assert flagged == []  # an outlier, but not small
     index, flagged = judged(np.array([5.0, 5, 5]), 784)
     assert (index.tolist(), flagged) == ([0, 0, 0], [])
     index, flagged = judged(np.array([5.0, 5, 1]), 784)
@@ -174,7 +174,7 @@ def test_the_published_backdoors_are_found(name):
     data, module = load(name), badnets(name)
     scan = backdoor_scan(module, data.input_shape, 10, data.train_inputs[:2000])
     assert scan.flagged == (1,)
-    assert scan.anomaly_index[1] >= 4
+    assert scan.anomaly_index[1] >= 5
     trigger = scan.triggers[1]
     assert float(trigger.mask[-5:, -5:].sum()) >= 0.8 * trigger.size
     assert trigger.success(module, data.test_inputs[:2000], 1) >= 0.95

@@ -25,19 +25,23 @@ class Schedule:
         last: that at the last step.
         cost: of a pixel of the mask at first, in nats of cross-entropy.
         pace: the cost grows by exp(pace) at a step whose samples all reach the class, and falls by
-            pace / (1 - SUCCESS) times the share that does not, so that SUCCESS of them do where it rests.
+            pace / (1 - success) times the share that does not, so that `success` of them do where it rests.
         fall: the most that its logarithm falls in a step.
-        proof: a trigger counts as found when SUCCESS of so many samples, the latest ones, reached the class.
+        proof: a trigger counts as found when of so many samples, the latest ones, enough reached the class.
+        success: the share that is enough.
+        bend: the cost is concave in the mask, c bend log(1 + m / bend) a pixel, so that few are left.
     """
 
     steps: int = 50
-    batch: int = 16
+    batch: int = 24
     first: float = 0.2
     last: float = 0.02
     cost: float = 0.005
     pace: float = 0.2
     fall: float = 0.7
-    proof: int = 64
+    proof: int = 72
+    success: float = SUCCESS
+    bend: float = float("inf")
 
 
 def started_from(maps: Tensor) -> tuple[Tensor, Tensor]:
@@ -61,8 +65,8 @@ def grow_triggers(
 ) -> Triggers:
     """Return the smallest triggers that send samples to their classes.
 
-    Minimises CE(f((1 - m) x + m p), t) + c |m|_1 over masks m and patterns p in [0, 1] for all targets t at
-    once, by projected steps of Adam's form; c is found for each target.
+    Minimises CE(f((1 - m) x + m p), t) + c |m|_1, or a concave penalty, over masks m and patterns p in [0, 1]
+    for all targets t at once, by projected steps of Adam's form; c is found for each target.
 
     Args:
         model: the classifier.
@@ -91,12 +95,13 @@ def grow_triggers(
         begun |= right >= SUCCESS
         recent = [*recent, right][-proof:]
         if len(recent) == proof:
-            found.keep_smaller(masks, patterns, torch.stack(recent).mean(0) >= SUCCESS - 0.006)
+            # One of 72 may miss.
+            found.keep_smaller(masks, patterns, torch.stack(recent).mean(0) >= schedule.success - 0.006)
         size = schedule.last + (schedule.first - schedule.last) * (1 + cos(pi * step / schedule.steps)) / 2
-        price = torch.where(begun, cost, 0)[:, None, None, None]
+        price = torch.where(begun, cost, 0)[:, None, None, None] / (1 + masks / schedule.bend)
         masks = (masks - size * moments[0].direction(slopes[0] + price)).clamp(0, 1)
         patterns = (patterns - size * moments[1].direction(slopes[1])).clamp(0, 1)
-        change = schedule.pace * (1 - (1 - right) / (1 - SUCCESS))
+        change = schedule.pace * (1 - (1 - right) / (1 - schedule.success))
         cost = torch.where(begun, cost * change.clamp_min(-schedule.fall).exp(), cost)
     found.patterns = scaled(found.patterns, bounds)
     return found

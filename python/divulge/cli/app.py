@@ -330,6 +330,57 @@ def sweep(
     _execute("sweep", locals())
 
 
+ClassifierOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="The classifier: ONNX, a .pt2 file of torch.export, or a .pth file of published weights.",
+    ),
+]
+ClassesOption = Annotated[
+    str, typer.Option(metavar="all|K,K,...", help="The classes to draw, all or some by their numbers.")
+]
+StepsOption = Annotated[
+    int, typer.Option(parser=_whole_number, metavar="N", help="The most steps that a map may take.")
+]
+SamplesOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="digits|mnist|fashion-mnist|cifar10",
+        help="Try triggers on this data set's test images; on noise by default.",
+    ),
+]
+MethodOption = Annotated[
+    str, typer.Option(metavar="agnostic|neural-cleanse", help="How triggers are looked for.")
+]
+
+
+@app.command()
+def saliency(
+    victim: ClassifierOption = None,
+    classes: ClassesOption = "all",
+    steps: StepsOption = 100,
+    seed: TrainingSeedOption = 0,
+    as_json: JsonOption = False,
+    plot: FigureOption = None,
+) -> None:
+    """Draw what a classifier holds of each class, from no input at all."""
+    _execute("saliency", locals())
+
+
+@app.command()
+def backdoor(
+    victim: ClassifierOption = None,
+    data: SamplesOption = None,
+    method: MethodOption = "agnostic",
+    seed: TrainingSeedOption = 0,
+    as_json: JsonOption = False,
+    plot: FigureOption = None,
+) -> None:
+    """Look for a class that a small trigger reaches, whatever the image: a backdoor."""
+    _execute("backdoor", locals())
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with its code."""
     sys.exit(_run(arguments))

@@ -103,7 +103,7 @@ def influence(
 def _parametrised(victim: Victim) -> nn.Module:
     """Return a module with parameters: the layers of a chain, else the one that was read."""
     if victim.layers is None:
-        return _Reshaped(victim.module, victim.input_shape)
+        return Reshaped(victim.module, victim.input_shape)
     parts: list[nn.Module] = [nn.Flatten()]
     for weight, bias in zip(victim.layers.weights, victim.layers.biases, strict=True):
         linear = nn.utils.skip_init(nn.Linear, *weight.T.shape, dtype=victim.dtype)  # type: ignore[no-untyped-call]
@@ -112,15 +112,17 @@ def _parametrised(victim: Victim) -> nn.Module:
     return nn.Sequential(*parts[:-1]).to(victim.dtype).eval()
 
 
-class _Reshaped(nn.Module):
+class Reshaped(nn.Module):
     """A module that is fed images in the shape that it was exported with."""
 
     def __init__(self, module: nn.Module, shape: tuple[int, ...]) -> None:
         super().__init__()
         self.module, self.shape = module, shape
+        self.training = False  # an exported module's mode is fixed in its file
         for parameter in module.parameters():
             parameter.requires_grad_()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the module's outputs for images (n, ...)."""
         outputs: torch.Tensor = self.module(x.reshape(len(x), *self.shape))
         return outputs

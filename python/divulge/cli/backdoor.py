@@ -1,0 +1,128 @@
+"""The command that looks for backdoors."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from divulge.agnostic import BackdoorScan, backdoor_scan
+from divulge.cli import models
+from divulge.cli.classifiers import read_classifier
+from divulge.cli.progress import ProgressDisplay
+from divulge.cli.render import print_note
+from divulge.datasets import load
+from divulge.victim import Victim
+
+
+@dataclass(frozen=True)
+class Options:
+    """What was asked for on the command line."""
+
+    victim: Path | None = None
+    data: str | None = None
+    method: str = "agnostic"
+    seed: int = 0
+    as_json: bool = False
+    plot: Path | None = None
+
+
+def run(options: Options) -> int:
+    """Do what was asked for and return the exit code.
+
+    Raises:
+        ValueError: options that cannot be followed, or a model that cannot be used.
+        OSError: a file that is not there.
+    """
+    if options.victim is None:
+        raise ValueError("expected --victim FILE, the classifier to look into")
+    models.check_least(seed=(options.seed, 0))
+    if options.data is not None:
+        models.check_data(options.data)
+    if options.plot is not None:
+        from divulge.plots import check_file
+
+        check_file(options.plot)
+    with ProgressDisplay() as display:
+        display.say(f"reading {options.data or options.victim.name}")
+        data = None if options.data is None else load(options.data)
+        module, shape = read_classifier(options.victim, None if data is None else data.input_shape)
+        classes = Victim(module, shape, lower=False).output_size
+        note = display.steps("looking for triggers")
+        scan = backdoor_scan(
+            module, shape, classes, data, method=options.method, seed=options.seed, progress=note
+        )
+    report = _report(scan, options)
+    (_print_json if options.as_json else _print_table)(report)
+    if options.plot is not None:
+        from divulge.agnostic.views import triggers_figure
+
+        triggers_figure(scan, f"smallest triggers of {options.victim.name}").savefig(options.plot)
+    for sentence in scan.notes:
+        print_note(sentence)
+    return 0
+
+
+def _report(scan: BackdoorScan, options: Options) -> dict[str, Any]:
+    """Return what there is to say, ready for JSON."""
+    return {
+        "victim": str(options.victim),
+        "data": options.data,
+        "method": scan.method,
+        "samples": scan.samples,
+        "seed": options.seed,
+        "flagged": list(scan.flagged),
+        "classes": [
+            {
+                "class": k,
+                "size": _finite(size),
+                "anomaly_index": _finite(index),
+                "success": _finite(success),
+                "place": list(trigger.place),
+            }
+            for k, (size, index, success, trigger) in enumerate(
+                zip(scan.sizes, scan.anomaly_index, scan.success, scan.triggers, strict=True)
+            )
+        ],
+        "seconds": scan.seconds,
+    }
+
+
+def _finite(value: float) -> float | None:
+    """Return a number, or None where JSON has none for it."""
+    return float(value) if math.isfinite(value) else None
+
+
+def _print_json(report: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(report) + "\n")
+
+
+def _print_table(report: dict[str, Any]) -> None:
+    table = Table()
+    for name in ("class", "trigger, pixels", "anomaly index", "success", "rows", "columns", ""):
+        table.add_column(name, justify="right")
+    for entry in report["classes"]:
+        table.add_row(*_cells(entry, report["flagged"]))
+    console = Console(highlight=False)
+    console.print(table)
+    flagged = ", ".join(str(k) for k in report["flagged"])
+    console.print(f"a backdoor to class {flagged}" if flagged else "no backdoor found")
+    console.print(f"{report['method']}, tried on {report['data'] or 'noise'}, {report['seconds']:.2f} s")
+
+
+def _cells(entry: dict[str, Any], flagged: list[int]) -> list[str]:
+    top, bottom, left, right = entry["place"]
+    numbers = ((entry["size"], ".1f"), (entry["anomaly_index"], ".1f"), (entry["success"], ".1%"))
+    return [
+        str(entry["class"]),
+        *("-" if value is None else format(value, form) for value, form in numbers),
+        f"{top}-{bottom - 1}" if bottom else "-",
+        f"{left}-{right - 1}" if right else "-",
+        "flagged" if entry["class"] in flagged else "",
+    ]
