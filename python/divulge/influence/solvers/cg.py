@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 from divulge.influence.solvers.solution import Floats, Matrix, Solution, residuals
 from divulge.influence.solvers.spectrum import not_positive_definite
@@ -56,7 +58,8 @@ class ConjugateGradients:
         for _ in range(_RESTARTS):
             if not len(rows):
                 break
-            x[rows] += self._descend(r[rows], goals[rows], rows, iterations)
+            with _blas().limit(limits=1, user_api="blas"):
+                x[rows] += self._descend(r[rows], goals[rows], rows, iterations)
             before = relative[rows]
             r, relative = residuals(self.matrix, x, vectors)
             hopeful = (relative[rows] > self.tolerance) & (relative[rows] <= 0.5 * before)
@@ -97,6 +100,12 @@ class ConjugateGradients:
         if not values[0] > 0:
             raise not_positive_definite(self.matrix, self.seed)
         return np.asarray((vectors / values) @ vectors.T)
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    """What sets the threads of NumPy's BLAS: one is enough for narrow blocks, more wait for each other."""
+    return ThreadpoolController()
 
 
 def _orthonormal(v: Floats) -> tuple[Floats, Floats]:
