@@ -191,7 +191,8 @@ def _pairs(match: Match) -> tuple[tuple[int, int], ...]:
 
 def _units_folded(victim: Victim, domain: Domain | None) -> int | None:
     """Count the victim's units whose hyperplane misses the inside of a box."""
-    box, net = as_box(domain, victim.input_size), one_hidden_layer(victim.module, victim.input_shape)
+    box = as_box(domain, victim.input_size)
+    net = None if box is None else one_hidden_layer(victim.module, victim.input_shape)
     if box is None or net is None:
         return None
     units = _canonical(net, victim)

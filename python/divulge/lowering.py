@@ -15,7 +15,7 @@ from torch.nn.modules.conv import _ConvNd
 from divulge import _core
 from divulge.affine import AffineForm, HiddenLayers, OneHiddenLayer, ReluNetwork
 from divulge.export_reader import FixedBatch
-from divulge.lowering_ops import AffineInterpreter
+from divulge.lowering_ops import MODULES, AffineInterpreter
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -69,12 +69,17 @@ def hidden_layers(module: nn.Module, input_shape: Sequence[int]) -> HiddenLayers
 
 def trace(module: nn.Module, input_shape: Sequence[int]) -> ReluNetwork | None:
     """Return a module as affine maps and ReLUs, or None where its forward() does anything else."""
-    graph = _graph(module)
-    if graph is None:
+    layers = _chain(module)
+    graph = None if layers else _graph(module)
+    if layers is None and graph is None:
         return None
     network = ReluNetwork(int(np.prod(input_shape)))
+    output: Any = AffineForm.of_source(0, tuple(input_shape))
     try:
-        output = AffineInterpreter(graph, network).run(AffineForm.of_source(0, tuple(input_shape)))
+        if graph is not None:
+            output = AffineInterpreter(graph, network).run(output)
+        for layer in layers or []:
+            output = MODULES[type(layer)](network, layer, output)
     except Exception:
         # Any forward() may fail in any way on a symbolic input; torch then runs the module as it is.
         return None
@@ -101,6 +106,22 @@ def native_network(layers: DenseLayers) -> Any:
     name = "DenseNetwork32" if layers.weights[0].dtype == np.float32 else "DenseNetwork64"
     build = getattr(_core, name, None)
     return None if build is None else build(layers.weights, layers.biases)
+
+
+def _chain(module: nn.Module) -> list[nn.Module] | None:
+    """Return the layers of a plain nn.Sequential, nested ones in their place, or None where it is none.
+
+    Tracing these would say the same, and takes most of the time that a small victim costs.
+    """
+    if type(module) is not nn.Sequential:
+        return None
+    layers: list[nn.Module] = []
+    for child in module:
+        inner = _chain(child) if isinstance(child, nn.Sequential) else [child]
+        if inner is None or any(type(layer) not in MODULES for layer in inner):
+            return None
+        layers += inner
+    return layers
 
 
 def _graph(module: nn.Module) -> fx.GraphModule | None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from divulge.sweep.victims import POINTS, build_victim, check_hidden
+from divulge.sweep.victims import build_victim, check_hidden, comparison_points
 
 if TYPE_CHECKING:
     from divulge.oracles import Oracle
@@ -111,7 +111,7 @@ def _reconstruct(cell: dict[str, Any]) -> dict[str, Any]:
 
     victim, data = build_victim(cell)
     (result,) = reconstruct_many([_oracle(cell, victim)], seed=cell["seed"])
-    points = POINTS(victim.input_size) if data is None else data.test_inputs
+    points = comparison_points(victim.input_size) if data is None else data.test_inputs
     found = compare(result, victim, points)
     return {
         "queries": result.queries,

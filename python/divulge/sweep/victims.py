@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _POINTS = 1000
 
 
-def POINTS(input_size: int) -> np.ndarray[Any, Any]:
+def comparison_points(input_size: int) -> np.ndarray[Any, Any]:
     """Return the standard normal points on which a copy of a random victim is compared."""
     return np.random.default_rng(0).standard_normal((_POINTS, input_size))
 
