@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         ValueOracle,
     )
     from divulge.reconstruct import Progress, Reconstruction, reconstruct, reconstruct_many
+    from divulge.report import LeakReport, leak_report
     from divulge.surrogate import Stolen, steal
     from divulge.victim import Victim
 
@@ -65,6 +66,7 @@ _LAZY = {
     "JacobianOracle": "divulge.oracles",
     "LabelOracle": "divulge.oracles",
     "LayerComparison": "divulge.layerwise",
+    "LeakReport": "divulge.report",
     "Ledger": "divulge.oracles",
     "LogOdds": "divulge.oracles",
     "Noisy": "divulge.oracles",
@@ -86,6 +88,7 @@ _LAZY = {
     "ValueOracle": "divulge.oracles",
     "Victim": "divulge.victim",
     "compare": "divulge.compare",
+    "leak_report": "divulge.report",
     "reconstruct": "divulge.reconstruct",
     "reconstruct_many": "divulge.reconstruct",
     "steal": "divulge.surrogate",
@@ -107,6 +110,7 @@ __all__ = [
     "JacobianOracle",
     "LabelOracle",
     "LayerComparison",
+    "LeakReport",
     "Ledger",
     "LogOdds",
     "Noisy",
@@ -130,6 +134,7 @@ __all__ = [
     "__version__",
     "build_config",
     "compare",
+    "leak_report",
     "reconstruct",
     "reconstruct_many",
     "set_threads",

@@ -381,6 +381,95 @@ def backdoor(
     _execute("backdoor", locals())
 
 
+StolenModelOption = Annotated[
+    str,
+    typer.Option(
+        metavar="logistic|mlp|cnn|FILE", help="The victim: trained here, or a file *.onnx or *.pt2."
+    ),
+]
+AnswersOption = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="What an answer holds: label, probability, value, gradient, smoothgrad, integrated_gradients, "
+        "saliency, input_times_gradient or jacobian.",
+    ),
+]
+DefenceOption = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="How answers are changed: rounded:DECIMALS, bits:N, noisy:SIGMA, fixed_noise:SIGMA, top:K, "
+        "clipped:LIMIT, sign or normalized, several joined by +.",
+    ),
+]
+SurrogateOption = Annotated[str, typer.Option(metavar="linear|mlp|cnn", help="What the copy is.")]
+CountsOption = Annotated[
+    str, typer.Option(metavar="N,N", help="Numbers of queries, each with a copy of its own.")
+]
+InputsOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="data|gaussian|mixed|adaptive",
+        help="What is asked about; by default data for labels and probabilities, else mixed.",
+    ),
+]
+CopyStepsOption = Annotated[
+    int, typer.Option(parser=_whole_number, metavar="N", help="Steps of each copy's training.")
+]
+
+
+@app.command()
+def steal(
+    data: ImagesOption = "digits",
+    model: StolenModelOption = "mlp",
+    oracle: AnswersOption = "gradient",
+    defence: DefenceOption = "none",
+    surrogate: SurrogateOption = "mlp",
+    queries: CountsOption = "10,30,100,300",
+    inputs: InputsOption = None,
+    steps: CopyStepsOption = 1000,
+    seed: TrainingSeedOption = 0,
+    as_json: JsonOption = False,
+    plot: FigureOption = None,
+) -> None:
+    """Train a copy of a model on what its API would answer.
+
+    Shown is for every number of queries how often the copy names the same class as the model.
+    """
+    _execute("steal", locals())
+
+
+AnswerListOption = Annotated[
+    str, typer.Option(metavar="NAME,NAME", help="Kinds of answers that are compared.")
+]
+DefenceListOption = Annotated[str, typer.Option(metavar="NAME,NAME", help="Defences that are compared.")]
+OutputOption = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Write the report to this file as one HTML page.")
+]
+
+
+@app.command()
+def report(
+    data: ImagesOption = "digits",
+    model: StolenModelOption = "mlp",
+    oracles: AnswerListOption = "label,probability,gradient,smoothgrad",
+    defences: DefenceListOption = "none,rounded:2,top:10",
+    budgets: CountsOption = "10,30,100,300",
+    surrogate: SurrogateOption = "mlp",
+    steps: CopyStepsOption = 500,
+    output: OutputOption = None,
+    seed: TrainingSeedOption = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Say which explanation an API may return, with which protection.
+
+    For every kind of answer and defence: how many queries until a copy agrees with the model, until the model
+    is rebuilt exactly, and how much of the explanation an honest user still sees.
+    """
+    _execute("report", locals())
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with its code."""
     sys.exit(_run(arguments))

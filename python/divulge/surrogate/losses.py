@@ -29,7 +29,7 @@ class Weights:
     """
 
     label: float = 0.1
-    value: float = 1.0
+    value: float = 0.1
     explanation: float = 10.0
 
     def __post_init__(self) -> None:

@@ -15,7 +15,7 @@ NAMES = ("linear", "mlp", "cnn")
 def surrogate_network(
     name: str, input_shape: Sequence[int], classes: int, seed: int, dtype: torch.dtype = torch.float32
 ) -> nn.Module:
-    """Return a fresh surrogate: "linear", "mlp" (128 and 64 hidden units) or "cnn" (16 and 32 channels).
+    """Return a fresh surrogate: "linear", "mlp" (256 and 128 hidden units) or "cnn" (16 and 32 channels).
 
     Raises:
         ValueError: there is no surrogate of that name, or a "cnn" is to read what is no image.
@@ -23,7 +23,7 @@ def surrogate_network(
     if name == "linear":
         return mlp(input_shape, [], classes, seed, dtype)
     if name == "mlp":
-        return mlp(input_shape, [128, 64], classes, seed, dtype)
+        return mlp(input_shape, [256, 128], classes, seed, dtype)
     if name == "cnn":
         return cnn(input_shape, classes, seed, dtype=dtype)
     raise ValueError(f"expected a surrogate named {', '.join(NAMES)} or a module, got {name!r}")

@@ -50,7 +50,8 @@ def steal(
 
     Args:
         oracle: what may be asked: labels, probabilities, values, gradients, or an explanation made of them.
-        surrogate: "linear", "mlp" (128 and 64 hidden units), "cnn", or a module of your own, which is copied.
+        surrogate: "linear", "mlp" (256 and 128 hidden units), "cnn", or a module of your own, of which a
+            copy is trained.
         queries: how many to ask; several numbers make a leak curve with a row for each, every row trained
             anew on the first so many answers.
         data: inputs like those the victim is for, shape (m, d) or (m, *input_shape), or a data set.

@@ -1,0 +1,177 @@
+"""The command that trains a copy on what an API would answer."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from torch import nn
+
+from divulge.cli import models
+from divulge.cli.progress import ProgressDisplay
+from divulge.datasets import Dataset, load
+from divulge.oracles.named import ORACLES, named_defence, named_oracle
+from divulge.surrogate import Stolen, steal
+from divulge.surrogate.inputs import KINDS
+from divulge.surrogate.networks import NAMES
+from divulge.training import accuracy, cnn, fit_classifier
+from divulge.victim import Victim
+
+
+@dataclass(frozen=True)
+class Options:
+    """What was asked for on the command line."""
+
+    data: str = "digits"
+    model: str = "mlp"
+    oracle: str = "gradient"
+    defence: str = "none"
+    surrogate: str = "mlp"
+    queries: str = "10,30,100,300"
+    inputs: str | None = None
+    steps: int = 1000
+    seed: int = 0
+    as_json: bool = False
+    plot: Path | None = None
+
+
+def run(options: Options) -> int:
+    """Do what was asked for and return the exit code.
+
+    Raises:
+        ValueError: options that cannot be followed, or a model that cannot be used.
+        OSError: a file that is not there.
+    """
+    counts = whole_numbers("--queries", options.queries)
+    _check(options)
+    with ProgressDisplay() as display:
+        display.say(f"reading {options.data}")
+        data = load(options.data)
+        module = classifier(options.model, data, options.seed, display)
+        victim = Victim(module, data.input_shape)
+        oracle = named_defence(options.defence, named_oracle(options.oracle, victim))
+        stolen = steal(
+            oracle,
+            options.surrogate,
+            queries=counts,
+            data=data,
+            inputs=options.inputs,
+            steps=options.steps,
+            seed=options.seed,
+            progress=display.steps(f"learning from {options.oracle} answers"),
+        )
+    right = accuracy(module, data.test_inputs, data.test_targets)
+    if options.as_json:
+        sys.stdout.write(json.dumps(_report(options, stolen, right)) + "\n")
+    else:
+        _print_table(options, stolen, right)
+    if options.plot is not None:
+        from divulge.surrogate.figures import leak_figure
+
+        label = options.oracle if options.defence == "none" else f"{options.oracle}, {options.defence}"
+        leak_figure({label: stolen.leak_curve}).savefig(options.plot)
+    return 0
+
+
+def classifier(name: str, data: Dataset, seed: int, display: ProgressDisplay) -> nn.Module:
+    """Return the victim that --model names: logistic, mlp, cnn or a file."""
+    if name != "cnn":
+        return models.model(name, data, seed, display)
+    epochs, batch_size = models.TRAINING[data.name]
+    return fit_classifier(
+        cnn(data.input_shape, data.classes, seed),
+        data.train_inputs,
+        data.train_targets,
+        seed,
+        epochs=max(1, epochs // 4),
+        batch_size=batch_size,
+        progress=display.steps(f"training on {data.name}"),
+    )
+
+
+def whole_numbers(option: str, text: str) -> list[int]:
+    """Read numbers of queries such as 10,100."""
+    try:
+        numbers = [int(part) for part in text.split(",")]
+    except ValueError:
+        numbers = []
+    if not numbers or min(numbers) < 1:
+        raise ValueError(f"expected {option} of whole numbers from 1 on such as 10,100, got {text!r}")
+    return numbers
+
+
+def _check(options: Options) -> None:
+    """Raise ValueError for an option that cannot be followed, before anything is trained."""
+    models.check_data(options.data)
+    models.check_least(steps=(options.steps, 1), seed=(options.seed, 0))
+    choices: tuple[tuple[str, str | None, tuple[str, ...]], ...] = (
+        ("oracle", options.oracle, tuple(ORACLES)),
+        ("surrogate", options.surrogate, NAMES),
+        ("inputs", options.inputs, KINDS),
+    )
+    for name, value, allowed in choices:
+        if value is not None and value not in allowed:
+            raise ValueError(f"expected --{name} to be {' or '.join(allowed)}, got {value}")
+    if options.plot is not None:
+        from divulge.plots import check_file
+
+        check_file(options.plot)
+
+
+def _report(options: Options, stolen: Stolen, right: float) -> dict[str, Any]:
+    """Return what there is to say, ready for JSON."""
+    rows = stolen.leak_curve.to_dict("records")
+    return {
+        "data": options.data,
+        "model": options.model,
+        "victim_accuracy": right,
+        "oracle": options.oracle,
+        "defence": options.defence,
+        "surrogate": options.surrogate,
+        "queries": stolen.queries,
+        "solved": stolen.solved,
+        "seed": options.seed,
+        "leak_curve": [
+            {
+                str(name): None if value is not None and value != value else value
+                for name, value in row.items()
+            }
+            for row in rows
+        ],
+    }
+
+
+def _print_table(options: Options, stolen: Stolen, right: float) -> None:
+    console = Console(highlight=False)
+    behind = "" if options.defence == "none" else f" behind {options.defence}"
+    console.print(
+        f"{options.data}, {options.model} (accuracy {right:.1%}): a copy ({options.surrogate}) from "
+        f"{options.oracle} answers{behind}",
+        soft_wrap=True,
+    )
+    table = Table()
+    for name in ("queries", "agreement", "accuracy", "gradient cosine", "seconds", "of it the victim"):
+        table.add_column(name, justify="right")
+    for row in stolen.leak_curve.itertuples():
+        table.add_row(*_cells(row))
+    console.print(table)
+    if stolen.solved:
+        console.print("solved in closed form: a linear victim", soft_wrap=True)
+
+
+def _cells(row: Any) -> list[str]:
+    cosine = "" if math.isnan(row.gradient_cosine) else f"{row.gradient_cosine:.3f}"
+    return [
+        f"{row.queries:,}",
+        f"{row.agreement:.1%}",
+        f"{row.accuracy:.1%}",
+        cosine,
+        f"{row.seconds:.1f}",
+        f"{row.victim_seconds:.2f}",
+    ]

@@ -1,0 +1,210 @@
+"""The report: what each explanation gives away, behind each defence, and what the defence costs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from torch import nn
+
+from divulge.datasets import Dataset
+from divulge.errors import DivulgeError
+from divulge.oracles import Budget, Oracle
+from divulge.oracles.named import named_defence, named_oracle
+from divulge.reconstruct import reconstruct
+from divulge.surrogate import Weights, steal
+from divulge.victim import Victim
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LEVELS = (0.90, 0.95, 0.99)
+HONEST = 100  # test inputs on which told and true explanations are compared
+EXACT_BUDGET = 20_000
+
+Makers = Sequence[str] | Mapping[str, Callable[[Any], Oracle]]
+
+
+@dataclass(frozen=True)
+class LeakReport:
+    """What each explanation gives away.
+
+    Attributes:
+        table: a row for each explanation and defence, with the columns explanation, defence, queries_90,
+            queries_95, queries_99 (interpolated on a logarithmic scale; NaN where the budgets do not reach
+            so far), exact (queries of an exact reconstruction; NaN where none was reached), best (the
+            largest agreement), rank_correlation (of the told with the true explanation, as an honest user
+            sees it; NaN without explanations).
+        curves: the leak curves, with the columns explanation and defence before those of `Stolen`.
+        victim: a line on the victim.
+        seed: of every random choice.
+    """
+
+    table: pd.DataFrame
+    curves: pd.DataFrame
+    victim: str
+    seed: int
+
+    def summary(self) -> list[str]:
+        """Return what the table says, in plain sentences."""
+        from divulge.report.words import sentences
+
+        return sentences(self.table, self.curves)
+
+    def html(self) -> str:
+        """Return the page: one file without scripts that needs nothing from anywhere else."""
+        from divulge.report.page import page
+
+        return page(self)
+
+    def save(self, path: str | Path) -> None:
+        """Write the page to a file.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        Path(path).write_text(self.html(), encoding="utf-8")
+
+
+def leak_report(
+    victim: Victim,
+    data: Dataset,
+    oracles: Makers = ("label", "probability", "gradient", "smoothgrad"),
+    defences: Makers = ("none", "rounded:2", "top:20"),
+    budgets: Sequence[int] = (20, 100, 500),
+    *,
+    surrogate: str | nn.Module = "mlp",
+    steps: int = 1000,
+    exact_budget: int = EXACT_BUDGET,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> LeakReport:
+    """Measure how fast copies learn from each explanation, behind each defence.
+
+    Args:
+        victim: the model that is to be offered.
+        data: inputs like those it is for; copies ask about the training part and are compared on the test
+            part.
+        oracles: explanations by name, or a mapping of names to functions of the victim.
+        defences: by name, such as "none", "rounded:3", "noisy:0.01", "top:20", "sign", or a mapping of names
+            to functions of an oracle.
+        budgets: numbers of queries at which copies are compared.
+        surrogate: of what kind the copies are.
+        steps: of each copy's training.
+        exact_budget: the most queries for an exact reconstruction; it is tried where answers hold gradients
+            and the victim is a chain of linear layers and ReLUs. 0 leaves it out.
+        seed: of every random choice.
+        progress: called with the pairs done and the number of all, after each.
+
+    Raises:
+        ValueError: an unknown name, a defence with a senseless number, or no budget.
+    """
+    import pandas as pd
+
+    made = _pairs(victim, oracles, defences)
+    rows, curves = [], []
+    for done, (name, defence, oracle) in enumerate(made):
+        curve = steal(
+            oracle, surrogate, queries=budgets, data=data, steps=steps, weights=Weights(), seed=seed
+        ).leak_curve
+        row: dict[str, Any] = {"explanation": name, "defence": defence}
+        row |= {f"queries_{round(100 * level)}": reached(curve, level) for level in LEVELS}
+        row["exact"] = _exact(oracle, victim, exact_budget, seed)
+        row["best"] = float(curve["agreement"].max())
+        row["rank_correlation"] = _honest(oracle, victim, name, oracles, data)
+        rows.append(row)
+        curve.insert(0, "explanation", name)
+        curve.insert(1, "defence", defence)
+        curves.append(curve)
+        if progress is not None:
+            progress(done + 1, len(made))
+    return LeakReport(pd.DataFrame(rows), pd.concat(curves, ignore_index=True), repr(victim), seed)
+
+
+def reached(curve: pd.DataFrame, level: float) -> float:
+    """Return the queries at which a leak curve reaches an agreement, NaN where it does not.
+
+    Between two budgets the agreement is taken to grow evenly with the logarithm of the queries.
+    """
+    queries = np.log(curve["queries"].to_numpy(float))
+    agreement = curve["agreement"].to_numpy(float)
+    above = np.flatnonzero(agreement >= level)
+    if not len(above):
+        return float("nan")
+    i = int(above[0])
+    if i == 0:
+        return float(np.exp(queries[0]))
+    share = (level - agreement[i - 1]) / (agreement[i] - agreement[i - 1])
+    return float(np.exp(queries[i - 1] + share * (queries[i] - queries[i - 1])))
+
+
+def _pairs(victim: Victim, oracles: Makers, defences: Makers) -> list[tuple[str, str, Oracle]]:
+    """Every explanation behind every defence; those that change nothing of an answer are left out."""
+    made = []
+    for name in oracles:
+        for defence in defences:
+            oracle = _oracle(name, victim, oracles)
+            if isinstance(defences, Mapping):
+                oracle = defences[defence](oracle)
+            else:
+                oracle = named_defence(defence, oracle)
+            if defence == "none" or _touches(oracle):
+                made.append((name, defence, oracle))
+    if not made:
+        raise ValueError("expected at least one oracle with a defence that concerns it, or the defence none")
+    return made
+
+
+def _touches(oracle: Oracle) -> bool:
+    """Whether a defence changes anything that the oracle tells: a label has no number, a value no part."""
+    from divulge.oracles import LabelOracle
+    from divulge.oracles.defences.partial import PartialDefence
+
+    inner = oracle
+    while hasattr(inner, "oracle"):
+        if isinstance(inner, PartialDefence) and not inner.has_explanations:
+            return False
+        inner = inner.oracle
+    return not isinstance(inner, LabelOracle)
+
+
+def _oracle(name: str, victim: Victim, oracles: Makers) -> Oracle:
+    """Return an oracle of the victim by its name."""
+    return oracles[name](victim) if isinstance(oracles, Mapping) else named_oracle(name, victim)
+
+
+def _exact(oracle: Oracle, victim: Victim, budget: int, seed: int) -> float:
+    """Return how many queries an exact reconstruction takes, NaN where it is not reached."""
+    if not (budget and victim.lowered and oracle.has_gradients):
+        return float("nan")
+    try:
+        result = reconstruct(Budget(oracle, budget), seed)
+    except (DivulgeError, ValueError):
+        return float("nan")
+    return float(result.queries) if result.complete else float("nan")
+
+
+def _honest(oracle: Oracle, victim: Victim, name: str, oracles: Makers, data: Dataset) -> float:
+    """Return the mean rank correlation of told and true explanations on test inputs."""
+    if not oracle.has_explanations:
+        return float("nan")
+    points = data.test_inputs[:HONEST].flatten(1)
+    told = oracle.explain(points).explanations
+    true = _oracle(name, victim, oracles).explain(points).explanations
+    assert told is not None
+    assert true is not None
+    return rank_correlation(told, true)
+
+
+def rank_correlation(told: np.ndarray[Any, Any], true: np.ndarray[Any, Any]) -> float:
+    """Mean over inputs of Spearman's correlation of |told| and |true|, both (n, d); 0 where constant."""
+    from scipy.stats import rankdata
+
+    ranks = [rankdata(np.abs(part), axis=1) for part in (told, true)]
+    centred = [rank - rank.mean(axis=1, keepdims=True) for rank in ranks]
+    sizes = [np.linalg.norm(part, axis=1) for part in centred]
+    size = sizes[0] * sizes[1]
+    return float(((centred[0] * centred[1]).sum(axis=1) / np.where(size > 0, size, 1.0)).mean())

@@ -1,0 +1,59 @@
+"""What a report's table says, in plain sentences."""
+
+from __future__ import annotations
+
+from math import isnan
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def sentences(table: pd.DataFrame, curves: pd.DataFrame) -> list[str]:
+    """Return a sentence for each explanation as it is and for each defence."""
+    most = int(curves["queries"].max())
+    rows: list[dict[Any, Any]] = table.to_dict("records")
+    bare = {row["explanation"]: row for row in rows if row["defence"] == "none"}
+    said = [_bare(row, bare.get("label"), most) for row in bare.values()]
+    said += [_defended(row, bare.get(row["explanation"]), most) for row in rows if row["defence"] != "none"]
+    return said
+
+
+def _bare(row: dict[str, Any], label: dict[str, Any] | None, most: int) -> str:
+    """An explanation without a defence."""
+    name = row["explanation"]
+    if isnan(row["queries_95"]):
+        said = f"Who gets {name} answers agrees on at most {row['best']:.0%} after {most} queries."
+    else:
+        said = f"Who gets {name} answers copies the model to 95% agreement"
+        said += f" with about {row['queries_95']:.0f} queries"
+        if label is not None and name != "label" and not isnan(label["queries_95"]):
+            said += f", {label['queries_95'] / row['queries_95']:.1f} times fewer than with labels alone"
+        elif label is not None and name != "label":
+            said += f"; labels alone do not reach that within {most}"
+        said += "."
+    if not isnan(row["exact"]):
+        said += f" With {row['exact']:.0f} queries it is rebuilt exactly."
+    return said
+
+
+def _defended(row: dict[str, Any], bare: dict[str, Any] | None, most: int) -> str:
+    """An explanation behind a defence."""
+    said = f"Behind the defence {row['defence']}, {row['explanation']} answers "
+    if isnan(row["queries_95"]):
+        said += f"give at most {row['best']:.0%} agreement within {most} queries"
+    elif bare is None or isnan(bare["queries_95"]):
+        said += f"give 95% agreement with about {row['queries_95']:.0f} queries"
+    else:
+        factor = row["queries_95"] / bare["queries_95"]
+        said += (
+            "are copied as fast as without it"
+            if factor < 1.2
+            else f"take {factor:.1f} times as many queries to copy"
+        )
+    if not isnan(row["exact"]):
+        said += f", and {row['exact']:.0f} queries still rebuild the model exactly"
+    if not isnan(row["rank_correlation"]):
+        said += "; what an honest user sees has a rank correlation of "
+        said += f"{row['rank_correlation']:.2f} with the truth"
+    return said + "."

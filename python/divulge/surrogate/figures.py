@@ -1,0 +1,32 @@
+"""Pictures of leak curves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from matplotlib.figure import Figure
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def leak_figure(curves: Mapping[str, pd.DataFrame], title: str = "") -> Figure:
+    """Draw agreement against queries, a line for each name.
+
+    Args:
+        curves: data frames with the columns queries and agreement; several rows of one number of queries
+            are drawn as their mean, with the range between the least and the largest behind it.
+        title: above the picture.
+    """
+    figure = Figure(figsize=(6, 3.6), layout="constrained")
+    axes = figure.subplots()
+    for name, curve in curves.items():
+        groups = curve.groupby("queries")["agreement"]
+        middle, low, high = groups.mean(), groups.min(), groups.max()
+        (line,) = axes.plot(middle.index, middle, "o-", label=name)
+        axes.fill_between(middle.index, low, high, color=line.get_color(), alpha=0.2)
+    axes.set(xscale="log", xlabel="queries", ylabel="agreement", ylim=(0, 1.02), title=title)
+    axes.grid(alpha=0.3)
+    axes.legend()
+    return figure

@@ -1,0 +1,63 @@
+import json
+
+import pytest
+
+SMALL = ("steal", "--steps", 20, "--queries", "5,20", "--model", "logistic")
+
+
+def test_json_is_one_object(command, tmp_path):
+    path = tmp_path / "curve.png"
+    code, out, err = command(*SMALL, "--json", "--plot", path)
+    assert code == 0
+    assert out.count("\n") == 1
+    assert "learning from gradient answers" in err
+    report = json.loads(out)
+    assert [row["queries"] for row in report["leak_curve"]] == [5, 20]
+    assert report["victim_accuracy"] > 0.9
+    assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_table(command):
+    code, out, _ = command(*SMALL, "--surrogate", "linear", "--queries", 10, "--defence", "rounded:6")
+    assert code == 0
+    for part in ("from gradient answers behind rounded:6", "100.0%", "solved in closed form"):
+        assert part in out
+
+
+def test_the_report(command, tmp_path):
+    path = tmp_path / "leaks.html"
+    arguments = ("report", "--oracles", "label,gradient", "--defences", "none,sign", "--budgets", "5,20")
+    code, out, _ = command(*arguments, "--steps", 10, "--output", path, "--model", "logistic")
+    assert code == 0
+    assert "honest user" in out
+    assert "Behind the defence sign" in out
+    assert "</html>" in path.read_text(encoding="utf-8")
+    code, out, _ = command(*arguments, "--steps", 10, "--json", "--model", "logistic")
+    assert len(json.loads(out)["table"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("steal", "--data", "cifar"), "expected --data to be"),
+        (
+            ("steal", "--queries", "5,a"),
+            "expected --queries of whole numbers from 1 on such as 10,100, got '5,a'",
+        ),
+        (("steal", "--queries", "0"), "got '0'"),
+        (("steal", "--oracle", "lime"), "expected --oracle to be label or"),
+        (("steal", "--surrogate", "rnn"), "expected --surrogate to be linear or mlp or cnn, got rnn"),
+        (("steal", "--inputs", "noise"), "expected --inputs to be data or"),
+        (("steal", "--steps", 0), "expected --steps of at least 1, got 0"),
+        (("steal", "--model", "rnn"), "a file *.onnx or *.pt2, got rnn"),
+        (("steal", "--plot", "curve.xyz"), "xyz"),
+        (("report", "--budgets", "x"), "expected --budgets of whole numbers"),
+        (("report", "--surrogate", "rnn"), "expected --surrogate to be"),
+        (("report", "--output", "/nowhere/at/all.html"), "there is no folder /nowhere/at"),
+    ],
+)
+def test_what_cannot_be_followed_is_one_sentence(command, arguments, message):
+    code, out, err = command(*arguments)
+    assert code == 2
+    assert out == ""
+    assert message in err.splitlines()[-1]
