@@ -2,7 +2,7 @@
 
     python bench/diffroar.py blockmnist [--seeds 1]
     python bench/diffroar.py simplified [--seeds 1]
-    python bench/diffroar.py roar [--data fashion-mnist|cifar10] [--runs 2] [--folder FOLDER]
+    python bench/diffroar.py roar [--data fashion-mnist|cifar10] [--runs 2] [--folder FOLDER] [--plot FILE]
 
 blockmnist: share of the 10% largest gradients that lies in the null block, on all test images.
 simplified: mean |gradient| relative to that of the signal's own coordinate.
@@ -15,10 +15,10 @@ from __future__ import annotations
 import argparse
 import json
 from functools import partial
-from typing import Any
+from itertools import product
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from divulge.datasets import (
     BlockData,
@@ -30,39 +30,37 @@ from divulge.datasets import (
     subset,
 )
 from divulge.diffroar import Fit, attribute, diffroar, leakage
+from divulge.diffroar.figures import roar_figure
+from divulge.diffroar.outputs import Classifier
 from divulge.diffroar.recipes import BLOCK_RADIUS, fit_block_model
 from divulge.training import Pgd, accuracy, mlp, strided_cnn
 
 BLOCK_IMAGES = {"cnn": 6000, "mlp": None}
 
 
-def blockmnist(seeds: int) -> list[dict[str, Any]]:
-    """Return the leakage of each model and seed."""
-    rows = []
-    for seed in range(seeds):
-        for position in ("random", "top"):
+def blockmnist(seeds: int) -> None:
+    """Print the leakage of each model and seed."""
+    for kind, images in BLOCK_IMAGES.items():
+        for position, seed in product(("random", "top"), range(seeds)):
+            train = block_mnist(position, images=images, seed=seed)
             test = block_mnist(position, part="test", seed=seed)
-            for kind in ("cnn", "mlp"):
-                train = block_mnist(position, images=BLOCK_IMAGES[kind], seed=seed)
-                for radius in (0.0, BLOCK_RADIUS[kind]) if position == "random" else (0.0,):
-                    module = fit_block_model(kind, train, radius, seed)
-                    row = {"position": position, "model": kind, "radius": radius, "seed": seed}
-                    row["test_accuracy"] = accuracy(module, test.inputs, test.targets)
-                    row["top_10_percent"] = float(leakage(module, test, levels=(0.1,)).mean[0])
-                    print(json.dumps(row), flush=True)
-                    rows.append(row)
-    return rows
+            for radius in (0.0, BLOCK_RADIUS[kind]) if position == "random" else (0.0,):
+                module = fit_block_model(kind, train, radius, seed)
+                row: dict[str, object] = {"model": kind, "position": position, "radius": radius, "seed": seed}
+                row["test_accuracy"] = accuracy(module, test.inputs, test.targets)
+                row["top_10_percent"] = float(leakage(module, test, levels=(0.1,)).mean[0])
+                print(json.dumps(row), flush=True)
 
 
 # The training set's size, noise, width and steps of simplified BlockMNIST.
-POINTS, ETA, WIDTH, STEPS = 500, 0.1, 2000, 3000
+POINTS, ETA, WIDTH, STEPS = 300, 0.1, 2000, 1000
 
 
 def full_batch(module: nn.Module, data: BlockData, rate: float, attack: Pgd | None = None) -> nn.Module:
     """Train one logit by gradient descent on the mean logistic loss, plainly or against an adversary."""
     y = 2 * data.targets - 1
     optimiser = torch.optim.SGD(module.parameters(), lr=rate)
-    two = Two(module)
+    two = Classifier(module)
     for step in range(STEPS):
         x = data.inputs if attack is None else attack(two, data.inputs, data.targets, step / STEPS)
         optimiser.zero_grad()
@@ -71,34 +69,17 @@ def full_batch(module: nn.Module, data: BlockData, rate: float, attack: Pgd | No
     return module.eval()
 
 
-class Two(nn.Module):
-    """One logit as two class scores."""
-
-    def __init__(self, module: nn.Module) -> None:
-        super().__init__()
-        self.module = module
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return scores (n, 2)."""
-        z = self.module(x)
-        return torch.cat([-z, z], 1) / 2
-
-
-def simplified(seeds: int) -> list[dict[str, Any]]:
-    """Return mean |gradient| on other signal coordinates and on noise, relative to the own coordinate."""
-    rows = []
+def simplified(seeds: int) -> None:
+    """Print mean |gradient| on other signal coordinates and on noise, relative to the own coordinate."""
     for seed in range(seeds):
         train, test = (simplified_block_mnist(n, eta=ETA, seed=s) for n, s in ((POINTS, seed), (2000, 99)))
         for name, hidden, rate, attack in (
             ("linear", [], 1.0, None),
-            ("mlp", [WIDTH], 0.1, None),
-            ("mlp, robust", [WIDTH], 0.1, Pgd(0.35, "linf", 5, bounds=None, warm_up=0.3)),
+            ("mlp", [WIDTH], 0.3, None),
+            ("mlp, robust", [WIDTH], 0.3, Pgd(0.35, "linf", 3, bounds=None, warm_up=0.3)),
         ):
             module = full_batch(mlp((10,), hidden, 1, seed), train, rate, attack)
-            row = {"model": name, "seed": seed, **ratios(module, test)}
-            print(json.dumps(row), flush=True)
-            rows.append(row)
-    return rows
+            print(json.dumps({"model": name, "seed": seed, **ratios(module, test)}), flush=True)
 
 
 def ratios(module: nn.Module, data: BlockData) -> dict[str, float]:
@@ -118,7 +99,7 @@ def ratios(module: nn.Module, data: BlockData) -> dict[str, float]:
 # Small networks on part of the data, so that all trainings of a table take minutes on one core.
 ROAR = {
     "fashion-mnist": (fashion_mnist, 4000, Fit(5), Fit(8, perturb=Pgd(0.1, "linf", 4, warm_up=0.5))),
-    "cifar10": (cifar10, 5000, Fit(6), Fit(10, perturb=Pgd(8 / 255, "linf", 4, warm_up=0.5))),
+    "cifar10": (cifar10, 4000, Fit(5), Fit(8, perturb=Pgd(8 / 255, "linf", 4, warm_up=0.5))),
 }
 
 
@@ -126,18 +107,18 @@ def network(shape: tuple[int, ...], classes: int, seed: int) -> nn.Module:
     return strided_cnn(shape, classes, seed)
 
 
-def roar(name: str, runs: int, folder: str | None) -> list[dict[str, Any]]:
-    """Return the table of standard and robust networks."""
+def roar(name: str, runs: int, folder: str | None, plot: str | None) -> None:
+    """Print the table of standard and robust networks."""
     load, images, standard, robust = ROAR[name]
     data: Dataset = subset(load(), train=images, test=2000)
     factory = partial(network, data.input_shape, data.classes)
-    rows = []
+    frames = {}
     for label, trainer in (("standard", standard), ("robust", robust)):
-        frame = diffroar(factory, data, runs=runs, trainer=trainer, retrainer=standard, folder=folder)
-        for row in frame.to_dict("records"):
-            rows.append({"data": name, "trained": label, **row})
-            print(json.dumps(rows[-1]), flush=True)
-    return rows
+        frames[label] = diffroar(factory, data, runs=runs, trainer=trainer, retrainer=standard, folder=folder)
+        for row in frames[label].to_dict("records"):
+            print(json.dumps({"data": name, "trained": label, **row}), flush=True)
+    if plot is not None:
+        roar_figure(frames).savefig(plot, dpi=130)
 
 
 def main() -> None:
@@ -147,9 +128,10 @@ def main() -> None:
     parser.add_argument("--data", choices=tuple(ROAR), default="fashion-mnist")
     parser.add_argument("--runs", type=int, default=2)
     parser.add_argument("--folder", help="keep finished trainings of roar here, and go on from them")
+    parser.add_argument("--plot", help="draw the table of roar into this file")
     arguments = parser.parse_args()
     if arguments.table == "roar":
-        roar(arguments.data, arguments.runs, arguments.folder)
+        roar(arguments.data, arguments.runs, arguments.folder, arguments.plot)
     else:
         {"blockmnist": blockmnist, "simplified": simplified}[arguments.table](arguments.seeds)
 

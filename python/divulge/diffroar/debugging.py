@@ -118,7 +118,8 @@ def debugging_tests(
                     "test_accuracy": right,
                 }
             )
-    return pd.DataFrame(rows)
+    frame: pd.DataFrame = pd.DataFrame(rows)
+    return frame
 
 
 def spurious_mark(data: Dataset) -> tuple[Dataset, Tensor]:

@@ -87,7 +87,7 @@ def predictive_power(
     check_targets(data)
     filling = fill_image(fill, data.train_inputs)
     train, test = (
-        unmask(inputs, attribution.to(inputs.dtype), k, keep, filling, channels, seed=seed)
+        unmask(inputs, attribution, k, keep, filling, channels, seed=seed)
         for inputs, attribution in zip((data.train_inputs, data.test_inputs), attributions, strict=True)
     )
     module = module_factory(seed)

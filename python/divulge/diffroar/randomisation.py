@@ -66,7 +66,8 @@ def parameter_randomisation(
     for name, other in randomised(module, mode, seed):
         after = attribute(other, inputs, attribution, **options)
         rows.append({"layer": name, **_compared(before, after)})
-    return pd.DataFrame(rows)
+    frame: pd.DataFrame = pd.DataFrame(rows)
+    return frame
 
 
 def randomised(module: nn.Module, mode: str, seed: int) -> Iterator[tuple[str, nn.Module]]:

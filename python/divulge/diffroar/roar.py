@@ -156,7 +156,7 @@ def diffroar_runs(
         fingerprint(data.train_inputs, data.train_targets, data.test_inputs, data.test_targets),
     )
     rows = list(study.rows([seed + run for run in range(runs)], list(levels), jobs, progress))
-    frame = pd.DataFrame(rows)
+    frame: pd.DataFrame = pd.DataFrame(rows)
     frame.insert(0, "run", frame.pop("seed") - seed)
     return frame
 
@@ -231,8 +231,7 @@ class _Study:
         inputs, targets = (
             (data.train_inputs, data.train_targets) if train else (data.test_inputs, data.test_targets)
         )
-        found = attribute(module, inputs, self.attribution, targets=targets, seed=seed, **self.options)
-        return found.to(inputs.dtype)
+        return attribute(module, inputs, self.attribution, targets=targets, seed=seed, **self.options)
 
     def _level(self, seed: int, level: int | float, attributions: Pair | None) -> list[dict[str, Any]]:
         """Return the rows of one run at one level."""

@@ -41,7 +41,8 @@ def summarise(runs: pd.DataFrame, confidence: float = 0.95) -> pd.DataFrame:
         if ("random", "top") in powers:
             row |= _intervals("random", "random_", powers, "random", confidence)
         rows.append(row)
-    return pd.DataFrame(rows)
+    frame: pd.DataFrame = pd.DataFrame(rows)
+    return frame
 
 
 def _intervals(
