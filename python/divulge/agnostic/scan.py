@@ -21,9 +21,9 @@ from divulge.datasets import Dataset
 
 # An index above this is an outlier, as Neural Cleanse has it.
 OUTLIER = 2.0
-# And a flagged trigger is at most this share of the median: without a backdoor the smallest of ten was .50 to
-# .88 of it on classifiers of MNIST and CIFAR-10, with one .08 to .44.
-SMALL = 0.45
+# And a flagged trigger is at most this share of the median: without a backdoor the smallest of ten was .55 to
+# .88 of it on classifiers of MNIST and CIFAR-10, with one .01 to .46.
+SMALL = 0.5
 _MOST_SAMPLES = 1024
 _MAP_STEPS, _MAP_SAMPLES = 8, 8
 # No data: samples a class.
@@ -47,7 +47,7 @@ class BackdoorScan:
         success: share of the samples that each trigger sends to its class, of those not there, shape (K,).
         triggers: one for each class.
         flagged: classes with an index above 2 and a size below the median, and, but for Neural Cleanse, at
-            most .45 of it.
+            most half of it.
         notes: a sentence for each class that was not reached.
         seconds: the search took.
     """
@@ -81,7 +81,7 @@ def backdoor_scan(
 
     For all classes at once the input-agnostic saliency map becomes a mask and a pattern, and the mask shrinks
     as far as .99 of the samples stay in the class. A class whose mask is an outlier by the median absolute
-    deviation of the logarithms of the sizes, and at most .45 of the median, is flagged; its trigger is made
+    deviation of the logarithms of the sizes, and at most half the median, is flagged; its trigger is made
     smaller with more samples. Without data, the samples are noise, nudged towards each class by its own map:
     plain noise belongs to few classes, and a trigger to one of these is always small.
 
@@ -148,7 +148,7 @@ def judged(
         sizes: of the masks, infinite where none was found, which counts as the whole image; shape (K,).
         pixels: of an image.
         logarithmic: take the index over the logarithm of sizes of at least one pixel, and flag only what is
-            at most .45 of the median.
+            at most half the median.
     """
     sizes = np.minimum(sizes, pixels)
     x = np.log(np.maximum(sizes, 1)) if logarithmic else sizes
