@@ -15,7 +15,8 @@ from divulge.errors import DivulgeError
 from divulge.oracles import Budget, Oracle
 from divulge.oracles.named import named_defence, named_oracle
 from divulge.reconstruct import reconstruct
-from divulge.surrogate import Weights, steal
+from divulge.surrogate import steal
+from divulge.surrogate.losses import usual_weights
 from divulge.victim import Victim
 
 if TYPE_CHECKING:
@@ -108,7 +109,13 @@ def leak_report(
     rows, curves = [], []
     for done, (name, defence, oracle) in enumerate(made):
         curve = steal(
-            oracle, surrogate, queries=budgets, data=data, steps=steps, weights=Weights(), seed=seed
+            oracle,
+            surrogate,
+            queries=budgets,
+            data=data,
+            steps=steps,
+            weights=usual_weights(oracle.attribution),
+            seed=seed,
         ).leak_curve
         row: dict[str, Any] = {"explanation": name, "defence": defence}
         row |= {f"queries_{round(100 * level)}": reached(curve, level) for level in LEVELS}

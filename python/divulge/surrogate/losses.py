@@ -38,6 +38,13 @@ class Weights:
                 raise ValueError(f"expected a weight of at least 0 for {name}, got {getattr(self, name)}")
 
 
+def usual_weights(attribution: Attribution | None) -> Weights:
+    """Return the weights to begin with; absolute gradients are those of -f too and count little."""
+    if attribution is not None and attribution.name == "saliency":
+        return Weights(label=1.0, value=0.1, explanation=0.1)
+    return Weights()
+
+
 @dataclass(frozen=True)
 class Told:
     """Answers as tensors in the surrogate's precision, with the scale of each part.

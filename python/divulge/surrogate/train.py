@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from divulge.oracles import Answers
-from divulge.surrogate.losses import Told, Weights, loss
+from divulge.surrogate.losses import Told, Weights, loss, usual_weights
 from divulge.training.fit import one_thread
 
 BATCH = 64
@@ -69,8 +69,9 @@ def chosen_weights(
     there is nothing to choose: the usual weights.
     """
     lone = answers.explanations is None or (answers.values is None and answers.labels is None)
-    if lone or len(answers) < 5 * LEAST_HELD_OUT:
-        return Weights()
+    usual = usual_weights(answers.attribution)
+    if lone or len(answers) < 5 * LEAST_HELD_OUT or usual != Weights():
+        return usual
     cut = len(answers) - len(answers) // 5
     held_out = Told.of(answers.rows(slice(cut, None)), next(module.parameters()).dtype)
     errors = []
