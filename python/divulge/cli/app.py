@@ -4,32 +4,69 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from divulge import __version__
+from divulge.cli.options import (
+    AnswerListOption,
+    AnswersOption,
+    AttributionOption,
+    BlockModelOption,
+    BudgetOption,
+    CheckpointOption,
+    ClassesOption,
+    ClassifierOption,
+    CopyStepsOption,
+    CountsOption,
+    DampingOption,
+    DataOption,
+    DefenceListOption,
+    DefenceOption,
+    DomainOption,
+    DtypeOption,
+    EpochsOption,
+    ExperimentArgument,
+    FigureOption,
+    FolderOption,
+    HiddenOption,
+    ImageCountOption,
+    ImagesOption,
+    InputsOption,
+    JobsOption,
+    JsonOption,
+    LabelsOption,
+    LayersOption,
+    MethodOption,
+    ModelOption,
+    NormOption,
+    OracleOption,
+    OutputOption,
+    PlotOption,
+    PositionOption,
+    RadiusOption,
+    ResultsOption,
+    RoarLevelsOption,
+    RobustRadiusOption,
+    RunsOption,
+    SamplesOption,
+    SeedOption,
+    ShareOption,
+    StepsOption,
+    StolenModelOption,
+    SurrogateOption,
+    TestOption,
+    TopOption,
+    TrainedModelOption,
+    TrainingImagesOption,
+    TrainingSeedOption,
+    VictimOption,
+)
 
 # Exit codes: a wrong argument or an incomplete result, and Ctrl-C as shells report it.
 FAILED = 2
 INTERRUPTED = 130
-
-
-def _whole_number(text: str) -> int:
-    """Read an option's value."""
-    try:
-        return int(text)
-    except ValueError:
-        raise typer.BadParameter(f"expected a whole number, got {text!r}") from None
-
-
-def _number(text: str) -> float:
-    """Read an option's value."""
-    try:
-        return float(text)
-    except ValueError:
-        raise typer.BadParameter(f"expected a number, got {text!r}") from None
 
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -47,66 +84,6 @@ def top(
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
         raise typer.Exit()
-
-
-DataOption = Annotated[
-    str | None,
-    typer.Option(
-        metavar="digits|mnist|fashion-mnist|cifar10",
-        help="Data set to train on and to compare on; digits unless a victim is given.",
-    ),
-]
-HiddenOption = Annotated[
-    int | None,
-    typer.Option(
-        parser=_whole_number, metavar="N", help="Hidden units of the victim that is trained; 32 by default."
-    ),
-]
-VictimOption = Annotated[
-    Path | None,
-    typer.Option(metavar="FILE", help="Take this model apart instead: ONNX, or a .pt2 file of torch.export."),
-]
-DtypeOption = Annotated[
-    str | None,
-    typer.Option(
-        metavar="float32|float64", help="Precision of the victim that is trained; float64 by default."
-    ),
-]
-SeedOption = Annotated[
-    int, typer.Option(parser=_whole_number, metavar="N", help="Seed of the training and of the attack.")
-]
-OracleOption = Annotated[
-    str,
-    typer.Option(
-        metavar="gradient|value|probability",
-        help="What an answer holds: a value and its input gradient, a value alone, or probabilities.",
-    ),
-]
-LayersOption = Annotated[
-    str, typer.Option(metavar="auto", help="Hidden layers to look for; auto: as many as the answers show.")
-]
-BudgetOption = Annotated[
-    int | None, typer.Option(parser=_whole_number, metavar="N", help="The most queries that may be asked.")
-]
-DomainOption = Annotated[
-    str | None,
-    typer.Option(
-        metavar="LOW,HIGH",
-        help="Ask only about inputs whose entries all lie between these numbers; about any by default.",
-    ),
-]
-CheckpointOption = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FILE",
-        help="Keep every answer in this file; where it exists go on from it, and ask nothing twice.",
-    ),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of the table.")]
-PlotOption = Annotated[
-    Path | None,
-    typer.Option(metavar="FILE", help="Draw the units of victim and copy into this file (.png, .pdf, .svg)."),
-]
 
 
 @app.command()
@@ -131,49 +108,6 @@ def reconstruct(
     with the original. A victim may have any number of hidden layers.
     """
     _execute("reconstruct", locals())
-
-
-ModelOption = Annotated[
-    str,
-    typer.Option(
-        metavar="logistic|mlp|FILE",
-        help="Train softmax regression or 64 hidden units, or take this ONNX or .pt2 file.",
-    ),
-]
-TrainedModelOption = Annotated[
-    str, typer.Option(metavar="logistic|mlp", help="Train softmax regression or 64 hidden units.")
-]
-ImagesOption = Annotated[
-    str, typer.Option(metavar="digits|mnist|fashion-mnist|cifar10", help="Data set to train and test on.")
-]
-TestOption = Annotated[
-    int, typer.Option(parser=_whole_number, metavar="N", help="Number of the test image, from 0.")
-]
-TopOption = Annotated[
-    int, typer.Option(parser=_whole_number, metavar="K", help="Training images to show of either kind.")
-]
-DampingOption = Annotated[
-    float | None,
-    typer.Option(
-        parser=_number,
-        metavar="X",
-        help="Added to the curvature's diagonal; 0 for logistic, else 0.01 by default.",
-    ),
-]
-TrainingSeedOption = Annotated[
-    int, typer.Option(parser=_whole_number, metavar="N", help="Seed of everything random.")
-]
-ShareOption = Annotated[
-    float | None,
-    typer.Option(parser=_number, metavar="X", help="Share of the labels that are flipped, 0.1 by default."),
-]
-LabelsOption = Annotated[
-    Path | None,
-    typer.Option(metavar="FILE", help="Take these labels instead, n whole numbers in a .npy file."),
-]
-FigureOption = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Draw a figure into this file (.png, .pdf, .svg).")
-]
 
 
 @app.command()
@@ -209,28 +143,6 @@ def mislabels(
     _execute("mislabels", locals())
 
 
-BlockModelOption = Annotated[str, typer.Option(metavar="cnn|mlp", help="What is trained.")]
-PositionOption = Annotated[
-    str, typer.Option(metavar="random|top|bottom", help="Where the digit is in the stack.")
-]
-AttributionOption = Annotated[
-    str,
-    typer.Option(
-        metavar="NAME",
-        help="gradient, gradient_times_input, smoothgrad, integrated_gradients or random.",
-    ),
-]
-RadiusOption = Annotated[
-    float | None,
-    typer.Option(
-        parser=_number, metavar="X", help="Of the l2 ball that the robust model is trained against."
-    ),
-]
-ImageCountOption = Annotated[
-    int, typer.Option(parser=_whole_number, metavar="N", help="The most images taken of either part.")
-]
-
-
 @app.command()
 def blockmnist(
     data: ImagesOption = "mnist",
@@ -249,35 +161,6 @@ def blockmnist(
     trained model learn to tell them apart; shown is the share of the largest attributions in that block.
     """
     _execute("blockmnist", locals())
-
-
-RoarLevelsOption = Annotated[
-    str, typer.Option(metavar="P,P", help="Shares of the pixels that are kept, in percent.")
-]
-RunsOption = Annotated[
-    int, typer.Option(parser=_whole_number, metavar="N", help="Repetitions, each with a seed of its own.")
-]
-RobustRadiusOption = Annotated[
-    float,
-    typer.Option(
-        parser=_number, metavar="X", help="Train the models against an adversary in a ball of this radius."
-    ),
-]
-NormOption = Annotated[str, typer.Option(metavar="linf|l2", help="Of that ball.")]
-TrainingImagesOption = Annotated[
-    int | None,
-    typer.Option(parser=_whole_number, metavar="N", help="The most training images taken; all by default."),
-]
-EpochsOption = Annotated[
-    int, typer.Option(parser=_whole_number, metavar="N", help="Passes over the images in each training.")
-]
-JobsOption = Annotated[
-    int, typer.Option(parser=_whole_number, metavar="N", help="Trainings at a time; -1: one a processor.")
-]
-FolderOption = Annotated[
-    Path | None,
-    typer.Option(metavar="FOLDER", help="Keep finished trainings here, and go on from those it holds."),
-]
 
 
 @app.command()
@@ -305,17 +188,6 @@ def diffroar(
     _execute("diffroar", locals())
 
 
-ExperimentArgument = Annotated[
-    Path, typer.Argument(metavar="FILE", help="A TOML file that says what to run.")
-]
-ResultsOption = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FOLDER", help="Keep finished runs here; by default beside FILE, with the suffix .results."
-    ),
-]
-
-
 @app.command()
 def sweep(
     experiment: ExperimentArgument,
@@ -328,31 +200,6 @@ def sweep(
     Finished runs are kept as Parquet files: after a crash the same command goes on where it stopped.
     """
     _execute("sweep", locals())
-
-
-ClassifierOption = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FILE",
-        help="The classifier: ONNX, a .pt2 file of torch.export, or a .pth file of published weights.",
-    ),
-]
-ClassesOption = Annotated[
-    str, typer.Option(metavar="all|K,K,...", help="The classes to draw, all or some by their numbers.")
-]
-StepsOption = Annotated[
-    int, typer.Option(parser=_whole_number, metavar="N", help="The most steps that a map may take.")
-]
-SamplesOption = Annotated[
-    str | None,
-    typer.Option(
-        metavar="digits|mnist|fashion-mnist|cifar10",
-        help="Try triggers on this data set's test images; on noise by default.",
-    ),
-]
-MethodOption = Annotated[
-    str, typer.Option(metavar="agnostic|neural-cleanse", help="How triggers are looked for.")
-]
 
 
 @app.command()
@@ -381,44 +228,6 @@ def backdoor(
     _execute("backdoor", locals())
 
 
-StolenModelOption = Annotated[
-    str,
-    typer.Option(
-        metavar="logistic|mlp|cnn|FILE", help="The victim: trained here, or a file *.onnx or *.pt2."
-    ),
-]
-AnswersOption = Annotated[
-    str,
-    typer.Option(
-        metavar="NAME",
-        help="What an answer holds: label, probability, value, gradient, smoothgrad, integrated_gradients, "
-        "saliency, input_times_gradient or jacobian.",
-    ),
-]
-DefenceOption = Annotated[
-    str,
-    typer.Option(
-        metavar="NAME",
-        help="How answers are changed: rounded:DECIMALS, bits:N, noisy:SIGMA, fixed_noise:SIGMA, top:K, "
-        "clipped:LIMIT, sign or normalized, several joined by +.",
-    ),
-]
-SurrogateOption = Annotated[str, typer.Option(metavar="linear|mlp|cnn", help="What the copy is.")]
-CountsOption = Annotated[
-    str, typer.Option(metavar="N,N", help="Numbers of queries, each with a copy of its own.")
-]
-InputsOption = Annotated[
-    str | None,
-    typer.Option(
-        metavar="data|gaussian|mixed|adaptive",
-        help="What is asked about; by default data for labels and probabilities, else mixed.",
-    ),
-]
-CopyStepsOption = Annotated[
-    int, typer.Option(parser=_whole_number, metavar="N", help="Steps of each copy's training.")
-]
-
-
 @app.command()
 def steal(
     data: ImagesOption = "digits",
@@ -438,15 +247,6 @@ def steal(
     Shown is for every number of queries how often the copy names the same class as the model.
     """
     _execute("steal", locals())
-
-
-AnswerListOption = Annotated[
-    str, typer.Option(metavar="NAME,NAME", help="Kinds of answers that are compared.")
-]
-DefenceListOption = Annotated[str, typer.Option(metavar="NAME,NAME", help="Defences that are compared.")]
-OutputOption = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Write the report to this file as one HTML page.")
-]
 
 
 @app.command()
