@@ -9,6 +9,7 @@ from divulge.reconstruct.deep.deflate import known_part, together, weights
 from divulge.reconstruct.deep.evidence import explained
 from divulge.reconstruct.deep.model import DeepModel
 from divulge.reconstruct.deep.prefix import Prefix
+from divulge.reconstruct.deep.segments import Segments, segments
 from divulge.reconstruct.deep.sweeps import Sweep, split
 from divulge.reconstruct.deep.units import Candidates
 from divulge.reconstruct.lines import Lines
@@ -26,6 +27,7 @@ class Pool:
         known: a part of the victim that is taken off before a search, or None.
         everywhere: whether it may be taken off on any line, or only where no unit before the last layer
             switches.
+        usual: distance from the origin up to which points count as usual.
     """
 
     def __init__(self, probe: Probe, lines: Lines, tolerance: float) -> None:
@@ -36,6 +38,7 @@ class Pool:
         self.prefix = Prefix(probe.input_size)
         self.known: DeepModel | None = None
         self.everywhere = False
+        self.usual = 3 * float(np.linalg.norm(lines.samples(32), axis=1).max())
 
     def sweep(self, origins: Array, directions: Array) -> None:
         """Search whole lines for all their kinks."""
@@ -89,3 +92,11 @@ class Pool:
         constants = self.lines.rng.standard_normal((len(points), 1))
         constants[::2] = 0.0
         return points + constants
+
+    def solved(self, known: Prefix, prefix: Prefix, sweeps: list[Sweep]) -> Segments:
+        """Solve the jumps on these sweeps that no known unit explains."""
+        points = np.concatenate([s.points(s.t) for s in sweeps])
+        jumps = np.concatenate([s.jumps for s in sweeps])
+        new = ~explained(known, points, self.tolerance) & jumps.any(axis=1)
+        found = segments(prefix, points[new], jumps[new])
+        return found.take(found.determined & (found.residuals <= 1e3 * self.tolerance))

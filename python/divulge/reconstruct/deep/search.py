@@ -11,21 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from divulge.reconstruct.deep import last
-from divulge.reconstruct.deep.always_on import with_unit_always_on
 from divulge.reconstruct.deep.bends import borne_out
 from divulge.reconstruct.deep.complete import Vain, complete
-from divulge.reconstruct.deep.evidence import explained, explained_by, hits, places
+from divulge.reconstruct.deep.evidence import explained_by, hits, places
 from divulge.reconstruct.deep.explore import explore
 from divulge.reconstruct.deep.free import FreeLayer
 from divulge.reconstruct.deep.model import DeepModel
-from divulge.reconstruct.deep.orientation import coefficients, independent_points, votes
 from divulge.reconstruct.deep.pool import Pool
 from divulge.reconstruct.deep.prefix import Dense, Mask, Prefix
-from divulge.reconstruct.deep.segments import Segments, segments
+from divulge.reconstruct.deep.segments import Segments
 from divulge.reconstruct.deep.sharpen import levels_at_kinks, sharpened
 from divulge.reconstruct.deep.sweeps import Sweep, breakpoints
+from divulge.reconstruct.deep.turning import turned
 from divulge.reconstruct.deep.units import Candidates, group, joined, merge
-from divulge.reconstruct.deep.walk import signs
 from divulge.reconstruct.layer import Layer
 from divulge.reconstruct.lines import Lines
 from divulge.reconstruct.probe import Probe
@@ -46,7 +44,6 @@ ROUNDED_ALIKE = 0.1  # angle and gap of offsets within which two units are one i
 MOST_ROUNDS = 40
 STUCK_ROUNDS = 12  # in which nothing was found, and a layer could not be turned
 MORE_ROUNDS = 6  # after a fit that is right but leaves a linear part
-SIGN_POINTS = 8
 MANY = 40  # units of a layer whose states never all agree at two places by chance
 REFUSALS = 2  # after so many a single kink is not tried again
 OVERLAP = 3  # entries two segments must share before they can agree by more than chance
@@ -81,7 +78,6 @@ class DeepSearch:
         self.report = report
         self.tolerance = max(1e-9, 100 * probe.noise)
         self.pool = Pool(probe, lines, self.tolerance)
-        self.usual = 3 * float(np.linalg.norm(lines.samples(32), axis=1).max())
         self.confirmed: list[Candidates] = []  # of each layer, orientation open
         self.oriented_layers: list[Dense] = []
         self.best: DeepFit | None = None
@@ -204,7 +200,7 @@ class DeepSearch:
             if grew:
                 del self.oriented_layers[depth:], self.confirmed[depth + 1 :]
             if depth >= len(self.oriented_layers):
-                layer = self.oriented(prefix, units)
+                layer = turned(self.pool, prefix, units, self.enough)
                 if layer is None:
                     self.unturned = depth
                     return
@@ -343,65 +339,23 @@ class DeepSearch:
     def unexplained(self, known: Prefix, prefix: Prefix) -> Segments:
         """Return what the kinks of no known unit say of the layer after the prefix."""
         if known is not prefix:
-            return self.solved(known, prefix, self.pool.sweeps)
+            return self.pool.solved(known, prefix, self.pool.sweeps)
         key = tuple(prefix.layers)
         kept, count = self.kept.get(key, (None, 0))
         if count < len(self.pool.sweeps):
-            more = self.solved(prefix, prefix, self.pool.sweeps[count:])
+            more = self.pool.solved(prefix, prefix, self.pool.sweeps[count:])
             kept = more if kept is None else kept.joined(more)
             self.kept = {k: v for k, v in self.kept.items() if k == key[: len(k)]}
             self.kept[key] = (kept, len(self.pool.sweeps))
         assert kept is not None
         return kept
 
-    def solved(self, known: Prefix, prefix: Prefix, sweeps: list[Sweep]) -> Segments:
-        """Solve the jumps on these sweeps that no known unit explains."""
-        points = np.concatenate([s.points(s.t) for s in sweeps])
-        jumps = np.concatenate([s.jumps for s in sweeps])
-        new = ~explained(known, points, self.tolerance) & jumps.any(axis=1)
-        found = segments(prefix, points[new], jumps[new])
-        return found.take(found.determined & (found.residuals <= 1e3 * self.tolerance))
-
-    def oriented(self, prefix: Prefix, units: Candidates) -> Dense | None:
-        """Turn the units the right way, or return None where they do not explain the gradient anywhere."""
-        if not prefix.layers and len(units) > self.probe.input_size:
-            return self.oriented_by_walks(prefix, units)
-        points = independent_points(prefix, units, self.lines.samples(64 * SIGN_POINTS), SIGN_POINTS)
-        if not len(points):
-            return None
-        pieces = self.probe.pieces(points)
-        gamma, residual = coefficients(prefix, units, points, pieces[:, :-1])
-        usable = residual <= self.enough
-        if self.probe.rounded and not usable.all():
-            return None
-        if not usable.any():
-            return self.oriented_beside_always_on(prefix, units)
-        points, gamma = points[usable], gamma[usable]
-        zero = (1e4 * self.probe.noise if self.probe.rounded else 1e-6) * float(np.abs(gamma).max())
-        turned, _ = votes(prefix, units, points, gamma, zero)
-        return units.turned(turned)
-
-    def oriented_by_walks(self, prefix: Prefix, units: Candidates) -> Dense | None:
-        """Turn the units of a first layer with more units than inputs."""
-        layer = Dense(units.rows, units.offsets)
-        later = self.solved(prefix.grown(layer), prefix, self.pool.sweeps)
-        turned = signs(self.probe, layer, later.points, later.rows, self.lines.rng)
-        return None if turned is None else units.turned(turned)
-
-    def oriented_beside_always_on(self, prefix: Prefix, units: Candidates) -> Dense | None:
-        """Turn the units of a layer where one more unit is on everywhere, and add that."""
-        points, pieces = self.probe.answered()
-        usual = np.linalg.norm(points, axis=1) <= self.usual
-        points, pieces = points[usual], pieces[usual]
-        clear = last.clear_of_hyperplanes(prefix, last.as_layer(units), points)
-        return with_unit_always_on(prefix, units, points[clear], pieces[clear, :-1], self.enough)
-
     def as_last(self, prefix: Prefix, units: Candidates) -> DeepFit:
         """Fit an output on the units as if theirs were the last hidden layer."""
         layer = last.as_layer(units)
         points, pieces = self.probe.answered()
         order = np.random.default_rng(0).permutation(len(points))
-        order = order[np.argsort(np.linalg.norm(points[order], axis=1) > self.usual, kind="stable")]
+        order = order[np.argsort(np.linalg.norm(points[order], axis=1) > self.pool.usual, kind="stable")]
         chosen = order[last.telling_points(prefix, layer, points[order], self.needed(prefix, units))]
         design = last.Design.of(points[chosen], len(units) + prefix.width + 1)
         solution, error = design.solve(
