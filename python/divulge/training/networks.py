@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
 from math import prod, sqrt
 
@@ -59,12 +60,8 @@ def cnn(
     Raises:
         ValueError: images of another number of axes, or too small for so many maxima.
     """
-    depth, features = _features(input_shape, channels)
-    layers: list[nn.Module] = []
-    for fan_in, fan_out in pairwise([depth, *channels]):
-        convolution = nn.utils.skip_init(nn.Conv2d, fan_in, fan_out, 3, padding=1, dtype=dtype)  # type: ignore[no-untyped-call]
-        layers += [convolution, nn.ReLU(), nn.MaxPool2d(2)]
-    return _initialised(nn.Sequential(*layers, nn.Flatten(), *_dense(features, hidden, classes, dtype)), seed)
+    convolution = partial(nn.Conv2d, kernel_size=3, padding=1)
+    return _convolutional(input_shape, classes, seed, convolution, True, channels, hidden, dtype)
 
 
 def strided_cnn(
@@ -92,13 +89,30 @@ def strided_cnn(
     Raises:
         ValueError: images of another number of axes, or too small for so many convolutions.
     """
+    convolution = partial(nn.Conv2d, kernel_size=4, stride=2, padding=1)
+    return _convolutional(input_shape, classes, seed, convolution, False, channels, hidden, dtype)
+
+
+def _convolutional(
+    input_shape: Sequence[int],
+    classes: int,
+    seed: int | torch.Generator,
+    convolution: Callable[..., nn.Conv2d],
+    maxima: bool,
+    channels: Sequence[int],
+    hidden: int,
+    dtype: torch.dtype,
+) -> nn.Sequential:
+    """Convolution, ReLU and perhaps maxima, which together halve an image, by turns; then dense layers."""
     depth, features = _features(input_shape, channels)
     layers: list[nn.Module] = []
-    for fan_in, fan_out in pairwise([depth, *channels]):
-        convolution = nn.utils.skip_init(  # type: ignore[no-untyped-call]
-            nn.Conv2d, fan_in, fan_out, 4, stride=2, padding=1, dtype=dtype
-        )
-        layers += [convolution, nn.ReLU()]
+    with torch.random.fork_rng(devices=[]):  # the layers are drawn anew below
+        for fan_in, fan_out in pairwise([depth, *channels]):
+            layers += [
+                convolution(fan_in, fan_out, dtype=dtype),
+                nn.ReLU(),
+                *([nn.MaxPool2d(2)] if maxima else []),
+            ]
     return _initialised(nn.Sequential(*layers, nn.Flatten(), *_dense(features, hidden, classes, dtype)), seed)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -33,13 +34,13 @@ class PartialDefence(Defence):
         changed = self.part(answers.explanations)
         return replace(answers, explanations=changed, imitations=(*answers.imitations, self.imitate))
 
+    @abstractmethod
     def part(self, explanations: Array) -> Array:
         """Return what is told of explanations, shape (n, d)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def imitate(self, mine: Tensor, told: Tensor) -> Tensor:
         """Return what would be told of a surrogate's explanations (n, d), differentiable."""
-        raise NotImplementedError
 
 
 class TopK(PartialDefence):
