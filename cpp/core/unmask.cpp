@@ -80,7 +80,9 @@ Highest<K> highest(const std::vector<K>& keys, std::size_t count, std::uint64_t 
   auto [low, high] = range;
   std::size_t from_low = size, above_high = 0;  // keys >= low, at least `count`, and keys > high, fewer
   for (bool guess = true; low < high && from_low != count; guess = !guess) {
-    const double share = guess ? (from_low - count + 0.5) / static_cast<double>(from_low - above_high) : 0.5;
+    const double share =
+        guess ? (static_cast<double>(from_low - count) + 0.5) / static_cast<double>(from_low - above_high)
+              : 0.5;
     const K step = static_cast<K>(share * static_cast<double>(high - low));
     const K middle = low + std::clamp<K>(step, 1, high - low);
     const std::size_t found = count_from(keys.data(), size, middle);
