@@ -11,6 +11,7 @@
 #include "core/householder.h"
 #include "core/simd.h"
 #include "core/thread_pool.h"
+#include "kernels/householder.h"
 
 namespace divulge {
 namespace {
@@ -36,14 +37,13 @@ struct Staircase {
   const std::size_t length = s.heights[j] - p, n = s.columns.rows, m = s.columns.cols;
   double* v = s.columns.row(j).data + p;
   if (length == 1) return;
-  const double head = v[0] > 0 ? -size : size;
-  v[0] -= head;
-  const double scale = 1 / (size * std::abs(v[0]));
+  const kernels::Reflector r = kernels::reflector(v[0], size);
+  v[0] = r.v;
   std::size_t k = j + 1;
-  for (; k + 4 <= n; k += 4) reflect_four(v, scale, s.columns.row(k).data + p, m, length);
-  for (; k < n; ++k) reflect<lanes>(v, scale, s.columns.row(k).data + p, length);
-  reflect<lanes>(v, scale, s.b + p, length);
-  v[0] = head;
+  for (; k + 4 <= n; k += 4) reflect_four(v, r.scale, s.columns.row(k).data + p, m, length);
+  for (; k < n; ++k) reflect<lanes>(v, r.scale, s.columns.row(k).data + p, length);
+  reflect<lanes>(v, r.scale, s.b + p, length);
+  v[0] = r.head;
 }
 
 // Returns the rank.
@@ -54,7 +54,7 @@ DIVULGE_SIMD std::size_t triangulate(const Staircase& s, double tolerance) {
     const std::size_t height = s.heights[j], above = std::min(rank, height);
     const double left = dot_here<lanes>(column + above, column + above, height - above);
     const double whole = dot_here<lanes>(column, column, above) + left;
-    const bool independent = left > tolerance * tolerance * whole;
+    const bool independent = kernels::off_the_span(left, whole, tolerance);
     s.pivots[j] = independent ? rank : dropped;
     if (independent) eliminate(s, j, rank++, std::sqrt(left));
   }
