@@ -54,22 +54,15 @@ void check(const Oracle& oracle, MatrixView<const double> origins, MatrixView<co
     fail("expected a tolerance in [0, 1), got " + std::to_string(options.tolerance));
 }
 
-double gradient_tolerance(const Oracle& oracle, double tolerance) {
-  return std::max(tolerance, oracle.single_precision() ? 4e-6 : 1e-11);
-}
-
 // rounding: error of the oracle's values on a line, in its epsilon.
 LineSearchOptions line_options(const Oracle& oracle, const Lines& lines, const KinkSearchOptions& options,
                                double rounding, std::size_t i) {
-  LineSearchOptions line;
+  LineSearchOptions line =
+      kernels::line_options(oracle.epsilon(), oracle.single_precision(), options.tolerance, rounding);
   const double origin = norm(lines.u().row(i)), direction = norm(lines.v().row(i));
   line.low = options.low[i];
   line.high = options.high[i];
   line.scale = origin > 0 ? origin / direction : 1.0;
-  line.noise = std::max(options.tolerance, rounding * oracle.epsilon());
-  line.slope_tolerance = gradient_tolerance(oracle, options.tolerance);
-  line.epsilon = oracle.epsilon();
-  line.narrow = oracle.single_precision() ? 64 * oracle.epsilon() : 1e-9;
   return line;
 }
 
@@ -156,7 +149,7 @@ KinkSearchResult kink_search(Oracle& oracle, MatrixView<const double> origins,
                              MatrixView<const double> directions, const KinkSearchOptions& options) {
   check(oracle, origins, directions, options);
   const Lines lines{as_seen(oracle, origins), as_seen(oracle, directions), origins.rows, origins.cols};
-  const double tolerance = gradient_tolerance(oracle, options.tolerance);
+  const double tolerance = kernels::gradient_tolerance(oracle.single_precision(), options.tolerance);
   std::vector<std::unique_ptr<Line>> cheap = oracle.lines(lines.u(), lines.v());
   PatternTasks pattern_tasks;
   for (std::size_t i = 0; i < cheap.size(); ++i) {

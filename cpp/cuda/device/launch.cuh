@@ -30,7 +30,7 @@ class OnDevice {
 };
 
 template <class Kernel>
-__global__ void __launch_bounds__(Kernel::max_threads) run(const Kernel kernel) {
+__global__ void __launch_bounds__(Kernel::max_threads, 1) run(const Kernel kernel) {
   CudaBlock block;
   kernel(block);
 }

@@ -33,7 +33,7 @@ struct BlockState {
         shared((bytes + 7) / 8, -1),
         all{number_of_threads},
         warps(number_of_threads / 32, Group{32}),
-        slots(number_of_threads) {}
+        slots(std::size_t{2} * number_of_threads) {}
 
   Team& team;
   unsigned threads, block, blocks;
@@ -58,23 +58,31 @@ class HostBlock {
   template <class T>
   T shuffle(T x, unsigned from) {
     static_assert(sizeof(T) <= sizeof(std::uint64_t));
-    give(&x, sizeof(T));
-    take(thread_ / 32 * 32 + from, &x, sizeof(T));
+    const std::uint64_t* slots = exchange(&x, sizeof(T));
+    read(slots + from, &x, sizeof(T));
     return x;
   }
 
-  unsigned ballot(bool bit);
+  unsigned ballot(bool bit) {
+    const std::uint64_t own = bit;
+    const std::uint64_t* slots = exchange(&own, sizeof own);
+    unsigned bits = 0;
+    for (unsigned k = 0; k < 32; ++k) {
+      std::uint64_t other;
+      read(slots + k, &other, sizeof other);
+      bits |= static_cast<unsigned>(other) << k;
+    }
+    return bits;
+  }
 
  private:
-  // The two halves of an exchange in the warp: all have given before one takes, and all have taken before one
-  // gives again.
-  void give(const void* from, std::size_t size);
-  void take(unsigned thread, void* to, std::size_t size);
-
-  Group& own_warp() { return state_.warps[thread_ / 32]; }
+  // What the threads of the warp give, (32,). Two sets of slots take turns, so that nobody gives anew before
+  // all have read.
+  const std::uint64_t* exchange(const void* from, std::size_t size);
+  static void read(const std::uint64_t* slot, void* to, std::size_t size);
 
   BlockState& state_;
-  unsigned thread_;
+  unsigned thread_, turn_ = 0;
 };
 
 }  // namespace divulge::host

@@ -71,32 +71,21 @@ class ThreadTeam : public Team {
 
 }  // namespace
 
-void HostBlock::give(const void* from, std::size_t size) {
+const std::uint64_t* HostBlock::exchange(const void* from, std::size_t size) {
+  const unsigned first = thread_ / 32 * 32;
+  std::uint64_t* slots = state_.slots.data() + turn_ * state_.threads + first;
+  turn_ = 1 - turn_;
   {
     const Unseen unseen(true);
-    std::memcpy(&state_.slots[thread_], from, size);
+    std::memcpy(slots + thread_ - first, from, size);
   }
-  state_.team.wait(own_warp(), false);
+  state_.team.wait(state_.warps[thread_ / 32], false);
+  return slots;
 }
 
-void HostBlock::take(unsigned thread, void* to, std::size_t size) {
-  {
-    const Unseen unseen(true);
-    std::memcpy(to, &state_.slots[thread], size);
-  }
-  state_.team.wait(own_warp(), false);
-}
-
-unsigned HostBlock::ballot(bool bit) {
-  const std::uint64_t own = bit;
-  give(&own, sizeof own);
-  unsigned bits = 0;
-  {
-    const Unseen unseen(true);
-    for (unsigned k = 0; k < 32; ++k) bits |= static_cast<unsigned>(state_.slots[thread_ / 32 * 32 + k]) << k;
-  }
-  state_.team.wait(own_warp(), false);
-  return bits;
+void HostBlock::read(const std::uint64_t* slot, void* to, std::size_t size) {
+  const Unseen unseen(true);
+  std::memcpy(to, slot, size);
 }
 
 void run_threads(const std::function<void(BlockState&, unsigned)>& body, unsigned threads, unsigned block,
