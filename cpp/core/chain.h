@@ -4,17 +4,11 @@
 #include <vector>
 
 #include "core/matrix.h"
+#include "kernels/activation.h"
+#include "kernels/losses.h"
 
 // A chain of linear layers with an activation after each, as a function of its parameters.
 namespace divulge {
-
-enum class Activation { identity, relu, tanh };
-enum class LossKind { cross_entropy, squared, smooth_hinge };
-
-struct Loss {
-  LossKind kind = LossKind::cross_entropy;
-  double temperature = 0;  // of the smooth hinge
-};
 
 // x -> activation(W x + b), with W (outputs, inputs); without b where bias is empty.
 template <class T>

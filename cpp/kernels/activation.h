@@ -6,7 +6,11 @@
 #include "kernels/relu.h"
 
 // Activations a = s(z) of hidden layers, written in terms of a alone, so that z need not be kept.
-namespace divulge::kernels {
+namespace divulge {
+
+enum class Activation { identity, relu, tanh };
+
+namespace kernels {
 
 struct Identity {
   template <class T>
@@ -53,4 +57,13 @@ struct Tanh {
   }
 };
 
-}  // namespace divulge::kernels
+// What body(S{}) returns for the activation that `kind` names.
+template <class Body>
+DIVULGE_HD auto with_activation(Activation kind, const Body& body) {
+  if (kind == Activation::relu) return body(Relu{});
+  if (kind == Activation::tanh) return body(Tanh{});
+  return body(Identity{});
+}
+
+}  // namespace kernels
+}  // namespace divulge

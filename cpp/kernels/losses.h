@@ -7,7 +7,16 @@
 
 // Losses of one sample: K outputs z, target y. Each gives the value, the gradient by z (k,) and a vector
 // c (k,) from which its Hessian by z is applied.
-namespace divulge::kernels {
+namespace divulge {
+
+enum class LossKind { cross_entropy, squared, smooth_hinge };
+
+struct Loss {
+  LossKind kind = LossKind::cross_entropy;
+  double temperature = 0;  // of the smooth hinge
+};
+
+namespace kernels {
 
 // -log softmax(z)_y; the Hessian is diag(c) - c c' with c = softmax(z).
 struct CrossEntropy {
@@ -69,4 +78,13 @@ struct SmoothHinge {
   }
 };
 
-}  // namespace divulge::kernels
+// What body(L{}) returns for the loss that `kind` names.
+template <class Body>
+DIVULGE_HD auto with_loss(LossKind kind, const Body& body) {
+  if (kind == LossKind::cross_entropy) return body(CrossEntropy{});
+  if (kind == LossKind::squared) return body(Squared{});
+  return body(SmoothHinge{});
+}
+
+}  // namespace kernels
+}  // namespace divulge

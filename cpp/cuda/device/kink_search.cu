@@ -1,8 +1,7 @@
-#include "kernels/kink_search.h"
-
 #include "device/instantiate.cuh"
+#include "kernels/all.h"
 
 namespace divulge {
-DIVULGE_LAUNCH(kernels::KinkSearch<float>)
-DIVULGE_LAUNCH(kernels::KinkSearch<double>)
+DIVULGE_KINK_KERNELS(DIVULGE_LAUNCH, float)
+DIVULGE_KINK_KERNELS(DIVULGE_LAUNCH, double)
 }  // namespace divulge

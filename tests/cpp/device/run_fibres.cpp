@@ -104,7 +104,7 @@ class FibreTeam : public Team {
 
   void start(unsigned t) {
     Fibre& fibre = fibres_[t];
-    fibre.stack = std::make_unique<char[]>(stack_bytes);
+    fibre.stack.reset(new char[stack_bytes]);  // not filled with zeros
     getcontext(&fibre.place.context);
     fibre.place.context.uc_stack.ss_sp = fibre.stack.get();
     fibre.place.context.uc_stack.ss_size = stack_bytes;

@@ -227,7 +227,7 @@ void check_random(std::uint64_t seed) {
 
 }  // namespace
 
-TEST_CASE("kink search: the kernel finds what the engine finds") {
+TEST_CASE("kink search: the kernel finds what the engine finds" * doctest::skip(test::watched)) {
   for (std::uint64_t seed = 0; seed < test::trials; ++seed) {
     test::set_schedule(seed % 4 == 0 ? 64 : 32, seed);
     seed % 2 ? check_random<float>(seed) : check_random<double>(seed);
@@ -243,7 +243,8 @@ TEST_CASE("kink search: threads of the system find the same") {
   test::set_schedule(0, 0);
 }
 
-TEST_CASE("kink search: victims of one shape share a launch, and change nothing for each other") {
+TEST_CASE("kink search: victims of one shape share a launch, and change nothing for each other" *
+          doctest::skip(test::watched)) {
   const std::vector<DenseNetwork<double>> nets = {*test::random_network<double>({4, 9, 1}, 1),
                                                   *test::random_network<double>({4, 9, 1}, 2),
                                                   *test::random_network<double>({4, 9, 1}, 3)};
@@ -266,7 +267,7 @@ TEST_CASE("kink search: victims of one shape share a launch, and change nothing 
   test::set_schedule(0, 0);
 }
 
-TEST_CASE("kink search: more kinks than there is room for are said to be") {
+TEST_CASE("kink search: more kinks than there is room for are said to be" * doctest::skip(test::watched)) {
   const auto net = test::random_network<double>({4, 30, 1}, 1);
   test::set_schedule(32, 2);
   const Found found = by_kernel<double>({*net}, 0, draw_lines<double>(1, 4, 9), 5);
