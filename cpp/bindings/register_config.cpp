@@ -16,7 +16,6 @@ py::dict build_config() {
   config["compiler"] = DIVULGE_COMPILER;
   config["flags"] = DIVULGE_FLAGS;
   config["blas"] = blas_description();
-  config["cuda_architectures"] = py::list();
   config["threads"] = threads();
   return config;
 }

@@ -72,10 +72,10 @@ std::size_t DeviceCurvature<T>::workspace_numbers(std::size_t m) const {
 }
 
 template <class T>
-T* DeviceCurvature<T>::part(std::size_t l, std::size_t which) const {
+std::size_t DeviceCurvature<T>::place(std::size_t l, std::size_t which) const {
   std::size_t before = 0;
   for (std::size_t i = 0; i < l; ++i) before += 3 * layers_[i].outputs;
-  return state_ + n_ * (before + (l < depth() ? which * layers_[l].outputs : 0));
+  return n_ * (before + (l < depth() ? which * layers_[l].outputs : 0));
 }
 
 template <class T>

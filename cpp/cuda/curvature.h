@@ -40,6 +40,7 @@ class DeviceCurvature {
 
   // (n, h_l), of layer l.
   T* output(std::size_t l) const { return part(l, 0); }
+  std::size_t output_place(std::size_t l) const { return place(l, 0); }  // in the state
 
   // out (m, P) = C vectors (m, P).
   void products(const BlasTable& blas, const Stream& stream, CurvatureKind kind, const T* vectors,
@@ -54,7 +55,9 @@ class DeviceCurvature {
   struct Pass;
 
   std::size_t depth() const { return layers_.size(); }
-  T* part(std::size_t l, std::size_t which) const;  // of the state: outputs, deltas, bends
+  // Of the state: outputs, deltas, bends of layer l.
+  std::size_t place(std::size_t l, std::size_t which) const;
+  T* part(std::size_t l, std::size_t which) const { return state_ + place(l, which); }
   T* loss_curvature() const { return part(depth(), 0); }
   const T* layer_inputs(std::size_t l) const { return l == 0 ? inputs_ : output(l - 1); }
   void forward(const BlasTable& blas, const Stream& stream) const;

@@ -31,13 +31,19 @@ void kink_search(const KinkSearch<T>& search, std::size_t workspace, const Strea
 }
 
 template <class T>
+void enumerate_kinks(const kernels::KinkEnumeration<T>& walk, const Stream& stream) {
+  launch(walk, {walk.lines, kernels::KinkEnumeration<T>::max_threads, walk.shared_bytes()}, stream);
+}
+
+template <class T>
 void kink_jumps(const KinkJumps<T>& jumps, const Stream& stream) {
   launch(jumps, {jumps.count, KinkJumps<T>::max_threads, jumps.shared_bytes()}, stream);
 }
 
-#define DIVULGE_INSTANTIATE(T)                                                 \
-  template KinkPlan plan_kink_search(const KinkSearch<T>&, int);               \
-  template void kink_search(const KinkSearch<T>&, std::size_t, const Stream&); \
+#define DIVULGE_INSTANTIATE(T)                                                      \
+  template KinkPlan plan_kink_search(const KinkSearch<T>&, int);                    \
+  template void kink_search(const KinkSearch<T>&, std::size_t, const Stream&);      \
+  template void enumerate_kinks(const kernels::KinkEnumeration<T>&, const Stream&); \
   template void kink_jumps(const KinkJumps<T>&, const Stream&);
 DIVULGE_INSTANTIATE(float)
 DIVULGE_INSTANTIATE(double)

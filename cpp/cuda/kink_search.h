@@ -2,6 +2,7 @@
 
 #include <cstddef>
 
+#include "kernels/kink_enumeration.h"
 #include "kernels/kink_jumps.h"
 #include "kernels/kink_search.h"
 #include "kernels/launch.h"
@@ -22,6 +23,9 @@ KinkPlan plan_kink_search(const kernels::KinkSearch<T>& search, int device);
 // less than the plan says.
 template <class T>
 void kink_search(const kernels::KinkSearch<T>& search, std::size_t workspace, const Stream& stream);
+
+template <class T>
+void enumerate_kinks(const kernels::KinkEnumeration<T>& walk, const Stream& stream);
 
 template <class T>
 void kink_jumps(const kernels::KinkJumps<T>& jumps, const Stream& stream);

@@ -1,12 +1,14 @@
 #pragma once
 
 #include "kernels/curvature_stages.h"
+#include "kernels/kink_enumeration.h"
 #include "kernels/kink_jumps.h"
 #include "kernels/kink_search.h"
 #include "kernels/masked_least_squares.h"
 
 // The kernels, for those who instantiate launch() and resident_blocks(): KERNEL(name) for each.
 #define DIVULGE_KINK_KERNELS(KERNEL, T) \
+  KERNEL(kernels::KinkEnumeration<T>)   \
   KERNEL(kernels::KinkSearch<T>)        \
   KERNEL(kernels::KinkJumps<T>)
 

@@ -1,10 +1,11 @@
 """How this copy of divulge was built, and how many threads it uses."""
 
+from importlib import import_module
 from typing import TypedDict, cast
 
 from divulge import _core
 
-__all__ = ["BuildConfig", "build_config", "set_threads", "threads"]
+__all__ = ["BuildConfig", "build_config", "has_cuda", "set_threads", "threads"]
 
 
 class BuildConfig(TypedDict):
@@ -24,7 +25,22 @@ def build_config() -> BuildConfig:
     Keys: `version` of the core, `compiler` with its version, compiler `flags`, `blas` with version and
     target, `cuda_architectures` (empty when built without CUDA), `threads` in use.
     """
-    return cast("BuildConfig", _core.build_config())
+    config = cast("BuildConfig", _core.build_config())
+    config["cuda_architectures"] = _cuda_architectures()
+    return config
+
+
+def has_cuda() -> bool:
+    """Return whether the CUDA kernels were built."""
+    return bool(_cuda_architectures())
+
+
+def _cuda_architectures() -> list[str]:
+    try:
+        names = import_module("divulge._cuda").architectures
+    except ImportError:
+        return []
+    return [f"sm_{name.removesuffix('-real')}" for name in names.split(",")]
 
 
 def threads() -> int:

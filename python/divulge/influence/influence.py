@@ -11,6 +11,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import nn
 
+from divulge.config import has_cuda
 from divulge.influence.arguments import (
     Curvature,
     SolverName,
@@ -23,6 +24,7 @@ from divulge.influence.autograd import AutogradOperator
 from divulge.influence.chain import find_chain
 from divulge.influence.checks import check_evaluating, check_outputs, selected_parameters
 from divulge.influence.combined import BlockwiseOperator, ShardedOperator
+from divulge.influence.device import DeviceOperator
 from divulge.influence.inverse import DampedInverse, SolverOptions
 from divulge.influence.losses import LossFunction, output_function, resolve_loss
 from divulge.influence.native import NativeOperator
@@ -83,7 +85,7 @@ class Influence:
         seed: of everything random.
 
     Attributes:
-        path: "native" where the compiled core computes, else "torch".
+        path: "native" where the compiled core computes, "cuda" where its CUDA kernels do, else "torch".
         operator: products and scores, without damping.
 
     Raises:
@@ -125,7 +127,7 @@ class Influence:
         self.train = samples.checked(self.loss, self.outputs, "training")
         self._batch_size, self._sharded = batch_size, sharded
         self.tolerance = default_tolerance(self.solver, self._torch_dtype) if tolerance is None else tolerance
-        local = (self._native() if lower else None) or self._autograd
+        local = (self._compiled() if lower else None) or self._autograd
         self.operator: Operator = ShardedOperator(local) if sharded else local
         options = SolverOptions(
             curvature,
@@ -308,19 +310,28 @@ class Influence:
     def _autograd(self) -> AutogradOperator:
         return AutogradOperator(self.module, self._parameters, self.loss, self.train, self._batch_size)
 
-    def _native(self) -> NativeOperator | BlockwiseOperator | None:
-        """Return the operator of the compiled core where the module is a dense chain."""
+    def _compiled(self) -> NativeOperator | BlockwiseOperator | DeviceOperator | None:
+        """Return the operator of compiled code where the module is a dense chain."""
         tensors = list(self._parameters.values())
-        on_cpu = all(t.device.type == "cpu" for t in tensors)
-        if self.loss.name == "custom" or not on_cpu:
+        devices = {t.device for t in tensors}
+        on_cpu = devices == {torch.device("cpu")}
+        if self.loss.name == "custom" or not (on_cpu or self._runs_on(devices)):
             return None
         probe = self.train.batch(slice(0, 8), self._torch_dtype)[0]
-        chain = find_chain(self.module, tensors, probe)
+        chain = find_chain(self.module, tensors, probe.to(tensors[0].device))
         if chain is None:
             return None
+        if not on_cpu:
+            given = (self.module, self._parameters, self.loss, self.train, self._batch_size)
+            return DeviceOperator(chain, *given)
         if self.train.needs_conversion(self._torch_dtype):
             return BlockwiseOperator(chain, self.loss, self.train)
         return NativeOperator(chain, self.loss, self.train)
+
+    def _runs_on(self, devices: set[torch.device]) -> bool:
+        """Whether CUDA kernels can: on one device, for data in memory, where they were built."""
+        one = len(devices) == 1 and all(d.type == "cuda" for d in devices)
+        return one and not isinstance(self.train.inputs, np.memmap) and has_cuda()
 
     def _block(self, vectors: ArrayLike) -> tuple[NDArray[np.float64], bool]:
         """Return vectors as a block (m, P) of float64, and whether there was one (P,)."""

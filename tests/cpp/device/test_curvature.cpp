@@ -7,10 +7,10 @@
 #include <stdexcept>
 #include <vector>
 
-#include "core/blas.h"
 #include "core/curvature.h"
 #include "core/network.h"
 #include "cuda/curvature.h"
+#include "device/host_blas.h"
 #include "device/launch.h"
 #include "networks.h"
 
@@ -19,20 +19,7 @@ using test::normal_numbers;
 
 namespace {
 
-// cuBLAS's calls on the host: column-major products by the library's own.
-template <class T>
-int host_gemm(void*, int op_a, int op_b, int m, int n, int k, const T* alpha, const T* a, int lda, const T* b,
-              int ldb, const T* beta, T* c, int ldc) {
-  const auto size = [](int x) { return static_cast<std::size_t>(x); };
-  // Column-major (rows, ld) is row-major (ld columns) transposed; the tests' matrices have no gaps.
-  const MatrixView<const T> left{a, size(op_a ? m : k), size(lda)}, right{b, size(op_b ? k : n), size(ldb)};
-  if (ldc != m || lda != (op_a ? k : m) || ldb != (op_b ? n : k)) return 7;
-  gemm<T>(op_b ? Op::transpose : Op::none, op_a ? Op::transpose : Op::none, *alpha, right, left, *beta,
-          MatrixView<T>{c, size(n), size(m)});
-  return 0;
-}
-
-const cuda::BlasTable blas{nullptr, host_gemm<float>, host_gemm<double>};
+const cuda::BlasTable blas{nullptr, divulge_host_sgemm, divulge_host_dgemm};
 
 template <class T>
 struct Problem {

@@ -1,0 +1,67 @@
+"""Where the parity tests run: the processor, a CUDA device, and the kernels of the latter on the host."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from importlib import import_module
+from importlib.machinery import ExtensionFileLoader
+from importlib.util import module_from_spec, spec_from_loader
+
+import pytest
+import torch
+
+
+def _cuda_is_missing() -> str | None:
+    if not torch.cuda.is_available():
+        return "no CUDA device"
+    try:
+        import_module("divulge._cuda")
+    except ImportError:
+        return "divulge was built without CUDA"
+    return None
+
+
+@pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.cuda), "host"])
+def device(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> torch.device:
+    """Return cpu, cuda where there is one, or cpu with the CUDA kernels run by threads of the host.
+
+    The last needs the extension that -DDIVULGE_CUDA_ON_HOST=ON builds, named by DIVULGE_CUDA_ON_HOST.
+    """
+    if request.param == "cuda" and (reason := _cuda_is_missing()):
+        pytest.skip(reason)
+    if request.param == "host":
+        path = os.environ.get("DIVULGE_CUDA_ON_HOST")
+        if path is None:
+            pytest.skip("needs DIVULGE_CUDA_ON_HOST, the extension built for the host")
+        _run_on_host(path, monkeypatch)
+    return torch.device("cuda" if request.param == "cuda" else "cpu")
+
+
+@pytest.fixture
+def cuda() -> torch.device:
+    """Return a CUDA device; skips where there is none."""
+    if reason := _cuda_is_missing():
+        pytest.skip(reason)
+    return torch.device("cuda")
+
+
+def _run_on_host(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = spec_from_loader("divulge._cuda", ExtensionFileLoader("divulge._cuda", path))
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules.get("divulge._cuda_on_host")
+    if module is None:
+        module = module_from_spec(spec)
+        spec.loader.exec_module(module)
+        sys.modules["divulge._cuda_on_host"] = module
+    library = ctypes.CDLL(path)
+    products = (library.divulge_host_sgemm, library.divulge_host_dgemm)
+    module.set_blas(*(ctypes.cast(f, ctypes.c_void_p).value for f in products))
+    for user in ("masked", "kinks", "curvature"):
+        of_user = import_module(f"divulge.tensors.{user}")
+        monkeypatch.setattr(of_user, "on_device", lambda tensor: True)
+        monkeypatch.setattr(of_user, "place", lambda tensor: (0, 0))
+        monkeypatch.setattr(of_user, "backend", lambda tensor: module)
+    monkeypatch.setattr(import_module("divulge.tensors.curvature"), "blas_handle", lambda tensor: 0)
