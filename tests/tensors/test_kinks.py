@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from divulge import _core
-from divulge.tensors import kink_search, values_and_gradients
+from divulge.reference.kink_enumeration import enumerate_kinks as twin
+from divulge.tensors import enumerate_kinks, kink_search, values_and_gradients
 
 
 def network(rng, sizes, dtype, victims=None):
@@ -56,6 +57,30 @@ def test_each_network_has_its_lines(device):
     torch.testing.assert_close(both.t[both.line >= 2], second.t, rtol=1e-9, atol=1e-9)
     with pytest.raises(ValueError, match="same number of lines for 2 networks, got 3"):
         kink_search(weights, biases, u[:3], v[:3], -20.0, 20.0)
+
+
+@pytest.mark.parametrize("sizes", [(6, 9, 2), (5, 8, 6, 1), (3, 5, 4, 3, 1)])
+def test_units_that_switch_are_the_twins(device, sizes):
+    rng = np.random.default_rng(len(sizes))
+    weights, biases = network(rng, sizes, np.float64, victims=2)
+    u, v = rng.standard_normal((2, 4, sizes[0]))
+    expected = twin(weights, biases, u, v, -10.0, 10.0)
+    given = [tensors(part, device) for part in (weights, biases)]
+    line, t, unit = enumerate_kinks(*given, *tensors((u, v), device), -10.0, 10.0)
+    np.testing.assert_array_equal(line.cpu(), expected[0])
+    np.testing.assert_array_equal(unit.cpu(), expected[2])
+    np.testing.assert_allclose(t.cpu(), expected[1], rtol=1e-9, atol=1e-9)
+
+
+def test_every_kink_is_a_units(device):
+    rng = np.random.default_rng(8)
+    weights, biases = (tensors(part, device) for part in network(rng, (5, 9, 7, 1), np.float64))
+    u, v = tensors(rng.standard_normal((2, 3, 5)), device)
+    found = kink_search(weights, biases, u, v, -10.0, 10.0)
+    line, t, _ = enumerate_kinks(weights, biases, u, v, -10.0, 10.0)
+    assert len(found.t) > 0
+    for on, at in zip(found.line.tolist(), found.t.tolist(), strict=True):
+        assert (t[line == on] - at).abs().min() < 1e-9
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

@@ -99,6 +99,29 @@ void jumps(const py::list& weights, const py::list& biases, unsigned output, uns
   cuda::kink_jumps(k, stream_of(stream, device));
 }
 
+// out: t and units (lines, max_kinks), counts and overflow (lines,)
+template <class T>
+void enumerate(const py::list& weights, const py::list& biases, unsigned lines_a_victim, unsigned max_kinks,
+               const py::list& z, const py::list& ranges, const py::list& out, std::uintptr_t stream,
+               int device) {
+  kernels::KinkEnumeration<T> k;
+  k.net = network<T>(weights, biases);
+  const std::size_t lines = extent(z[0], 0), kinks = lines * max_kinks;
+  k.lines = static_cast<unsigned>(lines);
+  k.lines_a_victim = lines_a_victim;
+  k.max_kinks = max_kinks;
+  k.z_u = memory<T>(z[0], lines * k.net.layers[0].outputs, "z_u");
+  k.z_v = memory<T>(z[1], lines * k.net.layers[0].outputs, "z_v");
+  k.low = memory<double>(ranges[0], lines, "low");
+  k.high = memory<double>(ranges[1], lines, "high");
+  k.kink_t = memory<double>(out[0], kinks, "t");
+  k.unit = memory<std::int32_t>(out[1], kinks, "units");
+  k.kink_count = memory<std::int32_t>(out[2], lines, "kink counts");
+  k.overflow = memory<std::int32_t>(out[3], lines, "overflow");
+  const py::gil_scoped_release release;
+  cuda::enumerate_kinks(k, stream_of(stream, device));
+}
+
 template <class T>
 void define(py::module_& m, const std::string& bits) {
   m.def(("kink_room" + bits).c_str(), &room<T>, py::arg("weights"), py::arg("biases"), py::arg("lines"),
@@ -107,6 +130,9 @@ void define(py::module_& m, const std::string& bits) {
         py::arg("output"), py::arg("lines_a_victim"), py::arg("max_kinks"), py::arg("tolerance"),
         py::arg("z"), py::arg("ranges"), py::arg("workspace"), py::arg("out"), py::arg("stream"),
         py::arg("device"));
+  m.def(("enumerate_kinks" + bits).c_str(), &enumerate<T>, py::arg("weights"), py::arg("biases"),
+        py::arg("lines_a_victim"), py::arg("max_kinks"), py::arg("z"), py::arg("ranges"), py::arg("out"),
+        py::arg("stream"), py::arg("device"));
   m.def(("kink_jumps" + bits).c_str(), &jumps<T>, py::arg("weights"), py::arg("biases"), py::arg("output"),
         py::arg("lines_a_victim"), py::arg("line"), py::arg("left"), py::arg("right"), py::arg("t"),
         py::arg("origins"), py::arg("directions"), py::arg("jumps"), py::arg("offsets"), py::arg("stream"),

@@ -4,7 +4,15 @@ Results come back where the tensors are. Nothing on a device waits for it, but f
 """
 
 from divulge.tensors.curvature import Curvature
-from divulge.tensors.kinks import KinkSearch, kink_search, values_and_gradients
-from divulge.tensors.masked import masked_least_squares
+from divulge.tensors.kinks import KinkSearch, enumerate_kinks, kink_search, values_and_gradients
+from divulge.tensors.masked import masked_least_squares, sign_patterns
 
-__all__ = ["Curvature", "KinkSearch", "kink_search", "masked_least_squares", "values_and_gradients"]
+__all__ = [
+    "Curvature",
+    "KinkSearch",
+    "enumerate_kinks",
+    "kink_search",
+    "masked_least_squares",
+    "sign_patterns",
+    "values_and_gradients",
+]

@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 
 from divulge import _core
+from divulge.reference import kink_enumeration as reference_search
 from divulge.tensors.curvature import Curvature
 from divulge.tensors.device import backend, on_device, place, same_place
 
-__all__ = ["KinkSearch", "kink_search", "values_and_gradients"]
+__all__ = ["KinkSearch", "enumerate_kinks", "kink_search", "values_and_gradients"]
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,47 @@ def kink_search(
     if on_device(origins):
         return _on_device(stacked, offsets, origins, directions, low, high, output)
     return _on_processor(stacked, offsets, origins, directions, low, high, output)
+
+
+def enumerate_kinks(
+    weights: Sequence[Tensor],
+    biases: Sequence[Tensor],
+    origins: Tensor,
+    directions: Tensor,
+    low: float,
+    high: float,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Walk through all linear pieces of networks at hand on the lines u + t v, low < t <= high.
+
+    Unlike `kink_search` it reads the weights, and names every hidden unit that switches, also where no output
+    notices. On the processor plain NumPy does it.
+
+    Args:
+        weights: as for `kink_search`.
+        biases: as for `kink_search`.
+        origins: u of shape (L, d), in float64; of V networks each has L / V lines, one after the other.
+        directions: v of shape (L, d), in float64.
+        low: where the lines begin.
+        high: where they end.
+
+    Returns:
+        Of m switches, sorted by line and then by t: the line (m,), t (m,), and the unit (m,), counted through
+        the layers.
+
+    Raises:
+        ValueError: shapes that do not fit.
+        RuntimeError: the tensors are on a device, and divulge was built without CUDA.
+    """
+    same_place(origins=origins, directions=directions, **_named(weights, biases))
+    stacked = [w if w.ndim == 3 else w[None] for w in weights]
+    offsets = [b if b.ndim == 2 else b[None] for b in biases]
+    _check(stacked, offsets, origins, directions, low, high, 0)
+    if on_device(origins):
+        return _enumerate_on_device(stacked, offsets, origins, directions, low, high)
+    w, b = ([t.detach().numpy() for t in part] for part in (stacked, offsets))
+    u, v = origins.detach().numpy(), directions.detach().numpy()
+    line, t, unit = reference_search.enumerate_kinks(w, b, u, v, low, high)
+    return torch.from_numpy(line), torch.from_numpy(t), torch.from_numpy(unit)
 
 
 def values_and_gradients(
@@ -191,6 +233,26 @@ def _on_device(
     return search.collect(out, room)
 
 
+def _enumerate_on_device(
+    weights: list[Tensor], biases: list[Tensor], origins: Tensor, directions: Tensor, low: float, high: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    cuda, dtype = backend(origins), weights[0].dtype
+    weights, biases = ([t.detach().contiguous() for t in part] for part in (weights, biases))
+    u, v = (x.detach().to(dtype).double().contiguous() for x in (origins, directions))
+    launch = _Launch(cuda, weights, biases, u, v, 0)
+    room = max(1, sum(w.shape[1] for w in weights[:-1]))
+    while True:
+        t = u.new_empty(len(u), room)
+        unit = torch.empty(len(u), room, dtype=torch.int32, device=u.device)
+        count, overflow = (torch.zeros(len(u), dtype=torch.int32, device=u.device) for _ in range(2))
+        launch.walk(low, high, room, [t, unit, count, overflow])
+        if not overflow.any():
+            break
+        room *= 2
+    found = torch.arange(room, device=u.device) < count[:, None]
+    return found.nonzero()[:, 0], t[found], unit[found].long()
+
+
 class _Launch:
     """The buffers and calls of a search on a device."""
 
@@ -253,6 +315,13 @@ class _Launch:
             self.device,
         )
         return out
+
+    def walk(self, low: float, high: float, max_kinks: int, out: list[Tensor]) -> None:
+        """Enumerate with room for so many switches a line."""
+        ranges = [torch.full_like(self.scale, low), torch.full_like(self.scale, high)]
+        getattr(self.cuda, f"enumerate_kinks{self.bits}")(
+            self.weights, self.biases, self.each, max_kinks, self.z, ranges, out, self.stream, self.device
+        )
 
     def collect(self, out: dict[str, Tensor], max_kinks: int) -> KinkSearch:
         """Gather the kinks, and compute what the gradient jumps by."""

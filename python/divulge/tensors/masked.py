@@ -8,7 +8,7 @@ from torch import Tensor
 from divulge import _core
 from divulge.tensors.device import backend, on_device, place, same_place
 
-__all__ = ["masked_least_squares"]
+__all__ = ["masked_least_squares", "sign_patterns"]
 
 
 def masked_least_squares(
@@ -65,6 +65,32 @@ def masked_least_squares(
         device,
     )
     return coefficients, residuals, ranks
+
+
+def sign_patterns(jumps: Tensor, gradients: Tensor, tolerance: float = 1e-6) -> tuple[Tensor, Tensor, Tensor]:
+    """Tell at many points which units of a hidden layer are active, from jumps D across their hyperplanes.
+
+    -g = sum_i beta_i D_i, with beta_i = 1 for a unit that is switched off by its jump (active at the point)
+    and 0 for one that is switched on; see `_core.sign_pattern`. By least squares over the jumps.
+
+    Args:
+        jumps: D of shape (h, d) for all points, or (n, h, d); h <= d, linearly independent.
+        gradients: g of shape (n, d).
+        tolerance: of what counts as 0 and 1.
+
+    Returns:
+        beta (n, h), the relative residuals (n,), and whether every beta is 0 or 1 and the residual 0, within
+        the tolerance (n,). A jump that depends on others counts as not binary.
+
+    Raises:
+        ValueError: shapes that do not fit.
+        RuntimeError: the tensors are on a device, and divulge was built without CUDA.
+    """
+    h = jumps.shape[-2]
+    masks = torch.ones(len(gradients), h, dtype=torch.bool, device=gradients.device)
+    beta, residuals, ranks = masked_least_squares(jumps, -gradients, masks)
+    near = torch.minimum(beta.abs(), (beta - 1).abs()) <= tolerance
+    return beta, residuals, near.all(dim=1) & (residuals <= tolerance) & (ranks == h)
 
 
 def _reduced(basis: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
