@@ -53,7 +53,8 @@ def train(
         for _ in range(steps):
             left = left or _batches(len(told), generator)
             optimiser.zero_grad()
-            loss(module, told.rows(left.pop()), weights, input_shape, generator).backward()  # type: ignore[no-untyped-call]
+            batch = told.rows(left.pop()).nearby(generator)
+            loss(module, batch, weights, input_shape, generator).backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             schedule.step()
     return module.eval()
