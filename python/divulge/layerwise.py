@@ -69,7 +69,8 @@ def match_layers(
     mine = theirs = np.arange(truth[0].rows.shape[1])
     matches = []
     for k, (layer, true) in enumerate(zip(ours, truth, strict=False)):
-        layer, true = _aligned(layer, true, mine, theirs)
+        if k:  # the first layers are given the inputs, in one order
+            layer, true = _aligned(layer, true, mine, theirs)
         last = len(ours) == len(truth) == k + 1
         matches.append(_last(layer, true, tolerance, merge) if last else _inner(layer, true, tolerance))
         mine, theirs = matches[-1].mine, matches[-1].theirs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,9 +14,12 @@ if TYPE_CHECKING:
 _POINTS = 1000
 
 
+@lru_cache(maxsize=4)
 def comparison_points(input_size: int) -> np.ndarray[Any, Any]:
-    """Return the standard normal points on which a copy of a random victim is compared."""
-    return np.random.default_rng(0).standard_normal((_POINTS, input_size))
+    """Return the standard normal points on which a copy of a random victim is compared; not to be written."""
+    points = np.random.default_rng(0).standard_normal((_POINTS, input_size))
+    points.flags.writeable = False
+    return points
 
 
 def check_hidden(value: Any) -> None:
