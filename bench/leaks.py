@@ -20,6 +20,7 @@ from torch import nn
 import divulge
 from divulge.datasets import Dataset, load
 from divulge.surrogate import Weights
+from divulge.surrogate.figures import leak_figure
 from divulge.training import accuracy, cnn, fit_classifier, mlp
 
 ORACLES = {
@@ -63,6 +64,7 @@ def main() -> None:
     parser.add_argument("--inputs", choices=("data", "gaussian", "mixed", "adaptive"))
     parser.add_argument("--full", action="store_true", help=f"5 seeds, 3,000 steps, {FULL} queries")
     parser.add_argument("--victims", type=Path, help="folder that keeps trained victims")
+    parser.add_argument("--picture", type=Path, help="where the curves are drawn")
     options = parser.parse_args()
     if options.full:
         options.queries, options.seeds, options.steps = FULL, 5, 3000
@@ -73,6 +75,7 @@ def main() -> None:
     victim = divulge.Victim(module, data.input_shape)
     counts = [int(count) for count in options.queries.split(",")]
     print("     answers  queries   agree  spread  cosine  s a row  victim")
+    curves: dict[str, pd.DataFrame] = {}
     for name in options.oracles.split(","):
         for count in counts:
             rows = pd.concat(
@@ -88,12 +91,15 @@ def main() -> None:
                 ).leak_curve
                 for seed in range(options.seeds)
             )
+            curves[name] = pd.concat([curves.get(name), rows])
             print(
                 f"{name:>12} {count:>8} {rows.agreement.mean():>7.4f} "
                 f"{rows.agreement.max() - rows.agreement.min():>7.4f} {rows.gradient_cosine.mean():>7.3f} "
                 f"{rows.seconds.mean():>8.1f} {rows.victim_seconds.sum() / rows.seconds.sum():>7.1%}",
                 flush=True,
             )
+    if options.picture is not None:
+        leak_figure(curves, f"{data.name}, {options.victim}").savefig(options.picture, dpi=110)
 
 
 if __name__ == "__main__":

@@ -16,10 +16,7 @@ from divulge.oracles.attributions import Attribution
 if TYPE_CHECKING:
     from divulge.oracles.explained import Imitation
 
-CONTINUED = ("gradient", "smoothgrad")  # explanations that hold nearby too
 NEARBY = 0.8  # how far a label or probabilities are taken to hold, of the spread of the points
-NEARBY_EXPLAINED = 0.4  # how far an explanation is, of up to FEW; less, as 1 / sqrt(n), of more
-FEW = 100
 
 
 @dataclass(frozen=True)
@@ -76,8 +73,8 @@ class Told:
     def of(answers: Answers, dtype: torch.dtype) -> Told:
         """Convert answers; scales are the values' variance and the explanations' mean square.
 
-        The reach is in units of the input: a share of the root mean square deviation of a coordinate of the
-        points from its mean.
+        The reach of labels and probabilities is a share of the root mean square deviation of a coordinate of
+        the points from its mean; that of values and explanations is 0.
         """
 
         def real(part: object) -> Tensor | None:
@@ -85,7 +82,7 @@ class Told:
 
         values, explanations = real(answers.values), real(answers.explanations)
         x = torch.as_tensor(answers.points).to(dtype)
-        spread = float(x.var(dim=0, correction=0).mean().sqrt())
+        moves = values is not None or explanations is not None
         return Told(
             x=x,
             outputs=torch.as_tensor(answers.outputs),
@@ -99,7 +96,7 @@ class Told:
             explanation_scale=1.0
             if explanations is None
             else _positive(float(explanations.square().sum(dim=1).mean())),
-            reach=_share(answers) * spread,
+            reach=0.0 if moves else NEARBY * float(x.var(dim=0, correction=0).mean().sqrt()),
         )
 
     def __len__(self) -> int:
@@ -113,26 +110,14 @@ class Told:
         )
 
     def nearby(self, generator: torch.Generator) -> Told:
-        """Return what would be told a little beside the points, were the victim affine there.
+        """Return labels or probabilities as if told of x + e, e normal of size `reach` in each coordinate.
 
-        x' = x + e with e normal, of size `reach` in each coordinate; label, probabilities and gradient stay,
-        the value becomes f(x) + g e.
+        Values and explanations stay where they are: they would move with x.
         """
         if not self.reach:
             return self
         e = self.reach * torch.randn(self.x.shape, generator=generator, dtype=self.x.dtype)
-        values = self.values
-        if values is not None and self.explanations is not None:
-            values = values + (e * self.explanations).sum(dim=1)
-        return replace(self, x=self.x + e, values=values)
-
-
-def _share(answers: Answers) -> float:
-    """How far answers are taken to hold; 0 where they do not say how they go on."""
-    if answers.attribution is not None:
-        known = answers.attribution.name in CONTINUED and not answers.imitations
-        return NEARBY_EXPLAINED * min(1.0, (FEW / len(answers)) ** 0.5) if known else 0.0
-    return NEARBY if answers.values is None else 0.0
+        return replace(self, x=self.x + e)
 
 
 def loss(
