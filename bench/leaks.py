@@ -1,11 +1,11 @@
 """Leak curves of trained classifiers: `python bench/leaks.py [--data mnist] [--victim mlp] [--full]`.
 
-A victim is trained on the training part; copies are trained on so many answers about training images (labels,
-probabilities) or, by turns, about such images and normal inputs of their mean and covariance (gradients,
-SmoothGrad), and compared on the test part. Each row is trained from the start, with the usual weights of the
-loss. The explanation is of the top logit; a linear copy names the outputs in turn. Printed are the share of
-test images on which copy and victim agree, mean and spread (largest less smallest) over the seeds, the cosine
-of their gradients, the seconds of a row and the share of them that the victim took.
+A victim is trained on the training part; copies are trained on so many answers about training images and
+normal inputs of their mean and covariance, by turns, and compared on the test part. Each row is trained from
+the start, with the usual weights of the loss. The explanation is of the top logit; a linear copy names the
+outputs in turn. Printed are the share of test images on which copy and victim agree, mean and spread (largest
+less smallest) over the seeds, the cosine of their gradients, the seconds of a row and the share of them that
+the victim took.
 """
 
 from __future__ import annotations

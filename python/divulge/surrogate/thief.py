@@ -59,7 +59,7 @@ def steal(
             set's test part; otherwise nothing is compared.
         inputs: what is asked about: "data"; "gaussian", normal inputs with the data's mean and covariance;
             "mixed", by turns one and the other; "adaptive", what two surrogates disagree on. By default
-            "data" for labels and probabilities and "mixed" for explanations, "gaussian" without data.
+            "mixed", without data "gaussian".
         output: the output explained; None: each input's top class. A linear surrogate names every output in
             turn.
         steps: of the training behind each row.
@@ -116,7 +116,7 @@ class Thief:
         if isinstance(data, Dataset) and test is None:
             test = (data.test_inputs, data.test_targets)
         if inputs is None:
-            inputs = "gaussian" if data is None else "mixed" if oracle.has_explanations else "data"
+            inputs = "gaussian" if data is None else "mixed"
         self.adaptive = inputs == "adaptive"
         self.inputs = Inputs(
             None if data is None else self._points(data.train_inputs if isinstance(data, Dataset) else data),
