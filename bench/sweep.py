@@ -1,12 +1,13 @@
 """A sweep against the batched native call: `python bench/sweep.py [--runs 1000]`.
 
 Random victims 20-16-1 from gradients, by `divulge.sweep` and by one `reconstruct_many` of the same victims.
-Both rebuild every unit; asserted before the ratio is printed.
+Both rebuild every unit; asserted before the ratio is printed, the median of several rounds taken by turns.
 """
 
 from __future__ import annotations
 
 import argparse
+import statistics
 import tempfile
 import time
 from pathlib import Path
@@ -53,14 +54,17 @@ def main() -> None:
     """Print both, and the sweep's share of the batched call's throughput."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=1000)
+    parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     batched(20)
     for engine, workers in (("threads", 1), ("threads", 2), ("processes", 2)):
         swept(2 * workers, engine, workers)  # starts the workers
-        sweeping, at_once = swept(options.runs, engine, workers), batched(options.runs)
+        pairs = [(swept(options.runs, engine, workers), batched(options.runs)) for _ in range(options.rounds)]
+        sweeping, at_once = (statistics.median(seconds) for seconds in zip(*pairs, strict=True))
+        share = statistics.median(once / sweeping for sweeping, once in pairs)
         print(
             f"{engine}, {workers}: sweep {sweeping:.2f} s, batched call {at_once:.2f} s, "
-            f"throughput {at_once / sweeping:.0%}",
+            f"throughput {share:.0%}",
             flush=True,
         )
 
