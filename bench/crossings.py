@@ -1,8 +1,8 @@
 """How many answers until copies agree with a victim: `python bench/crossings.py [--victim cnn]`.
 
 Every kind of answer trains the same surrogate. What it is asked about (training images, or by turns such
-images and normal inputs like them) and for how many steps it trains is chosen for each kind by one trial,
-seed 100, on the last 5,000 training images, which no copy is asked about. Then, for each seed, copies are
+images and normal inputs like them) and for how many steps it trains is chosen for each kind by trials,
+seeds from 100 on, on the last 5,000 training images, which no copy is asked about. Then, for each seed, copies are
 trained on more and more answers until their agreement on the test images crosses the line, and the number
 of queries is interpolated in its logarithm between the rows on both sides. Printed are each row, the median
 and range of that number over the seeds, and how many times more labels and probabilities than gradients it
@@ -22,7 +22,7 @@ from divulge.surrogate import Weights
 from leaks import ORACLES, trained
 
 HELD_OUT = 5000
-TRIALS = (100, 101, 102)  # seeds of the trials
+FIRST_TRIAL = 100  # its seed
 STEP = 1.35  # between numbers of queries
 STARTS = {  # where the search begins, and the size of the trial
     "mlp": {"gradient": 120, "smoothgrad": 120, "probability": 1800, "label": 3500},
@@ -33,8 +33,10 @@ STARTS = {  # where the search begins, and the size of the trial
 class Thieves:
     """Copies of one victim, each kind of answer trained as its trial chose."""
 
-    def __init__(self, kind: str, data: Dataset, victim: divulge.Victim, steps: list[int]) -> None:
-        self.kind, self.victim, self.steps = kind, victim, steps
+    def __init__(
+        self, kind: str, data: Dataset, victim: divulge.Victim, steps: list[int], trials: int
+    ) -> None:
+        self.kind, self.victim, self.steps, self.trials = kind, victim, steps, trials
         flat = data.train_inputs.flatten(1).double()
         self.pool, self.held_out = flat[:-HELD_OUT].numpy(), flat[-HELD_OUT:].numpy()
         self.test = data.test_inputs.flatten(1).double().numpy()
@@ -59,7 +61,8 @@ class Thieves:
         """Try inputs and steps, and keep what agrees best on the images held out."""
         trials = {
             (inputs, steps): fmean(
-                self.agreement(name, count, seed, inputs, steps, trial=True) for seed in TRIALS
+                self.agreement(name, count, seed, inputs, steps, trial=True)
+                for seed in range(FIRST_TRIAL, FIRST_TRIAL + self.trials)
             )
             for inputs in ("data", "mixed")
             for steps in self.steps
@@ -98,12 +101,15 @@ def main() -> None:
     parser.add_argument(
         "--steps", default="1500,3000", help="numbers of training steps that a trial chooses from"
     )
+    parser.add_argument("--trials", type=int, default=3, help="seeds of a trial")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--victims", type=Path, help="folder that keeps trained victims")
     options = parser.parse_args()
     data = load(options.data)
     victim = divulge.Victim(trained(options.victim, data, options.victims), data.input_shape)
-    thieves = Thieves(options.victim, data, victim, [int(steps) for steps in options.steps.split(",")])
+    thieves = Thieves(
+        options.victim, data, victim, [int(steps) for steps in options.steps.split(",")], options.trials
+    )
     found: dict[str, list[float]] = {}
     for name in options.oracles.split(","):
         start = STARTS[options.victim][name]
