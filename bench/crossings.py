@@ -2,11 +2,11 @@
 
 Every kind of answer trains the same surrogate. What it is asked about (training images, or by turns such
 images and normal inputs like them) and for how many steps it trains is chosen for each kind by trials,
-seeds from 100 on, on the last 5,000 training images, which no copy is asked about. Then, for each seed, copies are
-trained on more and more answers until their agreement on the test images crosses the line, and the number
-of queries is interpolated in its logarithm between the rows on both sides. Printed are each row, the median
-and range of that number over the seeds, and how many times more labels and probabilities than gradients it
-takes, seed by seed.
+seeds from 100 on, on the last 5,000 training images, which no copy is asked about. Then, for each seed,
+copies are trained on more and more answers until their agreement on the test images crosses the line, and
+the number of queries is interpolated in its logarithm between the rows on both sides. Printed are each row,
+the median and range of that number over the seeds, and how many times more labels and probabilities than
+gradients it takes, seed by seed.
 """
 
 from __future__ import annotations
