@@ -12,7 +12,12 @@ constexpr bool watched = true;
 constexpr bool watched = false;
 #endif
 
-constexpr std::uint64_t trials = 60;  // random problems a test
+// Random problems a test; each switch between fibres asks the system where addresses are watched.
+#if defined(__SANITIZE_ADDRESS__)
+constexpr std::uint64_t trials = 8;
+#else
+constexpr std::uint64_t trials = 60;
+#endif
 
 // Blocks of so many threads from now on (0: as the launcher asks), in an order drawn from the seed; on
 // threads of the system for ThreadSanitizer's eyes where `threads_of_system`.
