@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/simd.h"
+#include "core/stream.h"
 #include "core/thread_pool.h"
 #include "kernels/normal.h"
 
@@ -136,6 +137,7 @@ void unmask(MatrixView<const T> inputs, MatrixView<const A> attribution, Span<co
   parallel_for(inputs.rows, block, [&](std::size_t begin, std::size_t end) {
     std::vector<A> sums(rule.channels > 1 ? size : 0);
     std::vector<Key<A>> keys(size);
+    std::vector<T> row(inputs.cols);
     Key<A> infinity = 0;
     const A infinite = std::numeric_limits<A>::infinity();
     std::memcpy(&infinity, &infinite, sizeof(A));
@@ -149,14 +151,18 @@ void unmask(MatrixView<const T> inputs, MatrixView<const A> attribution, Span<co
       if (range.high >= infinity)
         throw std::invalid_argument("unmasking: expected finite attributions, got one of input " +
                                     std::to_string(i) + " that is not");
+      prefetch(inputs.row(i).data, inputs.cols);
+      if (i + 1 < end) prefetch(attribution.row(i + 1).data, inputs.cols);
       const auto chosen = highest(keys, first, kernels::substream(rule.seed, i), range);
       for (std::size_t c = 0; c < rule.channels; ++c) {
         const T *x = inputs.row(i).data + c * size, *f = fill.data + c * size;
-        T* y = out.row(i).data + c * size;
+        T* y = row.data() + c * size;
         choose(x, f, keys.data(), size, chosen.least, rule.top, y);
         for (const std::size_t j : chosen.dropped) y[j] = rule.top ? f[j] : x[j];
       }
+      stream(row.data(), row.size(), out.row(i).data);
     }
+    finish_streams();
   });
 }
 
