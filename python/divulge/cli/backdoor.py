@@ -45,10 +45,7 @@ def run(options: Options) -> int:
     models.check_least(seed=(options.seed, 0))
     if options.data is not None:
         models.check_data(options.data)
-    if options.plot is not None:
-        from divulge.plots import check_file
-
-        check_file(options.plot)
+    models.check_plot(options.plot)
     with ProgressDisplay() as display:
         display.say(f"reading {options.data or options.victim.name}")
         data = None if options.data is None else load(options.data)

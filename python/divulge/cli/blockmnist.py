@@ -76,17 +76,12 @@ def _check(options: Options) -> None:
     """Raise ValueError for options that cannot be followed, before anything takes time."""
     models.check_data(options.data)
     models.check_least(seed=(options.seed, 0), radius=(options.radius, 0), images=(options.images, 1))
-    for name, value, known in (
-        ("model", options.model, BLOCK_NETWORKS),
-        ("position", options.position, POSITIONS),
-        ("attribution", options.attribution, METHODS),
-    ):
-        if value not in known:
-            raise ValueError(f"expected --{name} to be {' or '.join(known)}, got {value}")
-    if options.plot is not None:
-        from divulge.plots import check_file
-
-        check_file(options.plot)
+    models.check_known(
+        model=(options.model, BLOCK_NETWORKS),
+        position=(options.position, POSITIONS),
+        attribution=(options.attribution, METHODS),
+    )
+    models.check_plot(options.plot)
 
 
 def _fit(options: Options, name: str, data: BlockData, display: ProgressDisplay) -> nn.Module:

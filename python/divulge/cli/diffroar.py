@@ -105,19 +105,14 @@ def _levels(options: Options) -> list[float]:
         epochs=(options.epochs, 1),
         seed=(options.seed, 0),
     )
-    for name, value, known in (
-        ("model", options.model, BLOCK_NETWORKS),
-        ("attribution", options.attribution, METHODS),
-        ("norm", options.norm, ("linf", "l2")),
-    ):
-        if value not in known:
-            raise ValueError(f"expected --{name} to be {' or '.join(known)}, got {value}")
+    models.check_known(
+        model=(options.model, BLOCK_NETWORKS),
+        attribution=(options.attribution, METHODS),
+        norm=(options.norm, ("linf", "l2")),
+    )
     if options.jobs == 0:
         raise ValueError("expected --jobs of at least 1, or -1 for one a processor, got 0")
-    if options.plot is not None:
-        from divulge.plots import check_file
-
-        check_file(options.plot)
+    models.check_plot(options.plot)
     return [_level(text) for text in options.levels.split(",")]
 
 

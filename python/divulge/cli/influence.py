@@ -49,10 +49,7 @@ def run(options: Options) -> int:
     models.check_least(
         test=(options.test, 0), top=(options.top, 1), seed=(options.seed, 0), damping=(options.damping, 0)
     )
-    if options.plot is not None:
-        from divulge.plots import check_file
-
-        check_file(options.plot)
+    models.check_plot(options.plot)
     with ProgressDisplay() as display:
         display.say(f"reading {options.data}")
         data = load(options.data)

@@ -83,10 +83,7 @@ def _check(options: Options) -> None:
         raise ValueError(
             f"--share {options.share} flips labels, and --labels {options.labels} names the user's own"
         )
-    if options.plot is not None:
-        from divulge.plots import check_file
-
-        check_file(options.plot)
+    models.check_plot(options.plot)
 
 
 def _labels(options: Options, data: Dataset) -> NDArray[np.int64]:

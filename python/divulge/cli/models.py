@@ -15,7 +15,7 @@ from divulge.influence.regression import fit_linear
 from divulge.training import train_classifier
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from divulge.victim import Victim
 
@@ -39,6 +39,21 @@ def check_least(**numbers: tuple[float | None, float]) -> None:
     for name, (value, least) in numbers.items():
         if value is not None and not value >= least:
             raise ValueError(f"expected --{name} of at least {least}, got {value}")
+
+
+def check_known(**options: tuple[str | None, Sequence[str]]) -> None:
+    """Raise ValueError for an option that is none of its known values."""
+    for name, (value, known) in options.items():
+        if value is not None and value not in known:
+            raise ValueError(f"expected --{name} to be {' or '.join(known)}, got {value}")
+
+
+def check_plot(path: Path | None) -> None:
+    """Raise ValueError for a file that no picture could be written to."""
+    if path is not None:
+        from divulge.plots import check_file
+
+        check_file(path)
 
 
 def train(

@@ -42,10 +42,7 @@ def run(options: Options) -> int:
     if options.victim is None:
         raise ValueError("expected --victim FILE, the classifier to look into")
     models.check_least(seed=(options.seed, 0), steps=(options.steps, 1))
-    if options.plot is not None:
-        from divulge.plots import check_file
-
-        check_file(options.plot)
+    models.check_plot(options.plot)
     start = time.perf_counter()
     with ProgressDisplay() as display:
         display.say(f"reading {options.victim.name}")

@@ -110,18 +110,12 @@ def _check(options: Options) -> None:
     """Raise ValueError for an option that cannot be followed, before anything is trained."""
     models.check_data(options.data)
     models.check_least(steps=(options.steps, 1), seed=(options.seed, 0))
-    choices: tuple[tuple[str, str | None, tuple[str, ...]], ...] = (
-        ("oracle", options.oracle, tuple(ORACLES)),
-        ("surrogate", options.surrogate, NAMES),
-        ("inputs", options.inputs, KINDS),
+    models.check_known(
+        oracle=(options.oracle, tuple(ORACLES)),
+        surrogate=(options.surrogate, NAMES),
+        inputs=(options.inputs, KINDS),
     )
-    for name, value, allowed in choices:
-        if value is not None and value not in allowed:
-            raise ValueError(f"expected --{name} to be {' or '.join(allowed)}, got {value}")
-    if options.plot is not None:
-        from divulge.plots import check_file
-
-        check_file(options.plot)
+    models.check_plot(options.plot)
 
 
 def _report(options: Options, stolen: Stolen, right: float) -> dict[str, Any]:
