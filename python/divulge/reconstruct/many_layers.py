@@ -62,6 +62,11 @@ def deep_result(session: Session, found: DeepResult) -> Reconstruction:
             "a linear part remains beside the last hidden layer: a skip connection, or a unit that was "
             "seen to switch nowhere"
         )
+    if found.solved and found.unseen:
+        session.notes.append(
+            f"{found.unseen} weights between hidden layers show at no input found, and are given as 0: "
+            "the two units were never seen active together"
+        )
     if not found.solved and found.unturned is not None:
         session.notes.append(
             f"it could not be told on which side the units of hidden layer {found.unturned} are active: "

@@ -110,6 +110,10 @@ class Probe(ABC):
             Stopped: the oracle can be asked no further.
         """
 
+    def slopes(self, points: Array, directions: Array, radius: Array) -> Array:
+        """Return slopes, shape (n, q), at points (n, d) along directions (n, q, d), within a radius (n,)."""
+        return np.asarray(np.einsum("nqd,nd->nq", directions, self.pieces(points, radius)[:, :-1]))
+
     def misses(self, points: Array, predicted: Array) -> Array:
         """Ask how far predicted pieces are from the truth.
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from deep_networks import prefix_of, random_deep, units_of, victim_of
 from random_victims import random_network
 from torch import nn
 
 from divulge import NotPiecewiseLinear, ValueOracle, Victim
+from divulge.reconstruct.deep.bends import bend_shares, levels_and_slopes, onto_both
+from divulge.reconstruct.deep.prefix import Prefix
 from divulge.reconstruct.lines import Lines
 from divulge.reconstruct.transcript import Stopped
 from divulge.reconstruct.values import ValueProbe, ValueTranscript
@@ -111,3 +114,39 @@ def test_answered_holds_every_piece():
     assert len(points) > 3
     np.testing.assert_allclose(pieces[:, :-1], gradients, atol=1e-8)
     np.testing.assert_allclose(pieces[:, -1], values - np.einsum("nd,nd->n", gradients, points), atol=1e-8)
+
+
+def test_slopes_along_directions():
+    victim = Victim(random_network(9, 5), input_shape=(9,))
+    rng = np.random.default_rng(0)
+    points, directions = rng.standard_normal((20, 9)), rng.standard_normal((20, 3, 9))
+    found = probe_of(victim).slopes(points, directions, np.full(20, 1e-6))
+    _, gradients = victim.values_and_gradients(points, 0)
+    np.testing.assert_allclose(found, np.einsum("nqd,nd->nq", directions, gradients), atol=1e-7)
+
+
+def test_how_hyperplanes_bend_takes_eight_values_a_place():
+    network = random_deep(12, 9, 8, 1)
+    prefix, units = prefix_of(network, 1), units_of(network, 1)
+    rng = np.random.default_rng(1)
+    unit, feature = rng.integers(0, 8, 60), rng.integers(0, 9, 60)
+    points = onto_both(
+        prefix, units.rows[unit], units.offsets[unit], Prefix(12), feature, rng.standard_normal((60, 12))
+    )
+    level, _ = levels_and_slopes(prefix, units.rows[unit], units.offsets[unit], points)
+    edge = prefix.levels(points)[0][np.arange(60), feature]
+    landed = (np.abs(level) < 1e-9) & (np.abs(edge) < 1e-9)
+    unit, feature, points = unit[landed], feature[landed], points[landed]
+    off = prefix.masks(points)
+    off[np.arange(len(points)), feature] = False
+    first = prefix.layers[0].rows
+    normals, bends = (units.rows[unit] * off) @ first, first[feature]
+    probe = probe_of(victim_of(network))
+    before = probe.values.oracle.ledger.total
+    shares, good = bend_shares(probe, points, normals, bends)
+    assert probe.values.oracle.ledger.total - before == 8 * len(points)
+    assert good.mean() > 0.9
+    np.testing.assert_allclose(shares[good], units.rows[unit, feature][good], atol=1e-6)
+    shares, good = bend_shares(probe, points, rng.standard_normal(normals.shape), bends)
+    assert not good.any()
+    assert not shares.any()

@@ -35,6 +35,7 @@ class DeepResult:
         solved: whether every answer is explained.
         slope: whether the last layer keeps a linear part beside it.
         decided: whether the orientation of the last layer's units is certain.
+        unseen: entries of rows that nothing has shown.
         unturned: number of the hidden layer, from 1 on, of whose units it is not known on which side they are
             active; None where there is none.
     """
@@ -46,6 +47,7 @@ class DeepResult:
     slope: bool
     decided: bool
     unturned: int | None = None
+    unseen: int = 0
 
 
 class DeepAttack:
@@ -118,6 +120,7 @@ class DeepAttack:
         unturned = None if self.search.unturned is None else self.search.unturned + 1
         orientation = orient(fit.layer, self.tolerance)
         model = DeepModel(fit.prefix, orientation.layer)
+        units = self.search.confirmed[: len(model.hidden_sizes)]
         if solved:
             model = model.pruned(UNUSED * self.tolerance)
         return DeepResult(
@@ -128,4 +131,5 @@ class DeepAttack:
             orientation.slope,
             orientation.decided and not orientation.slope,
             unturned,
+            sum(int((~layer.known).sum()) for layer in units),
         )

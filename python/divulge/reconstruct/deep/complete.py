@@ -16,6 +16,7 @@ from divulge.reconstruct.deep.bends import bend_shares, levels_and_slopes, onto_
 from divulge.reconstruct.deep.evidence import well_inside
 from divulge.reconstruct.deep.free import FreeLayer
 from divulge.reconstruct.deep.prefix import Mask, Prefix
+from divulge.reconstruct.deep.programme import meeting
 from divulge.reconstruct.deep.units import Candidates
 from divulge.reconstruct.deep.whole import whole_rows
 from divulge.reconstruct.lines import Lines
@@ -27,6 +28,7 @@ Index = NDArray[np.intp]
 Vain = Counter[tuple[bytes, int]]
 
 MOST_VAIN = 4  # times an entry is asked for in vain
+DIGITS = 3  # by which a row is told from others
 STARTS = 16  # points from which an edge is sought
 ROUNDS = 4
 ON_EDGE = 1e-9  # relative level of a point that lies on a hyperplane
@@ -54,7 +56,8 @@ def complete(
         return units
     for _ in range(ROUNDS):
         unit, feature = np.nonzero(~known)
-        again = np.array([vain[key] < MOST_VAIN for key in entry_keys(units, unit, feature)], bool)
+        keys = entry_keys(rows, unit, feature)
+        again = np.array([vain[key] < MOST_VAIN for key in keys], bool)
         unit, feature = unit[again], feature[again]
         if not len(unit):
             break
@@ -65,16 +68,50 @@ def complete(
         if not len(unit):
             break
         entries, good = measure(probe, prefix, rows[unit], feature, points)
+        vain.update(entry_keys(rows, unit[~good], feature[~good]))
         rows[unit[good], feature[good]] = entries[good]
         known[unit[good], feature[good]] = True
-        vain.update(entry_keys(units, unit[~good], feature[~good]))
+    return scaled(rows, known, units)
+
+
+def scaled(rows: Array, known: Mask, units: Candidates) -> Candidates:
+    """Return the units with rows, now of norm 1, of which more is known."""
     size = np.linalg.norm(rows, axis=1)
     return Candidates(rows / size[:, None], known, units.offsets / size, units.members, units.points)
 
 
-def entry_keys(units: Candidates, unit: Index, feature: Index) -> list[tuple[bytes, int]]:
-    """Name entries of rows by the unit's kink and the feature."""
-    return [(units.points[u].tobytes(), int(f)) for u, f in zip(unit, feature, strict=True)]
+def completed_by_programme(
+    probe: Probe, prefix: Prefix, units: Candidates, lines: Lines, vain: Vain
+) -> Candidates:
+    """Ask for the entries that are still missing where a programme finds a place for them, each once."""
+    rows, known = units.rows.copy(), units.known.copy()
+    inner = Prefix(prefix.input_size, prefix.layers[:-1])
+    for unit, feature in zip(*np.nonzero(~known), strict=True):
+        (key,) = entry_keys(rows[unit : unit + 1], np.array([0]), np.array([feature]))
+        if vain[key] > MOST_VAIN:
+            continue
+        vain[key] = MOST_VAIN + 1
+        start = meeting(prefix, rows[unit], units.offsets[unit], known[unit], feature, lines.domain)
+        if start is None:
+            continue
+        one = np.array([unit])
+        now = Candidates(rows, known, units.offsets, units.members, units.points)
+        point = onto_both(prefix, rows[one], units.offsets[one], inner, np.array([feature]), start[None])
+        usable = on_both(prefix, inner, now, one, np.array([feature]), point) & well_inside(point, lines)
+        if not usable[0]:
+            continue
+        entry, good = measure(probe, prefix, rows[one], np.array([feature]), point)
+        if good[0]:
+            rows[unit, feature], known[unit, feature] = entry[0], True
+    return scaled(rows, known, units)
+
+
+def entry_keys(rows: Array, unit: Index, feature: Index) -> list[tuple[bytes, int]]:
+    """Name entries by the feature and by what is known of the row, which is the same after every merge."""
+    named = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    named *= np.sign(named[np.arange(len(rows)), np.argmax(np.abs(named), axis=1)])[:, None]
+    names = [np.round(row, DIGITS).tobytes() for row in named + 0.0]
+    return [(names[u], int(f)) for u, f in zip(unit, feature, strict=True)]
 
 
 def edges(prefix: Prefix, units: Candidates, unit: Index, feature: Index, lines: Lines) -> tuple[Array, Mask]:

@@ -11,16 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from divulge.reconstruct.deep import last
-from divulge.reconstruct.deep.bends import borne_out
-from divulge.reconstruct.deep.complete import Vain, complete
-from divulge.reconstruct.deep.evidence import explained_by, hits, places
+from divulge.reconstruct.deep.climb import climbed
+from divulge.reconstruct.deep.complete import Vain, complete, completed_by_programme
+from divulge.reconstruct.deep.evidence import explained_by, hits
 from divulge.reconstruct.deep.explore import explore
 from divulge.reconstruct.deep.free import FreeLayer
 from divulge.reconstruct.deep.model import DeepModel
 from divulge.reconstruct.deep.pool import Pool
 from divulge.reconstruct.deep.prefix import Dense, Mask, Prefix
 from divulge.reconstruct.deep.segments import Segments
-from divulge.reconstruct.deep.sharpen import levels_at_kinks, sharpened
+from divulge.reconstruct.deep.sharpen import sharpened
+from divulge.reconstruct.deep.shown import FIRST_PLACES, shown
 from divulge.reconstruct.deep.sweeps import Sweep, breakpoints
 from divulge.reconstruct.deep.turning import turned
 from divulge.reconstruct.deep.units import Candidates, group, joined, merge
@@ -37,6 +38,7 @@ LINES = 2  # searched at a time
 WIDE = 64  # features from which on whole rows are sought by lines in chosen regions
 CHECKS_PER_UNIT, LEAST_CHECKS = 2, 200  # on lines, questions that a fit must answer right
 POINT_CHECKS = 1000  # and at random points: a unit may be on, or off, in a thousandth of them
+CLIMBED = 3  # every so manyth of them lies where some features are large and others small
 SCALES = (1.0, 1.0, 3.0, 3.0, 10.0, 10.0)  # of these points, in pairs: of every two one is shifted
 BLUNT = 1e-9  # relative error of an answer from which on a remaining part may be rounding
 ROUNDED_ERROR = 5e-4  # relative residual that is put down to single precision
@@ -47,7 +49,7 @@ MORE_ROUNDS = 6  # after a fit that is right but leaves a linear part
 MANY = 40  # units of a layer whose states never all agree at two places by chance
 REFUSALS = 2  # after so many a single kink is not tried again
 OVERLAP = 3  # entries two segments must share before they can agree by more than chance
-FIRST_PLACES, PLACES = 2, 5  # where a unit's hyperplane is looked for
+PLACES = 5  # where a unit's hyperplane is looked for
 HIT_SHARE = 0.6  # of the places where a unit's hyperplane must show
 
 
@@ -103,12 +105,30 @@ class DeepSearch:
                 self.pool.sweep(*self.pool.new_lines(LINES))
             elif self.probe.rounded:
                 break  # what is left is rounding here and there, which no more units explain
+            elif self.filled():
+                continue
             elif not self.leftovers(self.best) and not self.refuted(self.best):
                 if bent == MORE_ROUNDS or not self.leaves_slope(self.best):
                     break
                 bent += 1
                 self.pool.sweep(*self.pool.new_lines(LINES))
         return self.best
+
+    def filled(self) -> bool:
+        """Look for entries that are missing in rows; return whether any was found."""
+        prefix = Prefix(self.probe.input_size)
+        for depth, units in enumerate(self.confirmed):
+            vain = self.vain.setdefault(tuple(prefix.layers), Counter())
+            whole = completed_by_programme(self.probe, prefix, units, self.lines, vain)
+            if whole.known.sum() > units.known.sum():
+                self.confirmed[depth:] = [self.without_doubles(whole)]
+                del self.oriented_layers[depth:]
+                self.best = None
+                return True
+            if depth == len(self.oriented_layers):
+                break
+            prefix = prefix.grown(self.oriented_layers[depth])
+        return False
 
     def leaves_slope(self, fit: DeepFit) -> bool:
         """Whether a linear part remains beside the last layer, as that of a unit that is nearly always on."""
@@ -151,6 +171,7 @@ class DeepSearch:
         points = self.pool.shifted(self.lines.samples(POINT_CHECKS))
         if self.lines.domain is None:
             points *= np.resize(SCALES, POINT_CHECKS)[:, None]
+        points[::CLIMBED] = climbed(model.prefix, points[::CLIMBED], self.lines)
         wrong = self.probe.misses(points, model.pieces(points, 0))
         worst = int(np.argmax(wrong))
         if wrong[worst] <= self.enough:
@@ -317,24 +338,15 @@ class DeepSearch:
         """
         if free is not None and not self.probe.bends_are_cheap:
             return np.ones(len(units), bool)
-        share, asked = self.share(prefix, units, PLACES if self.probe.bends_are_cheap else FIRST_PLACES)
+        share, asked = shown(
+            self.probe, prefix, units, self.lines, PLACES if self.probe.bends_are_cheap else FIRST_PLACES
+        )
         return np.where(asked > 0, share >= 0.5, units.members > 1)
 
     def confirm(self, prefix: Prefix, units: Candidates) -> Mask:
         """Look for the hyperplanes at random places where they must show."""
-        share, asked = self.share(prefix, units, PLACES)
+        share, asked = shown(self.probe, prefix, units, self.lines, PLACES)
         return np.asarray((share >= HIT_SHARE) & (asked > 1))
-
-    def share(self, prefix: Prefix, units: Candidates, most: int) -> tuple[Array, Index]:
-        """Return the share of up to so many places at which a kink was found, and how many there were."""
-        which, points = places(prefix, units, self.lines, most)
-        if not self.probe.rounded:
-            good = borne_out(self.probe, prefix, units, which, points)
-        else:
-            good = ~np.isnan(levels_at_kinks(self.probe, prefix, units, which, points))
-        asked = np.bincount(which, minlength=len(units))
-        found = np.bincount(which, weights=good, minlength=len(units))
-        return found / np.maximum(asked, 1), asked
 
     def unexplained(self, known: Prefix, prefix: Prefix) -> Segments:
         """Return what the kinks of no known unit say of the layer after the prefix."""

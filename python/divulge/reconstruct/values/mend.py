@@ -13,12 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from divulge.reconstruct.deep.attack import DeepAttack, DeepResult
+from divulge.reconstruct.deep.climb import climbed
 from divulge.reconstruct.deep.model import DeepModel
 from divulge.reconstruct.deep.prefix import Dense, Prefix
 from divulge.reconstruct.layer import Layer
 from divulge.reconstruct.signs import orient
 from divulge.reconstruct.values.asking import Values
-from divulge.reconstruct.values.polish import MISSING_UNIT, Told, polish
+from divulge.reconstruct.values.polish import LITTLE, MISSING_UNIT, Told, misfit, polish
+from divulge.reconstruct.values.rare import rare_points
 from divulge.reconstruct.values.tangents import parameters
 
 Array = NDArray[np.float64]
@@ -28,6 +30,8 @@ EXACT, ROUNDINGS = 1e-8, 1e3  # relative error of a value that needs no more sea
 BLUNT = 1e5  # roundings from which on a refit may help
 BORNE = 1e2  # times as large an error is borne at the end
 NOTHING = 1e-7  # share of the largest weight that a unit without any has
+DOUBTFUL = 1e-4  # the same, of a unit that may be none
+CLIMBED = 3  # every so manyth point for checks and fits
 FRESH, CHECKS, FAR, NEARBY = 512, 4, 100.0, 4
 LEAST_VALUES, MOST_VALUES = 3, 6  # for each parameter in a fit
 MOST_NUMBERS = 1 << 25  # in the matrices that whiten each unit's parameters
@@ -64,6 +68,7 @@ def mended(attack: DeepAttack, found: DeepResult, values: list[Values]) -> DeepR
 def settled(attack: DeepAttack, found: DeepResult, values: list[Values]) -> DeepResult:
     """Refit the copy, leave out units without weight, orient the last layer; refit what that changed."""
     model = without_idle_units(refitted(attack, found.model, values, found.slope))
+    model = without_doubtful_unit(model, values, found.slope)
     orientation = orient(model.layer, attack.tolerance)
     model = DeepModel(model.prefix, orientation.layer)
     if orientation.slope != found.slope or model.hidden_sizes != found.model.hidden_sizes:
@@ -84,6 +89,12 @@ def refitted(attack: DeepAttack, model: DeepModel, values: list[Values], slope: 
         if missing > 0:
             values[place].ask(spread(attack, model, missing))
             told[place] = telling(attack, model, values, place, MOST_VALUES * count)
+    model = polish(model, told, slope)
+    points = rare_points(model, told[0], values[0].kept()[0], attack.lines)
+    if not len(points):
+        return model
+    values[0].ask(points)
+    told[0] = telling(attack, model, values, 0, MOST_VALUES * count)
     return polish(model, told, slope)
 
 
@@ -93,10 +104,11 @@ def telling(attack: DeepAttack, model: DeepModel, values: list[Values], place: i
 
 
 def spread(attack: DeepAttack, model: DeepModel, count: int) -> Array:
-    """Return points for checks and fits: random, near and far, and one in every piece of some lines."""
+    """Return points for checks and fits: random, near and far, climbed, one in every piece of some lines."""
     random = attack.lines.samples(count - count // 4)
     if attack.lines.domain is None:
         random[::2] *= FAR ** attack.lines.rng.uniform(size=(len(random[::2]), 1))  # other units are on there
+    random[::CLIMBED] = climbed(model.prefix, random[::CLIMBED], attack.lines)
     return np.concatenate([random, *on_lines(attack, model, count // 4)])
 
 
@@ -135,6 +147,21 @@ def without_idle_units(model: DeepModel) -> DeepModel:
             dense[place + 1] = Dense(dense[place + 1].rows[:, keep], dense[place + 1].offsets)
         after = dense[place].rows
     return DeepModel(Prefix(model.prefix.input_size, dense), layer)
+
+
+def without_doubtful_unit(model: DeepModel, values: list[Values], slope: bool) -> DeepModel:
+    """Leave out the unit of the last hidden layer with the least weight if a fit is no worse without it.
+
+    A blunt double of a unit keeps some weight, since it takes up other errors.
+    """
+    reach = np.abs(model.layer.weights).max(axis=0, initial=0.0)
+    if not len(reach) or reach.min() > DOUBTFUL * reach.max():
+        return model
+    keep = np.arange(len(reach)) != np.argmin(reach)
+    told = [Told.by(asked, place).clear_of(model) for place, asked in enumerate(values)]
+    less = Layer(model.layer.rows[keep], model.layer.weights[:, keep], model.layer.base)
+    fewer = polish(DeepModel(model.prefix, less), told, slope)
+    return fewer if misfit(fewer, told) <= misfit(model, told) + LITTLE else model
 
 
 def worst_miss(attack: DeepAttack, model: DeepModel, values: list[Values]) -> tuple[Array, float]:

@@ -65,9 +65,13 @@ class Told:
         predicted = np.einsum("nd,nd->n", pieces[:, :-1], self.points) + pieces[:, -1]
         return np.asarray((self.values - predicted) / self.rounding)
 
+    def clear_of(self, model: DeepModel) -> Told:
+        """Return those that are clear of a copy's hyperplanes."""
+        return self.take(clear_of_hyperplanes(model.prefix, model.layer, self.points, CLEARANCE))
+
     def telling(self, model: DeepModel, count: int, rng: np.random.Generator) -> Told:
         """Return at most so many, a half at random and a half where the copy is off most."""
-        told = self.take(clear_of_hyperplanes(model.prefix, model.layer, self.points, CLEARANCE))
+        told = self.clear_of(model)
         if len(told.values) <= count:
             return told
         order = rng.permutation(len(told.values))
@@ -113,6 +117,11 @@ def polish(model: DeepModel, told: list[Told], slope: bool) -> DeepModel:
         model, taken = stepped(model, told, np.where(np.abs(left) <= most, left, 0.0), slope)
         iterations += taken
     return best
+
+
+def misfit(model: DeepModel, told: list[Told]) -> float:
+    """Return the mean logarithm of an error in roundings: one value far off weighs little."""
+    return float(np.mean(np.log1p(np.abs(np.concatenate([part.left(model) for part in told])))))
 
 
 def stepped(model: DeepModel, told: list[Told], left: Array, slope: bool) -> tuple[DeepModel, int]:

@@ -37,6 +37,13 @@ class ValueProbe(Probe):
         rows = self.transcript.ask(points, radius)
         return self.transcript.pieces[rows]
 
+    def slopes(self, points: Array, directions: Array, radius: Array) -> Array:
+        """Ask one value more than there are directions."""
+        moves = radius[:, None, None] * directions
+        asked = np.concatenate([points[:, None], points[:, None] + moves], axis=1)
+        found = self.values.ask(asked.reshape(-1, self.input_size)).reshape(asked.shape[:2])
+        return np.asarray((found[:, 1:] - found[:, :1]) / radius[:, None])
+
     def misses(self, points: Array, predicted: Array) -> Array:
         """Ask one value a point."""
         return self.values.misses(points, predicted)

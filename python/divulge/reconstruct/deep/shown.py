@@ -1,0 +1,39 @@
+"""Whether a unit shows where it must: questions at random places of its hyperplane."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from divulge.reconstruct.deep.bends import borne_out
+from divulge.reconstruct.deep.evidence import places, rank_within
+from divulge.reconstruct.deep.prefix import Mask, Prefix
+from divulge.reconstruct.deep.sharpen import levels_at_kinks
+from divulge.reconstruct.deep.units import Candidates
+from divulge.reconstruct.lines import Lines
+from divulge.reconstruct.probe import Probe
+
+Array = NDArray[np.float64]
+Index = NDArray[np.intp]
+
+FIRST_PLACES = 2  # where a unit must show to be asked about at more
+
+
+def shown(probe: Probe, prefix: Prefix, units: Candidates, lines: Lines, most: int) -> tuple[Array, Index]:
+    """Return the share of up to so many places at which a kink was found, and how many were asked about."""
+    which, points = places(prefix, units, lines, most)
+    good, asked = np.zeros(len(which), bool), rank_within(which) < FIRST_PLACES
+    good[asked] = at(probe, prefix, units, which[asked], points[asked])
+    promising = np.bincount(which, weights=good, minlength=len(units)) > 0
+    rest = ~asked & promising[which]
+    good[rest] = at(probe, prefix, units, which[rest], points[rest])
+    count = np.bincount(which[asked | rest], minlength=len(units))
+    found = np.bincount(which, weights=good, minlength=len(units))
+    return found / np.maximum(count, 1), count
+
+
+def at(probe: Probe, prefix: Prefix, units: Candidates, which: Index, points: Array) -> Mask:
+    """Return at which places (n, d) the hyperplanes of units `which` show, shape (n,)."""
+    if probe.rounded:
+        return ~np.isnan(levels_at_kinks(probe, prefix, units, which, points))
+    return borne_out(probe, prefix, units, which, points)
