@@ -10,6 +10,7 @@ from random_victims import function_error
 
 from divulge import CallableOracle, GradientOracle, Victim, reconstruct
 from divulge.reconstruct.deep.attack import DeepAttack
+from divulge.reconstruct.deep.search import DeepSearch
 from divulge.reconstruct.lines import Lines
 from divulge.reconstruct.tally import Tally
 
@@ -116,3 +117,16 @@ def test_float32_is_found_to_its_rounding():
     victim = Victim(network, input_shape=(12,))
     result = reconstruct(GradientOracle(victim))
     assert not result.complete or error_of(result, victim) < 1e-3
+
+
+def test_a_fit_that_is_found_wrong_stays_until_there_is_another():
+    network = random_deep(8, 6, 4, 1)
+    lines = Lines(8, None, np.random.default_rng(0))
+    search = DeepSearch(probe_of(network), lines, Tally(lambda: 0), lambda _: None)
+    assert search.latest is None
+    found = search.run()
+    assert search.latest is found is search.best
+    search.forget()
+    assert search.best is None
+    search.forget()
+    assert search.latest is found

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from divulge import ValueOracle, Victim, reconstruct
+from divulge import ValueOracle, Victim, compare, reconstruct
 
 
 def deep_network(sizes: tuple[int, ...], seed: int) -> nn.Sequential:
@@ -31,6 +31,18 @@ def test_two_hidden_layers(seed):
     with torch.no_grad():
         error = np.abs(result.module(torch.from_numpy(points)).numpy() - true).max()
     assert error < 1e-9 * np.ptp(true)
+
+
+@pytest.mark.parametrize("seed", [3, 7])
+def test_rows_that_random_points_do_not_show_are_found(seed):
+    """In both some units are on at a few of 100,000 points, and with some features together at none."""
+    victim = Victim(deep_network((40, 20, 10, 10, 1), seed))
+    result = reconstruct(ValueOracle(victim, budget=2**16), seed=seed)
+    assert result.complete, result.notes
+    found = compare(result, victim, np.random.default_rng(1).standard_normal((2000, 40)))
+    assert found.units_matched == result.hidden_units == 40
+    assert found.max_parameter_error < 1e-6
+    assert found.max_output_error < 1e-8 * found.output_range
 
 
 def test_a_budget_ends_it():

@@ -109,7 +109,7 @@ class DeepAttack:
 
     def known(self) -> DeepResult:
         """Return what is known before the end."""
-        return self.result(self.search.best, [self.outputs[0]], np.inf, solved=False)
+        return self.result(self.search.latest, [self.outputs[0]], np.inf, solved=False)
 
     def result(self, fit: DeepFit | None, outputs: list[int], certificate: float, solved: bool) -> DeepResult:
         """Orient the last layer's units and wrap everything up."""

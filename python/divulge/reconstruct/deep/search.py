@@ -83,6 +83,7 @@ class DeepSearch:
         self.confirmed: list[Candidates] = []  # of each layer, orientation open
         self.oriented_layers: list[Dense] = []
         self.best: DeepFit | None = None
+        self.doubted: DeepFit | None = None  # the last one that was found wrong somewhere
         self.unturned: int | None = None  # the layer behind which nothing could be looked for
         self.refusals: dict[tuple[Dense, ...], Counter[bytes]] = {}
         self.vain: dict[tuple[Dense, ...], Vain] = {}
@@ -112,7 +113,16 @@ class DeepSearch:
                     break
                 bent += 1
                 self.pool.sweep(*self.pool.new_lines(LINES))
-        return self.best
+        return self.latest
+
+    @property
+    def latest(self) -> DeepFit | None:
+        """Return the best fit, or the last one that was found wrong if there is none since."""
+        return self.best or self.doubted
+
+    def forget(self) -> None:
+        """Look for another best fit; keep this one in case that none is found."""
+        self.doubted, self.best = self.latest, None
 
     def filled(self) -> bool:
         """Look for entries that are missing in rows; return whether any was found."""
@@ -123,7 +133,7 @@ class DeepSearch:
             if whole.known.sum() > units.known.sum():
                 self.confirmed[depth:] = [self.without_doubles(whole)]
                 del self.oriented_layers[depth:]
-                self.best = None
+                self.forget()
                 return True
             if depth == len(self.oriented_layers):
                 break
@@ -161,7 +171,7 @@ class DeepSearch:
             points = self.between_kinks(model, origins[0], directions[0])
             asked += len(points)
             if self.probe.misses(points, model.pieces(points, 0)).max() > self.enough:
-                self.best = None
+                self.forget()
                 self.pool.sweep(origins, directions)
                 return True
         return self.refuted_at_points(model)
@@ -182,7 +192,7 @@ class DeepSearch:
     def look_through(self, point: Array) -> None:
         """Sweep a random line through a point where the best fit is wrong."""
         origins, directions = self.pool.new_lines(1)
-        self.best = None
+        self.forget()
         self.pool.sweep(point[None], directions if self.lines.domain is None else origins - point)
 
     def between_kinks(self, model: DeepModel, origin: Array, direction: Array) -> Array:
