@@ -27,7 +27,7 @@ Array = NDArray[np.float64]
 
 NEARLY = 1e-3  # relative residual of a copy that is worth a refit
 EXACT, ROUNDINGS = 1e-8, 1e3  # relative error of a value that needs no more search, the same in roundings
-BLUNT = 1e5  # roundings from which on a refit may help
+BLUNT = 1e6  # roundings from which on a refit may help
 BORNE = 1e2  # times as large an error is borne at the end
 NOTHING = 1e-7  # share of the largest weight that a unit without any has
 DOUBTFUL = 1e-4  # the same, of a unit that may be none
@@ -89,12 +89,10 @@ def refitted(attack: DeepAttack, model: DeepModel, values: list[Values], slope: 
         if missing > 0:
             values[place].ask(spread(attack, model, missing))
             told[place] = telling(attack, model, values, place, MOST_VALUES * count)
-    model = polish(model, told, slope)
     points = rare_points(model, told[0], values[0].kept()[0], attack.lines)
-    if not len(points):
-        return model
-    values[0].ask(points)
-    told[0] = telling(attack, model, values, 0, MOST_VALUES * count)
+    if len(points):
+        values[0].ask(points)
+        told[0] = telling(attack, model, values, 0, MOST_VALUES * count)
     return polish(model, told, slope)
 
 
