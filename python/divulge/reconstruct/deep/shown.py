@@ -16,13 +16,17 @@ from divulge.reconstruct.probe import Probe
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 
-FIRST_PLACES = 2  # where a unit must show to be asked about at more
+FIRST_PLACES = 2
 
 
 def shown(probe: Probe, prefix: Prefix, units: Candidates, lines: Lines, most: int) -> tuple[Array, Index]:
-    """Return the share of up to so many places at which a kink was found, and how many were asked about."""
+    """Return the share of up to so many places at which a kink was found, and how many were asked about.
+
+    Where a place costs eight values a unit that does not show at the first two is asked about no more.
+    """
     which, points = places(prefix, units, lines, most)
-    good, asked = np.zeros(len(which), bool), rank_within(which) < FIRST_PLACES
+    first = FIRST_PLACES if probe.bends_are_cheap else most
+    good, asked = np.zeros(len(which), bool), rank_within(which) < first
     good[asked] = at(probe, prefix, units, which[asked], points[asked])
     promising = np.bincount(which, weights=good, minlength=len(units)) > 0
     rest = ~asked & promising[which]
