@@ -26,6 +26,7 @@ inline void prefetch([[maybe_unused]] const T* from, [[maybe_unused]] std::size_
 // finish_streams on the thread that wrote.
 template <class T>
 inline void stream(const T* from, std::size_t n, T* to) {
+  if (n == 0) return;
   std::size_t first = 0, last = 0;  // [first, last) is whole vectors of 16 bytes at `to`
 #if defined(__SSE2__)
   constexpr std::size_t width = 16 / sizeof(T);
