@@ -67,10 +67,7 @@ def kink_search(
         ValueError: shapes that do not fit, or no such output.
         RuntimeError: the tensors are on a device, and divulge was built without CUDA.
     """
-    same_place(origins=origins, directions=directions, **_named(weights, biases))
-    stacked = [w if w.ndim == 3 else w[None] for w in weights]
-    offsets = [b if b.ndim == 2 else b[None] for b in biases]
-    _check(stacked, offsets, origins, directions, low, high, output)
+    stacked, offsets = _stacked(weights, biases, origins, directions, low, high, output)
     if on_device(origins):
         return _on_device(stacked, offsets, origins, directions, low, high, output)
     return _on_processor(stacked, offsets, origins, directions, low, high, output)
@@ -105,10 +102,7 @@ def enumerate_kinks(
         ValueError: shapes that do not fit.
         RuntimeError: the tensors are on a device, and divulge was built without CUDA.
     """
-    same_place(origins=origins, directions=directions, **_named(weights, biases))
-    stacked = [w if w.ndim == 3 else w[None] for w in weights]
-    offsets = [b if b.ndim == 2 else b[None] for b in biases]
-    _check(stacked, offsets, origins, directions, low, high, 0)
+    stacked, offsets = _stacked(weights, biases, origins, directions, low, high, 0)
     if on_device(origins):
         return _enumerate_on_device(stacked, offsets, origins, directions, low, high)
     w, b = ([t.detach().numpy() for t in part] for part in (stacked, offsets))
@@ -142,6 +136,23 @@ def _named(weights: Sequence[Tensor], biases: Sequence[Tensor]) -> dict[str, Ten
     return {
         f"{name} {i}": t for name, part in (("weight", weights), ("bias", biases)) for i, t in enumerate(part)
     }
+
+
+def _stacked(
+    weights: Sequence[Tensor],
+    biases: Sequence[Tensor],
+    origins: Tensor,
+    directions: Tensor,
+    low: float,
+    high: float,
+    output: int,
+) -> tuple[list[Tensor], list[Tensor]]:
+    """Return weights (V, out, in) and biases (V, out) of every layer, all arguments checked."""
+    same_place(origins=origins, directions=directions, **_named(weights, biases))
+    stacked = [w if w.ndim == 3 else w[None] for w in weights]
+    offsets = [b if b.ndim == 2 else b[None] for b in biases]
+    _check(stacked, offsets, origins, directions, low, high, output)
+    return stacked, offsets
 
 
 def _check(

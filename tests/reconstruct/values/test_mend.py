@@ -15,8 +15,15 @@ from divulge.reconstruct.deep.prefix import Dense, Prefix
 from divulge.reconstruct.layer import Layer
 from divulge.reconstruct.lines import Lines
 from divulge.reconstruct.tally import Tally
-from divulge.reconstruct.values import ValueProbe, ValueTranscript
-from divulge.reconstruct.values.mend import mended, settled, spread, without_idle_units, worst_miss
+from divulge.reconstruct.values import ValueProbe, ValueTranscript, mend
+from divulge.reconstruct.values.mend import (
+    mended,
+    settled,
+    spread,
+    without_doubtful_unit,
+    without_idle_units,
+    worst_miss,
+)
 
 SIZES = (5, 6, 4)
 
@@ -77,6 +84,16 @@ def test_a_refit_removes_errors_and_units_that_are_none(model):
     found = settled(attack, a_result(with_one_more(moved(model, 1e-8))), [probe.values])
     assert found.model.hidden_sizes == [6, 4]
     assert worst_miss(attack, found.model, [probe.values])[1] < 1e-12
+
+
+def test_a_doubtful_unit_goes_if_a_fit_may_be_made(model, monkeypatch):
+    attack, probe = attack_on(model)
+    probe.values.ask(spread(attack, model, 1500))
+    doubtful = with_one_more(model)
+    assert without_doubtful_unit(doubtful, [probe.values], slope=False).hidden_sizes == [6, 4]
+    assert without_doubtful_unit(model, [probe.values], slope=False) is model
+    monkeypatch.setattr(mend, "MOST_NUMBERS", 1)
+    assert without_doubtful_unit(doubtful, [probe.values], slope=False) is doubtful
 
 
 def test_mending_asks_for_what_the_fit_has_not_seen(model):

@@ -44,7 +44,7 @@ def complete(
         prefix: the layers before the units'.
         units: whose entries are missing.
         lines: the domain.
-        vain: how often each entry was asked for in vain, by a unit's kink and the feature; kept up to date.
+        vain: how often each entry was asked for in vain, by what `entry_keys` calls it; kept up to date.
             After so many times it is not asked for any more.
     """
     vain = Counter() if vain is None else vain

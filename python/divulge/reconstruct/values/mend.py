@@ -79,10 +79,9 @@ def settled(attack: DeepAttack, found: DeepResult, values: list[Values]) -> Deep
 
 def refitted(attack: DeepAttack, model: DeepModel, values: list[Values], slope: bool) -> DeepModel:
     """Refit a copy to values that were asked anyway, and more where these are few, if its size allows."""
-    sizes = [matrix.shape for matrix in parameters(model, slope)]
-    if sum(units * width**2 for units, width in sizes) > MOST_NUMBERS:
+    if too_large(model, slope):
         return model
-    count = sum(units * width for units, width in sizes)
+    count = sum(matrix.size for matrix in parameters(model, slope))
     told = [telling(attack, model, values, place, MOST_VALUES * count) for place in range(len(values))]
     for place, part in enumerate(told):
         missing = LEAST_VALUES * count // len(values) - len(part.values)
@@ -94,6 +93,12 @@ def refitted(attack: DeepAttack, model: DeepModel, values: list[Values], slope: 
         values[0].ask(points)
         told[0] = telling(attack, model, values, 0, MOST_VALUES * count)
     return polish(model, told, slope)
+
+
+def too_large(model: DeepModel, slope: bool) -> bool:
+    """Whether the matrices of a fit would take too much memory."""
+    sizes = [matrix.shape for matrix in parameters(model, slope)]
+    return bool(sum(units * width**2 for units, width in sizes) > MOST_NUMBERS)
 
 
 def telling(attack: DeepAttack, model: DeepModel, values: list[Values], place: int, most: int) -> Told:
@@ -153,7 +158,7 @@ def without_doubtful_unit(model: DeepModel, values: list[Values], slope: bool) -
     A blunt double of a unit keeps some weight, since it takes up other errors.
     """
     reach = np.abs(model.layer.weights).max(axis=0, initial=0.0)
-    if not len(reach) or reach.min() > DOUBTFUL * reach.max():
+    if not len(reach) or reach.min() > DOUBTFUL * reach.max() or too_large(model, slope):
         return model
     keep = np.arange(len(reach)) != np.argmin(reach)
     told = [Told.by(asked, place).clear_of(model) for place, asked in enumerate(values)]
