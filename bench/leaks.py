@@ -1,19 +1,21 @@
-"""Leak curves of trained classifiers: `python bench/leaks.py [--data mnist] [--victim mlp] [--full]`.
+"""Leak curves of trained classifiers: `python bench/leaks.py [--data mnist] [--victim mlp] [--store FOLDER]`.
 
 A victim is trained on the training part; copies are trained on so many answers about training images and
-normal inputs of their mean and covariance, by turns, and compared on the test part. Each row is trained from
-the start, with the usual weights of the loss. The explanation is of the top logit; a linear copy names the
-outputs in turn. Printed are the share of test images on which copy and victim agree, mean and spread (largest
-less smallest) over the seeds, the cosine of their gradients, the seconds of a row and the share of them that
-the victim took.
+normal inputs of their mean and covariance, by turns, and compared on the test part, which chooses nothing.
+Each row is trained from the start, with the usual weights of the loss. The seed is that of the copy: its
+initial weights, its queries, the order of its training; the victim is the same. The explanation is of the top
+logit; a linear copy names the outputs in turn. With a store rows are kept as they are finished, and the same
+command goes on where it stopped; `bench/leak_tables.py FOLDER` prints what several commands kept in one.
 """
 
 from __future__ import annotations
 
 import argparse
+from itertools import product
 from pathlib import Path
+from typing import Any
 
-import pandas as pd
+import numpy as np
 import torch
 from torch import nn
 
@@ -21,7 +23,10 @@ import divulge
 from divulge.datasets import Dataset, load
 from divulge.surrogate import Weights
 from divulge.surrogate.figures import leak_figure
+from divulge.sweep.experiment import key_of
+from divulge.sweep.results import KEY, Results, as_table
 from divulge.training import accuracy, cnn, fit_classifier, mlp
+from leak_tables import curve_lines
 
 ORACLES = {
     "label": divulge.LabelOracle,
@@ -30,6 +35,7 @@ ORACLES = {
     "smoothgrad": lambda victim: divulge.SmoothGradOracle(victim, n_samples=16, sigma=0.15),
 }
 FULL = "1,2,5,10,20,50,100,200,500,1000,2000,5000,10000,20000"
+IMAGES = {"linear": 300_000, "mlp": 480_000, "cnn": 120_000}  # that a victim is trained on, in epochs
 
 
 def trained(kind: str, data: Dataset, folder: Path | None) -> nn.Module:
@@ -44,15 +50,54 @@ def trained(kind: str, data: Dataset, folder: Path | None) -> nn.Module:
     if path is not None and path.is_file():
         module.load_state_dict(torch.load(path, weights_only=True))
         return module.eval()
-    epochs = {"linear": 5, "mlp": 8, "cnn": 2}[kind]
+    epochs = IMAGES[kind] // len(data.train_inputs)
     fit_classifier(module, data.train_inputs, data.train_targets, epochs=epochs, batch_size=128)
     if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
         torch.save(module.state_dict(), path)
     return module
 
 
+def cells(options: argparse.Namespace) -> list[dict[str, Any]]:
+    """Return the settings of every row, all those of one seed before the next."""
+    counts = [int(count) for count in options.queries.split(",")]
+    same = {"data": options.data, "victim": options.victim, "surrogate": options.surrogate or options.victim}
+    same |= {"inputs": options.inputs, "steps": options.steps}
+    return [
+        {**same, "oracle": name, "queries": count, "seed": seed}
+        for seed, name, count in product(range(options.seeds), options.oracles.split(","), counts)
+    ]
+
+
+class Thieves:
+    """Copies of one victim; the images are converted once."""
+
+    def __init__(self, victim: divulge.Victim, data: Dataset) -> None:
+        self.victim = victim
+        self.pool = data.train_inputs.flatten(1).double().numpy()
+        self.test: tuple[np.ndarray[Any, Any], Any] = (
+            data.test_inputs.flatten(1).double().numpy(),
+            data.test_targets,
+        )
+
+    def row(self, cell: dict[str, Any]) -> dict[str, Any]:
+        """Train a copy and compare it."""
+        stolen = divulge.steal(
+            ORACLES[cell["oracle"]](self.victim),
+            cell["surrogate"],
+            queries=cell["queries"],
+            data=self.pool,
+            test=self.test,
+            inputs=cell["inputs"],
+            steps=cell["steps"],
+            weights=Weights(),
+            seed=cell["seed"],
+        )
+        return {KEY: key_of(cell), **cell, **stolen.leak_curve.iloc[0].to_dict()}
+
+
 def main() -> None:
-    """Print one line for every kind of answer and number of queries."""
+    """Print a line for every row, and then their table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", choices=("digits", "mnist", "fashion-mnist", "cifar10"), default="mnist")
     parser.add_argument("--victim", choices=("linear", "mlp", "cnn"), default="mlp")
@@ -61,8 +106,9 @@ def main() -> None:
     parser.add_argument("--queries", default="20,100,500")
     parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--inputs", choices=("data", "gaussian", "mixed", "adaptive"))
+    parser.add_argument("--inputs", choices=("data", "gaussian", "mixed", "adaptive"), default="mixed")
     parser.add_argument("--full", action="store_true", help=f"5 seeds, 3,000 steps, {FULL} queries")
+    parser.add_argument("--store", type=Path, help="folder that keeps finished rows")
     parser.add_argument("--victims", type=Path, help="folder that keeps trained victims")
     parser.add_argument("--picture", type=Path, help="where the curves are drawn")
     options = parser.parse_args()
@@ -72,33 +118,28 @@ def main() -> None:
     module = trained(options.victim, data, options.victims)
     right = accuracy(module, data.test_inputs, data.test_targets)
     print(f"{data.name} {options.victim}, accuracy {right:.4f}")
-    victim = divulge.Victim(module, data.input_shape)
-    counts = [int(count) for count in options.queries.split(",")]
-    print("     answers  queries   agree  spread  cosine  s a row  victim")
-    curves: dict[str, pd.DataFrame] = {}
-    for name in options.oracles.split(","):
-        for count in counts:
-            rows = pd.concat(
-                divulge.steal(
-                    ORACLES[name](victim),
-                    options.surrogate or options.victim,
-                    queries=count,
-                    data=data,
-                    inputs=options.inputs,
-                    steps=options.steps,
-                    weights=Weights(),
-                    seed=seed,
-                ).leak_curve
-                for seed in range(options.seeds)
-            )
-            curves[name] = pd.concat([curves.get(name), rows])
-            print(
-                f"{name:>12} {count:>8} {rows.agreement.mean():>7.4f} "
-                f"{rows.agreement.max() - rows.agreement.min():>7.4f} {rows.gradient_cosine.mean():>7.3f} "
-                f"{rows.seconds.mean():>8.1f} {rows.victim_seconds.sum() / rows.seconds.sum():>7.1%}",
-                flush=True,
-            )
+    thieves = Thieves(divulge.Victim(module, data.input_shape), data)
+    store = None if options.store is None else Results(options.store)
+    kept = {} if store is None else store.read()
+    rows = []
+    print("     answers  queries seed   agree  cosine  s a row  victim")
+    for cell in cells(options):
+        row = kept.get(key_of(cell))
+        if row is None:
+            row = thieves.row(cell)
+            if store is not None:
+                store.write([row])
+        rows.append(row)
+        print(
+            f"{row['oracle']:>12} {row['queries']:>8} {row['seed']:>4} {row['agreement']:>7.4f} "
+            f"{row['gradient_cosine']:>7.3f} {row['seconds']:>8.1f} "
+            f"{row['victim_seconds'] / row['seconds']:>7.1%}",
+            flush=True,
+        )
+    table = as_table(rows)
+    print("\n".join(curve_lines(table)))
     if options.picture is not None:
+        curves = dict(list(table.groupby("oracle", sort=False)))
         leak_figure(curves, f"{data.name}, {options.victim}").savefig(options.picture, dpi=110)
 
 

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
 
 def leak_figure(curves: Mapping[str, pd.DataFrame], title: str = "") -> Figure:
@@ -21,12 +22,18 @@ def leak_figure(curves: Mapping[str, pd.DataFrame], title: str = "") -> Figure:
     """
     figure = Figure(figsize=(6, 3.6), layout="constrained")
     axes = figure.subplots()
+    draw_curves(axes, curves)
+    axes.set_title(title)
+    axes.legend()
+    return figure
+
+
+def draw_curves(axes: Axes, curves: Mapping[str, pd.DataFrame]) -> None:
+    """Draw such curves into axes that are there."""
     for name, curve in curves.items():
         groups = curve.groupby("queries")["agreement"]
         middle, low, high = groups.mean(), groups.min(), groups.max()
         (line,) = axes.plot(middle.index, middle, "o-", label=name)
         axes.fill_between(middle.index, low, high, color=line.get_color(), alpha=0.2)
-    axes.set(xscale="log", xlabel="queries", ylabel="agreement", ylim=(0, 1.02), title=title)
+    axes.set(xscale="log", xlabel="queries", ylabel="agreement", ylim=(0, 1.02))
     axes.grid(alpha=0.3)
-    axes.legend()
-    return figure

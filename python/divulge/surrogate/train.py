@@ -44,7 +44,8 @@ def train(
     """
     told = Told.of(answers, next(module.parameters()).dtype)
     generator = torch.Generator().manual_seed(seed)
-    optimiser = torch.optim.Adam(module.parameters(), lr=RATE)
+    trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    optimiser = torch.optim.Adam(module.parameters(), lr=RATE, fused=True)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, steps))
     module.train()
     with torch.enable_grad(), one_thread(), torch.random.fork_rng(devices=[]):
@@ -54,7 +55,8 @@ def train(
             left = left or _batches(len(told), generator)
             optimiser.zero_grad()
             batch = told.rows(left.pop()).nearby(generator)
-            loss(module, batch, weights, input_shape, generator).backward()  # type: ignore[no-untyped-call]
+            # With respect to the parameters alone: explanations make the inputs ask for gradients, too.
+            torch.autograd.backward(loss(module, batch, weights, input_shape, generator), inputs=trained)
             optimiser.step()
             schedule.step()
     return module.eval()

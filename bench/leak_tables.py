@@ -1,0 +1,115 @@
+"""Tables and a picture of leak curves that were kept: `python bench/leak_tables.py FOLDER [--picture FILE]`.
+
+Reads the rows that `bench/leaks.py --store FOLDER` kept. Every number is the median over the seeds, with the
+range from the least to the largest behind it. How many queries an agreement takes is interpolated on each
+seed's own curve, evenly in the logarithm of the queries.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from divulge.report.leaks import LEVELS, reached
+from divulge.surrogate.figures import draw_curves
+from divulge.sweep.results import Results, as_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ORDER = ("label", "probability", "gradient", "smoothgrad")
+WHAT = ["data", "victim", "surrogate"]
+
+
+def spread(values: Sequence[float], form: str) -> str:
+    """Median and range, or the one value there is."""
+    numbers = np.asarray(values, float)
+    told = [_number(x, form) for x in (np.median(numbers), numbers.min(), numbers.max())]
+    return told[0] if len(set(told)) == 1 else f"{told[0]} ({told[1]} to {told[2]})"
+
+
+def _number(x: float, form: str) -> str:
+    """A share without the zero before its point; more than was asked where it is infinite."""
+    return "more" if np.isinf(x) else f"{x:{form}}".removeprefix("0") or "0"
+
+
+def curve_lines(table: pd.DataFrame) -> list[str]:
+    """Return the agreement for every number of queries and kind of answer, and what each kind's rows took."""
+    kinds = [name for name in ORDER if name in set(table["oracle"])]
+    lines = ["", "| queries | " + " | ".join(kinds) + " |", "| ---: |" + " ---: |" * len(kinds)]
+    for count in sorted(set(table["queries"])):
+        parts = [table[(table["queries"] == count) & (table["oracle"] == name)] for name in kinds]
+        told = [spread(part["agreement"], ".4f") if len(part) else "" for part in parts]
+        lines.append(f"| {count:,} | " + " | ".join(told) + " |")
+    for name in kinds:
+        part = table[table["oracle"] == name]
+        share = part["victim_seconds"].sum() / part["seconds"].sum()
+        steps = ", ".join(f"{n:,}" for n in sorted(set(part["steps"])))
+        lines.append(
+            f"{name}: {steps} steps, {spread(part.groupby('queries')['seed'].nunique(), '.0f')} seeds, "
+            f"{part['seconds'].sum():.0f} s, {share:.1%} of them in the victim"
+        )
+    return lines
+
+
+def reached_line(table: pd.DataFrame) -> str:
+    """Return the queries that each agreement takes, of one kind of answer."""
+    told = []
+    for level in LEVELS:
+        curves = [part.sort_values("queries") for _, part in table.groupby("seed")]
+        found = [reached(curve, level) for curve in curves]
+        told.append(spread([np.inf if np.isnan(x) else x for x in found], ",.0f"))
+    first = table.iloc[0]
+    most = table["queries"].max()
+    return (
+        f"| {first['data']} | {first['victim']} | {first['surrogate']} | {first['oracle']} | "
+        f"{table['seed'].nunique()} | {most:,} | " + " | ".join(told) + " |"
+    )
+
+
+def picture(table: pd.DataFrame) -> Figure:
+    """Draw the copies of the victims' own kinds: a row of panels for each data set, a column a victim."""
+    own = table[table["victim"] == table["surrogate"]]
+    names, kinds = list(dict.fromkeys(own["data"])), list(dict.fromkeys(own["victim"]))
+    figure = Figure(figsize=(3.6 * len(kinds), 2.6 * len(names)), layout="constrained")
+    panels = figure.subplots(len(names), len(kinds), squeeze=False, sharex=True, sharey=True)
+    for i, name in enumerate(names):
+        for j, kind in enumerate(kinds):
+            here = own[(own["data"] == name) & (own["victim"] == kind)]
+            curves = {oracle: here[here["oracle"] == oracle] for oracle in ORDER}
+            draw_curves(panels[i, j], {oracle: part for oracle, part in curves.items() if len(part)})
+            panels[i, j].set_title(f"{name}, {kind}")
+    panels[0, 0].legend()
+    return figure
+
+
+def main() -> None:
+    """Print a table for each data set, victim and copy, and one of the queries that agreements take."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--picture", type=Path, help="where the curves are drawn")
+    options = parser.parse_args()
+    table = as_table(Results(options.folder).read().values())
+    table["order"] = table["oracle"].map(ORDER.index)
+    groups = [group for _, group in table.sort_values("order").groupby(WHAT, sort=False)]
+    for group in groups:
+        first = group.iloc[0]
+        print(f"\n{first['data']}, victim {first['victim']}, copy {first['surrogate']}")
+        print("\n".join(curve_lines(group)))
+    levels = " | ".join(f"{level:.0%}" for level in LEVELS)
+    print(f"\n| data | victim | copy | answers | seeds | asked | {levels} |")
+    print("| --- | --- | --- | --- | ---: | ---: |" + " ---: |" * len(LEVELS))
+    for group in groups:
+        for _, part in group.groupby("order"):
+            print(reached_line(part))
+    if options.picture is not None:
+        picture(table).savefig(options.picture, dpi=110)
+
+
+if __name__ == "__main__":
+    main()
