@@ -159,3 +159,14 @@ def test_queries_that_two_surrogates_disagree_on(dense, digits):
     stolen = divulge.steal(oracle, queries=[60, 130], data=digits, inputs="adaptive", steps=200)
     assert oracle.ledger.total == 130
     assert stolen.leak_curve.agreement[1] > 0.7
+
+
+def test_what_a_surrogate_keeps_frozen_or_never_uses_stays(dense, digits):
+    surrogate = mlp(SHAPE, [16], 10)
+    surrogate[1].weight.requires_grad_(False)
+    surrogate.register_parameter("unused", nn.Parameter(torch.ones(3)))
+    oracle = divulge.GradientOracle(dense)
+    stolen = divulge.steal(oracle, surrogate, queries=20, data=digits, steps=5, weights=Weights())
+    assert torch.equal(stolen.module[1].weight, surrogate[1].weight)
+    assert torch.equal(stolen.module.unused, surrogate.unused)
+    assert not torch.equal(stolen.module[3].weight, surrogate[3].weight)
