@@ -34,11 +34,18 @@ class Classifier:
     dtype: torch.dtype
     device: torch.device
 
-    def groups(self, targets: int, samples: int) -> list[range]:
-        """Split targets, each with so many samples, into parts that fit one forward pass."""
+    def groups(self, targets: int, samples: int, images: int | None = None) -> list[slice]:
+        """Split targets, each with so many samples, into parts that fit one forward pass.
+
+        Args:
+            targets: how many.
+            samples: of each.
+            images: the most of a pass, where it is known what is fastest.
+        """
         channels, height, width = self.shape
-        size = max(1, _NUMBERS // (samples * channels * height * width))
-        return [range(i, min(i + size, targets)) for i in range(0, targets, size)]
+        most = _NUMBERS // (channels * height * width)
+        size = max(1, (most if images is None else min(most, images)) // samples)
+        return [slice(i, min(i + size, targets)) for i in range(0, targets, size)]
 
     def tensor(self, values: Tensor) -> Tensor:
         """Return values in the module's precision, on its device."""

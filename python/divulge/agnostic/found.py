@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -31,6 +32,11 @@ class Triggers:
     def none(cls, masks: Tensor, patterns: Tensor) -> Triggers:
         """Return a place for the smallest triggers, with none found yet."""
         return cls(masks.clone(), patterns.clone(), masks.new_full((len(masks),), torch.inf))
+
+    @classmethod
+    def joined(cls, parts: Sequence[Triggers]) -> Triggers:
+        """Put triggers of several groups of targets together."""
+        return cls(*(torch.cat([getattr(p, f.name) for p in parts]) for f in fields(cls)))
 
     def keep_smaller(self, masks: Tensor, patterns: Tensor, works: Tensor) -> None:
         """Take those that work, (T,), and are smaller than what is held."""

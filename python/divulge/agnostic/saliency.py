@@ -143,22 +143,16 @@ def agnostic_saliency(
     model = classifier(module, shape)
     wanted = as_tuple(targets)
     check_targets(model, wanted)
-    check_least(samples=(samples, 1), steps=(steps, 0), step_size=(step_size, 0), fourier=(fourier, 0))
     check_bounds(bounds)
-    if norm not in ("l2", "linf"):
-        raise ValueError(f"expected norm 'l2' or 'linf', got {norm!r}")
-    if reach is not None and not 0 < reach <= 1:
-        raise ValueError(f"expected reach above 0 and at most 1, got {reach}")
-    if layer is not None:
-        check_layer(model, layer)
+    check_least(step_size=(step_size, 0))
     span = bounds[1] - bounds[0]
     if radius is None:
         radius = 0.3 * span * (model.shape[0] * model.shape[1] * model.shape[2]) ** (norm == "l2" and 0.5)
-    check_least(radius=(radius, 0))
     run = _Run(
         model, samples, steps, step_size * span, norm, radius, _sampler(sampler, bounds), bounds, reach,
         layer, fourier, autocast, seed, progress,
     )  # fmt: skip
+    run.check()
     return run.result(wanted)
 
 
@@ -181,11 +175,22 @@ class _Run:
     seed: int
     progress: Callable[[int, int], None] | None
 
+    def check(self) -> None:
+        """Raise ValueError for a setting that cannot be."""
+        check_least(samples=(self.samples, 1), steps=(self.steps, 0))
+        check_least(radius=(self.radius, 0), fourier=(self.fourier, 0))
+        if self.norm not in ("l2", "linf"):
+            raise ValueError(f"expected norm 'l2' or 'linf', got {self.norm!r}")
+        if self.reach is not None and not 0 < self.reach <= 1:
+            raise ValueError(f"expected reach above 0 and at most 1, got {self.reach}")
+        if self.layer is not None:
+            check_layer(self.model, self.layer)
+
     def result(self, targets: tuple[Target, ...]) -> SaliencyMaps:
         """Return the maps of all targets, found group by group."""
         parts = []
         for group in self.model.groups(len(targets), self.samples):
-            parts.append(self._maps(tuple(targets[i] for i in group)))
+            parts.append(self._maps(targets[group]))
         length = max(len(shares) for _, shares, _ in parts)
         shares, sizes = (torch.cat([_lengthened(part[i], length) for part in parts], dim=1) for i in (1, 2))
         complete = tuple(bool(share >= (self.reach or 0)) for share in shares[-1])
@@ -217,12 +222,7 @@ class _Run:
                 )
                 check_loss(-values.mean(1), targets, step)
                 before = values if before is None else before
-                share = torch.stack(
-                    [
-                        reached(*parts).double().mean()
-                        for parts in zip(targets, scores, values, before, strict=True)
-                    ]
-                )
+                share = _reached(targets, scores, values, before)
                 share = torch.where(active, share, shares[-1] if shares else share)
                 shares.append(share)
                 sizes.append(self._size(maps).cpu())
@@ -316,6 +316,12 @@ def _smoothed(direction: Tensor, exponent: float) -> Tensor:
     spectrum = torch.fft.rfft2(direction) / frequency**exponent
     smoothed: Tensor = torch.fft.irfft2(spectrum, s=(height, width))
     return smoothed
+
+
+def _reached(targets: tuple[Target, ...], scores: Tensor, values: Tensor, before: Tensor) -> Tensor:
+    """Return the share of the samples that reached each target, float64, (T,)."""
+    parts = zip(targets, scores, values, before, strict=True)
+    return torch.stack([reached(*one).double().mean() for one in parts])
 
 
 def _lengthened(series: Tensor, length: int) -> Tensor:

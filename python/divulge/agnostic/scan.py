@@ -29,6 +29,7 @@ _MAP_STEPS, _MAP_SAMPLES = 8, 8
 # No data: samples a class.
 _DRAWS = 48
 _POLISH = Schedule(steps=50, batch=64, first=0.2, last=0.01, proof=256, bend=0.3)
+_CLEANSE_STEPS = 1000
 # The success of every trigger is told on so many.
 _TOLD = 256
 
@@ -114,20 +115,18 @@ def backdoor_scan(
     if steps is not None:
         check_least(steps=(steps, 1))
     images = None if data is None else model.tensor(_images(model, data, seed))
-    if method == "agnostic":
-        budget = Schedule().steps if steps is None else steps
-        found, samples, refine = _agnostic(model, images, bounds, budget, seed, progress)
+    agnostic = method == "agnostic"
+    budget = (Schedule().steps if agnostic else _CLEANSE_STEPS) if steps is None else steps
+    if agnostic:
+        found, deck = _agnostic(model, images, bounds, budget, seed, progress)
     else:
-        budget = 1000 if steps is None else steps
-        samples = model.tensor(_noise(model, bounds, seed)) if images is None else images
-        found = _cleanse(model, samples, bounds, budget, tolerance, seed, progress)
-        refine = None
+        found, deck = _cleanse(model, images, bounds, budget, tolerance, seed, progress)
     sizes = found.sizes.double().cpu().numpy()
-    index, flagged = judged(sizes, model.shape[1] * model.shape[2], logarithmic=method == "agnostic")
-    if refine is not None and flagged:
-        refine(found, flagged)
+    index, flagged = judged(sizes, model.shape[1] * model.shape[2], logarithmic=agnostic)
+    if agnostic and flagged:
+        _refine(model, found, flagged, deck, bounds)
     triggers = tuple(Trigger(m[0], p) for m, p in zip(found.masks.cpu(), found.patterns.cpu(), strict=True))
-    told = samples[:_TOLD]
+    told = deck.samples[:_TOLD]
     before = predictions(module, told)
     success = [t.success(module, told, k, before) for k, t in enumerate(triggers)]
     notes = tuple(
@@ -196,36 +195,29 @@ def _agnostic(
     steps: int,
     seed: int,
     progress: Callable[[int, int], None] | None,
-) -> tuple[Triggers, Tensor, Callable[[Triggers, list[int]], None]]:
-    """Return the classes' triggers, the samples that they were tried on, and what refines some of them."""
-    classes = model.outputs
+) -> tuple[Triggers, Deck]:
+    """Return the classes' triggers, and the samples that they were tried on."""
     maps = model.tensor(
         agnostic_saliency(
-            model.module, range(classes), model.shape, samples=_MAP_SAMPLES, steps=_MAP_STEPS, step_size=0.1,
+            model.module, range(model.outputs), model.shape, samples=_MAP_SAMPLES, steps=_MAP_STEPS,
+            step_size=0.1, bounds=bounds, reach=None, seed=seed,
             radius=0.1 * (bounds[1] - bounds[0]) * (model.shape[0] * model.shape[1] * model.shape[2]) ** 0.5,
-            bounds=bounds, reach=None, seed=seed,
         ).maps
     )  # fmt: skip
-    samples = model.tensor(_nudged(model, maps, bounds, seed)) if images is None else images
-    deck = Deck(samples, seed)
-    schedule = Schedule(steps=steps)
-    groups = model.groups(classes, schedule.batch)
-    parts = []
-    for i, group in enumerate(groups):
-        start = started_from(maps[group.start : group.stop])
-        parts.append(grow_triggers(model, list(group), deck, *start, bounds, schedule))
-        if progress is not None:
-            progress(i + 1, len(groups))
+    deck = Deck(model.tensor(_nudged(model, maps, bounds, seed)) if images is None else images, seed)
+    # Noise varies more than data: with fewer samples a clean classifier's class can look easily reached.
+    schedule = Schedule(steps=steps, early=1.0 if images is None else 0.5)
+    targets = list(range(model.outputs))
+    return grow_triggers(model, targets, deck, *started_from(maps), bounds, schedule, progress), deck
 
-    def refine(found: Triggers, flagged: list[int]) -> None:
-        low, high = bounds
-        patterns = (found.patterns[flagged] - low) / (high - low)
-        finer = grow_triggers(model, flagged, deck, found.masks[flagged], patterns, bounds, _POLISH)
-        done = torch.isfinite(finer.sizes)
-        for i in torch.nonzero(done).flatten().tolist():
-            found.masks[flagged[i]], found.patterns[flagged[i]] = finer.masks[i], finer.patterns[i]
 
-    return _joined(parts), samples, refine
+def _refine(model: Classifier, found: Triggers, flagged: list[int], deck: Deck, bounds: Bounds) -> None:
+    """Make the flagged classes' triggers smaller, in place, with more samples; the sizes stay as judged."""
+    low, high = bounds
+    patterns = (found.patterns[flagged] - low) / (high - low)
+    finer = grow_triggers(model, flagged, deck, found.masks[flagged], patterns, bounds, _POLISH)
+    for i in torch.nonzero(torch.isfinite(finer.sizes)).flatten().tolist():
+        found.masks[flagged[i]], found.patterns[flagged[i]] = finer.masks[i], finer.patterns[i]
 
 
 def _nudged(model: Classifier, maps: Tensor, bounds: Bounds, seed: int) -> Tensor:
@@ -240,14 +232,15 @@ def _nudged(model: Classifier, maps: Tensor, bounds: Bounds, seed: int) -> Tenso
 
 def _cleanse(
     model: Classifier,
-    samples: Tensor,
+    images: Tensor | None,
     bounds: Bounds,
     steps: int,
     tolerance: float,
     seed: int,
     progress: Callable[[int, int], None] | None,
-) -> Triggers:
-    """Return the classes' triggers by Neural Cleanse, one class after the other."""
+) -> tuple[Triggers, Deck]:
+    """Return the same by Neural Cleanse, one class after the other."""
+    samples = model.tensor(_noise(model, bounds, seed)) if images is None else images
     parts = []
     for k in range(model.outputs):
         parts.append(
@@ -255,12 +248,4 @@ def _cleanse(
         )
         if progress is not None:
             progress(k + 1, model.outputs)
-    return _joined(parts)
-
-
-def _joined(parts: list[Triggers]) -> Triggers:
-    """Put the triggers of several groups of classes together."""
-    masks, patterns, sizes = (
-        torch.cat([getattr(p, name) for p in parts]) for name in ("masks", "patterns", "sizes")
-    )
-    return Triggers(masks, patterns, sizes)
+    return Triggers.joined(parts), Deck(samples, seed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import cos, pi
 
@@ -13,6 +14,10 @@ from divulge.agnostic.concepts import log_scores
 from divulge.agnostic.found import SUCCESS, Deck, Triggers, overlaid, scaled
 from divulge.agnostic.moments import Moments
 
+# A processor's caches then hold what a small network remembers of a pass: of 240 images of 28x28 each took
+# 254 us there and back, of 80 139.
+_IMAGES = 80
+
 
 @dataclass(frozen=True)
 class Schedule:
@@ -21,6 +26,8 @@ class Schedule:
     Attributes:
         steps: of the search.
         batch: samples a step, the same for all classes.
+        early: the share of them that is taken in the first half of the steps; below 1 nothing counts as found
+            there.
         first: largest change of a mask or pattern number at the first step; it falls along a cosine.
         last: that at the last step.
         cost: of a pixel of the mask at first, in nats of cross-entropy.
@@ -34,6 +41,7 @@ class Schedule:
 
     steps: int = 50
     batch: int = 24
+    early: float = 1.0
     first: float = 0.2
     last: float = 0.02
     cost: float = 0.005
@@ -62,6 +70,7 @@ def grow_triggers(
     patterns: Tensor,
     bounds: Bounds,
     schedule: Schedule,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Triggers:
     """Return the smallest triggers that send samples to their classes.
 
@@ -76,6 +85,7 @@ def grow_triggers(
         patterns: to start from, numbers from 0 to 1, shape (T, channels, height, width).
         bounds: of the inputs.
         schedule: of the search.
+        progress: called with the steps done and the number of all.
 
     Raises:
         ValueError: a loss that is NaN.
@@ -89,28 +99,44 @@ def grow_triggers(
     recent: list[Tensor] = []
     proof = -(-schedule.proof // schedule.batch)
     for step in range(schedule.steps):
-        samples = deck.draw(schedule.batch)
-        slopes, right, losses = _differentiate(model, labels, samples, masks, patterns, bounds)
+        batch = schedule.batch if 2 * step >= schedule.steps else round(schedule.early * schedule.batch)
+        by_masks, by_patterns, right, losses = _differentiate(
+            model, labels, deck.draw(batch), masks, patterns, bounds
+        )
         check_loss(losses, targets, step)
         begun |= right >= SUCCESS
-        recent = [*recent, right][-proof:]
+        recent = [*recent, right][-proof:] if batch == schedule.batch else []
         if len(recent) == proof:
             # One of 72 may miss.
             found.keep_smaller(masks, patterns, torch.stack(recent).mean(0) >= schedule.success - 0.006)
         size = schedule.last + (schedule.first - schedule.last) * (1 + cos(pi * step / schedule.steps)) / 2
         price = torch.where(begun, cost, 0)[:, None, None, None] / (1 + masks / schedule.bend)
-        masks = (masks - size * moments[0].direction(slopes[0] + price)).clamp(0, 1)
-        patterns = (patterns - size * moments[1].direction(slopes[1])).clamp(0, 1)
+        masks = (masks - size * moments[0].direction(by_masks + price)).clamp(0, 1)
+        patterns = (patterns - size * moments[1].direction(by_patterns)).clamp(0, 1)
         change = schedule.pace * (1 - (1 - right) / (1 - schedule.success))
         cost = torch.where(begun, cost * change.clamp_min(-schedule.fall).exp(), cost)
+        if progress is not None:
+            progress(step + 1, schedule.steps)
     found.patterns = scaled(found.patterns, bounds)
     return found
 
 
 def _differentiate(
     model: Classifier, labels: Tensor, samples: Tensor, masks: Tensor, patterns: Tensor, bounds: Bounds
-) -> tuple[tuple[Tensor, Tensor], Tensor, Tensor]:
+) -> list[Tensor]:
     """Return the loss's slopes by masks and patterns, the share of samples that are right, the losses."""
+    images = _IMAGES if model.device.type == "cpu" else None
+    parts = [
+        _one_pass(model, labels[group], samples, masks[group], patterns[group], bounds)
+        for group in model.groups(len(masks), len(samples), images)
+    ]
+    return [torch.cat(numbers) for numbers in zip(*parts, strict=True)]
+
+
+def _one_pass(
+    model: Classifier, labels: Tensor, samples: Tensor, masks: Tensor, patterns: Tensor, bounds: Bounds
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Do so for as many targets as share a forward pass."""
     masks, patterns = masks.detach().requires_grad_(), patterns.detach().requires_grad_()
     with torch.enable_grad():
         scores = overlaid(model, samples, masks, scaled(patterns, bounds))
@@ -118,4 +144,4 @@ def _differentiate(
         losses = -chances.gather(2, labels.expand(-1, len(samples), 1)).mean((1, 2))
     by_masks, by_patterns = torch.autograd.grad(losses.sum(), (masks, patterns))
     right = (scores.argmax(2) == labels[:, :, 0]).to(masks.dtype).mean(1)
-    return (by_masks, by_patterns), right, losses.detach()
+    return by_masks, by_patterns, right, losses.detach()

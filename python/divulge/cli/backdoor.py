@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import math
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +12,9 @@ from rich.table import Table
 
 from divulge.agnostic import BackdoorScan, backdoor_scan
 from divulge.cli import models
-from divulge.cli.classifiers import read_classifier
+from divulge.cli.classifiers import check_victim, read_classifier
 from divulge.cli.progress import ProgressDisplay
-from divulge.cli.render import print_note
+from divulge.cli.render import print_note, show
 from divulge.datasets import load
 from divulge.victim import Victim
 
@@ -40,27 +38,24 @@ def run(options: Options) -> int:
         ValueError: options that cannot be followed, or a model that cannot be used.
         OSError: a file that is not there.
     """
-    if options.victim is None:
-        raise ValueError("expected --victim FILE, the classifier to look into")
-    models.check_least(seed=(options.seed, 0))
+    file = check_victim(options.victim, options.plot, seed=(options.seed, 0))
     if options.data is not None:
         models.check_data(options.data)
-    models.check_plot(options.plot)
     with ProgressDisplay() as display:
-        display.say(f"reading {options.data or options.victim.name}")
+        display.say(f"reading {options.data or file.name}")
         data = None if options.data is None else load(options.data)
-        module, shape = read_classifier(options.victim, None if data is None else data.input_shape)
+        module, shape = read_classifier(file, None if data is None else data.input_shape)
         classes = Victim(module, shape, lower=False).output_size
         note = display.steps("looking for triggers")
         scan = backdoor_scan(
             module, shape, classes, data, method=options.method, seed=options.seed, progress=note
         )
     report = _report(scan, options)
-    (_print_json if options.as_json else _print_table)(report)
+    show(report, options.as_json, _print_table)
     if options.plot is not None:
         from divulge.agnostic.views import triggers_figure
 
-        triggers_figure(scan, f"smallest triggers of {options.victim.name}").savefig(options.plot)
+        triggers_figure(scan, f"smallest triggers of {file.name}").savefig(options.plot)
     for sentence in scan.notes:
         print_note(sentence)
     return 0
@@ -94,10 +89,6 @@ def _report(scan: BackdoorScan, options: Options) -> dict[str, Any]:
 def _finite(value: float) -> float | None:
     """Return a number, or None where JSON has none for it."""
     return float(value) if math.isfinite(value) else None
-
-
-def _print_json(report: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(report) + "\n")
 
 
 def _print_table(report: dict[str, Any]) -> None:

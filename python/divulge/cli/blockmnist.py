@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +14,7 @@ from torch import nn
 
 from divulge.cli import models
 from divulge.cli.progress import ProgressDisplay
+from divulge.cli.render import show
 from divulge.datasets import BlockData, blockify, load
 from divulge.datasets.block_mnist import POSITIONS
 from divulge.diffroar.attributions import METHODS, attribute
@@ -63,10 +62,7 @@ def run(options: Options) -> int:
         display.say("computing attributions")
         report = _report(options, fitted, made["test"])
     report["seconds"] = time.perf_counter() - start
-    if options.as_json:
-        sys.stdout.write(json.dumps(report) + "\n")
-    else:
-        _print_table(report)
+    show(report, options.as_json, _print_table)
     if options.plot is not None:
         _plot(options, fitted, made["test"])
     return 0

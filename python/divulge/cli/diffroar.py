@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import math
-import sys
 import time
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +15,7 @@ from torch import nn
 
 from divulge.cli import models
 from divulge.cli.progress import ProgressDisplay
+from divulge.cli.render import show
 from divulge.datasets import Dataset, load, subset
 from divulge.diffroar import METHODS, Fit, diffroar
 from divulge.diffroar.recipes import BLOCK_NETWORKS
@@ -80,10 +79,7 @@ def run(options: Options) -> int:
         )
     report = _report(options, data, frame)
     report["seconds"] = time.perf_counter() - start
-    if options.as_json:
-        sys.stdout.write(json.dumps(report) + "\n")
-    else:
-        _print_table(report)
+    show(report, options.as_json, _print_table)
     if options.plot is not None:
         from divulge.diffroar.figures import roar_figure
 

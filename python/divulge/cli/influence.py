@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 import time
 import warnings
 from dataclasses import dataclass
@@ -18,7 +16,7 @@ from torch import nn
 
 from divulge.cli import models
 from divulge.cli.progress import ProgressDisplay
-from divulge.cli.render import print_note
+from divulge.cli.render import print_note, show
 from divulge.datasets import Dataset, load
 from divulge.influence import Influence, NotConverged
 from divulge.training import accuracy
@@ -58,7 +56,7 @@ def run(options: Options) -> int:
         module = models.model(options.model, data, options.seed, display)
         display.say("solving for the test image's influences")
         report = _report(options, data, module)
-    (_print_json if options.as_json else _print_table)(report)
+    show(report, options.as_json, _print_table)
     if options.plot is not None:
         _plot(options.plot, report, data)
     if not report["converged"]:
@@ -120,10 +118,6 @@ def _entries(rows: Any, scores: Any, data: Dataset, influence: Influence) -> lis
         }
         for row, score in zip(rows, scores, strict=True)
     ]
-
-
-def _print_json(report: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(report) + "\n")
 
 
 def _title(report: dict[str, Any]) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +15,7 @@ from rich.table import Table
 
 from divulge.cli import models
 from divulge.cli.progress import ProgressDisplay
+from divulge.cli.render import show
 from divulge.datasets import Dataset, load
 from divulge.influence import FixCurve, MislabelCurve, fix_curve, flip_labels, mislabel_curve
 from divulge.training import accuracy
@@ -60,10 +59,7 @@ def run(options: Options) -> int:
         fixed = _fixed(options, data, given, orders, display) if wrong.any() else {}
     report = _report(options, given, true, orders["self-influence"], found, fixed)
     report["seconds"] = time.perf_counter() - start
-    if options.as_json:
-        sys.stdout.write(json.dumps(report) + "\n")
-    else:
-        _print_table(report)
+    show(report, options.as_json, _print_table)
     if options.plot is not None:
         from divulge.influence.figures import mislabel_figure
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
@@ -78,6 +79,14 @@ def print_table(report: Report) -> None:
     console.print(table)
     for note in report.result.notes:
         console.print(f"note: {note}", markup=False, soft_wrap=True)
+
+
+def show(report: dict[str, Any], as_json: bool, print_table: Callable[[dict[str, Any]], None]) -> None:
+    """Print what a command found on standard output: as one JSON object, or as its table."""
+    if as_json:
+        sys.stdout.write(json.dumps(report) + "\n")
+    else:
+        print_table(report)
 
 
 def print_note(sentence: str) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +11,9 @@ from rich.console import Console
 from rich.table import Table
 
 from divulge.agnostic import SaliencyMaps, agnostic_saliency
-from divulge.cli import models
-from divulge.cli.classifiers import read_classifier
+from divulge.cli.classifiers import check_victim, read_classifier
 from divulge.cli.progress import ProgressDisplay
-from divulge.cli.render import print_note
+from divulge.cli.render import print_note, show
 from divulge.victim import Victim
 
 
@@ -39,25 +36,22 @@ def run(options: Options) -> int:
         ValueError: options that cannot be followed, or a model that cannot be used.
         OSError: a file that is not there.
     """
-    if options.victim is None:
-        raise ValueError("expected --victim FILE, the classifier to look into")
-    models.check_least(seed=(options.seed, 0), steps=(options.steps, 1))
-    models.check_plot(options.plot)
+    file = check_victim(options.victim, options.plot, seed=(options.seed, 0), steps=(options.steps, 1))
     start = time.perf_counter()
     with ProgressDisplay() as display:
-        display.say(f"reading {options.victim.name}")
-        module, shape = read_classifier(options.victim)
+        display.say(f"reading {file.name}")
+        module, shape = read_classifier(file)
         targets = _classes(options.classes, Victim(module, shape, lower=False).output_size)
         note = display.steps("accumulating gradients")
         maps = agnostic_saliency(
             module, targets, shape, steps=options.steps, seed=options.seed, progress=note
         )
     report = _report(maps, options, time.perf_counter() - start)
-    (_print_json if options.as_json else _print_table)(report)
+    show(report, options.as_json, _print_table)
     if options.plot is not None:
         from divulge.agnostic.views import gallery
 
-        gallery(maps, title=f"what {options.victim.name} holds of its classes").savefig(options.plot)
+        gallery(maps, title=f"what {file.name} holds of its classes").savefig(options.plot)
     for sentence in maps.notes:
         print_note(sentence)
     return 0
@@ -88,10 +82,6 @@ def _report(maps: SaliencyMaps, options: Options, seconds: float) -> dict[str, A
         ],
         "seconds": seconds,
     }
-
-
-def _print_json(report: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(report) + "\n")
 
 
 def _print_table(report: dict[str, Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -86,27 +86,10 @@ def debugging_tests(
     correct, other = jobs.train(data, seed), jobs.train(data, seed + 1)
     rows = []
     for bug in bugs:
-        if bug == "spurious":
-            marked, inside = spurious_mark(data)
-            buggy, inputs = jobs.train(marked, seed + 2), marked.test_inputs[:images]
-        elif bug == "mislabelled":
-            labels = torch.from_numpy(flip_labels(data.train_targets.numpy(), mislabelled, seed))
-            wrong = (labels != data.train_targets).nonzero()[:images, 0]
-            buggy, inputs = (
-                jobs.train(replace(data, train_targets=labels), seed + 2),
-                data.train_inputs[wrong],
-            )
-        else:
-            buggy, inputs = _half_drawn_anew(correct, seed), data.test_inputs[:images]
-        right = accuracy(Classifier(buggy), data.test_inputs, data.test_targets)
+        case = _case(bug, data, jobs, correct, mislabelled, images, seed)
+        right = accuracy(Classifier(case.module), data.test_inputs, data.test_targets)
         for method in attributions:
-            maps = [attribute(m, inputs, method, seed=s) for m, s in ((correct, 0), (buggy, 1), (other, 2))]
-            if bug == "spurious":
-                score, plain = (_share(maps[i], inside) for i in (1, 0))
-                detection = _above(score, plain)
-            else:
-                score, plain = (rank_correlation(maps[0].abs(), maps[i].abs()) for i in (1, 2))
-                detection = _above(plain, score)
+            score, plain, detection = case.scores(correct, other, method)
             rows.append(
                 {
                     "bug": bug,
@@ -176,6 +159,45 @@ class _Trainings:
         if self.progress is not None:
             self.progress(self.done, self.total)
         return module
+
+
+@dataclass(frozen=True)
+class _Case:
+    """A buggy module, the images on which it is explained, and where the spurious mark is, if that is it."""
+
+    module: nn.Module
+    inputs: Tensor
+    inside: Tensor | None = None
+
+    def scores(self, correct: nn.Module, other: nn.Module, method: str | Any) -> tuple[Tensor, Tensor, float]:
+        """Return the buggy model's scores, a correct one's, both (n,), and the detection."""
+        modules = (correct, self.module, other)
+        maps = [attribute(m, self.inputs, method, seed=i) for i, m in enumerate(modules)]
+        if self.inside is not None:
+            score, plain = (_share(maps[i], self.inside) for i in (1, 0))
+            return score, plain, _above(score, plain)
+        score, plain = (rank_correlation(maps[0].abs(), maps[i].abs()) for i in (1, 2))
+        return score, plain, _above(plain, score)
+
+
+def _case(
+    bug: str,
+    data: Dataset,
+    jobs: _Trainings,
+    correct: nn.Module,
+    mislabelled: float,
+    images: int,
+    seed: int,
+) -> _Case:
+    """Make a module with the bug."""
+    if bug == "spurious":
+        marked, inside = spurious_mark(data)
+        return _Case(jobs.train(marked, seed + 2), marked.test_inputs[:images], inside)
+    if bug == "mislabelled":
+        labels = torch.from_numpy(flip_labels(data.train_targets.numpy(), mislabelled, seed))
+        wrong = (labels != data.train_targets).nonzero()[:images, 0]
+        return _Case(jobs.train(replace(data, train_targets=labels), seed + 2), data.train_inputs[wrong])
+    return _Case(_half_drawn_anew(correct, seed), data.test_inputs[:images])
 
 
 def _half_drawn_anew(module: nn.Module, seed: int) -> nn.Module:

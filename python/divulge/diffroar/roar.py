@@ -131,15 +131,7 @@ def diffroar_runs(
     """
     import pandas as pd
 
-    if runs < 1:
-        raise ValueError(f"expected at least one run, got {runs}")
-    if not levels:
-        raise ValueError("expected at least one level, got none")
-    if seed < 0:
-        raise ValueError(f"expected a seed of at least 0, got {seed}")
-    for level in levels:
-        count_of(level, data.input_shape, channels)
-    check_targets(data)
+    _check(runs, levels, seed, data, channels)
     check_fit(module_factory(seed), data)
     trainer = trainer or Fit()
     study = _Study(
@@ -159,6 +151,19 @@ def diffroar_runs(
     frame: pd.DataFrame = pd.DataFrame(rows)
     frame.insert(0, "run", frame.pop("seed") - seed)
     return frame
+
+
+def _check(runs: int, levels: Sequence[int | float], seed: int, data: Dataset, channels: str) -> None:
+    """Raise ValueError for what cannot be, before anything is trained."""
+    if runs < 1:
+        raise ValueError(f"expected at least one run, got {runs}")
+    if not levels:
+        raise ValueError("expected at least one level, got none")
+    if seed < 0:
+        raise ValueError(f"expected a seed of at least 0, got {seed}")
+    for level in levels:
+        count_of(level, data.input_shape, channels)
+    check_targets(data)
 
 
 @dataclass(frozen=True)
