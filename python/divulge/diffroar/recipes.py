@@ -7,7 +7,7 @@ from collections.abc import Callable
 from torch import nn
 
 from divulge.datasets import BlockData
-from divulge.training import Pgd, fit_classifier, mlp, strided_cnn
+from divulge.training import Pgd, fit_classifier, mlp, patch_cnn
 
 __all__ = ["BLOCK_NETWORKS", "BLOCK_RADIUS", "fit_block_model"]
 
@@ -35,7 +35,8 @@ def fit_block_model(
     """Train the classifier that the BlockMNIST figures are about.
 
     Args:
-        kind: "cnn", `divulge.training.strided_cnn`, or "mlp", one hidden layer of 512 units.
+        kind: "cnn", `divulge.training.patch_cnn` with patches of about half the image's width, or "mlp", one
+            hidden layer of 512 units.
         data: what to train on.
         radius: of the l2 ball in which projected gradient ascent, in 4 steps, looks for the inputs that are
             trained on; 0 trains on the data themselves. The ball grows over the first half of the training.
@@ -48,7 +49,10 @@ def fit_block_model(
     if kind not in BLOCK_NETWORKS:
         raise ValueError(f"expected a model {' or '.join(BLOCK_NETWORKS)}, got {kind!r}")
     shape, classes = data.input_shape, data.classes
-    module = strided_cnn(shape, classes, seed) if kind == "cnn" else mlp(shape, [512], classes, seed)
+    if kind == "cnn":
+        module = patch_cnn(shape, classes, seed, patch=max(1, shape[-1] // 4))
+    else:
+        module = mlp(shape, [512], classes, seed)
     attack = Pgd(radius, "l2", _ATTACK_STEPS, warm_up=_WARM_UP) if radius else None
     epochs, learning_rate, weight_decay = _TRAINING[kind][attack is not None]
     return fit_classifier(

@@ -93,6 +93,42 @@ def strided_cnn(
     return _convolutional(input_shape, classes, seed, convolution, False, channels, hidden, dtype)
 
 
+def patch_cnn(
+    input_shape: Sequence[int],
+    classes: int,
+    seed: int | torch.Generator = 0,
+    *,
+    patch: int = 7,
+    channels: tuple[int, int] = (16, 256),
+    dtype: torch.dtype = torch.float32,
+) -> nn.Sequential:
+    """4x4 convolution in steps of 2, ReLU, one over patches of its output that do not overlap, ReLU, Linear.
+
+    Args:
+        input_shape: (channels, height, width) of one image.
+        classes: outputs.
+        seed: of the initial weights (torch's usual ones); torch's random state is not touched.
+        patch: side of a patch, which covers 2 patch + 2 pixels of the image.
+        channels: of both convolutions.
+        dtype: precision of the parameters.
+
+    Raises:
+        ValueError: images of another number of axes, or smaller than a patch.
+    """
+    depth, height, width = _image(input_shape, 2 * patch)
+    features = channels[1] * (height // 2 // patch) * (width // 2 // patch)
+    with torch.random.fork_rng(devices=[]):  # the layers are drawn anew below
+        layers: list[nn.Module] = [
+            nn.Conv2d(depth, channels[0], 4, 2, 1, dtype=dtype),
+            nn.ReLU(),
+            nn.Conv2d(*channels, patch, patch, dtype=dtype),
+            nn.ReLU(),
+            nn.Flatten(),
+            nn.Linear(features, classes, dtype=dtype),
+        ]
+    return _initialised(nn.Sequential(*layers), seed)
+
+
 def _convolutional(
     input_shape: Sequence[int],
     classes: int,
@@ -118,13 +154,19 @@ def _convolutional(
 
 def _features(input_shape: Sequence[int], channels: Sequence[int]) -> tuple[int, int]:
     """Return an image's channels, and the numbers left after its sides were halved once for each entry."""
+    shrink = 2 ** len(channels)
+    depth, height, width = _image(input_shape, shrink)
+    return depth, [depth, *channels][-1] * (height // shrink) * (width // shrink)
+
+
+def _image(input_shape: Sequence[int], least: int) -> tuple[int, int, int]:
+    """Return (channels, height, width) of an image whose sides are long enough."""
     if len(input_shape) != 3:
         raise ValueError(f"expected images of shape (channels, height, width), got {tuple(input_shape)}")
     depth, height, width = input_shape
-    shrink = 2 ** len(channels)
-    if min(height, width) < shrink:
-        raise ValueError(f"expected images of at least {shrink}x{shrink} pixels, got {height}x{width}")
-    return depth, [depth, *channels][-1] * (height // shrink) * (width // shrink)
+    if min(height, width) < least:
+        raise ValueError(f"expected images of at least {least}x{least} pixels, got {height}x{width}")
+    return depth, height, width
 
 
 def _dense(features: int, hidden: int, classes: int, dtype: torch.dtype) -> list[nn.Module]:
