@@ -1,4 +1,4 @@
-"""Draw the galleries of saliency.md, standard beside robust, and let another model name the maps.
+"""Draw the galleries of saliency.md, standard beside robust, and let other models name the maps.
 
 python docs/class_pictures.py [mnist|cifar10 ...]
 """
@@ -6,6 +6,7 @@ python docs/class_pictures.py [mnist|cifar10 ...]
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -15,13 +16,18 @@ from divulge.agnostic import SaliencyMaps, agnostic_saliency
 from divulge.agnostic.views import comparison
 from divulge.datasets import Dataset, load
 from divulge.datasets.published import resnet20
-from divulge.training import Pgd, cnn, fit_classifier
+from divulge.training import Pgd, accuracy, cnn, fit_classifier, strided_cnn
 
 HERE = Path(__file__).parent
-# Training images, epochs, channels, hidden units and adversary of the robust model.
+# Training images, epochs, network and adversary of the robust model.
 ROBUST = {
-    "mnist": (15_000, 4, (16, 32), 64, Pgd(2.0, "l2", 4, warm_up=0.5)),
-    "cifar10": (10_000, 8, (32, 64, 64), 128, Pgd(0.75, "l2", 3, warm_up=0.3)),
+    "mnist": (15_000, 4, partial(cnn, channels=(16, 32), hidden=64), Pgd(2.0, "l2", 4, warm_up=0.5)),
+    "cifar10": (
+        10_000,
+        8,
+        partial(strided_cnn, channels=(32, 64, 128), hidden=128),
+        Pgd(0.5, "l2", 3, warm_up=0.3),
+    ),
 }
 STANDARD = {"mnist": (20_000, 3), "cifar10": (10_000, 8)}
 RADIUS = {"mnist": 10.0, "cifar10": 12.0}
@@ -29,10 +35,10 @@ RADIUS = {"mnist": 10.0, "cifar10": 12.0}
 
 def trained(data: Dataset, robust: bool, seed: int = 0) -> nn.Module:
     """Train a classifier, plainly or against an adversary."""
-    images, epochs, channels, hidden, adversary = ROBUST[data.name]
+    images, epochs, network, adversary = ROBUST[data.name]
     if not robust:
         images, epochs = STANDARD[data.name]
-    module = cnn(data.input_shape, 10, seed, channels=channels, hidden=hidden)
+    module = network(data.input_shape, 10, seed)
     inputs, targets = data.train_inputs[:images], data.train_targets[:images]
     return fit_classifier(module, inputs, targets, seed, epochs=epochs, perturb=adversary if robust else None)
 
@@ -56,18 +62,31 @@ def named(judge: nn.Module, found: SaliencyMaps) -> int:
         return int((judge(found.images).argmax(1) == torch.tensor(found.targets)).sum())
 
 
-def draw(data: Dataset, standard: nn.Module, robust: nn.Module, judge: nn.Module, path: Path) -> None:
-    """Draw both models' maps and print how many of them the other model names."""
+def judges(data: Dataset) -> dict[str, nn.Module]:
+    """Return models that were trained apart from those whose maps they name."""
+    if data.name == "mnist":
+        return {"a standard network": trained(data, robust=False, seed=1)}
+    return {"a published ResNet-20": resnet20(), "a robust network": trained(data, robust=True, seed=1)}
+
+
+def draw(
+    data: Dataset, standard: nn.Module, robust: nn.Module, others: dict[str, nn.Module], path: Path
+) -> None:
+    """Draw both models' maps and print how many of them the other models name."""
     both = [maps(module, data) for module in (standard, robust)]
     comparison(*both, names=("standard", "robust")).savefig(path, dpi=110)
     for name, found in zip(("standard", "robust"), both, strict=True):
-        print(f"{data.name}, {name}: another model names {named(judge, found)} of 10 maps")
+        for judge, module in others.items():
+            print(f"{data.name}, {name}: {judge} names {named(module, found)} of 10 maps", flush=True)
 
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
     for name in sys.argv[1:] or ROBUST:
         data = load(name)
-        judge = resnet20() if name == "cifar10" else trained(data, robust=False, seed=1)
         models = trained(data, robust=False), trained(data, robust=True)
-        draw(data, *models, judge, HERE / f"classes_{name}.png")
+        for module in models:
+            print(
+                f"{data.name}: {accuracy(module, data.test_inputs, data.test_targets):.1%} right", flush=True
+            )
+        draw(data, *models, judges(data), HERE / f"classes_{name}.png")
