@@ -1,12 +1,12 @@
 """How many answers until copies agree with a victim: `python bench/crossings.py [--victim cnn]`.
 
-Every kind of answer trains the same surrogate. What it is asked about (training images, or by turns such
-images and normal inputs like them) and for how many steps it trains is chosen for each kind by trials,
-seeds from 100 on, on the last 5,000 training images, which no copy is asked about. Then, for each seed,
-copies are trained on more and more answers until their agreement on the test images crosses the line, and
-the number of queries is interpolated in its logarithm between the rows on both sides. Printed are each row,
-the median and range of that number over the seeds, and how many times more labels and probabilities than
-gradients it takes, seed by seed.
+What a surrogate is asked about (training images, by turns such images and normal inputs like them, or by
+turns images spread over the data and normal inputs) and for how many steps it trains is chosen for each kind
+of answer by trials, seeds from 100 on, on the last 5,000 training images, which no copy is asked about.
+Then, for each seed, copies are trained on more and more answers until their agreement on the test images
+crosses the line, and the number of queries is interpolated in its logarithm between the rows on both sides.
+Printed are each row, the median and range of that number over the seeds, and how many times more labels and
+probabilities than gradients it takes, seed by seed.
 """
 
 from __future__ import annotations
@@ -16,16 +16,20 @@ from math import exp, log
 from pathlib import Path
 from statistics import fmean, median
 
+from torch import nn
+
 import divulge
 from divulge.datasets import Dataset, load
 from divulge.surrogate import Weights
+from divulge.training import mlp
 from leaks import ORACLES, trained
 
 HELD_OUT = 5000
+INPUTS = ("data", "mixed", "spread")
 FIRST_TRIAL = 100  # its seed
 STEP = 1.35  # between numbers of queries
 STARTS = {  # where the search begins, and the size of the trial
-    "mlp": {"gradient": 120, "smoothgrad": 120, "probability": 1800, "label": 3500},
+    "mlp": {"gradient": 80, "smoothgrad": 80, "probability": 1800, "label": 3500},
     "cnn": {"gradient": 50, "smoothgrad": 50, "probability": 600, "label": 1200},
 }
 
@@ -34,9 +38,10 @@ class Thieves:
     """Copies of one victim, each kind of answer trained as its trial chose."""
 
     def __init__(
-        self, kind: str, data: Dataset, victim: divulge.Victim, steps: list[int], trials: int
+        self, copies: str, data: Dataset, victim: divulge.Victim, steps: list[int], trials: int
     ) -> None:
-        self.kind, self.victim, self.steps, self.trials = kind, victim, steps, trials
+        self.copies, self.data, self.victim = copies, data, victim
+        self.steps, self.trials = steps, trials
         flat = data.train_inputs.flatten(1).double()
         self.pool, self.held_out = flat[:-HELD_OUT].numpy(), flat[-HELD_OUT:].numpy()
         self.test = data.test_inputs.flatten(1).double().numpy()
@@ -46,7 +51,7 @@ class Thieves:
         """Agreement of a copy learned from so many answers, on images held out or on the test images."""
         stolen = divulge.steal(
             ORACLES[name](self.victim),
-            self.kind,
+            self.surrogate(seed),
             queries=count,
             data=self.pool,
             test=(self.held_out if trial else self.test, None),
@@ -57,6 +62,13 @@ class Thieves:
         )
         return float(stolen.leak_curve.agreement[0])
 
+    def surrogate(self, seed: int) -> str | nn.Module:
+        """The name of the copies, or a dense network of the widths given."""
+        if self.copies[0].isalpha():
+            return self.copies
+        hidden = [int(width) for width in self.copies.split(",")]
+        return mlp(self.data.input_shape, hidden, self.data.classes, seed)
+
     def choose(self, name: str, count: int) -> None:
         """Try inputs and steps, and keep what agrees best on the images held out."""
         trials = {
@@ -64,7 +76,7 @@ class Thieves:
                 self.agreement(name, count, seed, inputs, steps, trial=True)
                 for seed in range(FIRST_TRIAL, FIRST_TRIAL + self.trials)
             )
-            for inputs in ("data", "mixed")
+            for inputs in INPUTS
             for steps in self.steps
         }
         self.chosen[name] = max(trials, key=lambda choice: trials[choice])
@@ -96,6 +108,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", choices=("mnist", "fashion-mnist"), default="mnist")
     parser.add_argument("--victim", choices=tuple(STARTS), default="mlp")
+    parser.add_argument("--surrogate", help="a name or the widths of hidden layers; else the victim's kind")
     parser.add_argument("--oracles", default="gradient,label,probability")
     parser.add_argument("--until", type=float, default=0.95)
     parser.add_argument(
@@ -107,9 +120,8 @@ def main() -> None:
     options = parser.parse_args()
     data = load(options.data)
     victim = divulge.Victim(trained(options.victim, data, options.victims), data.input_shape)
-    thieves = Thieves(
-        options.victim, data, victim, [int(steps) for steps in options.steps.split(",")], options.trials
-    )
+    steps = [int(count) for count in options.steps.split(",")]
+    thieves = Thieves(options.surrogate or options.victim, data, victim, steps, options.trials)
     found: dict[str, list[float]] = {}
     for name in options.oracles.split(","):
         start = STARTS[options.victim][name]

@@ -22,7 +22,12 @@ from divulge.sweep.results import Results, as_table
 if TYPE_CHECKING:
     import pandas as pd
 
-ORDER = ("label", "probability", "gradient", "smoothgrad")
+ORDER = {
+    "data": ("digits", "mnist", "fashion-mnist", "cifar10"),
+    "victim": ("linear", "mlp", "cnn"),
+    "surrogate": ("linear", "mlp", "cnn"),
+    "oracle": ("label", "probability", "gradient", "smoothgrad"),
+}
 WHAT = ["data", "victim", "surrogate"]
 
 
@@ -40,7 +45,7 @@ def _number(x: float, form: str) -> str:
 
 def curve_lines(table: pd.DataFrame) -> list[str]:
     """Return the agreement for every number of queries and kind of answer, and what each kind's rows took."""
-    kinds = [name for name in ORDER if name in set(table["oracle"])]
+    kinds = [name for name in ORDER["oracle"] if name in set(table["oracle"])]
     lines = ["", "| queries | " + " | ".join(kinds) + " |", "| ---: |" + " ---: |" * len(kinds)]
     for count in sorted(set(table["queries"])):
         parts = [table[(table["queries"] == count) & (table["oracle"] == name)] for name in kinds]
@@ -81,7 +86,7 @@ def picture(table: pd.DataFrame) -> Figure:
     for i, name in enumerate(names):
         for j, kind in enumerate(kinds):
             here = own[(own["data"] == name) & (own["victim"] == kind)]
-            curves = {oracle: here[here["oracle"] == oracle] for oracle in ORDER}
+            curves = {oracle: here[here["oracle"] == oracle] for oracle in ORDER["oracle"]}
             draw_curves(panels[i, j], {oracle: part for oracle, part in curves.items() if len(part)})
             panels[i, j].set_title(f"{name}, {kind}")
     panels[0, 0].legend()
@@ -95,8 +100,8 @@ def main() -> None:
     parser.add_argument("--picture", type=Path, help="where the curves are drawn")
     options = parser.parse_args()
     table = as_table(Results(options.folder).read().values())
-    table["order"] = table["oracle"].map(ORDER.index)
-    groups = [group for _, group in table.sort_values("order").groupby(WHAT, sort=False)]
+    table = table.sort_values([*ORDER], key=lambda column: column.map(ORDER[column.name].index))
+    groups = [group for _, group in table.groupby(WHAT, sort=False)]
     for group in groups:
         first = group.iloc[0]
         print(f"\n{first['data']}, victim {first['victim']}, copy {first['surrogate']}")
@@ -105,7 +110,7 @@ def main() -> None:
     print(f"\n| data | victim | copy | answers | seeds | asked | {levels} |")
     print("| --- | --- | --- | --- | ---: | ---: |" + " ---: |" * len(LEVELS))
     for group in groups:
-        for _, part in group.groupby("order"):
+        for _, part in group.groupby("oracle", sort=False):
             print(reached_line(part))
     if options.picture is not None:
         picture(table).savefig(options.picture, dpi=110)

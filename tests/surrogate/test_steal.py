@@ -136,7 +136,7 @@ def test_two_classes_from_one_output():
         ({"queries": []}, r"at least one query, got \[\]"),
         ({"surrogate": "forest"}, "linear, mlp, cnn or a module, got 'forest'"),
         ({"surrogate": nn.Sequential(nn.Flatten(), nn.Linear(64, 9))}, "as the victim, 10, got 9"),
-        ({"inputs": "noise"}, "data, gaussian, mixed, adaptive, got 'noise'"),
+        ({"inputs": "noise"}, "data, gaussian, mixed, spread, adaptive, got 'noise'"),
         ({"data": None, "inputs": "data"}, '"data" need data='),
         ({"data": np.zeros((4, 3))}, r"shape \(n, 64\), got \(4, 3\)"),
     ],

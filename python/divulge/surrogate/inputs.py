@@ -5,12 +5,19 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-KINDS = ("data", "gaussian", "mixed", "adaptive")
+KINDS = ("data", "gaussian", "mixed", "spread", "adaptive")
 _BASIS = 2000  # inputs whose combinations stand for the data's covariance
+_SPREAD_OF = 6000  # inputs of which those that are spread are chosen
+_SPREAD = 1000  # as many are spread at most; the others are drawn at random
+_AXES = 30  # principal axes along which distances are taken
+_ROUNDS = 30  # of Lloyd's iteration
 
 
 class Inputs:
     """Draws queries: the data themselves, Gaussian inputs like them, or by turns one and the other.
+
+    Few data drawn at random leave gaps; "spread" takes by turns Gaussian inputs and those of the data that
+    are nearest to the centres of k-means with as many centres, along the data's principal axes.
 
     A Gaussian input is mean + sum_i e_i (x_i - mean) / sqrt(m) over m of the data, e standard normal: normal
     with the data's mean and covariance. It lies between and beyond the images of several classes, where the
@@ -19,7 +26,7 @@ class Inputs:
     Args:
         data: shape (n, d), or None: Gaussian inputs are standard normal then.
         input_size: d.
-        kind: "data", "gaussian" or "mixed".
+        kind: "data", "gaussian", "mixed" or "spread".
         box: None, or (low, high), each of shape (d,): inputs are clipped to it.
         generator: of every draw.
 
@@ -57,7 +64,10 @@ class Inputs:
         elif self.kind == "gaussian":
             points = self._gaussian(n)
         else:
-            points = torch.stack([self._gaussian(n - n // 2), self._images(n - n // 2)], dim=1)
+            half = n - n // 2
+            few = self.data is not None and half <= min(_SPREAD, len(self.data))
+            images = self._spread(half) if self.kind == "spread" and few else self._images(half)
+            points = torch.stack([self._gaussian(half), images], dim=1)
             points = points.reshape(-1, self.input_size)[:n]
         return points if self.box is None else torch.clamp(points, *self.box)
 
@@ -68,6 +78,20 @@ class Inputs:
             self._order = torch.cat([self._order, self._shuffled()])
         chosen, self._order = self._order[:n], self._order[n:]
         return self.data[chosen]
+
+    def _spread(self, n: int) -> Tensor:
+        """Return n of the data, the nearest to each centre of k-means, in random order."""
+        assert self.data is not None
+        some = self.data[self._shuffled()[: max(n, _SPREAD_OF)]]
+        axes = torch.linalg.svd(self._basis, full_matrices=False)[2][:_AXES]
+        places = (some - self._mean) @ axes.T
+        centres = places[:n].clone()  # they are in random order
+        for _ in range(_ROUNDS):
+            nearest = torch.cdist(places, centres).argmin(dim=1)
+            sums = torch.zeros_like(centres).index_add_(0, nearest, places)
+            members = torch.bincount(nearest, minlength=n)[:, None]
+            centres = torch.where(members > 0, sums / members.clamp(min=1), centres)
+        return some[torch.cdist(centres, places).argmin(dim=1)]
 
     def _gaussian(self, n: int) -> Tensor:
         """Return n inputs with the data's mean and covariance."""

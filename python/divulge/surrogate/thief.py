@@ -20,6 +20,7 @@ from divulge.surrogate.inputs import Inputs
 from divulge.surrogate.losses import Weights, class_logits
 from divulge.surrogate.measure import Yardstick
 from divulge.surrogate.networks import surrogate_network
+from divulge.surrogate.span import Span
 from divulge.surrogate.stolen import Stolen
 from divulge.surrogate.train import chosen_weights, train
 from divulge.victim import Victim
@@ -58,8 +59,9 @@ def steal(
         test: inputs on which copy and victim are compared, and their classes or None. By default a data
             set's test part; otherwise nothing is compared.
         inputs: what is asked about: "data"; "gaussian", normal inputs with the data's mean and covariance;
-            "mixed", by turns one and the other; "adaptive", what two surrogates disagree on. By default
-            "mixed", without data "gaussian".
+            "mixed", by turns one and the other; "spread", the same with few data chosen so that they leave
+            no gaps; "adaptive", what two surrogates disagree on. By default "mixed", without data
+            "gaussian".
         output: the output explained; None: each input's top class. A linear surrogate names every output in
             turn.
         steps: of the training behind each row.
@@ -75,7 +77,8 @@ def steal(
 
     Source:
         After S. Milli, L. Schmidt, A. D. Dragan, M. Hardt, "Model Reconstruction from Model Explanations",
-        2019; the choice of inputs is our own.
+        2019; the choice of inputs, and that a dense copy reads only the span of the gradients told, are
+        our own.
     """
     thief = Thief(oracle, surrogate, data=data, test=test, inputs=inputs, output=output, seed=seed)
     return thief.run(_counts(queries), steps, weights, progress)
@@ -209,15 +212,13 @@ class Thief:
         found = solved(answers, self.input_shape, self.classes, dtype) if self.linear else None
         if found is not None:
             return found, True, weights or Weights()
-        used = weights or chosen_weights(
-            self.start, answers, self.input_shape, steps=max(1, steps // 4), seed=self.seed
-        )
-        fresh = copy.deepcopy(self.start)
-        return (
-            train(fresh, answers, self.input_shape, steps=steps, weights=used, seed=self.seed),
-            False,
-            used,
-        )
+        span = None if self.linear else Span.of(answers, self.start)
+        start, shape = self.start, self.input_shape
+        if span is not None:
+            start, shape, answers = span.shrunk(start), (span.size,), span.told(answers)
+        used = weights or chosen_weights(start, answers, shape, steps=max(1, steps // 4), seed=self.seed)
+        trained = train(copy.deepcopy(start), answers, shape, steps=steps, weights=used, seed=self.seed)
+        return (trained if span is None else span.grown(trained)), False, used
 
     def _measured(self, module: nn.Module) -> dict[str, float]:
         """What the curve says of a copy, NaN where there is nothing to compare with."""

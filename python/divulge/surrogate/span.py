@@ -1,0 +1,117 @@
+"""Gradients lie in the row space of a network's first layer: a dense copy need read nothing else."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, replace
+from math import sqrt
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from divulge.oracles import Answers
+from divulge.oracles.attributions import SmoothGrad
+
+Array = NDArray[np.float64]
+
+GRADIENTS = ("gradient", "smoothgrad", "probability_gradient")  # and means of them
+SHARE = (
+    0.25  # of d up to which r counts as few: a larger span leaves out little, and copies learned no better
+)
+RANK = 1e-5  # singular values up to this share of the largest are rounding
+
+
+@dataclass(frozen=True)
+class Span:
+    """The r directions in which the gradients told lie.
+
+    A network that reads x through W x alone has gradients W^T v. What it does in directions orthogonal to all
+    gradients told has not been seen, and once there are more of them than rows of W there are no others: a
+    copy learns from the r numbers s Q^T (x - c) in place of the d of x, which also takes less time. Steps of
+    Adam move every weight alike; with s = sqrt(d / r) they change outputs as much as with d numbers.
+
+    Attributes:
+        basis: Q, orthonormal columns, shape (d, r).
+        centre: c, the mean of the points, shape (d,).
+    """
+
+    basis: Array
+    centre: Array
+
+    @staticmethod
+    def of(answers: Answers, module: nn.Module) -> Span | None:
+        """Return the span, or None where there is none, it is not small, or the copy reads x otherwise."""
+        told, attribution = answers.explanations, answers.attribution
+        if told is None or attribution is None or answers.imitations or attribution.name not in GRADIENTS:
+            return None
+        first = _first_linear(module)
+        if first is None or first.in_features != told.shape[1]:
+            return None
+        d = told.shape[1]
+        if len(told) > d:
+            told = np.asarray(np.linalg.qr(told, mode="r"))
+        _, sizes, rows = np.linalg.svd(told, full_matrices=False)
+        rank = int((sizes > RANK * sizes[0]).sum())
+        if not 0 < rank <= SHARE * d:
+            return None
+        return Span(np.ascontiguousarray(rows[:rank].T), answers.points.mean(axis=0))
+
+    @property
+    def size(self) -> int:
+        """How many directions there are."""
+        return int(self.basis.shape[1])
+
+    @property
+    def scale(self) -> float:
+        """The factor s."""
+        return sqrt(len(self.basis) / self.size)
+
+    def told(self, answers: Answers) -> Answers:
+        """Return the answers as if told of s Q^T (x - c); normal noise in x becomes such noise in these."""
+        attribution = answers.attribution
+        assert answers.explanations is not None
+        if isinstance(attribution, SmoothGrad):
+            attribution = replace(attribution, sigma=self.scale * attribution.sigma)
+        return replace(
+            answers,
+            points=(answers.points - self.centre) @ self.basis * self.scale,
+            explanations=answers.explanations @ self.basis / self.scale,
+            attribution=attribution,
+        )
+
+    def shrunk(self, module: nn.Module) -> nn.Module:
+        """Return a copy of a module whose first layer W x + b reads the r numbers: W Q / s, and b + W c."""
+        small = copy.deepcopy(module)
+        first = _first_linear(small)
+        assert first is not None
+        with torch.no_grad():
+            first.bias.add_(first.weight @ self._like(first, self.centre))
+            first.weight = nn.Parameter(first.weight @ self._like(first, self.basis / self.scale))
+        first.in_features = self.size
+        return small
+
+    def grown(self, small: nn.Module) -> nn.Module:
+        """Return the module of the d numbers x that computes what a small one computes, in place."""
+        first = _first_linear(small)
+        assert first is not None
+        with torch.no_grad():
+            first.weight = nn.Parameter(first.weight @ self._like(first, self.basis * self.scale).T)
+            first.bias.sub_(first.weight @ self._like(first, self.centre))
+        first.in_features = len(self.basis)
+        return small
+
+    @staticmethod
+    def _like(layer: nn.Linear, array: Array) -> torch.Tensor:
+        """In the layer's precision."""
+        return torch.from_numpy(array).to(layer.weight)
+
+
+def _first_linear(module: nn.Module) -> nn.Linear | None:
+    """The Linear that reads the input of a chain, behind Flatten only; None for other modules."""
+    if not isinstance(module, nn.Sequential):
+        return None
+    layer = next((layer for layer in module if not isinstance(layer, nn.Flatten)), None)
+    usable = isinstance(layer, nn.Linear) and layer.weight.requires_grad and layer.bias is not None
+    return layer if usable else None  # type: ignore[return-value]
