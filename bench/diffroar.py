@@ -76,7 +76,7 @@ def simplified(seeds: int) -> None:
         for name, hidden, rate, attack in (
             ("linear", [], 1.0, None),
             ("mlp", [WIDTH], 0.3, None),
-            ("mlp, robust", [WIDTH], 0.3, Pgd(0.35, "linf", 3, bounds=None, warm_up=0.3)),
+            ("mlp, robust", [WIDTH], 0.3, Pgd(0.4, "linf", 3, bounds=None, warm_up=0.3)),
         ):
             module = full_batch(mlp((10,), hidden, 1, seed), train, rate, attack)
             print(json.dumps({"model": name, "seed": seed, **ratios(module, test)}), flush=True)
