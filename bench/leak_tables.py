@@ -44,22 +44,24 @@ def _number(x: float, form: str) -> str:
 
 
 def curve_lines(table: pd.DataFrame) -> list[str]:
-    """Return the agreement for every number of queries and kind of answer, and what each kind's rows took."""
+    """Return the agreement for every number of queries and kind of answer, and what they took."""
     kinds = [name for name in ORDER["oracle"] if name in set(table["oracle"])]
     lines = ["", "| queries | " + " | ".join(kinds) + " |", "| ---: |" + " ---: |" * len(kinds)]
     for count in sorted(set(table["queries"])):
         parts = [table[(table["queries"] == count) & (table["oracle"] == name)] for name in kinds]
         told = [spread(part["agreement"], ".4f") if len(part) else "" for part in parts]
         lines.append(f"| {count:,} | " + " | ".join(told) + " |")
-    for name in kinds:
-        part = table[table["oracle"] == name]
-        share = part["victim_seconds"].sum() / part["seconds"].sum()
-        steps = ", ".join(f"{n:,}" for n in sorted(set(part["steps"])))
-        lines.append(
-            f"{name}: {steps} steps, {spread(part.groupby('queries')['seed'].nunique(), '.0f')} seeds, "
-            f"{part['seconds'].sum():.0f} s, {share:.1%} of them in the victim"
-        )
-    return lines
+    costs = "; ".join(_cost(table, name) for name in kinds)
+    return [*lines, "", f"Steps, seeds, the victim's share of the time: {costs}."]
+
+
+def _cost(table: pd.DataFrame, name: str) -> str:
+    """What the rows of one kind of answer took."""
+    part = table[table["oracle"] == name]
+    share = part["victim_seconds"].sum() / part["seconds"].sum()
+    steps = ", ".join(f"{n:,}" for n in sorted(set(part["steps"])))
+    seeds = sorted(set(part.groupby("queries")["seed"].nunique()))
+    return f"{name} {steps}, {' to '.join(str(n) for n in seeds)}, {share:.1%}"
 
 
 def reached_line(table: pd.DataFrame) -> str:
@@ -104,7 +106,7 @@ def main() -> None:
     groups = [group for _, group in table.groupby(WHAT, sort=False)]
     for group in groups:
         first = group.iloc[0]
-        print(f"\n{first['data']}, victim {first['victim']}, copy {first['surrogate']}")
+        print(f"\n#### {first['data']}, victim {first['victim']}, copy {first['surrogate']}")
         print("\n".join(curve_lines(group)))
     levels = " | ".join(f"{level:.0%}" for level in LEVELS)
     print(f"\n| data | victim | copy | answers | seeds | asked | {levels} |")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass, replace
-from math import sqrt
 
 import numpy as np
 import torch
@@ -12,7 +11,6 @@ from numpy.typing import NDArray
 from torch import nn
 
 from divulge.oracles import Answers
-from divulge.oracles.attributions import SmoothGrad
 
 Array = NDArray[np.float64]
 
@@ -29,8 +27,7 @@ class Span:
 
     A network that reads x through W x alone has gradients W^T v. What it does in directions orthogonal to all
     gradients told has not been seen, and once there are more of them than rows of W there are no others: a
-    copy learns from the r numbers s Q^T (x - c) in place of the d of x, which also takes less time. Steps of
-    Adam move every weight alike; with s = sqrt(d / r) they change outputs as much as with d numbers.
+    copy learns from the r numbers Q^T (x - c) in place of the d of x, which also takes less time.
 
     Attributes:
         basis: Q, orthonormal columns, shape (d, r).
@@ -63,32 +60,20 @@ class Span:
         """How many directions there are."""
         return int(self.basis.shape[1])
 
-    @property
-    def scale(self) -> float:
-        """The factor s."""
-        return sqrt(len(self.basis) / self.size)
-
     def told(self, answers: Answers) -> Answers:
-        """Return the answers as if told of s Q^T (x - c); normal noise in x becomes such noise in these."""
-        attribution = answers.attribution
+        """Return the answers as if told of Q^T (x - c); noise of equal size in all directions stays such."""
         assert answers.explanations is not None
-        if isinstance(attribution, SmoothGrad):
-            attribution = replace(attribution, sigma=self.scale * attribution.sigma)
-        return replace(
-            answers,
-            points=(answers.points - self.centre) @ self.basis * self.scale,
-            explanations=answers.explanations @ self.basis / self.scale,
-            attribution=attribution,
-        )
+        points = (answers.points - self.centre) @ self.basis
+        return replace(answers, points=points, explanations=answers.explanations @ self.basis)
 
     def shrunk(self, module: nn.Module) -> nn.Module:
-        """Return a copy of a module whose first layer W x + b reads the r numbers: W Q / s, and b + W c."""
+        """Return a copy of a module whose first layer W x + b reads the r numbers: W Q, and b + W c."""
         small = copy.deepcopy(module)
         first = _first_linear(small)
         assert first is not None
         with torch.no_grad():
             first.bias.add_(first.weight @ self._like(first, self.centre))
-            first.weight = nn.Parameter(first.weight @ self._like(first, self.basis / self.scale))
+            first.weight = nn.Parameter(first.weight @ self._like(first, self.basis))
         first.in_features = self.size
         return small
 
@@ -97,7 +82,7 @@ class Span:
         first = _first_linear(small)
         assert first is not None
         with torch.no_grad():
-            first.weight = nn.Parameter(first.weight @ self._like(first, self.basis * self.scale).T)
+            first.weight = nn.Parameter(first.weight @ self._like(first, self.basis).T)
             first.bias.sub_(first.weight @ self._like(first, self.centre))
         first.in_features = len(self.basis)
         return small
