@@ -88,8 +88,9 @@ def picture(table: pd.DataFrame) -> Figure:
     for i, name in enumerate(names):
         for j, kind in enumerate(kinds):
             here = own[(own["data"] == name) & (own["victim"] == kind)]
-            curves = {oracle: here[here["oracle"] == oracle] for oracle in ORDER["oracle"]}
-            draw_curves(panels[i, j], {oracle: part for oracle, part in curves.items() if len(part)})
+            present = [oracle for oracle in ORDER["oracle"] if oracle in set(here["oracle"])]
+            panels[i, j].set_prop_cycle(color=[f"C{ORDER['oracle'].index(oracle)}" for oracle in present])
+            draw_curves(panels[i, j], {oracle: here[here["oracle"] == oracle] for oracle in present})
             panels[i, j].set_title(f"{name}, {kind}")
     panels[0, 0].legend()
     return figure
