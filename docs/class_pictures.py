@@ -24,12 +24,12 @@ ROBUST = {
     "mnist": (15_000, 4, partial(cnn, channels=(16, 32), hidden=64), Pgd(2.0, "l2", 4, warm_up=0.5)),
     "cifar10": (
         10_000,
-        8,
+        5,
         partial(strided_cnn, channels=(32, 64, 128), hidden=128),
-        Pgd(0.5, "l2", 3, warm_up=0.3),
+        Pgd(0.5, "l2", 2, warm_up=0.3),
     ),
 }
-STANDARD = {"mnist": (20_000, 3), "cifar10": (10_000, 8)}
+STANDARD = {"mnist": (20_000, 3), "cifar10": (10_000, 5)}
 RADIUS = {"mnist": 10.0, "cifar10": 12.0}
 
 
