@@ -28,3 +28,18 @@ def test_an_empty_batch_and_bad_points():
     assert (values.shape, jacobians.shape) == ((0, 2), (0, 2, 3))
     with pytest.raises(ValueError, match=r"got -1\.0 at coordinate 0 of point 0"):
         oracle.jacobians([[-1, 0, 0]])
+
+
+def test_other_outputs_of_the_last_answer_cost_nothing():
+    victim = Victim(nn.Sequential(nn.Linear(3, 5), nn.ReLU(), nn.Linear(5, 4)).double())
+    oracle = JacobianOracle(victim)
+    points = np.random.default_rng(1).standard_normal((2, 3))
+    for k in range(4):
+        values, gradients = oracle.query(points, k)
+        np.testing.assert_allclose(values, victim.values(points)[:, k], rtol=1e-13)
+        np.testing.assert_array_equal(gradients, victim.values_and_gradients(points, k)[1])
+    assert oracle.ledger.total == 2
+    oracle.query(points, 0)  # asked once more
+    assert oracle.ledger.total == 4
+    oracle.query(points[:1], 1)  # other points
+    assert oracle.ledger.total == 5

@@ -87,4 +87,4 @@ def _download(name: str, file: str) -> Path:
         raise FileNotFoundError(
             f"{name}/{file} is neither in $DIVULGE_DATA nor in {folder}, "
             f"and downloading {source.url}{file} failed: {error}"
-        ) from error
+        ) from None  # the chain below holds nothing but the layers of a connection

@@ -9,16 +9,37 @@ import numpy as np
 from divulge.oracles.base import Array, Domain
 from divulge.oracles.explained import Answers, Classes
 from divulge.oracles.victim import VictimOracle
+from divulge.points import as_matrix
 
 if TYPE_CHECKING:
     from divulge.points import Points
     from divulge.victim import Victim
 
 
+class LastAnswer:
+    """What the last answer about all outputs holds that was not returned yet."""
+
+    def __init__(self) -> None:
+        self._points: Array | None = None
+        self._returned: set[int] = set()
+
+    def holds(self, points: Array, output: int) -> bool:
+        """Whether it is about these points (n, d), and this output is looked up for the first time."""
+        if self._points is None or output in self._returned or not np.array_equal(points, self._points):
+            return False
+        self._returned.add(output)
+        return True
+
+    def keep(self, points: Array, output: int) -> None:
+        """Take the answer about points (n, d), of which one output was returned."""
+        self._points, self._returned = points.copy(), {output}
+
+
 class JacobianOracle(VictimOracle):
     """Answers with all K values and their input gradients; see `jacobians`.
 
-    `query` asks the same and returns one output's part, so that it fits where a `GradientOracle` does.
+    `query` asks the same and returns one output's part, so that it fits where a `GradientOracle` does. Its
+    last answer holds the other outputs too: asking about one of them at the same points costs nothing.
 
     Args:
         victim: the model under study.
@@ -34,6 +55,7 @@ class JacobianOracle(VictimOracle):
         self, victim: Victim, output: int = 0, domain: Domain | None = None, budget: int | None = None
     ) -> None:
         super().__init__(victim, output, domain, budget, kind="jacobian")
+        self._last = LastAnswer()
 
     def jacobians(self, points: Points) -> tuple[Array, Array]:
         """Ask about a batch of points; each counts as one query, whatever K.
@@ -49,6 +71,19 @@ class JacobianOracle(VictimOracle):
             BudgetExhausted: the budget does not cover all n points; nothing was asked.
         """
         return self._jacobians(self._admit(points))
+
+    def query(self, points: Points, output: int | None = None) -> tuple[Array | None, Array | None]:
+        """Ask about a batch of points, or look up another output of the answer to the query before.
+
+        Arguments, result and errors are those of `Oracle.query`.
+        """
+        number = self.output if output is None else self._check_output(output)
+        matrix = as_matrix(points, self.input_size)
+        if self._last.holds(matrix, number):
+            return self._answer(matrix, number)
+        answers = super().query(points, number)
+        self._last.keep(matrix, number)
+        return answers
 
     def _jacobians(self, points: Array) -> tuple[Array, Array]:
         """Values (n, K) and gradients (n, K, d)."""

@@ -13,6 +13,7 @@ import numpy as np
 
 from divulge.errors import BudgetExhausted, CheckpointError
 from divulge.oracles.base import Array, Oracle
+from divulge.oracles.jacobian import JacobianOracle, LastAnswer
 from divulge.oracles.journal import Journal, Prints, Record, fingerprints
 from divulge.oracles.ledger import Ledger
 from divulge.oracles.probability import LogOdds
@@ -60,6 +61,7 @@ class ReplayOracle(Oracle):
         self.first_logit_hidden = oracle.first_logit_hidden
         self.journal = Journal(path, described(oracle, seed))
         self.told = deque(self.journal.records)
+        self.last = LastAnswer()
         self.replayed = 0
         self.writes = True
         self.ledger = ReplayLedger(oracle.ledger, lambda: sum(map(len, self.told)))
@@ -93,9 +95,18 @@ class ReplayOracle(Oracle):
             parts = [part for part in (values, gradients) if part is not None]
             return np.column_stack(parts)
 
-        answers = self._answers(points, output, ask, self.asked._price(len(points)))
+        answers = self._answers(points, output, ask, self._cost(points, output))
         values = answers[:, 0] if self.has_values else None
         return values, answers[:, int(self.has_values) :] if self.has_gradients else None
+
+    def _cost(self, points: Array, output: int) -> int:
+        """Return what the oracle that is asked charges for points, whether it was asked now or before."""
+        if not isinstance(self.asked, JacobianOracle):
+            return self.asked._price(len(points))
+        if self.last.holds(points, output):
+            return 0
+        self.last.keep(points, output)
+        return len(points)
 
     def _answers(self, points: Array, channel: int, ask: Callable[[Array], Array], price: int) -> Array:
         """Answer rows from the file as far as it goes, then by asking; shape (n, numbers in an answer)."""

@@ -78,6 +78,20 @@ class Lines:
         """Return the range of t."""
         return (0.0, 1.0) if self.domain else (-self.reach, self.reach)
 
+    def saturated(self, points: Array) -> NDArray[np.bool_]:
+        """Whether points (n, d) lie so far out that answers may saturate there, shape (n,)."""
+        return np.asarray(np.linalg.norm(points, axis=1) > self._limit())
+
+    def unsaturated(self, points: Array) -> Array:
+        """Move points (n, d) towards the origin where answers may saturate."""
+        size = np.linalg.norm(points, axis=1, keepdims=True)
+        return np.asarray(points * np.minimum(1.0, self._limit() / np.maximum(size, 1e-300)))
+
+    def _limit(self) -> float:
+        """Norm of the farthest points, of which a standard normal one has d^(1/2)."""
+        unlimited = self.domain is not None or self.reach >= REACH
+        return np.inf if unlimited else self.reach * float(np.sqrt(self.input_size))
+
     def samples(self, n: int) -> Array:
         """Return random points (n, d) of the domain: standard normal in R^d, uneven and uniform in a box."""
         if self.domain is None:

@@ -8,7 +8,14 @@ import torch
 from deep_networks import probe_of, random_deep, sizes_of, victim_of
 from random_victims import function_error
 
-from divulge import CallableOracle, GradientOracle, Victim, reconstruct
+from divulge import (
+    CallableOracle,
+    GradientOracle,
+    JacobianOracle,
+    ProbabilityOracle,
+    Victim,
+    reconstruct,
+)
 from divulge.reconstruct.deep.attack import DeepAttack
 from divulge.reconstruct.deep.search import DeepSearch
 from divulge.reconstruct.lines import Lines
@@ -130,3 +137,31 @@ def test_a_fit_that_is_found_wrong_stays_until_there_is_another():
     assert search.best is None
     search.forget()
     assert search.latest is found
+
+
+def test_a_deep_network_from_all_gradients(tmp_path):
+    victim = victim_of(random_deep(12, 8, 6, 4))
+    single, all_outputs = GradientOracle(victim), JacobianOracle(victim)
+    assert reconstruct(single).complete
+    result = reconstruct(all_outputs)
+    assert result.complete
+    assert error_of(result, victim) < 1e-9
+    assert result.queries == all_outputs.ledger.total < single.ledger.total
+    kept = reconstruct(JacobianOracle(victim), checkpoint=tmp_path / "answers")
+    again = JacobianOracle(victim)
+    told = reconstruct(again, checkpoint=tmp_path / "answers")
+    assert kept.queries == told.queries == result.queries
+    assert again.ledger.total <= 1  # the one that shows whether the oracle is still the same
+
+
+@pytest.mark.parametrize("sizes", [(12, 8, 6, 3), (20, 15, 10, 4)])
+@pytest.mark.parametrize("gradients", [True, False])
+def test_a_deep_network_from_probabilities(sizes, gradients):
+    victim = victim_of(random_deep(*sizes))
+    result = reconstruct(ProbabilityOracle(victim, gradients=gradients))
+    assert result.complete, result.notes
+    assert result.hidden_sizes == sizes[1:-1]
+    points = np.random.default_rng(5).standard_normal((500, sizes[0]))
+    with torch.no_grad():
+        copy, true = result.module(torch.from_numpy(points)).numpy(), victim.values(points)
+    assert np.abs((copy - copy[:, :1]) - (true - true[:, :1])).max() < 1e-8

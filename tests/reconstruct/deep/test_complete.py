@@ -43,7 +43,7 @@ def test_whole_rows_where_the_first_layer_is_free(seed):
     rng = np.random.default_rng(seed)
     free = FreeLayer.of(prefix_of(network, 1), None, rng.standard_normal((30, 14)))
     assert free is not None
-    found = whole_rows(probe_of(network), free, units, rng)
+    found = whole_rows(probe_of(network), free, units, Lines(14, None, rng))
     assert found.known.all(axis=1).mean() > 0.8
     assert worst(found, rows) < 1e-9
     np.testing.assert_allclose(np.linalg.norm(found.rows, axis=1), 1.0)
@@ -94,7 +94,8 @@ def test_an_invented_unit_is_not_completed():
     rng = np.random.default_rng(1)
     free = FreeLayer.of(prefix_of(network, 1), None, rng.standard_normal((30, 14)))
     assert free is not None
-    np.testing.assert_array_equal(whole_rows(probe_of(network), free, invented, rng).known, units.known)
+    found = whole_rows(probe_of(network), free, invented, Lines(14, None, rng))
+    np.testing.assert_array_equal(found.known, units.known)
 
 
 def test_completed_units_can_be_grouped():

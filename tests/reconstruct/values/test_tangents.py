@@ -79,3 +79,15 @@ def test_squares_are_blocks_of_the_gauss_newton_matrix(case):
         for place, blocks in enumerate(tangents.squares(weights)):
             jacobian = np.stack([row[place] for row in rows])
             np.testing.assert_allclose(blocks, np.einsum("num,nuk->umk", jacobian, jacobian), atol=1e-12)
+
+
+def test_joint_square_is_the_gauss_newton_matrix(case):
+    model, outputs, slope = case
+    weights = np.random.default_rng(3).uniform(size=len(POINTS))
+    for output in range(outputs):
+        tangents = Tangents.at(model, POINTS, output, slope)
+        rows = [tangents.backward(weight) for weight in np.diag(weights)]
+        for first in range(len(rows[0])):
+            jacobian = np.stack([np.concatenate([m.reshape(-1) for m in row[first:]]) for row in rows])
+            joint = tangents.joint_square(weights, first)
+            np.testing.assert_allclose(joint, jacobian.T @ jacobian, atol=1e-12)

@@ -33,4 +33,4 @@ def climbed(prefix: Prefix, points: Array, lines: Lines) -> Array:
         points = points + length[:, None] * unit_vectors(prefix.gradients(points, rows))
         if lines.domain is not None:
             points = np.clip(points, *lines.domain)
-    return points
+    return lines.unsaturated(points)

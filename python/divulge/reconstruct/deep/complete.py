@@ -50,7 +50,7 @@ def complete(
     vain = Counter() if vain is None else vain
     free = FreeLayer.of(prefix, lines.domain, lines.samples(STARTS))
     if free is not None:
-        return whole_rows(probe, free, units, lines.rng)
+        return whole_rows(probe, free, units, lines)
     rows, known = units.rows.copy(), units.known.copy()
     if not prefix.layers:
         return units

@@ -94,9 +94,9 @@ def on_hyperplane(prefix: Prefix, rows: Array, offsets: Array, points: Array) ->
 
 
 def well_inside(points: Array, lines: Lines) -> Mask:
-    """Whether points lie in the domain, not at its very edge."""
+    """Whether points lie in the domain, not at its very edge, and where answers do not saturate."""
     if lines.domain is None:
-        return np.ones(len(points), bool)
+        return ~lines.saturated(points)
     low, high = lines.domain
     margin = 1e-3 * (high - low)
     return np.asarray(((points > low + margin) & (points < high - margin)).all(axis=1))

@@ -180,7 +180,7 @@ class DeepSearch:
         """Ask at random points; where the fit is wrong, sweep a line through that point."""
         points = self.pool.shifted(self.lines.samples(POINT_CHECKS))
         if self.lines.domain is None:
-            points *= np.resize(SCALES, POINT_CHECKS)[:, None]
+            points = self.lines.unsaturated(points * np.resize(SCALES, POINT_CHECKS)[:, None])
         points[::CLIMBED] = climbed(model.prefix, points[::CLIMBED], self.lines)
         wrong = self.probe.misses(points, model.pieces(points, 0))
         worst = int(np.argmax(wrong))

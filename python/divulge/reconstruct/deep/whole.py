@@ -17,6 +17,7 @@ from divulge import _core
 from divulge.reconstruct.deep.free import FreeLayer
 from divulge.reconstruct.deep.prefix import Mask
 from divulge.reconstruct.deep.units import Candidates
+from divulge.reconstruct.lines import Lines
 from divulge.reconstruct.probe import Probe
 
 Array = NDArray[np.float64]
@@ -26,14 +27,14 @@ HIDDEN = 3e-3  # relative size of an entry that rounding may have kept down
 STEPS = (1e2, 1e3, 1e4, 1e4)  # lengths of the step across, in lifts, which move the hyperplane too
 
 
-def whole_rows(probe: Probe, free: FreeLayer, units: Candidates, rng: np.random.Generator) -> Candidates:
+def whole_rows(probe: Probe, free: FreeLayer, units: Candidates, lines: Lines) -> Candidates:
     """Ask for everything that is missing from the units' rows."""
     rows, known = units.rows.copy(), units.known.copy()
     for length in STEPS:
         left = np.flatnonzero(~known.all(axis=1))
         if not len(left):
             break
-        measured, good = measure(probe, free, rows[left], known[left], units.offsets[left], length, rng)
+        measured, good = measure(probe, free, rows[left], known[left], units.offsets[left], length, lines)
         rows[left[good]] = measured[good]
         known[left[good]] |= seen(measured[good], HIDDEN if probe.rounded else 0.0) | (length == STEPS[-1])
     size = np.linalg.norm(rows, axis=1)
@@ -47,7 +48,7 @@ def measure(
     known: Mask,
     offsets: Array,
     length: float,
-    rng: np.random.Generator,
+    lines: Lines,
 ) -> tuple[Array, Mask]:
     """Return rows with their missing entries filled in, and which of them could be measured.
 
@@ -58,13 +59,14 @@ def measure(
         known: which entries have been seen, shape (c, h).
         offsets: shape (c,).
         length: of the step across a hyperplane, in lifts.
-        rng: draws the regions.
+        lines: the domain, and what draws the regions.
     """
     small = max(LIFT, 1e3 * probe.noise)
-    active = known & (rng.uniform(size=known.shape) < 0.5)
-    levels = free.hyperplane_levels(rows, offsets, active, rng)
-    reached = np.isfinite(levels).all(axis=1)
-    levels = np.where(known, np.nan_to_num(levels), small * free.spread)
+    active = known & (lines.rng.uniform(size=known.shape) < 0.5)
+    levels = free.hyperplane_levels(rows, offsets, active, lines.rng)
+    reached = np.isfinite(levels).all(axis=1) & ~lines.saturated(free.points(levels))
+    levels[~reached] = 0.0
+    levels = np.where(known, levels, small * free.spread)
     step = np.where(active, rows, 0.0) * free.spread
     length = np.sqrt(length) if probe.rounded else length
     step *= small * length / np.maximum(np.abs(step).max(axis=1, keepdims=True), 1e-300)

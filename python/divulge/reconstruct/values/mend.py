@@ -111,6 +111,7 @@ def spread(attack: DeepAttack, model: DeepModel, count: int) -> Array:
     random = attack.lines.samples(count - count // 4)
     if attack.lines.domain is None:
         random[::2] *= FAR ** attack.lines.rng.uniform(size=(len(random[::2]), 1))  # other units are on there
+        random = attack.lines.unsaturated(random)
     random[::CLIMBED] = climbed(model.prefix, random[::CLIMBED], attack.lines)
     return np.concatenate([random, *on_lines(attack, model, count // 4)])
 

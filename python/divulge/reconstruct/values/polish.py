@@ -27,6 +27,7 @@ LITTLE = 1e-3  # gain from which on another round is worth it: mean logarithm of
 CLEARANCE = 1e-4  # relative distance from hyperplanes: nearer a point's side may be misjudged
 SOLVED = 1e-5  # share of what is left that a round may leave
 LIKELY_ERROR = 1e-6  # of a parameter, relative to the usual one
+MOST_JOINT = 1000  # parameters that are whitened together
 ITERATIONS, MOST_ITERATIONS = 100, 200  # of least squares in one round, and in all
 
 
@@ -128,8 +129,8 @@ def stepped(model: DeepModel, told: list[Told], left: Array, slope: bool) -> tup
     """Take one Gauss-Newton step; return the model and how many iterations it took.
 
     A step of one likely error of a parameter costs as much as an error of one rounding, so that a parameter
-    that no value shows well, of a unit that is hardly ever on, stays where it is. The parameters of each unit
-    are whitened, which is what makes the iterations few.
+    that no value shows well, of a unit that is hardly ever on, stays where it is. Parameters are whitened,
+    which is what makes the iterations few.
 
     Args:
         model: where to begin.
@@ -142,14 +143,10 @@ def stepped(model: DeepModel, told: list[Told], left: Array, slope: bool) -> tup
     tangents = [Tangents.at(model, part.points, part.output, slope) for part in told]
     rows = np.cumsum([len(part.values) for part in told])
     weights = [(on != 0) / part.rounding for part, on in zip(told, np.split(left, rows[:-1]), strict=True)]
-    blocks = zip(*(t.squares(w) for t, w in zip(tangents, weights, strict=True)), strict=True)
-    factors = [whitening(np.sum(block, axis=0), prior) for block in blocks]
+    white = Whitening.of(now, tangents, weights, prior)
 
-    def step(white: Array) -> Matrices:
-        return [np.einsum("umn,un->um", f, m) for f, m in zip(factors, shaped(white, now), strict=True)]
-
-    def forward(white: Array) -> Array:
-        moves = step(white)
+    def forward(numbers: Array) -> Array:
+        moves = white.unwhitened(numbers)
         parts = [w * t.forward(moves) for t, w in zip(tangents, weights, strict=True)]
         return np.concatenate([*parts, flat(moves) / prior])
 
@@ -158,13 +155,53 @@ def stepped(model: DeepModel, told: list[Told], left: Array, slope: bool) -> tup
         total = own / prior
         for t, w, part in zip(tangents, weights, parts, strict=True):
             total = total + flat(t.backward(w * part))
-        return flat(np.einsum("umn,um->un", f, m) for f, m in zip(factors, shaped(total, now), strict=True))
+        return white.transposed(shaped(total, now))
 
     size = flat(now).size
     operator = LinearOperator((int(rows[-1]) + size, size), matvec=forward, rmatvec=backward, dtype=float)
     wanted = np.concatenate([left, np.zeros(size)])
     found, _, taken = lsqr(operator, wanted, atol=0.0, btol=SOLVED, conlim=0.0, iter_lim=ITERATIONS)[:3]
-    return with_parameters(model, [a + b for a, b in zip(now, step(found), strict=True)]), int(taken)
+    return with_parameters(model, [a + b for a, b in zip(now, white.unwhitened(found), strict=True)]), int(
+        taken
+    )
+
+
+@dataclass(frozen=True)
+class Whitening:
+    """A change of variables in which least squares are easy.
+
+    The parameters of the last matrices are whitened together, those of the others unit by unit.
+
+    Attributes:
+        like: matrices of the parameters' shapes.
+        units: a factor for each unit of the first matrices, (units, m, m) each.
+        joint: one for all parameters of the other matrices, shape (1, c, c).
+    """
+
+    like: Matrices
+    units: list[Array]
+    joint: Array
+
+    @classmethod
+    def of(cls, like: Matrices, tangents: list[Tangents], weights: list[Array], prior: float) -> Whitening:
+        """Whiten for values weighted so."""
+        sizes = np.cumsum([matrix.size for matrix in like][::-1])[::-1]
+        first = int((sizes > MOST_JOINT).sum())
+        blocks = zip(*(t.squares(w)[:first] for t, w in zip(tangents, weights, strict=True)), strict=True)
+        joint = sum(t.joint_square(w, first) for t, w in zip(tangents, weights, strict=True))
+        units = [whitening(np.sum(block, axis=0), prior) for block in blocks]
+        return cls(like, units, whitening(np.asarray(joint)[None], prior))
+
+    def unwhitened(self, numbers: Array) -> Matrices:
+        """Return the change of the parameters that numbers (all parameters,) stand for."""
+        matrices, first = shaped(numbers, self.like), len(self.units)
+        own = [np.einsum("umn,un->um", f, m) for f, m in zip(self.units, matrices, strict=False)]
+        return [*own, *shaped(self.joint[0] @ flat(matrices[first:]), self.like[first:])]
+
+    def transposed(self, matrices: Matrices) -> Array:
+        """Apply the transposed of `unwhitened`."""
+        own = [np.einsum("umn,um->un", f, m) for f, m in zip(self.units, matrices, strict=False)]
+        return np.concatenate([flat(own), self.joint[0].T @ flat(matrices[len(self.units) :])])
 
 
 def whitening(squares: Array, prior: float) -> Array:
@@ -177,7 +214,7 @@ def whitening(squares: Array, prior: float) -> Array:
 
 def flat(matrices: Iterable[Array]) -> Array:
     """Return all numbers in a row."""
-    return np.concatenate([matrix.reshape(-1) for matrix in matrices])
+    return np.concatenate([np.empty(0), *(matrix.reshape(-1) for matrix in matrices)])
 
 
 def shaped(numbers: Array, like: Matrices) -> Matrices:

@@ -102,6 +102,19 @@ class Tangents:
         last[self.output] = square(self.inputs[-1] * weights[:, None])
         return [*blocks, last]
 
+    def joint_square(self, weights: Array, first: int) -> Array:
+        """Return the weighted Gauss-Newton block of all parameters from one matrix on, in a row."""
+        inner = [
+            delta[:, :, None] * fed[:, None, :]
+            for delta, fed in zip(self.back(weights)[first:], self.inputs[first:], strict=False)
+        ]
+        n, size, outputs = len(weights), self.inputs[-1].shape[1], len(self.model.layer.weights)
+        rows = np.concatenate([part.reshape(n, -1) for part in inner] or [np.empty((n, 0))], axis=1)
+        own = slice(self.output * size, (self.output + 1) * size)
+        last = np.zeros((n, outputs * size))
+        last[:, own] = self.inputs[-1] * weights[:, None]
+        return square(np.concatenate([rows, last], axis=1))
+
 
 def square(matrix: Array) -> Array:
     """Return matrix^T matrix."""
