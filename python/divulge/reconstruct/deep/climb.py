@@ -12,7 +12,8 @@ from divulge.reconstruct.deep.bends import unit_vectors
 from divulge.reconstruct.deep.prefix import Array, Prefix
 from divulge.reconstruct.lines import Lines
 
-STEPS = 3
+STEPS = 8
+HINDERING = -0.5  # mean of the weights: a unit that is hardly ever on has more negative ones than others
 LEAST, MOST = -0.5, 1.0  # logarithms of a step's length, in lengths of the point
 
 
@@ -27,7 +28,7 @@ def climbed(prefix: Prefix, points: Array, lines: Lines) -> Array:
     Returns:
         Shape (n, d).
     """
-    rows = lines.rng.standard_normal((len(points), prefix.width))
+    rows = HINDERING + lines.rng.standard_normal((len(points), prefix.width))
     length = np.linalg.norm(points, axis=1) * 10.0 ** lines.rng.uniform(LEAST, MOST, size=len(points))
     for _ in range(STEPS):
         points = points + length[:, None] * unit_vectors(prefix.gradients(points, rows))

@@ -40,9 +40,12 @@ class Pool:
         self.everywhere = False
         self.usual = 3 * float(np.linalg.norm(lines.samples(32), axis=1).max())
 
-    def sweep(self, origins: Array, directions: Array) -> None:
-        """Search whole lines for all their kinks."""
-        low, high = self.lines.ends()
+    def sweep(
+        self, origins: Array, directions: Array, low: float | None = None, high: float | None = None
+    ) -> None:
+        """Search lines for all their kinks, from t = low to high or over all their length."""
+        ends = self.lines.ends()
+        low, high = ends[0] if low is None else low, ends[1] if high is None else high
         self.search(origins, directions, low, high, self.known if self.everywhere else None)
 
     def between(self, starts: Array, ends: Array) -> None:

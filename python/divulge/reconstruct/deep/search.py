@@ -38,7 +38,7 @@ LINES = 2  # searched at a time
 WIDE = 64  # features from which on whole rows are sought by lines in chosen regions
 CHECKS_PER_UNIT, LEAST_CHECKS = 2, 200  # on lines, questions that a fit must answer right
 POINT_CHECKS = 1000  # and at random points: a unit may be on, or off, in a thousandth of them
-CLIMBED = 3  # every so manyth of them lies where some features are large and others small
+CLIMBED = 2  # every so manyth of them lies where some features are large and others small
 SCALES = (1.0, 1.0, 3.0, 3.0, 10.0, 10.0)  # of these points, in pairs: of every two one is shifted
 BLUNT = 1e-9  # relative error of an answer from which on a remaining part may be rounding
 ROUNDED_ERROR = 5e-4  # relative residual that is put down to single precision
@@ -103,6 +103,8 @@ class DeepSearch:
             if stuck == STUCK_ROUNDS:
                 break
             if self.best is None or self.best.error > self.enough:
+                if again and self.best is not None:
+                    self.sweep_through(self.worst_answered(self.best))
                 self.pool.sweep(*self.pool.new_lines(LINES))
             elif self.probe.rounded:
                 break  # what is left is rounding here and there, which no more units explain
@@ -164,15 +166,18 @@ class DeepSearch:
         return True
 
     def refuted(self, fit: DeepFit) -> bool:
-        """Ask in every piece that the fit predicts on more lines; where it is wrong, sweep that line."""
+        """Ask in every piece that the fit predicts on more lines; where it is wrong, search that line."""
         model, asked = DeepModel(fit.prefix, fit.layer), 0
         while asked < CHECKS_PER_UNIT * sum(model.hidden_sizes) + LEAST_CHECKS:
             origins, directions = self.pool.new_lines(1)
-            points = self.between_kinks(model, origins[0], directions[0])
+            t = self.between_kinks(model, origins[0], directions[0])
+            points = origins + t[:, None] * directions
             asked += len(points)
-            if self.probe.misses(points, model.pieces(points, 0)).max() > self.enough:
+            wrong = np.flatnonzero(self.probe.misses(points, model.pieces(points, 0)) > self.enough)
+            if len(wrong):
                 self.forget()
-                self.pool.sweep(origins, directions)
+                ends = np.concatenate([[self.lines.ends()[0]], t, [self.lines.ends()[1]]])
+                self.pool.sweep(origins, directions, ends[wrong[0]], ends[wrong[-1] + 2])
                 return True
         return self.refuted_at_points(model)
 
@@ -190,18 +195,28 @@ class DeepSearch:
         return True
 
     def look_through(self, point: Array) -> None:
-        """Sweep a random line through a point where the best fit is wrong."""
-        origins, directions = self.pool.new_lines(1)
+        """Search on from a point where the best fit is wrong."""
         self.forget()
+        self.sweep_through(point)
+
+    def worst_answered(self, fit: DeepFit) -> Array:
+        """Return the point of all that were asked about that a fit explains worst."""
+        points, pieces = self.probe.answered()
+        wrong = DeepModel(fit.prefix, fit.layer).pieces(points, 0) - pieces
+        return np.asarray(points[np.argmax(np.linalg.norm(wrong[:, :-1], axis=1))])
+
+    def sweep_through(self, point: Array) -> None:
+        """Sweep a random line through a point."""
+        origins, directions = self.pool.new_lines(1)
         self.pool.sweep(point[None], directions if self.lines.domain is None else origins - point)
 
     def between_kinks(self, model: DeepModel, origin: Array, direction: Array) -> Array:
-        """Return a random point in every piece that the model predicts on a line."""
+        """Return t of a random point in every piece that the model predicts on a line, rising."""
         low, high = self.lines.ends()
         sweep = Sweep(origin, direction, low, high, np.empty(0), np.empty((0, len(origin))))
         nodes = self.lines.to_s(breakpoints(model.whole(), sweep))
         share = self.lines.rng.uniform(0.2, 0.8, size=len(nodes) - 1)
-        return sweep.points(self.lines.to_t(nodes[:-1] + share * np.diff(nodes)))
+        return self.lines.to_t(nodes[:-1] + share * np.diff(nodes))
 
     @property
     def alike(self) -> float:

@@ -25,13 +25,14 @@ from divulge.reconstruct.values.tangents import parameters
 
 Array = NDArray[np.float64]
 
-NEARLY = 1e-3  # relative residual of a copy that is worth a refit
+NEARLY = 0.1  # relative residual of a copy that is worth a refit
 EXACT, ROUNDINGS = 1e-8, 1e3  # relative error of a value that needs no more search, the same in roundings
 BLUNT = 1e6  # roundings from which on a refit may help
 BORNE = 1e2  # times as large an error is borne at the end
 NOTHING = 1e-7  # share of the largest weight that a unit without any has
 DOUBTFUL = 1e-4  # the same, of a unit that may be none
-CLIMBED = 3  # every so manyth point for checks and fits
+DOUBLE = 1e-2  # angle of two units that may be one
+CLIMBED = 2  # every so manyth point for checks and fits
 FRESH, CHECKS, FAR, NEARBY = 512, 4, 100.0, 4
 LEAST_VALUES, MOST_VALUES = 3, 6  # for each parameter in a fit
 MOST_NUMBERS = 1 << 25  # in the matrices that whiten each unit's parameters
@@ -128,7 +129,8 @@ def on_lines(attack: DeepAttack, model: DeepModel, count: int) -> list[Array]:
     points: list[Array] = []
     while sum(map(len, points)) < count:
         origins, directions = attack.search.pool.new_lines(1)
-        points.append(attack.search.between_kinks(model, origins[0], directions[0]))
+        t = attack.search.between_kinks(model, origins[0], directions[0])
+        points.append(origins + t[:, None] * directions)
     return points
 
 
@@ -154,18 +156,39 @@ def without_idle_units(model: DeepModel) -> DeepModel:
 
 
 def without_doubtful_unit(model: DeepModel, values: list[Values], slope: bool) -> DeepModel:
-    """Leave out the unit of the last hidden layer with the least weight if a fit is no worse without it.
+    """Leave out a unit of the last hidden layer that may be none if a fit is no worse without it.
 
-    A blunt double of a unit keeps some weight, since it takes up other errors.
+    That is the blunt double of another, which shares its weight or keeps some to take up other errors.
     """
-    reach = np.abs(model.layer.weights).max(axis=0, initial=0.0)
-    if not len(reach) or reach.min() > DOUBTFUL * reach.max() or too_large(model, slope):
+    less = without_double(model.layer) or without_lightest(model.layer)
+    if less is None or too_large(model, slope):
         return model
-    keep = np.arange(len(reach)) != np.argmin(reach)
     told = [Told.by(asked, place).clear_of(model) for place, asked in enumerate(values)]
-    less = Layer(model.layer.rows[keep], model.layer.weights[:, keep], model.layer.base)
     fewer = polish(DeepModel(model.prefix, less), told, slope)
     return fewer if misfit(fewer, told) <= misfit(model, told) + LITTLE else model
+
+
+def without_double(layer: Layer) -> Layer | None:
+    """Return the layer with its two most parallel units made one, or None if they are not nearly so."""
+    if len(layer) < 2:
+        return None
+    size = np.linalg.norm(layer.rows, axis=1)
+    cosines = (layer.rows @ layer.rows.T / np.outer(size, size)) - 2 * np.eye(len(layer))
+    one, other = np.unravel_index(np.argmax(cosines), cosines.shape)
+    if np.linalg.norm(layer.rows[one] / size[one] - layer.rows[other] / size[other]) > DOUBLE:
+        return None
+    weights, keep = layer.weights.copy(), np.arange(len(layer)) != other
+    weights[:, one] += weights[:, other] * size[other] / size[one]
+    return Layer(layer.rows[keep], weights[:, keep], layer.base)
+
+
+def without_lightest(layer: Layer) -> Layer | None:
+    """Return the layer without the unit of the least weight, or None if that has some."""
+    reach = np.abs(layer.weights).max(axis=0, initial=0.0)
+    if not len(reach) or reach.min() > DOUBTFUL * reach.max():
+        return None
+    keep = np.arange(len(reach)) != np.argmin(reach)
+    return Layer(layer.rows[keep], layer.weights[:, keep], layer.base)
 
 
 def worst_miss(attack: DeepAttack, model: DeepModel, values: list[Values]) -> tuple[Array, float]:
