@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import resource
 import signal
 import subprocess
 import sys
@@ -267,3 +269,21 @@ def test_fingerprints_tell_points_apart():
     np.testing.assert_array_equal(fingerprints(-np.zeros((2, 12))), fingerprints(np.zeros((2, 12))))
     swapped = points(1)[:, ::-1]
     assert fingerprints(swapped) != fingerprints(points(1))
+
+
+def test_a_full_disk_ends_the_file_and_not_the_search(path):
+    whole = reconstruct(GradientOracle(deep_victim()))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+    try:
+        result = reconstruct(GradientOracle(deep_victim()), checkpoint=path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert result.complete == whole.complete
+    assert result.queries == whole.queries
+    assert re.search(r"ends after \d+ queries: File too large", " ".join(result.notes))
+    again = GradientOracle(deep_victim())
+    continued = reconstruct(again, checkpoint=path)
+    assert continued.queries == whole.queries
+    assert 0 < continued.replayed < whole.queries
+    assert again.ledger.total == whole.queries - continued.replayed + 1

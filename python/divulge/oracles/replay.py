@@ -40,6 +40,7 @@ class ReplayOracle(Oracle):
 
     Attributes:
         replayed: how many queries the file has answered.
+        unwritten: why the file does not hold all answers, or None.
         ledger: counts all queries, those answered from the file too; the oracle's own counts the others.
 
     Raises:
@@ -64,6 +65,7 @@ class ReplayOracle(Oracle):
         self.last = LastAnswer()
         self.replayed = 0
         self.writes = True
+        self.unwritten: str | None = None
         self.ledger = ReplayLedger(oracle.ledger, lambda: sum(map(len, self.told)))
 
     def __enter__(self) -> ReplayOracle:
@@ -133,11 +135,21 @@ class ReplayOracle(Oracle):
         try:
             answers = ask(points)
             if self.writes:
-                self.journal.append(Record(channel, prints, answers))
+                self._write(Record(channel, prints, answers))
         except BaseException:
             self.writes = False
             raise
         return answers
+
+    def _write(self, record: Record) -> None:
+        """Write one record; where that fails, as on a full disk, the search goes on without the file."""
+        try:
+            self.journal.append(record)
+        except OSError as error:
+            self.writes = False
+            self.unwritten = (
+                f"the checkpoint {self.journal.path} ends after {self.ledger.total} queries: {error.strerror}"
+            )
 
     def _check(self, same: bool) -> None:
         if not same:

@@ -39,7 +39,8 @@ def reconstruct(
         progress: called after every round of queries with a `Progress`.
         checkpoint: a file that keeps every answer as it comes. Where it exists it is gone on from: queries
             that it answers are not asked again, but for one that shows whether the oracle is still the same.
-            They count in the result, as `replayed`, and not in the oracle's ledger or budget.
+            They count in the result, as `replayed`, and not in the oracle's ledger or budget. Where it can be
+            written no further, on a full disk, the search goes on and a note says where it ends.
 
     Returns:
         A `Reconstruction`. When the budget runs out, the oracle fails or the user interrupts, it holds what
@@ -51,7 +52,7 @@ def reconstruct(
         NotPiecewiseLinear: the gradient changes between inputs that lie next to each other, or the answers
             are too noisy.
         CheckpointError: the checkpoint is damaged, or of another seed, oracle or victim; it stays as it is.
-        OSError: the checkpoint cannot be read or written.
+        OSError: the checkpoint cannot be read or made.
 
     Source:
         After S. Milli, L. Schmidt, A. D. Dragan, M. Hardt, "Model Reconstruction from Model Explanations",

@@ -108,6 +108,9 @@ class Session:
         """Return a copy with what it cost and the notes taken."""
         kinds = {kind: n - self.kinds_before.get(kind, 0) for kind, n in self.oracle.ledger.by_kind.items()}
         hidden_sizes = tuple(size for size in sizes if size)
+        replayed = self.oracle if isinstance(self.oracle, ReplayOracle) else None
+        if replayed and replayed.unwritten:
+            self.notes.append(replayed.unwritten)
         return Reconstruction(
             module=module,
             hidden_sizes=hidden_sizes,
@@ -119,5 +122,5 @@ class Session:
             complete=complete,
             seed=self.seed,
             notes=self.notes,
-            replayed=self.oracle.replayed if isinstance(self.oracle, ReplayOracle) else 0,
+            replayed=replayed.replayed if replayed else 0,
         )
