@@ -65,9 +65,7 @@ class DeepAttack:
         self.outputs = outputs
         self.lines = lines
         self.probe = probes(outputs[0])
-        self.search = DeepSearch(
-            self.probe, lines, tally, lambda fit: report(DeepModel(fit.prefix, fit.layer))
-        )
+        self.search = DeepSearch(self.probe, lines, tally, lambda fit: report(fit.model))
         self.tolerance = max(1e-8, 1e3 * self.probe.noise)
 
     def run(self) -> DeepResult:

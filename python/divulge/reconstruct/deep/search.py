@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from divulge.reconstruct.deep import last
-from divulge.reconstruct.deep.climb import climbed
 from divulge.reconstruct.deep.complete import Vain, complete, completed_by_programme
+from divulge.reconstruct.deep.doubts import worst_answered, wrong_at_points, wrong_on_lines
 from divulge.reconstruct.deep.evidence import explained_by, hits
 from divulge.reconstruct.deep.explore import explore
 from divulge.reconstruct.deep.free import FreeLayer
@@ -22,7 +22,6 @@ from divulge.reconstruct.deep.prefix import Dense, Mask, Prefix
 from divulge.reconstruct.deep.segments import Segments
 from divulge.reconstruct.deep.sharpen import sharpened
 from divulge.reconstruct.deep.shown import FIRST_PLACES, shown
-from divulge.reconstruct.deep.sweeps import Sweep, breakpoints
 from divulge.reconstruct.deep.turning import turned
 from divulge.reconstruct.deep.units import Candidates, group, joined, merge
 from divulge.reconstruct.layer import Layer
@@ -36,10 +35,6 @@ Index = NDArray[np.intp]
 
 LINES = 2  # searched at a time
 WIDE = 64  # features from which on whole rows are sought by lines in chosen regions
-CHECKS_PER_UNIT, LEAST_CHECKS = 2, 200  # on lines, questions that a fit must answer right
-POINT_CHECKS = 1000  # and at random points: a unit may be on, or off, in a thousandth of them
-CLIMBED = 2  # every so manyth of them lies where some features are large and others small
-SCALES = (1.0, 1.0, 3.0, 3.0, 10.0, 10.0)  # of these points, in pairs: of every two one is shifted
 BLUNT = 1e-9  # relative error of an answer from which on a remaining part may be rounding
 ROUNDED_ERROR = 5e-4  # relative residual that is put down to single precision
 ROUNDED_ALIKE = 0.1  # angle and gap of offsets within which two units are one in single precision
@@ -68,6 +63,11 @@ class DeepFit:
     layer: Layer
     error: float
     design: last.Design
+
+    @property
+    def model(self) -> DeepModel:
+        """The network."""
+        return DeepModel(self.prefix, self.layer)
 
 
 class DeepSearch:
@@ -104,7 +104,7 @@ class DeepSearch:
                 break
             if self.best is None or self.best.error > self.enough:
                 if again and self.best is not None:
-                    self.sweep_through(self.worst_answered(self.best))
+                    self.sweep_through(worst_answered(self.probe, self.best.model))
                 self.pool.sweep(*self.pool.new_lines(LINES))
             elif self.probe.rounded:
                 break  # what is left is rounding here and there, which no more units explain
@@ -152,7 +152,7 @@ class DeepSearch:
     def leftovers(self, fit: DeepFit) -> bool:
         """Add units of the last hidden layer that only single kinks show; return whether there are any."""
         depth = len(fit.prefix.layers)
-        single = self.unexplained(DeepModel(fit.prefix, fit.layer).whole(), fit.prefix)
+        single = self.unexplained(fit.model.whole(), fit.prefix)
         vain = self.vain.setdefault(tuple(fit.prefix.layers), Counter())
         units = complete(self.probe, fit.prefix, merge(single, np.arange(len(single))), self.lines, vain)
         units = self.without_doubles(units.take(self.confirm(fit.prefix, units)))
@@ -166,57 +166,27 @@ class DeepSearch:
         return True
 
     def refuted(self, fit: DeepFit) -> bool:
-        """Ask in every piece that the fit predicts on more lines; where it is wrong, search that line."""
-        model, asked = DeepModel(fit.prefix, fit.layer), 0
-        while asked < CHECKS_PER_UNIT * sum(model.hidden_sizes) + LEAST_CHECKS:
-            origins, directions = self.pool.new_lines(1)
-            t = self.between_kinks(model, origins[0], directions[0])
-            points = origins + t[:, None] * directions
-            asked += len(points)
-            wrong = np.flatnonzero(self.probe.misses(points, model.pieces(points, 0)) > self.enough)
-            if len(wrong):
-                self.forget()
-                ends = np.concatenate([[self.lines.ends()[0]], t, [self.lines.ends()[1]]])
-                self.pool.sweep(origins, directions, ends[wrong[0]], ends[wrong[-1] + 2])
-                return True
-        return self.refuted_at_points(model)
-
-    def refuted_at_points(self, model: DeepModel) -> bool:
-        """Ask at random points; where the fit is wrong, sweep a line through that point."""
-        points = self.pool.shifted(self.lines.samples(POINT_CHECKS))
-        if self.lines.domain is None:
-            points = self.lines.unsaturated(points * np.resize(SCALES, POINT_CHECKS)[:, None])
-        points[::CLIMBED] = climbed(model.prefix, points[::CLIMBED], self.lines)
-        wrong = self.probe.misses(points, model.pieces(points, 0))
-        worst = int(np.argmax(wrong))
-        if wrong[worst] <= self.enough:
-            return False
-        self.look_through(points[worst])
-        return True
+        """Ask on more lines and at more points; where the fit is wrong, search there."""
+        model = fit.model
+        segment = wrong_on_lines(self.pool, model, self.enough)
+        if segment is not None:
+            self.forget()
+            self.pool.sweep(*segment)
+            return True
+        point = wrong_at_points(self.pool, model, self.enough)
+        if point is not None:
+            self.look_through(point)
+        return point is not None
 
     def look_through(self, point: Array) -> None:
         """Search on from a point where the best fit is wrong."""
         self.forget()
         self.sweep_through(point)
 
-    def worst_answered(self, fit: DeepFit) -> Array:
-        """Return the point of all that were asked about that a fit explains worst."""
-        points, pieces = self.probe.answered()
-        wrong = DeepModel(fit.prefix, fit.layer).pieces(points, 0) - pieces
-        return np.asarray(points[np.argmax(np.linalg.norm(wrong[:, :-1], axis=1))])
-
     def sweep_through(self, point: Array) -> None:
         """Sweep a random line through a point."""
         origins, directions = self.pool.new_lines(1)
         self.pool.sweep(point[None], directions if self.lines.domain is None else origins - point)
-
-    def between_kinks(self, model: DeepModel, origin: Array, direction: Array) -> Array:
-        """Return t of a random point in every piece that the model predicts on a line, rising."""
-        low, high = self.lines.ends()
-        sweep = Sweep(origin, direction, low, high, np.empty(0), np.empty((0, len(origin))))
-        nodes = self.lines.to_s(breakpoints(model.whole(), sweep))
-        share = self.lines.rng.uniform(0.2, 0.8, size=len(nodes) - 1)
-        return self.lines.to_t(nodes[:-1] + share * np.diff(nodes))
 
     @property
     def alike(self) -> float:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from divulge.reconstruct.deep.attack import DeepAttack, DeepResult
 from divulge.reconstruct.deep.climb import climbed
+from divulge.reconstruct.deep.doubts import between_kinks
 from divulge.reconstruct.deep.model import DeepModel
 from divulge.reconstruct.deep.prefix import Dense, Prefix
 from divulge.reconstruct.layer import Layer
@@ -129,7 +130,7 @@ def on_lines(attack: DeepAttack, model: DeepModel, count: int) -> list[Array]:
     points: list[Array] = []
     while sum(map(len, points)) < count:
         origins, directions = attack.search.pool.new_lines(1)
-        t = attack.search.between_kinks(model, origins[0], directions[0])
+        t = between_kinks(model, origins[0], directions[0], attack.lines)
         points.append(origins + t[:, None] * directions)
     return points
 
