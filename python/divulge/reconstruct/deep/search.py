@@ -152,6 +152,8 @@ class DeepSearch:
     def leftovers(self, fit: DeepFit) -> bool:
         """Add units of the last hidden layer that only single kinks show; return whether there are any."""
         depth = len(fit.prefix.layers)
+        if depth >= len(self.confirmed):
+            return False  # that layer's units were lost since the fit was made
         single = self.unexplained(fit.model.whole(), fit.prefix)
         vain = self.vain.setdefault(tuple(fit.prefix.layers), Counter())
         units = complete(self.probe, fit.prefix, merge(single, np.arange(len(single))), self.lines, vain)
