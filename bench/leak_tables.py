@@ -28,6 +28,7 @@ ORDER = {
     "surrogate": ("linear", "mlp", "cnn"),
     "oracle": ("label", "probability", "gradient", "smoothgrad"),
 }
+COLOURS = dict(zip(ORDER["oracle"], ("tab:blue", "tab:orange", "tab:green", "tab:red"), strict=True))
 WHAT = ["data", "victim", "surrogate"]
 
 
@@ -89,7 +90,7 @@ def picture(table: pd.DataFrame) -> Figure:
         for j, kind in enumerate(kinds):
             here = own[(own["data"] == name) & (own["victim"] == kind)]
             present = [oracle for oracle in ORDER["oracle"] if oracle in set(here["oracle"])]
-            panels[i, j].set_prop_cycle(color=[f"C{ORDER['oracle'].index(oracle)}" for oracle in present])
+            panels[i, j].set_prop_cycle(color=[COLOURS[oracle] for oracle in present])
             draw_curves(panels[i, j], {oracle: here[here["oracle"] == oracle] for oracle in present})
             panels[i, j].set_title(f"{name}, {kind}")
     panels[0, 0].legend()
