@@ -107,3 +107,10 @@ def test_states_and_thresholds():
     assert told == 1
     assert abs(threshold - 0.3) < 0.1
     assert split(levels, levels < 0.3)[1] == 1
+
+
+def test_drowned_answers_leave_it_open_whether_all_units_are_found(make_victim):
+    result = reconstruct(Noisy(GradientOracle(make_victim(50, 10)), 1e-4))
+    assert result.hidden_units == 10
+    assert not result.complete
+    assert "noise drowns single answers" in " ".join(result.notes)

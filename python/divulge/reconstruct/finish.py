@@ -29,7 +29,9 @@ def finish(session: Session, known: OneLayer, solved: bool) -> Reconstruction:
     explain(session, solved, orientation)
     layer = session.in_order(orientation.layer, list(session.transcripts))
     module = layer.module(session.oracle.dtype, orientation.slope)
-    return session.result(module, [len(layer)], known.certificate, solved and orientation.decided)
+    drowned = bool(session.transcripts) and session.first.drowned
+    complete = solved and orientation.decided and not drowned
+    return session.result(module, [len(layer)], known.certificate, complete)
 
 
 def checked(session: Session, known: OneLayer, layer: Layer) -> bool:
@@ -97,6 +99,11 @@ def explain(session: Session, solved: bool, orientation: Orientation) -> None:
         session.notes.append(
             "an affine part remains (a skip connection, or units that never switch where queries may "
             "go); with it a unit turned over, w max(z, 0) = w z + w max(-z, 0), is the same function"
+        )
+    if solved and session.first.drowned:
+        session.notes.append(
+            "every answer is explained, but noise drowns single answers: units too small to be told from it "
+            "may be missing, and sums of units may have been taken for one"
         )
     if session.oracle.domain is not None:
         session.notes.append(
