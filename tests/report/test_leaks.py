@@ -5,37 +5,7 @@ import pandas as pd
 import pytest
 
 import divulge
-from divulge.datasets import load
 from divulge.report.leaks import rank_correlation, reached
-from divulge.training import fit_classifier, mlp
-
-SHAPE = (1, 8, 8)
-
-
-@pytest.fixture(scope="module")
-def digits():
-    return load("digits")
-
-
-@pytest.fixture(scope="module")
-def victim(digits):
-    module = fit_classifier(
-        mlp(SHAPE, [16], 10).double(), digits.train_inputs, digits.train_targets, epochs=5
-    )
-    return divulge.Victim(module, SHAPE)
-
-
-@pytest.fixture(scope="module")
-def report(victim, digits):
-    return divulge.leak_report(
-        victim,
-        digits,
-        ("label", "gradient"),
-        ("none", "rounded:1", "top:5"),
-        (10, 80),
-        steps=150,
-        exact_budget=3000,
-    )
 
 
 def test_a_row_for_each_explanation_and_each_defence_that_touches_it(report):

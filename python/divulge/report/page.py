@@ -25,7 +25,8 @@ h1 { font-size: 1.5rem; line-height: 1.2; } h2 { font-size: 1.2rem; margin-top: 
 .wide { overflow-x: auto; } table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .35rem .7rem; text-align: right; border-bottom: 1px solid #d5dbe1; white-space: nowrap; }
 th:first-child, td:first-child, th:nth-child(2), td:nth-child(2) { text-align: left; }
-figure { margin: 1rem 0; } figure svg { width: 100%; height: auto; } figcaption, footer { color: #5a6775; }
+figure { margin: 1rem 0; max-width: 40rem; } figure svg { width: 100%; height: auto; }
+figcaption, footer { color: #5a6775; }
 li { margin: .4rem 0; }
 """
 HEADS = {
