@@ -3,6 +3,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from processes import new_processes
 from torch import nn
 
 from divulge.datasets import Dataset, digits, subset
@@ -67,6 +68,7 @@ def test_a_gradient_beats_a_random_ranking(data):
 
 
 def test_is_seeded_and_jobs_change_nothing(data):
+    new_processes()
     run = partial(diffroar_runs, factory, data, levels=(1, 3), runs=2, trainer=QUICK)
     one, two = run(jobs=1, seed=5), run(jobs=2, seed=5)
     assert one.equals(two)

@@ -6,6 +6,7 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
+from processes import new_processes
 
 from divulge.sweep import sweep
 
@@ -91,6 +92,7 @@ def test_a_strange_parquet_file_is_named(write, tmp_path):
 def test_every_engine_gives_the_same_rows(write, tmp_path, engine):
     if engine != "processes":
         pytest.importorskip(engine)
+    new_processes()
     grid = "[grid]\ninputs = 6\nhidden = 3\n"
     here = sweep(write(f'seeds = 4\nengine = "threads"\n{grid}'), tmp_path / "threads")
     there = sweep(write(f'seeds = 4\nengine = "{engine}"\nworkers = 2\n{grid}'), tmp_path / engine)
