@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from divulge import CallableOracle
 from divulge.reconstruct.deep.model import DeepModel
 from divulge.reconstruct.deep.prefix import Dense, Prefix
 from divulge.reconstruct.layer import Layer
+from divulge.reconstruct.values import polish as polishing
 from divulge.reconstruct.values.asking import Values
 from divulge.reconstruct.values.polish import Told, polish, whitening
 from divulge.reconstruct.values.tangents import parameters, with_parameters
@@ -57,6 +59,12 @@ def test_small_errors_go():
     told = [part.telling(blunt, 400, np.random.default_rng(0)) for part in told_by(true, points)]
     assert largest_error(blunt, true) > 1e-9
     assert largest_error(polish(blunt, told, slope=False), true) < 1e-13
+
+
+@pytest.mark.parametrize("most", [0, 30, 10_000])
+def test_small_errors_go_however_many_parameters_are_whitened_together(monkeypatch, most):
+    monkeypatch.setattr(polishing, "MOST_JOINT", most)
+    test_small_errors_go()
 
 
 def test_values_that_no_small_step_explains_are_left_out():

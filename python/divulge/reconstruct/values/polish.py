@@ -161,9 +161,8 @@ def stepped(model: DeepModel, told: list[Told], left: Array, slope: bool) -> tup
     operator = LinearOperator((int(rows[-1]) + size, size), matvec=forward, rmatvec=backward, dtype=float)
     wanted = np.concatenate([left, np.zeros(size)])
     found, _, taken = lsqr(operator, wanted, atol=0.0, btol=SOLVED, conlim=0.0, iter_lim=ITERATIONS)[:3]
-    return with_parameters(model, [a + b for a, b in zip(now, white.unwhitened(found), strict=True)]), int(
-        taken
-    )
+    moves = white.unwhitened(found)
+    return with_parameters(model, [a + b for a, b in zip(now, moves, strict=True)]), int(taken)
 
 
 @dataclass(frozen=True)
@@ -175,7 +174,7 @@ class Whitening:
     Attributes:
         like: matrices of the parameters' shapes.
         units: a factor for each unit of the first matrices, (units, m, m) each.
-        joint: one for all parameters of the other matrices, shape (1, c, c).
+        joint: one for all parameters of the other matrices, shape (c, c).
     """
 
     like: Matrices
@@ -188,20 +187,22 @@ class Whitening:
         sizes = np.cumsum([matrix.size for matrix in like][::-1])[::-1]
         first = int((sizes > MOST_JOINT).sum())
         blocks = zip(*(t.squares(w)[:first] for t, w in zip(tangents, weights, strict=True)), strict=True)
-        joint = sum(t.joint_square(w, first) for t, w in zip(tangents, weights, strict=True))
         units = [whitening(np.sum(block, axis=0), prior) for block in blocks]
-        return cls(like, units, whitening(np.asarray(joint)[None], prior))
+        if first == len(like):
+            return cls(like, units, np.zeros((0, 0)))
+        joint = np.sum([t.joint_square(w, first) for t, w in zip(tangents, weights, strict=True)], axis=0)
+        return cls(like, units, whitening(joint[None], prior)[0])
 
     def unwhitened(self, numbers: Array) -> Matrices:
         """Return the change of the parameters that numbers (all parameters,) stand for."""
         matrices, first = shaped(numbers, self.like), len(self.units)
         own = [np.einsum("umn,un->um", f, m) for f, m in zip(self.units, matrices, strict=False)]
-        return [*own, *shaped(self.joint[0] @ flat(matrices[first:]), self.like[first:])]
+        return [*own, *shaped(self.joint @ flat(matrices[first:]), self.like[first:])]
 
     def transposed(self, matrices: Matrices) -> Array:
         """Apply the transposed of `unwhitened`."""
         own = [np.einsum("umn,um->un", f, m) for f, m in zip(self.units, matrices, strict=False)]
-        return np.concatenate([flat(own), self.joint[0].T @ flat(matrices[len(self.units) :])])
+        return np.concatenate([flat(own), self.joint.T @ flat(matrices[len(self.units) :])])
 
 
 def whitening(squares: Array, prior: float) -> Array:
@@ -219,5 +220,5 @@ def flat(matrices: Iterable[Array]) -> Array:
 
 def shaped(numbers: Array, like: Matrices) -> Matrices:
     """Undo `flat`."""
-    ends = np.cumsum([matrix.size for matrix in like])[:-1]
-    return [part.reshape(m.shape) for part, m in zip(np.split(numbers, ends), like, strict=True)]
+    ends = np.cumsum([matrix.size for matrix in like])
+    return [numbers[end - m.size : end].reshape(m.shape) for end, m in zip(ends, like, strict=True)]
