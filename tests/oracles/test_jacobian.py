@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
+import torch
 from torch import nn
 
-from divulge import BudgetExhausted, JacobianOracle, Victim
+from divulge import BudgetExhausted, JacobianOracle, OracleError, Victim
 
 
 def test_all_gradients_for_one_query():
@@ -43,3 +44,13 @@ def test_other_outputs_of_the_last_answer_cost_nothing():
     assert oracle.ledger.total == 4
     oracle.query(points[:1], 1)  # other points
     assert oracle.ledger.total == 5
+
+
+def test_a_nan_in_another_output_is_refused_all_the_same():
+    network = nn.Sequential(nn.Linear(3, 5), nn.ReLU(), nn.Linear(5, 2)).double()
+    with torch.no_grad():
+        network[2].bias[1] = torch.nan
+    oracle = JacobianOracle(Victim(network))
+    oracle.query(np.ones((2, 3)), 0)
+    with pytest.raises(OracleError):
+        oracle.query(np.ones((2, 3)), 1)

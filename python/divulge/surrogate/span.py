@@ -15,9 +15,7 @@ from divulge.oracles import Answers
 Array = NDArray[np.float64]
 
 GRADIENTS = ("gradient", "smoothgrad", "probability_gradient")  # and means of them
-SHARE = (
-    0.25  # of d up to which r counts as few: a larger span leaves out little, and copies learned no better
-)
+SHARE = 0.25  # of d up to which r counts as few: a larger span leaves out little, copies learn no better
 RANK = 1e-5  # singular values up to this share of the largest are rounding
 
 
