@@ -51,6 +51,32 @@ def test_threads_change_nothing(on_threads):
     assert ((one != 0).sum(1) == 7).all()
 
 
+def test_outputs_that_are_still_used_are_left_alone():
+    attribution, fill = np.arange(12.0).reshape(3, 4), np.zeros(4)
+    inputs = [np.full((3, 4), value) for value in (1.0, 2.0, 3.0)]
+    first = _core.unmask(inputs[0], attribution, fill, 4)
+    row = _core.unmask(inputs[1], attribution, fill, 4)[0]  # a view refers to the whole
+    chained = _core.unmask(_core.unmask(inputs[2], attribution, fill, 4), attribution, fill, 2)
+    np.testing.assert_array_equal(first, inputs[0])
+    np.testing.assert_array_equal(row, inputs[1][0])
+    np.testing.assert_array_equal(chained, [[0, 0, 3, 3]] * 3)
+
+
+@pytest.mark.parametrize("spoil", [lambda out: out.setflags(write=False), lambda out: out.resize(4, 3)])
+def test_memory_of_an_output_that_was_changed_is_not_taken_again(spoil):
+    arguments = (np.ones((3, 4)), np.arange(12.0).reshape(3, 4), np.zeros(4), 1)
+    spoil(_core.unmask(*arguments))
+    np.testing.assert_array_equal(_core.unmask(*arguments), [[0, 0, 0, 1]] * 3)
+
+
+def test_memory_of_the_last_output_is_taken_again():
+    arguments = (np.ones((3, 4)), np.arange(12.0).reshape(3, 4), np.zeros(4), 1)
+    places = {_core.unmask(*arguments).ctypes.data for _ in range(3)}
+    assert len(places) == 1
+    held = [_core.unmask(*arguments) for _ in range(3)]
+    assert len({out.ctypes.data for out in held}) == 3
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_names_the_input_that_is_not_finite(value):
     attribution = np.zeros((5, 4))

@@ -43,7 +43,8 @@ def unmask(
         seed: of the order of equal values.
 
     Returns:
-        A tensor of the inputs' shape, precision and device.
+        A tensor of the inputs' shape, precision and device. Its memory, up to 256 MiB, serves the next call
+        once nothing refers to it.
 
     Raises:
         ValueError: one of these cannot be.
