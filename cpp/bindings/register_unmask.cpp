@@ -13,8 +13,8 @@ constexpr std::size_t most_kept = std::size_t{1} << 28;  // bytes
 template <class T>
 using Exact = py::array_t<T, py::array::c_style>;
 
-// The memory of the last output of this precision, taken again once nobody else refers to it: having the system
-// map and clear new pages takes longer than unmasking. Called with the interpreter's lock.
+// The memory of the last output of this precision, taken again once nobody else refers to it: having the
+// system map and clear new pages takes longer than unmasking. Called with the interpreter's lock.
 template <class T>
 Array<T> take_output(std::size_t rows, std::size_t cols) {
   static auto* const last = new py::array;  // never destroyed: the interpreter may have gone before

@@ -18,7 +18,7 @@ struct Loss {
 
 namespace kernels {
 
-// -log softmax(z)_y; the Hessian is diag(c) - c c' with c = softmax(z).
+// -log softmax(z)_y; the Hessian is diag(c) - c c' with c = softmax(z). A class that there is not gives NaN.
 struct CrossEntropy {
   template <class T>
   DIVULGE_HD static T evaluate(const T* z, const T* y, std::size_t k, T, T* gradient, T* c) {
@@ -26,6 +26,7 @@ struct CrossEntropy {
     for (std::size_t j = 1; j < k; ++j) top = z[j] > top ? z[j] : top;
     for (std::size_t j = 0; j < k; ++j) sum += c[j] = std::exp(z[j] - top);
     for (std::size_t j = 0; j < k; ++j) gradient[j] = c[j] = c[j] / sum;
+    if (!(y[0] >= T(0) && y[0] < T(k))) return gradient[0] = c[0] = T(NAN);
     const auto target = static_cast<std::size_t>(y[0]);
     gradient[target] -= T(1);
     return std::log(sum) + top - z[target];

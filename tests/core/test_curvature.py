@@ -3,34 +3,54 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from chains import ACTIVATION, LOSSES, SIZES, problem, relative_error
+from chains import ACTIVATION, LOSSES, SIZES, chain, problem, relative_error, twin_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from divulge import _core
 
 
+COUNTS = (st.integers(1, 300), st.integers(0, 5))  # samples and vectors
+
+
 @settings(deadline=None, max_examples=60)
-@given(SIZES, LOSSES, ACTIVATION, st.integers(1, 300), st.integers(0, 5), st.booleans(), st.integers(0, 999))
-def test_products_are_those_of_the_dense_hessian(sizes, loss, activation, n, m, cached, seed):
-    native, twin = problem(sizes, loss, activation, seed, n, np.float64, cached=cached)
-    vectors = np.random.default_rng(seed).standard_normal((m, native.parameters))
+@given(SIZES, LOSSES, ACTIVATION, *COUNTS, st.integers(0, 999))
+def test_products_are_those_of_the_dense_hessian(compiled, sizes, loss, activation, n, m, seed):
+    arguments = chain(sizes, loss, activation, seed, n, np.float64)
+    own, twin = compiled.curvature(*arguments), twin_of(arguments)
+    vectors = np.random.default_rng(seed).standard_normal((m, own.parameters))
     dense = torch.func.jacrev(torch.func.grad(twin.mean_loss))(twin.theta).numpy()
-    assert relative_error(native.hessian_products(vectors), vectors @ dense, floor=1e-3) <= 1e-10
+    assert relative_error(own.hessian_products(vectors), vectors @ dense, floor=1e-3) <= 1e-10
 
 
 @settings(deadline=None, max_examples=40)
-@given(SIZES, LOSSES, ACTIVATION, st.integers(1, 300), st.integers(0, 5), st.integers(0, 999))
-def test_everything_is_the_twins(sizes, loss, activation, n, m, seed):
+@given(SIZES, LOSSES, ACTIVATION, *COUNTS, st.integers(0, 999))
+def test_products_scores_and_losses_are_the_twins(compiled, sizes, loss, activation, n, m, seed):
+    arguments = chain(sizes, loss, activation, seed, n, np.float64)
+    own, twin = compiled.curvature(*arguments), twin_of(arguments)
+    vectors = np.random.default_rng(seed).standard_normal((m, own.parameters))
+    pairs = [
+        (own.gauss_newton_products(vectors), twin.gauss_newton_products(torch.tensor(vectors))),
+        (own.scores(vectors), twin.scores(torch.tensor(vectors))),
+        (own.outputs(), twin.outputs_at(twin.theta, twin.inputs)),
+        (own.losses().mean(), twin.mean_loss(twin.theta)),
+    ]
+    for mine, theirs in pairs:
+        assert relative_error(mine, theirs.numpy(), floor=1) <= 1e-11
+
+
+@settings(deadline=None, max_examples=40)
+@given(SIZES, LOSSES, ACTIVATION, *COUNTS, st.integers(0, 999))
+def test_what_the_core_alone_has_is_the_twins(sizes, loss, activation, n, m, seed):
     native, twin = problem(sizes, loss, activation, seed, n, np.float64)
     rng = np.random.default_rng(seed)
     vectors = rng.standard_normal((m, native.parameters))
     outputs, gradients, losses = native.evaluate()
     cotangents = rng.standard_normal(outputs.shape)
+    fresh = problem(sizes, loss, activation, seed, n, np.float64, cached=False)[0]
     pairs = [
-        (native.gauss_newton_products(vectors), twin.gauss_newton_products(torch.tensor(vectors))),
+        (fresh.hessian_products(vectors), twin.hessian_products(torch.tensor(vectors))),
         (native.gradient(), twin.gradient()),
-        (native.scores(vectors), twin.scores(torch.tensor(vectors))),
         (native.sample_gradients(cotangents), twin.sample_gradients(torch.tensor(cotangents))),
         (native.sample_gradients(gradients), twin.loss_gradients()),
         (outputs, twin.outputs_at(twin.theta, twin.inputs)),
@@ -42,8 +62,8 @@ def test_everything_is_the_twins(sizes, loss, activation, n, m, seed):
 
 @settings(deadline=None, max_examples=30)
 @given(SIZES, LOSSES, st.integers(1, 600), st.integers(1, 5), st.integers(0, 999))
-def test_float32_is_near(sizes, loss, n, m, seed):
-    single, _ = problem(sizes, loss, "tanh", seed, n, np.float32)
+def test_float32_is_near(compiled, sizes, loss, n, m, seed):
+    single = compiled.curvature(*chain(sizes, loss, "tanh", seed, n, np.float32))
     double, _ = problem(sizes, loss, "tanh", seed, n, np.float64)
     vectors = np.random.default_rng(seed).standard_normal((m, single.parameters)).astype(np.float32)
     for name in ("hessian_products", "gauss_newton_products", "scores"):
@@ -54,12 +74,13 @@ def test_float32_is_near(sizes, loss, n, m, seed):
 
 
 @pytest.mark.parametrize("temperature", [0.0, 1e-3, 0.1, 10.0])
-def test_the_smooth_hinge_at_every_temperature(temperature):
-    native, twin = problem([6, 5, 1], "smooth_hinge", "relu", 1, 50, np.float64, temperature)
-    v = np.random.default_rng(0).standard_normal((2, native.parameters))
+def test_the_smooth_hinge_at_every_temperature(compiled, temperature):
+    arguments = chain([6, 5, 1], "smooth_hinge", "relu", 1, 50, np.float64, temperature)
+    own, twin = compiled.curvature(*arguments), twin_of(arguments)
+    v = np.random.default_rng(0).standard_normal((2, own.parameters))
     expected = twin.hessian_products(torch.tensor(v)).numpy()
-    np.testing.assert_allclose(native.hessian_products(v), expected, atol=1e-10 * np.abs(expected).max())
-    np.testing.assert_allclose(native.evaluate()[2].mean(), twin.mean_loss(twin.theta), rtol=1e-12)
+    np.testing.assert_allclose(own.hessian_products(v), expected, atol=1e-10 * np.abs(expected).max())
+    np.testing.assert_allclose(own.losses().mean(), twin.mean_loss(twin.theta), rtol=1e-12)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -73,14 +94,14 @@ def test_the_number_of_threads_changes_no_bit(on_threads, dtype):
 
 
 @pytest.mark.parametrize("loss", ["cross_entropy", "squared", "smooth_hinge"])
-def test_no_samples_and_no_vectors(loss):
-    native, _ = problem([4, 3, 2], loss, "relu", 1, 0, np.float64)
-    v = np.ones((2, native.parameters))
-    assert not native.hessian_products(v).any()
-    assert not native.gradient().any()
-    assert native.scores(v).shape == (2, 0)
-    some, _ = problem([4, 3, 2], loss, "relu", 1, 5, np.float64)
-    assert some.hessian_products(v[:0]).shape == (0, native.parameters)
+def test_no_samples_and_no_vectors(compiled, loss):
+    none = compiled.curvature(*chain([4, 3, 2], loss, "relu", 1, 0, np.float64))
+    v = np.ones((2, none.parameters))
+    assert not none.hessian_products(v).any()
+    assert not problem([4, 3, 2], loss, "relu", 1, 0, np.float64)[0].gradient().any()
+    assert none.scores(v).shape == (2, 0)
+    some = compiled.curvature(*chain([4, 3, 2], loss, "relu", 1, 5, np.float64))
+    assert some.hessian_products(v[:0]).shape == (0, none.parameters)
     assert some.scores(v[:0]).shape == (0, 5)
 
 

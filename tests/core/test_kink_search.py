@@ -48,25 +48,24 @@ def assert_same_kinks(found, expected):
     st.integers(0, 4),
     st.integers(0, 2**20),
 )
-def test_native_callback_and_twin_find_the_same(layers, hidden, d, count, seed):
+def test_native_callback_and_twin_find_the_same(compiled, layers, hidden, d, count, seed):
     weights = layers([d, *hidden, 1], seed)
     net, twin = _core.DenseNetwork64(*weights), network.DenseNetwork(*weights)
     u, v = lines(count, d, seed + 1)
     expected = reference.kink_search(network.NetworkOracle(twin), u, v, -100.0, 100.0)
-    assert_same_kinks(search(_core.NetworkOracle(net), u, v, -100.0, 100.0), expected)
+    assert_same_kinks(compiled.kink_search(*weights, u, v, -100.0, 100.0), expected)
     assert_same_kinks(search(callback(net), u, v, -100.0, 100.0), expected)
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_all_128_units_are_found_exactly(layers, seed):
+def test_all_128_units_are_found_exactly(compiled, layers, seed):
     weights, biases = layers([784, 128, 1], seed)
     u, v = lines(3, 784, seed + 50)
     z_u, z_v = u @ weights[0].T + biases[0], v @ weights[0].T
     net = _core.DenseNetwork64(weights, biases)
-    for oracle in (_core.NetworkOracle(net), callback(net)):
-        found = search(oracle, u, v)
+    for found in (compiled.kink_search(weights, biases, u, v, -1e4, 1e4), search(callback(net), u, v)):
         assert found.complete
-        assert found.queries == oracle.queries < 5 * 3 * 128
+        assert found.queries < 5 * 3 * 128
         for line in range(3):
             t = -z_u[line] / z_v[line]
             units = np.argsort(t)
@@ -83,14 +82,13 @@ def test_all_128_units_are_found_exactly(layers, seed):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_float32_networks(layers, seed):
+def test_float32_networks(compiled, layers, seed):
     weights, biases = layers([60, 24, 1], seed, np.float32)
     net = _core.DenseNetwork32(weights, biases)
     u, v = (x.astype(np.float32).astype(np.float64) for x in lines(4, 60, seed))
     answers = _core.CallbackOracle(lambda x: net.values_and_gradients(x, 0), 60, float32=True)
     z_u, z_v = u @ weights[0].T + biases[0], v @ weights[0].T
-    for oracle in (_core.NetworkOracle(net), answers):
-        found = search(oracle, u, v, -100, 100)
+    for found in (compiled.kink_search(weights, biases, u, v, -100, 100), search(answers, u, v, -100, 100)):
         assert found.complete
         for line in range(4):
             t = np.sort(-z_u[line] / z_v[line])

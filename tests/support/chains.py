@@ -1,4 +1,4 @@
-"""Random chains and data: a native curvature with its twin."""
+"""Random chains and data, a native curvature of them and its twin."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ LOSSES = st.sampled_from(["cross_entropy", "squared", "smooth_hinge"])
 ACTIVATION = st.sampled_from(["relu", "tanh", "identity"])
 
 
-def problem(sizes, loss, activation, seed, n, dtype, temperature=0.5, biases="some", cached=True):
-    """A native curvature and its twin on the same random chain and data."""
+def chain(sizes, loss, activation, seed, n, dtype, temperature=0.5, biases="some"):
+    """Weights, biases, activations, loss, inputs, targets and temperature of a random chain with data."""
     rng = np.random.default_rng(seed)
     sizes = [*sizes[:-1], 1] if loss == "smooth_hinge" else sizes
     depth = len(sizes) - 1
@@ -31,12 +31,21 @@ def problem(sizes, loss, activation, seed, n, dtype, temperature=0.5, biases="so
         "smooth_hinge": rng.choice([-1, 1], (n, 1)),
     }[loss]
     cast = [None if a is None else a.astype(dtype) for a in [*weights, *offsets, inputs, targets]]
-    weights, offsets, inputs, targets = cast[:depth], cast[depth:-2], cast[-2], cast[-1]
+    return cast[:depth], cast[depth:-2], activations, loss, cast[-2], cast[-1], temperature
+
+
+def twin_of(arguments):
+    """The slow curvature of what `chain` made, in float64."""
+    weights, biases, activations, loss, inputs, targets, temperature = arguments
+    data = as_tensors([inputs, targets])
+    return Curvature(as_tensors(weights), as_tensors(biases), activations, loss, *data, temperature)
+
+
+def problem(sizes, loss, activation, seed, n, dtype, temperature=0.5, biases="some", cached=True):
+    """A native curvature and its twin on the same random chain and data."""
+    arguments = chain(sizes, loss, activation, seed, n, dtype, temperature, biases)
     kind = _core.Curvature32 if dtype == np.float32 else _core.Curvature64
-    native = kind(weights, offsets, activations, loss, inputs, targets, temperature, cached)
-    tensors = as_tensors([inputs, targets])
-    twin = Curvature(as_tensors(weights), as_tensors(offsets), activations, loss, *tensors, temperature)
-    return native, twin
+    return kind(*arguments, cached), twin_of(arguments)
 
 
 def relative_error(a, b, floor):

@@ -1,10 +1,9 @@
 from __future__ import annotations
 
-from itertools import pairwise
-
 import numpy as np
 import pytest
 import torch
+from chains import chain
 from torch import nn
 
 from divulge import Influence
@@ -13,67 +12,44 @@ from divulge.influence.device import DeviceOperator
 from divulge.influence.losses import resolve_loss
 from divulge.influence.native import NativeOperator
 from divulge.influence.samples import Samples
-from divulge.reference.curvature import Curvature as Twin
 from divulge.tensors import Curvature
 
 
-def chain(loss, dtype, device, n=17, activation="tanh"):
-    rng = np.random.default_rng(n)
-    sizes = (5, 6, 4, 1 if loss == "smooth_hinge" else 3)
-    weights = [rng.standard_normal((h, d)) for d, h in pairwise(sizes)]
-    biases = [rng.standard_normal(sizes[1]), None, rng.standard_normal(sizes[3])]
-    targets = {
-        "cross_entropy": rng.integers(0, 3, (n, 1)),
-        "squared": rng.standard_normal((n, 3)),
-        "smooth_hinge": rng.choice([-1, 1], (n, 1)),
-    }[loss]
-    data = [rng.standard_normal((n, 5)), targets]
+def tensors(arguments, device):
+    """What `chain` made, on a device."""
+    weights, biases, activations, loss, inputs, targets, temperature = arguments
 
-    def cast(arrays):
-        return [None if a is None else torch.tensor(a, dtype=dtype, device=device) for a in arrays]
+    def on(arrays):
+        return [None if a is None else torch.tensor(a, device=device) for a in arrays]
 
-    return cast(weights), cast(biases), [activation, "relu", "identity"], loss, *cast(data), 0.5
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("loss", ["cross_entropy", "squared", "smooth_hinge"])
-def test_products_and_scores_are_the_twins(device, loss, dtype):
-    given = chain(loss, dtype, device)
-    curvature = Curvature(*given)
-    twin = Twin(*chain(loss, torch.float64, "cpu"))
-    vectors = torch.tensor(np.random.default_rng(1).standard_normal((3, curvature.parameters)))
-    own = vectors.to(device=device, dtype=dtype)
-    tolerance = 2e-4 if dtype == torch.float32 else 1e-11
-    for name in ("hessian_products", "gauss_newton_products", "scores"):
-        expected = getattr(twin, name)(vectors)
-        got = getattr(curvature, name)(own)
-        assert got.device.type == device.type
-        assert got.dtype == dtype
-        worst = (got.cpu().double() - expected).abs().max() / expected.abs().max()
-        assert worst <= tolerance
-    torch.testing.assert_close(
-        curvature.losses().mean().cpu().double(), twin.mean_loss(twin.theta), rtol=1e-4, atol=0
-    )
-    assert curvature.outputs().shape == (17, 1 if loss == "smooth_hinge" else 3)
-
-
-def test_no_samples_give_zero(device):
-    curvature = Curvature(*chain("squared", torch.float64, device, n=0))
-    ones = torch.ones(2, curvature.parameters, dtype=torch.float64, device=device)
-    assert not curvature.hessian_products(ones).any()
-    assert curvature.scores(ones).shape == (2, 0)
+    return [on(weights), on(biases), activations, loss, *on([inputs, targets]), temperature]
 
 
 def test_vectors_that_do_not_fit_are_named(device):
-    curvature = Curvature(*chain("squared", torch.float64, device))
+    arguments = tensors(chain([5, 4, 3], "squared", "tanh", 1, 17, np.float64), device)
+    curvature = Curvature(*arguments)
     with pytest.raises(
         ValueError, match=rf"shape \(m, {curvature.parameters}\) in torch.float64, got \(1, 3\)"
     ):
         curvature.scores(torch.ones(1, 3, dtype=torch.float64, device=device))
-    given = list(chain("squared", torch.float64, device))
-    given[4] = given[4].float()
+    arguments[4] = arguments[4].float()
     with pytest.raises(ValueError, match=r"in torch.float32 like the inputs"):
-        Curvature(*given)
+        Curvature(*arguments)
+
+
+@pytest.mark.parametrize("target", [-1.0, 3.0, 1e9, float("nan")])
+def test_classes_that_there_are_not_give_an_error_or_nan(device, target):
+    arguments = tensors(chain([5, 4, 3], "cross_entropy", "tanh", 1, 17, np.float64), device)
+    arguments[5][6] = target
+    try:
+        curvature = Curvature(*arguments)
+    except ValueError as error:
+        assert "classes from 0 to 2, got another number for sample 6" in str(error)
+    else:
+        assert curvature.losses().isnan().nonzero().tolist() == [[6]]
+        vectors = torch.ones(1, curvature.parameters, dtype=torch.float64, device=device)
+        assert curvature.hessian_products(vectors).isnan().all()
+        assert curvature.scores(vectors).isnan().nonzero().tolist() == [[0, 6]]
 
 
 @pytest.mark.parametrize("loss", ["cross_entropy", "squared"])

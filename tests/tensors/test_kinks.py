@@ -8,7 +8,7 @@ import torch
 
 from divulge import _core
 from divulge.reference.kink_enumeration import enumerate_kinks as twin
-from divulge.tensors import enumerate_kinks, kink_search, values_and_gradients
+from divulge.tensors import enumerate_kinks, kink_search
 
 
 def network(rng, sizes, dtype, victims=None):
@@ -81,22 +81,6 @@ def test_every_kink_is_a_units(device):
     assert len(found.t) > 0
     for on, at in zip(found.line.tolist(), found.t.tolist(), strict=True):
         assert (t[line == on] - at).abs().min() < 1e-9
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_values_and_gradients_are_autograds(device, dtype):
-    rng = np.random.default_rng(3)
-    weights, biases = (
-        [t.to(dtype) for t in tensors(part, device)] for part in network(rng, (5, 7, 6, 3), np.float64)
-    )
-    points = torch.tensor(rng.standard_normal((11, 5)), device=device, dtype=dtype, requires_grad=True)
-    x = points
-    for i, (w, b) in enumerate(zip(weights, biases, strict=True)):
-        x = (x.relu() if i else x) @ w.T + b
-    (expected,) = torch.autograd.grad(x[:, 2].sum(), points)
-    values, gradients = values_and_gradients(weights, biases, points, 2)
-    torch.testing.assert_close(values, x.detach())
-    torch.testing.assert_close(gradients, expected)
 
 
 @pytest.mark.parametrize(

@@ -30,8 +30,8 @@ class Curvature:
         loss: "cross_entropy" (targets (n, 1): the class), "squared" (targets (n, K)) or "smooth_hinge"
             (targets (n, 1): -1 or 1).
         inputs: (n, d).
-        targets: in the precision of the inputs. On a device they are not looked at: a class that there is
-            not reads memory that is not its own.
+        targets: in the precision of the inputs. On a device, where looking at them would wait for it, a class
+            that there is not gives NaN.
         temperature: of the smooth hinge.
 
     Raises:
@@ -99,7 +99,9 @@ class Curvature:
         if not self.on_device:
             return torch.from_numpy(self._core.evaluate()[0])
         first = self._core.outputs_at
-        return self._state[first : first + self.rows * self._outputs].reshape(self.rows, -1).clone()
+        return (
+            self._state[first : first + self.rows * self._outputs].reshape(self.rows, self._outputs).clone()
+        )
 
     def losses(self) -> Tensor:
         """Return the samples' losses (n,)."""

@@ -283,9 +283,9 @@ class _Launch:
         self.stream, self.device = place(u)
         scale = u.norm(dim=1) / v.norm(dim=1)
         self.scale = torch.where(scale > 0, scale, torch.ones_like(scale))
-        lines = (len(weights[0]), self.each, u.shape[1])
+        lines = (len(weights[0]), len(u) // len(weights[0]), u.shape[1])
         z_u, z_v = (x.to(weights[0].dtype).reshape(lines) @ weights[0].mT for x in (u, v))
-        self.z = [z.reshape(len(u), -1).contiguous() for z in (z_u + biases[0][:, None], z_v)]
+        self.z = [z.flatten(0, 1).contiguous() for z in (z_u + biases[0][:, None], z_v)]
 
     def run(self, low: float, high: float, max_kinks: int) -> dict[str, Tensor]:
         """Search with room for so many kinks a line."""

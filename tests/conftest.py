@@ -5,12 +5,14 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+from collections.abc import Iterator
 from importlib import import_module
 from importlib.machinery import ExtensionFileLoader
 from importlib.util import module_from_spec, spec_from_loader
 
 import pytest
 import torch
+from compiled import Compiled
 
 
 def _cuda_is_missing() -> str | None:
@@ -23,20 +25,27 @@ def _cuda_is_missing() -> str | None:
     return None
 
 
-@pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.cuda), "host"])
-def device(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> torch.device:
+@pytest.fixture(scope="module", params=["cpu", pytest.param("cuda", marks=pytest.mark.cuda), "host"])
+def device(request: pytest.FixtureRequest) -> Iterator[torch.device]:
     """Return cpu, cuda where there is one, or cpu with the CUDA kernels run by threads of the host.
 
     The last needs the extension that -DDIVULGE_CUDA_ON_HOST=ON builds, named by DIVULGE_CUDA_ON_HOST.
     """
     if request.param == "cuda" and (reason := _cuda_is_missing()):
         pytest.skip(reason)
-    if request.param == "host":
-        path = os.environ.get("DIVULGE_CUDA_ON_HOST")
-        if path is None:
-            pytest.skip("needs DIVULGE_CUDA_ON_HOST, the extension built for the host")
-        _run_on_host(path, monkeypatch)
-    return torch.device("cuda" if request.param == "cuda" else "cpu")
+    path = os.environ.get("DIVULGE_CUDA_ON_HOST")
+    if request.param == "host" and path is None:
+        pytest.skip("needs DIVULGE_CUDA_ON_HOST, the extension built for the host")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        if request.param == "host":
+            _run_on_host(str(path), monkeypatch)
+        yield torch.device("cuda" if request.param == "cuda" else "cpu")
+
+
+@pytest.fixture(scope="module")
+def compiled(device: torch.device) -> Compiled:
+    """Return the compiled hot paths as functions of arrays, run where `device` says."""
+    return Compiled(device)
 
 
 @pytest.fixture
