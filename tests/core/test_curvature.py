@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from divulge import _core
 
-
 COUNTS = (st.integers(1, 300), st.integers(0, 5))  # samples and vectors
 
 

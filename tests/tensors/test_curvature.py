@@ -13,6 +13,7 @@ from divulge.influence.losses import resolve_loss
 from divulge.influence.native import NativeOperator
 from divulge.influence.samples import Samples
 from divulge.tensors import Curvature
+from divulge.tensors import curvature as curvature_module
 
 
 def tensors(arguments, device):
@@ -41,15 +42,15 @@ def test_vectors_that_do_not_fit_are_named(device):
 def test_classes_that_there_are_not_give_an_error_or_nan(device, target):
     arguments = tensors(chain([5, 4, 3], "cross_entropy", "tanh", 1, 17, np.float64), device)
     arguments[5][6] = target
-    try:
-        curvature = Curvature(*arguments)
-    except ValueError as error:
-        assert "classes from 0 to 2, got another number for sample 6" in str(error)
-    else:
-        assert curvature.losses().isnan().nonzero().tolist() == [[6]]
-        vectors = torch.ones(1, curvature.parameters, dtype=torch.float64, device=device)
-        assert curvature.hessian_products(vectors).isnan().all()
-        assert curvature.scores(vectors).isnan().nonzero().tolist() == [[0, 6]]
+    if not curvature_module.on_device(arguments[4]):
+        with pytest.raises(ValueError, match="classes from 0 to 2, got another number for sample 6"):
+            Curvature(*arguments)
+        return
+    curvature = Curvature(*arguments)
+    assert curvature.losses().isnan().nonzero().tolist() == [[6]]
+    vectors = torch.ones(1, curvature.parameters, dtype=torch.float64, device=device)
+    assert curvature.hessian_products(vectors).isnan().all()
+    assert curvature.scores(vectors).isnan().nonzero().tolist() == [[0, 6]]
 
 
 @pytest.mark.parametrize("loss", ["cross_entropy", "squared"])
