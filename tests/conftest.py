@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from importlib import import_module
 from importlib.machinery import ExtensionFileLoader
 from importlib.util import module_from_spec, spec_from_loader
+from itertools import product
 
 import pytest
 import torch
@@ -68,9 +69,11 @@ def _run_on_host(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     library = ctypes.CDLL(path)
     products = (library.divulge_host_sgemm, library.divulge_host_dgemm)
     module.set_blas(*(ctypes.cast(f, ctypes.c_void_p).value for f in products))
-    for user in ("masked", "kinks", "curvature"):
-        of_user = import_module(f"divulge.tensors.{user}")
-        monkeypatch.setattr(of_user, "on_device", lambda tensor: True)
-        monkeypatch.setattr(of_user, "place", lambda tensor: (0, 0))
-        monkeypatch.setattr(of_user, "backend", lambda tensor: module)
+    stand_ins = {
+        "on_device": lambda tensor: True,
+        "place": lambda tensor: (0, 0),
+        "backend": lambda tensor: module,
+    }
+    for user, name in product(("masked", "kinks", "launch", "curvature"), stand_ins):
+        monkeypatch.setattr(f"divulge.tensors.{user}.{name}", stand_ins[name], raising=False)
     monkeypatch.setattr(import_module("divulge.tensors.curvature"), "blas_handle", lambda tensor: 0)
