@@ -87,6 +87,7 @@ def test_every_kink_is_a_units(device):
     ("change", "message"),
     [
         ({"output": 3}, "output from 0 to 0, got 3"),
+        ({"weights": []}, "a weight and a bias for each of one or more layers, got 0 and 2"),
         ({"low": 2.0, "high": 1.0}, "low < high, got 2.0 and 1.0"),
         ({"directions": torch.ones(2, 5, dtype=torch.float64)}, r"directions of shape \(2, 4\)"),
     ],
@@ -96,6 +97,6 @@ def test_what_does_not_fit_is_named(change, message):
         tensors(part, "cpu") for part in network(np.random.default_rng(1), (4, 3, 1), np.float64)
     )
     lines = torch.ones(2, 4, dtype=torch.float64)
-    given = {"origins": lines, "directions": lines, "low": -1.0, "high": 1.0} | change
+    given = {"weights": weights, "biases": biases, "origins": lines, "directions": lines}
     with pytest.raises(ValueError, match=message):
-        kink_search(weights, biases, **given)
+        kink_search(**given | {"low": -1.0, "high": 1.0} | change)

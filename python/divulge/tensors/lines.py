@@ -92,7 +92,7 @@ class Lines:
                     f"expected {name} of shape ({count}, {d}) in float64, got {tuple(lines.shape)} "
                     f"in {lines.dtype}"
                 )
-        if count % self.victims:
+        if self.victims == 0 or count % self.victims:
             raise ValueError(
                 f"expected the same number of lines for {self.victims} networks, got {count} in all"
             )
@@ -101,7 +101,16 @@ class Lines:
 
 
 def named(weights: Sequence[Tensor], biases: Sequence[Tensor]) -> dict[str, Tensor]:
-    """Return the layers' tensors by what errors call them."""
+    """Return the layers' tensors by what errors call them.
+
+    Raises:
+        ValueError: no layers, or not a bias for each weight.
+    """
+    if not weights or len(weights) != len(biases):
+        raise ValueError(
+            "expected a weight and a bias for each of one or more layers, "
+            f"got {len(weights)} and {len(biases)}"
+        )
     return {
         f"{name} {i}": t for name, part in (("weight", weights), ("bias", biases)) for i, t in enumerate(part)
     }
