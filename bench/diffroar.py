@@ -7,7 +7,7 @@
 blockmnist: share of the 10% largest gradients that lies in the null block, on all test images.
 simplified: mean |gradient| relative to that of the signal's own coordinate.
 roar: test accuracy of networks trained on what the ranking by the gradient puts first, minus that of what it
-puts last. The tables of the documentation are those of --seeds 5 and --runs 3. A line is one JSON object.
+puts last. The tables of the documentation are those of --seeds 5 and --runs 6. A line is one JSON object.
 """
 
 from __future__ import annotations
