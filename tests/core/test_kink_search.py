@@ -63,7 +63,10 @@ def test_all_128_units_are_found_exactly(compiled, layers, seed):
     u, v = lines(3, 784, seed + 50)
     z_u, z_v = u @ weights[0].T + biases[0], v @ weights[0].T
     net = _core.DenseNetwork64(weights, biases)
-    for found in (compiled.kink_search(weights, biases, u, v, -1e4, 1e4), search(callback(net), u, v)):
+    oracles = (_core.NetworkOracle(net), callback(net))
+    answers = [search(oracle, u, v) for oracle in oracles]
+    assert [found.queries for found in answers] == [oracle.queries for oracle in oracles]
+    for found in (compiled.kink_search(weights, biases, u, v, -1e4, 1e4), *answers):
         assert found.complete
         assert found.queries < 5 * 3 * 128
         for line in range(3):

@@ -86,6 +86,8 @@ def test_what_is_empty_is_zero(compiled):
     assert not found.any()
     np.testing.assert_array_equal(residuals, [0, 1])
     np.testing.assert_array_equal(ranks, [2, 0])
+    lists = _core.masked_least_squares(np.eye(2, 3).tolist(), [[0, 0, 0], [1, 1, 1]], masks.tolist())
+    np.testing.assert_array_equal(lists[2], ranks)
 
 
 @pytest.mark.parametrize("stacked", [False, True])
