@@ -23,9 +23,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from divulge.agnostic import Trigger, backdoor_scan, mitigate, poison, square, train_twin
+from divulge.backdoors import Trigger, backdoor_scan, mitigate, poison, square, train_twin
 from divulge.datasets import Dataset, load
-from divulge.datasets.published import BadNet, badnets
+from divulge.victims.published import BadNet, badnets
 
 GREY = (1, 28, 28)
 NOISE = Trigger(torch.full((28, 28), 0.2), torch.rand(GREY, generator=torch.Generator().manual_seed(0)))

@@ -29,10 +29,11 @@ from divulge.datasets import (
     simplified_block_mnist,
     subset,
 )
-from divulge.diffroar import Fit, attribute, diffroar, leakage
-from divulge.diffroar.figures import roar_figure
-from divulge.diffroar.outputs import Classifier
-from divulge.diffroar.recipes import BLOCK_RADIUS, fit_block_model
+from divulge.evaluation import Fit, attribute, diffroar
+from divulge.evaluation import block_leakage as leakage
+from divulge.evaluation.figures import roar_figure
+from divulge.evaluation.outputs import Classifier
+from divulge.evaluation.recipes import BLOCK_RADIUS, fit_block_model
 from divulge.training import Pgd, accuracy, mlp, strided_cnn
 
 BLOCK_IMAGES = {"cnn": 6000, "mlp": None}

@@ -1,8 +1,8 @@
 """Does a change keep every result? `python bench/same_seed.py FILE [--seeds 10]`, before it and after it.
 
-Victims of many shapes are asked in many ways. The first call writes what came out to FILE, a later one compares
-with it: queries, hidden sizes, certificate, notes and every parameter of the copy, bit for bit. BLAS must run
-on as many threads both times; set OMP_NUM_THREADS=1.
+Victims of many shapes are asked in many ways. The first call writes what came out to FILE, a later one
+compares with it: queries, hidden sizes, certificate, notes and every parameter of the copy, bit for bit. BLAS
+must run on as many threads both times; set OMP_NUM_THREADS=1.
 """
 
 from __future__ import annotations

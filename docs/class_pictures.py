@@ -12,11 +12,11 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from divulge.agnostic import SaliencyMaps, agnostic_saliency
-from divulge.agnostic.views import comparison
 from divulge.datasets import Dataset, load
-from divulge.datasets.published import resnet20
+from divulge.saliency import SaliencyMaps, agnostic_saliency
+from divulge.saliency.views import comparison
 from divulge.training import Pgd, accuracy, cnn, fit_classifier, strided_cnn
+from divulge.victims.published import resnet20
 
 HERE = Path(__file__).parent
 # Training images, epochs, network and adversary of the robust model.

@@ -1,15 +1,13 @@
 """Measure what a model's explanations give away, and whether they can be believed."""
 
-import sys
 from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from divulge._core import __version__
 from divulge.config import build_config, set_threads, threads
 
 if TYPE_CHECKING:
-    from divulge.compare import Comparison, compare
+    from divulge.comparison import Comparison, LayerComparison, compare
     from divulge.errors import (
         BudgetExhausted,
         CheckpointError,
@@ -19,7 +17,6 @@ if TYPE_CHECKING:
         UnsupportedModel,
     )
     from divulge.influence import Influence
-    from divulge.layerwise import LayerComparison
     from divulge.oracles import (
         Budget,
         CallableOracle,
@@ -44,10 +41,10 @@ if TYPE_CHECKING:
         TopK,
         ValueOracle,
     )
-    from divulge.reconstruct import Progress, Reconstruction, reconstruct, reconstruct_many
+    from divulge.reconstruction import Progress, Reconstruction, reconstruct, reconstruct_many
     from divulge.report import LeakReport, leak_report
     from divulge.surrogate import Stolen, steal
-    from divulge.victim import Victim
+    from divulge.victims import Victim
 
 # Loaded when first used: most of these import torch, a second that `divulge --help` should not take.
 _LAZY = {
@@ -56,7 +53,7 @@ _LAZY = {
     "CallableOracle": "divulge.oracles",
     "CheckpointError": "divulge.errors",
     "Clipped": "divulge.oracles",
-    "Comparison": "divulge.compare",
+    "Comparison": "divulge.comparison",
     "Defence": "divulge.oracles",
     "DivulgeError": "divulge.errors",
     "GradientOracle": "divulge.oracles",
@@ -65,7 +62,7 @@ _LAZY = {
     "IntegratedGradientsOracle": "divulge.oracles",
     "JacobianOracle": "divulge.oracles",
     "LabelOracle": "divulge.oracles",
-    "LayerComparison": "divulge.layerwise",
+    "LayerComparison": "divulge.comparison",
     "LeakReport": "divulge.report",
     "Ledger": "divulge.oracles",
     "LogOdds": "divulge.oracles",
@@ -76,8 +73,8 @@ _LAZY = {
     "OracleError": "divulge.errors",
     "Prada": "divulge.oracles",
     "ProbabilityOracle": "divulge.oracles",
-    "Progress": "divulge.reconstruct",
-    "Reconstruction": "divulge.reconstruct",
+    "Progress": "divulge.reconstruction",
+    "Reconstruction": "divulge.reconstruction",
     "Rounded": "divulge.oracles",
     "SaliencyOracle": "divulge.oracles",
     "SignOnly": "divulge.oracles",
@@ -86,11 +83,11 @@ _LAZY = {
     "TopK": "divulge.oracles",
     "UnsupportedModel": "divulge.errors",
     "ValueOracle": "divulge.oracles",
-    "Victim": "divulge.victim",
-    "compare": "divulge.compare",
+    "Victim": "divulge.victims",
+    "compare": "divulge.comparison",
     "leak_report": "divulge.report",
-    "reconstruct": "divulge.reconstruct",
-    "reconstruct_many": "divulge.reconstruct",
+    "reconstruct": "divulge.reconstruction",
+    "reconstruct_many": "divulge.reconstruction",
     "steal": "divulge.surrogate",
 }
 
@@ -141,17 +138,6 @@ __all__ = [
     "steal",
     "threads",
 ]
-
-
-class _Package(ModuleType):
-    """Lets a function keep its name when the submodule of the same name is imported."""
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if not (name in _LAZY and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package
 
 
 def __getattr__(name: str) -> Any:

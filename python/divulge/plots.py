@@ -13,12 +13,12 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.gridspec import SubplotSpec
 from torch import nn
 
-from divulge.affine import Array, HiddenLayers
-from divulge.lowering import hidden_layers
+from divulge.victims.affine import Array, HiddenLayers
+from divulge.victims.lowering import hidden_layers
 
 if TYPE_CHECKING:
-    from divulge.compare import Comparison
-    from divulge.victim import Victim
+    from divulge.comparison import Comparison
+    from divulge.victims import Victim
 
 _COLUMNS = 16
 _ROWS = 2

@@ -9,7 +9,7 @@ from torch import nn
 
 from divulge.cli.models import TRAINING
 from divulge.errors import BudgetExhausted
-from divulge.lowering import lower
+from divulge.victims.lowering import lower
 
 
 @dataclass

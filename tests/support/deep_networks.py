@@ -9,10 +9,10 @@ import torch
 from torch import nn
 
 from divulge import GradientOracle, Victim
-from divulge.reconstruct.deep.prefix import Dense, Prefix
-from divulge.reconstruct.deep.units import Candidates
-from divulge.reconstruct.probe import GradientProbe
-from divulge.reconstruct.transcript import Transcript
+from divulge.reconstruction.asking.gradient_probe import GradientProbe
+from divulge.reconstruction.asking.pieces import Transcript
+from divulge.reconstruction.deep.candidates import Candidates
+from divulge.reconstruction.network.known_layers import Dense, Prefix
 
 
 def random_deep(*sizes: int, seed: int = 0) -> nn.Sequential:

@@ -10,13 +10,13 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from divulge.agnostic import BackdoorScan, backdoor_scan
+from divulge.backdoors import BackdoorScan, backdoor_scan
 from divulge.cli import models
 from divulge.cli.classifiers import check_victim, read_classifier
 from divulge.cli.progress import ProgressDisplay
 from divulge.cli.render import print_note, show
 from divulge.datasets import load
-from divulge.victim import Victim
+from divulge.victims import Victim
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def run(options: Options) -> int:
     report = _report(scan, options)
     show(report, options.as_json, _print_table)
     if options.plot is not None:
-        from divulge.agnostic.views import triggers_figure
+        from divulge.backdoors.figures import triggers_figure
 
         triggers_figure(scan, f"smallest triggers of {file.name}").savefig(options.plot)
     for sentence in scan.notes:

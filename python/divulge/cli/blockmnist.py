@@ -17,9 +17,9 @@ from divulge.cli.progress import ProgressDisplay
 from divulge.cli.render import show
 from divulge.datasets import BlockData, blockify, load
 from divulge.datasets.block_mnist import POSITIONS
-from divulge.diffroar.attributions import METHODS, attribute
-from divulge.diffroar.leakage import LEVELS, leakage
-from divulge.diffroar.recipes import BLOCK_NETWORKS, BLOCK_RADIUS, fit_block_model
+from divulge.evaluation.attributions import METHODS, attribute
+from divulge.evaluation.block_leakage import LEVELS, leakage
+from divulge.evaluation.recipes import BLOCK_NETWORKS, BLOCK_RADIUS, fit_block_model
 from divulge.training import accuracy
 
 _SHOWN = 8
@@ -145,7 +145,7 @@ def _print_table(report: dict[str, Any]) -> None:
 def _plot(options: Options, fitted: dict[str, nn.Module], test: BlockData) -> None:
     """Draw a few test images above what both models' attributions say."""
     assert options.plot is not None
-    from divulge.diffroar.figures import attributions_figure
+    from divulge.evaluation.figures import attributions_figure
 
     generator = torch.Generator().manual_seed(options.seed)
     rows = torch.randperm(len(test.inputs), generator=generator)[:_SHOWN]

@@ -37,11 +37,11 @@ def read_classifier(
         OSError: there is no such file.
     """
     if path.suffix.lower() == ".pth":
-        from divulge.datasets.published import read_published
+        from divulge.victims.published import read_published
 
         module = read_published(path)
         return module, module.input_shape
-    from divulge.victim import Victim
+    from divulge.victims import Victim
 
     victim = Victim.from_file(path)
     given = victim.input_shape

@@ -17,8 +17,8 @@ from divulge.cli import models
 from divulge.cli.progress import ProgressDisplay
 from divulge.cli.render import show
 from divulge.datasets import Dataset, load, subset
-from divulge.diffroar import METHODS, Fit, diffroar
-from divulge.diffroar.recipes import BLOCK_NETWORKS
+from divulge.evaluation import METHODS, Fit, diffroar
+from divulge.evaluation.recipes import BLOCK_NETWORKS
 from divulge.training import Pgd, mlp, strided_cnn
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def run(options: Options) -> int:
     report["seconds"] = time.perf_counter() - start
     show(report, options.as_json, _print_table)
     if options.plot is not None:
-        from divulge.diffroar.figures import roar_figure
+        from divulge.evaluation.figures import roar_figure
 
         roar_figure({options.attribution.replace("_", " "): frame}).savefig(options.plot)
     return 0

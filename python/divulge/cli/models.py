@@ -17,7 +17,7 @@ from divulge.training import train_classifier
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from divulge.victim import Victim
+    from divulge.victims import Victim
 
 KINDS = ("logistic", "mlp")
 HIDDEN = 64
@@ -90,7 +90,7 @@ def model(name: str, data: Dataset, seed: int, display: ProgressDisplay) -> nn.M
     path = Path(name)
     if path.suffix.lower() not in (".onnx", ".pt2"):
         raise ValueError(f"expected --model to be {', '.join(KINDS)} or a file *.onnx or *.pt2, got {name}")
-    from divulge.victim import Victim
+    from divulge.victims import Victim
 
     victim = Victim.from_file(path)
     victim.as_points(data.test_inputs[:1].reshape(1, -1))  # raises where the images do not fit the model

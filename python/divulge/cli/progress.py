@@ -16,11 +16,11 @@ from rich.progress_bar import ProgressBar
 from rich.status import Status
 from rich.table import Table
 
-from divulge.victim import Victim
+from divulge.victims import Victim
 
 if TYPE_CHECKING:
     from divulge.points import Points
-    from divulge.reconstruct import Progress
+    from divulge.reconstruction import Progress
 
 # The error on the way is measured on few points, and only when the queries have grown by this factor.
 _CURVE_POINTS = 1000

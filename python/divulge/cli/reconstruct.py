@@ -16,14 +16,14 @@ from divulge.cli.app import FAILED, INTERRUPTED
 from divulge.cli.models import TRAINING
 from divulge.cli.progress import Curve, ProgressDisplay, interrupts_noted
 from divulge.cli.render import Report, print_json, print_note, print_table
-from divulge.compare import compare
+from divulge.comparison import compare
 from divulge.datasets import NAMES, Dataset, load
-from divulge.lowering import convolution
-from divulge.onnx_ops import CONVOLUTION
 from divulge.oracles import GradientOracle, Oracle, ProbabilityOracle, ValueOracle
-from divulge.reconstruct import reconstruct
+from divulge.reconstruction import reconstruct
 from divulge.training import train_classifier
-from divulge.victim import Victim
+from divulge.victims import Victim
+from divulge.victims.lowering import convolution
+from divulge.victims.onnx_operations import CONVOLUTION
 
 if TYPE_CHECKING:
     from divulge.points import Points

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from divulge.compare import Comparison
-from divulge.layerwise import LayerComparison
+from divulge.comparison import Comparison
+from divulge.comparison.layerwise import LayerComparison
 
 if TYPE_CHECKING:
-    from divulge.reconstruct import Reconstruction
+    from divulge.reconstruction import Reconstruction
 
 
 @dataclass(frozen=True)

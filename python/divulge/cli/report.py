@@ -19,7 +19,7 @@ from divulge.datasets import load
 from divulge.report import LeakReport, leak_report
 from divulge.report.page import HEADS
 from divulge.surrogate.networks import NAMES
-from divulge.victim import Victim
+from divulge.victims import Victim
 
 
 @dataclass(frozen=True)

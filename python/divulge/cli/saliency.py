@@ -10,11 +10,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from divulge.agnostic import SaliencyMaps, agnostic_saliency
 from divulge.cli.classifiers import check_victim, read_classifier
 from divulge.cli.progress import ProgressDisplay
 from divulge.cli.render import print_note, show
-from divulge.victim import Victim
+from divulge.saliency import SaliencyMaps, agnostic_saliency
+from divulge.victims import Victim
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def run(options: Options) -> int:
     report = _report(maps, options, time.perf_counter() - start)
     show(report, options.as_json, _print_table)
     if options.plot is not None:
-        from divulge.agnostic.views import gallery
+        from divulge.saliency.views import gallery
 
         gallery(maps, title=f"what {file.name} holds of its classes").savefig(options.plot)
     for sentence in maps.notes:

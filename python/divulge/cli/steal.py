@@ -21,7 +21,7 @@ from divulge.surrogate import Stolen, steal
 from divulge.surrogate.inputs import KINDS
 from divulge.surrogate.networks import NAMES
 from divulge.training import accuracy, cnn, fit_classifier
-from divulge.victim import Victim
+from divulge.victims import Victim
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from divulge.oracles.explained import Answers, Classes
 from divulge.oracles.victim import VictimOracle
 
 if TYPE_CHECKING:
-    from divulge.victim import Victim
+    from divulge.victims import Victim
 
 _PLACES = 4096  # gradients held in memory at once
 

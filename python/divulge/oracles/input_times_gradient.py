@@ -14,7 +14,7 @@ from divulge.oracles.victim import VictimOracle
 
 if TYPE_CHECKING:
     from divulge.points import Points
-    from divulge.victim import Victim
+    from divulge.victims import Victim
 
 # Stands for a coordinate that is 0. Added to anything of ordinary size it changes no digit, and the product
 # with a gradient is far from underflow, in float32 too.

@@ -14,7 +14,7 @@ from divulge.points import as_matrix
 
 if TYPE_CHECKING:
     from divulge.points import Points
-    from divulge.victim import Victim
+    from divulge.victims import Victim
 
 
 class LastAnswer:

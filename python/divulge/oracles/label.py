@@ -11,7 +11,7 @@ from divulge.oracles.explained import Answers, Classes
 from divulge.oracles.victim import VictimOracle
 
 if TYPE_CHECKING:
-    from divulge.victim import Victim
+    from divulge.victims import Victim
 
 
 class LabelOracle(VictimOracle):

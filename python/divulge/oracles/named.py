@@ -13,7 +13,7 @@ from divulge.oracles.jacobian import JacobianOracle
 from divulge.oracles.label import LabelOracle
 from divulge.oracles.probability import ProbabilityOracle
 from divulge.oracles.value import ValueOracle
-from divulge.victim import Victim
+from divulge.victims import Victim
 
 ORACLES: dict[str, Callable[[Victim], Oracle]] = {
     "label": LabelOracle,

@@ -16,7 +16,7 @@ from divulge.oracles.victim import VictimOracle
 
 if TYPE_CHECKING:
     from divulge.points import Points
-    from divulge.victim import Victim
+    from divulge.victims import Victim
 
 
 class ProbabilityOracle(VictimOracle):

@@ -8,7 +8,7 @@ from divulge.oracles.base import Array, Domain
 from divulge.oracles.victim import VictimOracle
 
 if TYPE_CHECKING:
-    from divulge.victim import Victim
+    from divulge.victims import Victim
 
 
 class ValueOracle(VictimOracle):

@@ -6,7 +6,7 @@ import numpy as np
 
 from divulge.oracles.base import Array, Domain, Oracle
 from divulge.oracles.explained import Classes
-from divulge.victim import Victim
+from divulge.victims import Victim
 
 
 class VictimOracle(Oracle):

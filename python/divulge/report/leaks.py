@@ -14,10 +14,10 @@ from divulge.datasets import Dataset
 from divulge.errors import DivulgeError
 from divulge.oracles import Budget, Oracle
 from divulge.oracles.named import named_defence, named_oracle
-from divulge.reconstruct import reconstruct
+from divulge.reconstruction import reconstruct
 from divulge.surrogate import steal
 from divulge.surrogate.losses import usual_weights
-from divulge.victim import Victim
+from divulge.victims import Victim
 
 if TYPE_CHECKING:
     import pandas as pd

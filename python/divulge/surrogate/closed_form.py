@@ -9,9 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from divulge.lowering import lower
 from divulge.oracles import Answers
 from divulge.training import mlp
+from divulge.victims.lowering import lower
 
 Array = NDArray[np.float64]
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from divulge.surrogate.losses import class_logits
-from divulge.victim import Victim
+from divulge.victims import Victim
 
 Array = NDArray[np.float64]
 

@@ -23,7 +23,7 @@ from divulge.surrogate.networks import surrogate_network
 from divulge.surrogate.span import Span
 from divulge.surrogate.stolen import Stolen
 from divulge.surrogate.train import chosen_weights, train
-from divulge.victim import Victim
+from divulge.victims import Victim
 
 if TYPE_CHECKING:
     from divulge.points import Points

@@ -11,7 +11,7 @@ from divulge.sweep.victims import build_victim, check_hidden, comparison_points
 
 if TYPE_CHECKING:
     from divulge.oracles import Oracle
-    from divulge.victim import Victim
+    from divulge.victims import Victim
 
 ORACLES = ("gradient", "value", "probability", "label", "smoothgrad", "saliency")
 DEFENCES = ("Rounded", "Noisy", "TopK", "Clipped", "SignOnly", "Normalized", "Budget", "Prada")
@@ -106,8 +106,8 @@ def _oracle(cell: dict[str, Any], victim: Victim) -> Oracle:
 
 def _reconstruct(cell: dict[str, Any]) -> dict[str, Any]:
     """Rebuild a victim and compare."""
-    from divulge.compare import compare
-    from divulge.reconstruct import reconstruct_many
+    from divulge.comparison import compare
+    from divulge.reconstruction import reconstruct_many
 
     victim, data = build_victim(cell)
     (result,) = reconstruct_many([_oracle(cell, victim)], seed=cell["seed"])

@@ -9,7 +9,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from divulge.datasets import Dataset
-    from divulge.victim import Victim
+    from divulge.victims import Victim
 
 _POINTS = 1000
 
@@ -39,7 +39,7 @@ def build_victim(cell: dict[str, Any]) -> tuple[Victim, Dataset | None]:
 
     from divulge.datasets import NAMES, load
     from divulge.training import mlp, train_classifier
-    from divulge.victim import Victim
+    from divulge.victims import Victim
 
     name, seed, dtype = cell["victim"], cell["seed"], getattr(torch, cell["dtype"])
     hidden = cell["hidden"] if isinstance(cell["hidden"], list) else [cell["hidden"]]

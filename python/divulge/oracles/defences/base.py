@@ -13,7 +13,7 @@ from divulge.points import as_matrix, check_finite
 
 if TYPE_CHECKING:
     from divulge.points import Points
-    from divulge.victim import Victim
+    from divulge.victims import Victim
 
 
 class Defence(Oracle):

@@ -1,0 +1,119 @@
+"""What a ranking leaves a model to learn from (Shah, Jain, Netrapalli 2021, section 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from divulge.datasets import Dataset
+from divulge.evaluation.outputs import Classifier, class_scores, precision
+from divulge.evaluation.unmasking import fill_image, unmask
+from divulge.training import Perturb, accuracy, fit_classifier
+
+__all__ = ["Fit", "ModuleFactory", "Trainer", "check_fit", "check_targets", "predictive_power"]
+
+# Makes an untrained classifier from a seed.
+ModuleFactory = Callable[[int], nn.Module]
+# From (module, inputs, targets, seed) to a trained module; it never sees test data.
+Trainer = Callable[[nn.Module, Tensor, Tensor, int], nn.Module]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A training recipe: Adam, the learning rate falling along a cosine, nothing chosen by a held-out score.
+
+    Args:
+        epochs: passes over the inputs.
+        batch_size: inputs a step.
+        learning_rate: at the start.
+        weight_decay: adds (weight_decay / 2) |theta|^2 to the loss.
+        perturb: such as `divulge.training.Pgd`, makes the training adversarial.
+    """
+
+    epochs: int = 10
+    batch_size: int = 64
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.0
+    perturb: Perturb | None = None
+
+    def __call__(self, module: nn.Module, inputs: Tensor, targets: Tensor, seed: int) -> nn.Module:
+        """Train a module in place on inputs (n, ...) and classes (n,), and return it."""
+        fit_classifier(
+            Classifier(module),
+            inputs,
+            targets,
+            seed,
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+            weight_decay=self.weight_decay,
+            perturb=self.perturb,
+        )
+        return module
+
+
+def predictive_power(
+    module_factory: ModuleFactory,
+    data: Dataset,
+    attributions: tuple[Tensor, Tensor],
+    k: int | float,
+    keep: str = "top",
+    *,
+    trainer: Trainer | None = None,
+    fill: str | float | Tensor = "zero",
+    channels: str = "grouped",
+    seed: int = 0,
+) -> float:
+    """Return the test accuracy of a module trained on what is left of the inputs, tested on the like.
+
+    Args:
+        module_factory: makes an untrained classifier from a seed.
+        data: training and test inputs.
+        attributions: of the training inputs and of the test inputs, of their shapes.
+        k: coordinates kept, see `unmask`.
+        keep: "top" or "bottom".
+        trainer: called with a module, inputs, targets and a seed; `Fit()` by default. Test data never reach
+            it.
+        fill: see `unmask`; "mean" is that of the training inputs in both parts.
+        channels: see `unmask`.
+        seed: of the module, of the training, and of the order of equal attributions.
+
+    Raises:
+        ValueError: one of these cannot be, or a class without a training image.
+    """
+    check_targets(data)
+    filling = fill_image(fill, data.train_inputs)
+    train, test = (
+        unmask(inputs, attribution, k, keep, filling, channels, seed=seed)
+        for inputs, attribution in zip((data.train_inputs, data.test_inputs), attributions, strict=True)
+    )
+    module = module_factory(seed)
+    check_fit(module, data)
+    trained = (trainer or Fit())(module, train, data.train_targets, seed)
+    return accuracy(Classifier(trained).eval(), test, data.test_targets)
+
+
+def check_targets(data: Dataset) -> None:
+    """Raise ValueError for a class without a training image, and for a test class that is not trained."""
+    counts = torch.bincount(data.train_targets, minlength=data.classes)
+    for c in (counts == 0).nonzero()[:, 0].tolist():
+        raise ValueError(f"expected classes from 0 to {data.classes - 1}, class {c} has no training image")
+    if not len(data.test_targets):
+        raise ValueError(f"expected at least one test image in {data.name}, got none")
+    if int(data.test_targets.max()) >= data.classes:
+        raise ValueError(f"test class {int(data.test_targets.max())} has no training image")
+
+
+def check_fit(module: nn.Module, data: Dataset) -> None:
+    """Raise ValueError for a module that has not a score for each class."""
+    x = data.train_inputs[:2].to(precision(module, data.train_inputs))
+    training = module.training
+    module.eval()
+    with torch.no_grad():
+        scores = class_scores(module(x))
+    module.train(training)
+    if scores.shape[1] < data.classes:
+        raise ValueError(f"expected a module with {data.classes} class scores, got {scores.shape[1]}")

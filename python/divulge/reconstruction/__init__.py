@@ -1,0 +1,8 @@
+"""Exact reconstruction of ReLU networks from what an oracle answers."""
+
+from divulge.reconstruction.batch import reconstruct_many
+from divulge.reconstruction.entry import reconstruct
+from divulge.reconstruction.network.hidden_layer import Sum
+from divulge.reconstruction.result import Progress, Reconstruction
+
+__all__ = ["Progress", "Reconstruction", "Sum", "reconstruct", "reconstruct_many"]

@@ -1,0 +1,134 @@
+"""How noisy the answers are, measured on points that almost surely share one linear piece."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from divulge.errors import NotPiecewiseLinear
+from divulge.reconstruction.asking.lines import Lines
+from divulge.reconstruction.asking.pieces import Index, Transcript
+
+Array = NDArray[np.float64]
+
+NEARBY = 1e-4  # relative distance of two queries that most likely share a piece
+LADDER = (0.0, 0.01, 0.1)  # further points in units of that distance; 0 repeats the first one
+PLACES = 2  # a curved function is curved wherever one looks
+TOO_NOISY = 1e-4  # floor above which units can not be told from noise
+GUARD = (
+    8.0  # a measured floor is no guess: tolerances, made for a rounding of `noise`, may sit this much nearer
+)
+DECIMALS = 10  # rounding to more of them is as mild as noise can be
+LOST = 1e4  # digits lost in taking a value apart into gradient and offset and putting it together again
+
+
+def measure_noise(transcript: Transcript, lines: Lines) -> str:
+    """Set `transcript.noise` to what the answers show; return a sentence if that is more than rounding.
+
+    Two neighbouring points are asked about. If their answers agree to rounding, rounding it is: two queries.
+    Otherwise the first point is asked about again and two points lie nearer to it. Noise, fresh for every
+    query or fixed for every input, changes the gradient by the same amount however near the points are; a
+    smooth function changes it by an amount that shrinks with the distance; a kink between them changes it at
+    once.
+
+    Rounded answers differ by nothing inside a piece; they are known by their digits. Noise too large for a
+    search along lines sets `transcript.drowned`, where circles can be searched.
+
+    Raises:
+        NotPiecewiseLinear: the function is smooth, or the noise too large.
+    """
+    rounding, refusal = transcript.noise, ""
+    for _ in range(PLACES):
+        rows, step = ask_pair(transcript, lines)
+        grid = rounded_to(transcript, rows[0])
+        if grid:
+            return settle_rounding(transcript, lines, grid)
+        last = change(transcript, rows[0], rows[1])
+        if last <= 60 * rounding:
+            return ""
+        start = transcript.points[rows[0], :-1]
+        more = transcript.ask(np.stack([start + share * step for share in LADDER]))
+        repeated, near, far = (change(transcript, rows[0], row) for row in more)
+        floor = max(repeated, near)
+        if far > 3 * max(floor, rounding) and last > 3 * far:
+            refusal = (
+                f"the gradient changes by {last:.2g} of its size between inputs {np.linalg.norm(step):.2g} "
+                f"apart and by {far:.2g} at a tenth of that: not a ReLU network's, or smoothed"
+            )
+        elif floor > TOO_NOISY and can_circle(transcript, lines):
+            transcript.drowned = True
+            return settle(transcript, floor, repeated)
+        elif floor > TOO_NOISY:
+            refusal = (
+                f"the answers are too noisy: inside one linear piece they differ by {floor:.2g} of the "
+                f"gradient's size, and at most {TOO_NOISY:.2g} can be told from a unit"
+            )
+        else:
+            return settle(transcript, floor, repeated)
+    raise NotPiecewiseLinear(refusal)
+
+
+def ask_pair(transcript: Transcript, lines: Lines) -> tuple[Index, Array]:
+    """Ask about two neighbouring points; return their rows and the step between them."""
+    start, direction = lines.samples(1)[0], lines.samples(1)[0]
+    step = NEARBY * (direction - start)
+    return transcript.ask(np.stack([start, start + step])), step
+
+
+def change(transcript: Transcript, a: int, b: int) -> float:
+    """Largest difference of two answers in one piece: of gradients relative to the largest, of values too.
+
+    Values are compared after the step along the gradient, relative to what gradient and input together
+    amount to.
+    """
+    gap = transcript.pieces[a] - transcript.pieces[b]
+    size = max(transcript.scale, 1e-300)
+    reach = float(np.linalg.norm(transcript.points[a]))
+    return max(float(np.linalg.norm(gap[:-1])), abs(float(gap @ transcript.points[a])) / reach) / size
+
+
+def settle(transcript: Transcript, floor: float, repeated: float) -> str:
+    """Take a measured floor; return a sentence if it is more than rounding."""
+    if floor / GUARD <= transcript.noise:
+        return ""
+    transcript.noise = floor / GUARD
+    fresh = "the same input had two answers; " if repeated > 0 else ""
+    return f"{fresh}answers inside one linear piece differ by {floor:.2g} of the gradient's size"
+
+
+def can_circle(transcript: Transcript, lines: Lines) -> bool:
+    """Whether noise may be met by many answers on circles: gradients, in all of R^d."""
+    return transcript.oracle.has_gradients and lines.domain is None
+
+
+def rounded_to(transcript: Transcript, row: int) -> float:
+    """Return the grid that an answer's numbers lie on, a power of 10, relative to the value 1; 0 if on none.
+
+    A gradient may consist of round numbers by itself; the value at a random point does not.
+    """
+    if not transcript.oracle.has_values:
+        return 0.0
+    numbers = np.append(transcript.pieces[row, :-1], transcript.values()[row])
+    for decimals in range(DECIMALS):
+        size = max(1.0, float(np.abs(numbers).max()))
+        if (np.abs(np.round(numbers, decimals) - numbers) <= 1e-15 * LOST * size).all():
+            return float(10.0**-decimals)
+    return 0.0
+
+
+def settle_rounding(transcript: Transcript, lines: Lines, grid: float) -> str:
+    """Take rounding to a grid for noise: uniform, of standard deviation grid / sqrt(12) in every number.
+
+    Raises:
+        NotPiecewiseLinear: it is too coarse, and circles cannot be searched.
+    """
+    spread = grid * np.sqrt(lines.input_size / 12)
+    floor = 2 * float(spread) / max(transcript.scale, 1e-300)
+    transcript.noise = max(transcript.noise, floor / GUARD)
+    transcript.drowned = floor > TOO_NOISY
+    if transcript.drowned and not can_circle(transcript, lines):
+        raise NotPiecewiseLinear(
+            f"the answers are rounded to {grid:g}, {floor:.2g} of the gradient's size, and at most "
+            f"{TOO_NOISY:.2g} can be told from a unit"
+        )
+    return f"answers are rounded to {grid:g}, which leaves {floor:.2g} of the gradient's size open"

@@ -1,0 +1,37 @@
+"""How far lines may go before probabilities underflow to 0."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from divulge.errors import BudgetExhausted, OracleError
+from divulge.oracles import LogOdds, ReplayOracle
+from divulge.reconstruction.asking.lines import Lines
+from divulge.reconstruction.asking.pieces import Stopped
+
+PLACES = 16
+SAFETY = 3.0  # a line's logits may grow so much faster than those of usual points
+
+
+def unsaturated_reach(oracle: LogOdds | ReplayOracle, lines: Lines) -> float:
+    """Return t up to which lines u + t v keep every probability above 0, at most the reach they have.
+
+    Logits grow as t does. The smallest probability is exp(-708) in double precision and exp(-87) in single
+    precision, so that the largest difference of two logits at usual points tells the reach.
+
+    Raises:
+        Stopped: a probability is 0 at a usual point already, or the oracle can be asked no further.
+    """
+    if lines.domain is not None:
+        return lines.reach
+    try:
+        p = oracle.probabilities(lines.samples(PLACES))
+    except (BudgetExhausted, OracleError) as error:
+        raise Stopped(str(error)) from error
+    least = float(p.min())
+    if least == 0:
+        raise Stopped("probabilities are 0 at standard normal inputs: log-odds need a smaller domain")
+    spread = float(np.log(p.max(axis=1) / p.min(axis=1)).max())
+    largest = -float(np.log(torch.finfo(oracle.dtype).tiny))
+    return min(lines.reach, max(1.0, largest / (SAFETY * max(spread, 1e-300))))

@@ -1,0 +1,136 @@
+"""One output of an oracle as a plain function, and how exact its values are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from divulge.errors import BudgetExhausted, NotPiecewiseLinear, OracleError
+from divulge.reconstruction.asking.pieces import Stopped
+
+if TYPE_CHECKING:
+    from divulge.oracles import Oracle
+
+Array = NDArray[np.float64]
+
+PLACES = 12  # where rounding is measured
+MARGIN = 8.0  # largest rounding error of many values over the median of a few
+INNER = 0.9  # share of a box around its centre where rounding is measured
+FLAT = 1e4  # roundings of a value by which it changes at least from one end of the usual inputs to the other
+MOST_KEPT = 1 << 24  # numbers in the points that are kept with their values
+CURVED = 1e3  # a second difference of this many roundings at most places is no rounding
+
+
+class Values:
+    """Values of one output, and a bound of their rounding that `measure` calibrates.
+
+    The rounding error of f(x) is taken as relative * (|f(x)| + slope |x|): values may cancel inside the
+    network, so that |f| alone says too little.
+
+    Attributes:
+        relative: relative rounding error of a value.
+        slope: root mean square of the slope of f along a random unit direction.
+        keeps: whether points and their values are kept from now on, for a last fit.
+    """
+
+    def __init__(self, oracle: Oracle, output: int) -> None:
+        self.oracle = oracle
+        self.output = output
+        self.single = oracle.dtype == torch.float32
+        self.precision = float(torch.finfo(oracle.dtype).eps)
+        self.relative = self.precision
+        self.slope = 0.0
+        self.keeps = False
+        self._kept: list[tuple[Array, Array]] = []
+        self._room = MOST_KEPT // oracle.input_size
+
+    def representable(self, points: Array) -> Array:
+        """Return the points as the victim's own precision holds them."""
+        return points.astype(np.float32).astype(np.float64) if self.single else points
+
+    def ask(self, points: Array, *, keep: bool = True) -> Array:
+        """Return the values (n,) at points (n, d), and keep them where values are kept.
+
+        Raises:
+            Stopped: the budget does not cover them, the oracle fails, or the user interrupts.
+        """
+        points = self.representable(points)
+        try:
+            values, _ = self.oracle.query(points, self.output)
+        except BudgetExhausted as error:
+            raise Stopped(f"the budget of {self.oracle.ledger.budget} queries is spent") from error
+        except OracleError as error:
+            raise Stopped(str(error)) from error
+        except KeyboardInterrupt as error:
+            raise Stopped("interrupted by the user") from error
+        assert values is not None
+        if keep and self.keeps and len(points) <= self._room:
+            self._kept.append((points.copy(), values.copy()))
+            self._room -= len(points)
+        return values
+
+    def kept(self) -> tuple[Array, Array]:
+        """Return points, shape (n, d), and their values, shape (n,), asked since `keeps` was set."""
+        if not self._kept:
+            return np.empty((0, self.oracle.input_size)), np.empty(0)
+        points, values = zip(*self._kept, strict=True)
+        self._kept = [(np.concatenate(points), np.concatenate(values))]
+        return self._kept[0]
+
+    def noise(self, lengths: Array, values: Array) -> Array:
+        """Bound of the rounding error of values (n,) at points of these lengths (n,)."""
+        return np.asarray(self.relative * (np.abs(values) + self.slope * lengths) + 1e-300)
+
+    def misses(self, points: Array, predicted: Array) -> Array:
+        """Ask how far predicted pieces (n, d + 1) are from the values at points (n, d), shape (n,).
+
+        Relative to what is usual that far from the origin.
+        """
+        points = self.representable(points)
+        expected = np.einsum("nd,nd->n", predicted[:, :-1], points) + predicted[:, -1]
+        found = self.ask(points)
+        usual = np.abs(found) + self.slope * np.linalg.norm(points, axis=1)
+        return np.asarray(np.abs(found - expected) / np.maximum(usual, 1e-300))
+
+    def measure(self, points: Array, rng: np.random.Generator) -> None:
+        """Measure rounding and slope by second differences over tiny steps around points (n, d).
+
+        Raises:
+            NotPiecewiseLinear: the function is curved at most of these points.
+        """
+        if self.oracle.domain is not None:
+            centre = sum(self.oracle.domain) / 2
+            points = centre + INNER * (points - centre)
+        points = self.representable(points)
+        directions = rng.standard_normal(points.shape)
+        directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+        lengths = np.linalg.norm(points, axis=1)
+        steps = (1e-3 if self.single else 1e-5) * np.maximum(lengths, 1e-3 * lengths.max(initial=1.0))
+        moves = steps[:, None] * directions
+        inside = self.inside(points, moves)
+        asked = np.concatenate([points - inside, points, points + inside])
+        before, middle, after = self.ask(asked).reshape(3, -1)
+        steps = np.linalg.norm(inside, axis=1)
+        self.slope = float(np.sqrt(np.mean(((after - before) / (2 * steps)) ** 2)))
+        bend = np.abs(after - 2 * middle + before) / 4
+        scale = np.abs(middle) + self.slope * lengths
+        typical = float(np.median(bend / np.maximum(scale, 1e-300)))
+        if typical > CURVED * self.precision:
+            raise NotPiecewiseLinear(
+                f"values bend by {typical:.2g} of their size over steps of only {np.median(steps):.2g}: not "
+                "a ReLU network's, or smoothed, or noisy"
+            )
+        self.relative = max(MARGIN * typical, self.precision)
+        least = FLAT * self.relative * float(np.median(np.abs(middle)) / np.median(lengths))
+        self.slope = max(self.slope, least, 1e-290)
+
+    def inside(self, points: Array, moves: Array) -> Array:
+        """Return the moves (n, d) that stay in the domain both ways, coordinates clipped."""
+        if self.oracle.domain is None:
+            return moves
+        low, high = self.oracle.domain
+        room = np.minimum(points - low, high - points)
+        return np.clip(moves, -room, room)

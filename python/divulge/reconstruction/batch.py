@@ -1,0 +1,103 @@
+"""Many small victims in one native call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from divulge import _core
+from divulge.oracles import GradientOracle, Oracle
+from divulge.oracles.ledger import whole
+from divulge.reconstruction.entry import reconstruct
+from divulge.reconstruction.network.hidden_layer import Layer
+from divulge.reconstruction.result import Reconstruction
+from divulge.victims import Victim
+
+
+def reconstruct_many(victims: Sequence[Victim | Oracle], seed: int = 0) -> list[Reconstruction]:
+    """Reconstruct many victims, each on its own, the small ones natively side by side.
+
+    Lowered victims with one output, asked for values and gradients in all of R^d, are taken apart in one call
+    of the compiled core, over all threads: about 4 queries a hidden unit. The others, and those that this
+    leaves open, go through `reconstruct` one after the other.
+
+    Args:
+        victims: victims, asked by a `GradientOracle` without budget, or oracles of your own; their ledgers
+            count and their budgets hold.
+        seed: seed of every random choice. The same list and seed give the same results for any number of
+            threads.
+
+    Returns:
+        One `Reconstruction` for each, in the same order.
+
+    Raises:
+        TypeError: one of them is neither a victim nor an oracle.
+        NotPiecewiseLinear: as `reconstruct` raises it.
+    """
+    oracles, seed = [_oracle(victim) for victim in victims], whole("a seed", seed)
+    results: list[Reconstruction | None] = [None] * len(oracles)
+    native = [place for place, oracle in enumerate(oracles) if _is_native(oracle)]
+    copies = _core.reconstruct_batch([_native(oracles[place]) for place in native], seed)
+    for place, copy in zip(native, copies, strict=True):
+        oracles[place].ledger.charge(oracles[place].kind, copy.queries)
+        if copy.clean:
+            results[place] = _result(oracles[place], copy, seed)
+    return [result or _one_by_one(oracle, seed) for result, oracle in zip(results, oracles, strict=True)]
+
+
+def _oracle(victim: Victim | Oracle) -> Oracle:
+    """Return the oracle to ask."""
+    if isinstance(victim, Oracle):
+        return victim
+    if not isinstance(victim, Victim):
+        raise TypeError(f"expected victims or oracles, got {type(victim).__name__}")
+    return GradientOracle(victim)
+
+
+def _is_native(oracle: Oracle) -> bool:
+    """Whether the compiled core can ask this oracle's victim by itself."""
+    return (
+        type(oracle) is GradientOracle
+        and oracle.victim.lowered
+        and oracle.output_size == 1
+        and oracle.has_values
+        and oracle.domain is None
+    )
+
+
+def _native(oracle: Oracle) -> _core.Oracle:
+    """Return the core's own oracle, with the budget that is left."""
+    assert isinstance(oracle, GradientOracle)
+    network = oracle.victim.network
+    assert network is not None
+    native = _core.NetworkOracle(network)
+    native.max_queries = oracle.ledger.remaining
+    return native
+
+
+def _result(oracle: Oracle, copy: _core.OneLayerCopy, seed: int) -> Reconstruction:
+    """Return a copy of the core's as a Reconstruction."""
+    rows = np.column_stack([copy.rows, copy.offsets])
+    base = np.append(np.zeros(oracle.input_size), copy.output_bias)
+    layer = Layer(rows, copy.output_weights[None], base[None])
+    return Reconstruction(
+        module=layer.module(oracle.dtype, with_slope=False),
+        hidden_sizes=(len(layer),) if len(layer) else (),
+        queries=copy.queries,
+        queries_by_layer=(copy.queries,) if len(layer) else (),
+        queries_by_kind={oracle.kind: copy.queries},
+        kind=oracle.kind,
+        certificate=copy.certificate,
+        complete=True,
+        seed=seed,
+    )
+
+
+def _one_by_one(oracle: Oracle, seed: int) -> Reconstruction:
+    """Reconstruct one victim, counting what the batch asked about it before."""
+    before = oracle.ledger.total
+    result = reconstruct(oracle, seed)
+    if before:
+        result.notes.append(f"{before} queries had been asked before, without a complete result")
+    return result

@@ -1,0 +1,133 @@
+"""From one output's layers to the whole network: the outputs, the orientation, the certificate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from divulge.reconstruction.asking.lines import Lines
+from divulge.reconstruction.asking.probe import Probe
+from divulge.reconstruction.deep import last_layer
+from divulge.reconstruction.deep.layer_by_layer import DeepFit, DeepSearch
+from divulge.reconstruction.network.deep_network import DeepModel
+from divulge.reconstruction.network.hidden_layer import Layer
+from divulge.reconstruction.network.known_layers import Prefix
+from divulge.reconstruction.network.orientation import orient
+from divulge.reconstruction.tally import Tally
+
+Array = NDArray[np.float64]
+
+FRESH_QUERIES = 16
+UNUSED = 0.1  # share of the tolerance up to which a weight counts as 0
+
+
+@dataclass
+class DeepResult:
+    """What an attack on many layers ends with.
+
+    Attributes:
+        model: the network.
+        outputs: which output each of the model's stands for.
+        certificate: largest relative residual on fresh queries.
+        solved: whether every answer is explained.
+        slope: whether the last layer keeps a linear part beside it.
+        decided: whether the orientation of the last layer's units is certain.
+        unseen: entries of rows that nothing has shown.
+        unturned: number of the hidden layer, from 1 on, of whose units it is not known on which side they are
+            active; None where there is none.
+    """
+
+    model: DeepModel
+    outputs: list[int]
+    certificate: float
+    solved: bool
+    slope: bool
+    decided: bool
+    unturned: int | None = None
+    unseen: int = 0
+
+
+class DeepAttack:
+    """The state of an attack on a network of many layers."""
+
+    def __init__(
+        self,
+        probes: Callable[[int], Probe],
+        outputs: Sequence[int],
+        lines: Lines,
+        tally: Tally,
+        report: Callable[[DeepModel], None],
+    ) -> None:
+        self.probes = probes
+        self.outputs = outputs
+        self.lines = lines
+        self.probe = probes(outputs[0])
+        self.search = DeepSearch(self.probe, lines, tally, lambda fit: report(fit.model))
+        self.tolerance = max(1e-8, 1e3 * self.probe.noise)
+
+    def run(self) -> DeepResult:
+        """Find the layers from the first output, then solve for the other outputs.
+
+        Raises:
+            Stopped: an oracle can be asked no further; `known` tells what was found by then.
+        """
+        fit = self.search.run()
+        if fit is None or fit.error > 1e3 * self.tolerance:
+            return self.result(fit, [self.outputs[0]], np.inf, solved=False)
+        layer, done, worst = fit.layer, [self.outputs[0]], 0.0
+        first = orient(layer, self.tolerance)
+        slope = first.slope or not first.decided
+        layer = layer if slope else first.layer
+        for output in self.outputs[1:]:
+            pieces = self.probes(output).pieces(fit.design.points)
+            solution, error = fit.design.solve(
+                fit.prefix, layer, pieces, with_slope=slope, blunt=self.probe.rounded
+            )
+            layer = last_layer.with_output(layer, solution, with_slope=slope)
+            done.append(output)
+            worst = max(worst, error)
+        certificate = max(worst, self.certify(DeepModel(fit.prefix, layer), done))
+        return self.result(
+            DeepFit(fit.prefix, layer, fit.error, fit.design),
+            done,
+            certificate,
+            certificate <= self.tolerance,
+        )
+
+    def certify(self, model: DeepModel, outputs: list[int]) -> float:
+        """Ask fresh points about every output and return the largest relative residual."""
+        points = self.lines.samples(FRESH_QUERIES)
+        return max(
+            float(self.probes(output).misses(points, model.pieces(points, place)).max())
+            for place, output in enumerate(outputs)
+        )
+
+    def known(self) -> DeepResult:
+        """Return what is known before the end."""
+        return self.result(self.search.latest, [self.outputs[0]], np.inf, solved=False)
+
+    def result(self, fit: DeepFit | None, outputs: list[int], certificate: float, solved: bool) -> DeepResult:
+        """Orient the last layer's units and wrap everything up."""
+        if fit is None:
+            size = self.probe.input_size
+            empty = Layer(np.zeros((0, size + 1)), np.zeros((1, 0)), np.zeros((1, size + 1)))
+            return DeepResult(DeepModel(Prefix(size), empty), outputs, np.inf, False, True, False)
+        unturned = None if self.search.unturned is None else self.search.unturned + 1
+        orientation = orient(fit.layer, self.tolerance)
+        model = DeepModel(fit.prefix, orientation.layer)
+        units = self.search.confirmed[: len(model.hidden_sizes)]
+        if solved:
+            model = model.pruned(UNUSED * self.tolerance)
+        return DeepResult(
+            model,
+            outputs,
+            certificate,
+            solved,
+            orientation.slope,
+            orientation.decided and not orientation.slope,
+            unturned,
+            sum(int((~layer.known).sum()) for layer in units),
+        )

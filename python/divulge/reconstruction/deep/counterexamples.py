@@ -1,0 +1,73 @@
+"""Where a copy is wrong: on random lines, at random points, in the answers that were had already."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from divulge.reconstruction.asking.lines import Lines
+from divulge.reconstruction.asking.probe import Probe
+from divulge.reconstruction.deep.extreme_points import climbed
+from divulge.reconstruction.deep.searched_lines import Pool
+from divulge.reconstruction.deep.searched_segment import Sweep, breakpoints
+from divulge.reconstruction.network.deep_network import DeepModel
+
+Array = NDArray[np.float64]
+
+CHECKS_PER_UNIT, LEAST_CHECKS = 2, 200  # on lines, questions that a copy must answer right
+POINT_CHECKS = 1000  # and at random points: a unit may be on, or off, in a thousandth of them
+CLIMBED = 2  # every so manyth of them lies where some features are large and others small
+SCALES = (1.0, 1.0, 3.0, 3.0, 10.0, 10.0)  # of these points, in pairs: of every two one is shifted
+
+
+def wrong_on_lines(pool: Pool, model: DeepModel, enough: float) -> tuple[Array, Array, float, float] | None:
+    """Ask in every piece that the copy predicts on new lines.
+
+    Args:
+        pool: draws the lines, and asks.
+        model: the copy.
+        enough: relative error that counts as none.
+
+    Returns:
+        The first line on which it is wrong, origin and direction of shape (1, d), and the part of it between
+        answers that are right; None where all are.
+    """
+    asked = 0
+    while asked < CHECKS_PER_UNIT * sum(model.hidden_sizes) + LEAST_CHECKS:
+        origins, directions = pool.new_lines(1)
+        t = between_kinks(model, origins[0], directions[0], pool.lines)
+        points = origins + t[:, None] * directions
+        asked += len(points)
+        wrong = np.flatnonzero(pool.probe.misses(points, model.pieces(points, 0)) > enough)
+        if len(wrong):
+            low, high = pool.lines.ends()
+            ends = np.concatenate([[low], t, [high]])
+            return origins, directions, float(ends[wrong[0]]), float(ends[wrong[-1] + 2])
+    return None
+
+
+def wrong_at_points(pool: Pool, model: DeepModel, enough: float) -> Array | None:
+    """Ask at random points, near and far; return the one where the copy is worst, or None if it is right."""
+    points = pool.shifted(pool.lines.samples(POINT_CHECKS))
+    if pool.lines.domain is None:
+        points = pool.lines.unsaturated(points * np.resize(SCALES, POINT_CHECKS)[:, None])
+    points[::CLIMBED] = climbed(model.prefix, points[::CLIMBED], pool.lines)
+    wrong = pool.probe.misses(points, model.pieces(points, 0))
+    worst = int(np.argmax(wrong))
+    return np.asarray(points[worst]) if wrong[worst] > enough else None
+
+
+def worst_answered(probe: Probe, model: DeepModel) -> Array:
+    """Return the point of all that were asked about that a copy explains worst, shape (d,)."""
+    points, pieces = probe.answered()
+    wrong = model.pieces(points, 0) - pieces
+    return np.asarray(points[np.argmax(np.linalg.norm(wrong[:, :-1], axis=1))])
+
+
+def between_kinks(model: DeepModel, origin: Array, direction: Array, lines: Lines) -> Array:
+    """Return t of a random point in every piece that a copy predicts on a line, rising."""
+    low, high = lines.ends()
+    sweep = Sweep(origin, direction, low, high, np.empty(0), np.empty((0, len(origin))))
+    nodes = lines.to_s(breakpoints(model.whole(), sweep))
+    share = lines.rng.uniform(0.2, 0.8, size=len(nodes) - 1)
+    return lines.to_t(nodes[:-1] + share * np.diff(nodes))

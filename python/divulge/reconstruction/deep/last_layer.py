@@ -1,0 +1,157 @@
+"""The last hidden layer and the outputs: one hidden layer over the features of all layers before.
+
+    f_k(x) = sum_j w_kj max(r_j . p + b_j, 0) + V_k . p + c_k,   p = features(x).
+
+With any orientation of the units that is exact, V taking up what a turned unit leaves; w, V and c follow from
+pieces by linear least squares. The orientation is then decided as for a single hidden layer: V must vanish.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import lstsq
+
+from divulge.reconstruction.deep.candidates import Candidates
+from divulge.reconstruction.network.hidden_layer import Layer
+from divulge.reconstruction.network.known_layers import Dense, Prefix
+
+Array = NDArray[np.float64]
+Index = NDArray[np.intp]
+
+TWICE = 3  # how often each state of a unit must be seen
+TRIMS, WORSE = 3, 3  # how often points are left out, and from which residual on, in medians
+CLEARANCE = 1e-6  # relative distance from hyperplanes
+
+
+def as_layer(units: Candidates) -> Layer:
+    """Return the units as a hidden layer over the features, no output known yet."""
+    width = units.rows.shape[1] + 1
+    rows = np.column_stack([units.rows, units.offsets])
+    return Layer(rows, np.zeros((0, len(units))), np.zeros((0, width)))
+
+
+@dataclass(frozen=True)
+class Design:
+    """Points at which an output is told, and the combinations of gradient entries that are used there.
+
+    Attributes:
+        points: shape (n, d).
+        sketch: random directions at each point, or None for all of the gradient, shape (n, q, d).
+    """
+
+    points: Array
+    sketch: Array | None
+
+    @classmethod
+    def of(cls, points: Array, unknowns: int) -> Design:
+        """Use about three times as many equations as there are unknowns."""
+        size = points.shape[1]
+        each = 2 + 3 * unknowns // max(len(points), 1)
+        if each >= size:
+            return cls(points, None)
+        rng = np.random.default_rng(len(points))
+        return cls(points, rng.standard_normal((len(points), each, size)) / np.sqrt(size))
+
+    def equations(self, prefix: Prefix, layer: Layer, with_slope: bool) -> Array:
+        """Return the matrix that maps (w, V, c), or (w, c), to sketched gradients and values.
+
+        Shape (n (q + 1), h + p + 1) or (n (q + 1), h + 1); a value's row follows its gradient's rows.
+        """
+        features = prefix.features(self.points)
+        levels = features @ layer.rows[:, :-1].T + layer.rows[:, -1]
+        on = levels > 0
+        jacobians = self.sketched(prefix)  # (n, p, q)
+        slopes = np.matmul(layer.rows[:, :-1], jacobians).transpose(0, 2, 1) * on[:, None]
+        blocks = [np.concatenate([slopes, (levels * on)[:, None]], axis=1)]
+        if with_slope:
+            blocks.append(np.concatenate([jacobians.transpose(0, 2, 1), features[:, None]], axis=1))
+        one = np.zeros((*blocks[0].shape[:2], 1))
+        one[:, -1] = 1.0
+        return np.concatenate([*blocks, one], axis=2).reshape(-1, sum(b.shape[2] for b in blocks) + 1)
+
+    def solve(
+        self, prefix: Prefix, layer: Layer, pieces: Array, with_slope: bool, blunt: bool
+    ) -> tuple[Array, float]:
+        """Return the output that explains pieces (n, d + 1), and its relative residual.
+
+        Where answers are blunt, points that are explained much worse than most are left out: one is on the
+        wrong side of a hyperplane that is known roughly.
+        """
+        matrix, right = self.equations(prefix, layer, with_slope), self.answers(pieces)
+        solution, error = solve(matrix, right)
+        for _ in range(TRIMS if blunt else 0):
+            off = np.linalg.norm((matrix @ solution - right).reshape(len(pieces), -1), axis=1)
+            kept = np.repeat(off <= WORSE * np.median(off), len(right) // max(1, len(pieces)))
+            solution, error = solve(matrix[kept], right[kept])
+        return solution, error
+
+    def sketched(self, prefix: Prefix) -> Array:
+        """Return the features' derivatives along the sketch's directions, shape (n, p, q)."""
+        if self.sketch is None:
+            return prefix.jacobians(self.points)
+        return prefix.along(self.points, self.sketch.transpose(0, 2, 1))
+
+    def answers(self, pieces: Array) -> Array:
+        """Return sketched gradients and values of pieces (n, d + 1) in the order of the equations."""
+        gradients = pieces[:, :-1]
+        values = np.einsum("nd,nd->n", gradients, self.points) + pieces[:, -1]
+        if self.sketch is not None:
+            gradients = np.einsum("nqd,nd->nq", self.sketch, gradients)
+        return np.column_stack([gradients, values]).reshape(-1)
+
+
+def solve(matrix: Array, right: Array) -> tuple[Array, float]:
+    """Return the least-squares solution and its relative residual."""
+    scale = np.linalg.norm(matrix, axis=0)
+    scale[scale == 0] = 1.0
+    solution = lstsq(matrix / scale, right, cond=1e-12, lapack_driver="gelsy")[0] / scale
+    return solution, float(np.linalg.norm(matrix @ solution - right) / max(np.linalg.norm(right), 1e-300))
+
+
+def with_output(layer: Layer, solution: Array, with_slope: bool) -> Layer:
+    """Append an output to the layer."""
+    h, width = len(layer), layer.rows.shape[1]
+    base = np.zeros(width)
+    base[-1] = solution[-1]
+    if with_slope:
+        base[:-1] = solution[h:-1]
+    return Layer(
+        layer.rows,
+        np.concatenate([layer.weights, solution[None, :h]]),
+        np.concatenate([layer.base, base[None]]),
+    )
+
+
+def telling_points(prefix: Prefix, layer: Layer, points: Array, count: int) -> Index:
+    """Choose points at which every unit is on and off and every feature active, at least `count`.
+
+    Points close to a hyperplane of the network are left out: their side may be misjudged.
+    """
+    usable = np.flatnonzero(clear_of_hyperplanes(prefix, layer, points))
+    features = prefix.features(points[usable])
+    on = features @ layer.rows[:, :-1].T + layer.rows[:, -1] > 0
+    states = np.concatenate([on, ~on, features > 0], axis=1)
+    chosen = np.zeros(len(usable), bool)
+    chosen[:count] = True
+    for state in range(states.shape[1]):
+        missing = TWICE - int((states[:, state] & chosen).sum())
+        if missing > 0:
+            chosen[np.flatnonzero(states[:, state] & ~chosen)[:missing]] = True
+    return usable[chosen]
+
+
+def clear_of_hyperplanes(
+    prefix: Prefix, layer: Layer, points: Array, clearance: float = CLEARANCE
+) -> NDArray[np.bool_]:
+    """Whether points keep a relative distance from the hyperplanes of all units, shape (n,)."""
+    clear, features = np.ones(len(points), bool), points
+    last = Dense(layer.rows[:, :-1], layer.rows[:, -1])
+    for dense in [*prefix.layers, last]:
+        levels = dense.levels(features)
+        size = np.linalg.norm(dense.rows, axis=1) * np.linalg.norm(features, axis=1)[:, None]
+        clear &= (np.abs(levels) > clearance * (size + np.abs(dense.offsets))).all(axis=1)
+        features = np.maximum(levels, 0.0)
+    return clear

@@ -1,0 +1,60 @@
+"""The units of a layer, turned to the side on which each is active, by the first way that tells."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from divulge.reconstruction.deep import last_layer
+from divulge.reconstruction.deep.candidates import Candidates
+from divulge.reconstruction.deep.orientation.beside_always_on import with_unit_always_on
+from divulge.reconstruction.deep.orientation.by_coefficients import coefficients, independent_points, votes
+from divulge.reconstruction.deep.orientation.by_walking import signs
+from divulge.reconstruction.deep.searched_lines import Pool
+from divulge.reconstruction.network.known_layers import Dense, Prefix
+
+SIGN_POINTS = 8
+
+
+def turned(pool: Pool, prefix: Prefix, units: Candidates, enough: float) -> Dense | None:
+    """Turn the units the right way, or return None where they do not explain the gradient anywhere.
+
+    Args:
+        pool: where to ask, and what was answered.
+        prefix: the layers before.
+        units: the layer's units, orientation open.
+        enough: relative residual from which on a gradient is explained.
+    """
+    probe = pool.probe
+    if not prefix.layers and len(units) > probe.input_size:
+        return by_walks(pool, prefix, units)
+    points = independent_points(prefix, units, pool.lines.samples(64 * SIGN_POINTS), SIGN_POINTS)
+    if not len(points):
+        return None
+    pieces = probe.pieces(points)
+    gamma, residual = coefficients(prefix, units, points, pieces[:, :-1])
+    usable = residual <= enough
+    if probe.rounded and not usable.all():
+        return None
+    if not usable.any():
+        return beside_always_on(pool, prefix, units, enough)
+    points, gamma = points[usable], gamma[usable]
+    zero = (1e4 * probe.noise if probe.rounded else 1e-6) * float(np.abs(gamma).max())
+    which, _ = votes(prefix, units, points, gamma, zero)
+    return units.turned(which)
+
+
+def by_walks(pool: Pool, prefix: Prefix, units: Candidates) -> Dense | None:
+    """Turn the units of a first layer with more units than inputs."""
+    layer = Dense(units.rows, units.offsets)
+    later = pool.solved(prefix.grown(layer), prefix, pool.sweeps)
+    which = signs(pool.probe, layer, later.points, later.rows, pool.lines.rng)
+    return None if which is None else units.turned(which)
+
+
+def beside_always_on(pool: Pool, prefix: Prefix, units: Candidates, enough: float) -> Dense | None:
+    """Turn the units of a layer where one more unit is on everywhere, and add that."""
+    points, pieces = pool.probe.answered()
+    usual = np.linalg.norm(points, axis=1) <= pool.usual
+    points, pieces = points[usual], pieces[usual]
+    clear = last_layer.clear_of_hyperplanes(prefix, last_layer.as_layer(units), points)
+    return with_unit_always_on(prefix, units, points[clear], pieces[clear, :-1], enough)

@@ -1,0 +1,97 @@
+"""From an oracle to a network: the order in which things are asked and solved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from divulge.oracles import LogOdds, Oracle, ProbabilityOracle, ReplayOracle
+from divulge.oracles.ledger import whole
+from divulge.reconstruction.asking.pieces import Stopped
+from divulge.reconstruction.asking.probability_reach import unsaturated_reach
+from divulge.reconstruction.result import Progress, Reconstruction
+from divulge.reconstruction.session import Session
+from divulge.reconstruction.stage_finish import finish
+from divulge.reconstruction.stage_many_layers import attack_many_layers
+from divulge.reconstruction.stage_one_layer import OneLayer
+
+
+def reconstruct(
+    oracle: Oracle,
+    seed: int = 0,
+    *,
+    progress: Callable[[Progress], None] | None = None,
+    checkpoint: str | Path | None = None,
+) -> Reconstruction:
+    """Rebuild a ReLU network from its oracle's answers.
+
+    The attack is told nothing about the inside: neither the number of hidden layers nor their widths. It asks
+    about the oracle's own output until every unit is known, then a few queries for every other output. One
+    hidden layer is tried first; what it cannot explain is taken apart layer by layer, from the input inwards.
+
+    Args:
+        oracle: what may be asked; its answers are all that is used. Without values (gradients alone) offsets
+            are found by bisection and output biases cannot be known: they are returned as 0. From values
+            alone gradients are taken as differences inside linear pieces: exact, d + 1 queries each. Of a
+            `ProbabilityOracle` the log-odds are used: the copy's outputs are logits up to what softmax hides,
+            a function added to all of them, chosen so that logit 0 is 0.
+        seed: seed of every random choice; the same seed asks the same queries.
+        progress: called after every round of queries with a `Progress`.
+        checkpoint: a file that keeps every answer as it comes. Where it exists it is gone on from: queries
+            that it answers are not asked again, but for one that shows whether the oracle is still the same.
+            They count in the result, as `replayed`, and not in the oracle's ledger or budget. Where it can be
+            written no further, on a full disk, the search goes on and a note says where it ends.
+
+    Returns:
+        A `Reconstruction`. When the budget runs out, the oracle fails or the user interrupts, it holds what
+        was known by then, with `complete` False and the reason in `notes`.
+
+    Raises:
+        TypeError: `oracle` is not an oracle, or the seed not a whole number.
+        ValueError: the seed is negative, or the oracle tells neither values nor gradients.
+        NotPiecewiseLinear: the gradient changes between inputs that lie next to each other, or the answers
+            are too noisy.
+        CheckpointError: the checkpoint is damaged, or of another seed, oracle or victim; it stays as it is.
+        OSError: the checkpoint cannot be read or made.
+
+    Source:
+        After S. Milli, L. Schmidt, A. D. Dragan, M. Hardt, "Model Reconstruction from Model Explanations",
+        2019; the decoding of several units from one answer is our own (see
+        `divulge.reconstruction.one_layer.decoding`).
+    """
+    if not isinstance(oracle, Oracle):
+        raise TypeError(
+            f"expected an oracle such as GradientOracle or CallableOracle, got {type(oracle).__name__}"
+        )
+    if isinstance(oracle, ProbabilityOracle):
+        oracle = oracle.log_odds()
+    if not (oracle.has_values or oracle.has_gradients):
+        raise ValueError(
+            f"expected an oracle that tells values or gradients, a {oracle.kind} oracle tells neither"
+        )
+    seed = whole("a seed", seed)
+    if checkpoint is None:
+        return run(Session(oracle, seed, progress))
+    with ReplayOracle(oracle, Path(checkpoint), seed) as replayed:
+        return run(Session(replayed, seed, progress))
+
+
+def run(session: Session) -> Reconstruction:
+    """Ask, solve, and return whatever came of it."""
+    known, solved, stage = OneLayer(session), False, "hidden units"
+    try:
+        if isinstance(session.oracle, LogOdds | ReplayOracle) and session.oracle.first_logit_hidden:
+            session.lines.reach = unsaturated_reach(session.oracle, session.lines)
+        solved = known.first_output()
+        if not solved and session.oracle.has_values and not session.first.noisy:
+            return attack_many_layers(session)
+        stage = "output weights"
+        for output in session.other_outputs():
+            solved &= known.next_output(output)
+        if solved and session.first.noisy and session.other_outputs():
+            known.sharpen()
+    except (Stopped, KeyboardInterrupt) as stop:
+        solved = False
+        session.stopped(stage, stop)
+        known.settle_for(getattr(stop, "fit", None))
+    return finish(session, known, solved)

@@ -1,0 +1,328 @@
+"""The search for hidden units with few queries: which point to ask about next.
+
+One line is cut ever finer, a few more are cut coarsely. Every round the answers are decoded (see `decode`);
+only edges on which something unexplained switches are cut again. A cut is made
+
+- where the tangents of the two ends meet, if that lies inside the edge: two units whose output weights have
+the same
+  sign always switch on different sides of it;
+- else beside the line: of two units with opposite output weights a move along their common jump D, kept
+orthogonal to
+  every other jump, switches one on and the other off;
+- else in the middle.
+
+No unit is asked about on its own; most are told apart by the span test once the queries outnumber the units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from divulge.reconstruction.asking.lines import Edges, Lines
+from divulge.reconstruction.asking.pieces import Stopped, Transcript
+from divulge.reconstruction.certificate import fresh_residual
+from divulge.reconstruction.network.fit import Fit, fit, median_remainder
+from divulge.reconstruction.network.units import Units
+from divulge.reconstruction.one_layer.decoding import (
+    SPARE_ANSWERS,
+    Residual,
+    Span,
+    effective_dimension,
+    matched_filter,
+    span_test,
+)
+from divulge.reconstruction.one_layer.is_deeper import looks_deeper
+
+Array = NDArray[np.float64]
+Index = NDArray[np.intp]
+
+LINES = 3  # in all of R^d; a box takes more, because few units switch on any one segment
+LINES_IN_BOX = 8
+FIRST_NODES = 8
+CUT_SHARE = 0.34  # share of the open edges that is cut in one round
+SUPPORT_SHARE = 0.3  # nodes on each supporting line for a node on the main line
+STALLED_ROUNDS = 40
+MOST_LINKS = 50
+BLUNT_DOUBTFUL = 400
+DOUBTFUL = 256  # answers without a solution at which more hidden layers than one are thought of
+NOISY_ANSWERS = 2  # answers to a dimension of the span at which noise has spoilt the decoding
+SCATTERED = 8  # random points asked at the start: as good as any for the span test
+
+
+@dataclass
+class Found:
+    """What a search ended with.
+
+    Attributes:
+        fit: units and affine part over all answers.
+        certificate: largest relative residual on fresh queries, infinite where none was asked.
+        solved: whether the fit explains every answer, the fresh ones too.
+    """
+
+    fit: Fit
+    certificate: float
+    solved: bool
+
+
+class Search:
+    """Finds the units behind one output, or as many as the structure of the answers allows."""
+
+    def __init__(self, transcript: Transcript, lines: Lines, report: Callable[[Fit], None]) -> None:
+        self.transcript = transcript
+        self.lines = lines
+        self.report = report
+        self.span = Span(transcript.oracle.input_size)
+        self.tried: dict[tuple[int, int], int] = {}
+        self.best = Fit(Units.none(lines.input_size), np.zeros(lines.input_size + 1), np.inf)
+        self.exact = False
+        self.linked: set[tuple[int, int]] = set()
+        self.certified = 0
+        self.deeper = False  # whether jumps were found to be others elsewhere
+
+    def run(self) -> Found:
+        """Ask and decode until everything is explained, or no round brings anything new.
+
+        Raises:
+            Stopped: the oracle can be asked no further; the exception carries the best fit.
+        """
+        try:
+            return self.rounds()
+        except Stopped as stop:
+            stop.fit = self.best
+            raise
+
+    def rounds(self) -> Found:
+        """Run the rounds of `run`."""
+        self.transcript.ask(self.lines.samples(SCATTERED))
+        for _ in range(LINES_IN_BOX if self.lines.domain else LINES):
+            self.walk(self.lines.add_line(), FIRST_NODES)
+        progress, idle, doubtful = (-1, -1, -1, False, -1), 0, self.may_be_deep()
+        while idle < STALLED_ROUNDS and not self.drowned():
+            residual = self.decode()
+            if self.best.error <= self.tolerance:
+                certificate = self.certify()
+                if certificate <= self.tolerance:
+                    return Found(self.best, certificate, solved=True)
+            elif (
+                self.span.rank >= self.transcript.oracle.input_size or self.certified > 2 * self.span.rank + 8
+            ):
+                break  # more units than independent jumps: nothing to decode by
+            elif doubtful and len(self.transcript) >= self.doubtful_from():
+                doubtful = False
+                self.deeper = looks_deeper(self.transcript, self.lines, residual.edges)
+                if self.deeper:
+                    break
+            else:
+                self.cut(residual)
+            latest = (
+                min(len(self.linked), MOST_LINKS),
+                self.span.rank,
+                self.certified,
+                self.exact,
+                len(residual.units) if self.exact else 0,
+            )
+            idle = 0 if latest > progress else idle + 1
+            progress = max(progress, latest)
+        return Found(self.best, np.inf, solved=False)
+
+    def may_be_deep(self) -> bool:
+        """Whether to ask early for more hidden layers than one: in a box few units bend a line."""
+        return not self.transcript.noisy and self.lines.domain is None
+
+    def doubtful_from(self) -> int:
+        """Return after how many answers without a solution to ask; blunt answers may take long to decode."""
+        return min(DOUBTFUL, 4 * self.lines.input_size) if self.transcript.noise < 1e-12 else BLUNT_DOUBTFUL
+
+    def drowned(self) -> bool:
+        """Whether noise keeps single units from being told apart: far more was asked than ever is without."""
+        answers = len(self.transcript) - 8 * SCATTERED
+        return self.transcript.noisy and answers > NOISY_ANSWERS * self.span.rank
+
+    @property
+    def tolerance(self) -> float:
+        """Relative error of a gradient that counts as rounding."""
+        return max(1e-9, 60 * self.transcript.noise)
+
+    def walk(self, line: int, count: int) -> None:
+        """Query `count` points spread evenly along a line."""
+        low, high = self.lines.span()
+        self.ask(np.full(count, line), np.linspace(low, high, count))
+
+    def ask(self, line: Index, s: Array) -> None:
+        """Query points on lines."""
+        self.lines.record(self.transcript.ask(self.lines.points(line, s)), line, s)
+
+    def certify(self) -> float:
+        """Ask fresh points and return the largest relative residual of value and gradient there."""
+        return fresh_residual(self.best, self.transcript, self.lines, self.tolerance)
+
+    def decode(self) -> Residual:
+        """Explain the answers as far as they can be."""
+        edges = self.lines.edges()
+        self.span.update(self.transcript)
+        spare = self.span.fresh - self.span.rank - (len(self.lines.origins) - 1)
+        self.exact, self.certified = False, 0
+        if spare >= SPARE_ANSWERS and self.span.rank < self.transcript.oracle.input_size:
+            residual = Residual(self.transcript, edges)
+            complement = self.span.complement(self.transcript)
+            if self.spanned(residual, complement) and 3 * len(residual.units) >= self.span.rank:
+                self.exact = True
+                self.consider(residual.units, settled=not len(residual.live()))
+                return residual
+        residual = Residual(self.transcript, edges)
+        self.accept_narrow(residual, self.narrow_edges(edges))
+        own = residual.live()
+        dimension = effective_dimension(residual.jumps[own[edges.line[own] == 0], :-1])
+        matched_filter(residual, self.lines, dimension)
+        self.consider(residual.units, settled=not len(residual.live()))
+        return residual
+
+    def spanned(self, residual: Residual, complement: Array) -> bool:
+        """Accept what the span test passes, then what narrow edges hold, until nothing is left to accept."""
+        seen: set[bytes] = set()
+        waiting = self.narrow_edges(residual.edges)
+        while span_test(residual, complement, self.span.rank + self.certified, seen):
+            if not self.accept_narrow(residual, waiting):
+                return True
+        return False
+
+    def narrow_edges(self, edges: Edges) -> NDArray[np.bool_]:
+        """Which edges are so narrow that a jump over them is taken for one unit's."""
+        return (edges.high - edges.low <= self.narrow) & (np.arange(len(edges)) < edges.on_line)
+
+    def accept_narrow(self, residual: Residual, waiting: NDArray[np.bool_]) -> bool:
+        """Accept the units held by waiting edges, one by one: two may hold the same. Say whether any was."""
+        before = self.certified
+        while True:
+            found = residual.candidates()
+            first = np.flatnonzero(waiting[found.edge])[:1]
+            if not len(first):
+                return self.certified > before
+            residual.accept(found.jumps[first], found.sides[first])
+            waiting[found.edge[first]] = False
+            self.certified += 1
+
+    def consider(self, units: Units, settled: bool = False) -> None:
+        """Take these units as the latest guess, and refit them once they may explain everything."""
+        self.best = Fit(units, median_remainder(self.transcript, units), np.inf)
+        enough = len(units) >= self.span.rank
+        if settled + enough + self.exact >= 2:  # any two bear a guess out
+            self.best = fit(self.transcript, units)
+        self.report(self.best)
+
+    def cut(self, residual: Residual) -> None:
+        """Ask one round of points, each on an edge where something unexplained switches."""
+        edges = residual.edges
+        live = residual.live()
+        live = live[edges.high[live] - edges.low[live] > self.narrow]
+        pool = live[edges.line[live] == 0]
+        pool = pool if len(pool) else live
+        if not len(pool):
+            self.link(residual)
+            return
+        chosen = pool[np.argsort(-residual.norms[pool], kind="stable")][: max(1, int(CUT_SHARE * len(pool)))]
+        on_line: list[tuple[int, float]] = []
+        beside: list[tuple[int, Array]] = []
+        for edge in chosen:
+            point = self.cut_edge(residual, int(edge), live)
+            if isinstance(point, float):
+                on_line.append((int(edges.line[edge]), point))
+            else:
+                beside.append((int(edge), point))
+        on_line += [] if self.exact else self.support(edges)
+        self.ask(np.array([line for line, _ in on_line], np.intp), np.array([s for _, s in on_line]))
+        self.ask_beside(edges, beside)
+
+    def link(self, residual: Residual) -> None:
+        """Draw a line from the answer explained worst to the one explained best."""
+        left = (residual.pieces - np.median(residual.pieces, axis=0))[:, :-1]
+        off = np.linalg.norm(left, axis=1)
+        worst, best = int(np.argmax(off)), int(np.argmin(off))
+        if off[worst] <= residual.tolerance or (worst, best) in self.linked:
+            self.walk(self.lines.add_line(), FIRST_NODES)
+            return
+        self.linked.add((worst, best))
+        line, s = self.lines.join(self.transcript.points[best], self.transcript.points[worst])
+        self.lines.record(np.array([best, worst]), np.array([line, line]), s)
+
+    def cut_edge(self, residual: Residual, edge: int, live: Index) -> float | Array:
+        """Return s of the next cut, or a point beside the line."""
+        edges = residual.edges
+        low, high, line = float(edges.low[edge]), float(edges.high[edge]), int(edges.line[edge])
+        key = (int(edges.left[edge]), int(edges.right[edge]))
+        attempt = self.tried[key] = self.tried.get(key, -1) + 1
+        width = high - low
+        step = min(self.bracket, 1e-3 * width)
+        middle = (low + high) / 2
+        if self.transcript.oracle.has_values:
+            meet = float(self.lines.crossings(residual.jumps[edge][None])[0][0, line])
+            if min(meet - low, high - meet) > 2 * step:
+                return meet + (step if meet < middle else -step)
+            if attempt and low < meet < high and max(meet - low, high - meet) > 2 * step:
+                return meet - step if meet - low > 2 * step else meet + step
+        if attempt == 0 and self.lines.domain is None and width > 100 * self.narrow:
+            point = self.beside(residual, edge, live, middle)
+            if point is not None:
+                return point
+        return middle
+
+    @property
+    def narrow(self) -> float:
+        """Width of an edge that holds one kink between two queries close on either side."""
+        return 5 * self.bracket
+
+    @property
+    def bracket(self) -> float:
+        """Distance from a kink at which its side is certain."""
+        return max(1e-6, 1e3 * self.transcript.noise)
+
+    def beside(self, residual: Residual, edge: int, live: Index, middle: float) -> Array | None:
+        """Return a point off the line that parts two units with opposite output weights."""
+        if not len(residual.units):
+            return None
+        jump = residual.jumps[edge, :-1]
+        usual = np.median(np.linalg.norm(residual.units.jumps[:, :-1], axis=1))
+        if np.linalg.norm(jump) > 2.2 * usual:
+            return None
+        line = residual.edges.line[edge]
+        others = live[(live != edge) & (residual.edges.line[live] == line)]
+        fixed = np.concatenate([residual.jumps[others, :-1], residual.units.jumps[:, :-1]])
+        basis = np.linalg.qr(fixed.T)[0]
+        free = jump - basis @ (basis.T @ jump)
+        length = np.linalg.norm(free)
+        if length < 1e-3 * np.linalg.norm(jump):
+            return None
+        low, high = self.lines.to_t(np.array([residual.edges.low[edge], residual.edges.high[edge]]))
+        move = self.lines.rng.choice([-1.0, 1.0]) * 0.75 * (high - low) / length * free
+        return np.asarray(self.lines.points(np.array([line]), np.array([middle]))[0] + move)
+
+    def ask_beside(self, edges: Edges, beside: list[tuple[int, Array]]) -> None:
+        """Query points beside lines and note which edge each belongs to."""
+        if not beside:
+            return
+        rows = self.transcript.ask(np.stack([point for _, point in beside]))
+        for row, (edge, _) in zip(rows, beside, strict=True):
+            self.lines.beside[int(row)] = (
+                int(edges.left[edge]),
+                int(edges.right[edge]),
+                int(edges.line[edge]),
+                float(edges.low[edge]),
+                float(edges.high[edge]),
+            )
+
+    def support(self, edges: Edges) -> list[tuple[int, float]]:
+        """Cuts that keep the supporting lines in proportion to the main one."""
+        jumps = np.linalg.norm(
+            (self.transcript.pieces[edges.right] - self.transcript.pieces[edges.left])[:, :-1], axis=1
+        )
+        cuts: list[tuple[int, float]] = []
+        for line in range(1, len(self.lines.origins)):
+            missing = int(SUPPORT_SHARE * len(self.lines.nodes(0))) - len(self.lines.nodes(line))
+            own = np.flatnonzero(edges.line[: edges.on_line] == line)
+            for edge in own[np.argsort(-jumps[own], kind="stable")][: max(missing, 0)]:
+                cuts.append((line, float(edges.low[edge] + edges.high[edge]) / 2))
+        return cuts

@@ -1,0 +1,84 @@
+"""Whether a kink's jump is the same wherever its hyperplane is met: it is where there is one hidden layer."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from divulge.reconstruction.asking.gradient_probe import GradientProbe
+from divulge.reconstruction.asking.lines import Edges, Lines
+from divulge.reconstruction.asking.pieces import Transcript
+
+Array = NDArray[np.float64]
+
+KINKS, PLACES = 2, 2  # how many kinks are looked for elsewhere, and where
+BLUNT_KINKS = 8  # where rounding blurs the hyperplanes, and two kinks may be taken for one
+STEP = 1e-5  # distance of the questions from a hyperplane
+BLUR = 1e4  # error of a hyperplane, in roundings
+REACH = 0.01  # half of a segment's length across a blurred hyperplane, relative to the place's size
+SAME, BLUNT_SAME = 1e-3, 0.02  # relative difference of jumps that may be rounding
+
+
+def looks_deeper(transcript: Transcript, lines: Lines, edges: Edges) -> bool:
+    """Return whether a jump met on a line is another one, or none, elsewhere on its hyperplane.
+
+    Certifies the kinks of a few short edges and looks for them at random places, in all of R^d.
+
+    Raises:
+        Stopped: the oracle can be asked no further.
+    """
+    blunt = BLUR * transcript.noise > STEP
+    points, jumps = certified_kinks(transcript, lines, edges, BLUNT_KINKS if blunt else KINKS)
+    if not len(points):
+        return False
+    places = lines.samples(PLACES * len(points)).reshape(PLACES, *points.shape)
+    levels = np.einsum("pnd,nd->pn", places - points, jumps)
+    square = np.einsum("nd,nd->n", jumps, jumps)
+    places = places - (levels / square)[:, :, None] * jumps
+    if not blunt:
+        return bool((jump_errors(transcript, places, jumps) > SAME).any())
+    found = jumps_near(transcript, places, jumps)
+    return bool((found.any(axis=0)).mean() < 0.5)
+
+
+def jump_errors(transcript: Transcript, places: Array, jumps: Array) -> Array:
+    """Ask on both sides of hyperplanes at places (p, n, d) for how far the jumps (n, d) differ, relative."""
+    size = np.linalg.norm(jumps, axis=1)
+    away = STEP * (1 + np.linalg.norm(places, axis=2, keepdims=True)) * (jumps / size[:, None])
+    rows = transcript.ask(np.concatenate([places + away, places - away]).reshape(-1, places.shape[2]))
+    above, below = transcript.pieces[rows][:, :-1].reshape(2, *places.shape)
+    return np.asarray(differences(above - below, jumps))
+
+
+def jumps_near(transcript: Transcript, places: Array, jumps: Array) -> NDArray[np.bool_]:
+    """Search across roughly known hyperplanes; return at which places the jumps show, shape (p, n)."""
+    sizes = np.linalg.norm(jumps, axis=1, keepdims=True)
+    reach = REACH * (1 + np.linalg.norm(places, axis=2, keepdims=True) / np.sqrt(places.shape[2]))
+    starts = (places - reach * jumps / sizes).reshape(-1, places.shape[2])
+    across = (2 * reach * jumps / sizes).reshape(starts.shape)
+    found = GradientProbe(transcript).kinks(starts, across, np.zeros(len(starts)), np.ones(len(starts)))
+    same = differences(found.jumps, np.tile(jumps, (len(places), 1))[found.line]) <= BLUNT_SAME
+    shown = np.zeros(len(starts), bool)
+    shown[found.line[same]] = True
+    return shown.reshape(places.shape[:2])
+
+
+def differences(found: Array, jumps: Array) -> Array:
+    """Return how far jumps are from others (..., d), either way round, relative."""
+    sign = np.where(np.sum(found * jumps, axis=-1) < 0, -1.0, 1.0)[..., None]
+    return np.asarray(np.linalg.norm(found - sign * jumps, axis=-1) / np.linalg.norm(jumps, axis=-1))
+
+
+def certified_kinks(transcript: Transcript, lines: Lines, edges: Edges, count: int) -> tuple[Array, Array]:
+    """Return some kinks of the narrowest edges over which the gradient jumps: points and jumps, (n, d)."""
+    jump = np.linalg.norm((transcript.pieces[edges.right] - transcript.pieces[edges.left])[:, :-1], axis=1)
+    open_edges = np.flatnonzero(jump[: edges.on_line] > max(1e-9, 10 * transcript.noise) * transcript.scale)
+    if not len(open_edges):
+        return np.empty((0, lines.input_size)), np.empty((0, lines.input_size))
+    width = (edges.high - edges.low)[open_edges]
+    chosen = open_edges[np.argsort(width, kind="stable")][: max(1, count // KINKS)]
+    line = edges.line[chosen]
+    low, high = lines.to_t(edges.low[chosen]), lines.to_t(edges.high[chosen])
+    origins, directions = lines.origins[line, :-1], lines.directions[line, :-1]
+    kinks = GradientProbe(transcript).kinks(origins, directions, low, high)
+    return kinks.points[:count], kinks.jumps[:count]

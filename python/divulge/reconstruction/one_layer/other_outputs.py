@@ -1,0 +1,92 @@
+"""The other outputs of a network whose hidden units are known: a few queries each, no search."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from divulge.reconstruction.asking.lines import Lines
+from divulge.reconstruction.asking.pieces import Index, Transcript, homogeneous
+from divulge.reconstruction.network.fit import Fit
+from divulge.reconstruction.network.hidden_layer import Layer
+from divulge.reconstruction.network.units import Units
+from divulge.reconstruction.one_layer.refit import output_weights
+
+Array = NDArray[np.float64]
+
+PARALLEL = 1e-6  # 1 - |cosine| of two rows below which one point does not tell their weights apart
+MORE_POINTS = 8  # how often two more points are asked where an output's weights are not decided yet
+
+
+def solve_output(layer: Layer, transcript: Transcript, seen: Array, lines: Lines) -> tuple[Fit, Index]:
+    """Ask about a known layer's weights to one output; return them and the rows of fresh answers.
+
+    Args:
+        layer: the hidden units.
+        transcript: the record of that output.
+        seen: points (m, d + 1) asked about any output.
+        lines: see `probe_points`.
+    """
+    transcript.ask(probe_points(layer, lines, seen))
+    weights, base, decided = output_weights_and_base(layer, transcript)
+    for _ in range(MORE_POINTS):
+        if decided:
+            break
+        transcript.ask(lines.samples(2))
+        weights, base, decided = output_weights_and_base(layer, transcript)
+    fit = Fit(Units(layer.rows * weights[:, None], np.sign(weights)), base, np.inf)
+    return fit, transcript.ask(lines.samples(1))
+
+
+def probe_points(layer: Layer, lines: Lines, seen: Array) -> Array:
+    """Return points (n, d) between which every unit switches, enough to solve for the output weights.
+
+    Args:
+        layer: the hidden units.
+        lines: the ends of its first line, and its random points, are used.
+        seen: points (m, d + 1) asked about other outputs; one is taken where a unit switches nowhere else.
+    """
+    ends = lines.points(np.zeros(2, np.intp), np.array(lines.span()))
+    points = np.concatenate([ends, lines.samples(1 + len(layer) // lines.input_size)])
+    on, on_seen = layer.on(homogeneous(points)), layer.on(seen)
+    while len(seen):
+        constant = on.all(axis=0) | ~on.any(axis=0)
+        gain = (on_seen[:, constant] != on[0, constant]).sum(axis=1)
+        if not gain.any():
+            break
+        best = int(np.argmax(gain))
+        points, on = (
+            np.concatenate([points, seen[best : best + 1, :-1]]),
+            np.concatenate([on, on_seen[best : best + 1]]),
+        )
+    return np.concatenate([points, between_parallel_rows(layer, on, on_seen, seen)])
+
+
+def between_parallel_rows(layer: Layer, on: Array, on_seen: Array, seen: Array) -> Array:
+    """Return points, of those seen, that tell units with parallel rows apart where `on` does not."""
+    cosine = np.abs(layer.rows[:, :-1] @ layer.rows[:, :-1].T)
+    chosen = []
+    for i, j in np.argwhere(np.triu(cosine > 1 - PARALLEL, 1)):
+        relation, relation_seen = on[:, i] != on[:, j], on_seen[:, i] != on_seen[:, j]
+        telling = np.flatnonzero(relation_seen != relation[0])
+        if (relation == relation[0]).all() and len(telling):
+            chosen.append(seen[telling[0], :-1])
+    return np.array(chosen).reshape(-1, seen.shape[1] - 1)
+
+
+def output_weights_and_base(layer: Layer, transcript: Transcript) -> tuple[Array, Array, bool]:
+    """Solve for one output's weights (h,) and affine part (d + 1,), and say whether the answers decide them.
+
+    With states S and rows R the gradient differences obey (S_i - S_0) diag(w) R = g_i - g_0: linear in w. The
+    offset of the affine part comes from the answer nearest to the origin, where it is sharpest.
+    """
+    points, pieces = transcript.points, transcript.pieces
+    on = layer.on(points)
+    weights, decided = np.empty(0), True
+    if len(layer):
+        weights, decided = output_weights(
+            on[1:] - on[0], layer.rows[:, :-1], (pieces[1:] - pieces[0])[:, :-1]
+        )
+    left = pieces - (on * weights) @ layer.rows
+    nearest = np.argmin(np.linalg.norm(points, axis=1))
+    return weights, np.append(left[:, :-1].mean(axis=0), left[nearest, -1]), decided

@@ -1,0 +1,275 @@
+"""The victim: the model under study, and how it is run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from divulge.errors import DivulgeError, UnsupportedModel
+from divulge.points import as_matrix
+from divulge.victims.lowering import DenseLayers, lower, native_network
+
+if TYPE_CHECKING:
+    from divulge.points import Points
+
+_BATCH = 1024
+# How far the lowered layers may be from the module, relative to its largest output: rounding differs.
+_TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-9}
+
+
+class Victim:
+    """A model under study: any torch module from inputs of one shape to K outputs.
+
+    The module is put into evaluation mode. A module that is a chain of linear layers, ReLUs, reshapes and
+    elementwise affine steps is lowered to the native network, which gives the same answers without Python
+    in the loop; its weights are copied then, so build a new Victim after training the module further.
+
+    Args:
+        module: maps a tensor of shape (n, *input_shape) to one of shape (n, K).
+        input_shape: the shape of one input; by default (in_features,) of the module's first Linear.
+        lower: False runs the module through torch even where the native network could run it.
+
+    Attributes:
+        module: the module, in evaluation mode.
+        input_shape: the shape of one input.
+        input_size: d, the numbers in one input.
+        output_size: K.
+        dtype: precision of the module's parameters, torch.float32 or torch.float64.
+        network: the native network, or None where torch runs the module.
+
+    Raises:
+        TypeError: module is no torch module.
+        UnsupportedModel: it does not map (n, *input_shape) to (n, K), or computes in another precision.
+    """
+
+    def __init__(
+        self, module: nn.Module, input_shape: Sequence[int] | None = None, lower: bool = True
+    ) -> None:
+        if not isinstance(module, nn.Module):
+            raise TypeError(f"expected a torch.nn.Module, got {type(module).__name__}")
+        self.module = _evaluating(module)
+        self.dtype, self._device = _precision(module)
+        self.input_shape = _input_shape(module, input_shape)
+        self.input_size = prod(self.input_shape)
+        probe = self._probe()
+        outputs = self._check_outputs(probe, guessed=input_shape is None)
+        self.output_size = outputs.shape[1]
+        self.layers = self._lower(probe, outputs) if lower else None
+        self.network = None if self.layers is None else native_network(self.layers)
+
+    @classmethod
+    def from_onnx(cls, path: str | Path, lower: bool = True) -> Victim:
+        """Read an ONNX file made of linear layers, ReLUs, reshapes and elementwise arithmetic.
+
+        Raises:
+            UnsupportedModel: the file holds another operation (named), or is no ONNX model.
+            FileNotFoundError: there is no such file.
+        """
+        from divulge.victims.onnx_reader import read_onnx
+
+        return cls(*read_onnx(_existing(path)), lower=lower)
+
+    @classmethod
+    def from_export(cls, path: str | Path, lower: bool = True) -> Victim:
+        """Read a `.pt2` file written by torch.export.save; its one input must have a leading batch axis.
+
+        Raises:
+            UnsupportedModel: the file is no exported program, or has several inputs.
+            FileNotFoundError: there is no such file.
+        """
+        from divulge.victims.export_reader import read_export
+
+        return cls(*read_export(_existing(path)), lower=lower)
+
+    @classmethod
+    def from_file(cls, path: str | Path, lower: bool = True) -> Victim:
+        """Read a model file by its suffix, `.onnx` or `.pt2`.
+
+        Raises:
+            UnsupportedModel: another suffix, or the file cannot be used.
+            FileNotFoundError: there is no such file.
+        """
+        suffix = Path(path).suffix.lower()
+        if suffix == ".onnx":
+            return cls.from_onnx(path, lower=lower)
+        if suffix == ".pt2":
+            return cls.from_export(path, lower=lower)
+        raise UnsupportedModel(
+            f"expected a file named *.onnx or *.pt2 (torch.export), got {Path(path).name or path}"
+        )
+
+    @property
+    def lowered(self) -> bool:
+        """Whether the native network runs this victim."""
+        return self.network is not None
+
+    def values(self, points: Points) -> NDArray[np.float64]:
+        """Return the outputs, shape (n, K), as float64, computed in the victim's own precision.
+
+        Args:
+            points: shape (n, d) or (n, *input_shape).
+
+        Raises:
+            ValueError: the points have another shape.
+        """
+        matrix = self.as_points(points)
+        if self.network is not None:
+            return np.asarray(self.network.values(matrix), dtype=np.float64)
+        with torch.inference_mode(False), torch.no_grad():
+            parts = [self.module(self._tensor(part)) for part in _batches(matrix)]
+        return np.concatenate([_to_float64(part) for part in parts] or [np.zeros((0, self.output_size))])
+
+    def values_and_gradients(
+        self, points: Points, output: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return f_k(x), shape (n,), and df_k/dx, shape (n, d), as float64.
+
+        Both are computed in the victim's own precision.
+
+        Args:
+            points: shape (n, d) or (n, *input_shape).
+            output: k.
+
+        Raises:
+            ValueError: the points have another shape, or there is no such output.
+        """
+        if not 0 <= output < self.output_size:
+            raise ValueError(f"expected an output from 0 to {self.output_size - 1}, got {output}")
+        matrix = self.as_points(points)
+        if self.network is not None:
+            values, gradients = self.network.values_and_gradients(matrix, output)
+            return np.asarray(values, dtype=np.float64), np.asarray(gradients, dtype=np.float64)
+        pairs = [self._differentiate(part, output) for part in _batches(matrix)]
+        empty = (np.zeros(0), np.zeros((0, self.input_size)))
+        values, gradients = (np.concatenate(parts) for parts in zip(empty, *pairs, strict=True))
+        return values, gradients
+
+    def __repr__(self) -> str:
+        how = "native network" if self.lowered else "torch"
+        dtype = str(self.dtype).removeprefix("torch.")
+        return f"Victim({self.input_shape} -> {self.output_size}, {dtype}, run by {how})"
+
+    def _differentiate(
+        self, part: NDArray[Any], output: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Values and gradients of one batch through autograd."""
+        with torch.inference_mode(False), torch.enable_grad():
+            x = self._tensor(part).requires_grad_()
+            column = self.module(x)[:, output]
+            gradient = None
+            if column.requires_grad:
+                (gradient,) = torch.autograd.grad(column.sum(), x, allow_unused=True)
+        if gradient is None:  # a constant function
+            gradient = torch.zeros_like(x)
+        return _to_float64(column), _to_float64(gradient.reshape(len(part), -1))
+
+    def _tensor(self, part: NDArray[Any]) -> torch.Tensor:
+        """Return points (n, d) as a tensor (n, *input_shape) on the module's device, a copy of its own."""
+        return torch.tensor(part, device=self._device).reshape(len(part), *self.input_shape)
+
+    def as_points(self, points: Points) -> NDArray[Any]:
+        """Return points, shape (n, d) or (n, *input_shape), as a matrix (n, d) in the victim's precision.
+
+        Raises:
+            ValueError: the points have another shape.
+        """
+        matrix = as_matrix(points, self.input_size, self.input_shape)
+        return matrix.astype(np.float32 if self.dtype == torch.float32 else np.float64, copy=False)
+
+    def _probe(self) -> NDArray[Any]:
+        """A few fixed inputs of moderate size."""
+        points = np.random.default_rng(0).standard_normal((16, self.input_size))
+        return self.as_points(points)
+
+    def _check_outputs(self, probe: NDArray[Any], guessed: bool) -> NDArray[np.float64]:
+        """Run the probe and return its outputs, shape (16, K)."""
+        hint = "; pass input_shape=, the shape of one input" if guessed else ""
+        asked = ("n", *self.input_shape)
+        shape = f"({', '.join(str(s) for s in asked)})"
+        try:
+            with torch.inference_mode(False), torch.no_grad():
+                outputs = self.module(self._tensor(probe))
+        except DivulgeError:
+            raise
+        except Exception as error:
+            reason = str(error).strip().splitlines() or [type(error).__name__]
+            raise UnsupportedModel(
+                f"the module fails on inputs of shape {shape}: {reason[0]}{hint}"
+            ) from error
+        if not isinstance(outputs, torch.Tensor):
+            raise UnsupportedModel(
+                f"expected a tensor of shape (n, K) from the module, got {type(outputs).__name__}"
+            )
+        if outputs.ndim != 2 or len(outputs) != len(probe) or outputs.shape[1] == 0:
+            got = tuple(outputs.shape)
+            raise UnsupportedModel(
+                f"expected outputs of shape (n, K), got {got} for n = {len(probe)} inputs of shape {shape}"
+            )
+        return _to_float64(outputs)
+
+    def _lower(self, probe: NDArray[Any], outputs: NDArray[np.float64]) -> DenseLayers | None:
+        """Return the module's layers if they give the outputs that the module gave."""
+        layers = lower(self.module, self.input_shape, self.dtype)
+        if layers is None:
+            return None
+        h = probe.astype(np.float64)
+        for i, (weight, bias) in enumerate(zip(layers.weights, layers.biases, strict=True)):
+            h = (np.maximum(h, 0) if i else h) @ weight.T.astype(np.float64) + bias
+        agrees = np.abs(h - outputs).max() <= _TOLERANCE[self.dtype] * max(np.abs(outputs).max(), 1e-30)
+        return layers if agrees else None
+
+
+def _evaluating(module: nn.Module) -> nn.Module:
+    """Put a module into evaluation mode; an exported one has its mode fixed and says so."""
+    try:
+        return module.eval()
+    except NotImplementedError:
+        return module
+
+
+def _precision(module: nn.Module) -> tuple[torch.dtype, torch.device]:
+    """Return precision and device of a module's first floating-point parameter or buffer."""
+    tensors = (*module.parameters(), *module.buffers())
+    floating = next((t for t in tensors if t.is_floating_point()), torch.empty(0, dtype=torch.float32))
+    if floating.dtype not in _TOLERANCE:
+        raise UnsupportedModel(f"expected parameters in float32 or float64, got {floating.dtype}")
+    return floating.dtype, floating.device
+
+
+def _input_shape(module: nn.Module, given: Sequence[int] | None) -> tuple[int, ...]:
+    """Return the shape of one input, as given or from the first Linear."""
+    if given is not None:
+        shape = tuple(int(s) for s in given)
+        if not shape or min(shape) < 1:
+            raise ValueError(f"expected an input_shape of positive numbers, got {tuple(given)}")
+        return shape
+    for layer in module.modules():
+        if isinstance(layer, nn.Linear):
+            return (layer.in_features,)
+    raise UnsupportedModel(
+        "no Linear layer tells the shape of one input; pass input_shape=, such as (1, 28, 28)"
+    )
+
+
+def _batches(matrix: NDArray[Any]) -> list[NDArray[Any]]:
+    """Split points into parts that keep the memory of a forward pass bounded."""
+    return [matrix[i : i + _BATCH] for i in range(0, len(matrix), _BATCH)]
+
+
+def _to_float64(tensor: torch.Tensor) -> NDArray[np.float64]:
+    """Return a tensor as a float64 array."""
+    return tensor.detach().cpu().to(torch.float64).numpy()
+
+
+def _existing(path: str | Path) -> Path:
+    """Return a path to a file that exists, or raise FileNotFoundError."""
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"there is no file {path}")
+    return Path(path)

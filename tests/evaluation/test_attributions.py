@@ -1,0 +1,133 @@
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from divulge.evaluation import METHODS, attribute
+from divulge.training import mlp
+
+
+@pytest.fixture
+def module():
+    return mlp((1, 4, 4), [9], 3, seed=1)
+
+
+@pytest.fixture
+def inputs():
+    return torch.rand(10, 1, 4, 4, generator=torch.Generator().manual_seed(0))
+
+
+def slow_gradients(module, inputs, scalar):
+    """One input at a time."""
+    rows = []
+    for i, x in enumerate(inputs):
+        x = x[None].clone().requires_grad_()
+        rows.append(torch.autograd.grad(scalar(module(x)[0], i), x)[0])
+    return torch.cat(rows)
+
+
+TARGETS = torch.tensor([0, 1, 2, 0, 1, 2, 0, 1, 2, 0])
+
+
+@pytest.mark.parametrize(
+    ("of", "scalar"),
+    [
+        ("predicted", lambda z, i: z.max()),
+        ("target", lambda z, i: z[TARGETS[i]]),
+        (2, lambda z, i: z[2]),
+        ("loss", lambda z, i: F.cross_entropy(z[None], TARGETS[i : i + 1])),
+    ],
+)
+def test_gradients_of_what_was_asked(module, inputs, of, scalar):
+    got = attribute(module, inputs, of=of, targets=TARGETS, batch_size=3)
+    assert torch.allclose(got, slow_gradients(module, inputs, scalar), atol=1e-6)
+    product = attribute(module, inputs, "gradient_times_input", of=of, targets=TARGETS)
+    assert torch.allclose(product, got * inputs)
+
+
+def test_integrated_gradients_are_complete(module, inputs):
+    baseline = torch.full((1, 4, 4), 0.3)
+    got = attribute(module, inputs, "integrated_gradients", of=1, steps=400, baseline=baseline)
+    with torch.no_grad():
+        expected = module(inputs)[:, 1] - module(baseline[None])[:, 1]
+    assert torch.allclose(got.flatten(1).sum(1), expected, atol=2e-3)
+
+
+def test_smoothgrad_of_a_linear_model_is_its_weight(inputs):
+    module = mlp((1, 4, 4), [], 3)
+    got = attribute(module, inputs, "smoothgrad", of=2, samples=3)
+    assert torch.allclose(got.flatten(1), module[1].weight[2].expand(10, -1), atol=1e-6)
+
+
+def test_smoothgrad_and_random_are_seeded(module, inputs):
+    for method in ("smoothgrad", "random"):
+        one, again, other = (attribute(module, inputs, method, seed=seed) for seed in (1, 1, 2))
+        assert torch.equal(one, again)
+        assert not torch.equal(one, other)
+
+
+@pytest.mark.parametrize("shape", ["(n,)", "(n, 1)"])
+def test_one_output_is_the_log_odds_of_class_one(inputs, shape):
+    two = mlp((1, 4, 4), [6], 2)
+
+    class One(nn.Module):
+        def forward(self, x):
+            z = two(x)[:, 1:] - two(x)[:, :1]
+            return z if shape == "(n, 1)" else z[:, 0]
+
+    targets = TARGETS % 2
+    for of in ("loss", "predicted"):
+        got = attribute(One(), inputs, of=of, targets=targets)
+        expected = attribute(two, inputs, of=of, targets=targets)
+        if of == "predicted":  # a logit alone moves otherwise, the margin is the same
+            sign = 1 - 2 * two(inputs).argmax(1)[:, None, None, None]
+            expected = (attribute(two, inputs, of=0) - attribute(two, inputs, of=1)) * sign / 2
+        assert torch.allclose(got, expected, atol=1e-6)
+
+
+def test_leaves_the_module_as_it_was(inputs):
+    module = nn.Sequential(nn.Flatten(), nn.Dropout(), nn.Linear(16, 2)).double().train()
+    got = attribute(module, inputs)
+    assert module.training
+    assert module[1].training
+    assert module[2].weight.grad is None
+    assert got.dtype == torch.float64
+    assert torch.equal(got, attribute(module, inputs))
+    for method in METHODS:
+        assert attribute(module, inputs[:0], method).shape == (0, 1, 4, 4)
+
+
+def test_a_function_and_captums_attributions(module, inputs):
+    got = attribute(module, inputs, lambda module, x, classes: x * classes[:, None, None, None])
+    assert torch.equal(got, inputs * module(inputs).argmax(1)[:, None, None, None])
+    captum = pytest.importorskip("captum.attr", reason="captum is not installed")
+    expected = attribute(module, inputs)
+    for method in (captum.Saliency, captum.Saliency(module)):
+        assert torch.allclose(attribute(module, inputs, method), expected.abs(), atol=1e-6)
+    with pytest.raises(ValueError, match="Saliency explains another module"):
+        attribute(module, inputs, captum.Saliency(mlp((1, 4, 4), [], 3)))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"method": "lime"}, "got 'lime'"),
+        ({"method": 3}, "or a function, got 3"),
+        ({"of": "logit"}, "got 'logit'"),
+        ({"of": "loss"}, "expected targets, of='loss'"),
+        ({"of": "loss", "targets": torch.zeros(3)}, r"shape \(10,\), got \(3,\)"),
+        ({"of": "target", "targets": torch.full((10,), 3)}, "classes from 0 to 2, got"),
+        ({"of": 3}, "classes from 0 to 2, got"),
+        ({"method": "smoothgrad", "samples": 0}, "at least one sample"),
+        ({"method": "integrated_gradients", "steps": 0}, "at least one step, got 0"),
+        ({"method": lambda m, x, c: x[:, 0]}, r"shape \(10, 1, 4, 4\), got \(10, 4, 4\)"),
+    ],
+)
+def test_refuses_what_cannot_be(module, inputs, options, message):
+    with pytest.raises(ValueError, match=message):
+        attribute(module, inputs, **options)
+
+
+def test_refuses_outputs_that_are_no_scores(inputs):
+    with pytest.raises(ValueError, match=r"got \(10, 1, 4, 4\)"):
+        attribute(nn.Identity(), inputs)
