@@ -47,6 +47,7 @@ SHAPES: list[tuple[tuple[int, ...], str, tuple[str, ...]]] = [
     ((6, 12, 1), "float64", ("gradient", "value")),
     ((40, 20, 2), "float32", ("gradient", "gradient alone")),
     ((12, 10, 2), "float64", ("gradient in a box", "gradient rounded", "gradient drowned")),
+    ((60, 24, 2), "float64", ("gradient rounded",)),
     ((10, 10, 10, 1), "float64", ("gradient", "value", "gradient cut short")),
     ((16, 8, 5, 3), "float64", ("gradient", "jacobian")),
     ((10, 14, 8, 1), "float64", ("gradient",)),

@@ -6,6 +6,8 @@ import pytest
 import torch
 from torch import nn
 
+from divulge.reconstruction import Note, NoteKind
+
 KEYS = {
     "hidden_units", "hidden_units_true", "queries", "queries_by_kind", "certificate", "max_parameter_error",
     "max_output_error", "agreement", "seconds", "lowered", "seed", "complete", "hidden_sizes",
@@ -113,7 +115,7 @@ def test_ctrl_c_before_the_attack_has_nothing_to_report(command, monkeypatch):
 
 
 def test_an_attack_that_gives_up_says_why(command, attack):
-    attack.changes = {"complete": False, "notes": ["2 signs are not determined"]}
+    attack.changes = {"complete": False, "notes": (Note(NoteKind.SIDES, "2 signs are not determined"),)}
     code, out, err = command("reconstruct", "--hidden", 8)
     assert code == 2
     assert "8 of 8" in out
@@ -151,7 +153,11 @@ def test_a_victim_of_another_form_has_no_parameters_to_compare(command, attack, 
         nn.Flatten(), nn.Linear(64, 4), nn.ReLU(), nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 10)
     )
     monkeypatch.setattr("divulge.cli.reconstruct.train_classifier", lambda *args, **kwargs: deep)
-    attack.changes = {"module": nn.Linear(64, 10), "complete": False, "notes": ["no fit"]}
+    attack.changes = {
+        "module": nn.Linear(64, 10),
+        "complete": False,
+        "notes": (Note(NoteKind.UNEXPLAINED, "no fit"),),
+    }
     code, out, _ = command("reconstruct", "--json")
     assert code == 2
     result = json.loads(out)

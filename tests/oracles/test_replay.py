@@ -281,7 +281,7 @@ def test_a_full_disk_ends_the_file_and_not_the_search(path):
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert result.complete == whole.complete
     assert result.queries == whole.queries
-    assert re.search(r"ends after \d+ queries: File too large", " ".join(result.notes))
+    assert re.search(r"ends after \d+ queries: File too large", " ".join(map(str, result.notes)))
     again = GradientOracle(deep_victim())
     continued = reconstruct(again, checkpoint=path)
     assert continued.queries == whole.queries

@@ -84,6 +84,6 @@ def test_an_interrupted_attack_returns_what_it_has():
             return victim.values_and_gradients(points, output)
 
         result = reconstruct(CallableOracle(answer, 784))
-        print(result.complete, "interrupted" in result.notes[-1], result.queries == sum(calls))
+        print(result.complete, "interrupted" in result.notes[-1].sentence, result.queries == sum(calls))
         """)
     assert python(code) == "False True True"

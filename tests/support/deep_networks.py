@@ -10,6 +10,7 @@ from torch import nn
 
 from divulge import GradientOracle, Victim
 from divulge.reconstruction.asking.gradient_probe import GradientProbe
+from divulge.reconstruction.asking.output import AskedOutput
 from divulge.reconstruction.asking.pieces import Transcript
 from divulge.reconstruction.deep.candidates import Candidates
 from divulge.reconstruction.network.known_layers import Dense, Prefix
@@ -68,7 +69,7 @@ def units_of(network: nn.Sequential, depth: int) -> Candidates:
 
 def probe_of(network: nn.Sequential, domain: tuple[float, float] | None = None) -> GradientProbe:
     """What an attack asks about output 0."""
-    return GradientProbe(Transcript(GradientOracle(victim_of(network), domain=domain), 0))
+    return GradientProbe(Transcript(AskedOutput(GradientOracle(victim_of(network), domain=domain), 0)))
 
 
 def owners(network: nn.Sequential, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

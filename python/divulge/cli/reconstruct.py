@@ -182,7 +182,7 @@ def _outcome(report: Report, oracle: Oracle, interrupted: bool) -> int:
             f"this is what was found until then{layers and f': {layers}'}"
         )
     else:
-        reasons = "; ".join(result.notes) or "the reconstruction is incomplete"
+        reasons = "; ".join(map(str, result.notes)) or "the reconstruction is incomplete"
         print_note(f"{layers}: {reasons}" if layers else reasons)
     return FAILED
 

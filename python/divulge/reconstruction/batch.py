@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from divulge.oracles import GradientOracle, Oracle
 from divulge.oracles.ledger import whole
 from divulge.reconstruction.entry import reconstruct
 from divulge.reconstruction.network.hidden_layer import Layer
+from divulge.reconstruction.notes import Note, NoteKind
 from divulge.reconstruction.result import Reconstruction
 from divulge.victims import Victim
 
@@ -98,6 +100,7 @@ def _one_by_one(oracle: Oracle, seed: int) -> Reconstruction:
     """Reconstruct one victim, counting what the batch asked about it before."""
     before = oracle.ledger.total
     result = reconstruct(oracle, seed)
-    if before:
-        result.notes.append(f"{before} queries had been asked before, without a complete result")
-    return result
+    if not before:
+        return result
+    sentence = f"{before} queries had been asked before, without a complete result"
+    return replace(result, notes=(*result.notes, Note(NoteKind.EARLIER_QUERIES, sentence)))

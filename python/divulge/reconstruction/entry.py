@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from divulge.oracles import LogOdds, Oracle, ProbabilityOracle, ReplayOracle
+from divulge.oracles import Oracle, ProbabilityOracle, ReplayOracle
 from divulge.oracles.ledger import whole
-from divulge.reconstruction.asking.pieces import Stopped
-from divulge.reconstruction.asking.probability_reach import unsaturated_reach
+from divulge.reconstruction.approach import approach_to
 from divulge.reconstruction.result import Progress, Reconstruction
 from divulge.reconstruction.session import Session
 from divulge.reconstruction.stage_finish import finish
@@ -65,33 +64,18 @@ def reconstruct(
         )
     if isinstance(oracle, ProbabilityOracle):
         oracle = oracle.log_odds()
-    if not (oracle.has_values or oracle.has_gradients):
-        raise ValueError(
-            f"expected an oracle that tells values or gradients, a {oracle.kind} oracle tells neither"
-        )
-    seed = whole("a seed", seed)
+    approach, seed = approach_to(oracle), whole("a seed", seed)
     if checkpoint is None:
-        return run(Session(oracle, seed, progress))
+        return run(Session(oracle, approach, seed, progress))
     with ReplayOracle(oracle, Path(checkpoint), seed) as replayed:
-        return run(Session(replayed, seed, progress))
+        return run(Session(replayed, approach, seed, progress))
 
 
 def run(session: Session) -> Reconstruction:
-    """Ask, solve, and return whatever came of it."""
-    known, solved, stage = OneLayer(session), False, "hidden units"
-    try:
-        if isinstance(session.oracle, LogOdds | ReplayOracle) and session.oracle.first_logit_hidden:
-            session.lines.reach = unsaturated_reach(session.oracle, session.lines)
-        solved = known.first_output()
-        if not solved and session.oracle.has_values and not session.first.noisy:
-            return attack_many_layers(session)
-        stage = "output weights"
-        for output in session.other_outputs():
-            solved &= known.next_output(output)
-        if solved and session.first.noisy and session.other_outputs():
-            known.sharpen()
-    except (Stopped, KeyboardInterrupt) as stop:
-        solved = False
-        session.stopped(stage, stop)
-        known.settle_for(getattr(stop, "fit", None))
-    return finish(session, known, solved)
+    """Try one hidden layer, then many, then finish."""
+    known = OneLayer(session)
+    known.search_first_output()
+    if known.looks_deeper:
+        return attack_many_layers(session)
+    known.solve_other_outputs()
+    return finish(session, known)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from torch import nn
+
+from divulge.reconstruction.notes import Note
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,8 @@ class Reconstruction:
         certificate: largest relative residual of value and gradient on fresh queries that the fit never saw;
             infinite where none was asked.
         complete: whether every answer is explained and nothing is left open; `notes` says what is.
-        notes: sentences on what was found beyond the plain case, or why the search ended early.
+        notes: what was found beyond the plain case, or why the search ended early: each has a kind and a
+            sentence.
         seed: the seed of every random choice.
         replayed: how many of the queries a checkpoint answered.
     """
@@ -54,7 +57,7 @@ class Reconstruction:
     certificate: float
     complete: bool
     seed: int
-    notes: list[str] = field(default_factory=list)
+    notes: tuple[Note, ...] = ()
     replayed: int = 0
 
     @property

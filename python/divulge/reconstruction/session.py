@@ -1,4 +1,4 @@
-"""What one reconstruction asks, tells while it runs, and returns."""
+"""What one reconstruction asks, what it costs, what it tells while it runs, and the result in the end."""
 
 from __future__ import annotations
 
@@ -7,42 +7,63 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from torch import nn
 
-from divulge.oracles import Oracle, ReplayOracle
+from divulge.oracles import LogOdds, Oracle, ReplayOracle
+from divulge.reconstruction.approach import Approach
 from divulge.reconstruction.asking.lines import REACH, Lines
+from divulge.reconstruction.asking.output import AskedOutput
 from divulge.reconstruction.asking.pieces import Transcript
-from divulge.reconstruction.asking.pieces_from_values import ValueTranscript
+from divulge.reconstruction.asking.probability_reach import unsaturated_reach
+from divulge.reconstruction.asking.probe import Probe
 from divulge.reconstruction.network.hidden_layer import Layer
+from divulge.reconstruction.notes import Note, NoteKind
 from divulge.reconstruction.result import Progress, Reconstruction
-from divulge.reconstruction.tally import Tally
 
 
 class Session:
     """One oracle, the record of every output's answers, and the count of what they cost.
 
-    Attributes:
+    Args:
         oracle: what may be asked.
+        approach: how.
+        seed: of every random choice.
+        progress: called after every round of queries.
+
+    Attributes:
+        approach: how the oracle is attacked.
         lines: the lines along which the first output is searched.
         transcripts: the answers about every output that was asked about, in that order.
-        notes: sentences for the result.
-        tally: what each hidden layer cost.
+        notes: what there is to say so far.
+        outputs: every output, the oracle's own first.
+        dtype: precision of the victim, and of the copy.
+        input_size: d.
+        domain: None for all of R^d, or (low, high), shape (d,) each.
     """
 
-    def __init__(self, oracle: Oracle, seed: int, progress: Callable[[Progress], None] | None) -> None:
-        self.oracle = oracle
+    def __init__(
+        self, oracle: Oracle, approach: Approach, seed: int, progress: Callable[[Progress], None] | None
+    ) -> None:
+        self.approach = approach
         self.seed = seed
-        self.progress = progress
-        self.before = oracle.ledger.total
-        self.kinds_before = dict(oracle.ledger.by_kind)
-        self.rng = np.random.default_rng(seed)
-        self.lines = Lines(oracle.input_size, oracle.domain, self.rng, REACH)
+        self.dtype, self.input_size, self.domain = oracle.dtype, oracle.input_size, oracle.domain
+        self.outputs = [oracle.output, *(k for k in range(oracle.output_size or 1) if k != oracle.output)]
+        self.lines = Lines(oracle.input_size, oracle.domain, np.random.default_rng(seed), REACH)
         self.transcripts: dict[int, Transcript] = {}
-        self.notes: list[str] = []
-        self.tally = Tally(lambda: self.queries)
+        self.notes: list[Note] = []
+        self._oracle = oracle
+        self._progress = progress
+        self._before = oracle.ledger.total
+        self._kinds_before = dict(oracle.ledger.by_kind)
+        self._booked: list[int] = []  # queries of each hidden layer
 
     @property
     def queries(self) -> int:
         """Queries asked so far."""
-        return self.oracle.ledger.total - self.before
+        return self._oracle.ledger.total - self._before
+
+    @property
+    def first(self) -> Transcript:
+        """The record of the oracle's own output."""
+        return self.transcripts[self.outputs[0]]
 
     @property
     def noise(self) -> float:
@@ -50,53 +71,83 @@ class Session:
         return self.first.noise if self.transcripts else 0.0
 
     @property
-    def first(self) -> Transcript:
-        """The record of the oracle's own output."""
-        return self.transcripts[self.oracle.output]
+    def noisy(self) -> bool:
+        """Whether answers about the first output differ by more than rounding."""
+        return bool(self.transcripts) and self.first.noisy
 
-    def has_both(self) -> bool:
-        """Whether an answer holds value and gradient."""
-        return self.oracle.has_values and self.oracle.has_gradients
+    @property
+    def drowned(self) -> bool:
+        """Whether noise hides a unit in the difference of two answers about the first output."""
+        return bool(self.transcripts) and self.first.drowned
 
-    def other_outputs(self) -> list[int]:
-        """Return the outputs besides the first one asked about."""
-        return [k for k in range(self.oracle.output_size or 1) if k != self.oracle.output]
+    def keep_unsaturated(self) -> None:
+        """Walk lines no further than probabilities stay above 0, where answers are made of these.
 
-    def new_lines(self) -> Lines:
-        """Return lines of the oracle's domain, none yet, walked as far as the first ones."""
-        return Lines(self.oracle.input_size, self.oracle.domain, self.rng, self.lines.reach)
+        Raises:
+            Stopped: a probability is 0 at a usual point already, or the oracle can be asked no further.
+        """
+        if isinstance(self._oracle, LogOdds | ReplayOracle) and self._oracle.first_logit_hidden:
+            self.lines = self.lines.shortened(unsaturated_reach(self._oracle, self.lines))
 
     def transcript(self, output: int) -> Transcript:
-        """Return the record of one output's answers; a new one takes the noise of the first."""
+        """Return the record of one output's answers; the first one's noise is measured, the others take it.
+
+        Raises:
+            NotPiecewiseLinear: the function is smooth, or the noise too large.
+            Stopped: the oracle can be asked no further.
+        """
         if output not in self.transcripts:
-            self.transcripts[output] = self._new_transcript(output)
+            transcript = self.approach.transcript(AskedOutput(self._oracle, output), self.lines)
+            if self.transcripts:
+                transcript.take_noise(self.first)
+            self.transcripts[output] = transcript
+            if len(self.transcripts) == 1:
+                self._measure_noise(transcript)
         return self.transcripts[output]
 
-    def _new_transcript(self, output: int) -> Transcript:
-        if not self.oracle.has_gradients:
-            return ValueTranscript(self.oracle, output, self.lines)
-        transcript = Transcript(self.oracle, output)
-        transcript.noise = self.noise or transcript.noise
-        return transcript
+    def _measure_noise(self, transcript: Transcript) -> None:
+        floor = self.approach.noise(transcript, self.lines)
+        transcript.settle(floor)
+        if floor.seen:
+            self.note(NoteKind.NOISE, floor.seen)
+
+    def probe(self, output: int) -> Probe:
+        """Return what asks an output for kinks and pieces."""
+        return self.approach.probe(self.transcript(output))
+
+    def book(self, depth: int) -> None:
+        """Put down all queries since the last call to the hidden layer at a depth, 0 for the first."""
+        self._booked += [0] * (depth + 1 - len(self._booked))
+        self._booked[depth] += self.queries - sum(self._booked)
+
+    def queries_by_layer(self, layers: int) -> tuple[int, ...]:
+        """Return the queries of each of so many layers; whatever else was asked counts to the last."""
+        if not layers:
+            return ()
+        own = [*self._booked[: layers - 1], *[0] * (layers - 1 - len(self._booked))]
+        return (*own, self.queries - sum(own))
+
+    def note(self, kind: NoteKind, sentence: str) -> None:
+        """Keep something to say for the result."""
+        self.notes.append(Note(kind, sentence))
+
+    def stopped(self, sought: str, why: str) -> None:
+        """Note that the search for something could not be ended."""
+        self.note(NoteKind.STOPPED, f"stopped while searching for {sought}: {why}")
+
+    def noted(self, *kinds: NoteKind) -> bool:
+        """Whether there is a note of one of these kinds."""
+        return any(note.kind in kinds for note in self.notes)
 
     def tell(self, stage: str, units: int, copy: Callable[[], nn.Module | None]) -> None:
         """Report progress."""
-        if self.progress is not None:
-            self.progress(Progress(stage, self.queries, units, copy))
-
-    def stopped(self, stage: str, reason: BaseException) -> None:
-        """Note that the search for something could not be ended."""
-        said = str(reason) or "interrupted by the user"
-        self.notes.append(f"stopped while searching for {stage}: {said}")
-
-    def was_stopped(self) -> bool:
-        """Whether `stopped` was called."""
-        return any(note.startswith("stopped") for note in self.notes)
+        if self._progress is not None:
+            self._progress(Progress(stage, self.queries, units, copy))
 
     def in_order(self, layer: Layer, outputs: Sequence[int]) -> Layer:
         """Put a layer's outputs in their places; those not reached stay 0, as does logit 0 of log-odds."""
-        first = 1 if self.oracle.first_logit_hidden else 0
-        size = first + max(self.oracle.output_size or 1, self.oracle.output + 1)
+        first = 1 if self._oracle.first_logit_hidden else 0
+        size = first + max(self._oracle.output_size or 1, self._oracle.output + 1)
         weights, base = np.zeros((size, len(layer))), np.zeros((size, layer.rows.shape[1]))
         done = [first + output for output in outputs][: len(layer.weights)]
         weights[done], base[done] = layer.weights, layer.base
@@ -106,21 +157,22 @@ class Session:
         self, module: nn.Sequential, sizes: Sequence[int], certificate: float, complete: bool
     ) -> Reconstruction:
         """Return a copy with what it cost and the notes taken."""
-        kinds = {kind: n - self.kinds_before.get(kind, 0) for kind, n in self.oracle.ledger.by_kind.items()}
+        ledger = self._oracle.ledger
+        kinds = {kind: n - self._kinds_before.get(kind, 0) for kind, n in ledger.by_kind.items()}
         hidden_sizes = tuple(size for size in sizes if size)
-        replayed = self.oracle if isinstance(self.oracle, ReplayOracle) else None
+        replayed = self._oracle if isinstance(self._oracle, ReplayOracle) else None
         if replayed and replayed.unwritten:
-            self.notes.append(replayed.unwritten)
+            self.note(NoteKind.CHECKPOINT, replayed.unwritten)
         return Reconstruction(
             module=module,
             hidden_sizes=hidden_sizes,
             queries=self.queries,
-            queries_by_layer=self.tally.by_layer(len(hidden_sizes)),
+            queries_by_layer=self.queries_by_layer(len(hidden_sizes)),
             queries_by_kind={kind: n for kind, n in kinds.items() if n},
-            kind=self.oracle.kind,
+            kind=self._oracle.kind,
             certificate=float(certificate),
             complete=complete,
             seed=self.seed,
-            notes=self.notes,
+            notes=tuple(self.notes),
             replayed=replayed.replayed if replayed else 0,
         )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from divulge.reconstruction.asking.pieces import Stopped
+from divulge.reconstruction.asking.stopped import until_stopped
 from divulge.reconstruction.certificate import CORNERS
 from divulge.reconstruction.network.hidden_layer import Layer
 from divulge.reconstruction.network.orientation import Orientation, orient
+from divulge.reconstruction.notes import NoteKind
 from divulge.reconstruction.one_layer.average_noise import averaged
 from divulge.reconstruction.one_layer.refit import polish, slope_error
 from divulge.reconstruction.result import Reconstruction
@@ -15,58 +18,68 @@ from divulge.reconstruction.session import Session
 from divulge.reconstruction.stage_one_layer import OneLayer
 
 ROUNDING_OF_ROWS = 20.0  # rows that one output hardly shows are blunt: others leave so much more
-OFF = "the copy is off"
+CHECKS = 4  # fresh queries an output under noise
 
 
-def finish(session: Session, known: OneLayer, solved: bool) -> Reconstruction:
-    """Orient the units, polish, and put the network together."""
-    assert known.layer is not None
-    orientation = oriented(known) if solved else orient(known.layer, known.tolerance)
-    if solved and noisy(session):
-        solved = checked(session, known, orientation.layer)
-    if solved:
-        solved = explained(session, known)
-    explain(session, solved, orientation)
+def finish(session: Session, known: OneLayer) -> Reconstruction:
+    """Orient the units, refit, check, and put the network together."""
+    orientation = oriented(session, known) if known.solved else orient(known.layer, known.tolerance)
+    certificate, solved = checked(session, known, orientation.layer)
+    solved = solved and explained(session, known, certificate)
+    note_what_is_open(session, solved, orientation)
     layer = session.in_order(orientation.layer, list(session.transcripts))
-    module = layer.module(session.oracle.dtype, orientation.slope)
-    drowned = bool(session.transcripts) and session.first.drowned
-    complete = solved and orientation.decided and not drowned
-    return session.result(module, [len(layer)], known.certificate, complete)
+    module = layer.module(session.dtype, orientation.slope)
+    complete = solved and orientation.decided and not session.drowned
+    return session.result(module, [len(layer)], certificate, complete)
 
 
-def checked(session: Session, known: OneLayer, layer: Layer) -> bool:
-    """Certify the finished layer where answers are noisy; return whether that came to an end."""
-    try:
-        known.certificate = known.check(layer)
-    except Stopped as stop:
-        session.stopped("its errors", stop)
-        known.certificate = np.inf
-        return False
-    return True
+def checked(session: Session, known: OneLayer, layer: Layer) -> tuple[float, bool]:
+    """Return the certificate and whether the layer is solved; where answers are noisy ask fresh points."""
+    if not known.solved or not session.noisy:
+        return known.certificate, known.solved
+
+    def end(why: str) -> tuple[float, bool]:
+        session.stopped("its errors", why)
+        return np.inf, False
+
+    return until_stopped(lambda: (fresh_error(session, layer), True), end)
 
 
-def explained(session: Session, known: OneLayer) -> bool:
+def fresh_error(session: Session, layer: Layer) -> float:
+    """Return the largest relative residual of a finished layer on fresh queries about every output.
+
+    Raises:
+        Stopped: the oracle can be asked no further.
+    """
+    worst = 0.0
+    for place, transcript in enumerate(session.transcripts.values()):
+        rows = transcript.ask(session.lines.samples(CHECKS))
+        worst = max(worst, layer.fit(place).residual(transcript, rows))
+    return worst
+
+
+def explained(session: Session, known: OneLayer, certificate: float) -> bool:
     """Whether noise or rounding explains the certificate; if not, note it."""
-    allowed = known.tolerance if noisy(session) else 10 * known.missing_unit
-    if known.certificate <= allowed:
+    allowed = known.tolerance if session.noisy else 10 * known.missing_unit
+    if certificate <= allowed:
         return True
-    session.notes.append(
-        f"{OFF} by {known.certificate:.2g} at fresh inputs, and noise explains {allowed:.2g}"
+    session.note(
+        NoteKind.UNEXPLAINED,
+        f"the copy is off by {certificate:.2g} at fresh inputs, and noise explains {allowed:.2g}",
     )
     return False
 
 
-def oriented(known: OneLayer) -> Orientation:
+def oriented(session: Session, known: OneLayer) -> Orientation:
     """Turn the units so that no affine part remains, if every answer is explained as well without one."""
     layer, transcripts = known.layer, known.transcripts
-    assert layer is not None
-    if len(transcripts) != len(layer.weights) or not known.session.has_both() or not len(layer):
+    if len(transcripts) != len(layer.weights) or not session.approach.tells_both or not len(layer):
         return orient(layer, known.tolerance)
-    if noisy(known.session):
+    if session.noisy:
         orientation = orient(layer, known.tolerance)
-        if not orientation.slope:
-            orientation.layer = averaged(orientation.layer, transcripts)
-        return orientation
+        if orientation.slope:
+            return orientation
+        return replace(orientation, layer=averaged(orientation.layer, transcripts))
     for looser in (1.0, ROUNDING_OF_ROWS):
         orientation = orient(layer, looser * known.tolerance)
         if not orientation.slope:
@@ -77,39 +90,46 @@ def oriented(known: OneLayer) -> Orientation:
     return orient(layer, known.tolerance)
 
 
-def noisy(session: Session) -> bool:
-    """Whether answers about the first output differ by more than rounding."""
-    return bool(session.transcripts) and session.first.noisy
-
-
-def explain(session: Session, solved: bool, orientation: Orientation) -> None:
-    """Note what the copy leaves open."""
+def note_what_is_open(session: Session, solved: bool, orientation: Orientation) -> None:
+    """Say what the copy leaves open."""
     if not solved:
-        if not session.was_stopped() and not any(note.startswith(OFF) for note in session.notes):
-            session.notes.append(
+        if not session.noted(NoteKind.STOPPED, NoteKind.UNEXPLAINED):
+            session.note(
+                NoteKind.UNEXPLAINED,
                 "fresh answers are not explained by one hidden layer of the units that were found"
-                + ("; under noise no more layers are searched for" if noisy(session) else "")
+                + ("; under noise no more layers are searched for" if session.noisy else ""),
             )
     elif not orientation.decided:
-        session.notes.append(
+        session.note(
+            NoteKind.SIDES,
             "the function is known, but not on which side some units are active: more than one choice "
-            "may explain every answer"
+            "may explain every answer",
         )
     elif orientation.slope:
-        session.notes.append(
+        session.note(
+            NoteKind.AFFINE_PART,
             "an affine part remains (a skip connection, or units that never switch where queries may "
-            "go); with it a unit turned over, w max(z, 0) = w z + w max(-z, 0), is the same function"
+            "go); with it a unit turned over, w max(z, 0) = w z + w max(-z, 0), is the same function",
         )
-    if solved and session.first.drowned:
-        session.notes.append(
+    if solved and session.drowned:
+        session.note(
+            NoteKind.NOISE,
             "every answer is explained, but noise drowns single answers: units too small to be told from it "
-            "may be missing, and sums of units may have been taken for one"
+            "may be missing, and sums of units may have been taken for one",
         )
-    if session.oracle.domain is not None:
-        session.notes.append(
+    note_what_cannot_be_seen(session)
+
+
+def note_what_cannot_be_seen(session: Session) -> None:
+    """Say what such an oracle never shows."""
+    if session.domain is not None:
+        session.note(
+            NoteKind.DOMAIN,
             "queries stay in a box: units that switch nowhere in it are folded into the affine part, answers "
             "from inside do not show how many there are, and one that is on at fewer than 1 in "
-            f"{CORNERS // 3} of its vertices may be missing"
+            f"{CORNERS // 3} of its vertices may be missing",
         )
-    if not session.oracle.has_values:
-        session.notes.append("gradients alone do not show the output biases: they are set to 0")
+    if not session.approach.tells_values:
+        session.note(
+            NoteKind.OUTPUT_BIASES, "gradients alone do not show the output biases: they are set to 0"
+        )

@@ -8,48 +8,42 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from divulge.errors import NotPiecewiseLinear
 from divulge.reconstruction.asking.lines import Lines
-from divulge.reconstruction.asking.noise_floor import measure_noise
 from divulge.reconstruction.asking.pieces import Transcript
-from divulge.reconstruction.asking.pieces_from_values import ValueTranscript
-from divulge.reconstruction.network.fit import Fit, decoded_fit, off_binary
+from divulge.reconstruction.asking.stopped import Stopped, until_stopped
+from divulge.reconstruction.network.fit import Fit
 from divulge.reconstruction.network.hidden_layer import Layer
 from divulge.reconstruction.network.orientation import orient
-from divulge.reconstruction.network.units import Units
+from divulge.reconstruction.notes import NoteKind
 from divulge.reconstruction.one_layer.average_noise import reread
-from divulge.reconstruction.one_layer.bisect_offsets import sharpened
-from divulge.reconstruction.one_layer.by_decoding import Found, Search
-from divulge.reconstruction.one_layer.by_gradients_alone import GradientSearch
-from divulge.reconstruction.one_layer.by_values import ValueSearch
 from divulge.reconstruction.one_layer.combine_outputs import merged, row_errors, sharpened_rows
-from divulge.reconstruction.one_layer.kink_by_kink import certified_search
 from divulge.reconstruction.one_layer.other_outputs import solve_output
-from divulge.reconstruction.one_layer.under_noise import EXPLAINED, RADIUS, circle_search
+from divulge.reconstruction.one_layer.search import Found
+from divulge.reconstruction.one_layer.under_noise import RADIUS
 from divulge.reconstruction.session import Session
 
 Array = NDArray[np.float64]
 
-CHECKS = 4  # fresh queries an output under noise
 AVERAGED = 8  # queries a unit and output where noise drowns single answers
-LEGIBLE = 0.1  # rms distance from 0 and 1 up to which a state is believed
 
 
 class OneLayer:
     """What is known of a hidden layer, grown output by output.
 
     Attributes:
-        layer: the units and what every output so far makes of them; None before the first is solved.
+        layer: the units and what every output so far makes of them.
         errors: angle by which noise may have turned every row, shape (h,).
         certificate: largest relative residual on fresh queries.
+        solved: whether every answer is explained.
+        stopped: whether the search ended before its end.
     """
 
     def __init__(self, session: Session) -> None:
         self.session = session
-        self.layer: Layer | None = None
+        self.layer = Layer.from_fit(Fit.nothing(session.input_size))
         self.errors: Array = np.empty(0)
-        self.latest: Fit | None = None
         self.certificate = np.inf
+        self.solved = self.stopped = False
 
     @property
     def transcripts(self) -> list[Transcript]:
@@ -66,26 +60,58 @@ class OneLayer:
         """Relative error of another output's gradient from which on a unit must be missing there."""
         return max(1e-7, 1e4 * self.session.noise)
 
-    def first_output(self) -> bool:
-        """Find the hidden units behind the oracle's own output; return whether everything is explained."""
+    @property
+    def looks_deeper(self) -> bool:
+        """Whether more hidden layers are to be looked for, once one was: what there is to ask allows it."""
+        unexplained = not self.solved and not self.stopped
+        return unexplained and self.session.approach.tells_values and not self.session.noisy
+
+    def search_first_output(self) -> None:
+        """Find the hidden units behind the oracle's own output."""
+        self._work("hidden units", self._first_output)
+
+    def solve_other_outputs(self) -> None:
+        """Ask the other outputs how they see the units, unless the search was stopped before."""
+        if not self.stopped:
+            self._work("output weights", self._other_outputs)
+
+    def _work(self, sought: str, work: Callable[[], bool]) -> None:
+        """Work until everything is explained or not, or the oracle can be asked no further."""
+
+        def end(why: str) -> bool:
+            self.session.stopped(sought, why)
+            self.stopped, self.certificate = True, np.inf  # what was not reached was not checked
+            return False
+
+        self.solved = until_stopped(work, end)
+
+    def _first_output(self) -> bool:
+        """Search; return whether everything is explained."""
         session = self.session
-        transcript = session.transcript(session.oracle.output)
-        if not isinstance(transcript, ValueTranscript):  # that has measured it
-            session.notes += filter(None, [measure_noise(transcript, session.lines)])
+        session.keep_unsaturated()
+        transcript = session.transcript(session.outputs[0])
         found = self.search(transcript, session.lines)
         fit = found.fit
-        if found.solved and 1e-12 < transcript.noise == transcript.rounding and session.has_both():
-            fit = sharpened(transcript, fit, lambda _: self.tell("offsets", fit))
+        if found.solved:
+            fit = session.approach.sharpened(transcript, fit, lambda: self.tell("offsets", fit))
         self.layer = Layer.from_fit(fit)
         self.errors = row_errors(transcript, self.layer.weights[0])
         self.certificate = found.certificate
         return found.solved
 
+    def _other_outputs(self) -> bool:
+        """Solve for every other output; return whether everything is explained."""
+        solved, others = self.solved, self.session.outputs[1:]
+        for output in others:
+            solved &= self.next_output(output)
+        if solved and self.session.noisy and others:
+            self.sharpen()
+        return solved
+
     def next_output(self, output: int) -> bool:
         """Solve for one more output; search again only where it shows units that no other output did."""
-        assert self.layer is not None
         transcript = self.session.transcript(output)
-        if self.session.first.drowned:  # many answers in place of sharp ones
+        if self.session.drowned:  # many answers in place of sharp ones
             transcript.ask(RADIUS * self.session.lines.samples(AVERAGED * (1 + len(self.layer))))
         fit, rows = solve_output(self.layer, transcript, self.seen(), self.session.lines)
         self.tell("output weights", fit)
@@ -93,7 +119,7 @@ class OneLayer:
             self.layer = self.layer.with_output(fit)
             self.certificate = max(self.certificate, fit.residual(transcript, rows))
             return True
-        found = self.search(transcript, self.session.new_lines())
+        found = self.search(transcript, self.session.lines.anew())
         self.certificate = max(self.certificate, found.certificate)
         more = Layer.from_fit(found.fit)
         errors = row_errors(transcript, more.weights[0])
@@ -101,65 +127,24 @@ class OneLayer:
         return found.solved and self.solve_all()
 
     def search(self, transcript: Transcript, lines: Lines) -> Found:
-        """Search by decoding, then, where its assumptions do not hold, kink by kink."""
-
-        def report(fit: Fit) -> None:
-            self.tell("hidden units", fit)
-
-        if transcript.drowned:
-            return self.circle(transcript, lines, report)
-        if isinstance(transcript, ValueTranscript):
-            return ValueSearch(transcript, lines, report).run()
-        if not self.session.oracle.has_values:
-            return GradientSearch(transcript, lines, report).run()
-        search = Search(transcript, lines, report)
-        found = search.run()
-        if found.solved and transcript.noisy:
-            found = self.reread(transcript, found)
-        if found.solved or search.deeper:
-            return found
-        if transcript.noise > 1e-12 and search.span.rank < lines.input_size // 2:
-            return GradientSearch(transcript, self.session.new_lines(), report).run()
-        fit, certificate = certified_search(transcript, lines, self.tolerance)
-        report(fit)
-        return Found(fit, certificate, solved=certificate <= self.tolerance)
-
-    def circle(self, transcript: Transcript, lines: Lines, report: Callable[[Fit], None]) -> Found:
-        """Search on circles where noise drowns single answers.
+        """Search one output for hidden units.
 
         Raises:
-            NotPiecewiseLinear: what is found explains next to nothing.
+            Stopped: the oracle can be asked no further; what was found so far of the first layer is kept.
         """
-        lines.add_line()  # for what is asked about other outputs
-        circled = circle_search(transcript, lines)
-        report(circled.fit)
-        if circled.explained < EXPLAINED:
-            raise NotPiecewiseLinear(
-                f"the answers are too noisy: {len(circled.fit.units)} units were found in "
-                f"{len(transcript)} answers, and they explain {circled.explained:.0%} of the gradients"
-            )
-        if circled.missing:
-            self.session.notes.append(
-                f"gradients vary by more than noise in {circled.missing} directions that the units found do "
-                "not explain: units too small to be told from it, or rounding that repeats itself"
-            )
-        solved = not circled.missing and circled.certificate <= self.tolerance
-        return Found(circled.fit, circled.certificate, solved)
-
-    def reread(self, transcript: Transcript, found: Found) -> Found:
-        """Average the noise of a solution out; unsolved where a unit's state cannot be read in the answers.
-
-        A sum of units, or half of one, may pass for a unit under noise: its coordinate is not 0 or 1.
-        """
-        jumps, base = found.fit.units.jumps[:, :-1], found.fit.base[:-1]
-        off = off_binary(transcript, np.arange(len(transcript)), jumps, base)
-        if off.max(initial=0.0) > LEGIBLE:
-            return Found(found.fit, np.inf, solved=False)
-        return Found(decoded_fit(transcript, jumps, base), found.certificate, solved=True)
+        found = self.session.approach.search(
+            transcript, lines, lambda fit: self.tell("hidden units", fit), self.tolerance
+        )
+        if found.unexplained:
+            self.session.note(NoteKind.NOISE, found.unexplained)
+        if not len(self.layer):
+            self.layer = Layer.from_fit(found.fit)
+        if found.stopped:
+            raise Stopped(found.stopped)
+        return found
 
     def solve_all(self) -> bool:
         """Ask every output so far how it sees the units of the grown layer."""
-        assert self.layer is not None
         for place, transcript in enumerate(self.transcripts):
             fit, rows = solve_output(self.layer, transcript, self.seen(), self.session.lines)
             self.certificate = max(self.certificate, fit.residual(transcript, rows))
@@ -172,27 +157,13 @@ class OneLayer:
 
     def sharpen(self) -> None:
         """Ask about rows that the output they were found on shows bluntly, where another shows them well."""
-        assert self.layer is not None
         self.layer = sharpened_rows(self.layer, self.errors, self.transcripts, self.session.lines)
         self.reread_weights()
 
     def reread_weights(self) -> None:
         """Solve for all weights with states as the answers show them, not as blunt hyperplanes predict."""
-        assert self.layer is not None
         for place, transcript in enumerate(self.transcripts):
             self.layer.weights[place], self.layer.base[place] = reread(self.layer, place, transcript)
-
-    def check(self, layer: Layer) -> float:
-        """Return the largest relative residual of a finished layer on fresh queries about every output.
-
-        Raises:
-            Stopped: the oracle can be asked no further.
-        """
-        worst = 0.0
-        for place, transcript in enumerate(self.transcripts):
-            rows = transcript.ask(self.session.lines.samples(CHECKS))
-            worst = max(worst, layer.fit(place).residual(transcript, rows))
-        return worst
 
     def seen(self) -> Array:
         """Return every point asked about, with a 1 appended, whichever output it was asked of."""
@@ -200,22 +171,11 @@ class OneLayer:
 
     def tell(self, stage: str, fit: Fit) -> None:
         """Report progress."""
-        self.latest = fit
-        if self.session.progress is None:
-            return
         layer, outputs = self.layer or Layer.from_fit(fit), list(self.session.transcripts)
 
         def copy() -> nn.Sequential:
             orientation = orient(layer, self.tolerance)
             ordered = self.session.in_order(orientation.layer, outputs)
-            return ordered.module(self.session.oracle.dtype, orientation.slope)
+            return ordered.module(self.session.dtype, orientation.slope)
 
         self.session.tell(stage, len(layer), copy)
-
-    def settle_for(self, fit: Fit | None) -> None:
-        """Take what was known of the first output when the search for it was cut short."""
-        self.certificate = np.inf  # what was not reached was not checked
-        if self.layer is None:
-            size = self.session.oracle.input_size
-            nothing = Fit(Units.none(size), np.zeros(size + 1), np.inf)
-            self.layer = Layer.from_fit(fit or self.latest or nothing)

@@ -8,7 +8,9 @@ from deep_networks import prefix_of, probe_of, random_deep, victim_of
 
 from divulge import GradientOracle
 from divulge.reconstruction.asking.gradient_probe import GradientProbe
-from divulge.reconstruction.asking.pieces import Stopped, Transcript
+from divulge.reconstruction.asking.output import AskedOutput
+from divulge.reconstruction.asking.pieces import Transcript
+from divulge.reconstruction.asking.stopped import Stopped
 from divulge.reconstruction.deep.searched_segment import Sweep, breakpoints
 
 
@@ -60,7 +62,7 @@ def test_bends_are_kinks_along_their_normal():
 
 def test_a_search_ends_with_the_budget():
     victim, rng = victim_of(random_deep(8, 7, 6, 1)), np.random.default_rng(2)
-    probe = GradientProbe(Transcript(GradientOracle(victim, budget=25), 0))
+    probe = GradientProbe(Transcript(AskedOutput(GradientOracle(victim, budget=25), 0)))
     origins, directions = rng.standard_normal((2, 2, 8))
     with pytest.raises(Stopped, match="budget of 25"):
         probe.kinks(origins, directions, np.full(2, -50.0), np.full(2, 50.0))

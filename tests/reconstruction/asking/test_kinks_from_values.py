@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from divulge.reconstruction.asking.kinks_from_values import RunSearch
-from divulge.reconstruction.asking.pieces import Stopped
+from divulge.reconstruction.asking.stopped import Stopped
 
 EPS = np.finfo(float).eps
 

@@ -20,9 +20,9 @@ def test_mild_noise_is_borne(make_victim, sizes, fixed, level):
     assert result.complete, result.notes
     assert result.hidden_units == sizes[1]
     assert found.max_output_error < 1e3 * level * found.output_range
-    measured = [note for note in result.notes if "inside one linear piece" in note]
+    measured = [note for note in result.notes if "inside one linear piece" in note.sentence]
     assert len(measured) == 1
-    assert ("same input" in measured[0]) != fixed
+    assert ("same input" in measured[0].sentence) != fixed
 
 
 @pytest.mark.parametrize("fixed", [False, True])
@@ -54,4 +54,4 @@ def test_a_smooth_function_is_refused(dtype, activation):
 
 def test_rounding_costs_two_queries(make_victim):
     oracle = GradientOracle(make_victim(30, 5), budget=2)
-    assert "hidden units" in reconstruct(oracle).notes[0]
+    assert "hidden units" in reconstruct(oracle).notes[0].sentence

@@ -52,7 +52,7 @@ def test_probabilities_that_vanish_are_named():
         network[2].weight *= 1e4
     result = reconstruct(ProbabilityOracle(Victim(network)))
     assert not result.complete
-    assert "probabilities are 0" in " ".join(result.notes)
+    assert "probabilities are 0" in " ".join(map(str, result.notes))
     assert result.module(torch.zeros(1, 10, dtype=torch.float64)).shape == (1, 3)
 
 

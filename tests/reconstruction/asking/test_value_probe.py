@@ -10,17 +10,21 @@ from torch import nn
 
 from divulge import NotPiecewiseLinear, ValueOracle, Victim
 from divulge.reconstruction.asking.lines import Lines
-from divulge.reconstruction.asking.pieces import Stopped
+from divulge.reconstruction.asking.output import AskedOutput
 from divulge.reconstruction.asking.pieces_from_values import ValueTranscript
+from divulge.reconstruction.asking.stopped import Stopped
 from divulge.reconstruction.asking.value_probe import ValueProbe
 from divulge.reconstruction.deep.hyperplane_queries import bend_shares, levels_and_slopes, onto_both
 from divulge.reconstruction.network.known_layers import Prefix
 
 
 def probe_of(victim: Victim, **options) -> ValueProbe:
-    oracle = ValueOracle(victim, **options)
-    lines = Lines(victim.input_size, oracle.domain, np.random.default_rng(3))
-    return ValueProbe(ValueTranscript(oracle, 0, lines))
+    return probe_asking(ValueOracle(victim, **options))
+
+
+def probe_asking(oracle: ValueOracle) -> ValueProbe:
+    lines = Lines(oracle.input_size, oracle.domain, np.random.default_rng(3))
+    return ValueProbe(ValueTranscript(AskedOutput(oracle, 0), lines))
 
 
 @pytest.mark.parametrize(("size", "hidden"), [(2, 5), (10, 10), (60, 30), (200, 8)])
@@ -91,15 +95,16 @@ def test_a_curved_function_is_refused():
 
 def test_bends_says_where_a_hyperplane_is():
     network = random_network(12, 9)
-    probe = probe_of(Victim(network, input_shape=(12,)))
+    oracle = ValueOracle(Victim(network, input_shape=(12,)))
+    probe = probe_asking(oracle)
     weight, bias = (p.detach().numpy() for p in (network[0].weight, network[0].bias))
     points = np.random.default_rng(1).standard_normal((9, 12))
     size = np.linalg.norm(weight, axis=1)
     feet = points - ((np.einsum("nd,nd->n", weight, points) + bias) / size**2)[:, None] * weight
     steps = np.full(9, 1e-4)
-    before = probe.values.oracle.ledger.total
+    before = oracle.ledger.total
     assert probe.bends(feet, weight, steps).all()
-    assert probe.values.oracle.ledger.total - before == 8 * 9
+    assert oracle.ledger.total - before == 8 * 9
     assert not probe.bends(feet + 1e-5 * weight, weight, steps).any()
     assert not probe.bends(feet, weight + points, steps).any()
     assert not probe.bends(feet + weight, weight, steps).any()
@@ -107,11 +112,12 @@ def test_bends_says_where_a_hyperplane_is():
 
 
 def test_answered_holds_every_piece():
-    probe = probe_of(Victim(random_network(6, 4), input_shape=(6,)))
+    victim = Victim(random_network(6, 4), input_shape=(6,))
+    probe = probe_of(victim)
     probe.pieces(np.ones((2, 6)))
     probe.kinks(np.zeros((1, 6)), np.ones((1, 6)), np.array([-9.0]), np.array([9.0]))
     points, pieces = probe.answered()
-    values, gradients = probe.values.oracle.victim.values_and_gradients(points, 0)
+    values, gradients = victim.values_and_gradients(points, 0)
     assert len(points) > 3
     np.testing.assert_allclose(pieces[:, :-1], gradients, atol=1e-8)
     np.testing.assert_allclose(pieces[:, -1], values - np.einsum("nd,nd->n", gradients, points), atol=1e-8)
@@ -142,10 +148,11 @@ def test_how_hyperplanes_bend_takes_eight_values_a_place():
     off[np.arange(len(points)), feature] = False
     first = prefix.layers[0].rows
     normals, bends = (units.rows[unit] * off) @ first, first[feature]
-    probe = probe_of(victim_of(network))
-    before = probe.values.oracle.ledger.total
+    oracle = ValueOracle(victim_of(network))
+    probe = probe_asking(oracle)
+    before = oracle.ledger.total
     shares, good = bend_shares(probe, points, normals, bends)
-    assert probe.values.oracle.ledger.total - before == 8 * len(points)
+    assert oracle.ledger.total - before == 8 * len(points)
     assert good.mean() > 0.9
     np.testing.assert_allclose(shares[good], units.rows[unit, feature][good], atol=1e-6)
     shares, good = bend_shares(probe, points, rng.standard_normal(normals.shape), bends)

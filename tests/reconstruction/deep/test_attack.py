@@ -19,7 +19,6 @@ from divulge import (
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.deep.attack import DeepAttack
 from divulge.reconstruction.deep.layer_by_layer import DeepSearch
-from divulge.reconstruction.tally import Tally
 
 
 def error_of(result, victim, count=1000, scale=1.0):
@@ -74,7 +73,7 @@ def test_a_budget_leaves_what_was_found(budget):
     result = reconstruct(GradientOracle(victim, budget=budget))
     assert not result.complete
     assert result.queries == budget
-    assert any("budget" in note for note in result.notes)
+    assert any("budget" in note.sentence for note in result.notes)
     assert result.module(torch.zeros(2, 30, dtype=torch.float64)).shape == (2, 3)
     assert not result.certificate < 1e-8
 
@@ -93,7 +92,7 @@ def test_an_interrupt_leaves_what_was_found(after):
 
     result = reconstruct(CallableOracle(answer, 30))
     assert not result.complete
-    assert "interrupted" in result.notes[-1]
+    assert "interrupted" in result.notes[-1].sentence
     assert result.module(torch.zeros(2, 30, dtype=torch.float64)).shape == (2, 1)
 
 
@@ -110,7 +109,7 @@ def test_in_a_box_it_is_right_or_not_complete(seed):
 def test_nothing_known_is_a_result():
     probe = probe_of(random_deep(6, 5, 4, 1))
     attack = DeepAttack(
-        lambda _: probe, [0], Lines(6, None, np.random.default_rng(0)), Tally(lambda: 0), lambda _: None
+        lambda _: probe, [0], Lines(6, None, np.random.default_rng(0)), lambda _: None, lambda _: None
     )
     known = attack.known()
     assert known.model.hidden_sizes == [0]
@@ -129,7 +128,7 @@ def test_float32_is_found_to_its_rounding():
 def test_a_fit_that_is_found_wrong_stays_until_there_is_another():
     network = random_deep(8, 6, 4, 1)
     lines = Lines(8, None, np.random.default_rng(0))
-    search = DeepSearch(probe_of(network), lines, Tally(lambda: 0), lambda _: None)
+    search = DeepSearch(probe_of(network), lines, lambda _: None, lambda _: None)
     assert search.latest is None
     found = search.run()
     assert search.latest is found is search.best

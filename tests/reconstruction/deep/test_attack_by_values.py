@@ -50,4 +50,4 @@ def test_a_budget_ends_it():
     result = reconstruct(ValueOracle(victim, budget=4000))
     assert not result.complete
     assert result.queries <= 4000
-    assert "budget" in " ".join(result.notes)
+    assert "budget" in " ".join(map(str, result.notes))

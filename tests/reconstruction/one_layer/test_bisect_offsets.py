@@ -8,6 +8,7 @@ import torch
 from random_victims import random_network
 
 from divulge import GradientOracle, Victim
+from divulge.reconstruction.asking.output import AskedOutput
 from divulge.reconstruction.asking.pieces import Transcript
 from divulge.reconstruction.one_layer.bisect_offsets import Brackets, bisect
 
@@ -21,7 +22,7 @@ def test_narrows_to_rounding(dtype, queries, error):
     out = network[2].weight.detach().double().numpy()[0]
     jumps, level = out[:, None] * weight, -out * bias
     side = np.sign(out)
-    transcript = Transcript(GradientOracle(Victim(network, input_shape=(40,))), 0)
+    transcript = Transcript(AskedOutput(GradientOracle(Victim(network, input_shape=(40,))), 0))
     steps: list[Brackets] = []
     start = Brackets(level - 3 * side, level + 2 * side)
     found = bisect(transcript, jumps, np.zeros(40), start, steps.append)

@@ -60,7 +60,7 @@ def test_a_certificate_far_above_the_noise_is_not_complete(make_victim):
     assert 1 in asked
     assert not result.complete
     assert result.certificate > 1e-4
-    assert "noise explains" in result.notes[-1] or "not explained" in result.notes[-1]
+    assert "noise explains" in result.notes[-1].sentence or "not explained" in result.notes[-1].sentence
 
 
 def test_rows_are_merged_within_their_errors():

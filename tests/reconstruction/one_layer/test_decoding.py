@@ -7,6 +7,7 @@ from random_victims import random_network
 
 from divulge import GradientOracle, Victim
 from divulge.reconstruction.asking.lines import Lines
+from divulge.reconstruction.asking.output import AskedOutput
 from divulge.reconstruction.asking.pieces import Transcript
 from divulge.reconstruction.one_layer.decoding import Residual, Span, span_test
 
@@ -14,7 +15,7 @@ from divulge.reconstruction.one_layer.decoding import Residual, Span, span_test
 def walked(inputs: int, hidden: int, nodes: int, seed: int = 0):
     """Two lines walked with evenly spaced queries."""
     network = random_network(inputs, hidden, seed=seed)
-    transcript = Transcript(GradientOracle(Victim(network, input_shape=(inputs,))), 0)
+    transcript = Transcript(AskedOutput(GradientOracle(Victim(network, input_shape=(inputs,))), 0))
     lines = Lines(inputs, None, np.random.default_rng(seed))
     for _ in range(2):
         line = lines.add_line()

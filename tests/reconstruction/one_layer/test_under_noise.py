@@ -44,7 +44,7 @@ def test_most_units_are_found_under_noise(make_victim, defend):
     points = np.random.default_rng(0).standard_normal((500, 60))
     found = compare(result, victim, points)
     assert found.max_output_error < 0.02 * found.output_range
-    assert any("of the gradient's size" in note for note in result.notes)
+    assert any("of the gradient's size" in note.sentence for note in result.notes)
 
 
 def test_gradients_alone_under_noise(make_victim):
@@ -73,7 +73,7 @@ def test_rounding_in_a_box_is_refused_with_its_size(make_victim):
 def test_a_budget_that_ends_on_the_circles_is_said(make_victim):
     result = reconstruct(Noisy(GradientOracle(make_victim(50, 10), budget=600), 1e-3))
     assert not result.complete
-    assert "budget" in " ".join(result.notes)
+    assert "budget" in " ".join(map(str, result.notes))
 
 
 def test_directions_that_vary_by_more_than_noise():
@@ -119,4 +119,4 @@ def test_drowned_answers_leave_it_open_whether_all_units_are_found(make_victim):
     result = reconstruct(Noisy(GradientOracle(make_victim(50, 10)), 1e-4))
     assert result.hidden_units == 10
     assert not result.complete
-    assert "noise drowns single answers" in " ".join(result.notes)
+    assert "noise drowns single answers" in " ".join(map(str, result.notes))

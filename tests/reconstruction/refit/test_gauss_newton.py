@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from divulge import CallableOracle
+from divulge.reconstruction.asking.output import AskedOutput
 from divulge.reconstruction.asking.values import Values
 from divulge.reconstruction.network.deep_network import DeepModel
 from divulge.reconstruction.network.derivatives import parameters, with_parameters
@@ -89,9 +90,9 @@ def test_the_telling_half_holds_where_the_copy_is_wrong():
 
 def test_what_was_asked_is_kept_as_it_was():
     oracle = CallableOracle(lambda points, _: (points.sum(axis=1), None), 4, gradients=False)
-    asked = Values(oracle, 0)
+    asked = Values(AskedOutput(oracle, 0))
     asked.ask(np.ones((2, 4)))
-    asked.keeps = True
+    asked.keep_from_now_on()
     points = np.arange(8.0).reshape(2, 4)
     found = asked.ask(points)
     points[:], found[:] = 0.0, 0.0

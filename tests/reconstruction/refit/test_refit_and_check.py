@@ -10,6 +10,7 @@ import torch
 
 from divulge import ValueOracle, Victim
 from divulge.reconstruction.asking.lines import Lines
+from divulge.reconstruction.asking.output import AskedOutput
 from divulge.reconstruction.asking.pieces_from_values import ValueTranscript
 from divulge.reconstruction.asking.value_probe import ValueProbe
 from divulge.reconstruction.deep.attack import DeepAttack, DeepResult
@@ -25,7 +26,6 @@ from divulge.reconstruction.refit.refit_and_check import (
     without_idle_units,
     worst_miss,
 )
-from divulge.reconstruction.tally import Tally
 
 SIZES = (5, 6, 4)
 
@@ -43,12 +43,19 @@ def model() -> DeepModel:
     )
 
 
-def attack_on(model: DeepModel, budget: int | None = None) -> tuple[DeepAttack, ValueProbe]:
+def oracle_of(model: DeepModel, budget: int | None = None) -> ValueOracle:
     module = model.module(torch.float64, with_slope=False)
+    return ValueOracle(Victim(module, input_shape=(SIZES[0],)), budget=budget)
+
+
+def attack_on(model: DeepModel, budget: int | None = None) -> tuple[DeepAttack, ValueProbe]:
+    return attack_by(oracle_of(model, budget))
+
+
+def attack_by(oracle: ValueOracle) -> tuple[DeepAttack, ValueProbe]:
     lines = Lines(SIZES[0], None, np.random.default_rng(1))
-    oracle = ValueOracle(Victim(module, input_shape=(SIZES[0],)), budget=budget)
-    probe = ValueProbe(ValueTranscript(oracle, 0, lines))
-    return DeepAttack(lambda _: probe, [0], lines, Tally(lambda: 0), lambda _: None), probe
+    probe = ValueProbe(ValueTranscript(AskedOutput(oracle, 0), lines))
+    return DeepAttack(lambda _: probe, [0], lines, lambda _: None, lambda _: None), probe
 
 
 def a_result(model: DeepModel) -> DeepResult:
@@ -69,13 +76,14 @@ def with_one_more(model: DeepModel) -> DeepModel:
 
 
 def test_a_right_copy_misses_nothing_and_a_wrong_one_is_seen_at_once(model):
-    attack, probe = attack_on(model)
+    oracle = oracle_of(model)
+    attack, probe = attack_by(oracle)
     _, missed = worst_miss(attack, model, [probe.values])
-    many = probe.transcript.oracle.ledger.total
+    many = oracle.ledger.total
     assert missed < 1e-13
     point, missed = worst_miss(attack, moved(model, 1e-6), [probe.values])
     assert 1e-8 < missed < 1e-4
-    assert probe.transcript.oracle.ledger.total - many < many / 2
+    assert oracle.ledger.total - many < many / 2
     again = probe.values.misses(point[None], moved(model, 1e-6).pieces(point[None], 0))
     np.testing.assert_allclose(again, missed)
 
@@ -106,11 +114,12 @@ def test_mending_asks_for_what_the_fit_has_not_seen(model):
 
 
 def test_a_copy_far_off_is_left_alone(model):
-    attack, probe = attack_on(model)
-    asked = probe.transcript.oracle.ledger.total
+    oracle = oracle_of(model)
+    attack, probe = attack_by(oracle)
+    asked = oracle.ledger.total
     far = DeepResult(model, [0], 0.5, solved=False, slope=False, decided=True)
     assert mended(attack, far, [probe.values]) is far
-    assert probe.transcript.oracle.ledger.total == asked
+    assert oracle.ledger.total == asked
 
 
 def test_idle_units_go(model):

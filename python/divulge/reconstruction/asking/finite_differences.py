@@ -106,7 +106,7 @@ def probed(
         moves = moves.reshape(-1, points.shape[1])
         there = np.repeat(points[waiting], directions, axis=0)
         moves = inward(values, there, moves)
-        other = -1.0 if values.oracle.domain is None else 0.5
+        other = -1.0 if values.domain is None else 0.5
         one, two = values.ask(np.concatenate([there + moves, there + other * moves])).reshape(2, -1)
         middle = np.repeat(centre[waiting], directions)
         noise = values.noise(np.repeat(lengths[waiting], directions) + np.linalg.norm(moves, axis=1), middle)
@@ -131,18 +131,18 @@ def stencil(values: Values, points: Array, centre: Array, step: Array) -> Array:
 def signed(values: Values, points: Array, step: Array) -> Array:
     """Return the steps (n, d) along the axes, those that would leave the domain the other way."""
     steps = np.broadcast_to(step[:, None], points.shape)
-    if values.oracle.domain is None:
+    if values.domain is None:
         return steps
-    low, high = values.oracle.domain
+    low, high = values.domain
     up, down = high - points, points - low
     return np.where(up >= np.minimum(down, steps), np.minimum(steps, up), -np.minimum(steps, down))
 
 
 def inward(values: Values, points: Array, moves: Array) -> Array:
     """Return moves (n, d) that stay in the domain, coordinates turned round or cut short."""
-    if values.oracle.domain is None:
+    if values.domain is None:
         return moves
-    low, high = values.oracle.domain
+    low, high = values.domain
     turned = np.where((points + moves < low) | (points + moves > high), -moves, moves)
     return np.clip(points + turned, low, high) - points
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from divulge import _core
+from divulge.reconstruction.asking.native_search import search_lines
 from divulge.reconstruction.asking.pieces import Transcript
 from divulge.reconstruction.asking.probe import Explained, Kinks, Known, Probe
 
@@ -19,10 +19,10 @@ class GradientProbe(Probe):
 
     def __init__(self, transcript: Transcript) -> None:
         self.transcript = transcript
-        self.input_size = transcript.oracle.input_size
-        self.domain = transcript.oracle.domain
+        self.input_size = transcript.input_size
+        self.domain = transcript.domain
         self.noise = transcript.noise
-        self.rounded = transcript.noise > 1e-10
+        self.rounded = transcript.coarse
 
     def pieces(self, points: Array, radius: Array | None = None) -> Array:
         """Ask one query a point."""
@@ -47,25 +47,20 @@ class GradientProbe(Probe):
         In its place comes a linear function as steep as the victim, so that rounding stays small beside it.
         """
         carrier = np.append(np.full(self.input_size, self.transcript.scale / np.sqrt(self.input_size)), 0.0)
-        failures: list[BaseException] = []
 
-        def answer(points: Array) -> tuple[Array, Array]:
-            try:
-                rows = self.transcript.ask(points)
-            except BaseException as error:
-                failures.append(error)
-                raise
-            pieces = self.transcript.pieces[rows]
-            if known is not None:
-                pieces = pieces - known.pieces(self.transcript.points[rows][:, :-1], 0) + carrier
-            values = np.einsum("nd,nd->n", pieces, self.transcript.points[rows])
-            return values, np.ascontiguousarray(pieces[:, :-1])
+        def left(points: Array, pieces: Array) -> Array:
+            assert known is not None
+            return np.asarray(pieces - known.pieces(points[:, :-1], 0) + carrier)
 
-        oracle = _core.CallbackOracle(answer, self.input_size, self.rounded)
-        rounding = 0.0 if known is None else max(LEFT, 1e2 * self.noise)
-        found = _core.kink_search(oracle, origins, directions, low, high, tolerance=rounding)
-        if failures:
-            raise failures[0]
+        found = search_lines(
+            self.transcript,
+            origins,
+            directions,
+            low,
+            high,
+            change=None if known is None else left,
+            tolerance=0.0 if known is None else max(LEFT, 1e2 * self.noise),
+        )
         line = np.asarray(found.line, np.intp)
         points = origins[line] + found.t[:, None] * directions[line]
         return Kinks(line, np.array(found.t), points, np.array(found.jumps))

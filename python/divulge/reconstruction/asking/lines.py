@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from divulge.reconstruction.asking.pieces import homogeneous
+from divulge.reconstruction.network.record import homogeneous
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
@@ -63,6 +63,14 @@ class Lines:
             int, tuple[int, int, int, float, float]
         ] = {}  # row: left row, right row, line, low, high
         self.order: list[Index] = []
+
+    def anew(self) -> Lines:
+        """Return lines of the same domain and random numbers, none yet, walked as far."""
+        return Lines(self.input_size, self.domain, self.rng, self.reach)
+
+    def shortened(self, reach: float) -> Lines:
+        """Return lines of the same domain and random numbers, none yet, walked for t in [-reach, reach]."""
+        return Lines(self.input_size, self.domain, self.rng, reach)
 
     @property
     def input_size(self) -> int:

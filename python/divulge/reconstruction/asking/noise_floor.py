@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from divulge.errors import NotPiecewiseLinear
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.pieces import Index, Transcript
+from divulge.reconstruction.network.record import NoiseFloor
 
 Array = NDArray[np.float64]
 
@@ -22,8 +23,8 @@ DECIMALS = 10  # rounding to more of them is as mild as noise can be
 LOST = 1e4  # digits lost in taking a value apart into gradient and offset and putting it together again
 
 
-def measure_noise(transcript: Transcript, lines: Lines) -> str:
-    """Set `transcript.noise` to what the answers show; return a sentence if that is more than rounding.
+def measure_noise(transcript: Transcript, lines: Lines) -> NoiseFloor:
+    """Return how far the answers differ inside one affine piece.
 
     Two neighbouring points are asked about. If their answers agree to rounding, rounding it is: two queries.
     Otherwise the first point is asked about again and two points lie nearer to it. Noise, fresh for every
@@ -32,7 +33,7 @@ def measure_noise(transcript: Transcript, lines: Lines) -> str:
     once.
 
     Rounded answers differ by nothing inside a piece; they are known by their digits. Noise too large for a
-    search along lines sets `transcript.drowned`, where circles can be searched.
+    search along lines drowns single answers, where circles can be searched.
 
     Raises:
         NotPiecewiseLinear: the function is smooth, or the noise too large.
@@ -42,10 +43,10 @@ def measure_noise(transcript: Transcript, lines: Lines) -> str:
         rows, step = ask_pair(transcript, lines)
         grid = rounded_to(transcript, rows[0])
         if grid:
-            return settle_rounding(transcript, lines, grid)
+            return rounded_floor(transcript, lines, grid)
         last = change(transcript, rows[0], rows[1])
         if last <= 60 * rounding:
-            return ""
+            return NoiseFloor(rounding)
         start = transcript.points[rows[0], :-1]
         more = transcript.ask(np.stack([start + share * step for share in LADDER]))
         repeated, near, far = (change(transcript, rows[0], row) for row in more)
@@ -55,16 +56,13 @@ def measure_noise(transcript: Transcript, lines: Lines) -> str:
                 f"the gradient changes by {last:.2g} of its size between inputs {np.linalg.norm(step):.2g} "
                 f"apart and by {far:.2g} at a tenth of that: not a ReLU network's, or smoothed"
             )
-        elif floor > TOO_NOISY and can_circle(transcript, lines):
-            transcript.drowned = True
-            return settle(transcript, floor, repeated)
-        elif floor > TOO_NOISY:
+        elif floor > TOO_NOISY and not can_circle(transcript, lines):
             refusal = (
                 f"the answers are too noisy: inside one linear piece they differ by {floor:.2g} of the "
                 f"gradient's size, and at most {TOO_NOISY:.2g} can be told from a unit"
             )
         else:
-            return settle(transcript, floor, repeated)
+            return measured_floor(transcript, floor, repeated)
     raise NotPiecewiseLinear(refusal)
 
 
@@ -87,18 +85,21 @@ def change(transcript: Transcript, a: int, b: int) -> float:
     return max(float(np.linalg.norm(gap[:-1])), abs(float(gap @ transcript.points[a])) / reach) / size
 
 
-def settle(transcript: Transcript, floor: float, repeated: float) -> str:
-    """Take a measured floor; return a sentence if it is more than rounding."""
+def measured_floor(transcript: Transcript, floor: float, repeated: float) -> NoiseFloor:
+    """Return a floor that was measured, with a sentence if it is more than rounding."""
     if floor / GUARD <= transcript.noise:
-        return ""
-    transcript.noise = floor / GUARD
+        return NoiseFloor(transcript.noise, drowned=floor > TOO_NOISY)
     fresh = "the same input had two answers; " if repeated > 0 else ""
-    return f"{fresh}answers inside one linear piece differ by {floor:.2g} of the gradient's size"
+    return NoiseFloor(
+        floor / GUARD,
+        drowned=floor > TOO_NOISY,
+        seen=f"{fresh}answers inside one linear piece differ by {floor:.2g} of the gradient's size",
+    )
 
 
 def can_circle(transcript: Transcript, lines: Lines) -> bool:
     """Whether noise may be met by many answers on circles: gradients, in all of R^d."""
-    return transcript.oracle.has_gradients and lines.domain is None
+    return transcript.asked.tells_gradients and lines.domain is None
 
 
 def rounded_to(transcript: Transcript, row: int) -> float:
@@ -106,7 +107,7 @@ def rounded_to(transcript: Transcript, row: int) -> float:
 
     A gradient may consist of round numbers by itself; the value at a random point does not.
     """
-    if not transcript.oracle.has_values:
+    if not transcript.tells_values:
         return 0.0
     numbers = np.append(transcript.pieces[row, :-1], transcript.values()[row])
     for decimals in range(DECIMALS):
@@ -116,7 +117,7 @@ def rounded_to(transcript: Transcript, row: int) -> float:
     return 0.0
 
 
-def settle_rounding(transcript: Transcript, lines: Lines, grid: float) -> str:
+def rounded_floor(transcript: Transcript, lines: Lines, grid: float) -> NoiseFloor:
     """Take rounding to a grid for noise: uniform, of standard deviation grid / sqrt(12) in every number.
 
     Raises:
@@ -124,11 +125,13 @@ def settle_rounding(transcript: Transcript, lines: Lines, grid: float) -> str:
     """
     spread = grid * np.sqrt(lines.input_size / 12)
     floor = 2 * float(spread) / max(transcript.scale, 1e-300)
-    transcript.noise = max(transcript.noise, floor / GUARD)
-    transcript.drowned = floor > TOO_NOISY
-    if transcript.drowned and not can_circle(transcript, lines):
+    if floor > TOO_NOISY and not can_circle(transcript, lines):
         raise NotPiecewiseLinear(
             f"the answers are rounded to {grid:g}, {floor:.2g} of the gradient's size, and at most "
             f"{TOO_NOISY:.2g} can be told from a unit"
         )
-    return f"answers are rounded to {grid:g}, which leaves {floor:.2g} of the gradient's size open"
+    return NoiseFloor(
+        max(transcript.noise, floor / GUARD),
+        drowned=floor > TOO_NOISY,
+        seen=f"answers are rounded to {grid:g}, which leaves {floor:.2g} of the gradient's size open",
+    )

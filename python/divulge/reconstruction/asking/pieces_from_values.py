@@ -1,13 +1,13 @@
-"""The record of pieces that were found by differences."""
+"""Asking for affine pieces where answers hold values alone: differences, d + 1 values and a few more each."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from divulge.oracles import Oracle
 from divulge.reconstruction.asking.finite_differences import differences
 from divulge.reconstruction.asking.lines import Lines
+from divulge.reconstruction.asking.output import AskedOutput
 from divulge.reconstruction.asking.pieces import Index, Transcript
 from divulge.reconstruction.asking.values import PLACES, Values
 
@@ -15,23 +15,23 @@ Array = NDArray[np.float64]
 
 
 class ValueTranscript(Transcript):
-    """Answers made of values: each asked point costs the d + 1 values of a gradient and a few more.
+    """A record of pieces that were found by differences.
 
     Attributes:
         values_of: the output as a function.
         rng: directions in which steps are tried.
     """
 
-    def __init__(self, oracle: Oracle, output: int, lines: Lines) -> None:
+    def __init__(self, asked: AskedOutput, lines: Lines) -> None:
         """Measure the rounding of values at random points of these lines' domain.
 
         Raises:
             NotPiecewiseLinear: the function is curved at most of them.
             Stopped: the oracle can be asked no further.
         """
-        super().__init__(oracle, output)
+        super().__init__(asked)
         self.rng = lines.rng
-        self.values_of = Values(oracle, output)
+        self.values_of = Values(asked)
         self.values_of.measure(lines.samples(PLACES), self.rng)
 
     def ask(self, points: Array, radius: Array | None = None) -> Index:
@@ -44,7 +44,5 @@ class ValueTranscript(Transcript):
 
     def keep(self, points: Array, pieces: Array) -> Index:
         """Record pieces (n, d + 1) found around points (n, d)."""
-        points, first = self.representable(points), len(self)
-        gradients = pieces[:, :-1]
-        self._record(points, pieces[:, -1] + np.einsum("nd,nd->n", gradients, points), gradients)
-        return np.arange(first, len(self))
+        points, gradients = self.asked.representable(points), pieces[:, :-1]
+        return self.add(points, pieces[:, -1] + np.einsum("nd,nd->n", gradients, points), gradients)

@@ -8,7 +8,7 @@ import torch
 from divulge.errors import BudgetExhausted, OracleError
 from divulge.oracles import LogOdds, ReplayOracle
 from divulge.reconstruction.asking.lines import Lines
-from divulge.reconstruction.asking.pieces import Stopped
+from divulge.reconstruction.asking.stopped import Stopped
 
 PLACES = 16
 SAFETY = 3.0  # a line's logits may grow so much faster than those of usual points

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from divulge.reconstruction.asking.affine_runs import Runs
 from divulge.reconstruction.asking.finite_differences import differences
 from divulge.reconstruction.asking.kinks_from_values import RunSearch
-from divulge.reconstruction.asking.pieces import homogeneous
 from divulge.reconstruction.asking.values import Values
+from divulge.reconstruction.network.record import homogeneous
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]

@@ -27,9 +27,9 @@ class ValueProbe(Probe):
     def __init__(self, transcript: ValueTranscript) -> None:
         self.transcript = transcript
         self.values = transcript.values_of
-        self.values.keeps = True
-        self.input_size = transcript.oracle.input_size
-        self.domain = transcript.oracle.domain
+        self.values.keep_from_now_on()
+        self.input_size = transcript.input_size
+        self.domain = transcript.domain
         self.noise = min(ROUNDINGS_OF_PIECES * self.values.relative, COARSEST)
 
     def pieces(self, points: Array, radius: Array | None = None) -> Array:

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from divulge.errors import BudgetExhausted, NotPiecewiseLinear, OracleError
-from divulge.reconstruction.asking.pieces import Stopped
-
-if TYPE_CHECKING:
-    from divulge.oracles import Oracle
+from divulge.errors import NotPiecewiseLinear
+from divulge.reconstruction.asking.output import AskedOutput
 
 Array = NDArray[np.float64]
 
@@ -33,49 +27,44 @@ class Values:
     Attributes:
         relative: relative rounding error of a value.
         slope: root mean square of the slope of f along a random unit direction.
-        keeps: whether points and their values are kept from now on, for a last fit.
     """
 
-    def __init__(self, oracle: Oracle, output: int) -> None:
-        self.oracle = oracle
-        self.output = output
-        self.single = oracle.dtype == torch.float32
-        self.precision = float(torch.finfo(oracle.dtype).eps)
+    def __init__(self, asked: AskedOutput) -> None:
+        self.asked = asked
+        self.domain = asked.domain
+        self.precision = asked.rounding
         self.relative = self.precision
         self.slope = 0.0
-        self.keeps = False
+        self._keeps = False
         self._kept: list[tuple[Array, Array]] = []
-        self._room = MOST_KEPT // oracle.input_size
+        self._room = MOST_KEPT // asked.input_size
 
     def representable(self, points: Array) -> Array:
         """Return the points as the victim's own precision holds them."""
-        return points.astype(np.float32).astype(np.float64) if self.single else points
+        return self.asked.representable(points)
+
+    def keep_from_now_on(self) -> None:
+        """Keep points and their values from now on, for a last fit."""
+        self._keeps = True
 
     def ask(self, points: Array, *, keep: bool = True) -> Array:
         """Return the values (n,) at points (n, d), and keep them where values are kept.
 
         Raises:
-            Stopped: the budget does not cover them, the oracle fails, or the user interrupts.
+            Stopped: the budget does not cover them, and none was asked, or the oracle fails.
         """
         points = self.representable(points)
-        try:
-            values, _ = self.oracle.query(points, self.output)
-        except BudgetExhausted as error:
-            raise Stopped(f"the budget of {self.oracle.ledger.budget} queries is spent") from error
-        except OracleError as error:
-            raise Stopped(str(error)) from error
-        except KeyboardInterrupt as error:
-            raise Stopped("interrupted by the user") from error
+        values, _ = self.asked.query(points)
         assert values is not None
-        if keep and self.keeps and len(points) <= self._room:
+        if keep and self._keeps and len(points) <= self._room:
             self._kept.append((points.copy(), values.copy()))
             self._room -= len(points)
         return values
 
     def kept(self) -> tuple[Array, Array]:
-        """Return points, shape (n, d), and their values, shape (n,), asked since `keeps` was set."""
+        """Return points, shape (n, d), and their values, shape (n,), kept so far."""
         if not self._kept:
-            return np.empty((0, self.oracle.input_size)), np.empty(0)
+            return np.empty((0, self.asked.input_size)), np.empty(0)
         points, values = zip(*self._kept, strict=True)
         self._kept = [(np.concatenate(points), np.concatenate(values))]
         return self._kept[0]
@@ -101,14 +90,14 @@ class Values:
         Raises:
             NotPiecewiseLinear: the function is curved at most of these points.
         """
-        if self.oracle.domain is not None:
-            centre = sum(self.oracle.domain) / 2
+        if self.domain is not None:
+            centre = sum(self.domain) / 2
             points = centre + INNER * (points - centre)
         points = self.representable(points)
         directions = rng.standard_normal(points.shape)
         directions /= np.linalg.norm(directions, axis=1, keepdims=True)
         lengths = np.linalg.norm(points, axis=1)
-        steps = (1e-3 if self.single else 1e-5) * np.maximum(lengths, 1e-3 * lengths.max(initial=1.0))
+        steps = (1e-3 if self.asked.single else 1e-5) * np.maximum(lengths, 1e-3 * lengths.max(initial=1.0))
         moves = steps[:, None] * directions
         inside = self.inside(points, moves)
         asked = np.concatenate([points - inside, points, points + inside])
@@ -129,8 +118,8 @@ class Values:
 
     def inside(self, points: Array, moves: Array) -> Array:
         """Return the moves (n, d) that stay in the domain both ways, coordinates clipped."""
-        if self.oracle.domain is None:
+        if self.domain is None:
             return moves
-        low, high = self.oracle.domain
+        low, high = self.domain
         room = np.minimum(points - low, high - points)
         return np.clip(moves, -room, room)

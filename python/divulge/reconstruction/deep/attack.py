@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.probe import Probe
+from divulge.reconstruction.asking.stopped import until_stopped
 from divulge.reconstruction.deep import last_layer
 from divulge.reconstruction.deep.layer_by_layer import DeepFit, DeepSearch
 from divulge.reconstruction.network.deep_network import DeepModel
 from divulge.reconstruction.network.hidden_layer import Layer
 from divulge.reconstruction.network.known_layers import Prefix
 from divulge.reconstruction.network.orientation import orient
-from divulge.reconstruction.tally import Tally
 
 Array = NDArray[np.float64]
 
@@ -24,7 +24,7 @@ FRESH_QUERIES = 16
 UNUSED = 0.1  # share of the tolerance up to which a weight counts as 0
 
 
-@dataclass
+@dataclass(frozen=True)
 class DeepResult:
     """What an attack on many layers ends with.
 
@@ -38,6 +38,7 @@ class DeepResult:
         unseen: entries of rows that nothing has shown.
         unturned: number of the hidden layer, from 1 on, of whose units it is not known on which side they are
             active; None where there is none.
+        stopped: why an oracle could be asked no further, empty where it could.
     """
 
     model: DeepModel
@@ -48,6 +49,7 @@ class DeepResult:
     decided: bool
     unturned: int | None = None
     unseen: int = 0
+    stopped: str = ""
 
 
 class DeepAttack:
@@ -58,21 +60,25 @@ class DeepAttack:
         probes: Callable[[int], Probe],
         outputs: Sequence[int],
         lines: Lines,
-        tally: Tally,
+        book: Callable[[int], None],
         report: Callable[[DeepModel], None],
     ) -> None:
         self.probes = probes
         self.outputs = outputs
         self.lines = lines
         self.probe = probes(outputs[0])
-        self.search = DeepSearch(self.probe, lines, tally, lambda fit: report(fit.model))
+        self.search = DeepSearch(self.probe, lines, book, lambda fit: report(fit.model))
         self.tolerance = max(1e-8, 1e3 * self.probe.noise)
 
     def run(self) -> DeepResult:
+        """Search to the end, or until an oracle can be asked no further."""
+        return until_stopped(self.rounds, lambda why: replace(self.known(), stopped=why))
+
+    def rounds(self) -> DeepResult:
         """Find the layers from the first output, then solve for the other outputs.
 
         Raises:
-            Stopped: an oracle can be asked no further; `known` tells what was found by then.
+            Stopped: an oracle can be asked no further.
         """
         fit = self.search.run()
         if fit is None or fit.error > 1e3 * self.tolerance:

@@ -28,7 +28,6 @@ from divulge.reconstruction.network.deep_network import DeepModel
 from divulge.reconstruction.network.hidden_layer import Layer
 from divulge.reconstruction.network.known_layers import Dense, Mask, Prefix
 from divulge.reconstruction.network.orientation import orient
-from divulge.reconstruction.tally import Tally
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
@@ -73,10 +72,12 @@ class DeepFit:
 class DeepSearch:
     """The state of a search through many layers, from one output's answers."""
 
-    def __init__(self, probe: Probe, lines: Lines, tally: Tally, report: Callable[[DeepFit], None]) -> None:
+    def __init__(
+        self, probe: Probe, lines: Lines, book: Callable[[int], None], report: Callable[[DeepFit], None]
+    ) -> None:
         self.probe = probe
         self.lines = lines
-        self.tally = tally
+        self.book = book
         self.report = report
         self.tolerance = max(1e-9, 100 * probe.noise)
         self.pool = Pool(probe, lines, self.tolerance)
@@ -202,13 +203,13 @@ class DeepSearch:
 
     def layers(self) -> None:
         """Go through the layers as far as the pool of kinks reaches."""
-        self.pool.prefix = Prefix(self.probe.input_size, self.oriented_layers)
+        self.pool.take_as_known(Prefix(self.probe.input_size, self.oriented_layers))
         prefix, depth = Prefix(self.probe.input_size), 0
         self.unturned = None
         while True:
             before = len(self.confirmed[depth]) if depth < len(self.confirmed) else 0
             units = self.units_after(prefix, depth)
-            self.tally.book(depth)
+            self.book(depth)
             if not len(units):
                 return
             fit = self.consider(self.as_last(prefix, units))
@@ -223,7 +224,7 @@ class DeepSearch:
                     self.unturned = depth
                     return
                 self.oriented_layers.append(layer)
-                self.tally.book(depth)
+                self.book(depth)
             prefix = prefix.grown(self.oriented_layers[depth])
             depth += 1
 

@@ -72,6 +72,10 @@ class Pool:
             origins, directions, low, high, lambda points: explained(prefix, points, self.tolerance)
         )
 
+    def take_as_known(self, prefix: Prefix) -> None:
+        """Take layers as known: the jumps of their kinks are not asked for any more."""
+        self.prefix = prefix
+
     def learn(self, prefix: Prefix, units: Candidates) -> None:
         """Take units as the last hidden layer's as far as their kinks agree about their output weights."""
         w, agree = weights(prefix, units, self.sweeps, self.tolerance)

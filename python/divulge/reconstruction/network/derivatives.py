@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from divulge.reconstruction.asking.pieces import homogeneous
 from divulge.reconstruction.network.deep_network import DeepModel
 from divulge.reconstruction.network.hidden_layer import Layer
 from divulge.reconstruction.network.known_layers import Dense, Prefix
+from divulge.reconstruction.network.record import homogeneous
 
 Array = NDArray[np.float64]
 Matrices = list[Array]

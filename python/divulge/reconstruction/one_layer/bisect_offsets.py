@@ -68,7 +68,7 @@ def sharpened(transcript: Transcript, fit: Fit, told: Callable[[Brackets], None]
     is.
     """
     jumps = fit.units.jumps[:, :-1]
-    if transcript.oracle.domain is not None or np.linalg.matrix_rank(jumps) < len(jumps):
+    if transcript.domain is not None or np.linalg.matrix_rank(jumps) < len(jumps):
         return fit
     levels = transcript.points[:, :-1] @ jumps.T
     on = (transcript.pieces[:, :-1] - fit.base[:-1]) @ np.linalg.pinv(jumps) > 0.5

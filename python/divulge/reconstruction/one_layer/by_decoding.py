@@ -16,14 +16,11 @@ No unit is asked about on its own; most are told apart by the span test once the
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from divulge.reconstruction.asking.lines import Edges, Lines
-from divulge.reconstruction.asking.pieces import Stopped, Transcript
+from divulge.reconstruction.asking.pieces import Transcript
 from divulge.reconstruction.certificate import fresh_residual
 from divulge.reconstruction.network.fit import Fit, fit, median_remainder
 from divulge.reconstruction.network.units import Units
@@ -36,6 +33,7 @@ from divulge.reconstruction.one_layer.decoding import (
     span_test,
 )
 from divulge.reconstruction.one_layer.is_deeper import looks_deeper
+from divulge.reconstruction.one_layer.search import Found, Report, Search
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
@@ -53,50 +51,19 @@ NOISY_ANSWERS = 2  # answers to a dimension of the span at which noise has spoil
 SCATTERED = 8  # random points asked at the start: as good as any for the span test
 
 
-@dataclass
-class Found:
-    """What a search ended with.
-
-    Attributes:
-        fit: units and affine part over all answers.
-        certificate: largest relative residual on fresh queries, infinite where none was asked.
-        solved: whether the fit explains every answer, the fresh ones too.
-    """
-
-    fit: Fit
-    certificate: float
-    solved: bool
-
-
-class Search:
+class DecodingSearch(Search):
     """Finds the units behind one output, or as many as the structure of the answers allows."""
 
-    def __init__(self, transcript: Transcript, lines: Lines, report: Callable[[Fit], None]) -> None:
-        self.transcript = transcript
-        self.lines = lines
-        self.report = report
-        self.span = Span(transcript.oracle.input_size)
+    def __init__(self, transcript: Transcript, lines: Lines, report: Report) -> None:
+        super().__init__(transcript, lines, report)
+        self.span = Span(transcript.input_size)
         self.tried: dict[tuple[int, int], int] = {}
-        self.best = Fit(Units.none(lines.input_size), np.zeros(lines.input_size + 1), np.inf)
         self.exact = False
         self.linked: set[tuple[int, int]] = set()
         self.certified = 0
-        self.deeper = False  # whether jumps were found to be others elsewhere
-
-    def run(self) -> Found:
-        """Ask and decode until everything is explained, or no round brings anything new.
-
-        Raises:
-            Stopped: the oracle can be asked no further; the exception carries the best fit.
-        """
-        try:
-            return self.rounds()
-        except Stopped as stop:
-            stop.fit = self.best
-            raise
 
     def rounds(self) -> Found:
-        """Run the rounds of `run`."""
+        """Ask and decode until everything is explained, or no round brings anything new."""
         self.transcript.ask(self.lines.samples(SCATTERED))
         for _ in range(LINES_IN_BOX if self.lines.domain else LINES):
             self.walk(self.lines.add_line(), FIRST_NODES)
@@ -107,15 +74,12 @@ class Search:
                 certificate = self.certify()
                 if certificate <= self.tolerance:
                     return Found(self.best, certificate, solved=True)
-            elif (
-                self.span.rank >= self.transcript.oracle.input_size or self.certified > 2 * self.span.rank + 8
-            ):
+            elif self.span.rank >= self.transcript.input_size or self.certified > 2 * self.span.rank + 8:
                 break  # more units than independent jumps: nothing to decode by
             elif doubtful and len(self.transcript) >= self.doubtful_from():
                 doubtful = False
-                self.deeper = looks_deeper(self.transcript, self.lines, residual.edges)
-                if self.deeper:
-                    break
+                if looks_deeper(self.transcript, self.lines, residual.edges):
+                    return Found(self.best, np.inf, solved=False, deeper=True)
             else:
                 self.cut(residual)
             latest = (
@@ -166,7 +130,7 @@ class Search:
         self.span.update(self.transcript)
         spare = self.span.fresh - self.span.rank - (len(self.lines.origins) - 1)
         self.exact, self.certified = False, 0
-        if spare >= SPARE_ANSWERS and self.span.rank < self.transcript.oracle.input_size:
+        if spare >= SPARE_ANSWERS and self.span.rank < self.transcript.input_size:
             residual = Residual(self.transcript, edges)
             complement = self.span.complement(self.transcript)
             if self.spanned(residual, complement) and 3 * len(residual.units) >= self.span.rank:
@@ -258,7 +222,7 @@ class Search:
         width = high - low
         step = min(self.bracket, 1e-3 * width)
         middle = (low + high) / 2
-        if self.transcript.oracle.has_values:
+        if self.transcript.tells_values:
             meet = float(self.lines.crossings(residual.jumps[edge][None])[0][0, line])
             if min(meet - low, high - meet) > 2 * step:
                 return meet + (step if meet < middle else -step)

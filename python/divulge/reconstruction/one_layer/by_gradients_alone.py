@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 
 from divulge.reconstruction.asking.lines import Edges, Lines
-from divulge.reconstruction.asking.pieces import Stopped, Transcript
+from divulge.reconstruction.asking.pieces import Transcript
 from divulge.reconstruction.certificate import fresh_residual
 from divulge.reconstruction.network.fit import Fit, decoded_fit, off_binary
 from divulge.reconstruction.network.units import Units
 from divulge.reconstruction.one_layer.bisect_offsets import Brackets, bisect
-from divulge.reconstruction.one_layer.by_decoding import Found
 from divulge.reconstruction.one_layer.decoding import jump_tolerance
+from divulge.reconstruction.one_layer.search import Found, Report, Search
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
@@ -25,7 +23,7 @@ MOST_ROUNDS = 60
 SCATTERED = 8
 
 
-class GradientSearch:
+class GradientSearch(Search):
     """Finds the units of one output from gradients alone, for independent rows (h <= d).
 
     1. Two lines are bisected. A unit alone on an edge of either shows the same jump, up to sign, on both;
@@ -35,30 +33,23 @@ class GradientSearch:
        halve all brackets together. About 45 queries give every offset to double precision.
     """
 
-    def __init__(self, transcript: Transcript, lines: Lines, report: Callable[[Fit], None]) -> None:
-        self.transcript = transcript
-        self.lines = lines
-        self.report = report
-        self.best = Fit(Units.none(lines.input_size), np.zeros(lines.input_size + 1), np.inf)
+    def __init__(self, transcript: Transcript, lines: Lines, report: Report) -> None:
+        super().__init__(transcript, lines, report)
         self.ends: tuple[Index, Index] = (np.empty(0, np.intp), np.empty(0, np.intp))
 
-    def run(self) -> Found:
-        """Search; raises Stopped with the best fit when the oracle can be asked no further."""
-        try:
-            low, high = self.lines.span()
-            for line in (self.lines.add_line(), self.lines.add_line()):
-                self.ask(np.full(FIRST_NODES, line), np.linspace(low, high, FIRST_NODES))
-            if not self.resolve():
-                return Found(self.best, np.inf, solved=False)
-            self.best = decoded_fit(self.transcript, self.best.units.jumps[:, :-1], self.best.base[:-1])
-            if not self.transcript.oracle.has_values:
-                self.bisect_offsets()
-            tolerance = 1e-9 + 60 * self.transcript.noise
-            certificate = fresh_residual(self.best, self.transcript, self.lines, tolerance)
-            return Found(self.best, certificate, solved=certificate <= tolerance)
-        except Stopped as stop:
-            stop.fit = self.best
-            raise
+    def rounds(self) -> Found:
+        """Tell the units apart, average, and bisect the offsets where no values tell them."""
+        low, high = self.lines.span()
+        for line in (self.lines.add_line(), self.lines.add_line()):
+            self.ask(np.full(FIRST_NODES, line), np.linspace(low, high, FIRST_NODES))
+        if not self.resolve():
+            return Found(self.best, np.inf, solved=False)
+        self.best = decoded_fit(self.transcript, self.best.units.jumps[:, :-1], self.best.base[:-1])
+        if not self.transcript.tells_values:
+            self.bisect_offsets()
+        tolerance = 1e-9 + 60 * self.transcript.noise
+        certificate = fresh_residual(self.best, self.transcript, self.lines, tolerance)
+        return Found(self.best, certificate, solved=certificate <= tolerance)
 
     def ask(self, line: Index, s: Array) -> None:
         """Query points on lines."""

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 
 from divulge.reconstruction.asking.finite_differences import differences
 from divulge.reconstruction.asking.lines import Lines
-from divulge.reconstruction.asking.pieces import Stopped, homogeneous
 from divulge.reconstruction.asking.pieces_from_values import ValueTranscript
 from divulge.reconstruction.asking.split_lines import Split, middles, run_pieces, split_lines
 from divulge.reconstruction.network.fit import Fit
+from divulge.reconstruction.network.record import homogeneous
 from divulge.reconstruction.network.units import Units
-from divulge.reconstruction.one_layer.by_decoding import Found
 from divulge.reconstruction.one_layer.kink_by_kink import add_hyperplanes
+from divulge.reconstruction.one_layer.search import Found, Report, Search
 from divulge.reconstruction.one_layer.value_offsets import CANDIDATES, sharpened_offsets, widen
 from divulge.reconstruction.one_layer.value_residual import GROSS, Remainder, corrected
 
@@ -42,7 +40,7 @@ class Contradicted(Exception):
     """Units known by their kinks have other jumps elsewhere: this is no single hidden layer."""
 
 
-class ValueSearch:
+class ValueSearch(Search):
     """Finds the units behind one output: every kink on one line, one gradient in each piece between them.
 
     Then pieces that were too narrow are taken again where the same units are on and hyperplanes are far, and
@@ -50,21 +48,12 @@ class ValueSearch:
     they are searched on further lines in what the known ones leave.
     """
 
-    def __init__(self, transcript: ValueTranscript, lines: Lines, report: Callable[[Fit], None]) -> None:
-        self.transcript = transcript
-        self.values = transcript.values_of
-        self.lines = lines
-        self.report = report
-        self.best = Fit(Units.none(lines.input_size), np.zeros(lines.input_size + 1), np.inf)
-        self.on_line = 0  # answers of the transcript that lie on the first line
+    transcript: ValueTranscript
 
-    def run(self) -> Found:
-        """Search; raises Stopped with the best fit when the oracle can be asked no further."""
-        try:
-            return self.rounds()
-        except Stopped as stop:
-            stop.fit = self.best
-            raise
+    def __init__(self, transcript: ValueTranscript, lines: Lines, report: Report) -> None:
+        super().__init__(transcript, lines, report)
+        self.values = transcript.values_of
+        self.on_line = 0  # answers of the transcript that lie on the first line
 
     def rounds(self) -> Found:
         """Walk the first line, then others until fresh values are explained."""

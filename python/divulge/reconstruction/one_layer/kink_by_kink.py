@@ -5,67 +5,58 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from divulge import _core
 from divulge.reconstruction.asking.lines import Lines
-from divulge.reconstruction.asking.pieces import Stopped, Transcript, homogeneous
+from divulge.reconstruction.asking.native_search import search_lines
+from divulge.reconstruction.asking.pieces import Transcript
 from divulge.reconstruction.certificate import fresh_residual
-from divulge.reconstruction.network.fit import Fit, fit
+from divulge.reconstruction.network.fit import fit
+from divulge.reconstruction.network.record import homogeneous
 from divulge.reconstruction.network.units import Units
+from divulge.reconstruction.one_layer.search import Found, Report, Search
 
 Array = NDArray[np.float64]
 
 MOST_LINES = 6
 
 
-def certified_search(transcript: Transcript, lines: Lines, tolerance: float) -> tuple[Fit, float]:
-    """Find every kink on one line after another until fresh answers are explained.
+class KinkByKinkSearch(Search):
+    """Finds every kink on one line after another until fresh answers are explained.
 
-    Returns:
-        The fit, and its largest relative residual on fresh queries (infinite where the lines ran out).
-
-    Raises:
-        Stopped: the oracle can be asked no further; the exception carries the fit so far as `fit`.
+    Args:
+        transcript: whom to ask.
+        lines: along which lines.
+        report: called with the fit in the end.
+        tolerance: relative residual up to which fresh answers are explained.
     """
-    units = Units.none(lines.input_size)
-    best = fit(transcript, units)
-    worst = np.inf
-    try:
+
+    def __init__(self, transcript: Transcript, lines: Lines, report: Report, tolerance: float) -> None:
+        super().__init__(transcript, lines, report)
+        self.tolerance = tolerance
+
+    def rounds(self) -> Found:
+        """Search line after line; the certificate is infinite where the lines run out at once."""
+        units = Units.none(self.lines.input_size)
+        self.best, worst = fit(self.transcript, units), np.inf
         for _ in range(MOST_LINES):
-            met = kinks_on_line(transcript, lines)
-            grown = add_hyperplanes(units, met, tolerance)
+            met = kinks_on_line(self.transcript, self.lines)
+            grown = add_hyperplanes(units, met, self.tolerance)
             if len(units) and 2 * (len(grown) - len(units)) > len(met) + 8:
                 break  # the hyperplanes of one hidden layer are met again on every line
             units = grown
-            best = fit(transcript, units)
-            worst = fresh_residual(best, transcript, lines, tolerance)
-            if worst <= tolerance:
-                return best, worst
-    except Stopped as stop:
-        stop.fit = best
-        raise
-    return best, worst
+            self.best = fit(self.transcript, units)
+            worst = fresh_residual(self.best, self.transcript, self.lines, self.tolerance)
+            if worst <= self.tolerance:
+                break
+        self.report(self.best)
+        return Found(self.best, worst, solved=worst <= self.tolerance)
 
 
 def kinks_on_line(transcript: Transcript, lines: Lines) -> Units:
     """Return the units met on one more line."""
-    failures: list[BaseException] = []
-
-    def answer(points: Array) -> tuple[Array, Array]:
-        try:
-            rows = transcript.ask(points)
-        except BaseException as error:
-            failures.append(error)
-            raise
-        pieces = transcript.pieces[rows]
-        return np.einsum("nd,nd->n", pieces, transcript.points[rows]), np.ascontiguousarray(pieces[:, :-1])
-
     line = lines.add_line()
     low, high = lines.ends()
-    oracle = _core.CallbackOracle(answer, lines.input_size, transcript.noise > 1e-10)
     origin, direction = lines.origins[line : line + 1, :-1], lines.directions[line : line + 1, :-1]
-    found = _core.kink_search(oracle, origin, direction, low, high)
-    if failures:
-        raise failures[0]
+    found = search_lines(transcript, origin, direction, low, high)
     jumps = np.column_stack([found.jumps, found.offsets])
     end = homogeneous(origin + high * direction)
     return Units(jumps, np.sign(jumps @ end[0]))

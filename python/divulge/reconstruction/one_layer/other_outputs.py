@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from divulge.reconstruction.asking.lines import Lines
-from divulge.reconstruction.asking.pieces import Index, Transcript, homogeneous
+from divulge.reconstruction.asking.pieces import Index, Transcript
 from divulge.reconstruction.network.fit import Fit
 from divulge.reconstruction.network.hidden_layer import Layer
+from divulge.reconstruction.network.record import homogeneous
 from divulge.reconstruction.network.units import Units
 from divulge.reconstruction.one_layer.refit import output_weights
 

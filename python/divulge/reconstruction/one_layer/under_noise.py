@@ -9,16 +9,16 @@ makes jumps and offsets sharp. What then still varies holds the units too small 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
+from divulge.errors import NotPiecewiseLinear
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.pieces import Index, Transcript
 from divulge.reconstruction.certificate import fresh_residual
 from divulge.reconstruction.network.fit import Fit
 from divulge.reconstruction.network.units import Units
+from divulge.reconstruction.one_layer.search import Found, Report, Search
 
 Array = NDArray[np.float64]
 Bool = NDArray[np.bool_]
@@ -39,43 +39,62 @@ ROUNDS = 6
 EXPLAINED = 0.5  # share of the gradients' variance that the units must explain
 
 
-@dataclass
-class Circled:
-    """What the circles showed.
+class CircleSearch(Search):
+    """Finds the units behind noisy gradients in all of R^d.
 
-    Attributes:
-        fit: the units.
-        missing: directions in which gradients still vary by more than noise.
-        certificate: largest relative residual on fresh queries, noise included.
-        explained: share of the gradients' variance.
+    Args:
+        transcript: whom to ask.
+        lines: where points lie.
+        report: called with the fit in the end.
+        tolerance: relative residual up to which fresh answers are explained.
     """
 
-    fit: Fit
-    missing: int
-    certificate: float
-    explained: float
+    def __init__(self, transcript: Transcript, lines: Lines, report: Report, tolerance: float) -> None:
+        super().__init__(transcript, lines, report)
+        self.tolerance = tolerance
+
+    def rounds(self) -> Found:
+        """Ask random points and circles, read states, refit.
+
+        Raises:
+            NotPiecewiseLinear: what is found explains next to nothing.
+        """
+        self.lines.add_line()  # for what is asked about other outputs
+        transcript, d = self.transcript, self.lines.input_size
+        first = transcript.ask(RADIUS * self.lines.samples(max(LEAST_RANDOM, RANDOM * d)))
+        varying, _ = varying_directions(centred(transcript.pieces[first, :-1]))
+        size = max(8, int(POINTS * len(varying)))
+        circles = [transcript.ask(half_circle(self.lines, size)) for _ in range(CIRCLES)]
+        rows = np.concatenate([first, *circles])
+        gradients, points = transcript.pieces[rows, :-1], transcript.points[rows, :-1]
+        places = np.split(np.arange(len(first), len(rows)), CIRCLES)
+        states, solution = found_units(gradients, points, places)
+        left = gradients - with_one(states) @ solution
+        missing = len(varying_directions(left)[0])
+        self.best = as_fit(transcript, rows, states, solution)
+        certificate = fresh_residual(self.best, transcript, self.lines, 0.0)
+        self.report(self.best)
+        self.check_explained(1 - float((left**2).sum() / (centred(gradients) ** 2).sum()))
+        solved = not missing and certificate <= self.tolerance
+        return Found(self.best, certificate, solved, unexplained=unexplained(missing))
+
+    def check_explained(self, share: float) -> None:
+        """Raise NotPiecewiseLinear where the units explain next to nothing of the gradients' variance."""
+        if share < EXPLAINED:
+            raise NotPiecewiseLinear(
+                f"the answers are too noisy: {len(self.best.units)} units were found in "
+                f"{len(self.transcript)} answers, and they explain {share:.0%} of the gradients"
+            )
 
 
-def circle_search(transcript: Transcript, lines: Lines) -> Circled:
-    """Find the units behind noisy gradients in all of R^d.
-
-    Raises:
-        Stopped: the oracle can be asked no further.
-    """
-    d = lines.input_size
-    first = transcript.ask(RADIUS * lines.samples(max(LEAST_RANDOM, RANDOM * d)))
-    varying, _ = varying_directions(centred(transcript.pieces[first, :-1]))
-    size = max(8, int(POINTS * len(varying)))
-    circles = [transcript.ask(half_circle(lines, size)) for _ in range(CIRCLES)]
-    rows = np.concatenate([first, *circles])
-    gradients, points = transcript.pieces[rows, :-1], transcript.points[rows, :-1]
-    places = np.split(np.arange(len(first), len(rows)), CIRCLES)
-    states, solution = found_units(gradients, points, places)
-    left = gradients - with_one(states) @ solution
-    missing = len(varying_directions(left)[0])
-    explained = 1 - float((left**2).sum() / (centred(gradients) ** 2).sum())
-    fit = as_fit(transcript, rows, states, solution)
-    return Circled(fit, missing, fresh_residual(fit, transcript, lines, 0.0), explained)
+def unexplained(missing: int) -> str:
+    """Say in how many directions gradients still vary by more than noise; nothing where in none."""
+    if not missing:
+        return ""
+    return (
+        f"gradients vary by more than noise in {missing} directions that the units found do not explain: "
+        "units too small to be told from it, or rounding that repeats itself"
+    )
 
 
 def half_circle(lines: Lines, n: int) -> Array:
@@ -176,7 +195,7 @@ def as_fit(transcript: Transcript, rows: Index, states: Bool, solution: Array) -
     """Return units with their offsets: by least squares over the values, without values from the states."""
     levels = transcript.points[rows, :-1] @ solution[1:].T
     sign = ((levels - levels.mean(axis=0)) * np.where(states, 1.0, -1.0)).sum(axis=0)
-    if transcript.oracle.has_values:
+    if transcript.tells_values:
         points = transcript.points[rows]
         slopes = np.einsum("nd,nd->n", with_one(states) @ solution, points[:, :-1])
         weight = 1 / np.linalg.norm(points, axis=1)[:, None]

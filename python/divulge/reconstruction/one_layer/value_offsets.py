@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from divulge.reconstruction.asking.pieces import homogeneous
 from divulge.reconstruction.asking.values import Values
+from divulge.reconstruction.network.record import homogeneous
 
 Array = NDArray[np.float64]
 
@@ -87,8 +87,8 @@ def widest_feet(planes: Array, samples: Array, values: Values) -> tuple[Array, A
         distance[np.isnan(distance)] = 0.0
         lengths = np.linalg.norm(foot, axis=1)
         free = np.minimum(distance.min(axis=1), lengths) * SHARE
-        if values.oracle.domain is not None:
-            free = np.minimum(free, room(foot, planes[j, :-1], values.oracle.domain))
+        if values.domain is not None:
+            free = np.minimum(free, room(foot, planes[j, :-1], values.domain))
         roomy = free >= ROOM * lengths
         best = int(np.argmin(np.where(roomy, lengths, np.inf)) if roomy.any() else np.argmax(free))
         feet[j], reach[j] = foot[best], max(float(free[best]), 0.0)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from divulge.reconstruction.asking.pieces import homogeneous
 from divulge.reconstruction.asking.values import Values
 from divulge.reconstruction.network.fit import Fit
+from divulge.reconstruction.network.record import homogeneous
 from divulge.reconstruction.network.units import Units
 
 Array = NDArray[np.float64]
@@ -26,7 +26,7 @@ class Remainder(Values):
     """
 
     def __init__(self, values: Values, fit: Fit, blur: float) -> None:
-        super().__init__(values.oracle, values.output)
+        super().__init__(values.asked)
         self.relative = max(blur, values.relative)
         self.slope = values.slope
         self.fit = fit

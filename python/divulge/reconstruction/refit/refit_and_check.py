@@ -63,7 +63,7 @@ def mended(attack: DeepAttack, found: DeepResult, values: list[Values]) -> DeepR
         if found.certificate <= exact:
             break
         attack.search.look_through(point)
-        found = attack.run()
+        found = attack.rounds()
     return best or found
 
 

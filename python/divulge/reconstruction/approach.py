@@ -1,0 +1,183 @@
+"""How an oracle is attacked: decided once, by what its answers hold.
+
+An approach says how affine pieces and kinks are asked for, how one hidden layer is searched, and what is done
+to a copy in the end. Nothing after the entry asks again what kind of oracle it has.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from divulge.oracles import Oracle
+from divulge.reconstruction.asking.gradient_probe import GradientProbe
+from divulge.reconstruction.asking.lines import Lines
+from divulge.reconstruction.asking.noise_floor import measure_noise
+from divulge.reconstruction.asking.output import AskedOutput
+from divulge.reconstruction.asking.pieces import Transcript
+from divulge.reconstruction.asking.pieces_from_values import ValueTranscript
+from divulge.reconstruction.asking.probe import Probe
+from divulge.reconstruction.asking.value_probe import ValueProbe
+from divulge.reconstruction.deep.attack import DeepAttack, DeepResult
+from divulge.reconstruction.network.fit import Fit, decoded_fit, off_binary
+from divulge.reconstruction.network.record import NoiseFloor
+from divulge.reconstruction.one_layer.bisect_offsets import sharpened
+from divulge.reconstruction.one_layer.by_decoding import DecodingSearch
+from divulge.reconstruction.one_layer.by_gradients_alone import GradientSearch
+from divulge.reconstruction.one_layer.by_values import ValueSearch
+from divulge.reconstruction.one_layer.kink_by_kink import KinkByKinkSearch
+from divulge.reconstruction.one_layer.search import Found, Report
+from divulge.reconstruction.one_layer.under_noise import CircleSearch
+from divulge.reconstruction.refit.refit_and_check import mended
+
+LEGIBLE = 0.1  # rms distance from 0 and 1 up to which a state is believed
+
+
+def approach_to(oracle: Oracle) -> Approach:
+    """Choose by what answers hold.
+
+    Raises:
+        ValueError: neither values nor gradients.
+    """
+    if oracle.has_values and oracle.has_gradients:
+        return ByBoth()
+    if oracle.has_gradients:
+        return ByGradientsAlone()
+    if oracle.has_values:
+        return ByValues()
+    raise ValueError(
+        f"expected an oracle that tells values or gradients, a {oracle.kind} oracle tells neither"
+    )
+
+
+class Approach(ABC):
+    """What depends on what answers hold; by default for answers that hold gradients.
+
+    Attributes:
+        tells_values: whether values are known, without which output biases and deeper layers are not.
+        tells_both: whether each answer holds a value and a gradient.
+    """
+
+    tells_values = True
+    tells_both = False
+
+    def transcript(self, asked: AskedOutput, lines: Lines) -> Transcript:
+        """Return an empty record of one output's answers."""
+        return Transcript(asked)
+
+    def probe(self, transcript: Transcript) -> Probe:
+        """Return what asks an output for kinks and pieces."""
+        return GradientProbe(transcript)
+
+    def noise(self, transcript: Transcript, lines: Lines) -> NoiseFloor:
+        """Measure how far answers inside one affine piece differ.
+
+        Raises:
+            NotPiecewiseLinear: the function is smooth, or the noise too large.
+            Stopped: the oracle can be asked no further.
+        """
+        return measure_noise(transcript, lines)
+
+    def search(self, transcript: Transcript, lines: Lines, report: Report, tolerance: float) -> Found:
+        """Search one output for the units of a single hidden layer.
+
+        Args:
+            transcript: whom to ask.
+            lines: along which lines.
+            report: called with the best fit whenever there is a new one.
+            tolerance: relative residual up to which fresh answers are explained.
+        """
+        if transcript.drowned:
+            return CircleSearch(transcript, lines, report, tolerance).run()
+        return self.search_clear(transcript, lines, report, tolerance)
+
+    @abstractmethod
+    def search_clear(self, transcript: Transcript, lines: Lines, report: Report, tolerance: float) -> Found:
+        """Search where single answers can be told apart."""
+
+    def sharpened(self, transcript: Transcript, fit: Fit, told: Callable[[], None]) -> Fit:
+        """Return a solved fit with offsets as sharp as these answers can make them."""
+        return fit
+
+    def refitted(self, attack: DeepAttack, found: DeepResult, probes: Sequence[Probe]) -> DeepResult:
+        """Return what a search through many layers found, as exact as these answers can make it.
+
+        Raises:
+            Stopped: the oracle can be asked no further.
+        """
+        return found
+
+
+class ByBoth(Approach):
+    """Answers hold values and gradients: tangents cross at kinks."""
+
+    tells_both = True
+
+    def search_clear(self, transcript: Transcript, lines: Lines, report: Report, tolerance: float) -> Found:
+        """Search by decoding, then, where its assumptions do not hold, kink by kink."""
+        search = DecodingSearch(transcript, lines, report)
+        found = search.run()
+        if found.solved and transcript.noisy:
+            found = averaged(transcript, found)
+        if found.solved or found.deeper or found.stopped:
+            return found
+        if transcript.noise > 1e-12 and search.span.rank < lines.input_size // 2:
+            return GradientSearch(transcript, lines.anew(), report).run()
+        return KinkByKinkSearch(transcript, lines, report, tolerance).run()
+
+    def sharpened(self, transcript: Transcript, fit: Fit, told: Callable[[], None]) -> Fit:
+        """Bisect the offsets where rounding leaves the tangents' crossings blunt."""
+        if not 1e-12 < transcript.noise == transcript.rounding:
+            return fit
+        return sharpened(transcript, fit, lambda _: told())
+
+
+class ByGradientsAlone(Approach):
+    """Answers hold gradients alone: offsets are bisected, output biases stay unknown."""
+
+    tells_values = False
+
+    def search_clear(self, transcript: Transcript, lines: Lines, report: Report, tolerance: float) -> Found:
+        """Bisect two lines and compare their jumps."""
+        return GradientSearch(transcript, lines, report).run()
+
+
+class ByValues(Approach):
+    """Answers hold values alone: gradients are differences inside affine pieces."""
+
+    def transcript(self, asked: AskedOutput, lines: Lines) -> ValueTranscript:
+        """Return a record that has measured the rounding of values."""
+        return ValueTranscript(asked, lines)
+
+    def probe(self, transcript: Transcript) -> Probe:
+        """Return what takes differences."""
+        assert isinstance(transcript, ValueTranscript)
+        return ValueProbe(transcript)
+
+    def noise(self, transcript: Transcript, lines: Lines) -> NoiseFloor:
+        """Return the rounding: the record has measured that of values."""
+        return NoiseFloor(transcript.noise)
+
+    def search_clear(self, transcript: Transcript, lines: Lines, report: Report, tolerance: float) -> Found:
+        """Search every kink on a line, then in what is left."""
+        assert isinstance(transcript, ValueTranscript)
+        return ValueSearch(transcript, lines, report).run()
+
+    def refitted(self, attack: DeepAttack, found: DeepResult, probes: Sequence[Probe]) -> DeepResult:
+        """Refit to values what was found from differences."""
+        return mended(attack, found, [probe.values for probe in probes if isinstance(probe, ValueProbe)])
+
+
+def averaged(transcript: Transcript, found: Found) -> Found:
+    """Average the noise of a solution out; unsolved where a unit's state cannot be read in the answers.
+
+    A sum of units, or half of one, may pass for a unit under noise: its coordinate is not 0 or 1.
+    """
+    jumps, base = found.fit.units.jumps[:, :-1], found.fit.base[:-1]
+    off = off_binary(transcript, np.arange(len(transcript)), jumps, base)
+    if off.max(initial=0.0) > LEGIBLE:
+        return replace(found, certificate=np.inf, solved=False)
+    return replace(found, fit=decoded_fit(transcript, jumps, base))

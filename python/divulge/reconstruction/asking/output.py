@@ -1,0 +1,66 @@
+"""One output of an oracle: the one place from which an attack asks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from divulge.errors import BudgetExhausted, OracleError
+from divulge.reconstruction.asking.stopped import Stopped
+
+if TYPE_CHECKING:
+    from divulge.oracles import Oracle
+
+Array = NDArray[np.float64]
+
+
+class AskedOutput:
+    """One output of an oracle, asked about points as the victim's precision holds them.
+
+    Attributes:
+        input_size: d.
+        domain: None for all of R^d, or (low, high), shape (d,) each.
+        single: whether the victim computes in single precision.
+        rounding: relative spacing of the numbers of that precision.
+        tells_values: whether an answer holds the value.
+        tells_gradients: whether an answer holds the gradient.
+    """
+
+    def __init__(self, oracle: Oracle, output: int) -> None:
+        self._oracle = oracle
+        self._output = output
+        self.input_size = oracle.input_size
+        self.domain = oracle.domain
+        self.single = oracle.dtype == torch.float32
+        self.rounding = float(torch.finfo(oracle.dtype).eps)
+        self.tells_values = oracle.has_values
+        self.tells_gradients = oracle.has_gradients
+
+    def representable(self, points: Array) -> Array:
+        """Return the points as the victim's own precision holds them."""
+        return points.astype(np.float32).astype(np.float64) if self.single else points
+
+    def affordable(self, count: int) -> int:
+        """Return how many of so many points the budget covers."""
+        remaining = self._oracle.ledger.remaining
+        return count if remaining is None else min(count, remaining)
+
+    def query(self, points: Array) -> tuple[Array | None, Array | None]:
+        """Return values (n,) and gradients (n, d) at points (n, d); None where they are not told.
+
+        Raises:
+            Stopped: the budget does not cover the points, and none was asked, or the oracle fails.
+        """
+        try:
+            return self._oracle.query(points, self._output)
+        except BudgetExhausted as error:
+            raise self.spent() from error
+        except OracleError as error:
+            raise Stopped(str(error)) from error
+
+    def spent(self) -> Stopped:
+        """Return what is to be raised where the budget ends."""
+        return Stopped(f"the budget of {self._oracle.ledger.budget} queries is spent")

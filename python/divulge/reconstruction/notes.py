@@ -1,0 +1,49 @@
+"""What a reconstruction has to say beyond its figures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class NoteKind(Enum):
+    """What a note is about.
+
+    STOPPED: the search ended before its end: the budget, a failing oracle, Ctrl-C.
+    NOISE: answers differ by more than rounding, and what that may hide.
+    UNEXPLAINED: fresh answers are not explained by what was found.
+    SIDES: it is not known on which side some units are active.
+    AFFINE_PART: an affine part remains beside the hidden units.
+    UNSEEN_WEIGHTS: weights that no input found shows.
+    DOMAIN: what queries in a box cannot show.
+    OUTPUT_BIASES: gradients alone do not show them.
+    CHECKPOINT: the file of answers ends before the attack.
+    EARLIER_QUERIES: queries asked before this attempt.
+    """
+
+    STOPPED = "stopped"
+    NOISE = "noise"
+    UNEXPLAINED = "unexplained"
+    SIDES = "sides"
+    AFFINE_PART = "affine part"
+    UNSEEN_WEIGHTS = "unseen weights"
+    DOMAIN = "domain"
+    OUTPUT_BIASES = "output biases"
+    CHECKPOINT = "checkpoint"
+    EARLIER_QUERIES = "earlier queries"
+
+
+@dataclass(frozen=True)
+class Note:
+    """A sentence on what was found beyond the plain case, or why a search ended early.
+
+    Attributes:
+        kind: what it is about.
+        sentence: what there is to say.
+    """
+
+    kind: NoteKind
+    sentence: str
+
+    def __str__(self) -> str:
+        return self.sentence
