@@ -1,4 +1,38 @@
-"""Exact reconstruction of ReLU networks from what an oracle answers."""
+"""Exact reconstruction of ReLU networks from what an oracle answers.
+
+The way of `reconstruct(oracle)`, file by file:
+
+1. `entry` checks the arguments and chooses an `approach` by what answers hold: values, gradients, or both.
+   It is the only place that asks what kind of oracle this is. `session` holds the conversation: the record of
+   each output's answers, what they cost, notes, progress.
+2. `stage_one_layer` searches one hidden layer behind the oracle's own output. What does not fit one hidden
+   layer goes to `stage_many_layers`, which ends with the result; else the other outputs are solved for.
+3. `stage_finish` turns the units to their active sides, refits, checks, and makes the `result` with its
+   `certificate` and `notes`.
+
+`batch` does the same for many small victims in one native call. The rooms, and what each may do:
+
+- `asking` is the only room that asks an oracle. `output` sends the queries; `pieces` (`pieces_from_values`)
+  keeps the affine piece that each answer shows; `gradient_probe` and `value_probe` find kinks, pieces and
+  slopes by one protocol, `probe`; `lines` are the lines walked; `native_search` is the bridge to the compiled
+  kink search; `noise_floor` measures noise, `probability_reach` how far logits can be told; `stopped` is where
+  an exhausted budget, a failing oracle and Ctrl-C are caught.
+- `network` is what is known, and asks nothing: `record` of answers, `units`, `fit`, `hidden_layer`,
+  `known_layers` (a prefix of the network), `deep_network`, `orientation` (on which side the units of a last
+  hidden layer are active), `derivatives`.
+- `one_layer` searches a single hidden layer: `by_decoding`, `kink_by_kink`, `by_gradients_alone`, `by_values`,
+  `under_noise`; `is_deeper` notices that there are more; `other_outputs`, `combine_outputs`, `average_noise`,
+  `bisect_offsets` and `refit` make it whole and sharp.
+- `deep` goes layer by layer from the input inwards: `attack` is its entry, `layer_by_layer` its loop;
+  `searched_lines` holds what was searched, `partial_rows` what kinks tell of rows, `candidates` which of them
+  are one unit, `evidence` and `confirm` whether it is one, `missing_entries/` completes rows, `orientation/`
+  finds active sides behind many layers, `last_layer` solves for outputs, `counterexamples` and
+  `extreme_points` look for what is wrong or missing.
+- `refit` makes exact what differences of values left blunt.
+
+`settings` holds the numbers, with the reason for each. [docs/reconstruction.md](docs/reconstruction.md) has the
+mathematics.
+"""
 
 from divulge.reconstruction.batch import reconstruct_many
 from divulge.reconstruction.entry import reconstruct

@@ -52,7 +52,7 @@ class DeepFit:
     """What is known of a network of many layers.
 
     Attributes:
-        prefix: all hidden layers but the last_layer.
+        prefix: all hidden layers but the last.
         layer: the last hidden layer over the prefix's features, with the outputs solved so far.
         error: relative residual of the answers that the outputs were solved from.
         design: where those answers were given.

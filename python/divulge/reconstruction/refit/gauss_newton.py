@@ -82,19 +82,6 @@ class Told:
         return told.take(np.append(order[: count // 2], rest[np.argsort(-off)[: count - count // 2]]))
 
 
-@dataclass(frozen=True)
-class Free:
-    """Which parameters are refitted.
-
-    Attributes:
-        first: the first hidden layer that is; those before it are held.
-        slope: whether the affine part beside the last hidden layer is, too.
-    """
-
-    first: int
-    slope: bool
-
-
 def polish(model: DeepModel, told: list[Told], slope: bool) -> DeepModel:
     """Refit all parameters to values of every output; return the model that fits them best.
 
