@@ -14,7 +14,7 @@ Key = tuple[str, str]  # file within the package, function or Class.method
 class CallGraph:
     """Functions of a package, and the calls in each.
 
-    A name is looked up through imports; a method by its name, where at most two classes have one of that name.
+    A name is looked up through imports; a method by its name, where at most two classes have one so named.
     """
 
     def __init__(self, folder: Path, package: str) -> None:

@@ -15,14 +15,14 @@ The way of `reconstruct(oracle)`, file by file:
 - `asking` is the only room that asks an oracle. `output` sends the queries; `pieces` (`pieces_from_values`)
   keeps the affine piece that each answer shows; `gradient_probe` and `value_probe` find kinks, pieces and
   slopes by one protocol, `probe`; `lines` are the lines walked; `native_search` is the bridge to the compiled
-  kink search; `noise_floor` measures noise, `probability_reach` how far logits can be told; `stopped` is where
-  an exhausted budget, a failing oracle and Ctrl-C are caught.
+  kink search; `noise_floor` measures noise, `probability_reach` how far logits can be told; `stopped` is
+  where an exhausted budget, a failing oracle and Ctrl-C are caught.
 - `network` is what is known, and asks nothing: `record` of answers, `units`, `fit`, `hidden_layer`,
   `known_layers` (a prefix of the network), `deep_network`, `orientation` (on which side the units of a last
   hidden layer are active), `derivatives`.
-- `one_layer` searches a single hidden layer: `by_decoding`, `kink_by_kink`, `by_gradients_alone`, `by_values`,
-  `under_noise`; `is_deeper` notices that there are more; `other_outputs`, `combine_outputs`, `average_noise`,
-  `bisect_offsets` and `refit` make it whole and sharp.
+- `one_layer` searches a single hidden layer: `by_decoding`, `kink_by_kink`, `by_gradients_alone`,
+  `by_values`, `under_noise`; `is_deeper` notices that there are more; `other_outputs`, `combine_outputs`,
+  `average_noise`, `bisect_offsets` and `refit` make it whole and sharp.
 - `deep` goes layer by layer from the input inwards: `attack` is its entry, `layer_by_layer` its loop;
   `searched_lines` holds what was searched, `partial_rows` what kinks tell of rows, `candidates` which of them
   are one unit, `evidence` and `confirm` whether it is one, `missing_entries/` completes rows, `orientation/`
@@ -30,8 +30,7 @@ The way of `reconstruct(oracle)`, file by file:
   `extreme_points` look for what is wrong or missing.
 - `refit` makes exact what differences of values left blunt.
 
-`settings` holds the numbers, with the reason for each. [docs/reconstruction.md](docs/reconstruction.md) has the
-mathematics.
+`settings` holds the numbers, with the reason for each; docs/reconstruction.md has the mathematics.
 """
 
 from divulge.reconstruction.batch import reconstruct_many
