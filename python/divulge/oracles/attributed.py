@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
+from divulge.arrays import Array, Index
 from divulge.oracles.attributions import Attribution, IntegratedGradients, Saliency, SmoothGrad
-from divulge.oracles.base import Array, Domain
-from divulge.oracles.explained import Answers, Classes
+from divulge.oracles.base import Domain
+from divulge.oracles.explained import Answers
 from divulge.oracles.victim import VictimOracle
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class AttributionOracle(VictimOracle):
     def _answer(self, points: Array, output: int) -> tuple[Array, None]:
         return self.victim.values(points)[:, output], None
 
-    def _explain(self, points: Array, outputs: Classes | None) -> Answers:
+    def _explain(self, points: Array, outputs: Index | None) -> Answers:
         labels = self._top(points) if outputs is None else None
         named = labels if outputs is None else outputs
         if named is None:
@@ -77,7 +78,7 @@ class AttributionOracle(VictimOracle):
             explanations[part] = self._attribute(points[part], named[part])
         return Answers(points, named, labels, values, None, explanations, self.attribution)
 
-    def _attribute(self, points: Array, outputs: Classes) -> Array:
+    def _attribute(self, points: Array, outputs: Index) -> Array:
         """Attributions (n, d) of one part of the points (n, d)."""
         n, d = points.shape
         noise = self._noise(n)

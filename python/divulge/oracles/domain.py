@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
+
+from divulge.arrays import Array
 
 # A point computed to lie on a face, u + t v with rounding, may miss it by a few units in the last place.
 _SLACK = 8 * np.finfo(np.float64).eps
@@ -50,7 +52,7 @@ class Box:
                 f"rounding, got low {self.low[i]} and high {self.high[i]} in coordinate {i}"
             )
 
-    def admit(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+    def admit(self, points: Array) -> Array:
         """Return the points (n, d), those that miss a face by rounding moved onto it.
 
         Raises:
@@ -66,7 +68,7 @@ class Box:
         return np.clip(points, self.low, self.high)
 
 
-def _bound(name: str, value: ArrayLike, input_size: int) -> NDArray[np.float64]:
+def _bound(name: str, value: ArrayLike, input_size: int) -> Array:
     """Return one face of the box as an array of shape (d,)."""
     try:
         array = np.asarray(value, dtype=np.float64)

@@ -6,14 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
+from divulge.arrays import Array
 from divulge.oracles import Answers
 from divulge.training import mlp
 from divulge.victims.lowering import lower
-
-Array = NDArray[np.float64]
 
 EXACT = 1e-3  # relative residual up to which answers are those of a linear model
 TIMES_INPUT = ("input_times_gradient", "integrated_gradients")

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from divulge.arrays import Array
 from divulge.surrogate.losses import class_logits
 from divulge.victims import Victim
-
-Array = NDArray[np.float64]
 
 COSINES = 500  # inputs on which gradients are compared
 

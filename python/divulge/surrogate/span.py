@@ -7,12 +7,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
+from divulge.arrays import Array
 from divulge.oracles import Answers
-
-Array = NDArray[np.float64]
 
 GRADIENTS = ("gradient", "smoothgrad", "probability_gradient")  # and means of them
 SHARE = 0.25  # of d up to which r counts as few: a larger span leaves out little, copies learn no better
