@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from divulge.arrays import Array, Index
+from divulge.attributions.methods import Attribution, Gradient
 from divulge.errors import BudgetExhausted, OracleError
 from divulge.oracles.answers import check_gradients, check_values
-from divulge.oracles.attributions import Attribution
 from divulge.oracles.domain import as_box
 from divulge.oracles.explained import Answers
 from divulge.oracles.ledger import Ledger
@@ -49,7 +49,7 @@ class Oracle(ABC):
     """
 
     first_logit_hidden = False
-    attribution: Attribution = Attribution()
+    attribution: Attribution = Gradient()
 
     def __init__(
         self,

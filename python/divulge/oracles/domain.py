@@ -39,6 +39,11 @@ class Box:
         self._check_sides()
         self._slack = _SLACK * np.maximum(np.abs(self.low), np.abs(self.high))
 
+    @property
+    def range(self) -> float:
+        """The largest upper bound less the smallest lower one."""
+        return float(self.high.max() - self.low.min())
+
     def _check_sides(self) -> None:
         """Raise ValueError for a side along which points cannot be told apart, or distances overflow."""
         size = np.maximum(np.abs(self.low), np.abs(self.high))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from divulge.arrays import Array, Index
-from divulge.oracles.attributions import Attribution
+from divulge.attributions.methods import Attribution
 
 if TYPE_CHECKING:
     import torch

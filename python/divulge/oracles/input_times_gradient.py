@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from divulge.arrays import Array, Index
-from divulge.oracles.attributions import InputTimesGradient
+from divulge.attributions.methods import InputTimesGradient
 from divulge.oracles.base import Domain
 from divulge.oracles.explained import Answers
 from divulge.oracles.victim import VictimOracle

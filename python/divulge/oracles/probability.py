@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from divulge.arrays import Array, Index
+from divulge.attributions.methods import ProbabilityGradient
 from divulge.errors import OracleError
-from divulge.oracles.attributions import ProbabilityGradient
 from divulge.oracles.base import Domain, Oracle
 from divulge.oracles.explained import Answers
 from divulge.oracles.victim import VictimOracle
