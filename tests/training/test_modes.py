@@ -5,7 +5,7 @@ from torch import nn
 from divulge.attributions import attribute
 from divulge.evaluation import parameter_randomisation
 from divulge.evaluation.power import check_fit
-from divulge.training import Pgd, fit_classifier
+from divulge.training import Pgd, accuracy, fit_classifier
 from divulge.training.modes import evaluating
 
 
@@ -84,7 +84,11 @@ class Few:
         self.train_inputs, self.train_targets = inputs, targets
 
 
-@pytest.mark.parametrize("use", [attributed, randomised, attacked, checked])
+def counted(module):
+    accuracy(module, INPUTS, TARGETS)
+
+
+@pytest.mark.parametrize("use", [attributed, randomised, attacked, checked, counted])
 def test_what_is_frozen_stays_so_in_the_owners_next_step(module, use):
     statistics = module[2].running_mean.clone()
     use(module)
@@ -93,7 +97,7 @@ def test_what_is_frozen_stays_so_in_the_owners_next_step(module, use):
     assert torch.equal(module[2].running_mean, statistics)
 
 
-@pytest.mark.parametrize("use", [attributed, attacked, checked])
+@pytest.mark.parametrize("use", [attributed, attacked, checked, counted])
 def test_a_module_that_fails_is_left_as_it_was(module, use):
     module.append(nn.Linear(7, 7))  # takes other numbers than the module gives
     with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
@@ -114,3 +118,13 @@ def test_training_against_an_adversary_attacks_the_module_as_it_answers(module):
     fit_classifier(module, INPUTS, TARGETS, epochs=2, perturb=Watch(0.1))
     assert seen == [True, True]
     assert not any(modes(module))
+
+
+def test_accuracy_is_that_of_the_module_as_it_answers(module):
+    module.train()  # batch norm and dropout too
+    statistics = module[2].running_mean.clone()
+    one, two = (accuracy(module, INPUTS, TARGETS) for _ in range(2))
+    assert one == two
+    assert torch.equal(module[2].running_mean, statistics)
+    with evaluating(module):
+        assert one == float((module(INPUTS).argmax(dim=1) == TARGETS).double().mean())

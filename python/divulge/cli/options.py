@@ -241,7 +241,7 @@ CountsOption = Annotated[
 InputsOption = Annotated[
     str | None,
     typer.Option(
-        metavar="data|gaussian|mixed|adaptive",
+        metavar="data|gaussian|mixed|spread|adaptive",
         help="What is asked about; by default data for labels and probabilities, else mixed.",
     ),
 ]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from divulge.attributions import attribute
+from divulge.attributions import METHODS, attribute
 from divulge.datasets import Dataset
 from divulge.evaluation.block_leakage import warn_of_constant
 from divulge.evaluation.power import (
@@ -137,7 +137,7 @@ def diffroar_runs(
     study = _Study(
         module_factory,
         data,
-        attribution,
+        METHODS.make(attribution) if isinstance(attribution, str) else attribution,
         trainer,
         retrainer or (replace(trainer, perturb=None) if isinstance(trainer, AdamTrainer) else trainer),
         {**(attribution_options or {}), "of": of},
@@ -172,7 +172,7 @@ class _Study:
 
     factory: ModuleFactory
     data: Dataset
-    attribution: str | Pair | Any
+    attribution: Pair | Any
     trainer: Trainer
     retrainer: Trainer
     options: dict[str, Any]
