@@ -16,12 +16,10 @@ from math import exp, log
 from pathlib import Path
 from statistics import fmean, median
 
-from torch import nn
-
 import divulge
 from divulge.datasets import Dataset, load
+from divulge.oracles import oracle_by_name
 from divulge.surrogate import Weights
-from divulge.training import mlp
 from leaks import ORACLES, trained
 
 HELD_OUT = 5000
@@ -40,7 +38,7 @@ class Thieves:
     def __init__(
         self, copies: str, data: Dataset, victim: divulge.Victim, steps: list[int], trials: int
     ) -> None:
-        self.copies, self.data, self.victim = copies, data, victim
+        self.copies, self.victim = copies, victim
         self.steps, self.trials = steps, trials
         flat = data.train_inputs.flatten(1).double()
         self.pool, self.held_out = flat[:-HELD_OUT].numpy(), flat[-HELD_OUT:].numpy()
@@ -50,8 +48,8 @@ class Thieves:
     def agreement(self, name: str, count: int, seed: int, inputs: str, steps: int, trial: bool) -> float:
         """Agreement of a copy learned from so many answers, on images held out or on the test images."""
         stolen = divulge.steal(
-            ORACLES[name](self.victim),
-            self.surrogate(seed),
+            oracle_by_name(ORACLES[name], self.victim),
+            self.copies,
             queries=count,
             data=self.pool,
             test=(self.held_out if trial else self.test, None),
@@ -61,13 +59,6 @@ class Thieves:
             seed=seed,
         )
         return float(stolen.leak_curve.agreement[0])
-
-    def surrogate(self, seed: int) -> str | nn.Module:
-        """The name of the copies, or a dense network of the widths given."""
-        if self.copies[0].isalpha():
-            return self.copies
-        hidden = [int(width) for width in self.copies.split(",")]
-        return mlp(self.data.input_shape, hidden, self.data.classes, seed)
 
     def choose(self, name: str, count: int) -> None:
         """Try inputs and steps, and keep what agrees best on the images held out."""
@@ -108,7 +99,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", choices=("mnist", "fashion-mnist"), default="mnist")
     parser.add_argument("--victim", choices=tuple(STARTS), default="mlp")
-    parser.add_argument("--surrogate", help="a name or the widths of hidden layers; else the victim's kind")
+    parser.add_argument("--surrogate", help="by name, such as mlp:1024x512; the victim's kind by default")
     parser.add_argument("--oracles", default="gradient,label,probability")
     parser.add_argument("--until", type=float, default=0.95)
     parser.add_argument(

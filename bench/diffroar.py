@@ -20,6 +20,7 @@ from itertools import product
 import torch
 from torch import nn
 
+from divulge.attributions import attribute
 from divulge.datasets import (
     BlockData,
     Dataset,
@@ -29,14 +30,13 @@ from divulge.datasets import (
     simplified_block_mnist,
     subset,
 )
-from divulge.evaluation import Fit, attribute, diffroar
-from divulge.evaluation import block_leakage as leakage
+from divulge.evaluation import AdamTrainer, diffroar, leakage
 from divulge.evaluation.figures import roar_figure
-from divulge.evaluation.outputs import Classifier
 from divulge.evaluation.recipes import BLOCK_RADIUS, fit_block_model
 from divulge.training import Pgd, accuracy, mlp, strided_cnn
+from divulge.training.class_scores import ClassScores
 
-BLOCK_IMAGES = {"cnn": 6000, "mlp": None}
+BLOCK_IMAGES = {"patch_cnn": 6000, "mlp:512": None}
 
 
 def blockmnist(seeds: int) -> None:
@@ -61,7 +61,7 @@ def full_batch(module: nn.Module, data: BlockData, rate: float, attack: Pgd | No
     """Train one logit by gradient descent on the mean logistic loss, plainly or against an adversary."""
     y = 2 * data.targets - 1
     optimiser = torch.optim.SGD(module.parameters(), lr=rate)
-    two = Classifier(module)
+    two = ClassScores(module)
     for step in range(STEPS):
         x = data.inputs if attack is None else attack(two, data.inputs, data.targets, step / STEPS)
         optimiser.zero_grad()
@@ -99,8 +99,13 @@ def ratios(module: nn.Module, data: BlockData) -> dict[str, float]:
 
 # Small networks on part of the data, so that all trainings of a table take minutes on one core.
 ROAR = {
-    "fashion-mnist": (fashion_mnist, 4000, Fit(5), Fit(8, perturb=Pgd(0.1, "linf", 4, warm_up=0.5))),
-    "cifar10": (cifar10, 4000, Fit(5), Fit(8, perturb=Pgd(8 / 255, "linf", 4, warm_up=0.5))),
+    "fashion-mnist": (
+        fashion_mnist,
+        4000,
+        AdamTrainer(5),
+        AdamTrainer(8, perturb=Pgd(0.1, "linf", 4, warm_up=0.5)),
+    ),
+    "cifar10": (cifar10, 4000, AdamTrainer(5), AdamTrainer(8, perturb=Pgd(8 / 255, "linf", 4, warm_up=0.5))),
 }
 
 

@@ -20,19 +20,22 @@ import torch
 from torch import nn
 
 import divulge
-from divulge.datasets import Dataset, load
+from divulge.datasets import DATASETS, Dataset, load
+from divulge.oracles import oracle_by_name
 from divulge.surrogate import Weights
 from divulge.surrogate.figures import leak_figure
+from divulge.surrogate.inputs import KINDS
 from divulge.sweep.experiment import key_of
 from divulge.sweep.results import KEY, Results, as_table
 from divulge.training import accuracy, cnn, fit_classifier, mlp
 from leak_tables import curve_lines
 
+# What tables call an answer, and its name with parameters.
 ORACLES = {
-    "label": divulge.LabelOracle,
-    "probability": divulge.ProbabilityOracle,
-    "gradient": divulge.GradientOracle,
-    "smoothgrad": lambda victim: divulge.SmoothGradOracle(victim, n_samples=16, sigma=0.15),
+    "label": "label",
+    "probability": "probability",
+    "gradient": "gradient",
+    "smoothgrad": "smoothgrad:samples=16",
 }
 FULL = "1,2,5,10,20,50,100,200,500,1000,2000,5000,10000,20000"
 IMAGES = {"linear": 300_000, "mlp": 480_000, "cnn": 120_000}  # that a victim is trained on, in epochs
@@ -83,7 +86,7 @@ class Thieves:
     def row(self, cell: dict[str, Any]) -> dict[str, Any]:
         """Train a copy and compare it."""
         stolen = divulge.steal(
-            ORACLES[cell["oracle"]](self.victim),
+            oracle_by_name(ORACLES[cell["oracle"]], self.victim),
             cell["surrogate"],
             queries=cell["queries"],
             data=self.pool,
@@ -99,14 +102,14 @@ class Thieves:
 def main() -> None:
     """Print a line for every row, and then their table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", choices=("digits", "mnist", "fashion-mnist", "cifar10"), default="mnist")
+    parser.add_argument("--data", choices=tuple(DATASETS), default="mnist")
     parser.add_argument("--victim", choices=("linear", "mlp", "cnn"), default="mlp")
     parser.add_argument("--surrogate", choices=("linear", "mlp", "cnn"), help="the victim's kind by default")
     parser.add_argument("--oracles", default=",".join(ORACLES))
     parser.add_argument("--queries", default="20,100,500")
     parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--inputs", choices=("data", "gaussian", "mixed", "adaptive"), default="mixed")
+    parser.add_argument("--inputs", choices=KINDS, default="mixed")
     parser.add_argument("--full", action="store_true", help=f"5 seeds, 3,000 steps, {FULL} queries")
     parser.add_argument("--store", type=Path, help="folder that keeps finished rows")
     parser.add_argument("--victims", type=Path, help="folder that keeps trained victims")

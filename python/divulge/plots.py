@@ -13,7 +13,8 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.gridspec import SubplotSpec
 from torch import nn
 
-from divulge.victims.affine import Array, HiddenLayers
+from divulge.arrays import Array
+from divulge.victims.affine import HiddenLayers
 from divulge.victims.lowering import hidden_layers
 
 if TYPE_CHECKING:

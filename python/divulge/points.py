@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
+
+from divulge.arrays import Array
 
 if TYPE_CHECKING:
     import torch
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
     Points = ArrayLike | torch.Tensor
 
 
-def as_matrix(points: Points, input_size: int, input_shape: Sequence[int] = ()) -> NDArray[np.float64]:
+def as_matrix(points: Points, input_size: int, input_shape: Sequence[int] = ()) -> Array:
     """Return a batch of points as a float64 matrix of shape (n, d).
 
     Args:
@@ -34,7 +36,7 @@ def as_matrix(points: Points, input_size: int, input_shape: Sequence[int] = ()) 
     return np.ascontiguousarray(array.reshape(array.shape[0], input_size), dtype=np.float64)
 
 
-def check_finite(points: NDArray[np.float64]) -> None:
+def check_finite(points: Array) -> None:
     """Raise ValueError naming the first point, shape (n, d), that holds a NaN or an infinity."""
     found = first_non_finite(points)
     if found is not None:
@@ -42,7 +44,7 @@ def check_finite(points: NDArray[np.float64]) -> None:
         raise ValueError(f"expected finite points, got {value} at coordinate {column} of point {row}")
 
 
-def first_non_finite(matrix: NDArray[np.float64]) -> tuple[int, int, float] | None:
+def first_non_finite(matrix: Array) -> tuple[int, int, float] | None:
     """Return (row, column, value) of the first NaN or infinity in a matrix, or None."""
     bad = ~np.isfinite(matrix)
     if not bad.any():

@@ -37,9 +37,9 @@ def test_the_table(command):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--data", "cifar"), "expected --data to be"),
-        (("--model", "rnn"), "expected --model to be cnn or mlp, got rnn"),
-        (("--attribution", "lime"), "expected --attribution to be gradient or"),
+        (("--data", "cifar"), "expected a data set named digits, mnist, fashion-mnist, cifar10, got 'cifar'"),
+        (("--model", "rnn"), "expected a network named linear, mlp, cnn, strided_cnn, patch_cnn, got 'rnn'"),
+        (("--attribution", "lime"), "expected an attribution named gradient,"),
         (("--levels", "5,a"), "expected --levels of shares in percent such as 5,10,20, got 'a'"),
         (("--levels", "101"), "got '101'"),
         (("--levels", "0"), "got '0'"),

@@ -71,7 +71,7 @@ def test_a_model_of_the_users(command, tmp_path, kind):
     [
         (
             ("influence", "--data", "cifar"),
-            "expected --data to be digits or mnist or fashion-mnist or cifar10, got cifar",
+            "expected a data set named digits, mnist, fashion-mnist, cifar10, got 'cifar'",
         ),
         (("influence", "--test", 360), "expected --test from 0 to 359, got 360"),
         (("influence", "--test", -1), "expected --test of at least 0, got -1"),

@@ -196,14 +196,16 @@ def test_the_plot_is_written(command, attack, tmp_path):
         (["--budget", "-5"], "expected --budget of at least 0, got -5"),
         (["--seed", "-1"], "expected --seed of at least 0, got -1"),
         (["--dtype", "float16"], "expected --dtype to be float32 or float64, got float16"),
-        (["--oracle", "loss"], "expected --oracle to be gradient or value or probability, got loss"),
+        (["--oracle", "loss"], "expected an oracle named label, probability, value, gradient, "
+                               "saliency, input_times_gradient, smoothgrad, integrated_gradients, "
+                               "jacobian, got 'loss'"),
         (["--domain", "0"], "expected --domain LOW,HIGH, two finite numbers in order, got '0'"),
         (["--domain", "1,0"], "expected --domain LOW,HIGH, two finite numbers in order, got '1,0'"),
         (["--domain", "a,b"], "expected --domain LOW,HIGH, two finite numbers in order, got 'a,b'"),
         (["--domain", "0,inf"], "expected --domain LOW,HIGH, two finite numbers in order, got '0,inf'"),
         (["--domain", "0,0.5,1"], "expected --domain LOW,HIGH, two finite numbers in order, got '0,0.5,1'"),
         (["--layers", "3"], "expected --layers to be auto, got 3"),
-        (["--data", "cifar"], "expected --data to be digits or mnist or fashion-mnist or cifar10, got cifar"),
+        (["--data", "cifar"], "expected a data set named digits, mnist, fashion-mnist, cifar10, got 'cifar'"),
         (["--victim", "nowhere.onnx"], "there is no file nowhere.onnx"),
         (["--victim", "model.h5"], "expected a file named *.onnx or *.pt2 (torch.export), got model.h5"),
         (["--victim", "a.onnx", "--hidden", "3"], "--hidden 3 is for a victim that is trained here, "

@@ -91,7 +91,7 @@ def test_other_files(command, tmp_path):
         (("backdoor", "--victim", "none.pt2"), "none.pt2"),
         (("backdoor", "--victim", "none.pth"), "none.pth"),
         (("backdoor", "--victim", "none.h5"), "expected a file named *.onnx or *.pt2"),
-        (("backdoor", "--victim", "FILE", "--data", "cifar"), "expected --data to be digits or"),
+        (("backdoor", "--victim", "FILE", "--data", "cifar"), "expected a data set named digits,"),
         (("backdoor", "--victim", "FILE", "--data", "mnist", "--seed", -1), "expected --seed of at least 0"),
         (("backdoor", "--victim", "FILE", "--method", "guess"), "expected method 'agnostic' or"),
         (("saliency", "--victim", "FILE", "--classes", "some"), "expected --classes to be all or numbers"),

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from divulge.datasets import NAMES, digits, load
+from divulge.datasets import DATASETS, digits, load
 
 
 def write(folder, name, array):
@@ -67,7 +67,7 @@ def test_images_and_labels_must_belong_together(own_data):
 def test_unknown_names_are_refused():
     with pytest.raises(ValueError, match="named digits, mnist, fashion-mnist, cifar10, got 'cifar'"):
         load("cifar")
-    assert NAMES == ("digits", "mnist", "fashion-mnist", "cifar10")
+    assert tuple(DATASETS) == ("digits", "mnist", "fashion-mnist", "cifar10")
 
 
 @pytest.mark.parametrize("name", ["mnist", "fashion-mnist"])

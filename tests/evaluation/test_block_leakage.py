@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from divulge.datasets import block_mnist, blockify, digits
-from divulge.evaluation import block_leakage as leakage
+from divulge.evaluation import leakage
 from divulge.evaluation.recipes import BLOCK_RADIUS, fit_block_model
 from divulge.training import accuracy
 
@@ -58,11 +58,11 @@ def test_refuses_what_cannot_be(data):
         leakage(nn.Identity(), data, "random", ())
     with pytest.raises(ValueError, match="shape"):
         leakage(nn.Identity(), data, torch.rand(3, 1, 16, 8))
-    with pytest.raises(ValueError, match="cnn or mlp, got 'rnn'"):
+    with pytest.raises(ValueError, match="patch_cnn or mlp:512, got 'rnn'"):
         fit_block_model("rnn", data)
 
 
-@pytest.mark.parametrize("kind", ["cnn", "mlp"])
+@pytest.mark.parametrize("kind", ["patch_cnn", "mlp:512"])
 def test_recipes_train(data, kind):
     train = blockify(digits(), signal=(0, 1), images=200)
     seen = []
@@ -77,8 +77,8 @@ def test_standard_gradients_leak_and_robust_ones_do_not():
         pytest.skip("mnist is not in $DIVULGE_DATA/mnist")
     train, test = block_mnist(images=3000), block_mnist(part="test")
     shares = []
-    for radius in (0.0, BLOCK_RADIUS["mlp"]):
-        module = fit_block_model("mlp", train, radius)
+    for radius in (0.0, BLOCK_RADIUS["mlp:512"]):
+        module = fit_block_model("mlp:512", train, radius)
         assert accuracy(module, test.inputs, test.targets) > 0.98
         shares.append(float(leakage(module, test, levels=(0.1,)).mean))
     assert shares[1] < 0.15 < 0.2 < shares[0]

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from divulge.datasets import Dataset, digits, subset
-from divulge.evaluation import Fit, debugging_tests, spurious_mark
+from divulge.evaluation import AdamTrainer, debugging_tests, spurious_mark
 from divulge.training import mlp
 
 
@@ -18,7 +18,7 @@ def factory(seed):
 def test_gradients_expose_what_random_numbers_do_not(data):
     seen = []
     frame = debugging_tests(
-        factory, data, ("gradient", "random"), trainer=Fit(30), images=60,
+        factory, data, ("gradient", "random"), trainer=AdamTrainer(30), images=60,
         progress=lambda done, total: seen.append((done, total)),
     )  # fmt: skip
     assert seen == [(i, 4) for i in range(1, 5)]
@@ -35,9 +35,13 @@ def test_gradients_expose_what_random_numbers_do_not(data):
 
 
 def test_some_bugs_are_trained_alone(data):
-    frame = debugging_tests(factory, data, ("gradient",), bugs=("reinitialised",), trainer=Fit(1), images=9)
+    frame = debugging_tests(
+        factory, data, ("gradient",), bugs=("reinitialised",), trainer=AdamTrainer(1), images=9
+    )
     assert list(frame["bug"]) == ["reinitialised"]
-    again = debugging_tests(factory, data, ("gradient",), bugs=("reinitialised",), trainer=Fit(1), images=9)
+    again = debugging_tests(
+        factory, data, ("gradient",), bugs=("reinitialised",), trainer=AdamTrainer(1), images=9
+    )
     assert frame.equals(again)
 
 

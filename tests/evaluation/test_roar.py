@@ -6,8 +6,9 @@ import torch
 from processes import new_processes
 from torch import nn
 
+from divulge.attributions import attribute
 from divulge.datasets import Dataset, digits, subset
-from divulge.evaluation import Fit, attribute, diffroar, diffroar_runs, predictive_power
+from divulge.evaluation import AdamTrainer, diffroar, diffroar_runs, predictive_power
 from divulge.evaluation.summary import paired_interval, pairs_interval
 from divulge.training import mlp
 
@@ -23,7 +24,7 @@ def data():
 
 
 factory = partial(mlp, (10,), [32], 2)  # called with a seed; processes find it by name
-QUICK = Fit(epochs=5, batch_size=50, learning_rate=0.02)
+QUICK = AdamTrainer(epochs=5, batch_size=50, learning_rate=0.02)
 
 
 class Counting:
@@ -108,7 +109,9 @@ def test_robust_modules_and_given_attributions(data):
         seen.append(len(inputs))
         return inputs
 
-    diffroar_runs(factory, data, levels=(1,), runs=1, trainer=Fit(2, 400, perturb=perturb), baseline=False)
+    diffroar_runs(
+        factory, data, levels=(1,), runs=1, trainer=AdamTrainer(2, 400, perturb=perturb), baseline=False
+    )
     assert len(seen) == 2  # the retrained modules have no adversary
     ranked = tuple(attribute(factory(3), x) for x in (data.train_inputs, data.test_inputs))
     frame = diffroar(factory, data, ranked, (2,), 1, trainer=QUICK, baseline=False)
@@ -124,7 +127,7 @@ def test_one_logit_is_trained_on_log_odds(data):
 
 def test_images_and_a_constant_attribution():
     few = subset(digits(), (0, 1), train=60, test=40)
-    quick = Fit(epochs=1)
+    quick = AdamTrainer(epochs=1)
     with pytest.warns(UserWarning, match="of 100 of 100 inputs is constant"):
         frame = diffroar(
             lambda seed: nn.Sequential(nn.Flatten(), nn.Linear(64, 2)), few,
@@ -160,7 +163,7 @@ def test_intervals():
     ],
 )
 def test_refuses_what_cannot_be(data, change, message):
-    options = {"module_factory": factory, "levels": (1,), "runs": 1, "trainer": Fit(1, 400), **change}
+    options = {"module_factory": factory, "levels": (1,), "runs": 1, "trainer": AdamTrainer(1, 400), **change}
     classes = options.pop("classes", 2)
     if classes > 2:
         targets = data.train_targets.clone()
@@ -174,4 +177,6 @@ def test_refuses_what_cannot_be(data, change, message):
 
 def test_refuses_attributions_of_another_shape(data):
     with pytest.raises(ValueError, match=r"shape \(200, 10\), got \(200, 9\)"):
-        diffroar(factory, data, (torch.ones(200, 9), torch.ones(200, 10)), (1,), 1, trainer=Fit(1, 400))
+        diffroar(
+            factory, data, (torch.ones(200, 9), torch.ones(200, 10)), (1,), 1, trainer=AdamTrainer(1, 400)
+        )

@@ -153,8 +153,8 @@ def test_the_budget_holds(victim):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda v: SmoothGradOracle(v, n_samples=0), "at least one sample .* got 0"),
-        (lambda v: SmoothGradOracle(v, sigma=-1.0), "positive, finite sigma, got -1.0"),
+        (lambda v: SmoothGradOracle(v, samples=0), "at least one sample .* got 0"),
+        (lambda v: SmoothGradOracle(v, noise=-1.0), "positive, finite noise.* got -1.0"),
         (lambda v: IntegratedGradientsOracle(v, steps=0), "at least one step .* got 0"),
         (lambda v: IntegratedGradientsOracle(v, baseline=np.ones(3)), r"got \(3,\)"),
     ],

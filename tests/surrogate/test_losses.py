@@ -4,14 +4,14 @@ import torch
 from torch import nn
 
 import divulge
-from divulge.surrogate.losses import NEARBY, Told
+from divulge.surrogate.losses import NEARBY, AnswerTensors
 
 VICTIM = divulge.Victim(nn.Linear(6, 3, dtype=torch.float64), (6,))
 
 
 def told(oracle):
     points = np.random.default_rng(0).standard_normal((2000, 6))
-    return Told.of(oracle.explain(points), torch.float64)
+    return AnswerTensors.of(oracle.explain(points), torch.float64)
 
 
 @pytest.mark.parametrize("kind", [divulge.LabelOracle, divulge.ProbabilityOracle])

@@ -134,7 +134,7 @@ def test_two_classes_from_one_output():
     [
         ({"queries": 0}, "at least one query, got 0"),
         ({"queries": []}, r"at least one query, got \[\]"),
-        ({"surrogate": "forest"}, "linear, mlp, cnn or a module, got 'forest'"),
+        ({"surrogate": "forest"}, "a network named linear, mlp, cnn, strided_cnn, patch_cnn, got 'forest'"),
         ({"surrogate": nn.Sequential(nn.Flatten(), nn.Linear(64, 9))}, "as the victim, 10, got 9"),
         ({"inputs": "noise"}, "data, gaussian, mixed, spread, adaptive, got 'noise'"),
         ({"data": None, "inputs": "data"}, '"data" need data='),

@@ -15,7 +15,7 @@ def test_every_combination_with_every_seed(tmp_path):
         tmp_path,
         'seeds = 2\nworkers = 3\nengine = "threads"\n'
         '[grid]\nhidden = [4, [8, 4]]\noracle = ["gradient", "value"]\n'
-        'defence = ["none", {Rounded = {decimals = 6}}]\n',
+        'defence = ["none", "rounded:6+top:10"]\n',
     )
     experiment = read_experiment(path)
     assert (experiment.job, experiment.engine, experiment.workers) == ("reconstruct", "threads", 3)
@@ -24,7 +24,7 @@ def test_every_combination_with_every_seed(tmp_path):
     assert [cell["seed"] for cell in cells[:4]] == [0, 1, 0, 1]
     assert cells[0]["inputs"] == 20
     assert cells[-1]["hidden"] == [8, 4]
-    assert cells[-1]["defence"] == {"Rounded": {"decimals": 6}}
+    assert cells[-1]["defence"] == "rounded:6+top:10"
     assert len({key_of(cell) for cell in cells}) == len(cells)
 
 
@@ -51,7 +51,12 @@ def test_what_is_not_said_has_a_default(tmp_path):
         ("[grid]\nhidden = []", "at least one value of hidden"),
         ("[grid]\ninputs = [20, 0]", "inputs from 1 on, got 0"),
         ('[grid]\noracle = "gradients"', "got 'gradients'"),
-        ('[grid]\ndefence = "Rounding"', "got 'Rounding'"),
+        ('[grid]\ndefence = "Rounding"', "a defence named none, rounded, .* got 'Rounding'"),
+        ("[grid]\ndefence = {Rounded = {decimals = 6}}", "got {'Rounded': {'decimals': 6}}"),
+        ('[grid]\ndefence = "rounded:digits=3"', "decimals, bits behind the colon, got 'digits'"),
+        ('[grid]\ndefence = "top"', "expected k behind the colon"),
+        ('[grid]\noracle = "smoothgrad:sampels=3"', "got 'sampels'"),
+        ('job = "steal"\n[grid]\nsurrogate = "rnn"', "a network named linear, .* got 'rnn'"),
         ('[grid]\ndtype = "float16"', "got 'float16'"),
         ('[grid]\nbudget = "all"', "got 'all'"),
     ],

@@ -57,15 +57,17 @@ def test_goes_on_where_it_stopped(write, tmp_path):
 
 
 def test_a_failure_is_a_row(write):
-    grid = '[grid]\nvictim = ["random", "missing.onnx"]\ninputs = 6\nhidden = 3\ndefence = {TopK = {k = 9}}\n'
+    grid = '[grid]\nvictim = ["random", "missing.onnx"]\ninputs = 6\nhidden = 3\ndefence = "top:9"\n'
     table = sweep(write(f'engine = "threads"\n{grid}')).table
     assert "expected k between 1 and 6, got 9" in table["error"][0]
     assert "missing.onnx" in table["error"][1]
 
 
 def test_a_defence_with_senseless_parameters_is_named(write):
-    table = sweep(write('engine = "threads"\n[grid]\ndefence = {Rounded = {digits = 3}}\n')).table
-    assert "Rounded cannot be made with {'digits': 3}" in table["error"][0]
+    with pytest.raises(ValueError, match="decimals, bits behind the colon, got 'digits'"):
+        sweep(write('engine = "threads"\n[grid]\ndefence = "rounded:digits=3"\n'))
+    table = sweep(write('engine = "threads"\n[grid]\ndefence = "rounded:bits=60"\n', "bits")).table
+    assert "expected 1 to 52 bits, got 60" in table["error"][0]
 
 
 def test_a_damaged_file_is_named_and_the_others_stay(write):

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from divulge import _core
-from divulge.reference.kink_enumeration import enumerate_kinks as twin
 from divulge.tensors import enumerate_kinks, kink_search
+from divulge.tensors.kink_enumeration import enumerate_kinks as twin
 
 
 def network(rng, sizes, dtype, victims=None):

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from divulge.arrays import Array
 from divulge.backdoors.grown_triggers import Schedule, grow_triggers, started_from
 from divulge.backdoors.neural_cleanse import neural_cleanse
 from divulge.backdoors.trigger import Trigger, predictions
@@ -56,9 +56,9 @@ class BackdoorScan:
     classes: int
     method: str
     samples: str
-    sizes: NDArray[np.float64]
-    anomaly_index: NDArray[np.float64]
-    success: NDArray[np.float64]
+    sizes: Array
+    anomaly_index: Array
+    success: Array
     triggers: tuple[Trigger, ...]
     flagged: tuple[int, ...]
     notes: tuple[str, ...]
@@ -138,9 +138,7 @@ def backdoor_scan(
     )  # fmt: skip
 
 
-def judged(
-    sizes: NDArray[np.float64], pixels: int, *, logarithmic: bool = True
-) -> tuple[NDArray[np.float64], list[int]]:
+def judged(sizes: Array, pixels: int, *, logarithmic: bool = True) -> tuple[Array, list[int]]:
     """Return each class's anomaly index, and the classes that are flagged.
 
     Args:

@@ -40,6 +40,7 @@ from divulge.cli.options import (
     LayersOption,
     MethodOption,
     ModelOption,
+    NetworkOption,
     NormOption,
     OracleOption,
     OutputOption,
@@ -146,7 +147,7 @@ def mislabels(
 @app.command()
 def blockmnist(
     data: ImagesOption = "mnist",
-    model: BlockModelOption = "cnn",
+    model: BlockModelOption = "patch_cnn",
     position: PositionOption = "random",
     attribution: AttributionOption = "gradient",
     radius: RadiusOption = None,
@@ -166,7 +167,7 @@ def blockmnist(
 @app.command()
 def diffroar(
     data: ImagesOption = "digits",
-    model: BlockModelOption = "cnn",
+    model: NetworkOption = "strided_cnn",
     attribution: AttributionOption = "gradient",
     levels: RoarLevelsOption = "5,10,20,50",
     runs: RunsOption = 3,

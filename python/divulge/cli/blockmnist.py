@@ -12,14 +12,14 @@ from rich.console import Console
 from rich.table import Table
 from torch import nn
 
+from divulge.attributions import METHODS, attribute
 from divulge.cli import models
 from divulge.cli.progress import ProgressDisplay
 from divulge.cli.render import show
 from divulge.datasets import BlockData, blockify, load
 from divulge.datasets.block_mnist import POSITIONS
-from divulge.evaluation.attributions import METHODS, attribute
 from divulge.evaluation.block_leakage import LEVELS, leakage
-from divulge.evaluation.recipes import BLOCK_NETWORKS, BLOCK_RADIUS, fit_block_model
+from divulge.evaluation.recipes import BLOCK_RADIUS, fit_block_model
 from divulge.training import accuracy
 
 _SHOWN = 8
@@ -30,7 +30,7 @@ class Options:
     """What was asked for on the command line."""
 
     data: str = "mnist"
-    model: str = "cnn"
+    model: str = "patch_cnn"
     position: str = "random"
     attribution: str = "gradient"
     radius: float | None = None
@@ -72,11 +72,8 @@ def _check(options: Options) -> None:
     """Raise ValueError for options that cannot be followed, before anything takes time."""
     models.check_data(options.data)
     models.check_least(seed=(options.seed, 0), radius=(options.radius, 0), images=(options.images, 1))
-    models.check_known(
-        model=(options.model, BLOCK_NETWORKS),
-        position=(options.position, POSITIONS),
-        attribution=(options.attribution, METHODS),
-    )
+    METHODS.parse(options.attribution)
+    models.check_known(model=(options.model, tuple(BLOCK_RADIUS)), position=(options.position, POSITIONS))
     models.check_plot(options.plot)
 
 

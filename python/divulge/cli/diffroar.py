@@ -13,13 +13,13 @@ from rich.console import Console
 from rich.table import Table
 from torch import nn
 
+from divulge.attributions import METHODS
 from divulge.cli import models
 from divulge.cli.progress import ProgressDisplay
 from divulge.cli.render import show
 from divulge.datasets import Dataset, load, subset
-from divulge.evaluation import METHODS, Fit, diffroar
-from divulge.evaluation.recipes import BLOCK_NETWORKS
-from divulge.training import Pgd, mlp, strided_cnn
+from divulge.evaluation import AdamTrainer, diffroar
+from divulge.training import NETWORKS, Pgd, network_by_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +33,7 @@ class Options:
     """What was asked for on the command line."""
 
     data: str = "digits"
-    model: str = "cnn"
+    model: str = "strided_cnn"
     attribution: str = "gradient"
     levels: str = "5,10,20,50"
     runs: int = 3
@@ -61,7 +61,7 @@ def run(options: Options) -> int:
     with ProgressDisplay() as display:
         display.say(f"reading {options.data}")
         data = subset(load(options.data), train=options.images, seed=options.seed)
-        plain = Fit(options.epochs)
+        plain = AdamTrainer(options.epochs)
         frame = diffroar(
             partial(_network, options.model, data.input_shape, data.classes),
             data,
@@ -70,7 +70,7 @@ def run(options: Options) -> int:
             options.runs,
             trainer=plain
             if attack is None
-            else Fit(math.ceil(_ROBUST_EPOCHS * options.epochs), perturb=attack),
+            else AdamTrainer(math.ceil(_ROBUST_EPOCHS * options.epochs), perturb=attack),
             retrainer=plain,
             seed=options.seed,
             jobs=options.jobs,
@@ -88,7 +88,7 @@ def run(options: Options) -> int:
 
 
 def _network(kind: str, shape: tuple[int, ...], classes: int, seed: int) -> nn.Module:
-    return strided_cnn(shape, classes, seed) if kind == "cnn" else mlp(shape, [128], classes, seed)
+    return network_by_name(kind, shape, classes, seed)
 
 
 def _levels(options: Options) -> list[float]:
@@ -101,11 +101,9 @@ def _levels(options: Options) -> list[float]:
         epochs=(options.epochs, 1),
         seed=(options.seed, 0),
     )
-    models.check_known(
-        model=(options.model, BLOCK_NETWORKS),
-        attribution=(options.attribution, METHODS),
-        norm=(options.norm, ("linf", "l2")),
-    )
+    NETWORKS.parse(options.model)
+    METHODS.parse(options.attribution)
+    models.check_known(norm=(options.norm, ("linf", "l2")))
     if options.jobs == 0:
         raise ValueError("expected --jobs of at least 1, or -1 for one a processor, got 0")
     models.check_plot(options.plot)

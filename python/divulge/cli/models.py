@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from divulge.cli.progress import ProgressDisplay
-from divulge.datasets import NAMES, Dataset
+from divulge.datasets import DATASETS, Dataset
 from divulge.influence import Influence
 from divulge.influence.regression import fit_linear
 from divulge.training import train_classifier
@@ -30,8 +30,7 @@ _DAMPING = {"logistic": 0.0, "mlp": 0.01}
 
 def check_data(name: str) -> None:
     """Raise ValueError for a data set that there is not."""
-    if name not in NAMES:
-        raise ValueError(f"expected --data to be {' or '.join(NAMES)}, got {name}")
+    DATASETS.parse(name)
 
 
 def check_least(**numbers: tuple[float | None, float]) -> None:

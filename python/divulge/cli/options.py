@@ -53,8 +53,9 @@ SeedOption = Annotated[
 OracleOption = Annotated[
     str,
     typer.Option(
-        metavar="gradient|value|probability",
-        help="What an answer holds: a value and its input gradient, a value alone, or probabilities.",
+        metavar="NAME",
+        help="What an answer holds: gradient (and a value), value, probability, or another answer that "
+        "holds values, such as saliency.",
     ),
 ]
 LayersOption = Annotated[
@@ -123,7 +124,13 @@ LabelsOption = Annotated[
 FigureOption = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Draw a figure into this file (.png, .pdf, .svg).")
 ]
-BlockModelOption = Annotated[str, typer.Option(metavar="cnn|mlp", help="What is trained.")]
+BlockModelOption = Annotated[str, typer.Option(metavar="patch_cnn|mlp:512", help="What is trained.")]
+NetworkOption = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME", help="What is trained: linear, mlp, mlp:64x32, cnn, strided_cnn or patch_cnn."
+    ),
+]
 PositionOption = Annotated[
     str, typer.Option(metavar="random|top|bottom", help="Where the digit is in the stack.")
 ]
@@ -131,7 +138,8 @@ AttributionOption = Annotated[
     str,
     typer.Option(
         metavar="NAME",
-        help="gradient, gradient_times_input, smoothgrad, integrated_gradients or random.",
+        help="gradient, saliency, input_times_gradient, smoothgrad, smoothgrad:samples=10, "
+        "integrated_gradients or random.",
     ),
 ]
 RadiusOption = Annotated[
@@ -213,25 +221,27 @@ AnswersOption = Annotated[
     typer.Option(
         metavar="NAME",
         help="What an answer holds: label, probability, value, gradient, smoothgrad, integrated_gradients, "
-        "saliency, input_times_gradient or jacobian.",
+        "saliency, input_times_gradient or jacobian, with parameters as in smoothgrad:samples=10,noise=0.2.",
     ),
 ]
 DefenceOption = Annotated[
     str,
     typer.Option(
         metavar="NAME",
-        help="How answers are changed: rounded:DECIMALS, bits:N, noisy:SIGMA, fixed_noise:SIGMA, top:K, "
-        "clipped:LIMIT, sign or normalized, several joined by +.",
+        help="How answers are changed: none, rounded:DECIMALS, rounded:bits=N, noisy:SIGMA, top:K, "
+        "clipped:LIMIT, sign, normalized, budget:N or prada, several joined by +.",
     ),
 ]
-SurrogateOption = Annotated[str, typer.Option(metavar="linear|mlp|cnn", help="What the copy is.")]
+SurrogateOption = Annotated[
+    str, typer.Option(metavar="NAME", help="What the copy is: linear, mlp, mlp:64x32 or cnn.")
+]
 CountsOption = Annotated[
     str, typer.Option(metavar="N,N", help="Numbers of queries, each with a copy of its own.")
 ]
 InputsOption = Annotated[
     str | None,
     typer.Option(
-        metavar="data|gaussian|mixed|adaptive",
+        metavar="data|gaussian|mixed|spread|adaptive",
         help="What is asked about; by default data for labels and probabilities, else mixed.",
     ),
 ]

@@ -17,8 +17,8 @@ from divulge.cli.models import TRAINING
 from divulge.cli.progress import Curve, ProgressDisplay, interrupts_noted
 from divulge.cli.render import Report, print_json, print_note, print_table
 from divulge.comparison import compare
-from divulge.datasets import NAMES, Dataset, load
-from divulge.oracles import GradientOracle, Oracle, ProbabilityOracle, ValueOracle
+from divulge.datasets import DATASETS, Dataset, load
+from divulge.oracles import ORACLES, Oracle, oracle_by_name
 from divulge.reconstruction import reconstruct
 from divulge.training import train_classifier
 from divulge.victims import Victim
@@ -30,12 +30,6 @@ if TYPE_CHECKING:
 
 MOST_SEED = 2**63 - 1  # torch takes no larger one
 POINTS = 10_000  # compared on in a box
-
-_ORACLES: dict[str, type[GradientOracle | ValueOracle | ProbabilityOracle]] = {
-    "gradient": GradientOracle,
-    "value": ValueOracle,
-    "probability": ProbabilityOracle,
-}
 
 
 @dataclass(frozen=True)
@@ -69,7 +63,7 @@ def run(options: Options) -> int:
         victim, points, title = _victim(options, display)
         if points is None and domain is not None:
             points = _inside(domain, victim.input_size)
-        oracle = _ORACLES[options.oracle](victim, budget=options.budget, domain=domain)
+        oracle = oracle_by_name(options.oracle, victim, budget=options.budget, domain=domain)
         curve = Curve(victim, points) if options.plot else None
         with interrupts_noted() as interrupted:
             start = time.perf_counter()
@@ -88,12 +82,10 @@ def run(options: Options) -> int:
 
 def _check(options: Options) -> None:
     """Raise ValueError for options that cannot be followed, before anything takes time."""
-    known_values = {
-        "data": NAMES,
-        "dtype": ("float32", "float64"),
-        "oracle": tuple(_ORACLES),
-        "layers": ("auto",),
-    }
+    if options.data is not None:
+        DATASETS.parse(options.data)
+    ORACLES.parse(options.oracle)
+    known_values = {"dtype": ("float32", "float64"), "layers": ("auto",)}
     for name, known in known_values.items():
         if getattr(options, name) not in (None, *known):
             raise ValueError(f"expected --{name} to be {' or '.join(known)}, got {getattr(options, name)}")

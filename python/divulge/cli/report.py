@@ -16,9 +16,11 @@ from divulge.cli import models
 from divulge.cli.progress import ProgressDisplay
 from divulge.cli.steal import classifier, whole_numbers
 from divulge.datasets import load
+from divulge.oracles import ORACLES, check_defence
+from divulge.registry import split_list
 from divulge.report import LeakReport, leak_report
 from divulge.report.page import HEADS
-from divulge.surrogate.networks import NAMES
+from divulge.training import NETWORKS
 from divulge.victims import Victim
 
 
@@ -48,8 +50,12 @@ def run(options: Options) -> int:
     budgets = whole_numbers("--budgets", options.budgets)
     models.check_data(options.data)
     models.check_least(steps=(options.steps, 1), seed=(options.seed, 0))
-    if options.surrogate not in NAMES:
-        raise ValueError(f"expected --surrogate to be {' or '.join(NAMES)}, got {options.surrogate}")
+    oracles, defences = split_list(options.oracles), split_list(options.defences)
+    for oracle in oracles:
+        ORACLES.parse(oracle)
+    for defence in defences:
+        check_defence(defence)
+    NETWORKS.parse(options.surrogate)
     if options.output is not None and not options.output.parent.is_dir():
         raise FileNotFoundError(f"there is no folder {options.output.parent}")
     with ProgressDisplay() as display:
@@ -59,8 +65,8 @@ def run(options: Options) -> int:
         report = leak_report(
             victim,
             data,
-            options.oracles.split(","),
-            options.defences.split(","),
+            oracles,
+            defences,
             budgets,
             surrogate=options.surrogate,
             steps=options.steps,

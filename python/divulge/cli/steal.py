@@ -16,11 +16,10 @@ from torch import nn
 from divulge.cli import models
 from divulge.cli.progress import ProgressDisplay
 from divulge.datasets import Dataset, load
-from divulge.oracles.named import ORACLES, named_defence, named_oracle
+from divulge.oracles import ORACLES, check_defence, defence_by_name, oracle_by_name
 from divulge.surrogate import Stolen, steal
 from divulge.surrogate.inputs import KINDS
-from divulge.surrogate.networks import NAMES
-from divulge.training import accuracy, cnn, fit_classifier
+from divulge.training import NETWORKS, accuracy, cnn, fit_classifier
 from divulge.victims import Victim
 
 
@@ -55,7 +54,7 @@ def run(options: Options) -> int:
         data = load(options.data)
         module = classifier(options.model, data, options.seed, display)
         victim = Victim(module, data.input_shape)
-        oracle = named_defence(options.defence, named_oracle(options.oracle, victim))
+        oracle = defence_by_name(options.defence, oracle_by_name(options.oracle, victim))
         stolen = steal(
             oracle,
             options.surrogate,
@@ -110,11 +109,10 @@ def _check(options: Options) -> None:
     """Raise ValueError for an option that cannot be followed, before anything is trained."""
     models.check_data(options.data)
     models.check_least(steps=(options.steps, 1), seed=(options.seed, 0))
-    models.check_known(
-        oracle=(options.oracle, tuple(ORACLES)),
-        surrogate=(options.surrogate, NAMES),
-        inputs=(options.inputs, KINDS),
-    )
+    ORACLES.parse(options.oracle)
+    check_defence(options.defence)
+    NETWORKS.parse(options.surrogate)
+    models.check_known(inputs=(options.inputs, KINDS))
     models.check_plot(options.plot)
 
 

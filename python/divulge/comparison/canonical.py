@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from divulge.victims.affine import Array, OneHiddenLayer
-
-Indices = NDArray[np.intp]
+from divulge.arrays import Array, Index, Mask
+from divulge.victims.affine import OneHiddenLayer
 
 
 @dataclass(frozen=True)
@@ -33,9 +31,9 @@ class CanonicalForm:
     outputs: Array
     affine: Array
     bias: Array
-    units: Indices
+    units: Index
 
-    def flipped(self, which: NDArray[np.bool_]) -> CanonicalForm:
+    def flipped(self, which: Mask) -> CanonicalForm:
         """The same function with some units' signs turned: w max(z, 0) = w z + w max(-z, 0)."""
         sign = np.where(which, -1.0, 1.0)
         rows, offsets, outputs = self.rows[which], self.offsets[which], self.outputs[which]
@@ -81,14 +79,14 @@ def canonical_form(net: OneHiddenLayer, tolerance: float) -> CanonicalForm:
     return _keep(merged, sizes > tolerance * np.linalg.norm(form.outputs, axis=1).max(initial=0.0))
 
 
-def match(copy: CanonicalForm, victim: CanonicalForm) -> tuple[Indices, Indices, CanonicalForm]:
+def match(copy: CanonicalForm, victim: CanonicalForm) -> tuple[Index, Index, CanonicalForm]:
     """Pair the units of two forms by the Hungarian method; each unit may be turned round.
 
     The cost of a pair is the squared distance of (row, offset, output weights), the last two on their own
     scale.
 
     Returns:
-        Indices into the copy's units, the matching indices into the victim's, and the copy with the signs
+        Index into the copy's units, the matching indices into the victim's, and the copy with the signs
         of the matched units made the victim's.
     """
     cost, turned = _distances(copy, victim)
@@ -98,7 +96,7 @@ def match(copy: CanonicalForm, victim: CanonicalForm) -> tuple[Indices, Indices,
     return mine, theirs, copy.flipped(which)
 
 
-def parameter_error(copy: CanonicalForm, victim: CanonicalForm, mine: Indices, theirs: Indices) -> float:
+def parameter_error(copy: CanonicalForm, victim: CanonicalForm, mine: Index, theirs: Index) -> float:
     """Return max|theta - theta^| over matched units, the bias and the affine part.
 
     A unit without a partner counts with its largest output weight, as if the partner had zero weights.
@@ -118,16 +116,16 @@ def parameter_error(copy: CanonicalForm, victim: CanonicalForm, mine: Indices, t
 
 
 def same_hyperplane(
-    copy: CanonicalForm, victim: CanonicalForm, mine: Indices, theirs: Indices, tolerance: float
-) -> NDArray[np.bool_]:
+    copy: CanonicalForm, victim: CanonicalForm, mine: Index, theirs: Index, tolerance: float
+) -> Mask:
     """Which matched pairs have the same hyperplane, to a tolerance on |row| = 1 and on 1 + |offset|."""
     rows = np.linalg.norm(copy.rows[mine] - victim.rows[theirs], axis=1)
     offsets = np.abs(copy.offsets[mine] - victim.offsets[theirs])
-    same: NDArray[np.bool_] = (rows <= tolerance) & (offsets <= tolerance * (1 + abs(victim.offsets[theirs])))
+    same: Mask = (rows <= tolerance) & (offsets <= tolerance * (1 + abs(victim.offsets[theirs])))
     return same
 
 
-def _distances(copy: CanonicalForm, victim: CanonicalForm) -> tuple[Array, NDArray[np.bool_]]:
+def _distances(copy: CanonicalForm, victim: CanonicalForm) -> tuple[Array, Mask]:
     """Squared distances of all pairs, shape (h_copy, h_victim), and where the turned unit is the nearer."""
     cosine = copy.rows @ victim.rows.T
     offset_scale = 1 + np.abs(victim.offsets)
@@ -149,7 +147,7 @@ def _merge(form: CanonicalForm, tolerance: float) -> CanonicalForm:
     return _keep(merged, first == np.arange(len(first)))
 
 
-def _groups(form: CanonicalForm, tolerance: float) -> tuple[Indices, NDArray[np.bool_]]:
+def _groups(form: CanonicalForm, tolerance: float) -> tuple[Index, Mask]:
     """For each unit the first unit with its hyperplane, and whether it looks the other way."""
     first = np.arange(len(form.units))
     turned = np.zeros(len(form.units), dtype=bool)
@@ -164,7 +162,7 @@ def _groups(form: CanonicalForm, tolerance: float) -> tuple[Indices, NDArray[np.
     return first, turned
 
 
-def _keep(form: CanonicalForm, which: NDArray[np.bool_]) -> CanonicalForm:
+def _keep(form: CanonicalForm, which: Mask) -> CanonicalForm:
     """The form with some of its units only."""
     return CanonicalForm(
         form.rows[which], form.offsets[which], form.outputs[which], form.affine, form.bias, form.units[which]

@@ -9,11 +9,12 @@ import numpy as np
 import torch
 from torch import nn
 
+from divulge.arrays import Array
 from divulge.comparison.canonical import CanonicalForm, canonical_form
 from divulge.comparison.layerwise import LayerComparison, Match, effective_units, match_layers
 from divulge.oracles.domain import as_box
 from divulge.victims import Victim
-from divulge.victims.affine import Array, HiddenLayers, OneHiddenLayer
+from divulge.victims.affine import HiddenLayers, OneHiddenLayer
 from divulge.victims.lowering import hidden_layers, one_hidden_layer
 
 if TYPE_CHECKING:

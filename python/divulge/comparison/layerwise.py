@@ -5,17 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from divulge.arrays import Array, Index, Mask
 from divulge.comparison.canonical import (
     CanonicalForm,
-    Indices,
     canonical_form,
     match,
     parameter_error,
     same_hyperplane,
 )
-from divulge.victims.affine import Array, HiddenLayers, OneHiddenLayer
+from divulge.victims.affine import HiddenLayers, OneHiddenLayer
 
 
 @dataclass(frozen=True)
@@ -50,8 +49,8 @@ class Match:
     """
 
     row_error: float | None
-    mine: Indices
-    theirs: Indices
+    mine: Index
+    theirs: Index
     error: float | None
 
 
@@ -109,14 +108,14 @@ def _normalised(net: HiddenLayers) -> list[OneHiddenLayer]:
     return [*layers, OneHiddenLayer(rows, net.last.offsets, outputs, affine, net.last.bias)]
 
 
-def _ever_active(rows: Array, offsets: Array) -> NDArray[np.bool_]:
+def _ever_active(rows: Array, offsets: Array) -> Mask:
     """Which units may be active on features that are not negative."""
-    active: NDArray[np.bool_] = (rows > 0).any(axis=1) | (offsets > 0)
+    active: Mask = (rows > 0).any(axis=1) | (offsets > 0)
     return active
 
 
 def _aligned(
-    copy: OneHiddenLayer, victim: OneHiddenLayer, mine: Indices, theirs: Indices
+    copy: OneHiddenLayer, victim: OneHiddenLayer, mine: Index, theirs: Index
 ) -> tuple[OneHiddenLayer, OneHiddenLayer]:
     """Put the columns of two layers in one order: the pairs, the copy's others, the victim's others."""
     alone = np.setdiff1d(np.arange(copy.rows.shape[1]), mine)
@@ -128,7 +127,7 @@ def _aligned(
     )
 
 
-def _columns(net: OneHiddenLayer, order: Indices) -> OneHiddenLayer:
+def _columns(net: OneHiddenLayer, order: Index) -> OneHiddenLayer:
     """Put the features that a layer is given in another order; -1 stands for one that it does not see."""
     rows, affine = (np.pad(part, ((0, 0), (0, 1)))[:, order] for part in (net.rows, net.affine))
     return replace(net, rows=rows, affine=affine)
@@ -171,7 +170,7 @@ def _hyperplanes(net: OneHiddenLayer) -> CanonicalForm:
     )
 
 
-def _row_error(ours: CanonicalForm, truth: CanonicalForm, mine: Indices, theirs: Indices) -> float | None:
+def _row_error(ours: CanonicalForm, truth: CanonicalForm, mine: Index, theirs: Index) -> float | None:
     """Return the largest difference of rows and offsets over pairs of units."""
     rows = np.abs(ours.rows[mine] - truth.rows[theirs]).max(initial=0.0)
     offsets = np.abs(ours.offsets[mine] - truth.offsets[theirs]).max(initial=0.0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +10,7 @@ import torch
 from divulge.datasets.cifar import read_cifar10
 from divulge.datasets.fetch import locate
 from divulge.datasets.idx import read_idx
+from divulge.registry import Entry, Registry
 
 # The last images of a fixed shuffle, a fifth of the digits.
 _DIGITS_TEST = 360
@@ -52,15 +52,7 @@ def load(name: str) -> Dataset:
         ValueError: there is no data set of that name.
         FileNotFoundError: its files are neither at hand nor can they be downloaded.
     """
-    loaders: dict[str, Callable[[], Dataset]] = {
-        "digits": digits,
-        "mnist": mnist,
-        "fashion-mnist": fashion_mnist,
-        "cifar10": cifar10,
-    }
-    if name not in loaders:
-        raise ValueError(f"expected a data set named {', '.join(loaders)}, got {name!r}")
-    return loaders[name]()
+    return DATASETS.make(name)
 
 
 def digits() -> Dataset:
@@ -116,4 +108,12 @@ def _idx_part(name: str, part: str) -> tuple[torch.Tensor, torch.Tensor]:
     return inputs, torch.from_numpy(labels).long()
 
 
-NAMES = ("digits", "mnist", "fashion-mnist", "cifar10")
+DATASETS: Registry[Dataset] = Registry(
+    "a data set",
+    {
+        "digits": Entry(digits),
+        "mnist": Entry(mnist),
+        "fashion-mnist": Entry(fashion_mnist),
+        "cifar10": Entry(cifar10),
+    },
+)

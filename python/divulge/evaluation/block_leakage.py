@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from divulge.attributions import attribute
 from divulge.datasets import BlockData
-from divulge.evaluation.attributions import attribute
 from divulge.evaluation.unmasking import count_of, unmask
 
 __all__ = ["LEVELS", "Leakage", "constant_inputs", "leakage", "warn_of_constant"]

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from divulge.attributions import attribute
 from divulge.datasets import Dataset
-from divulge.evaluation.attributions import attribute
-from divulge.evaluation.outputs import Classifier
-from divulge.evaluation.power import Fit, ModuleFactory, Trainer, check_fit, check_targets
+from divulge.evaluation.power import AdamTrainer, ModuleFactory, Trainer, check_fit, check_targets
 from divulge.evaluation.randomisation import randomised, trained_layers
 from divulge.evaluation.similarity import rank_correlation
 from divulge.evaluation.store import described
 from divulge.evaluation.unmasking import unmask
 from divulge.influence.mislabels import flip_labels
 from divulge.training import accuracy
+from divulge.training.class_scores import ClassScores
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,7 +64,7 @@ def debugging_tests(
         data: images (n, channels, height, width).
         attributions: each what `attribute` takes; of the class that each model predicts.
         bugs: some of the above.
-        trainer: called with a module, inputs, targets and a seed; `diffroar.Fit()` by default.
+        trainer: called with a module, inputs, targets and a seed; `AdamTrainer()` by default.
         mislabelled: the share of wrong labels.
         images: how many are explained.
         threshold: of detection.
@@ -82,12 +82,12 @@ def debugging_tests(
     _check(data, bugs, mislabelled, images, threshold)
     check_fit(module_factory(seed), data)
     total = 2 + sum(bug != "reinitialised" for bug in bugs)
-    jobs = _Trainings(module_factory, trainer or Fit(), total, progress)
+    jobs = _Trainings(module_factory, trainer or AdamTrainer(), total, progress)
     correct, other = jobs.train(data, seed), jobs.train(data, seed + 1)
     rows = []
     for bug in bugs:
         case = _case(bug, data, jobs, correct, mislabelled, images, seed)
-        right = accuracy(Classifier(case.module), data.test_inputs, data.test_targets)
+        right = accuracy(ClassScores(case.module), data.test_inputs, data.test_targets)
         for method in attributions:
             score, plain, detection = case.scores(correct, other, method)
             rows.append(

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from divulge.datasets import Dataset
-from divulge.evaluation.outputs import Classifier, class_scores, precision
 from divulge.evaluation.unmasking import fill_image, unmask
-from divulge.training import Perturb, accuracy, fit_classifier
+from divulge.training import Perturb, accuracy, evaluating, fit_classifier
+from divulge.training.class_scores import ClassScores, class_scores, precision
 
-__all__ = ["Fit", "ModuleFactory", "Trainer", "check_fit", "check_targets", "predictive_power"]
+__all__ = ["AdamTrainer", "ModuleFactory", "Trainer", "check_fit", "check_targets", "predictive_power"]
 
 # Makes an untrained classifier from a seed.
 ModuleFactory = Callable[[int], nn.Module]
@@ -22,7 +22,7 @@ Trainer = Callable[[nn.Module, Tensor, Tensor, int], nn.Module]
 
 
 @dataclass(frozen=True)
-class Fit:
+class AdamTrainer:
     """A training recipe: Adam, the learning rate falling along a cosine, nothing chosen by a held-out score.
 
     Args:
@@ -42,7 +42,7 @@ class Fit:
     def __call__(self, module: nn.Module, inputs: Tensor, targets: Tensor, seed: int) -> nn.Module:
         """Train a module in place on inputs (n, ...) and classes (n,), and return it."""
         fit_classifier(
-            Classifier(module),
+            ClassScores(module),
             inputs,
             targets,
             seed,
@@ -75,8 +75,8 @@ def predictive_power(
         attributions: of the training inputs and of the test inputs, of their shapes.
         k: coordinates kept, see `unmask`.
         keep: "top" or "bottom".
-        trainer: called with a module, inputs, targets and a seed; `Fit()` by default. Test data never reach
-            it.
+        trainer: called with a module, inputs, targets and a seed; `AdamTrainer()` by default. Test data
+            never reach it.
         fill: see `unmask`; "mean" is that of the training inputs in both parts.
         channels: see `unmask`.
         seed: of the module, of the training, and of the order of equal attributions.
@@ -92,8 +92,8 @@ def predictive_power(
     )
     module = module_factory(seed)
     check_fit(module, data)
-    trained = (trainer or Fit())(module, train, data.train_targets, seed)
-    return accuracy(Classifier(trained).eval(), test, data.test_targets)
+    trained = (trainer or AdamTrainer())(module, train, data.train_targets, seed)
+    return accuracy(ClassScores(trained).eval(), test, data.test_targets)
 
 
 def check_targets(data: Dataset) -> None:
@@ -110,10 +110,7 @@ def check_targets(data: Dataset) -> None:
 def check_fit(module: nn.Module, data: Dataset) -> None:
     """Raise ValueError for a module that has not a score for each class."""
     x = data.train_inputs[:2].to(precision(module, data.train_inputs))
-    training = module.training
-    module.eval()
-    with torch.no_grad():
+    with evaluating(module), torch.no_grad():
         scores = class_scores(module(x))
-    module.train(training)
     if scores.shape[1] < data.classes:
         raise ValueError(f"expected a module with {data.classes} class scores, got {scores.shape[1]}")

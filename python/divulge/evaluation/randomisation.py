@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from divulge.evaluation.attributions import attribute
+from divulge.attributions import attribute
 from divulge.evaluation.similarity import rank_correlation, structural_similarity
 
 if TYPE_CHECKING:

@@ -7,19 +7,18 @@ from collections.abc import Callable
 from torch import nn
 
 from divulge.datasets import BlockData
-from divulge.training import Pgd, fit_classifier, mlp, patch_cnn
+from divulge.training import Pgd, fit_classifier, network_by_name
 
-__all__ = ["BLOCK_NETWORKS", "BLOCK_RADIUS", "fit_block_model"]
+__all__ = ["BLOCK_RADIUS", "fit_block_model"]
 
-BLOCK_NETWORKS = ("cnn", "mlp")
-# Of the l2 ball that robust models of BlockMNIST are trained against.
-BLOCK_RADIUS = {"cnn": 4.0, "mlp": 4.0}
+# The networks of BlockMNIST, and the radius of the l2 ball that robust ones are trained against.
+BLOCK_RADIUS = {"patch_cnn": 4.0, "mlp:512": 4.0}
 # Passes over the images, learning rate and weight decay, plainly and against the adversary, whose ball grows
 # over the first half of them. In larger steps a plain network learns to lean on the null block, as on a bias,
 # where it can; without weight decay a robust one keeps what its first weights happened to be behind it.
 _TRAINING = {
-    "cnn": ((8, 2e-4, 0.0), (7, 2e-3, 1e-3)),
-    "mlp": ((4, 2e-3, 3e-4), (6, 2e-3, 3e-4)),
+    "patch_cnn": ((8, 2e-4, 0.0), (7, 2e-3, 1e-3)),
+    "mlp:512": ((4, 2e-3, 3e-4), (6, 2e-3, 3e-4)),
 }
 _ATTACK_STEPS, _WARM_UP = 4, 0.5
 
@@ -35,8 +34,8 @@ def fit_block_model(
     """Train the classifier that the BlockMNIST figures are about.
 
     Args:
-        kind: "cnn", `divulge.training.patch_cnn` with patches of about half the image's width, or "mlp", one
-            hidden layer of 512 units.
+        kind: "patch_cnn", with patches of about half the image's width, or "mlp:512", one hidden layer of 512
+            units.
         data: what to train on.
         radius: of the l2 ball in which projected gradient ascent, in 4 steps, looks for the inputs that are
             trained on; 0 trains on the data themselves. The ball grows over the first half of the training.
@@ -46,13 +45,11 @@ def fit_block_model(
     Raises:
         ValueError: another kind, or a negative radius.
     """
-    if kind not in BLOCK_NETWORKS:
-        raise ValueError(f"expected a model {' or '.join(BLOCK_NETWORKS)}, got {kind!r}")
+    if kind not in BLOCK_RADIUS:
+        raise ValueError(f"expected a model {' or '.join(BLOCK_RADIUS)}, got {kind!r}")
     shape, classes = data.input_shape, data.classes
-    if kind == "cnn":
-        module = patch_cnn(shape, classes, seed, patch=max(1, shape[-1] // 4))
-    else:
-        module = mlp(shape, [512], classes, seed)
+    patch = f":{max(1, shape[-1] // 4)}" if kind == "patch_cnn" else ""
+    module = network_by_name(f"{kind}{patch}", shape, classes, seed)
     attack = Pgd(radius, "l2", _ATTACK_STEPS, warm_up=_WARM_UP) if radius else None
     epochs, learning_rate, weight_decay = _TRAINING[kind][attack is not None]
     return fit_classifier(

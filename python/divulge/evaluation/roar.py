@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from divulge.attributions import METHODS, attribute
 from divulge.datasets import Dataset
-from divulge.evaluation.attributions import attribute
 from divulge.evaluation.block_leakage import warn_of_constant
-from divulge.evaluation.outputs import Classifier
 from divulge.evaluation.power import (
-    Fit,
+    AdamTrainer,
     ModuleFactory,
     Trainer,
     check_fit,
@@ -26,6 +25,7 @@ from divulge.evaluation.store import Store, described, fingerprint
 from divulge.evaluation.summary import summarise
 from divulge.evaluation.unmasking import KEEP, count_of, fill_image
 from divulge.training import accuracy
+from divulge.training.class_scores import ClassScores
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -106,10 +106,10 @@ def diffroar_runs(
         attribution: see `diffroar`.
         levels: see `diffroar`.
         runs: see `diffroar`.
-        trainer: of the modules that are attributed, called with a module, inputs, targets and a seed; `Fit()`
-            by default. `Fit(perturb=Pgd(...))` makes them robust.
+        trainer: of the modules that are attributed, called with a module, inputs, targets and a seed;
+            `AdamTrainer()` by default. `AdamTrainer(perturb=Pgd(...))` makes them robust.
         retrainer: of the modules that learn from what is left; by default the trainer, without its adversary
-            where it is a `Fit`.
+            where it is an `AdamTrainer`.
         of: what the attribution is asked about, see `attribute`.
         attribution_options: others of `attribute`.
         fill: see `unmask`.
@@ -133,13 +133,13 @@ def diffroar_runs(
 
     _check(runs, levels, seed, data, channels)
     check_fit(module_factory(seed), data)
-    trainer = trainer or Fit()
+    trainer = trainer or AdamTrainer()
     study = _Study(
         module_factory,
         data,
-        attribution,
+        METHODS.make(attribution) if isinstance(attribution, str) else attribution,
         trainer,
-        retrainer or (replace(trainer, perturb=None) if isinstance(trainer, Fit) else trainer),
+        retrainer or (replace(trainer, perturb=None) if isinstance(trainer, AdamTrainer) else trainer),
         {**(attribution_options or {}), "of": of},
         fill_image(fill, data.train_inputs),
         channels,
@@ -172,7 +172,7 @@ class _Study:
 
     factory: ModuleFactory
     data: Dataset
-    attribution: str | Pair | Any
+    attribution: Pair | Any
     trainer: Trainer
     retrainer: Trainer
     options: dict[str, Any]
@@ -225,7 +225,7 @@ class _Study:
                 self.store.save_module(about, module)
             module = trained
         module.eval()
-        power = accuracy(Classifier(module), self.data.test_inputs, self.data.test_targets)
+        power = accuracy(ClassScores(module), self.data.test_inputs, self.data.test_targets)
         self.store.save(about, power)
         pair = self._attribute(module, seed, True), self._attribute(module, seed, False)
         warn_of_constant(*pair)

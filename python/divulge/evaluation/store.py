@@ -6,10 +6,12 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
+from dataclasses import fields, is_dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -90,8 +92,13 @@ def fingerprint(*tensors: Tensor) -> str:
 
 def described(thing: Any) -> str:
     """Name a function, class or recipe of the user's; two of one name and other code are not told apart."""
+    if isinstance(thing, np.ndarray):
+        thing = torch.from_numpy(thing)
     if isinstance(thing, Tensor):
         return fingerprint(thing)
+    if is_dataclass(thing) and not isinstance(thing, type):
+        parts = (f"{part.name}={described(getattr(thing, part.name))}" for part in fields(thing))
+        return f"{type(thing).__qualname__}({', '.join(parts)})"
     if isinstance(thing, partial):
         arguments = [*thing.args, *sorted(thing.keywords.items())]
         return f"{described(thing.func)}({', '.join(map(described, arguments))})"

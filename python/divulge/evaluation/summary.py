@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+from divulge.arrays import Array
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,7 +47,7 @@ def summarise(runs: pd.DataFrame, confidence: float = 0.95) -> pd.DataFrame:
 
 
 def _intervals(
-    name: str, prefix: str, powers: dict[Any, NDArray[np.float64]], ranking: str, confidence: float
+    name: str, prefix: str, powers: dict[Any, Array], ranking: str, confidence: float
 ) -> dict[str, float]:
     """Return the mean difference of top and bottom with both intervals."""
     top, bottom = powers[ranking, "top"], powers[ranking, "bottom"]
@@ -61,7 +62,7 @@ def _intervals(
     }
 
 
-def paired_interval(differences: NDArray[np.float64], confidence: float = 0.95) -> tuple[float, float]:
+def paired_interval(differences: Array, confidence: float = 0.95) -> tuple[float, float]:
     """Return Student's confidence interval of the mean of differences (n,), NaN for a single one."""
     n = len(differences)
     if n < 2:
@@ -70,9 +71,7 @@ def paired_interval(differences: NDArray[np.float64], confidence: float = 0.95) 
     return float(differences.mean() - half), float(differences.mean() + half)
 
 
-def pairs_interval(
-    first: NDArray[np.float64], second: NDArray[np.float64], confidence: float = 0.95
-) -> tuple[float, float]:
+def pairs_interval(first: Array, second: Array, confidence: float = 0.95) -> tuple[float, float]:
     """Return Welch's confidence interval of the mean of a - b over all pairs of first (n,) and second (m,).
 
     The mean over the n m pairs is the difference of the two means, with variance s_a^2 / n + s_b^2 / m.

@@ -19,17 +19,21 @@ from divulge.oracles.defences import (
     SignOnly,
     TopK,
 )
+from divulge.oracles.defences.names import DEFENCES, check_defence, defence_by_name
 from divulge.oracles.explained import Answers
 from divulge.oracles.gradient import GradientOracle
 from divulge.oracles.input_times_gradient import InputTimesGradientOracle
 from divulge.oracles.jacobian import JacobianOracle
 from divulge.oracles.label import LabelOracle
 from divulge.oracles.ledger import Ledger
+from divulge.oracles.names import ORACLES, oracle_by_name
 from divulge.oracles.probability import LogOdds, ProbabilityOracle
 from divulge.oracles.replay import ReplayOracle
 from divulge.oracles.value import ValueOracle
 
 __all__ = [
+    "DEFENCES",
+    "ORACLES",
     "Answers",
     "AttributionOracle",
     "Budget",
@@ -55,4 +59,7 @@ __all__ = [
     "SmoothGradOracle",
     "TopK",
     "ValueOracle",
+    "check_defence",
+    "defence_by_name",
+    "oracle_by_name",
 ]

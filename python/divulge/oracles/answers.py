@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from divulge.arrays import Array
 from divulge.errors import OracleError
 from divulge.points import first_non_finite
-
-Array = NDArray[np.float64]
 
 
 def check_values(values: ArrayLike | None, n: int) -> Array:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from divulge.oracles.attributions import Attribution, IntegratedGradients, Saliency, SmoothGrad
-from divulge.oracles.base import Array, Domain
-from divulge.oracles.explained import Answers, Classes
+from divulge.arrays import Array, Index
+from divulge.attributions.methods import Attribution, IntegratedGradients, Saliency, SmoothGrad
+from divulge.oracles.base import Domain
+from divulge.oracles.explained import Answers
 from divulge.oracles.victim import VictimOracle
 
 if TYPE_CHECKING:
@@ -51,10 +52,11 @@ class AttributionOracle(VictimOracle):
     ) -> None:
         kind = attribution.name
         super().__init__(victim, output, domain, budget, kind=kind, values=values, gradients=False)
-        self.attribution = attribution
-        rng = np.random.default_rng(seed)
-        self._rng = None if fixed_noise else rng
-        self._fixed = rng.standard_normal((attribution.draws, self.input_size))
+        self.attribution = attribution.scaled(1.0 if self._box is None else self._box.range)
+        self._rng = np.random.default_rng(seed)
+        self._fixed: Array | None = None
+        if fixed_noise:
+            self._fixed = self._noise(1)
 
     @property
     def has_explanations(self) -> bool:
@@ -64,7 +66,7 @@ class AttributionOracle(VictimOracle):
     def _answer(self, points: Array, output: int) -> tuple[Array, None]:
         return self.victim.values(points)[:, output], None
 
-    def _explain(self, points: Array, outputs: Classes | None) -> Answers:
+    def _explain(self, points: Array, outputs: Index | None) -> Answers:
         labels = self._top(points) if outputs is None else None
         named = labels if outputs is None else outputs
         if named is None:
@@ -77,11 +79,10 @@ class AttributionOracle(VictimOracle):
             explanations[part] = self._attribute(points[part], named[part])
         return Answers(points, named, labels, values, None, explanations, self.attribution)
 
-    def _attribute(self, points: Array, outputs: Classes) -> Array:
+    def _attribute(self, points: Array, outputs: Index) -> Array:
         """Attributions (n, d) of one part of the points (n, d)."""
         n, d = points.shape
-        noise = self._noise(n)
-        places = np.asarray(self.attribution.places(points, noise))
+        places = np.asarray(self.attribution.places(points, self._noise(n)))
         m = places.shape[1]
         gradients = np.zeros((n, m, d))
         for output in np.unique(outputs):
@@ -92,34 +93,36 @@ class AttributionOracle(VictimOracle):
 
     def _noise(self, n: int) -> Array:
         """Standard normal vectors, shape (n, draws, d)."""
-        if self._rng is None or not self._fixed.size:
-            return np.broadcast_to(self._fixed, (n, *self._fixed.shape))
-        return self._rng.standard_normal((n, *self._fixed.shape))
+        if self._fixed is not None:
+            return np.broadcast_to(self._fixed, (n, *self._fixed.shape[1:]))
+        return self._rng.standard_normal((n, self.attribution.draws, self.input_size))
 
 
 class SmoothGradOracle(AttributionOracle):
-    """Answers with f_k(x) and SmoothGrad, the mean gradient over x + sigma e with e standard normal.
+    """Answers with f_k(x) and SmoothGrad, the mean gradient over x + noise r e with e standard normal.
 
     Args:
         victim: the model under study.
-        n_samples: how many e an answer averages.
-        sigma: their size, in units of the input.
+        samples: how many e an answer averages.
+        noise: their size, a share of the range r of the inputs.
         fixed_noise: the same e for every input; else they are drawn anew for every query.
         output: k, where `query` names none.
         domain: None for all of R^d, or (low, high): a box of inputs that may be asked about.
         budget: the most queries that may be asked, or None.
         values: False for an API that returns the explanation alone.
         seed: of the noise.
+        input_range: r, in units of the input; by default the domain's largest upper less its smallest lower
+            bound, and without a domain 1, that is for inputs scaled to length 1.
 
     Raises:
-        ValueError: no sample, or a sigma that is not positive.
+        ValueError: no sample, or a noise that is not positive.
     """
 
     def __init__(
         self,
         victim: Victim,
-        n_samples: int = 50,
-        sigma: float = 0.15,
+        samples: int = SmoothGrad.samples,
+        noise: float = SmoothGrad.noise,
         fixed_noise: bool = False,
         *,
         output: int = 0,
@@ -127,10 +130,11 @@ class SmoothGradOracle(AttributionOracle):
         budget: int | None = None,
         values: bool = True,
         seed: int = 0,
+        input_range: float | None = None,
     ) -> None:
         super().__init__(
             victim,
-            SmoothGrad(n_samples, sigma),
+            SmoothGrad(samples, noise, input_range),
             output,
             domain,
             budget,
@@ -159,7 +163,7 @@ class IntegratedGradientsOracle(AttributionOracle):
     def __init__(
         self,
         victim: Victim,
-        steps: int = 20,
+        steps: int = IntegratedGradients.steps,
         baseline: ArrayLike = 0.0,
         *,
         output: int = 0,

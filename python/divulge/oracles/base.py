@@ -7,13 +7,14 @@ from operator import index
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from divulge.arrays import Array, Index
+from divulge.attributions.methods import Attribution, Gradient
 from divulge.errors import BudgetExhausted, OracleError
 from divulge.oracles.answers import check_gradients, check_values
-from divulge.oracles.attributions import Attribution
 from divulge.oracles.domain import as_box
-from divulge.oracles.explained import Answers, Classes
+from divulge.oracles.explained import Answers
 from divulge.oracles.ledger import Ledger
 from divulge.points import as_matrix, check_finite
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     from divulge.points import Points
 
-Array = NDArray[np.float64]
 Domain = tuple[ArrayLike, ArrayLike]
 
 
@@ -49,7 +49,7 @@ class Oracle(ABC):
     """
 
     first_logit_hidden = False
-    attribution: Attribution = Attribution()
+    attribution: Attribution = Gradient()
 
     def __init__(
         self,
@@ -127,7 +127,7 @@ class Oracle(ABC):
         outputs = None if output is None else self._check_outputs(output, len(matrix))
         return self._explain(self._admit(matrix), outputs)
 
-    def _explain(self, points: Array, outputs: Classes | None) -> Answers:
+    def _explain(self, points: Array, outputs: Index | None) -> Answers:
         """Explain points (n, d), already checked and paid for; outputs (n,), or None for the top class."""
         labels = None if outputs is not None else self._top(points)
         named = labels if outputs is None else outputs
@@ -145,7 +145,7 @@ class Oracle(ABC):
         attribution = self.attribution if self.has_gradients else None
         return Answers(points, named, labels, values, None, gradients, attribution)
 
-    def _top(self, points: Array) -> Classes | None:
+    def _top(self, points: Array) -> Index | None:
         """The top class of points (n, d) as the API tells it, or None where that is not known."""
         return None
 
@@ -181,7 +181,7 @@ class Oracle(ABC):
                 f"the oracle failed on {len(points)} points: {type(error).__name__}: {error}"
             ) from error
 
-    def _check_outputs(self, output: ArrayLike, n: int) -> Classes:
+    def _check_outputs(self, output: ArrayLike, n: int) -> Index:
         """Return valid output indices, shape (n,), or raise ValueError."""
         numbers = np.asarray(output)
         if numbers.shape not in {(), (n,)} or numbers.dtype.kind not in "iu":

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike
 
+from divulge.arrays import Array
 from divulge.errors import OracleError
-from divulge.oracles.base import Array, Domain, Oracle
+from divulge.oracles.base import Domain, Oracle
 from divulge.points import host_array
 
 if TYPE_CHECKING:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
+
+from divulge.arrays import Array
 
 # A point computed to lie on a face, u + t v with rounding, may miss it by a few units in the last place.
 _SLACK = 8 * np.finfo(np.float64).eps
@@ -37,6 +39,11 @@ class Box:
         self._check_sides()
         self._slack = _SLACK * np.maximum(np.abs(self.low), np.abs(self.high))
 
+    @property
+    def range(self) -> float:
+        """The largest upper bound less the smallest lower one."""
+        return float(self.high.max() - self.low.min())
+
     def _check_sides(self) -> None:
         """Raise ValueError for a side along which points cannot be told apart, or distances overflow."""
         size = np.maximum(np.abs(self.low), np.abs(self.high))
@@ -50,7 +57,7 @@ class Box:
                 f"rounding, got low {self.low[i]} and high {self.high[i]} in coordinate {i}"
             )
 
-    def admit(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+    def admit(self, points: Array) -> Array:
         """Return the points (n, d), those that miss a face by rounding moved onto it.
 
         Raises:
@@ -66,7 +73,7 @@ class Box:
         return np.clip(points, self.low, self.high)
 
 
-def _bound(name: str, value: ArrayLike, input_size: int) -> NDArray[np.float64]:
+def _bound(name: str, value: ArrayLike, input_size: int) -> Array:
     """Return one face of the box as an array of shape (d,)."""
     try:
         array = np.asarray(value, dtype=np.float64)

@@ -9,16 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from divulge.oracles.attributions import Attribution
+from divulge.arrays import Array, Index
+from divulge.attributions.methods import Attribution
 
 if TYPE_CHECKING:
     import torch
 
     # Does to a surrogate's explanations, shape (n, d), what was done to the told ones (the second argument).
     Imitation = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
-
-Array = NDArray[np.float64]
-Classes = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -37,8 +35,8 @@ class Answers:
     """
 
     points: Array
-    outputs: Classes
-    labels: Classes | None = None
+    outputs: Index
+    labels: Index | None = None
     values: Array | None = None
     probabilities: Array | None = None
     explanations: Array | None = None

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from divulge.oracles.attributions import InputTimesGradient
-from divulge.oracles.base import Array, Domain
-from divulge.oracles.explained import Answers, Classes
+from divulge.arrays import Array, Index
+from divulge.attributions.methods import InputTimesGradient
+from divulge.oracles.base import Domain
+from divulge.oracles.explained import Answers
 from divulge.oracles.victim import VictimOracle
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class InputTimesGradientOracle(VictimOracle):
         values, products = self._attribute(self._admit(points), output)
         return values if self.has_values else None, products
 
-    def _explain(self, points: Array, outputs: Classes | None) -> Answers:
+    def _explain(self, points: Array, outputs: Index | None) -> Answers:
         answers = super()._explain(points, outputs)  # with gradients, the zeros moved a little
         assert answers.explanations is not None
         return replace(answers, explanations=points * answers.explanations)

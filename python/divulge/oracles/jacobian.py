@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from divulge.arrays import Array, Index
 from divulge.oracles.answers import check_gradients, check_values
-from divulge.oracles.base import Array, Domain
-from divulge.oracles.explained import Answers, Classes
+from divulge.oracles.base import Domain
+from divulge.oracles.explained import Answers
 from divulge.oracles.victim import VictimOracle
 from divulge.points import as_matrix
 
@@ -95,7 +96,7 @@ class JacobianOracle(VictimOracle):
         )
         return np.stack(values, axis=1), np.stack(gradients, axis=1)
 
-    def _explain(self, points: Array, outputs: Classes | None) -> Answers:
+    def _explain(self, points: Array, outputs: Index | None) -> Answers:
         """Return n K answers, one for each point and output, whatever output is named."""
         values, gradients = self._jacobians(points)
         n, size = values.shape

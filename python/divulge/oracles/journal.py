@@ -18,9 +18,9 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
+from divulge.arrays import Array
 from divulge.errors import CheckpointError
 
-Array = NDArray[np.float64]
 Prints = NDArray[np.uint64]
 
 MAGIC = b"divulge checkpoint 1\n"

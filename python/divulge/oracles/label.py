@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from divulge.oracles.base import Array, Domain
-from divulge.oracles.explained import Answers, Classes
+from divulge.arrays import Array, Index
+from divulge.oracles.base import Domain
+from divulge.oracles.explained import Answers
 from divulge.oracles.victim import VictimOracle
 
 if TYPE_CHECKING:
@@ -34,11 +35,11 @@ class LabelOracle(VictimOracle):
     def _answer(self, points: Array, output: int) -> tuple[None, None]:
         return None, None
 
-    def _explain(self, points: Array, outputs: Classes | None) -> Answers:
+    def _explain(self, points: Array, outputs: Index | None) -> Answers:
         labels = self._top(points)
         return Answers(points, labels, labels)
 
-    def _top(self, points: Array) -> Classes:
+    def _top(self, points: Array) -> Index:
         if self.victim.output_size == 1:
             return np.asarray(self.victim.values(points)[:, 0] > 0, np.intp)
         return np.asarray(self.victim.values(points).argmax(axis=1), np.intp)

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from divulge.arrays import Array, Index
+from divulge.attributions.methods import ProbabilityGradient
 from divulge.errors import OracleError
-from divulge.oracles.attributions import ProbabilityGradient
-from divulge.oracles.base import Array, Domain, Oracle
-from divulge.oracles.explained import Answers, Classes
+from divulge.oracles.base import Domain, Oracle
+from divulge.oracles.explained import Answers
 from divulge.oracles.victim import VictimOracle
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class ProbabilityOracle(VictimOracle):
         p = self._probabilities(points)
         return p[:, output], self._gradients(points, p, output) if self.has_gradients else None
 
-    def _explain(self, points: Array, outputs: Classes | None) -> Answers:
+    def _explain(self, points: Array, outputs: Index | None) -> Answers:
         p = self._probabilities(points)
         labels = np.asarray(p.argmax(axis=1), np.intp)
         outputs = labels if outputs is None else outputs

@@ -11,8 +11,9 @@ from zlib import crc32
 
 import numpy as np
 
+from divulge.arrays import Array
 from divulge.errors import BudgetExhausted, CheckpointError
-from divulge.oracles.base import Array, Oracle
+from divulge.oracles.base import Oracle
 from divulge.oracles.jacobian import JacobianOracle, LastAnswer
 from divulge.oracles.journal import Journal, Prints, Record, fingerprints
 from divulge.oracles.ledger import Ledger

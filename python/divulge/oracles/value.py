@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from divulge.oracles.base import Array, Domain
+from divulge.arrays import Array
+from divulge.oracles.base import Domain
 from divulge.oracles.victim import VictimOracle
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from divulge.oracles.base import Array, Domain, Oracle
-from divulge.oracles.explained import Classes
+from divulge.arrays import Array, Index
+from divulge.oracles.base import Domain, Oracle
 from divulge.victims import Victim
 
 
@@ -56,7 +56,7 @@ class VictimOracle(Oracle):
             has_gradients=gradients,
         )
 
-    def _top(self, points: Array) -> Classes | None:
+    def _top(self, points: Array) -> Index | None:
         if self.victim.output_size == 1:
             return None  # one output is always the one explained
         return np.asarray(self.victim.values(points).argmax(axis=1), np.intp)

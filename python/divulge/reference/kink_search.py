@@ -10,15 +10,15 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["KinkSearchResult", "kink_search"]
+from divulge.arrays import Array
 
-Vector = NDArray[np.float64]
+__all__ = ["KinkSearchResult", "kink_search"]
 
 
 class Oracle(Protocol):
     """What the search asks: values (n,) and gradients (n, d) at points (n, d)."""
 
-    def query(self, points: Vector, /) -> tuple[NDArray[Any], NDArray[Any]]: ...
+    def query(self, points: Array, /) -> tuple[NDArray[Any], NDArray[Any]]: ...
 
 
 @dataclass
@@ -26,11 +26,11 @@ class KinkSearchResult:
     """Kinks sorted by line and t; the same fields as the core's result."""
 
     line: NDArray[np.int64]
-    t: Vector
-    jumps: Vector
-    offsets: Vector
-    base_gradients: Vector
-    base_values: Vector
+    t: Array
+    jumps: Array
+    offsets: Array
+    base_gradients: Array
+    base_values: Array
     queries: int
     complete: bool
     unresolved: list[tuple[int, float, float]]
@@ -45,7 +45,7 @@ class _Sample:
     t: float
     value: float
     slope: float
-    gradient: Vector
+    gradient: Array
 
 
 @dataclass(slots=True)
@@ -61,8 +61,8 @@ class _Line:
     """The search on one line x = origin + t direction, one query at a time."""
 
     oracle: Oracle
-    origin: Vector
-    direction: Vector
+    origin: Array
+    direction: Array
     low: float
     high: float
     budget: float

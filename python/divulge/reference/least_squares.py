@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
+
+from divulge.arrays import Array
 
 __all__ = ["SignPattern", "least_squares", "sign_pattern"]
 
-Vector = NDArray[np.float64]
 
-
-def least_squares(a: ArrayLike, b: ArrayLike) -> tuple[Vector, Vector]:
+def least_squares(a: ArrayLike, b: ArrayLike) -> tuple[Array, Array]:
     """Solve x_i = argmin |a_i x - b_i| for a (count, m, n) and b (count, m, k).
 
     Returns x (count, n, k) and the relative residuals |a_i x_i - b_i| / |b_i| (count,), 0 where b_i = 0.
@@ -24,7 +24,7 @@ def least_squares(a: ArrayLike, b: ArrayLike) -> tuple[Vector, Vector]:
     return x, np.array([_relative(m @ s - t, t) for (m, t), s in zip(pairs, x, strict=True)])
 
 
-def _relative(rest: Vector, target: Vector) -> float:
+def _relative(rest: Array, target: Array) -> float:
     error = float(np.linalg.norm(rest))
     return error / float(np.linalg.norm(target)) if error else 0.0
 
@@ -33,7 +33,7 @@ def _relative(rest: Vector, target: Vector) -> float:
 class SignPattern:
     """beta (h,) with -gradient = sum_i beta_i D_i, its relative residual, and whether it is 0 or 1."""
 
-    beta: Vector
+    beta: Array
     residual: float
     binary: bool
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["masked_least_squares"]
+from divulge.arrays import Array, Mask
 
-Array = NDArray[np.float64]
+__all__ = ["masked_least_squares"]
 
 
 def masked_least_squares(
@@ -40,7 +40,7 @@ def masked_least_squares(
     return coefficients, residuals, ranks
 
 
-def _independent(rows: Array, tolerance: float) -> NDArray[np.bool_]:
+def _independent(rows: Array, tolerance: float) -> Mask:
     """Return which rows lie off the span of the rows before them, by Gram-Schmidt done twice."""
     span = np.zeros((0, rows.shape[1]))
     kept = np.zeros(len(rows), bool)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["match_rows"]
+from divulge.arrays import Array, Mask
 
-Array = NDArray[np.float64]
-Mask = NDArray[np.bool_]
+__all__ = ["match_rows"]
 
 
 def match_rows(

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
+
+from divulge.arrays import Array, Floats
 
 __all__ = ["DenseNetwork", "NetworkOracle"]
-
-Floats = NDArray[np.floating[Any]]
 
 
 class DenseNetwork:
@@ -81,7 +81,7 @@ class NetworkOracle:
         self.float32 = network.dtype == np.float32
         self.queries = 0
 
-    def query(self, points: NDArray[np.float64]) -> tuple[Floats, Floats]:
+    def query(self, points: Array) -> tuple[Floats, Floats]:
         """Return values (n,) and gradients (n, d) at points (n, d)."""
         self.queries += len(points)
         return self.network.values_and_gradients(points, self.output)

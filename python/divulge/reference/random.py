@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from divulge.arrays import Array
+
 __all__ = ["bits", "mix64", "normal", "substream"]
 
 _MASK = (1 << 64) - 1
@@ -32,7 +34,7 @@ def bits(key: int, n: int) -> NDArray[np.uint64]:
     return out
 
 
-def normal(key: int, n: int) -> NDArray[np.float64]:
+def normal(key: int, n: int) -> Array:
     """Return the first n standard normal numbers of the stream `key`, by Box and Muller's transform."""
     x = bits(key, 2 * ((n + 1) // 2))
     uniform = ((x >> np.uint64(11)) + np.uint64(1)).astype(np.float64) * 2.0**-53

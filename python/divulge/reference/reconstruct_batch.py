@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from divulge.arrays import Array
 from divulge.reference import kink_search as search
 from divulge.reference.least_squares import sign_pattern
 from divulge.reference.random import mix64, normal, substream
 
 __all__ = ["OneLayerCopy", "reconstruct_batch"]
 
-Vector = NDArray[np.float64]
 
 _FARTHEST = 1e4
 _LINES = 6
@@ -32,15 +31,15 @@ class Oracle(search.Oracle, Protocol):
 class OneLayerCopy:
     """A copy of c0 + sum_i w_i max(a_i.x + b_i, 0) with |a_i| = 1; the same fields as the core's."""
 
-    rows: Vector
-    offsets: Vector
-    output_weights: Vector
+    rows: Array
+    offsets: Array
+    output_weights: Array
     output_bias: float
     certificate: float
     queries: int
     clean: bool
 
-    def values_and_gradients(self, points: Vector) -> tuple[Vector, Vector]:
+    def values_and_gradients(self, points: Array) -> tuple[Array, Array]:
         """Return the copy's values (n,) and gradients (n, d) at points (n, d)."""
         z = points @ self.rows.T + self.offsets
         gradients = ((z > 0) * self.output_weights) @ self.rows
@@ -52,7 +51,7 @@ def _empty(d: int) -> OneLayerCopy:
     return OneLayerCopy(np.zeros((0, d)), nothing, nothing, 0.0, np.nan, 0, False)
 
 
-def _signed(found: search.KinkSearchResult, direction: Vector) -> OneLayerCopy | None:
+def _signed(found: search.KinkSearchResult, direction: Array) -> OneLayerCopy | None:
     """Turn jumps into units with signs from the gradient at `low`; None where no pattern explains it."""
     if not 0 < len(found.t) <= len(direction):
         return None
@@ -66,7 +65,7 @@ def _signed(found: search.KinkSearchResult, direction: Vector) -> OneLayerCopy |
     return OneLayerCopy(rows, offsets, towards * size, 0.0, np.nan, 0, False)
 
 
-def _certify(copy: OneLayerCopy, oracle: Oracle, points: Vector) -> None:
+def _certify(copy: OneLayerCopy, oracle: Oracle, points: Array) -> None:
     """Set the output bias by the first of some fresh points, and the certificate by the others."""
     values, gradients = oracle.query(points)
     own_values, own_gradients = copy.values_and_gradients(points)

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from torch import nn
 
+from divulge.arrays import Array
 from divulge.datasets import Dataset
 from divulge.errors import DivulgeError
-from divulge.oracles import Budget, Oracle
-from divulge.oracles.named import named_defence, named_oracle
+from divulge.evaluation import rank_correlation
+from divulge.oracles import Budget, Oracle, defence_by_name, oracle_by_name
 from divulge.reconstruction import reconstruct
 from divulge.surrogate import steal
 from divulge.surrogate.losses import usual_weights
@@ -89,9 +91,10 @@ def leak_report(
         victim: the model that is to be offered.
         data: inputs like those it is for; copies ask about the training part and are compared on the test
             part.
-        oracles: explanations by name, or a mapping of names to functions of the victim.
-        defences: by name, such as "none", "rounded:3", "noisy:0.01", "top:20", "sign", or a mapping of names
-            to functions of an oracle.
+        oracles: by name, such as "label", "gradient", "smoothgrad:samples=10", or a mapping of names to
+            functions of the victim.
+        defences: by name, such as "none", "rounded:3", "noisy:0.01", "rounded:3+top:20", "sign", or a mapping
+            of names to functions of an oracle.
         budgets: numbers of queries at which copies are compared.
         surrogate: of what kind the copies are.
         steps: of each copy's training.
@@ -157,7 +160,7 @@ def _pairs(victim: Victim, oracles: Makers, defences: Makers) -> list[tuple[str,
             if isinstance(defences, Mapping):
                 oracle = defences[defence](oracle)
             else:
-                oracle = named_defence(defence, oracle)
+                oracle = defence_by_name(defence, oracle)
             if defence == "none" or _touches(oracle):
                 made.append((name, defence, oracle))
     if not made:
@@ -180,7 +183,7 @@ def _touches(oracle: Oracle) -> bool:
 
 def _oracle(name: str, victim: Victim, oracles: Makers) -> Oracle:
     """Return an oracle of the victim by its name."""
-    return oracles[name](victim) if isinstance(oracles, Mapping) else named_oracle(name, victim)
+    return oracles[name](victim) if isinstance(oracles, Mapping) else oracle_by_name(name, victim)
 
 
 def _exact(oracle: Oracle, victim: Victim, budget: int, seed: int) -> float:
@@ -203,15 +206,10 @@ def _honest(oracle: Oracle, victim: Victim, name: str, oracles: Makers, data: Da
     true = _oracle(name, victim, oracles).explain(points).explanations
     assert told is not None
     assert true is not None
-    return rank_correlation(told, true)
+    return faithfulness(told, true)
 
 
-def rank_correlation(told: np.ndarray[Any, Any], true: np.ndarray[Any, Any]) -> float:
-    """Mean over inputs of Spearman's correlation of |told| and |true|, both (n, d); 0 where constant."""
-    from scipy.stats import rankdata
-
-    ranks = [rankdata(np.abs(part), axis=1) for part in (told, true)]
-    centred = [rank - rank.mean(axis=1, keepdims=True) for rank in ranks]
-    sizes = [np.linalg.norm(part, axis=1) for part in centred]
-    size = sizes[0] * sizes[1]
-    return float(((centred[0] * centred[1]).sum(axis=1) / np.where(size > 0, size, 1.0)).mean())
+def faithfulness(told: Array, true: Array) -> float:
+    """Mean over inputs of the rank correlation of |told| and |true|, both (n, d): what an honest user has."""
+    sizes = (torch.from_numpy(np.abs(part)) for part in (told, true))
+    return float(rank_correlation(*sizes).mean())

@@ -6,17 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
+from divulge.arrays import Array
 from divulge.oracles import Answers
 from divulge.training import mlp
 from divulge.victims.lowering import lower
 
-Array = NDArray[np.float64]
-
 EXACT = 1e-3  # relative residual up to which answers are those of a linear model
-TIMES_INPUT = ("input_times_gradient", "integrated_gradients")
 
 
 def is_linear(module: nn.Module, input_shape: Sequence[int]) -> bool:
@@ -68,13 +65,9 @@ def _from_gradients(answers: Answers, classes: int) -> tuple[Array, Array] | Non
 
 def _row(points: Array, told: Array, answers: Answers) -> Array | None:
     """The row (d,) behind explanations (n, d) of one output, or None where they do not agree on one."""
-    attribution = answers.attribution
-    assert attribution is not None
-    if attribution.name in ("gradient", "smoothgrad"):
-        factor = np.ones_like(points)
-    elif attribution.name in TIMES_INPUT:
-        factor = points - np.asarray(getattr(attribution, "baseline", 0.0))
-    else:
+    assert answers.attribution is not None
+    factor = answers.attribution.factor(points)
+    if factor is None:
         return None
     square = (factor**2).sum(axis=0)
     row = (factor * told).sum(axis=0) / np.where(square > 0, square, 1.0)

@@ -10,8 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from divulge.attributions.methods import Attribution, Saliency
 from divulge.oracles import Answers
-from divulge.oracles.attributions import Attribution
+from divulge.training.class_scores import class_scores
 
 if TYPE_CHECKING:
     from divulge.oracles.explained import Imitation
@@ -42,13 +43,13 @@ class Weights:
 
 def usual_weights(attribution: Attribution | None) -> Weights:
     """Return the weights to begin with; absolute gradients are those of -f too and count little."""
-    if attribution is not None and attribution.name == "saliency":
+    if isinstance(attribution, Saliency):
         return Weights(label=1.0, value=0.1, explanation=0.1)
     return Weights()
 
 
 @dataclass(frozen=True)
-class Told:
+class AnswerTensors:
     """Answers as tensors in the surrogate's precision, with the scale of each part.
 
     Attributes:
@@ -70,7 +71,7 @@ class Told:
     reach: float
 
     @staticmethod
-    def of(answers: Answers, dtype: torch.dtype) -> Told:
+    def of(answers: Answers, dtype: torch.dtype) -> AnswerTensors:
         """Convert answers; scales are the values' variance and the explanations' mean square.
 
         The reach of labels and probabilities is a share of the root mean square deviation of a coordinate of
@@ -83,7 +84,7 @@ class Told:
         values, explanations = real(answers.values), real(answers.explanations)
         x = torch.as_tensor(answers.points).to(dtype)
         moves = values is not None or explanations is not None
-        return Told(
+        return AnswerTensors(
             x=x,
             outputs=torch.as_tensor(answers.outputs),
             labels=None if answers.labels is None else torch.as_tensor(answers.labels),
@@ -102,14 +103,14 @@ class Told:
     def __len__(self) -> int:
         return len(self.x)
 
-    def rows(self, index: Tensor) -> Told:
+    def rows(self, index: Tensor) -> AnswerTensors:
         """Return some of the answers, with the scales of all."""
         parts = ("x", "outputs", "labels", "values", "probabilities", "explanations")
         return replace(
             self, **{name: part[index] for name in parts if (part := getattr(self, name)) is not None}
         )
 
-    def nearby(self, generator: torch.Generator) -> Told:
+    def nearby(self, generator: torch.Generator) -> AnswerTensors:
         """Return labels or probabilities as if told of x + e, e normal of size `reach` in each coordinate.
 
         Values and explanations stay where they are: they would move with x.
@@ -121,7 +122,11 @@ class Told:
 
 
 def loss(
-    module: nn.Module, told: Told, weights: Weights, input_shape: Sequence[int], generator: torch.Generator
+    module: nn.Module,
+    told: AnswerTensors,
+    weights: Weights,
+    input_shape: Sequence[int],
+    generator: torch.Generator,
 ) -> Tensor:
     """The weighted sum of the terms for what was told.
 
@@ -138,7 +143,7 @@ def loss(
         target = told.labels if told.probabilities is None else told.probabilities
         assert target is not None
         total = total + (1.0 if sides is None else weights.label) * F.cross_entropy(
-            class_logits(logits), target
+            class_scores(logits), target
         )
     if told.values is not None:
         chosen = logits.gather(1, told.outputs[:, None])[:, 0]
@@ -151,29 +156,18 @@ def loss(
     return total
 
 
-def class_logits(logits: Tensor) -> Tensor:
-    """Logits (n, K) of all classes; one output z stands for the logits (0, z) of two."""
-    return logits if logits.shape[1] > 1 else torch.cat([torch.zeros_like(logits), logits], dim=1)
-
-
 def explained(
-    module: nn.Module, told: Told, input_shape: Sequence[int], generator: torch.Generator
+    module: nn.Module, told: AnswerTensors, input_shape: Sequence[int], generator: torch.Generator
 ) -> tuple[Tensor, list[Tensor]]:
     """Logits (n, K) and one or two estimates of the surrogate's explanations, each (n, d), differentiable."""
     assert told.attribution is not None
     attribution = told.attribution.lighter()
     n, d = told.x.shape
     noise = torch.randn(n, attribution.draws, d, generator=generator, dtype=told.x.dtype)
-    places = attribution.places(told.x, noise)
-    m = places.shape[1]
-    flat = places.reshape(-1, d).detach().requires_grad_()
-    outputs = module(flat.reshape(-1, *input_shape))
-    scores = class_logits(outputs).softmax(dim=1) if attribution.of_probability else outputs
-    chosen = scores.gather(1, told.outputs.repeat_interleave(m)[:, None])
-    (gradients,) = torch.autograd.grad(chosen.sum(), flat, create_graph=True)
-    gradients = gradients.reshape(n, m, d)
-    logits = outputs if attribution.name in AT_THE_INPUT else module(told.x.reshape(-1, *input_shape))
-    halves = gradients.split(m // 2, dim=1)[:2] if attribution.draws > 1 else (gradients,)
+    outputs, gradients = at_places(module, attribution, told.x, told.outputs, noise, input_shape)
+    m = gradients.shape[1]
+    logits = outputs if attribution.at_the_input else module(told.x.reshape(-1, *input_shape))
+    halves = torch.split(gradients, m // 2, dim=1)[:2] if attribution.draws > 1 else (gradients,)
     sides = [attribution.combine(told.x, half) for half in halves]
     for imitation in told.imitations:
         assert told.explanations is not None
@@ -181,8 +175,32 @@ def explained(
     return logits, sides
 
 
-# Kinds that differentiate at the input itself, so that no second pass is needed for the logits.
-AT_THE_INPUT = ("gradient", "saliency", "input_times_gradient", "probability_gradient")
+def at_places(
+    module: nn.Module,
+    attribution: Attribution,
+    x: Tensor,
+    named: Tensor,
+    noise: Tensor,
+    input_shape: Sequence[int],
+) -> tuple[Tensor, Tensor]:
+    """A module's outputs (n m, K) at an attribution's places and gradients there (n, m, d), differentiable.
+
+    Args:
+        module: maps (n, *input_shape) to (n, K).
+        attribution: says where.
+        x: shape (n, d).
+        named: the outputs that are explained, shape (n,).
+        noise: standard normal, shape (n, draws, d).
+        input_shape: the shape of one input.
+    """
+    places = attribution.places(x, noise)
+    n, m, d = places.shape
+    flat = places.reshape(-1, d).detach().requires_grad_()
+    outputs = module(flat.reshape(-1, *input_shape))
+    scores = class_scores(outputs).softmax(dim=1) if attribution.of_probability else outputs
+    chosen = scores.gather(1, named.repeat_interleave(m)[:, None])
+    (gradients,) = torch.autograd.grad(chosen.sum(), flat, create_graph=True)
+    return outputs, gradients.reshape(n, m, d)
 
 
 def _positive(scale: float) -> float:

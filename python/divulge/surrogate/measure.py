@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from divulge.surrogate.losses import class_logits
+from divulge.arrays import Array
+from divulge.training.class_scores import class_scores
 from divulge.victims import Victim
-
-Array = NDArray[np.float64]
 
 COSINES = 500  # inputs on which gradients are compared
 
@@ -39,7 +36,7 @@ class Yardstick:
     def of(victim: Victim, inputs: Tensor, targets: Tensor | None) -> Yardstick:
         """Ask a victim, outside every ledger."""
         outputs = torch.from_numpy(victim.values(inputs.numpy()))
-        classes = class_logits(outputs).argmax(dim=1)
+        classes = class_scores(outputs).argmax(dim=1)
         some = inputs[:COSINES].numpy()
         explained = classes[:COSINES] if victim.output_size > 1 else torch.zeros(len(some), dtype=torch.long)
         return Yardstick(inputs, classes, targets, _gradients(victim, some, explained), explained)
@@ -47,7 +44,7 @@ class Yardstick:
     def measure(self, copy: nn.Module, input_shape: tuple[int, ...]) -> dict[str, float]:
         """Return agreement, accuracy (NaN without targets) and the mean cosine of the gradients."""
         victim = Victim(copy, input_shape, lower=False)
-        found = class_logits(torch.from_numpy(victim.values(self.inputs.numpy()))).argmax(dim=1)
+        found = class_scores(torch.from_numpy(victim.values(self.inputs.numpy()))).argmax(dim=1)
         mine = _gradients(victim, self.inputs[: len(self.explained)].numpy(), self.explained)
         accuracy = float("nan") if self.targets is None else _share(found == self.targets)
         cosine = torch.nn.functional.cosine_similarity(mine, self.gradients, dim=1).mean()

@@ -16,13 +16,14 @@ from divulge.datasets import Dataset
 from divulge.oracles import Answers, Oracle
 from divulge.oracles.ledger import whole
 from divulge.surrogate.closed_form import is_linear, solved
+from divulge.surrogate.gradient_span import GradientSpan
 from divulge.surrogate.inputs import Inputs
-from divulge.surrogate.losses import Weights, class_logits
+from divulge.surrogate.losses import Weights
 from divulge.surrogate.measure import Yardstick
-from divulge.surrogate.networks import surrogate_network
-from divulge.surrogate.span import Span
 from divulge.surrogate.stolen import Stolen
 from divulge.surrogate.train import chosen_weights, train
+from divulge.training import network_by_name
+from divulge.training.class_scores import class_scores
 from divulge.victims import Victim
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 STEPS = 2000
 FIRST = 50  # queries before any is chosen
-CANDIDATES = 8  # inputs for each one that is chosen
+DRAWN = 8  # inputs for each one that is chosen
 
 
 def steal(
@@ -51,8 +52,8 @@ def steal(
 
     Args:
         oracle: what may be asked: labels, probabilities, values, gradients, or an explanation made of them.
-        surrogate: "linear", "mlp" (256 and 128 hidden units), "cnn", or a module of your own, of which a
-            copy is trained.
+        surrogate: a network by name, "linear", "mlp" (256 and 128 hidden units), "mlp:512x256", "cnn", or a
+            module of your own, of which a copy is trained.
         queries: how many to ask; several numbers make a leak curve with a row for each, every row trained
             anew on the first so many answers.
         data: inputs like those the victim is for, shape (m, d) or (m, *input_shape), or a data set.
@@ -172,7 +173,7 @@ class Thief:
             portion = min(n - asked, max(done + asked, FIRST)) if self.adaptive else n
             points = self.inputs.draw(portion)
             if self.adaptive and known is not None:
-                points = self.disputed(self.inputs.draw(CANDIDATES * portion), portion, known, steps)
+                points = self.disputed(self.inputs.draw(DRAWN * portion), portion, known, steps)
             parts.append(self._told(points, done + asked))
             asked += portion
         return Answers.join(parts[answers is not None :])
@@ -192,7 +193,7 @@ class Thief:
             )
             with torch.no_grad():
                 shaped = points.to(next(trained.parameters()).dtype).reshape(-1, *self.input_shape)
-                beliefs.append(class_logits(trained(shaped)).softmax(dim=1))
+                beliefs.append(class_scores(trained(shaped)).softmax(dim=1))
         return points[(beliefs[0] - beliefs[1]).abs().sum(dim=1).topk(n).indices]
 
     def _told(self, points: Tensor, done: int) -> Answers:
@@ -212,7 +213,7 @@ class Thief:
         found = solved(answers, self.input_shape, self.classes, dtype) if self.linear else None
         if found is not None:
             return found, True, weights or Weights()
-        span = None if self.linear else Span.of(answers, self.start)
+        span = None if self.linear else GradientSpan.of(answers, self.start)
         start, shape = self.start, self.input_shape
         if span is not None:
             start, shape, answers = span.shrunk(start), (span.size,), span.told(answers)
@@ -264,7 +265,7 @@ def _start(surrogate: str | nn.Module, oracle: Oracle, shape: tuple[int, ...], s
     """The untrained surrogate; one of the maker's own keeps the parameters that it came with."""
     if isinstance(surrogate, nn.Module):
         return copy.deepcopy(surrogate)
-    return surrogate_network(surrogate, shape, oracle.output_size or 1, seed, oracle.dtype)
+    return network_by_name(surrogate, shape, oracle.output_size or 1, seed, oracle.dtype)
 
 
 def _outputs(module: nn.Module, shape: tuple[int, ...]) -> int:

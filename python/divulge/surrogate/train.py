@@ -10,13 +10,13 @@ import torch
 from torch import nn
 
 from divulge.oracles import Answers
-from divulge.surrogate.losses import Told, Weights, loss, usual_weights
+from divulge.surrogate.losses import AnswerTensors, Weights, loss, usual_weights
 from divulge.training.fit import one_thread
 
 BATCH = 64
 RATE = 2e-3
 WARM_UP = 50
-CANDIDATES = (Weights(explanation=1.0), Weights(explanation=10.0), Weights(explanation=100.0))
+TRIED_WEIGHTS = (Weights(explanation=1.0), Weights(explanation=10.0), Weights(explanation=100.0))
 LEAST_HELD_OUT = 20  # fewer answers cannot choose between weights
 
 
@@ -42,7 +42,7 @@ def train(
         weights: of the terms of the loss.
         seed: of the order of the answers and of the noise that explanations take.
     """
-    told = Told.of(answers, next(module.parameters()).dtype)
+    told = AnswerTensors.of(answers, next(module.parameters()).dtype)
     generator = torch.Generator().manual_seed(seed)
     trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
     optimiser = torch.optim.Adam(module.parameters(), lr=RATE, fused=True)
@@ -76,9 +76,9 @@ def chosen_weights(
     if lone or len(answers) < 5 * LEAST_HELD_OUT or usual != Weights():
         return usual
     cut = len(answers) - len(answers) // 5
-    held_out = Told.of(answers.rows(slice(cut, None)), next(module.parameters()).dtype)
+    held_out = AnswerTensors.of(answers.rows(slice(cut, None)), next(module.parameters()).dtype)
     errors = []
-    for candidate in CANDIDATES:
+    for candidate in TRIED_WEIGHTS:
         trial = train(
             copy.deepcopy(module),
             answers.rows(slice(cut)),
@@ -91,7 +91,7 @@ def chosen_weights(
         with torch.enable_grad():
             found = loss(trial, held_out, Weights(1.0, 1.0, 1.0), input_shape, generator)
         errors.append(float(found.detach()))
-    return CANDIDATES[errors.index(min(errors))]
+    return TRIED_WEIGHTS[errors.index(min(errors))]
 
 
 def _batches(n: int, generator: torch.Generator) -> list[torch.Tensor]:

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from divulge.oracles import Oracle
     from divulge.victims import Victim
 
-ORACLES = ("gradient", "value", "probability", "label", "smoothgrad", "saliency")
-DEFENCES = ("Rounded", "Noisy", "TopK", "Clipped", "SignOnly", "Normalized", "Budget", "Prada")
 DTYPES = ("float32", "float64")
 
 
@@ -49,8 +47,11 @@ def run_cell(cell: dict[str, Any]) -> dict[str, Any]:
 
 def check_setting(name: str, value: Any) -> None:
     """Raise ValueError where a setting cannot be."""
-    if name == "oracle" and value not in ORACLES:
-        raise ValueError(f"expected oracle to be {', '.join(ORACLES)}, got {value!r}")
+    from divulge.oracles import ORACLES, check_defence
+    from divulge.training import NETWORKS
+
+    if name == "oracle":
+        ORACLES.parse(value)
     if name == "dtype" and value not in DTYPES:
         raise ValueError(f"expected dtype to be {' or '.join(DTYPES)}, got {value!r}")
     if name == "hidden":
@@ -60,48 +61,21 @@ def check_setting(name: str, value: Any) -> None:
     if name == "budget" and not (_from_one(value) or value == "none"):
         raise ValueError(f'expected a budget from 1 on or "none", got {value!r}')
     if name == "defence":
-        _defence(value)
+        check_defence(value)
+    if name == "surrogate":
+        NETWORKS.parse(value)
 
 
 def _from_one(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
-def _defence(value: Any) -> tuple[str, dict[str, Any]] | None:
-    """Read "none", a defence's name, or a table of one defence and its parameters."""
-    if value == "none":
-        return None
-    name: Any = value
-    parameters: Any = {}
-    if isinstance(value, dict) and len(value) == 1:
-        ((name, parameters),) = value.items()
-    if name not in DEFENCES or not isinstance(parameters, dict):
-        raise ValueError(f'expected a defence "none" or one of {", ".join(DEFENCES)}, got {value!r}')
-    return name, parameters
-
-
 def _oracle(cell: dict[str, Any], victim: Victim) -> Oracle:
     """Return what the attack may ask."""
-    from divulge import oracles
+    from divulge.oracles import defence_by_name, oracle_by_name
 
-    kinds: dict[str, Callable[..., Oracle]] = {
-        "gradient": oracles.GradientOracle,
-        "value": oracles.ValueOracle,
-        "probability": oracles.ProbabilityOracle,
-        "label": oracles.LabelOracle,
-        "smoothgrad": oracles.SmoothGradOracle,
-        "saliency": oracles.SaliencyOracle,
-    }
     budget = None if cell.get("budget", "none") == "none" else cell["budget"]
-    oracle = kinds[cell["oracle"]](victim, budget=budget)
-    wrapped = _defence(cell["defence"])
-    if wrapped is None:
-        return oracle
-    name, parameters = wrapped
-    try:
-        return getattr(oracles, name)(oracle, **parameters)  # type: ignore[no-any-return]
-    except TypeError as error:
-        raise ValueError(f"{name} cannot be made with {parameters}: {error}") from error
+    return defence_by_name(cell["defence"], oracle_by_name(cell["oracle"], victim, budget=budget))
 
 
 def _reconstruct(cell: dict[str, Any]) -> dict[str, Any]:

@@ -18,13 +18,6 @@ if TYPE_CHECKING:
 MOST_IN_CHUNK = 50
 CHUNKS_A_WORKER = 8
 RAY_WAVE = 64  # chunks
-SETTING_COLUMNS = (
-    "budget",
-    "defence",
-    "hidden",
-    "victim",
-    "surrogate",
-)  # words in one row, numbers in another
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ def build_victim(cell: dict[str, Any]) -> tuple[Victim, Dataset | None]:
     """
     import torch
 
-    from divulge.datasets import NAMES, load
+    from divulge.datasets import DATASETS, load
     from divulge.training import mlp, train_classifier
     from divulge.victims import Victim
 
@@ -46,7 +46,7 @@ def build_victim(cell: dict[str, Any]) -> tuple[Victim, Dataset | None]:
     if name == "random":
         shape = (cell["inputs"],)
         return Victim(mlp(shape, hidden, cell["outputs"], seed, dtype), shape), None
-    if name in NAMES:
+    if name in DATASETS:
         data = load(name)
         return Victim(train_classifier(hidden, data, dtype, seed), data.input_shape), data
     return Victim.from_file(name), None

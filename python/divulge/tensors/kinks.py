@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from divulge import _core
-from divulge.reference import kink_enumeration as reference_search
+from divulge.tensors import kink_enumeration
 from divulge.tensors.curvature import Curvature
 from divulge.tensors.device import on_device, same_place
 from divulge.tensors.launch import Launch
-from divulge.tensors.lines import Lines, named
+from divulge.tensors.network_lines import NetworkLines, named
 
 __all__ = ["KinkSearch", "enumerate_kinks", "kink_search", "values_and_gradients"]
 
@@ -69,7 +69,7 @@ def kink_search(
         ValueError: shapes that do not fit, or no such output.
         RuntimeError: the tensors are on a device, and divulge was built without CUDA.
     """
-    lines = Lines.of(weights, biases, origins, directions, low, high, output)
+    lines = NetworkLines.of(weights, biases, origins, directions, low, high, output)
     found = Launch(lines).search() if on_device(origins) else _on_processor(lines)
     return KinkSearch(*found)
 
@@ -103,12 +103,12 @@ def enumerate_kinks(
         ValueError: shapes that do not fit.
         RuntimeError: the tensors are on a device, and divulge was built without CUDA.
     """
-    lines = Lines.of(weights, biases, origins, directions, low, high)
+    lines = NetworkLines.of(weights, biases, origins, directions, low, high)
     if on_device(origins):
         return Launch(lines).enumerate()
     w, b = ([t.detach().numpy() for t in part] for part in (lines.weights, lines.biases))
     u, v = origins.detach().numpy(), directions.detach().numpy()
-    line, t, unit = reference_search.enumerate_kinks(w, b, u, v, low, high)
+    line, t, unit = kink_enumeration.enumerate_kinks(w, b, u, v, low, high)
     return torch.from_numpy(line), torch.from_numpy(t), torch.from_numpy(unit)
 
 
@@ -138,7 +138,7 @@ def _network(weights: list[Tensor], biases: list[Tensor]) -> Any:
     return kind([w.numpy() for w in weights], [b.numpy() for b in biases])
 
 
-def _on_processor(lines: Lines) -> tuple[Any, ...]:
+def _on_processor(lines: NetworkLines) -> tuple[Any, ...]:
     """Return the fields of a `KinkSearch`, the networks searched one after the other."""
     each = lines.each
     parts: list[tuple[Tensor, ...]] = []

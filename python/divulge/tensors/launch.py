@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from divulge.tensors.device import backend, place
-from divulge.tensors.lines import Lines
+from divulge.tensors.network_lines import NetworkLines
 
 __all__ = ["Launch"]
 
@@ -23,7 +23,7 @@ class Launch:
         RuntimeError: divulge was built without CUDA.
     """
 
-    def __init__(self, lines: Lines) -> None:
+    def __init__(self, lines: NetworkLines) -> None:
         self.lines, self.cuda = lines, backend(lines.origins)
         self.weights, self.biases = (
             [t.detach().contiguous() for t in part] for part in (lines.weights, lines.biases)

@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from divulge.training.modes import evaluating
+
 
 @dataclass(frozen=True)
 class Pgd:
@@ -50,22 +52,22 @@ class Pgd:
         """Return perturbed inputs, shape (n, ...), for which the module errs as much as was found.
 
         Args:
-            module: maps inputs to class scores; it is run in evaluation mode and left in its own.
+            module: maps inputs to class scores; it is run in evaluation mode, and each of its
+                parts left in its own.
             inputs: shape (n, ...), floating point.
             targets: classes, shape (n,).
             done: share of the training that is done, for the warm-up.
         """
         radius = self.radius * (1 if done >= self.warm_up else done / self.warm_up)
         step = radius * (2.5 / self.steps if self.step_size is None else self.step_size / self.radius)
-        training = module.training
-        module.eval()
         x = inputs.detach().clone()
-        for _ in range(self.steps if radius > 0 else 0):
-            x.requires_grad_()
-            with torch.enable_grad():
-                (gradient,) = torch.autograd.grad(F.cross_entropy(module(x), targets, reduction="sum"), x)
-            x = self._project(x.detach() + step * self._direction(gradient), inputs, radius)
-        module.train(training)
+        with evaluating(module):
+            for _ in range(self.steps if radius > 0 else 0):
+                x.requires_grad_()
+                with torch.enable_grad():
+                    loss = F.cross_entropy(module(x), targets, reduction="sum")
+                    (gradient,) = torch.autograd.grad(loss, x)
+                x = self._project(x.detach() + step * self._direction(gradient), inputs, radius)
         return x.detach()
 
     def _direction(self, gradient: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from divulge.datasets import Dataset
+from divulge.training.modes import evaluating
 from divulge.training.networks import mlp
 
 Module = TypeVar("Module", bound=nn.Module)
@@ -88,7 +89,7 @@ def fit_classifier(
     The same arguments give the same network for any number of threads; torch's random state is not touched.
 
     Args:
-        module: maps inputs (n, ...) to class scores (n, K).
+        module: maps inputs (n, ...) to class scores (n, K); all its parts are put into training mode first.
         inputs: shape (n, ...); converted to the precision of the module's parameters.
         targets: classes, int64, shape (n,).
         seed: of the order of the inputs, and of dropout.
@@ -129,9 +130,9 @@ def fit_classifier(
 
 
 def accuracy(module: nn.Module, inputs: Tensor, targets: Tensor) -> float:
-    """The share of inputs whose largest output is that of their class."""
+    """The share of inputs whose largest output is that of their class, the module run in evaluation mode."""
     dtype = next(module.parameters()).dtype
-    with torch.no_grad():
+    with evaluating(module), torch.no_grad():
         parts = [module(part.to(dtype)).argmax(dim=1) for part in torch.split(inputs, 2048)]
     return float((torch.cat(parts) == targets).double().mean())
 

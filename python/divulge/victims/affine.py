@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 from math import prod
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from divulge.arrays import Array
 
 
 class NotAffine(Exception):

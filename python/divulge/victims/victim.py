@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from divulge.arrays import Array
 from divulge.errors import DivulgeError, UnsupportedModel
 from divulge.points import as_matrix
 from divulge.victims.lowering import DenseLayers, lower, native_network
@@ -110,7 +111,7 @@ class Victim:
         """Whether the native network runs this victim."""
         return self.network is not None
 
-    def values(self, points: Points) -> NDArray[np.float64]:
+    def values(self, points: Points) -> Array:
         """Return the outputs, shape (n, K), as float64, computed in the victim's own precision.
 
         Args:
@@ -126,9 +127,7 @@ class Victim:
             parts = [self.module(self._tensor(part)) for part in _batches(matrix)]
         return np.concatenate([_to_float64(part) for part in parts] or [np.zeros((0, self.output_size))])
 
-    def values_and_gradients(
-        self, points: Points, output: int
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def values_and_gradients(self, points: Points, output: int) -> tuple[Array, Array]:
         """Return f_k(x), shape (n,), and df_k/dx, shape (n, d), as float64.
 
         Both are computed in the victim's own precision.
@@ -156,9 +155,7 @@ class Victim:
         dtype = str(self.dtype).removeprefix("torch.")
         return f"Victim({self.input_shape} -> {self.output_size}, {dtype}, run by {how})"
 
-    def _differentiate(
-        self, part: NDArray[Any], output: int
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def _differentiate(self, part: NDArray[Any], output: int) -> tuple[Array, Array]:
         """Values and gradients of one batch through autograd."""
         with torch.inference_mode(False), torch.enable_grad():
             x = self._tensor(part).requires_grad_()
@@ -188,7 +185,7 @@ class Victim:
         points = np.random.default_rng(0).standard_normal((16, self.input_size))
         return self.as_points(points)
 
-    def _check_outputs(self, probe: NDArray[Any], guessed: bool) -> NDArray[np.float64]:
+    def _check_outputs(self, probe: NDArray[Any], guessed: bool) -> Array:
         """Run the probe and return its outputs, shape (16, K)."""
         hint = "; pass input_shape=, the shape of one input" if guessed else ""
         asked = ("n", *self.input_shape)
@@ -214,7 +211,7 @@ class Victim:
             )
         return _to_float64(outputs)
 
-    def _lower(self, probe: NDArray[Any], outputs: NDArray[np.float64]) -> DenseLayers | None:
+    def _lower(self, probe: NDArray[Any], outputs: Array) -> DenseLayers | None:
         """Return the module's layers if they give the outputs that the module gave."""
         layers = lower(self.module, self.input_shape, self.dtype)
         if layers is None:
@@ -263,7 +260,7 @@ def _batches(matrix: NDArray[Any]) -> list[NDArray[Any]]:
     return [matrix[i : i + _BATCH] for i in range(0, len(matrix), _BATCH)]
 
 
-def _to_float64(tensor: torch.Tensor) -> NDArray[np.float64]:
+def _to_float64(tensor: torch.Tensor) -> Array:
     """Return a tensor as a float64 array."""
     return tensor.detach().cpu().to(torch.float64).numpy()
 

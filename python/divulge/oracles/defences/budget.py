@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from divulge.arrays import Array
 from divulge.errors import BudgetExhausted
-from divulge.oracles.base import Array, Oracle
+from divulge.oracles.base import Oracle
 from divulge.oracles.defences.base import Defence
 from divulge.oracles.ledger import Ledger, whole
 

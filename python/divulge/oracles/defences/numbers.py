@@ -6,9 +6,9 @@ from dataclasses import replace
 from hashlib import blake2b
 
 import numpy as np
-from numpy.typing import NDArray
 
-from divulge.oracles.base import Array, Oracle
+from divulge.arrays import Array
+from divulge.oracles.base import Oracle
 from divulge.oracles.defences.base import Defence
 from divulge.oracles.explained import Answers
 from divulge.oracles.ledger import whole
@@ -101,7 +101,7 @@ class Noisy(Defence):
         ]
         return self.sigma * np.array(rows).reshape(len(answers), width)
 
-    def _key(self, point: NDArray[np.float64], output: int) -> int:
+    def _key(self, point: Array, output: int) -> int:
         """A seed of this input and output."""
         digest = blake2b(point.tobytes() + output.to_bytes(8, "little"), digest_size=8).digest()
         return int.from_bytes(digest, "little") ^ self.seed

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from divulge.oracles.base import Array, Oracle
+from divulge.arrays import Array
+from divulge.oracles.base import Oracle
 from divulge.oracles.defences.base import Defence
 from divulge.oracles.explained import Answers
 from divulge.oracles.ledger import whole

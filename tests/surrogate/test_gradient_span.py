@@ -3,7 +3,7 @@ import pytest
 import torch
 
 import divulge
-from divulge.surrogate.span import Span
+from divulge.surrogate.gradient_span import GradientSpan
 from divulge.training import cnn, mlp
 
 INPUTS, HIDDEN = 24, 5
@@ -22,7 +22,7 @@ def answers(oracle, n, seed=0):
 def test_a_copy_in_the_span_reads_nothing_else(victim, n):
     told = answers(divulge.GradientOracle(victim), n)
     copy = mlp((INPUTS,), [7], 3, 1, torch.float64)
-    span = Span.of(told, copy)
+    span = GradientSpan.of(told, copy)
     assert span.size == min(n, HIDDEN)
     x = np.random.default_rng(1).standard_normal((9, INPUTS))
     seen = span.centre + (x - span.centre) @ span.basis @ span.basis.T
@@ -36,7 +36,7 @@ def test_a_copy_in_the_span_reads_nothing_else(victim, n):
 
 def test_answers_in_the_span_are_those_of_the_victim_there(victim):
     told = answers(divulge.GradientOracle(victim), 40)
-    span = Span.of(told, victim.module)
+    span = GradientSpan.of(told, victim.module)
     inside = span.told(told)
     x = torch.from_numpy(inside.points).requires_grad_()
     values = span.shrunk(victim.module)(x)
@@ -49,11 +49,11 @@ def test_answers_in_the_span_are_those_of_the_victim_there(victim):
 def test_there_is_no_span_where_answers_or_copies_show_none(victim):
     dense = mlp((INPUTS,), [7], 3)
     gradients = divulge.GradientOracle(victim)
-    assert Span.of(answers(divulge.LabelOracle(victim), 9), dense) is None
-    assert Span.of(answers(divulge.SaliencyOracle(victim), 9), dense) is None
-    assert Span.of(answers(divulge.SignOnly(gradients), 9), dense) is None
-    assert Span.of(answers(divulge.Noisy(gradients, 0.1), 40), dense) is None
-    assert Span.of(answers(gradients, 9), cnn((6, 2, 2), 3, channels=(2,))) is None
+    assert GradientSpan.of(answers(divulge.LabelOracle(victim), 9), dense) is None
+    assert GradientSpan.of(answers(divulge.SaliencyOracle(victim), 9), dense) is None
+    assert GradientSpan.of(answers(divulge.SignOnly(gradients), 9), dense) is None
+    assert GradientSpan.of(answers(divulge.Noisy(gradients, 0.1), 40), dense) is None
+    assert GradientSpan.of(answers(gradients, 9), cnn((6, 2, 2), 3, channels=(2,))) is None
 
 
 def test_a_copy_comes_back_with_the_victims_inputs(victim):

@@ -11,11 +11,11 @@ from torch import Tensor
 
 from divulge.tensors.device import same_place
 
-__all__ = ["Lines", "named"]
+__all__ = ["NetworkLines", "named"]
 
 
 @dataclass(frozen=True)
-class Lines:
+class NetworkLines:
     """V networks of one shape, and lines u + t v, low <= t <= high, as many of each network.
 
     Attributes:
@@ -46,7 +46,7 @@ class Lines:
         low: float,
         high: float,
         output: int = 0,
-    ) -> Lines:
+    ) -> NetworkLines:
         """Return them with all arguments checked; weights and biases may be those of one network.
 
         Raises:

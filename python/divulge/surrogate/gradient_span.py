@@ -7,20 +7,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
+from divulge.arrays import Array
 from divulge.oracles import Answers
 
-Array = NDArray[np.float64]
-
-GRADIENTS = ("gradient", "smoothgrad", "probability_gradient")  # and means of them
 SHARE = 0.25  # of d up to which r counts as few: a larger span leaves out little, copies learn no better
 RANK = 1e-5  # singular values up to this share of the largest are rounding
 
 
 @dataclass(frozen=True)
-class Span:
+class GradientSpan:
     """The r directions in which the gradients told lie.
 
     A network that reads x through W x alone has gradients W^T v. What it does in directions orthogonal to all
@@ -36,10 +33,10 @@ class Span:
     centre: Array
 
     @staticmethod
-    def of(answers: Answers, module: nn.Module) -> Span | None:
+    def of(answers: Answers, module: nn.Module) -> GradientSpan | None:
         """Return the span, or None where there is none, it is not small, or the copy reads x otherwise."""
         told, attribution = answers.explanations, answers.attribution
-        if told is None or attribution is None or answers.imitations or attribution.name not in GRADIENTS:
+        if told is None or attribution is None or answers.imitations or not attribution.is_gradient:
             return None
         first = _first_linear(module)
         if first is None or first.in_features != told.shape[1]:
@@ -51,7 +48,7 @@ class Span:
         rank = int((sizes > RANK * sizes[0]).sum())
         if not 0 < rank <= SHARE * d:
             return None
-        return Span(np.ascontiguousarray(rows[:rank].T), answers.points.mean(axis=0))
+        return GradientSpan(np.ascontiguousarray(rows[:rank].T), answers.points.mean(axis=0))
 
     @property
     def size(self) -> int:

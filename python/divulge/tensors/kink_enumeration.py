@@ -1,26 +1,25 @@
-"""Which hidden units switch along lines, in plain NumPy; twin of the CUDA kernel `KinkEnumeration`."""
+"""Which hidden units switch along lines, on the processor; twin of the CUDA kernel `KinkEnumeration`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["enumerate_kinks"]
+from divulge.arrays import Floats, Mask
 
-Array = NDArray[np.floating[Any]]
+__all__ = ["enumerate_kinks"]
 
 
 def enumerate_kinks(
-    weights: Sequence[Array],
-    biases: Sequence[Array],
-    origins: NDArray[np.float64],
-    directions: NDArray[np.float64],
+    weights: Sequence[Floats],
+    biases: Sequence[Floats],
+    origins: Floats,
+    directions: Floats,
     low: float,
     high: float,
-) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
+) -> tuple[NDArray[np.int64], Floats, NDArray[np.int64]]:
     """Walk through all linear pieces of dense ReLU networks on the lines u + t v, low < t <= high.
 
     Args:
@@ -55,8 +54,8 @@ def enumerate_kinks(
 
 
 def _switches(
-    net: Sequence[tuple[Array, Array]], u: Array, v: Array, t: float, pattern: NDArray[np.bool_] | None
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    net: Sequence[tuple[Floats, Floats]], u: Floats, v: Floats, t: float, pattern: Mask | None
+) -> tuple[Floats, Mask]:
     """Return when each hidden unit switches, in the piece of a pattern or, without, of the point t."""
     when, active = [np.zeros(0)], [np.zeros(0, bool)]
     x, slope, before = u, v, 0

@@ -3,7 +3,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from divulge.evaluation import METHODS, attribute
+from divulge.attributions import METHODS, IntegratedGradients, SmoothGrad, attribute
 from divulge.training import mlp
 
 
@@ -41,13 +41,13 @@ TARGETS = torch.tensor([0, 1, 2, 0, 1, 2, 0, 1, 2, 0])
 def test_gradients_of_what_was_asked(module, inputs, of, scalar):
     got = attribute(module, inputs, of=of, targets=TARGETS, batch_size=3)
     assert torch.allclose(got, slow_gradients(module, inputs, scalar), atol=1e-6)
-    product = attribute(module, inputs, "gradient_times_input", of=of, targets=TARGETS)
+    product = attribute(module, inputs, "input_times_gradient", of=of, targets=TARGETS)
     assert torch.allclose(product, got * inputs)
 
 
 def test_integrated_gradients_are_complete(module, inputs):
     baseline = torch.full((1, 4, 4), 0.3)
-    got = attribute(module, inputs, "integrated_gradients", of=1, steps=400, baseline=baseline)
+    got = attribute(module, inputs, IntegratedGradients(400, baseline), of=1)
     with torch.no_grad():
         expected = module(inputs)[:, 1] - module(baseline[None])[:, 1]
     assert torch.allclose(got.flatten(1).sum(1), expected, atol=2e-3)
@@ -55,7 +55,7 @@ def test_integrated_gradients_are_complete(module, inputs):
 
 def test_smoothgrad_of_a_linear_model_is_its_weight(inputs):
     module = mlp((1, 4, 4), [], 3)
-    got = attribute(module, inputs, "smoothgrad", of=2, samples=3)
+    got = attribute(module, inputs, "smoothgrad:samples=3", of=2)
     assert torch.allclose(got.flatten(1), module[1].weight[2].expand(10, -1), atol=1e-6)
 
 
@@ -81,7 +81,7 @@ def test_one_output_is_the_log_odds_of_class_one(inputs, shape):
         expected = attribute(two, inputs, of=of, targets=targets)
         if of == "predicted":  # a logit alone moves otherwise, the margin is the same
             sign = 1 - 2 * two(inputs).argmax(1)[:, None, None, None]
-            expected = (attribute(two, inputs, of=0) - attribute(two, inputs, of=1)) * sign / 2
+            expected = (attribute(two, inputs, of=0) - attribute(two, inputs, of=1)) * sign
         assert torch.allclose(got, expected, atol=1e-6)
 
 
@@ -118,8 +118,8 @@ def test_a_function_and_captums_attributions(module, inputs):
         ({"of": "loss", "targets": torch.zeros(3)}, r"shape \(10,\), got \(3,\)"),
         ({"of": "target", "targets": torch.full((10,), 3)}, "classes from 0 to 2, got"),
         ({"of": 3}, "classes from 0 to 2, got"),
-        ({"method": "smoothgrad", "samples": 0}, "at least one sample"),
-        ({"method": "integrated_gradients", "steps": 0}, "at least one step, got 0"),
+        ({"method": "smoothgrad:samples=0"}, "at least one sample"),
+        ({"method": "integrated_gradients:0"}, "at least one step of integrated gradients, got 0"),
         ({"method": lambda m, x, c: x[:, 0]}, r"shape \(10, 1, 4, 4\), got \(10, 4, 4\)"),
     ],
 )
@@ -131,3 +131,56 @@ def test_refuses_what_cannot_be(module, inputs, options, message):
 def test_refuses_outputs_that_are_no_scores(inputs):
     with pytest.raises(ValueError, match=r"got \(10, 1, 4, 4\)"):
         attribute(nn.Identity(), inputs)
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int8, torch.int16])
+def test_images_of_integers_have_the_range_of_their_numbers(dtype):
+    info = torch.iinfo(dtype)
+    numbers = torch.linspace(max(info.min, -2000), min(info.max, 2000), 160).to(dtype).reshape(10, 1, 4, 4)
+    module = mlp((1, 4, 4), [9], 3, seed=1)
+    with torch.no_grad():
+        module[1].weight /= 100
+    got = attribute(module, numbers, "smoothgrad")
+    assert got.dtype == torch.float32
+    assert torch.equal(got, attribute(module, numbers.float(), "smoothgrad"))
+    size = float(numbers.max()) - float(numbers.min())
+    assert size > 250
+    assert torch.equal(got, attribute(module, numbers, SmoothGrad(input_range=size)))
+    assert not torch.allclose(got, attribute(module, numbers, "gradient"))
+
+
+@pytest.mark.parametrize("dtype", [torch.bool, torch.complex64])
+def test_what_is_no_number_is_refused(module, dtype):
+    with pytest.raises(TypeError, match=f"real numbers, got dtype {dtype}"):
+        attribute(module, torch.ones(2, 1, 4, 4, dtype=dtype))
+
+
+@pytest.mark.parametrize("method", [name for name in METHODS if name != "random"])
+def test_the_batch_size_changes_rounding_alone(module, inputs, method):
+    whole, single = (attribute(module, inputs, method, batch_size=size) for size in (1000, 1))
+    assert torch.allclose(whole, single, atol=1e-6)
+
+
+def test_saliency_is_the_size_of_the_gradient(module, inputs):
+    assert torch.equal(attribute(module, inputs, "saliency"), attribute(module, inputs).abs())
+
+
+def test_parameters_by_name(module, inputs):
+    by_name = attribute(module, inputs, "smoothgrad:7,noise=0.3", seed=2)
+    assert torch.equal(by_name, attribute(module, inputs, SmoothGrad(7, 0.3), seed=2))
+    by_name = attribute(module, inputs, "integrated_gradients:steps=3,baseline=0.5")
+    assert torch.equal(by_name, attribute(module, inputs, IntegratedGradients(3, 0.5)))
+
+
+@pytest.mark.parametrize(
+    ("method", "message"),
+    [
+        ("smoothgrad:sampels=3", "samples, noise, input_range behind the colon, got 'sampels'"),
+        ("smoothgrad:samples=2.5", "at least one sample of SmoothGrad, got 2.5"),
+        ("gradient:3", "no parameter behind the colon, got '3'"),
+        ("gradient_times_input", "named gradient, .*input_times_gradient.* got 'gradient_times_input'"),
+    ],
+)
+def test_refuses_other_parameters_and_names(module, inputs, method, message):
+    with pytest.raises(ValueError, match=message):
+        attribute(module, inputs, method)

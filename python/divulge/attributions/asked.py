@@ -1,0 +1,87 @@
+"""What of a classifier an attribution explains: a class's score, or the loss."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from divulge.training.class_scores import class_scores, sided_scores
+
+__all__ = ["Asked", "Explained"]
+
+
+class Explained(nn.Module):
+    """A module as attributions see it: the scores that speak for its classes, or the loss.
+
+    Args:
+        module: maps inputs (n, ...) to class scores (n, K), or to one number, the log-odds of class 1.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+        self.training = module.training
+
+    def forward(self, inputs: Tensor, targets: Tensor | None = None) -> Tensor:
+        """Return scores (n, K); with targets (n,) the cross-entropy (n,)."""
+        outputs = self.module(inputs)
+        if targets is None:
+            return sided_scores(outputs)
+        return F.cross_entropy(class_scores(outputs), targets, reduction="none")
+
+
+class Asked:
+    """What is asked about each of some inputs, and its gradient.
+
+    Args:
+        module: see `Explained`.
+        of: "predicted", "target", "loss" or a class number.
+        targets: classes, shape (n,), or None.
+        n: how many inputs there are.
+
+    Raises:
+        ValueError: one of these cannot be, or does not fit the others.
+    """
+
+    def __init__(self, module: nn.Module, of: str | int, targets: Tensor | None, n: int) -> None:
+        if isinstance(of, str) and of not in ("predicted", "target", "loss"):
+            raise ValueError(f"expected of to be 'predicted', 'target', 'loss' or a class, got {of!r}")
+        if of in ("target", "loss"):
+            if targets is None:
+                raise ValueError(f"expected targets, of={of!r} asks about the inputs' own classes")
+            if targets.shape != (n,):
+                raise ValueError(f"expected targets of shape ({n},), got {tuple(targets.shape)}")
+        self.explained, self.of, self.targets = Explained(module), of, targets
+
+    @property
+    def loss(self) -> bool:
+        """Whether the loss is explained, and not a score."""
+        return self.of == "loss"
+
+    def classes(self, x: Tensor, rows: Tensor) -> Tensor:
+        """Return the class (n,) that is asked about at each of some inputs x, given their rows among all."""
+        with torch.no_grad():
+            scores: Tensor = self.explained(x)
+        if self.of == "predicted":
+            return scores.argmax(dim=1)
+        if self.targets is not None and self.of in ("target", "loss"):
+            classes = self.targets[rows].to(x.device)
+        else:
+            classes = torch.full((len(x),), int(self.of), device=x.device)
+        if len(x) and not 0 <= int(classes.min()) <= int(classes.max()) < scores.shape[1]:
+            raise ValueError(f"expected classes from 0 to {scores.shape[1] - 1}, got {classes.tolist()[:3]}")
+        return classes
+
+    def gradient(self, x: Tensor, classes: Tensor) -> Tensor:
+        """Return the gradient (n, ...) of the score or the loss at x."""
+        with torch.enable_grad():
+            x = x.detach().requires_grad_()
+            each = self.explained(x, classes) if self.loss else _chosen(self.explained(x), classes)
+            (gradient,) = torch.autograd.grad(each.sum(), x)
+        return gradient
+
+
+def _chosen(scores: Tensor, classes: Tensor) -> Tensor:
+    """Return of scores (n, K) those of classes (n,)."""
+    return scores.gather(1, classes[:, None])

@@ -1,0 +1,35 @@
+"""Attributions by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from divulge.attributions.methods import (
+    Attribution,
+    Gradient,
+    InputTimesGradient,
+    IntegratedGradients,
+    Saliency,
+    SmoothGrad,
+)
+from divulge.registry import Entry, Registry
+
+__all__ = ["METHODS", "RandomNumbers"]
+
+
+@dataclass(frozen=True)
+class RandomNumbers:
+    """Uniform numbers from 0 to 1, whatever the module: what an attribution is to be better than."""
+
+
+METHODS: Registry[Attribution | RandomNumbers] = Registry(
+    "an attribution",
+    {
+        "gradient": Entry(Gradient),
+        "saliency": Entry(Saliency),
+        "input_times_gradient": Entry(InputTimesGradient),
+        "smoothgrad": Entry(SmoothGrad, ("samples", "noise", "input_range")),
+        "integrated_gradients": Entry(IntegratedGradients, ("steps", "baseline")),
+        "random": Entry(RandomNumbers),
+    },
+)

@@ -1,0 +1,66 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import divulge
+from divulge.oracles import ORACLES, oracle_by_name
+from divulge.oracles.base import Oracle
+
+POINTS = np.random.default_rng(0).uniform(0.1, 0.9, (5, 6))
+
+
+@pytest.fixture(scope="module")
+def victim():
+    torch.manual_seed(0)
+    return divulge.Victim(nn.Sequential(nn.Linear(6, 4), nn.ReLU(), nn.Linear(4, 3)).double())
+
+
+@pytest.mark.parametrize("name", ORACLES)
+def test_every_oracle_has_its_name_in_the_ledger(victim, name):
+    oracle = oracle_by_name(name, victim, domain=(0, 1), budget=9)
+    oracle.explain(POINTS)
+    assert oracle.ledger.by_kind == {name: 5}
+    assert oracle.ledger.remaining == 4
+
+
+def test_all_oracles_of_a_victim_have_a_name():
+    def below(kind):
+        return {kind}.union(*(below(k) for k in kind.__subclasses__()))
+
+    from divulge.oracles.attributed import AttributionOracle
+    from divulge.oracles.victim import VictimOracle
+
+    shipped = {kind for kind in below(VictimOracle) if kind.__module__.startswith("divulge.")}
+    assert {entry.make for entry in ORACLES.values()} == shipped - {VictimOracle, AttributionOracle}
+
+
+def test_parameters(victim):
+    oracle = oracle_by_name("smoothgrad:samples=7,noise=0.3,fixed_noise=true,values=false", victim)
+    assert (oracle.attribution.samples, oracle.attribution.noise) == (7, 0.3)
+    assert not oracle.has_values
+    np.testing.assert_array_equal(oracle.explain(POINTS).explanations, oracle.explain(POINTS).explanations)
+    oracle = oracle_by_name("integrated_gradients:5,baseline=0.5", victim)
+    assert (oracle.attribution.steps, oracle.attribution.baseline) == (5, 0.5)
+    assert oracle_by_name("gradient:output=2", victim).output == 2
+    assert oracle_by_name("probability:gradients=true", victim).has_gradients
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("lime", "an oracle named label, probability, value, gradient, .* got 'lime'"),
+        ("gradient_times_input", "got 'gradient_times_input'"),
+        ("label:output=1", "no parameter"),
+        ("smoothgrad:samples=2.5", "whole number.* got 2.5"),
+        ("smoothgrad:samples=0", "at least one sample"),
+        ("gradient:output=7", "of 3 outputs, got 7"),
+    ],
+)
+def test_senseless_names(victim, text, message):
+    with pytest.raises(ValueError, match=message):
+        oracle_by_name(text, victim)
+
+
+def test_an_oracle_is_made(victim):
+    assert all(isinstance(oracle_by_name(name, victim), Oracle) for name in ORACLES)
