@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from divulge.victims.affine import Array, OneHiddenLayer
 
@@ -91,6 +90,8 @@ def match(copy: CanonicalForm, victim: CanonicalForm) -> tuple[Indices, Indices,
         Indices into the copy's units, the matching indices into the victim's, and the copy with the signs
         of the matched units made the victim's.
     """
+    from scipy.optimize import linear_sum_assignment
+
     cost, turned = _distances(copy, victim)
     mine, theirs = linear_sum_assignment(cost)
     which = np.zeros(len(copy.units), dtype=bool)
