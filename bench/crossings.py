@@ -67,7 +67,7 @@ class Thieves:
         if self.copies[0].isalpha():
             return self.copies
         hidden = [int(width) for width in self.copies.split(",")]
-        return mlp(self.data.input_shape, hidden, self.data.classes, seed)
+        return mlp(self.data.input_shape, hidden, self.data.classes, seed=seed)
 
     def choose(self, name: str, count: int) -> None:
         """Try inputs and steps, and keep what agrees best on the images held out."""

@@ -59,9 +59,9 @@ def run(options: Options) -> int:
         report = leak_report(
             victim,
             data,
-            options.oracles.split(","),
-            options.defences.split(","),
-            budgets,
+            oracles=options.oracles.split(","),
+            defences=options.defences.split(","),
+            budgets=budgets,
             surrogate=options.surrogate,
             steps=options.steps,
             seed=options.seed,

@@ -50,16 +50,16 @@ def fit_block_model(
         raise ValueError(f"expected a model {' or '.join(BLOCK_NETWORKS)}, got {kind!r}")
     shape, classes = data.input_shape, data.classes
     if kind == "cnn":
-        module = patch_cnn(shape, classes, seed, patch=max(1, shape[-1] // 4))
+        module = patch_cnn(shape, classes, seed=seed, patch=max(1, shape[-1] // 4))
     else:
-        module = mlp(shape, [512], classes, seed)
-    attack = Pgd(radius, "l2", _ATTACK_STEPS, warm_up=_WARM_UP) if radius else None
+        module = mlp(shape, [512], classes, seed=seed)
+    attack = Pgd(radius, norm="l2", steps=_ATTACK_STEPS, warm_up=_WARM_UP) if radius else None
     epochs, learning_rate, weight_decay = _TRAINING[kind][attack is not None]
     return fit_classifier(
         module,
         data.inputs,
         data.targets,
-        seed,
+        seed=seed,
         epochs=epochs,
         learning_rate=learning_rate,
         weight_decay=weight_decay,

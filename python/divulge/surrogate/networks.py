@@ -21,9 +21,9 @@ def surrogate_network(
         ValueError: there is no surrogate of that name, or a "cnn" is to read what is no image.
     """
     if name == "linear":
-        return mlp(input_shape, [], classes, seed, dtype)
+        return mlp(input_shape, [], classes, seed=seed, dtype=dtype)
     if name == "mlp":
-        return mlp(input_shape, [256, 128], classes, seed, dtype)
+        return mlp(input_shape, [256, 128], classes, seed=seed, dtype=dtype)
     if name == "cnn":
-        return cnn(input_shape, classes, seed, dtype=dtype)
+        return cnn(input_shape, classes, seed=seed, dtype=dtype)
     raise ValueError(f"expected a surrogate named {', '.join(NAMES)} or a module, got {name!r}")
