@@ -13,6 +13,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.gridspec import SubplotSpec
 from torch import nn
 
+from divulge.files import replacing
 from divulge.victims.affine import Array, HiddenLayers
 from divulge.victims.lowering import hidden_layers
 
@@ -33,6 +34,16 @@ def check_file(path: Path) -> None:
         raise ValueError(f"expected a file to draw into named *.{', *.'.join(known)}, got {path.name}")
     if not path.parent.is_dir():
         raise ValueError(f"expected a folder to draw into, there is no {path.parent}")
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure to a file of the kind that its suffix names, whole or not at all.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    with replacing(path) as file:
+        figure.savefig(file, format=path.suffix.removeprefix(".").lower())
 
 
 def reconstruction_figure(
