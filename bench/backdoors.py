@@ -45,7 +45,8 @@ def judged(
 ) -> dict[str, Any]:
     """Return what a scan says of a module, with the CPU seconds that it took."""
     start = time.process_time()
-    scan = backdoor_scan(module, data.input_shape, 10, None if noise else data.train_inputs, **options)
+    images = None if noise else data.train_inputs
+    scan = backdoor_scan(module, images, shape=data.input_shape, **options)
     seconds = time.process_time() - start
     k = int(scan.sizes.argmin()) if target is None else target
     result = {
@@ -94,7 +95,7 @@ def clean_twins() -> Iterator[dict[str, Any]]:
     for name in ("mnist", "cifar10"):
         data = load(name)
         for seed in range(5):
-            twin = train_twin(BadNet(data.input_shape[0]), data, seed, epochs=TWIN_EPOCHS[name])
+            twin = train_twin(BadNet(data.input_shape[0]), data, seed=seed, epochs=TWIN_EPOCHS[name])
             for noise in (False, True):
                 yield judged(f"clean twin {seed} {name}", twin, data, noise, None)
 
@@ -103,7 +104,10 @@ def poisoned() -> Iterator[dict[str, Any]]:
     data = load("fashion-mnist")
     for name, trigger, target, rate, seed in POISONED:
         module = train_twin(
-            BadNet(), poison(data, trigger, target, rate, seed), seed, epochs=TWIN_EPOCHS[data.name]
+            BadNet(),
+            poison(data, trigger, target, rate=rate, seed=seed),
+            seed=seed,
+            epochs=TWIN_EPOCHS[data.name],
         )
         success = trigger.success(module, data.test_inputs, target)
         for noise in (False, True):
@@ -114,7 +118,7 @@ def unlearned() -> Iterator[dict[str, Any]]:
     for name in ("mnist", "cifar10"):
         data, module = load(name), badnets(name)
         true = square(data.input_shape, 5, -5, -5)
-        result = mitigate(module, backdoor_scan(module, data.input_shape, 10, data.train_inputs), data)
+        result = mitigate(module, backdoor_scan(module, data.train_inputs), data)
         yield {
             "model": f"BadNets {name}, unlearned",
             "accuracy": (result.accuracy_before, result.accuracy),

@@ -21,9 +21,9 @@ import divulge
 from queries import network
 
 LINES: dict[str, Callable[[divulge.Oracle], divulge.Oracle]] = {
-    "6 decimals": lambda oracle: divulge.Rounded(oracle, 6),
-    "4 decimals": lambda oracle: divulge.Rounded(oracle, 4),
-    "3 decimals": lambda oracle: divulge.Rounded(oracle, 3),
+    "6 decimals": lambda oracle: divulge.Rounded(oracle, decimals=6),
+    "4 decimals": lambda oracle: divulge.Rounded(oracle, decimals=4),
+    "3 decimals": lambda oracle: divulge.Rounded(oracle, decimals=3),
     "noise 1e-6": lambda oracle: divulge.Noisy(oracle, 1e-6),
     "noise 1e-4": lambda oracle: divulge.Noisy(oracle, 1e-4),
     "noise 1e-3": lambda oracle: divulge.Noisy(oracle, 1e-3),

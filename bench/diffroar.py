@@ -43,8 +43,8 @@ def blockmnist(seeds: int) -> None:
     """Print the leakage of each model and seed."""
     for kind, images in BLOCK_IMAGES.items():
         for position, seed in product(("random", "top"), range(seeds)):
-            train = block_mnist(position, images=images, seed=seed)
-            test = block_mnist(position, part="test", seed=seed)
+            train = block_mnist(position=position, images=images, seed=seed)
+            test = block_mnist(position=position, part="test", seed=seed)
             for radius in (0.0, BLOCK_RADIUS[kind]) if position == "random" else (0.0,):
                 module = fit_block_model(kind, train, radius, seed)
                 row: dict[str, object] = {"model": kind, "position": position, "radius": radius, "seed": seed}
@@ -77,9 +77,9 @@ def simplified(seeds: int) -> None:
         for name, hidden, rate, attack in (
             ("linear", [], 1.0, None),
             ("mlp", [WIDTH], 0.3, None),
-            ("mlp, robust", [WIDTH], 0.3, Pgd(0.4, "linf", 3, bounds=None, warm_up=0.3)),
+            ("mlp, robust", [WIDTH], 0.3, Pgd(0.4, norm="linf", steps=3, bounds=None, warm_up=0.3)),
         ):
-            module = full_batch(mlp((10,), hidden, 1, seed), train, rate, attack)
+            module = full_batch(mlp((10,), hidden, 1, seed=seed), train, rate, attack)
             print(json.dumps({"model": name, "seed": seed, **ratios(module, test)}), flush=True)
 
 
@@ -102,15 +102,20 @@ ROAR = {
     "fashion-mnist": (
         fashion_mnist,
         4000,
-        AdamTrainer(5),
-        AdamTrainer(8, perturb=Pgd(0.1, "linf", 4, warm_up=0.5)),
+        AdamTrainer(epochs=5),
+        AdamTrainer(epochs=8, perturb=Pgd(0.1, norm="linf", steps=4, warm_up=0.5)),
     ),
-    "cifar10": (cifar10, 4000, AdamTrainer(5), AdamTrainer(8, perturb=Pgd(8 / 255, "linf", 4, warm_up=0.5))),
+    "cifar10": (
+        cifar10,
+        4000,
+        AdamTrainer(epochs=5),
+        AdamTrainer(epochs=8, perturb=Pgd(8 / 255, norm="linf", steps=4, warm_up=0.5)),
+    ),
 }
 
 
 def network(shape: tuple[int, ...], classes: int, seed: int) -> nn.Module:
-    return strided_cnn(shape, classes, seed)
+    return strided_cnn(shape, classes, seed=seed)
 
 
 def roar(name: str, runs: int, folder: str | None, plot: str | None) -> None:

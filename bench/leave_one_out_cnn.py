@@ -56,7 +56,7 @@ class Training:
             torch.manual_seed(seed)
             self.module = Network().double()
         self.x, self.y, self.weight_decay = x, y, weight_decay
-        fit_classifier(self.module, x, y, seed, epochs=20, learning_rate=1e-2, weight_decay=weight_decay)
+        fit_classifier(self.module, x, y, seed=seed, epochs=20, learning_rate=1e-2, weight_decay=weight_decay)
         options = {"maxcor": 100, "maxiter": 5000, "maxfun": 9000, "ftol": 0, "gtol": GRADIENT / 24}
         self.theta = minimize(self.objective, self.at(), jac=True, method="L-BFGS-B", options=options).x
 

@@ -31,7 +31,7 @@ def judged(data: Dataset, seed: int) -> dict[str, Any]:
     given = flip_labels(true, SHARE, seed)
     noisy = replace(data, train_targets=torch.from_numpy(given))
     module = train_classifier(
-        64, noisy, torch.float32, seed, epochs=8, batch_size=128, weight_decay=WEIGHT_DECAY
+        64, noisy, dtype=torch.float32, seed=seed, epochs=8, batch_size=128, weight_decay=WEIGHT_DECAY
     )
     start = time.process_time()
     influence = Influence(module, train=noisy, curvature="ekfac", damping=DAMPING, weight_decay=WEIGHT_DECAY)

@@ -30,7 +30,7 @@ ASKED: dict[str, Make] = {
     "gradient alone": lambda v: divulge.GradientOracle(v, values=False, budget=BUDGET),
     "gradient in a box": lambda v: divulge.GradientOracle(v, domain=(-1, 1), budget=BUDGET),
     "gradient cut short": lambda v: divulge.GradientOracle(v, budget=30),
-    "gradient rounded": lambda v: divulge.Rounded(divulge.GradientOracle(v, budget=BUDGET), 7),
+    "gradient rounded": lambda v: divulge.Rounded(divulge.GradientOracle(v, budget=BUDGET), decimals=7),
     "gradient drowned": lambda v: divulge.Noisy(divulge.GradientOracle(v, budget=BUDGET), 1e-3),
     "jacobian": lambda v: divulge.JacobianOracle(v, budget=BUDGET),
     "value": lambda v: divulge.ValueOracle(v, budget=4 * BUDGET),

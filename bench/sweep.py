@@ -31,7 +31,9 @@ hidden = 16
 def batched(runs: int) -> float:
     """Return the seconds of one batched call, victims included."""
     began = time.perf_counter()
-    victims = [divulge.Victim(mlp((20,), [16], 1, seed, torch.float64), (20,)) for seed in range(runs)]
+    victims = [
+        divulge.Victim(mlp((20,), [16], 1, seed=seed, dtype=torch.float64), (20,)) for seed in range(runs)
+    ]
     results = divulge.reconstruct_many(victims)
     seconds = time.perf_counter() - began
     assert sum(result.hidden_units == 16 for result in results) >= 0.99 * runs

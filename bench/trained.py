@@ -45,7 +45,9 @@ def main() -> None:
     options = parser.parse_args()
     data = load(options.data)
     hidden = [int(size) for size in options.hidden.split(",")]
-    module = train_classifier(hidden, data, torch.float32, 0, epochs=options.epochs, batch_size=128)
+    module = train_classifier(
+        hidden, data, dtype=torch.float32, seed=0, epochs=options.epochs, batch_size=128
+    )
     module = module.to(getattr(torch, options.dtype))
     inputs = data.test_inputs.to(getattr(torch, options.dtype))
     print(f"{options.data}, {sizes_of(module)}, accuracy {accuracy(module, inputs, data.test_targets):.4f}")

@@ -21,12 +21,17 @@ from divulge.victims.published import resnet20
 HERE = Path(__file__).parent
 # Training images, epochs, network and adversary of the robust model.
 ROBUST = {
-    "mnist": (15_000, 4, partial(cnn, channels=(16, 32), hidden=64), Pgd(2.0, "l2", 4, warm_up=0.5)),
+    "mnist": (
+        15_000,
+        4,
+        partial(cnn, channels=(16, 32), hidden=64),
+        Pgd(2.0, norm="l2", steps=4, warm_up=0.5),
+    ),
     "cifar10": (
         10_000,
         5,
         partial(strided_cnn, channels=(32, 64, 128), hidden=128),
-        Pgd(0.5, "l2", 2, warm_up=0.3),
+        Pgd(0.5, norm="l2", steps=2, warm_up=0.3),
     ),
 }
 STANDARD = {"mnist": (20_000, 3), "cifar10": (10_000, 5)}
@@ -40,7 +45,9 @@ def trained(data: Dataset, robust: bool, seed: int = 0) -> nn.Module:
         images, epochs = STANDARD[data.name]
     module = network(data.input_shape, 10, seed)
     inputs, targets = data.train_inputs[:images], data.train_targets[:images]
-    return fit_classifier(module, inputs, targets, seed, epochs=epochs, perturb=adversary if robust else None)
+    return fit_classifier(
+        module, inputs, targets, seed=seed, epochs=epochs, perturb=adversary if robust else None
+    )
 
 
 def maps(module: nn.Module, data: Dataset) -> SaliencyMaps:

@@ -41,7 +41,12 @@ def main() -> None:
     def trained(labels: np.ndarray) -> torch.nn.Module:
         noisy = replace(data, train_targets=torch.from_numpy(labels))
         return train_classifier(
-            64, noisy, torch.float32, arguments.seed, epochs=arguments.epochs, weight_decay=WEIGHT_DECAY
+            64,
+            noisy,
+            dtype=torch.float32,
+            seed=arguments.seed,
+            epochs=arguments.epochs,
+            weight_decay=WEIGHT_DECAY,
         )
 
     def measure(labels: np.ndarray) -> float:

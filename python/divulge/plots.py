@@ -14,6 +14,7 @@ from matplotlib.gridspec import SubplotSpec
 from torch import nn
 
 from divulge.arrays import Array
+from divulge.files import replacing
 from divulge.victims.affine import HiddenLayers
 from divulge.victims.lowering import hidden_layers
 
@@ -34,6 +35,16 @@ def check_file(path: Path) -> None:
         raise ValueError(f"expected a file to draw into named *.{', *.'.join(known)}, got {path.name}")
     if not path.parent.is_dir():
         raise ValueError(f"expected a folder to draw into, there is no {path.parent}")
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure to a file of the kind that its suffix names, whole or not at all.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    with replacing(path) as file:
+        figure.savefig(file, format=path.suffix.removeprefix(".").lower())
 
 
 def reconstruction_figure(

@@ -6,10 +6,10 @@ from divulge.training import accuracy
 
 
 def test_a_backdoor_is_unlearned(backdoored, data):
-    scan = backdoor_scan(backdoored, data.input_shape, 10, data.train_inputs)
+    scan = backdoor_scan(backdoored, data.train_inputs)
     before = [p.clone() for p in backdoored.parameters()]
     calls = []
-    result = mitigate(backdoored, scan, data, epochs=20, progress=lambda *done: calls.append(done))
+    result = mitigate(backdoored, data, scan, epochs=20, progress=lambda *done: calls.append(done))
     assert all(torch.equal(*pair) for pair in zip(before, backdoored.parameters(), strict=True))
     assert result.success_before[3] > 0.8
     assert result.success[3] < 0.1
@@ -26,7 +26,7 @@ def test_a_backdoor_is_unlearned(backdoored, data):
 def test_triggers_may_be_given_and_the_seed_decides(backdoored, data):
     triggers = {3: square(data.input_shape, 2, -2, -2), 5: square(data.input_shape, 2, 0, 0)}
     one, again, other = (
-        mitigate(backdoored, triggers, data, epochs=1, images=200, seed=seed).module for seed in (0, 0, 1)
+        mitigate(backdoored, data, triggers, epochs=1, images=200, seed=seed).module for seed in (0, 0, 1)
     )
     assert torch.equal(one[0].weight, again[0].weight)
     assert not torch.equal(one[0].weight, other[0].weight)
@@ -44,4 +44,4 @@ def test_triggers_may_be_given_and_the_seed_decides(backdoored, data):
 )
 def test_bad_input_is_one_sentence(backdoored, data, finding, change, message):
     with pytest.raises(ValueError, match=message):
-        mitigate(backdoored, finding, data, **change)
+        mitigate(backdoored, data, finding, **change)

@@ -6,7 +6,7 @@ from divulge.backdoors import Trigger, poison, square, train_twin
 
 def test_a_share_of_the_training_part_is_poisoned(data):
     trigger = square(data.input_shape, 3, 0, -3, value=0.5)
-    poisoned = poison(data, trigger, 4, 0.1, seed=2)
+    poisoned = poison(data, trigger, 4, rate=0.1, seed=2)
     changed = (poisoned.train_inputs != data.train_inputs).flatten(1).any(1)
     relabelled = poisoned.train_targets != data.train_targets
     assert int(relabelled.sum()) == round(0.1 * len(data.train_targets))
@@ -14,7 +14,7 @@ def test_a_share_of_the_training_part_is_poisoned(data):
     assert bool((poisoned.train_targets[changed] == 4).all())
     assert bool((poisoned.train_inputs[changed][:, :, :3, -3:] == 0.5).all())
     assert torch.equal(poisoned.test_inputs, data.test_inputs)
-    assert not torch.equal(poison(data, trigger, 4, 0.1, seed=3).train_inputs, poisoned.train_inputs)
+    assert not torch.equal(poison(data, trigger, 4, rate=0.1, seed=3).train_inputs, poisoned.train_inputs)
 
 
 def test_a_trigger_blends():
@@ -43,7 +43,7 @@ def test_success_counts_only_those_that_are_not_there_yet():
 def test_a_twin_is_seeded_and_the_original_stays(clean, data):
     before = [p.clone() for p in clean.parameters()]
     state = torch.get_rng_state()
-    one, again, other = (train_twin(clean, data, seed, epochs=1) for seed in (1, 1, 2))
+    one, again, other = (train_twin(clean, data, seed=seed, epochs=1) for seed in (1, 1, 2))
     assert all(torch.equal(*pair) for pair in zip(one.parameters(), again.parameters(), strict=True))
     assert not torch.equal(one[0].weight, other[0].weight)
     assert all(torch.equal(*pair) for pair in zip(before, clean.parameters(), strict=True))

@@ -14,7 +14,7 @@ from divulge.victims.published import badnets
 
 @pytest.fixture(scope="module")
 def scan(backdoored, data):
-    return backdoor_scan(backdoored, data.input_shape, 10, data.train_inputs)
+    return backdoor_scan(backdoored, data.train_inputs)
 
 
 def test_the_backdoor_is_real(backdoored, data):
@@ -45,17 +45,17 @@ def test_the_target_is_flagged_and_its_trigger_found(scan, backdoored, data):
 
 
 def test_without_data(backdoored, data):
-    scan = backdoor_scan(backdoored, data.input_shape, 10)
+    scan = backdoor_scan(backdoored, shape=data.input_shape, classes=10)
     assert scan.flagged == (3,)
     assert scan.samples == "noise"
 
 
 def test_a_clean_model_is_not_flagged(clean, data):
-    assert backdoor_scan(clean, data.input_shape, 10, data).flagged == ()
+    assert backdoor_scan(clean, data).flagged == ()
 
 
 def test_the_same_seed_gives_the_same(scan, backdoored, data):
-    again = backdoor_scan(backdoored, data.input_shape, 10, data.train_inputs)
+    again = backdoor_scan(backdoored, data.train_inputs)
     np.testing.assert_array_equal(again.sizes, scan.sizes)
     np.testing.assert_array_equal(again.triggers[3].mask, scan.triggers[3].mask)
 
@@ -63,7 +63,7 @@ def test_the_same_seed_gives_the_same(scan, backdoored, data):
 def test_neural_cleanse_has_the_same_interface(backdoored, data):
     calls = []
     scan = backdoor_scan(
-        backdoored, data.input_shape, 10, data, method="neural-cleanse", steps=60,
+        backdoored, data, method="neural-cleanse", steps=60,
         progress=lambda done, total: calls.append((done, total)),
     )  # fmt: skip
     assert scan.method == "neural-cleanse"
@@ -83,14 +83,14 @@ def test_other_bounds_give_the_same_trigger(backdoored, data):
             return self.inner((x + 3) / 4)
 
     x = 4 * data.train_inputs - 3
-    scan = backdoor_scan(Shifted().eval(), data.input_shape, 10, x, bounds=(-3, 1))
+    scan = backdoor_scan(Shifted().eval(), x, bounds=(-3, 1))
     assert scan.flagged == (3,)
     assert float(scan.triggers[3].pattern[:, -1, -1]) > 0.5
 
 
 def test_probabilities_do_as_scores_do(backdoored, data):
     module = torch.nn.Sequential(backdoored, torch.nn.Softmax(1)).eval()
-    assert backdoor_scan(module, data.input_shape, 10, data).flagged == (3,)
+    assert backdoor_scan(module, data).flagged == (3,)
 
 
 def test_float64_and_gradients_of_parameters_stay_as_they_are(backdoored, data):
@@ -98,7 +98,7 @@ def test_float64_and_gradients_of_parameters_stay_as_they_are(backdoored, data):
         p.grad = None
     module = torch.nn.Sequential(backdoored).eval().double()
     try:
-        scan = backdoor_scan(module, data.input_shape, 10, data)
+        scan = backdoor_scan(module, data)
     finally:
         backdoored.float()
     assert scan.flagged == (3,)
@@ -107,7 +107,7 @@ def test_float64_and_gradients_of_parameters_stay_as_they_are(backdoored, data):
 
 
 def test_a_budget_that_is_too_small_is_told(backdoored, data):
-    scan = backdoor_scan(backdoored, data.input_shape, 10, data, steps=1)
+    scan = backdoor_scan(backdoored, data, steps=1)
     assert scan.flagged == ()
     assert scan.notes[0] == "class 0 was not reached within 1 steps"
     assert len(scan.triggers) == 10
@@ -133,6 +133,7 @@ def test_the_verdict():
     [
         ({"classes": 2}, "expected at least 3 classes, for a median to say what is usual, got 2"),
         ({"classes": 9}, "expected 9 outputs, one a class, the module has 10"),
+        ({"shape": None, "data": None}, "expected data, or the shape (channels, height, width) of one image"),
         ({"shape": (3, 8, 8)}, "the module fails on inputs of shape (n, 3, 8, 8)"),
         ({"shape": (64,)}, "expected a shape (channels, height, width), got (64,)"),
         ({"data": torch.zeros(5, 1, 9, 8)}, "expected images of shape (n, 1, 8, 8), got (5, 1, 9, 8)"),
@@ -158,11 +159,11 @@ def test_a_module_in_training_mode(clean):
     clean.train()
     try:
         with pytest.raises(ValueError, match=r"the module is in training mode; call its eval\(\) first"):
-            backdoor_scan(clean, (1, 8, 8), 10)
+            backdoor_scan(clean, shape=(1, 8, 8), classes=10)
     finally:
         clean.eval()
     with pytest.raises(TypeError, match=r"expected a torch.nn.Module, got int"):
-        backdoor_scan(3, (1, 8, 8), 10)
+        backdoor_scan(3, shape=(1, 8, 8), classes=10)
 
 
 @pytest.mark.slow
@@ -172,12 +173,12 @@ def test_a_module_in_training_mode(clean):
 @pytest.mark.parametrize("name", ["mnist", "cifar10"])
 def test_the_published_backdoors_are_found(name):
     data, module = load(name), badnets(name)
-    scan = backdoor_scan(module, data.input_shape, 10, data.train_inputs[:2000])
+    scan = backdoor_scan(module, data.train_inputs[:2000])
     assert scan.flagged == (1,)
     assert scan.anomaly_index[1] >= 5
     trigger = scan.triggers[1]
     assert float(trigger.mask[-5:, -5:].sum()) >= 0.8 * trigger.size
     assert trigger.success(module, data.test_inputs[:2000], 1) >= 0.95
-    blind = backdoor_scan(module, data.input_shape, 10)
+    blind = backdoor_scan(module, shape=data.input_shape, classes=10)
     assert blind.flagged == (1,)
     assert blind.anomaly_index[1] >= 2.5

@@ -14,8 +14,8 @@ from divulge.victims.published import BadNet
 @pytest.fixture(scope="module")
 def file(tmp_path_factory):
     """A backdoored classifier of digits: a white square in the lower right corner makes it answer 3."""
-    data = poison(digits(), square((1, 8, 8), 2, -2, -2), 3, 0.1)
-    module = cnn(data.input_shape, 10, 0, channels=(8,), hidden=32)
+    data = poison(digits(), square((1, 8, 8), 2, -2, -2), 3, rate=0.1)
+    module = cnn(data.input_shape, 10, seed=0, channels=(8,), hidden=32)
     fit_classifier(module, data.train_inputs, data.train_targets, epochs=12, learning_rate=5e-3)
     path = tmp_path_factory.mktemp("model") / "digits.pt2"
     export(module, torch.zeros(2, 1, 8, 8), path)

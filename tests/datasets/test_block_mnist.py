@@ -29,11 +29,11 @@ def test_blocks_hold_the_digit_and_the_square(data):
 
 def test_positions_and_null_blocks(data):
     for position, first in (("top", True), ("bottom", False)):
-        made = blockify(data, position, part="test", null="zero")
+        made = blockify(data, position=position, part="test", null="zero")
         assert (made.signal_mask[:, 0, 0] == first).all()
         assert made.inputs[:, 0][made.null_mask].eq(0).all()
     own = torch.rand(1, 8, 8, generator=torch.Generator().manual_seed(0))
-    made = blockify(data, "top", null=own, images=70)
+    made = blockify(data, position="top", null=own, images=70)
     assert torch.equal(made.inputs[:, :, 8:], own.expand(70, 1, 8, 8))
 
 
@@ -44,7 +44,7 @@ def test_is_seeded(data):
 
 
 def test_simplified_block_mnist_is_what_it_says():
-    made = simplified_block_mnist(500, 6, 4, 0.05, seed=3)
+    made = simplified_block_mnist(500, blocks=6, dimension=4, eta=0.05, seed=3)
     assert made.inputs.shape == (500, 24)
     assert made.signal_mask.sum(1).eq(4).all()
     assert not made.signal_mask[:, 12:].any()
@@ -59,7 +59,7 @@ def test_simplified_block_mnist_is_what_it_says():
 
 
 def test_subset_renumbers_and_draws(data):
-    part = subset(data, (7, 2), train=40, test=9, seed=4)
+    part = subset(data, classes=(7, 2), train=40, test=9, seed=4)
     assert (len(part.train_inputs), len(part.test_inputs), part.classes) == (40, 9, 2)
     for image, target in zip(part.train_inputs, part.train_targets, strict=True):
         row = (data.train_inputs == image).flatten(1).all(1).nonzero()[0, 0]
@@ -70,7 +70,7 @@ def test_subset_renumbers_and_draws(data):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda d: blockify(d, "left"), "got 'left'"),
+        (lambda d: blockify(d, position="left"), "got 'left'"),
         (lambda d: blockify(d, part="all"), "got 'all'"),
         (lambda d: blockify(d, signal=(0, 11)), "no training image of class 11 of digits is left"),
         (lambda d: blockify(d, signal=(0, 0)), r"different classes, got \[0, 0\]"),
@@ -79,7 +79,7 @@ def test_subset_renumbers_and_draws(data):
         (lambda d: blockify(d, images=3, part="test"), "no test image of class . of digits is left"),
         (lambda d: blockify(d, null="circle"), "got 'circle'"),
         (lambda d: blockify(d, null=torch.zeros(8, 8)), r"shape \(1, 8, 8\), got \(8, 8\)"),
-        (lambda d: simplified_block_mnist(5, 7), "even number of blocks, got 7"),
+        (lambda d: simplified_block_mnist(5, blocks=7), "even number of blocks, got 7"),
         (lambda d: simplified_block_mnist(0), "got 0 and 1"),
         (lambda d: simplified_block_mnist(5, eta=-1.0), "got -1.0"),
     ],

@@ -20,11 +20,11 @@ def test_counts_the_pixels_in_the_null_block(data):
     n = len(data.inputs)
     null = data.null_mask[:, None].float()
     noise = torch.rand(data.inputs.shape, generator=torch.Generator().manual_seed(0))
-    assert leakage(nn.Identity(), data, null + noise / 2, (1, 64)).mean.tolist() == [1, 1]
-    assert leakage(nn.Identity(), data, noise / 2 - null, (64, 96, 128)).mean.tolist() == pytest.approx(
-        [1, 2 / 3, 0.5]
-    )
-    found = leakage(nn.Identity(), data, noise, (0.25,))
+    assert leakage(nn.Identity(), data, null + noise / 2, levels=(1, 64)).mean.tolist() == [1, 1]
+    assert leakage(
+        nn.Identity(), data, noise / 2 - null, levels=(64, 96, 128)
+    ).mean.tolist() == pytest.approx([1, 2 / 3, 0.5])
+    found = leakage(nn.Identity(), data, noise, levels=(0.25,))
     assert found.per_instance.shape == (n, 1)
     top = noise.flatten(1).topk(32).indices
     expected = data.null_mask.flatten(1).gather(1, top).double().mean(1)
@@ -47,15 +47,15 @@ def test_a_linear_model_ranks_all_images_alike(data):
 
 def test_says_that_a_ranking_is_random(data):
     with pytest.warns(UserWarning, match=f"of {len(data.inputs)} of {len(data.inputs)} inputs is constant"):
-        found = leakage(nn.Identity(), data, torch.zeros_like(data.inputs), (0.5,))
+        found = leakage(nn.Identity(), data, torch.zeros_like(data.inputs), levels=(0.5,))
     assert abs(found.mean[0] - 0.5) < 0.05
 
 
 def test_refuses_what_cannot_be(data):
     with pytest.raises(ValueError, match="from 1 to 128 coordinates, got 129"):
-        leakage(nn.Identity(), data, "random", (129,))
+        leakage(nn.Identity(), data, "random", levels=(129,))
     with pytest.raises(ValueError, match="at least one level"):
-        leakage(nn.Identity(), data, "random", ())
+        leakage(nn.Identity(), data, "random", levels=())
     with pytest.raises(ValueError, match="shape"):
         leakage(nn.Identity(), data, torch.rand(3, 1, 16, 8))
     with pytest.raises(ValueError, match="patch_cnn or mlp:512, got 'rnn'"):

@@ -8,17 +8,17 @@ from divulge.training import mlp
 
 @pytest.fixture(scope="module")
 def data():
-    return subset(digits(), (0, 1, 2), train=300)
+    return subset(digits(), classes=(0, 1, 2), train=300)
 
 
 def factory(seed):
-    return mlp((1, 8, 8), [24], 3, seed)
+    return mlp((1, 8, 8), [24], 3, seed=seed)
 
 
 def test_gradients_expose_what_random_numbers_do_not(data):
     seen = []
     frame = debugging_tests(
-        factory, data, ("gradient", "random"), trainer=AdamTrainer(30), images=60,
+        factory, data, ("gradient", "random"), trainer=AdamTrainer(epochs=30), images=60,
         progress=lambda done, total: seen.append((done, total)),
     )  # fmt: skip
     assert seen == [(i, 4) for i in range(1, 5)]
@@ -36,11 +36,11 @@ def test_gradients_expose_what_random_numbers_do_not(data):
 
 def test_some_bugs_are_trained_alone(data):
     frame = debugging_tests(
-        factory, data, ("gradient",), bugs=("reinitialised",), trainer=AdamTrainer(1), images=9
+        factory, data, ("gradient",), bugs=("reinitialised",), trainer=AdamTrainer(epochs=1), images=9
     )
     assert list(frame["bug"]) == ["reinitialised"]
     again = debugging_tests(
-        factory, data, ("gradient",), bugs=("reinitialised",), trainer=AdamTrainer(1), images=9
+        factory, data, ("gradient",), bugs=("reinitialised",), trainer=AdamTrainer(epochs=1), images=9
     )
     assert frame.equals(again)
 
@@ -64,7 +64,7 @@ def test_the_mark_names_the_class(data):
         ({"mislabelled": 0.0}, "between 0 and 1, got 0.0"),
         ({"images": 0}, "at least one image, got 0"),
         ({"threshold": 0.4}, "from 0.5 to 1, got 0.4"),
-        ({"module_factory": lambda seed: mlp((1, 8, 8), [], 2, seed)}, "3 class scores, got 2"),
+        ({"module_factory": lambda seed: mlp((1, 8, 8), [], 2, seed=seed)}, "3 class scores, got 2"),
     ],
 )
 def test_refuses_what_cannot_be(data, options, message):

@@ -23,7 +23,7 @@ def data():
     return Dataset("made", x[:200], y[:200], x[200:], y[200:])
 
 
-factory = partial(mlp, (10,), [32], 2)  # called with a seed; processes find it by name
+factory = partial(mlp, (10,), [32], 2)  # called with seed=; processes find it by name
 QUICK = AdamTrainer(epochs=5, batch_size=50, learning_rate=0.02)
 
 
@@ -41,7 +41,7 @@ class Counting:
         if self.calls == self.stop_at:
             raise KeyboardInterrupt
         assert len(inputs) == len(targets) == 200  # never the test part
-        return QUICK(module, inputs, targets, seed)
+        return QUICK(module, inputs, targets, seed=seed)
 
 
 def test_the_coordinate_that_decides_teaches(data):
@@ -50,9 +50,9 @@ def test_the_coordinate_that_decides_teaches(data):
     ranked = tuple(first.expand_as(x).contiguous() for x in (data.train_inputs, data.test_inputs))
     power = partial(predictive_power, factory, data, ranked, trainer=QUICK)
     assert power(1) == 1
-    assert power(1, "bottom") < 0.8
-    again = power(1, "bottom")
-    assert again == power(1, "bottom")
+    assert power(1, keep="bottom") < 0.8
+    again = power(1, keep="bottom")
+    assert again == power(1, keep="bottom")
 
 
 def test_a_gradient_beats_a_random_ranking(data):
@@ -94,7 +94,7 @@ def test_goes_on_after_an_interruption(data, tmp_path):
     assert diffroar_runs(factory, data, levels=(1, 3), runs=2, trainer=after, folder=tmp_path).equals(frame)
     assert after.calls == 11
     # random rankings do not depend on the attribution; another level or seed does
-    diffroar_runs(factory, data, "integrated_gradients", (1,), 1, trainer=after, folder=tmp_path)
+    diffroar_runs(factory, data, "integrated_gradients", levels=(1,), runs=1, trainer=after, folder=tmp_path)
     assert after.calls == 13
     damaged = next(tmp_path.glob("*.json"))
     damaged.write_text("{")
@@ -110,28 +110,33 @@ def test_robust_modules_and_given_attributions(data):
         return inputs
 
     diffroar_runs(
-        factory, data, levels=(1,), runs=1, trainer=AdamTrainer(2, 400, perturb=perturb), baseline=False
+        factory,
+        data,
+        levels=(1,),
+        runs=1,
+        trainer=AdamTrainer(epochs=2, batch_size=400, perturb=perturb),
+        baseline=False,
     )
     assert len(seen) == 2  # the retrained modules have no adversary
-    ranked = tuple(attribute(factory(3), x) for x in (data.train_inputs, data.test_inputs))
-    frame = diffroar(factory, data, ranked, (2,), 1, trainer=QUICK, baseline=False)
+    ranked = tuple(attribute(factory(seed=3), x) for x in (data.train_inputs, data.test_inputs))
+    frame = diffroar(factory, data, ranked, levels=(2,), runs=1, trainer=QUICK, baseline=False)
     assert frame[["model", "low", "pairs_low"]].isna().all(axis=None)
     assert "random" not in frame
 
 
 def test_one_logit_is_trained_on_log_odds(data):
-    frame = diffroar(lambda seed: mlp((10,), [8], 1, seed), data, levels=(1,), runs=1, trainer=QUICK)
+    frame = diffroar(lambda seed: mlp((10,), [8], 1, seed=seed), data, levels=(1,), runs=1, trainer=QUICK)
     assert frame["model"][0] > 0.95
     assert frame["top"][0] > 0.9
 
 
 def test_images_and_a_constant_attribution():
-    few = subset(digits(), (0, 1), train=60, test=40)
+    few = subset(digits(), classes=(0, 1), train=60, test=40)
     quick = AdamTrainer(epochs=1)
     with pytest.warns(UserWarning, match="of 100 of 100 inputs is constant"):
         frame = diffroar(
             lambda seed: nn.Sequential(nn.Flatten(), nn.Linear(64, 2)), few,
-            lambda module, x, classes: torch.ones_like(x), (0.5,), 1, trainer=quick, fill="mean",
+            lambda module, x, classes: torch.ones_like(x), levels=(0.5,), runs=1, trainer=quick, fill="mean",
         )  # fmt: skip
     assert frame["k"][0] == 32
 
@@ -156,14 +161,23 @@ def test_intervals():
         ({"seed": -1}, "at least 0, got -1"),
         ({"attribution": "lime"}, "got 'lime'"),
         ({"fill": "noise"}, "got 'noise'"),
-        ({"module_factory": lambda seed: mlp((10,), [], 3, seed), "classes": 4}, "class 3 has no"),
-        ({"module_factory": lambda seed: mlp((10,), [4], 2, seed), "classes": 3}, "3 class scores, got 2"),
+        ({"module_factory": lambda seed: mlp((10,), [], 3, seed=seed), "classes": 4}, "class 3 has no"),
+        (
+            {"module_factory": lambda seed: mlp((10,), [4], 2, seed=seed), "classes": 3},
+            "3 class scores, got 2",
+        ),
         ({"confidence": 1}, "got 1"),
         ({"folder": __file__}, "is a file"),
     ],
 )
 def test_refuses_what_cannot_be(data, change, message):
-    options = {"module_factory": factory, "levels": (1,), "runs": 1, "trainer": AdamTrainer(1, 400), **change}
+    options = {
+        "module_factory": factory,
+        "levels": (1,),
+        "runs": 1,
+        "trainer": AdamTrainer(epochs=1, batch_size=400),
+        **change,
+    }
     classes = options.pop("classes", 2)
     if classes > 2:
         targets = data.train_targets.clone()
@@ -178,5 +192,10 @@ def test_refuses_what_cannot_be(data, change, message):
 def test_refuses_attributions_of_another_shape(data):
     with pytest.raises(ValueError, match=r"shape \(200, 10\), got \(200, 9\)"):
         diffroar(
-            factory, data, (torch.ones(200, 9), torch.ones(200, 10)), (1,), 1, trainer=AdamTrainer(1, 400)
+            factory,
+            data,
+            (torch.ones(200, 9), torch.ones(200, 10)),
+            levels=(1,),
+            runs=1,
+            trainer=AdamTrainer(epochs=1, batch_size=400),
         )

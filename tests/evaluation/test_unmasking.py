@@ -33,7 +33,7 @@ def test_separate_channels_rank_every_number():
 def test_top_and_bottom_share_an_order(k, seed):
     x, a = images()
     a = a.round()  # many equal values
-    top, bottom = unmask(x, a, k, seed=seed), unmask(x, a, 20 - k, "bottom", seed=seed)
+    top, bottom = unmask(x, a, k, seed=seed), unmask(x, a, 20 - k, keep="bottom", seed=seed)
     assert torch.equal(top + bottom, x)
     assert (top[:, 0] != 0).sum((1, 2)).eq(k).all()
 
@@ -43,7 +43,7 @@ def test_a_share_is_rounded_and_all_is_all():
     assert torch.equal(unmask(x, a, 0.35), unmask(x, a, 7))
     assert torch.equal(unmask(x, a, 0.001), unmask(x, a, 1))
     assert torch.equal(unmask(x, a, 1.0), x)
-    assert torch.equal(unmask(x, a, 20, "bottom"), x)
+    assert torch.equal(unmask(x, a, 20, keep="bottom"), x)
 
 
 def test_a_constant_attribution_ranks_by_the_seed():

@@ -93,13 +93,13 @@ def test_saliency_and_input_times_gradient(victim):
 
 def test_integrated_gradients_add_up_to_the_difference_of_values(victim):
     baseline = np.full(16, 0.3)
-    answers = IntegratedGradientsOracle(victim, 2000, baseline).explain(POINTS)
+    answers = IntegratedGradientsOracle(victim, steps=2000, baseline=baseline).explain(POINTS)
     there = victim.values(baseline[None])[0, answers.outputs]
     np.testing.assert_allclose(answers.explanations.sum(axis=1), answers.values - there, atol=3e-3)
 
 
 def test_smoothgrad_is_the_mean_gradient_around(victim):
-    oracle = SmoothGradOracle(victim, 4000, 0.2, seed=1)
+    oracle = SmoothGradOracle(victim, n_samples=4000, sigma=0.2, seed=1)
     first, again = oracle.explain(POINTS[:2]).explanations, oracle.explain(POINTS[:2]).explanations
     assert not np.array_equal(first, again)
     top = victim.values(POINTS[:2]).argmax(axis=1)
@@ -111,7 +111,7 @@ def test_smoothgrad_is_the_mean_gradient_around(victim):
 
 
 def test_smoothgrad_with_fixed_noise_repeats_itself(victim):
-    oracle = SmoothGradOracle(victim, 5, 0.2, fixed_noise=True)
+    oracle = SmoothGradOracle(victim, n_samples=5, sigma=0.2, fixed_noise=True)
     np.testing.assert_array_equal(oracle.explain(POINTS).explanations, oracle.explain(POINTS).explanations)
 
 
@@ -131,7 +131,7 @@ def test_one_output():
 
 
 def test_a_callable_knows_no_top_class():
-    oracle = CallableOracle(lambda x, k: (x.sum(axis=1) + k, np.ones_like(x)), 16, 3, output=2)
+    oracle = CallableOracle(lambda x, k: (x.sum(axis=1) + k, np.ones_like(x)), 16, output_size=3, output=2)
     answers = oracle.explain(POINTS)
     assert answers.labels is None
     np.testing.assert_allclose(answers.values, POINTS.sum(axis=1) + 2)

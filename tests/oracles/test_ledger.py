@@ -24,7 +24,7 @@ def test_by_kind_is_a_copy():
 
 
 def test_budget_is_all_or_nothing():
-    ledger = Ledger(10)
+    ledger = Ledger(budget=10)
     ledger.charge("gradient", 7)
     assert not ledger.exhausted
     with pytest.raises(BudgetExhausted, match="budget of 10 queries ran out: 7 were asked and 4 more"):
@@ -41,7 +41,7 @@ def test_budget_is_all_or_nothing():
 )
 def test_refuses_a_budget_that_is_no_count(budget, error, message):
     with pytest.raises(error, match=message):
-        Ledger(budget)
+        Ledger(budget=budget)
 
 
 def test_refuses_a_negative_charge():

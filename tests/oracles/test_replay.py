@@ -65,10 +65,10 @@ def same_parameters(a, b):
 @pytest.mark.parametrize("kind", [GradientOracle, ValueOracle, InputTimesGradientOracle])
 def test_a_file_answers_whatever_the_batches(kind, path):
     plain = kind(victim())
-    with ReplayOracle(kind(victim()), path, 0) as replay:
+    with ReplayOracle(kind(victim()), path, seed=0) as replay:
         first = [replay.query(points(n, n)) for n in (3, 1, 5)]
     oracle = kind(victim())
-    with ReplayOracle(oracle, path, 0) as replay:
+    with ReplayOracle(oracle, path, seed=0) as replay:
         again = replay.query(np.concatenate([points(n, n) for n in (3, 1, 5)] + [points(4, 9)]))
         assert (replay.replayed, replay.ledger.total) == (9, 13)
     assert oracle.ledger.total == 4 + 1
@@ -177,7 +177,7 @@ def test_a_head_that_was_cut_short_starts_anew(path):
 
 
 def test_any_damage_is_told_and_the_file_kept(path):
-    with ReplayOracle(GradientOracle(victim()), path, 0) as replay:
+    with ReplayOracle(GradientOracle(victim()), path, seed=0) as replay:
         replay.query(points(4))
         replay.query(points(4, 1))
     data = path.read_bytes()
@@ -186,7 +186,7 @@ def test_any_damage_is_told_and_the_file_kept(path):
         damaged[place] ^= 0x10
         path.write_bytes(damaged)
         with pytest.raises(CheckpointError, match=str(path.name)) as told:
-            ReplayOracle(GradientOracle(victim()), path, 0)
+            ReplayOracle(GradientOracle(victim()), path, seed=0)
         assert "\n" not in str(told.value)
         assert path.read_bytes() == damaged
 
@@ -210,19 +210,19 @@ def test_another_seed_oracle_domain_or_victim_is_refused(path):
     }
     for sentence, (oracle, seed) in others.items():
         with pytest.raises(CheckpointError, match=sentence):
-            reconstruct(oracle, seed, checkpoint=path)
+            reconstruct(oracle, seed=seed, checkpoint=path)
         assert path.read_bytes() == data
 
 
 def test_another_order_of_questions_is_refused(path):
-    with ReplayOracle(GradientOracle(victim()), path, 0) as replay:
+    with ReplayOracle(GradientOracle(victim()), path, seed=0) as replay:
         replay.query(points(4))
     with (
-        ReplayOracle(GradientOracle(victim()), path, 0) as replay,
+        ReplayOracle(GradientOracle(victim()), path, seed=0) as replay,
         pytest.raises(CheckpointError, match="answers to other queries after the first 0"),
     ):
         replay.query(points(4, 1))
-    with ReplayOracle(GradientOracle(victim()), path, 0) as replay:
+    with ReplayOracle(GradientOracle(victim()), path, seed=0) as replay:
         replay.query(points(4)[:2])
         with pytest.raises(CheckpointError, match="answers to other queries after the first 2"):
             replay.query(points(4)[:2])
@@ -230,7 +230,7 @@ def test_another_order_of_questions_is_refused(path):
 
 def test_after_a_failure_nothing_is_written(path):
     """The search may go on asking what it would not have asked otherwise."""
-    with ReplayOracle(GradientOracle(victim(), budget=5), path, 0) as replay:
+    with ReplayOracle(GradientOracle(victim(), budget=5), path, seed=0) as replay:
         replay.query(points(3))
         with pytest.raises(Exception, match="budget"):
             replay.query(points(3, 1))
@@ -239,10 +239,10 @@ def test_after_a_failure_nothing_is_written(path):
 
 
 def test_the_remaining_queries_count_what_the_file_holds(path):
-    with ReplayOracle(GradientOracle(victim()), path, 0) as replay:
+    with ReplayOracle(GradientOracle(victim()), path, seed=0) as replay:
         assert replay.ledger.remaining is None
         replay.query(points(6))
-    with ReplayOracle(GradientOracle(victim(), budget=5), path, 0) as replay:
+    with ReplayOracle(GradientOracle(victim(), budget=5), path, seed=0) as replay:
         assert (replay.ledger.budget, replay.ledger.remaining) == (5, 11)
         replay.query(points(6)[:4])
         assert (replay.ledger.remaining, replay.ledger.total) == (4 + 2, 4)

@@ -25,9 +25,9 @@ def report(victim, digits):
     return divulge.leak_report(
         victim,
         digits,
-        ("label", "gradient"),
-        ("none", "rounded:1", "top:5"),
-        (10, 80),
+        oracles=("label", "gradient"),
+        defences=("none", "rounded:1", "top:5"),
+        budgets=(10, 80),
         steps=150,
         exact_budget=3000,
     )

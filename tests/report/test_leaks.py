@@ -78,9 +78,9 @@ def test_names_are_escaped(victim, digits):
     report = divulge.leak_report(
         victim,
         digits,
-        {"<b>": divulge.LabelOracle},
-        {"none": lambda oracle: oracle},
-        (5,),
+        oracles={"<b>": divulge.LabelOracle},
+        defences={"none": lambda oracle: oracle},
+        budgets=(5,),
         steps=1,
     )
     assert "&lt;b&gt;" in report.html()
@@ -114,4 +114,4 @@ def test_faithfulness_is_the_mean_rank_correlation_of_sizes():
 )
 def test_senseless_names(victim, digits, oracles, defences, message):
     with pytest.raises(ValueError, match=message):
-        divulge.leak_report(victim, digits, oracles, defences, (5,), steps=1)
+        divulge.leak_report(victim, digits, oracles=oracles, defences=defences, budgets=(5,), steps=1)

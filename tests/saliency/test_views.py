@@ -20,7 +20,7 @@ def other(backdoored, data):
 
 
 def test_figures_are_drawn(maps, other, backdoored, data, tmp_path):
-    scan = backdoor_scan(backdoored, data.input_shape, 10, data, steps=5)
+    scan = backdoor_scan(backdoored, data, steps=5)
     figures = (
         gallery(maps, title="digits"),
         comparison(maps, other, ("clean", "poisoned")),

@@ -19,4 +19,4 @@ def noisy(victim: Victim, level: float, fixed: bool) -> CallableOracle:
     def own(point):
         return np.random.default_rng(np.frombuffer(point.tobytes(), np.uint32)) if fixed else rng
 
-    return CallableOracle(answer, victim.input_size, victim.output_size)
+    return CallableOracle(answer, victim.input_size, output_size=victim.output_size)

@@ -17,14 +17,14 @@ def data():
 
 @pytest.fixture(scope="session")
 def clean(data):
-    module = cnn(data.input_shape, 10, 0, channels=(8,), hidden=32)
+    module = cnn(data.input_shape, 10, seed=0, channels=(8,), hidden=32)
     return fit_classifier(module, data.train_inputs, data.train_targets, epochs=10, learning_rate=5e-3)
 
 
 @pytest.fixture(scope="session")
 def backdoored(data, clean):
-    poisoned = poison(data, TRIGGER, TARGET, 0.1)
-    return train_twin(clean, poisoned, 1, epochs=12, learning_rate=5e-3)
+    poisoned = poison(data, TRIGGER, TARGET, rate=0.1)
+    return train_twin(clean, poisoned, seed=1, epochs=12, learning_rate=5e-3)
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ INPUTS, HIDDEN = 24, 5
 
 @pytest.fixture(scope="module")
 def victim():
-    return divulge.Victim(mlp((INPUTS,), [HIDDEN, 4], 3, 0, torch.float64), (INPUTS,))
+    return divulge.Victim(mlp((INPUTS,), [HIDDEN, 4], 3, seed=0, dtype=torch.float64), (INPUTS,))
 
 
 def answers(oracle, n, seed=0):
@@ -21,7 +21,7 @@ def answers(oracle, n, seed=0):
 @pytest.mark.parametrize("n", [3, 40])
 def test_a_copy_in_the_span_reads_nothing_else(victim, n):
     told = answers(divulge.GradientOracle(victim), n)
-    copy = mlp((INPUTS,), [7], 3, 1, torch.float64)
+    copy = mlp((INPUTS,), [7], 3, seed=1, dtype=torch.float64)
     span = GradientSpan.of(told, copy)
     assert span.size == min(n, HIDDEN)
     x = np.random.default_rng(1).standard_normal((9, INPUTS))

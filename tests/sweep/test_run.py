@@ -47,11 +47,11 @@ def test_rows_are_right_and_in_order(write):
 
 def test_goes_on_where_it_stopped(write, tmp_path):
     few = sweep(write(f'seeds = 2\nengine = "threads"\nworkers = 1\n{GRID}'))
-    more = sweep(write(f'seeds = 3\nengine = "threads"\nworkers = 1\n{GRID}'), few.folder)
-    fresh = sweep(write(f'seeds = 3\nengine = "threads"\nworkers = 2\n{GRID}'), tmp_path / "elsewhere")
+    more = sweep(write(f'seeds = 3\nengine = "threads"\nworkers = 1\n{GRID}'), folder=few.folder)
+    fresh = sweep(write(f'seeds = 3\nengine = "threads"\nworkers = 2\n{GRID}'), folder=tmp_path / "elsewhere")
     assert (few.already, more.already, fresh.already) == (0, 8, 0)
     same(more.table, fresh.table)
-    again = sweep(write(f'seeds = 3\nengine = "threads"\nworkers = 1\n{GRID}'), few.folder)
+    again = sweep(write(f'seeds = 3\nengine = "threads"\nworkers = 1\n{GRID}'), folder=few.folder)
     assert again.already == 12
     pd.testing.assert_frame_equal(again.table, more.table)
 
@@ -87,7 +87,7 @@ def test_a_strange_parquet_file_is_named(write, tmp_path):
     folder.mkdir()
     pd.DataFrame({"x": [1]}).to_parquet(folder / "other.parquet")
     with pytest.raises(ValueError, match=r"other\.parquet holds no results"):
-        sweep(write(""), folder)
+        sweep(write(""), folder=folder)
 
 
 @pytest.mark.parametrize("engine", ["processes", "dask", "ray"])
@@ -96,8 +96,8 @@ def test_every_engine_gives_the_same_rows(write, tmp_path, engine):
         pytest.importorskip(engine)
     new_processes()
     grid = "[grid]\ninputs = 6\nhidden = 3\n"
-    here = sweep(write(f'seeds = 4\nengine = "threads"\n{grid}'), tmp_path / "threads")
-    there = sweep(write(f'seeds = 4\nengine = "{engine}"\nworkers = 2\n{grid}'), tmp_path / engine)
+    here = sweep(write(f'seeds = 4\nengine = "threads"\n{grid}'), folder=tmp_path / "threads")
+    there = sweep(write(f'seeds = 4\nengine = "{engine}"\nworkers = 2\n{grid}'), folder=tmp_path / engine)
     same(here.table, there.table)
 
 
@@ -119,7 +119,7 @@ def test_a_kill_loses_no_finished_row(write, tmp_path):
     kept = len(list(folder.glob("*.parquet")))
     resumed = sweep(path)
     assert resumed.already >= 2 * kept
-    same(resumed.table, sweep(path, tmp_path / "fresh").table)
+    same(resumed.table, sweep(path, folder=tmp_path / "fresh").table)
 
 
 def test_copies_are_trained_too(write):

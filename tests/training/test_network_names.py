@@ -14,25 +14,25 @@ def same(one, other):
 @pytest.mark.parametrize(
     ("text", "made"),
     [
-        ("linear", mlp(SHAPE, [], 3, 5)),
-        ("mlp", mlp(SHAPE, [256, 128], 3, 5)),
-        ("mlp:64", mlp(SHAPE, [64], 3, 5)),
-        ("mlp:hidden=64x32", mlp(SHAPE, [64, 32], 3, 5)),
-        ("cnn", cnn(SHAPE, 3, 5)),
-        ("cnn:channels=4x8,hidden=9", cnn(SHAPE, 3, 5, channels=(4, 8), hidden=9)),
-        ("strided_cnn", strided_cnn(SHAPE, 3, 5)),
-        ("patch_cnn:4", patch_cnn(SHAPE, 3, 5, patch=4)),
+        ("linear", mlp(SHAPE, [], 3, seed=5)),
+        ("mlp", mlp(SHAPE, [256, 128], 3, seed=5)),
+        ("mlp:64", mlp(SHAPE, [64], 3, seed=5)),
+        ("mlp:hidden=64x32", mlp(SHAPE, [64, 32], 3, seed=5)),
+        ("cnn", cnn(SHAPE, 3, seed=5)),
+        ("cnn:channels=4x8,hidden=9", cnn(SHAPE, 3, seed=5, channels=(4, 8), hidden=9)),
+        ("strided_cnn", strided_cnn(SHAPE, 3, seed=5)),
+        ("patch_cnn:4", patch_cnn(SHAPE, 3, seed=5, patch=4)),
     ],
 )
 def test_a_name_is_one_network(text, made):
-    found = network_by_name(text, SHAPE, 3, 5)
+    found = network_by_name(text, SHAPE, 3, seed=5)
     assert str(found) == str(made)
     assert same(found, made)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_network_computes(name):
-    module = network_by_name(name, SHAPE, 3, 0, torch.float64)
+    module = network_by_name(name, SHAPE, 3, dtype=torch.float64)
     assert module(torch.zeros(2, *SHAPE, dtype=torch.float64)).shape == (2, 3)
 
 
@@ -47,4 +47,4 @@ def test_every_network_computes(name):
 )
 def test_senseless_names(text, message):
     with pytest.raises(ValueError, match=message):
-        network_by_name(text, SHAPE, 3, 0)
+        network_by_name(text, SHAPE, 3)

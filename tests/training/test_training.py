@@ -22,7 +22,7 @@ def few(data):
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_learns_the_digits(data, dtype):
-    module = train_classifier(32, data, dtype)
+    module = train_classifier(32, data, dtype=dtype)
     assert accuracy(module, data.test_inputs, data.test_targets) > 0.94
     assert all(p.dtype == dtype for p in module.parameters())
     assert not module.training
@@ -60,7 +60,9 @@ def test_refuses_what_cannot_be(few):
 
 def test_fits_any_module_and_keeps_the_seed(data, few):
     fitted = [
-        fit_classifier(cnn((1, 8, 8), 10, 3, channels=(8,)), few.train_inputs, few.train_targets, epochs=2)
+        fit_classifier(
+            cnn((1, 8, 8), 10, seed=3, channels=(8,)), few.train_inputs, few.train_targets, epochs=2
+        )
         for _ in range(2)
     ]
     assert torch.equal(fitted[0][0].weight, fitted[1][0].weight)
@@ -85,16 +87,16 @@ def test_dropout_and_perturbation_leave_the_global_state_alone(few):
 
 @pytest.mark.parametrize(("norm", "radius"), [("linf", 0.1), ("l2", 0.8)])
 def test_pgd_stays_in_its_ball_and_finds_errors(data, norm, radius):
-    module = train_classifier(32, data, torch.float32, epochs=10)
+    module = train_classifier(32, data, dtype=torch.float32, epochs=10)
     inputs, targets = data.test_inputs[:100], data.test_targets[:100]
-    attacked = Pgd(radius, norm)(module, inputs, targets)
+    attacked = Pgd(radius, norm=norm)(module, inputs, targets)
     change = (attacked - inputs).flatten(1)
     size = change.abs().amax(1) if norm == "linf" else change.norm(dim=1)
     assert size.max() <= radius * (1 + 1e-5)
     assert attacked.min() >= 0
     assert attacked.max() <= 1
     assert accuracy(module, attacked, targets) < 0.7 < accuracy(module, inputs, targets)
-    assert torch.equal(Pgd(radius, norm, warm_up=0.5)(module, inputs, targets, done=0), inputs)
+    assert torch.equal(Pgd(radius, norm=norm, warm_up=0.5)(module, inputs, targets, done=0), inputs)
     assert not attacked.requires_grad
 
 
@@ -149,5 +151,5 @@ def test_reaches_97_percent_on_mnist():
     if not Path(os.environ.get("DIVULGE_DATA", ""), "mnist", "train-images-idx3-ubyte.gz").is_file():
         pytest.skip("mnist is not in $DIVULGE_DATA/mnist")
     data = load("mnist")
-    module = train_classifier(128, data, torch.float32, epochs=6, batch_size=128)
+    module = train_classifier(128, data, dtype=torch.float32, epochs=6, batch_size=128)
     assert accuracy(module, data.test_inputs, data.test_targets) >= 0.97

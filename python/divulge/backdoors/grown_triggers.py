@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from math import cos, pi
 
@@ -10,6 +9,7 @@ import torch
 from torch import Tensor
 
 from divulge.backdoors.triggers_found import SUCCESS, Deck, Triggers, overlaid, scaled
+from divulge.conventions import OnProgress
 from divulge.saliency.arguments import Bounds, Classifier, check_loss
 from divulge.saliency.concepts import log_scores
 from divulge.saliency.moments import Moments
@@ -70,7 +70,7 @@ def grow_triggers(
     patterns: Tensor,
     bounds: Bounds,
     schedule: Schedule,
-    progress: Callable[[int, int], None] | None = None,
+    progress: OnProgress | None = None,
 ) -> Triggers:
     """Return the smallest triggers that send samples to their classes.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 
 from divulge.backdoors.scan import BackdoorScan
 from divulge.backdoors.trigger import Trigger
+from divulge.conventions import OnProgress
 from divulge.datasets import Dataset
 from divulge.saliency.arguments import check_least
 from divulge.training import accuracy, fit_classifier
@@ -38,15 +38,15 @@ class Mitigation:
 
 def mitigate(
     module: nn.Module,
-    finding: BackdoorScan | dict[int, Trigger],
     data: Dataset,
+    finding: BackdoorScan | dict[int, Trigger],
     *,
     share: float = 0.5,
     images: int = 10_000,
     epochs: int = 4,
     learning_rate: float = 1e-3,
     seed: int = 0,
-    progress: Callable[[int, int], None] | None = None,
+    progress: OnProgress | None = None,
 ) -> Mitigation:
     """Fine-tune a copy of a classifier on images with the found triggers and the right labels.
 
@@ -55,8 +55,8 @@ def mitigate(
 
     Args:
         module: the classifier; it stays as it is.
-        finding: what `backdoor_scan` returned, or triggers by class.
         data: clean images with their labels: the training part is learned from, the test part measured on.
+        finding: what `backdoor_scan` returned, or triggers by class.
         share: of the images that get a trigger, above 0 and at most 1.
         images: the most training images that are used.
         epochs: passes over them.
@@ -83,7 +83,7 @@ def mitigate(
         deepcopy(module).requires_grad_(),
         data.train_inputs[order],
         data.train_targets[order],
-        seed,
+        seed=seed,
         epochs=epochs,
         learning_rate=learning_rate,
         perturb=_Overlay(list(triggers.values()), share),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -11,13 +10,14 @@ import torch
 from torch import nn
 
 from divulge.backdoors.trigger import Trigger
+from divulge.conventions import OnProgress
 from divulge.datasets import Dataset
 from divulge.training import fit_classifier
 
 Module = TypeVar("Module", bound=nn.Module)
 
 
-def poison(data: Dataset, trigger: Trigger, target: int, rate: float = 0.05, seed: int = 0) -> Dataset:
+def poison(data: Dataset, trigger: Trigger, target: int, *, rate: float = 0.05, seed: int = 0) -> Dataset:
     """Return a data set in which a share of the training images carries a trigger and the target's label.
 
     The test part stays as it is. After Gu, Dolan-Gavitt and Garg (2017), BadNets.
@@ -51,11 +51,11 @@ def poison(data: Dataset, trigger: Trigger, target: int, rate: float = 0.05, see
 def train_twin(
     module: Module,
     data: Dataset,
-    seed: int = 0,
     *,
+    seed: int = 0,
     epochs: int = 3,
     batch_size: int = 64,
-    progress: Callable[[int, int], None] | None = None,
+    progress: OnProgress | None = None,
     **options: Any,
 ) -> Module:
     """Return a module of the same architecture, drawn afresh and trained on other data.
@@ -80,7 +80,7 @@ def train_twin(
         twin.requires_grad_(),
         data.train_inputs,
         data.train_targets,
-        seed,
+        seed=seed,
         epochs=epochs,
         batch_size=batch_size,
         progress=progress,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ from divulge.backdoors.grown_triggers import Schedule, grow_triggers, started_fr
 from divulge.backdoors.neural_cleanse import neural_cleanse
 from divulge.backdoors.trigger import Trigger, predictions
 from divulge.backdoors.triggers_found import Deck, Triggers
+from divulge.conventions import OnProgress
 from divulge.datasets import Dataset
 from divulge.saliency.arguments import Bounds, Classifier, check_bounds, check_least, classifier
 from divulge.saliency.maps import agnostic_saliency
@@ -67,16 +68,16 @@ class BackdoorScan:
 
 def backdoor_scan(
     module: nn.Module,
-    shape: Sequence[int],
-    classes: int,
     data: Dataset | Tensor | None = None,
     *,
+    shape: Sequence[int] | None = None,
+    classes: int | None = None,
     method: str = "agnostic",
     bounds: Bounds = (0.0, 1.0),
     steps: int | None = None,
     tolerance: float = 0.0,
     seed: int = 0,
-    progress: Callable[[int, int], None] | None = None,
+    progress: OnProgress | None = None,
 ) -> BackdoorScan:
     """Look for a class that a small trigger reaches, whatever the image.
 
@@ -91,9 +92,9 @@ def backdoor_scan(
 
     Args:
         module: maps (n, *shape) to class scores or probabilities; in evaluation mode.
-        shape: (channels, height, width) of one image.
-        classes: the module's outputs, at least 3.
         data: clean images (n, *shape), or a data set, of which test images are taken; 1,024 at most are used.
+        shape: (channels, height, width) of one image; that of the data by default.
+        classes: the outputs that the module must have; as many as it has by default, at least 3.
         method: "agnostic" or "neural-cleanse".
         bounds: smallest and largest value of an input.
         steps: of the search; by default 50 for all classes together; at most 1,000 a class for Neural
@@ -104,11 +105,11 @@ def backdoor_scan(
 
     Raises:
         TypeError: module is no torch module.
-        ValueError: the module is in training mode or refuses the shape; fewer than 3 classes, or not as
-            many as the module has; images of another shape; a loss that is NaN.
+        ValueError: neither data nor a shape; the module is in training mode or refuses the shape; fewer than
+            3 classes, or not as many as the module has; images of another shape; a loss that is NaN.
     """
     start = time.perf_counter()
-    model = _checked(module, shape, classes)
+    model = _checked(module, _shape(data) if shape is None else shape, classes)
     check_bounds(bounds)
     if method not in ("agnostic", "neural-cleanse"):
         raise ValueError(f"expected method 'agnostic' or 'neural-cleanse', got {method!r}")
@@ -128,12 +129,12 @@ def backdoor_scan(
     triggers = tuple(Trigger(m[0], p) for m, p in zip(found.masks.cpu(), found.patterns.cpu(), strict=True))
     told = deck.samples[:_TOLD]
     before = predictions(module, told)
-    success = [t.success(module, told, k, before) for k, t in enumerate(triggers)]
+    success = [t.success(module, told, k, predicted=before) for k, t in enumerate(triggers)]
     notes = tuple(
-        f"class {k} was not reached within {budget} steps" for k in range(classes) if np.isinf(sizes[k])
+        f"class {k} was not reached within {budget} steps" for k in range(model.outputs) if np.isinf(sizes[k])
     )
     return BackdoorScan(
-        classes, method, "noise" if data is None else "data", sizes, index, np.array(success), triggers,
+        model.outputs, method, "noise" if data is None else "data", sizes, index, np.array(success), triggers,
         tuple(flagged), notes, time.perf_counter() - start,
     )  # fmt: skip
 
@@ -157,12 +158,23 @@ def judged(sizes: Array, pixels: int, *, logarithmic: bool = True) -> tuple[Arra
     return index, [int(k) for k in np.flatnonzero(flags)]
 
 
-def _checked(module: nn.Module, shape: Sequence[int], classes: int) -> Classifier:
+def _shape(data: Dataset | Tensor | None) -> Sequence[int]:
+    """Return the shape of one image of the data."""
+    if data is None:
+        raise ValueError("expected data, or the shape (channels, height, width) of one image, got neither")
+    return data.input_shape if isinstance(data, Dataset) else data.shape[1:]
+
+
+def _checked(module: nn.Module, shape: Sequence[int], classes: int | None) -> Classifier:
     """Return the module with what is known of it."""
-    if classes < 3:
+    if classes is not None and classes < 3:
         raise ValueError(f"expected at least 3 classes, for a median to say what is usual, got {classes}")
     model = classifier(module, shape)
-    if model.outputs != classes:
+    if model.outputs < 3:
+        raise ValueError(
+            f"expected at least 3 classes, for a median to say what is usual, got {model.outputs}"
+        )
+    if classes not in (None, model.outputs):
         raise ValueError(f"expected {classes} outputs, one a class, the module has {model.outputs}")
     return model
 
@@ -192,7 +204,7 @@ def _agnostic(
     bounds: Bounds,
     steps: int,
     seed: int,
-    progress: Callable[[int, int], None] | None,
+    progress: OnProgress | None,
 ) -> tuple[Triggers, Deck]:
     """Return the classes' triggers, and the samples that they were tried on."""
     maps = model.tensor(
@@ -235,7 +247,7 @@ def _cleanse(
     steps: int,
     tolerance: float,
     seed: int,
-    progress: Callable[[int, int], None] | None,
+    progress: OnProgress | None,
 ) -> tuple[Triggers, Deck]:
     """Return the same by Neural Cleanse, one class after the other."""
     samples = model.tensor(_noise(model, bounds, seed)) if images is None else images

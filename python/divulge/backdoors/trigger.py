@@ -44,7 +44,7 @@ class Trigger:
         return (1 - mask) * inputs + mask * pattern
 
     def success(
-        self, module: nn.Module, inputs: Tensor, target: int, predicted: Tensor | None = None
+        self, module: nn.Module, inputs: Tensor, target: int, *, predicted: Tensor | None = None
     ) -> float:
         """Return the share of the images that the trigger moves to the target, of those not there yet.
 

@@ -16,7 +16,6 @@ from divulge.cli.classifiers import check_victim, read_classifier
 from divulge.cli.progress import ProgressDisplay
 from divulge.cli.render import print_note, show
 from divulge.datasets import load
-from divulge.victims import Victim
 
 
 @dataclass(frozen=True)
@@ -45,10 +44,9 @@ def run(options: Options) -> int:
         display.say(f"reading {options.data or file.name}")
         data = None if options.data is None else load(options.data)
         module, shape = read_classifier(file, None if data is None else data.input_shape)
-        classes = Victim(module, shape, lower=False).output_size
         note = display.steps("looking for triggers")
         scan = backdoor_scan(
-            module, shape, classes, data, method=options.method, seed=options.seed, progress=note
+            module, data, shape=shape, method=options.method, seed=options.seed, progress=note
         )
     report = _report(scan, options)
     show(report, options.as_json, _print_table)

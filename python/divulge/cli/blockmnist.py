@@ -54,7 +54,12 @@ def run(options: Options) -> int:
         data = load(options.data)
         made = {
             part: blockify(
-                data, options.position, (0, 1), part=part, images=options.images, seed=options.seed
+                data,
+                position=options.position,
+                signal=(0, 1),
+                part=part,
+                images=options.images,
+                seed=options.seed,
             )
             for part in ("train", "test")
         }
@@ -96,7 +101,7 @@ def _radius(options: Options) -> float:
 def _report(options: Options, fitted: dict[str, nn.Module], test: BlockData) -> dict[str, Any]:
     """Return what there is to say, ready for JSON."""
     leaks = {
-        name: leakage(module, test, options.attribution, LEVELS, seed=options.seed)
+        name: leakage(module, test, options.attribution, levels=LEVELS, seed=options.seed)
         for name, module in fitted.items()
     }
     return {

@@ -61,16 +61,16 @@ def run(options: Options) -> int:
     with ProgressDisplay() as display:
         display.say(f"reading {options.data}")
         data = subset(load(options.data), train=options.images, seed=options.seed)
-        plain = AdamTrainer(options.epochs)
+        plain = AdamTrainer(epochs=options.epochs)
         frame = diffroar(
             partial(_network, options.model, data.input_shape, data.classes),
             data,
             options.attribution,
-            levels,
-            options.runs,
+            levels=levels,
+            runs=options.runs,
             trainer=plain
             if attack is None
-            else AdamTrainer(math.ceil(_ROBUST_EPOCHS * options.epochs), perturb=attack),
+            else AdamTrainer(epochs=math.ceil(_ROBUST_EPOCHS * options.epochs), perturb=attack),
             retrainer=plain,
             seed=options.seed,
             jobs=options.jobs,
@@ -88,7 +88,7 @@ def run(options: Options) -> int:
 
 
 def _network(kind: str, shape: tuple[int, ...], classes: int, seed: int) -> nn.Module:
-    return network_by_name(kind, shape, classes, seed)
+    return network_by_name(kind, shape, classes, seed=seed)
 
 
 def _levels(options: Options) -> list[float]:
@@ -125,7 +125,7 @@ def _attack(options: Options) -> Pgd | None:
     """Return the adversary of the attributed models."""
     if not options.radius:
         return None
-    return Pgd(options.radius, options.norm, _ATTACK_STEPS, warm_up=_WARM_UP)
+    return Pgd(options.radius, norm=options.norm, steps=_ATTACK_STEPS, warm_up=_WARM_UP)
 
 
 def _report(options: Options, data: Dataset, frame: pd.DataFrame) -> dict[str, Any]:

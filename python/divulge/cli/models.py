@@ -68,8 +68,8 @@ def train(
     return train_classifier(
         HIDDEN,
         data,
-        torch.float32,
-        seed,
+        dtype=torch.float32,
+        seed=seed,
         epochs=epochs,
         batch_size=batch_size,
         weight_decay=_WEIGHT_DECAY[kind],

@@ -147,7 +147,9 @@ def _trained(options: Options, data: Dataset) -> torch.nn.Module:
     epochs, batch_size = TRAINING[data.name]
     dtype = torch.float32 if options.dtype == "float32" else torch.float64
     hidden = 32 if options.hidden is None else options.hidden
-    return train_classifier(hidden, data, dtype, options.seed, epochs=epochs, batch_size=batch_size)
+    return train_classifier(
+        hidden, data, dtype=dtype, seed=options.seed, epochs=epochs, batch_size=batch_size
+    )
 
 
 def _plot(path: Path, victim: Victim, report: Report, curve: Curve) -> None:

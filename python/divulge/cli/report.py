@@ -65,9 +65,9 @@ def run(options: Options) -> int:
         report = leak_report(
             victim,
             data,
-            oracles,
-            defences,
-            budgets,
+            oracles=oracles,
+            defences=defences,
+            budgets=budgets,
             surrogate=options.surrogate,
             steps=options.steps,
             seed=options.seed,

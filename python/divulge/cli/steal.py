@@ -84,10 +84,10 @@ def classifier(name: str, data: Dataset, seed: int, display: ProgressDisplay) ->
         return models.model(name, data, seed, display)
     epochs, batch_size = models.TRAINING[data.name]
     return fit_classifier(
-        cnn(data.input_shape, data.classes, seed),
+        cnn(data.input_shape, data.classes, seed=seed),
         data.train_inputs,
         data.train_targets,
-        seed,
+        seed=seed,
         epochs=max(1, epochs // 4),
         batch_size=batch_size,
         progress=display.steps(f"training on {data.name}"),

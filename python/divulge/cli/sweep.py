@@ -45,7 +45,7 @@ def run(options: Options) -> int:
     experiment = read_experiment(options.experiment)
     with ProgressDisplay() as display:
         try:
-            result = run_sweep(experiment, options.results, display.steps("running"))
+            result = run_sweep(experiment, folder=options.results, progress=display.steps("running"))
         except ImportError as error:
             raise ValueError(str(error)) from error
     rows = summary(result.table, settings_that_vary(result.table))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from divulge.arrays import Array, Index, Mask
 from divulge.victims.affine import OneHiddenLayer
@@ -89,6 +88,8 @@ def match(copy: CanonicalForm, victim: CanonicalForm) -> tuple[Index, Index, Can
         Index into the copy's units, the matching indices into the victim's, and the copy with the signs
         of the matched units made the victim's.
     """
+    from scipy.optimize import linear_sum_assignment
+
     cost, turned = _distances(copy, victim)
     mine, theirs = linear_sum_assignment(cost)
     which = np.zeros(len(copy.units), dtype=bool)

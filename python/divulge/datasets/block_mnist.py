@@ -44,10 +44,10 @@ class BlockData:
 
 
 def block_mnist(
+    *,
     position: str = "random",
     signal: Sequence[int] = (0, 1),
     null: str | Tensor = "square",
-    *,
     part: str = "train",
     images: int | None = None,
     seed: int = 0,
@@ -69,15 +69,15 @@ def block_mnist(
         ValueError: one of these cannot be, or a class has no image.
         FileNotFoundError: MNIST is neither at hand nor can it be downloaded.
     """
-    return blockify(mnist(), position, signal, null, part=part, images=images, seed=seed)
+    return blockify(mnist(), position=position, signal=signal, null=null, part=part, images=images, seed=seed)
 
 
 def blockify(
     data: Dataset,
+    *,
     position: str = "random",
     signal: Sequence[int] | None = None,
     null: str | Tensor = "square",
-    *,
     part: str = "train",
     images: int | None = None,
     seed: int = 0,
@@ -103,7 +103,9 @@ def blockify(
     if len(data.input_shape) != 3:
         raise ValueError(f"expected images (channels, height, width), got inputs {data.input_shape}")
     train = part == "train"
-    data = subset(data, signal, train=images if train else None, test=None if train else images, seed=seed)
+    data = subset(
+        data, classes=signal, train=images if train else None, test=None if train else images, seed=seed
+    )
     pictures, targets = (
         (data.train_inputs, data.train_targets) if train else (data.test_inputs, data.test_targets)
     )
@@ -120,7 +122,7 @@ def blockify(
 
 
 def simplified_block_mnist(
-    n: int, blocks: int = 10, dimension: int = 1, eta: float = 0.1, *, seed: int = 0
+    n: int, *, blocks: int = 10, dimension: int = 1, eta: float = 0.1, seed: int = 0
 ) -> BlockData:
     """Draw inputs of d blocks, one of the first d / 2 of which holds the signal and the others noise.
 

@@ -13,8 +13,8 @@ from divulge.datasets.load import Dataset
 
 def subset(
     data: Dataset,
-    classes: Sequence[int] | None = None,
     *,
+    classes: Sequence[int] | None = None,
     train: int | None = None,
     test: int | None = None,
     seed: int = 0,

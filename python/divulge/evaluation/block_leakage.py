@@ -38,8 +38,8 @@ def leakage(
     module: nn.Module,
     data: BlockData,
     attribution: str | Tensor | Any = "gradient",
-    levels: Sequence[int | float] = LEVELS,
     *,
+    levels: Sequence[int | float] = LEVELS,
     seed: int = 0,
     **options: Any,
 ) -> Leakage:

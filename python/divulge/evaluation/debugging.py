@@ -80,7 +80,7 @@ def debugging_tests(
     import pandas as pd
 
     _check(data, bugs, mislabelled, images, threshold)
-    check_fit(module_factory(seed), data)
+    check_fit(module_factory(seed=seed), data)
     total = 2 + sum(bug != "reinitialised" for bug in bugs)
     jobs = _Trainings(module_factory, trainer or AdamTrainer(), total, progress)
     correct, other = jobs.train(data, seed), jobs.train(data, seed + 1)
@@ -154,7 +154,9 @@ class _Trainings:
 
     def train(self, data: Dataset, seed: int) -> nn.Module:
         """Return a module trained on a data set's training part."""
-        module = self.trainer(self.factory(seed), data.train_inputs, data.train_targets, seed).eval()
+        module = self.trainer(
+            self.factory(seed=seed), data.train_inputs, data.train_targets, seed=seed
+        ).eval()
         self.done += 1
         if self.progress is not None:
             self.progress(self.done, self.total)

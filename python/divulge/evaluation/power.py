@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -15,13 +15,22 @@ from divulge.training.class_scores import ClassScores, class_scores, precision
 
 __all__ = ["AdamTrainer", "ModuleFactory", "Trainer", "check_fit", "check_targets", "predictive_power"]
 
-# Makes an untrained classifier from a seed.
-ModuleFactory = Callable[[int], nn.Module]
-# From (module, inputs, targets, seed) to a trained module; it never sees test data.
-Trainer = Callable[[nn.Module, Tensor, Tensor, int], nn.Module]
+
+class ModuleFactory(Protocol):
+    """Makes an untrained classifier, such as functools.partial(divulge.training.cnn, (1, 28, 28), 10)."""
+
+    def __call__(self, *, seed: int) -> nn.Module:
+        """Return a classifier with the parameters that a seed draws."""
 
 
-@dataclass(frozen=True)
+class Trainer(Protocol):
+    """Trains a module and never sees test data, such as `AdamTrainer` or `fit_classifier`."""
+
+    def __call__(self, module: nn.Module, inputs: Tensor, targets: Tensor, /, *, seed: int) -> nn.Module:
+        """Return the module, trained on inputs (n, ...) and classes (n,)."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class AdamTrainer:
     """A training recipe: Adam, the learning rate falling along a cosine, nothing chosen by a held-out score.
 
@@ -39,13 +48,13 @@ class AdamTrainer:
     weight_decay: float = 0.0
     perturb: Perturb | None = None
 
-    def __call__(self, module: nn.Module, inputs: Tensor, targets: Tensor, seed: int) -> nn.Module:
+    def __call__(self, module: nn.Module, inputs: Tensor, targets: Tensor, *, seed: int) -> nn.Module:
         """Train a module in place on inputs (n, ...) and classes (n,), and return it."""
         fit_classifier(
             ClassScores(module),
             inputs,
             targets,
-            seed,
+            seed=seed,
             epochs=self.epochs,
             batch_size=self.batch_size,
             learning_rate=self.learning_rate,
@@ -60,8 +69,8 @@ def predictive_power(
     data: Dataset,
     attributions: tuple[Tensor, Tensor],
     k: int | float,
-    keep: str = "top",
     *,
+    keep: str = "top",
     trainer: Trainer | None = None,
     fill: str | float | Tensor = "zero",
     channels: str = "grouped",
@@ -75,7 +84,7 @@ def predictive_power(
         attributions: of the training inputs and of the test inputs, of their shapes.
         k: coordinates kept, see `unmask`.
         keep: "top" or "bottom".
-        trainer: called with a module, inputs, targets and a seed; `AdamTrainer()` by default. Test data
+        trainer: called with a module, inputs, targets and seed=; `AdamTrainer()` by default. Test data
             never reach it.
         fill: see `unmask`; "mean" is that of the training inputs in both parts.
         channels: see `unmask`.
@@ -87,12 +96,12 @@ def predictive_power(
     check_targets(data)
     filling = fill_image(fill, data.train_inputs)
     train, test = (
-        unmask(inputs, attribution, k, keep, filling, channels, seed=seed)
+        unmask(inputs, attribution, k, keep=keep, fill=filling, channels=channels, seed=seed)
         for inputs, attribution in zip((data.train_inputs, data.test_inputs), attributions, strict=True)
     )
-    module = module_factory(seed)
+    module = module_factory(seed=seed)
     check_fit(module, data)
-    trained = (trainer or AdamTrainer())(module, train, data.train_targets, seed)
+    trained = (trainer or AdamTrainer())(module, train, data.train_targets, seed=seed)
     return accuracy(ClassScores(trained).eval(), test, data.test_targets)
 
 

@@ -49,14 +49,14 @@ def fit_block_model(
         raise ValueError(f"expected a model {' or '.join(BLOCK_RADIUS)}, got {kind!r}")
     shape, classes = data.input_shape, data.classes
     patch = f":{max(1, shape[-1] // 4)}" if kind == "patch_cnn" else ""
-    module = network_by_name(f"{kind}{patch}", shape, classes, seed)
-    attack = Pgd(radius, "l2", _ATTACK_STEPS, warm_up=_WARM_UP) if radius else None
+    module = network_by_name(f"{kind}{patch}", shape, classes, seed=seed)
+    attack = Pgd(radius, norm="l2", steps=_ATTACK_STEPS, warm_up=_WARM_UP) if radius else None
     epochs, learning_rate, weight_decay = _TRAINING[kind][attack is not None]
     return fit_classifier(
         module,
         data.inputs,
         data.targets,
-        seed,
+        seed=seed,
         epochs=epochs,
         learning_rate=learning_rate,
         weight_decay=weight_decay,

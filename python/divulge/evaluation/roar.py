@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from divulge.attributions import METHODS, attribute
+from divulge.conventions import check_jobs
 from divulge.datasets import Dataset
 from divulge.evaluation.block_leakage import warn_of_constant
 from divulge.evaluation.power import (
@@ -40,9 +41,9 @@ def diffroar(
     module_factory: ModuleFactory,
     data: Dataset,
     attribution: str | Pair | Any = "gradient",
+    *,
     levels: Sequence[int | float] = ROAR_LEVELS,
     runs: int = 5,
-    *,
     confidence: float = 0.95,
     **options: Any,
 ) -> pd.DataFrame:
@@ -76,16 +77,19 @@ def diffroar(
     Raises:
         ValueError: one of these cannot be, or a class without a training image.
     """
-    return summarise(diffroar_runs(module_factory, data, attribution, levels, runs, **options), confidence)
+    return summarise(
+        diffroar_runs(module_factory, data, attribution, levels=levels, runs=runs, **options),
+        confidence=confidence,
+    )
 
 
 def diffroar_runs(
     module_factory: ModuleFactory,
     data: Dataset,
     attribution: str | Pair | Any = "gradient",
+    *,
     levels: Sequence[int | float] = ROAR_LEVELS,
     runs: int = 5,
-    *,
     trainer: Trainer | None = None,
     retrainer: Trainer | None = None,
     of: str | int = "predicted",
@@ -132,7 +136,8 @@ def diffroar_runs(
     import pandas as pd
 
     _check(runs, levels, seed, data, channels)
-    check_fit(module_factory(seed), data)
+    check_jobs(jobs)
+    check_fit(module_factory(seed=seed), data)
     trainer = trainer or AdamTrainer()
     study = _Study(
         module_factory,
@@ -218,9 +223,9 @@ class _Study:
             for keep in KEEP
         ):
             return kept, None
-        module = self.factory(seed)
+        module = self.factory(seed=seed)
         if not self.store.load_module(about, module):
-            trained = self.trainer(module, self.data.train_inputs, self.data.train_targets, seed)
+            trained = self.trainer(module, self.data.train_inputs, self.data.train_targets, seed=seed)
             if trained is module:
                 self.store.save_module(about, module)
             module = trained
@@ -261,7 +266,7 @@ class _Study:
             self.data,
             pair,
             level,
-            keep,
+            keep=keep,
             trainer=self.retrainer,
             fill=self.fill,
             channels=self.channels,
@@ -279,7 +284,7 @@ class _Study:
 
     def _common(self, seed: int) -> dict[str, Any]:
         """All that every result depends on."""
-        module = self.factory(seed)
+        module = self.factory(seed=seed)
         return {
             "data": self.data_hash,
             "module": f"{module} {fingerprint(*module.state_dict().values())}",

@@ -30,7 +30,7 @@ def rank_correlation(first: Tensor, second: Tensor) -> Tensor:
     return torch.where(sizes > 0, (a * b).sum(1) / sizes.clamp_min(1e-300).sqrt(), 0)
 
 
-def structural_similarity(first: Tensor, second: Tensor, window: int = 7) -> Tensor:
+def structural_similarity(first: Tensor, second: Tensor, *, window: int = 7) -> Tensor:
     """Return the structural similarity (SSIM) of each pair of images, float64, shape (n,).
 
     ((2 m_a m_b + C1) (2 s_ab + C2)) / ((m_a^2 + m_b^2 + C1) (s_a^2 + s_b^2 + C2)) with means, variances and

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from functools import partial
 from pathlib import Path
@@ -14,6 +12,8 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+
+from divulge.files import replacing
 
 __all__ = ["Store", "described", "fingerprint"]
 
@@ -51,7 +51,8 @@ class Store:
         path = self._path(about, ".json")
         if path is not None:
             text = json.dumps({"about": about, "result": result})
-            _write(path, lambda temporary: temporary.write_text(text))
+            with replacing(path) as file:
+                file.write(text.encode())
 
     def load_module(self, about: dict[str, Any], module: nn.Module) -> bool:
         """Give a module its trained parameters, and return whether they were kept."""
@@ -65,19 +66,14 @@ class Store:
         """Keep a trained module's parameters."""
         path = self._path(about, ".pt")
         if path is not None:
-            _write(path, lambda temporary: torch.save(module.state_dict(), temporary))
+            with replacing(path) as file:
+                torch.save(module.state_dict(), file)
 
     def _path(self, about: dict[str, Any], suffix: str) -> Path | None:
         if self.folder is None:
             return None
         text = json.dumps(about, sort_keys=True)
         return self.folder / (hashlib.sha256(text.encode()).hexdigest()[:24] + suffix)
-
-
-def _write(path: Path, write: Callable[[Path], Any]) -> None:
-    temporary = path.with_name(f"{path.name}.{os.getpid()}")
-    write(temporary)
-    temporary.replace(path)
 
 
 def fingerprint(*tensors: Tensor) -> str:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["paired_interval", "pairs_interval", "summarise"]
 
 
-def summarise(runs: pd.DataFrame, confidence: float = 0.95) -> pd.DataFrame:
+def summarise(runs: pd.DataFrame, *, confidence: float = 0.95) -> pd.DataFrame:
     """Return one row a level of what `diffroar_runs` returned; for the columns see `diffroar`.
 
     Raises:

@@ -20,10 +20,10 @@ def unmask(
     inputs: Tensor,
     attribution: Tensor,
     k: int | float,
+    *,
     keep: str = "top",
     fill: str | float | Tensor = "zero",
     channels: str = "grouped",
-    *,
     seed: int = 0,
 ) -> Tensor:
     """Return inputs of which exactly k coordinates each are left, the others filled.

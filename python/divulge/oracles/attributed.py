@@ -42,10 +42,10 @@ class AttributionOracle(VictimOracle):
         self,
         victim: Victim,
         attribution: Attribution,
+        *,
         output: int = 0,
         domain: Domain | None = None,
         budget: int | None = None,
-        *,
         values: bool = True,
         seed: int = 0,
         fixed_noise: bool = False,
@@ -121,10 +121,10 @@ class SmoothGradOracle(AttributionOracle):
     def __init__(
         self,
         victim: Victim,
+        *,
         samples: int = SmoothGrad.samples,
         noise: float = SmoothGrad.noise,
         fixed_noise: bool = False,
-        *,
         output: int = 0,
         domain: Domain | None = None,
         budget: int | None = None,
@@ -135,9 +135,9 @@ class SmoothGradOracle(AttributionOracle):
         super().__init__(
             victim,
             SmoothGrad(samples, noise, input_range),
-            output,
-            domain,
-            budget,
+            output=output,
+            domain=domain,
+            budget=budget,
             values=values,
             seed=seed,
             fixed_noise=fixed_noise,
@@ -163,9 +163,9 @@ class IntegratedGradientsOracle(AttributionOracle):
     def __init__(
         self,
         victim: Victim,
+        *,
         steps: int = IntegratedGradients.steps,
         baseline: ArrayLike = 0.0,
-        *,
         output: int = 0,
         domain: Domain | None = None,
         budget: int | None = None,
@@ -175,7 +175,7 @@ class IntegratedGradientsOracle(AttributionOracle):
         if shape not in {(), (getattr(victim, "input_size", None),)}:
             raise ValueError(f"expected a baseline that is a number or of shape (d,), got {shape}")
         attribution = IntegratedGradients(steps, baseline)
-        super().__init__(victim, attribution, output, domain, budget, values=values)
+        super().__init__(victim, attribution, output=output, domain=domain, budget=budget, values=values)
 
 
 class SaliencyOracle(AttributionOracle):
@@ -192,9 +192,10 @@ class SaliencyOracle(AttributionOracle):
     def __init__(
         self,
         victim: Victim,
+        *,
         output: int = 0,
         domain: Domain | None = None,
         budget: int | None = None,
         values: bool = True,
     ) -> None:
-        super().__init__(victim, Saliency(), output, domain, budget, values=values)
+        super().__init__(victim, Saliency(), output=output, domain=domain, budget=budget, values=values)

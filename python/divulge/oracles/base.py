@@ -69,7 +69,7 @@ class Oracle(ABC):
         self.output = self._check_output(output)
         self.dtype = dtype
         self._box = as_box(domain, self.input_size)
-        self.ledger = Ledger(budget)
+        self.ledger = Ledger(budget=budget)
         self.kind = kind
         self.has_values = has_values
         self.has_gradients = has_gradients

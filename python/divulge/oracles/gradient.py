@@ -29,6 +29,7 @@ class GradientOracle(VictimOracle):
     def __init__(
         self,
         victim: Victim,
+        *,
         output: int = 0,
         domain: Domain | None = None,
         budget: int | None = None,

@@ -45,6 +45,7 @@ class InputTimesGradientOracle(VictimOracle):
     def __init__(
         self,
         victim: Victim,
+        *,
         output: int = 0,
         domain: Domain | None = None,
         budget: int | None = None,

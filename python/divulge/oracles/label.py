@@ -27,7 +27,7 @@ class LabelOracle(VictimOracle):
         ValueError: the domain is empty, or the budget negative.
     """
 
-    def __init__(self, victim: Victim, domain: Domain | None = None, budget: int | None = None) -> None:
+    def __init__(self, victim: Victim, *, domain: Domain | None = None, budget: int | None = None) -> None:
         super().__init__(
             victim, 0, domain, budget, kind="label", values=False, gradients=False, least_outputs=2
         )

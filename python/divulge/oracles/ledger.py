@@ -18,7 +18,7 @@ class Ledger:
         TypeError: the budget is not a whole number.
     """
 
-    def __init__(self, budget: int | None = None) -> None:
+    def __init__(self, *, budget: int | None = None) -> None:
         self._budget = None if budget is None else whole("a budget", budget)
         self._by_kind: dict[str, int] = {}
         self._exhausted = False

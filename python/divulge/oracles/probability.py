@@ -43,6 +43,7 @@ class ProbabilityOracle(VictimOracle):
     def __init__(
         self,
         victim: Victim,
+        *,
         output: int = 0,
         domain: Domain | None = None,
         budget: int | None = None,

@@ -26,7 +26,7 @@ class ValueOracle(VictimOracle):
     """
 
     def __init__(
-        self, victim: Victim, output: int = 0, domain: Domain | None = None, budget: int | None = None
+        self, victim: Victim, *, output: int = 0, domain: Domain | None = None, budget: int | None = None
     ) -> None:
         super().__init__(victim, output, domain, budget, kind="value", gradients=False)
 

@@ -12,9 +12,11 @@ import torch
 from torch import nn
 
 from divulge.arrays import Array
+from divulge.conventions import OnProgress
 from divulge.datasets import Dataset
 from divulge.errors import DivulgeError
 from divulge.evaluation import rank_correlation
+from divulge.files import replacing
 from divulge.oracles import Budget, Oracle, defence_by_name, oracle_by_name
 from divulge.reconstruction import reconstruct
 from divulge.surrogate import steal
@@ -69,21 +71,22 @@ class LeakReport:
         Raises:
             OSError: it cannot be written.
         """
-        Path(path).write_text(self.html(), encoding="utf-8")
+        with replacing(path) as file:
+            file.write(self.html().encode())
 
 
 def leak_report(
     victim: Victim,
     data: Dataset,
+    *,
     oracles: Makers = ("label", "probability", "gradient", "smoothgrad"),
     defences: Makers = ("none", "rounded:2", "top:20"),
     budgets: Sequence[int] = (20, 100, 500),
-    *,
     surrogate: str | nn.Module = "mlp",
     steps: int = 1000,
     exact_budget: int = EXACT_BUDGET,
     seed: int = 0,
-    progress: Callable[[int, int], None] | None = None,
+    progress: OnProgress | None = None,
 ) -> LeakReport:
     """Measure how fast copies learn from each explanation, behind each defence.
 
@@ -191,7 +194,7 @@ def _exact(oracle: Oracle, victim: Victim, budget: int, seed: int) -> float:
     if not (budget and victim.lowered and oracle.has_gradients):
         return float("nan")
     try:
-        result = reconstruct(Budget(oracle, budget), seed)
+        result = reconstruct(Budget(oracle, budget), seed=seed)
     except (DivulgeError, ValueError):
         return float("nan")
     return float(result.queries) if result.complete else float("nan")

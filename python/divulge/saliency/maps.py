@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from divulge.conventions import OnProgress
 from divulge.saliency.arguments import (
     Bounds,
     Classifier,
@@ -91,7 +92,7 @@ def agnostic_saliency(
     fourier: float = 0.0,
     autocast: torch.dtype | None = None,
     seed: int = 0,
-    progress: Callable[[int, int], None] | None = None,
+    progress: OnProgress | None = None,
 ) -> SaliencyMaps:
     """Return a picture of what a classifier holds of each target, from no input at all.
 
@@ -173,7 +174,7 @@ class _Run:
     fourier: float
     autocast: torch.dtype | None
     seed: int
-    progress: Callable[[int, int], None] | None
+    progress: OnProgress | None
 
     def check(self) -> None:
         """Raise ValueError for a setting that cannot be."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor
 
+from divulge.files import replacing
 from divulge.influence.figures import images_figure
 from divulge.saliency.maps import SaliencyMaps
 
@@ -72,19 +73,30 @@ def save(maps: SaliencyMaps, path: str | Path) -> None:
         ValueError: another suffix.
     """
     path = Path(path)
-    if path.suffix == ".npy":
-        np.save(path, maps.maps.numpy())
-    elif path.suffix == ".npz":
-        arrays = {
-            name: getattr(maps, name).numpy() for name in ("maps", "pictures", "images", "reached", "norms")
-        }
-        np.savez(path, targets=np.array([str(t) for t in maps.targets]), **arrays)
-    elif path.suffix == ".png":
-        from matplotlib.image import imsave
-
-        imsave(path, _tiles(maps.pictures.float().numpy()), cmap="gray", vmin=0, vmax=1)
-    else:
+    if path.suffix not in _WRITERS:
         raise ValueError(f"expected a file named *.png, *.npz or *.npy, got {path.name}")
+    with replacing(path) as file:
+        _WRITERS[path.suffix](maps, file)
+
+
+def _save_arrays(maps: SaliencyMaps, file: BinaryIO) -> None:
+    arrays = {
+        name: getattr(maps, name).numpy() for name in ("maps", "pictures", "images", "reached", "norms")
+    }
+    np.savez(file, targets=np.array([str(t) for t in maps.targets]), **arrays)
+
+
+def _save_tiles(maps: SaliencyMaps, file: BinaryIO) -> None:
+    from matplotlib.image import imsave
+
+    imsave(file, _tiles(maps.pictures.float().numpy()), format="png", cmap="gray", vmin=0, vmax=1)
+
+
+_WRITERS: dict[str, Callable[[SaliencyMaps, BinaryIO], None]] = {
+    ".npy": lambda maps, file: np.save(file, maps.maps.numpy()),
+    ".npz": _save_arrays,
+    ".png": _save_tiles,
+}
 
 
 def _tiles(pictures: NDArray[Any]) -> NDArray[Any]:

@@ -92,7 +92,7 @@ def _from_probabilities(answers: Answers) -> tuple[Array, Array] | None:
 
 def _module(rows: Array, offsets: Array, input_shape: Sequence[int], dtype: torch.dtype) -> nn.Module:
     """Flatten and one Linear."""
-    module = mlp(input_shape, [], len(rows), 0, dtype)
+    module = mlp(input_shape, [], len(rows), seed=0, dtype=dtype)
     with torch.no_grad():
         for parameter, value in zip(module.parameters(), (rows, offsets), strict=True):
             parameter.copy_(torch.from_numpy(value))

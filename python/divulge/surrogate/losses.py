@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 NEARBY = 0.8  # how far a label or probabilities are taken to hold, of the spread of the points
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Weights:
     """What each term of the loss counts.
 

@@ -265,7 +265,7 @@ def _start(surrogate: str | nn.Module, oracle: Oracle, shape: tuple[int, ...], s
     """The untrained surrogate; one of the maker's own keeps the parameters that it came with."""
     if isinstance(surrogate, nn.Module):
         return copy.deepcopy(surrogate)
-    return network_by_name(surrogate, shape, oracle.output_size or 1, seed, oracle.dtype)
+    return network_by_name(surrogate, shape, oracle.output_size or 1, seed=seed, dtype=oracle.dtype)
 
 
 def _outputs(module: nn.Module, shape: tuple[int, ...]) -> int:

@@ -89,7 +89,9 @@ def chosen_weights(
         )
         generator = torch.Generator().manual_seed(seed)
         with torch.enable_grad():
-            found = loss(trial, held_out, Weights(1.0, 1.0, 1.0), input_shape, generator)
+            found = loss(
+                trial, held_out, Weights(label=1.0, value=1.0, explanation=1.0), input_shape, generator
+            )
         errors.append(float(found.detach()))
     return TRIED_WEIGHTS[errors.index(min(errors))]
 

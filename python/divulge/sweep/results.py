@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from divulge.files import replacing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,8 +18,6 @@ WORDS = ("budget", "defence", "hidden", "victim", "surrogate")
 
 class Results:
     """Finished runs, by key.
-
-    A file is written under another name first and then renamed, so that a kill leaves whole files only.
 
     Args:
         folder: where the files are; made where it is missing.
@@ -51,9 +50,8 @@ class Results:
         """Keep finished rows in one more file."""
         table = as_table(rows)
         final = self.folder / f"{table[KEY].iloc[0]}.parquet"
-        unfinished = final.with_suffix(f".{os.getpid()}.tmp")
-        table.to_parquet(unfinished, index=False)
-        os.replace(unfinished, final)
+        with replacing(final) as file:
+            table.to_parquet(file, index=False)
 
 
 def as_table(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:

@@ -37,6 +37,7 @@ class Sweep:
 
 def sweep(
     experiment: Experiment | str | Path,
+    *,
     folder: str | Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Sweep:

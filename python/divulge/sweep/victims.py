@@ -45,8 +45,8 @@ def build_victim(cell: dict[str, Any]) -> tuple[Victim, Dataset | None]:
     hidden = cell["hidden"] if isinstance(cell["hidden"], list) else [cell["hidden"]]
     if name == "random":
         shape = (cell["inputs"],)
-        return Victim(mlp(shape, hidden, cell["outputs"], seed, dtype), shape), None
+        return Victim(mlp(shape, hidden, cell["outputs"], seed=seed, dtype=dtype), shape), None
     if name in DATASETS:
         data = load(name)
-        return Victim(train_classifier(hidden, data, dtype, seed), data.input_shape), data
+        return Victim(train_classifier(hidden, data, dtype=dtype, seed=seed), data.input_shape), data
     return Victim.from_file(name), None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 
 import torch
 import torch.nn.functional as F
@@ -32,6 +32,7 @@ class Pgd:
     """
 
     radius: float
+    _: KW_ONLY
     norm: str = "linf"
     steps: int = 7
     step_size: float | None = None

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from divulge.conventions import OnProgress
 from divulge.datasets import Dataset
 from divulge.training.modes import evaluating
 from divulge.training.networks import mlp
@@ -22,14 +23,14 @@ Perturb = Callable[[nn.Module, Tensor, Tensor, float], Tensor]
 def train_classifier(
     hidden: int | Sequence[int],
     data: Dataset,
+    *,
     dtype: torch.dtype = torch.float64,
     seed: int = 0,
-    *,
     epochs: int = 30,
     batch_size: int = 64,
     learning_rate: float = 2e-3,
     weight_decay: float = 0.0,
-    progress: Callable[[int, int], None] | None = None,
+    progress: OnProgress | None = None,
 ) -> nn.Sequential:
     """Train a ReLU classifier with Adam on the cross-entropy of a data set's training part.
 
@@ -57,12 +58,12 @@ def train_classifier(
     if not sizes:
         raise ValueError(f"expected at least one unit in each hidden layer, got {hidden}")
     generator = torch.Generator().manual_seed(seed)
-    module = mlp(data.input_shape, sizes, data.classes, generator, dtype)
+    module = mlp(data.input_shape, sizes, data.classes, seed=generator, dtype=dtype)
     return fit_classifier(
         module,
         data.train_inputs,
         data.train_targets,
-        generator,
+        seed=generator,
         epochs=epochs,
         batch_size=batch_size,
         learning_rate=learning_rate,
@@ -75,14 +76,14 @@ def fit_classifier(
     module: Module,
     inputs: Tensor,
     targets: Tensor,
-    seed: int | torch.Generator = 0,
     *,
+    seed: int | torch.Generator = 0,
     epochs: int = 10,
     batch_size: int = 64,
     learning_rate: float = 2e-3,
     weight_decay: float = 0.0,
     perturb: Perturb | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: OnProgress | None = None,
 ) -> Module:
     """Train any classifier in place with Adam on the cross-entropy, and return it in evaluation mode.
 

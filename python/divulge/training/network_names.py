@@ -14,22 +14,22 @@ __all__ = ["NETWORKS", "network_by_name"]
 
 
 def linear(
-    input_shape: Sequence[int], classes: int, seed: int = 0, *, dtype: torch.dtype = torch.float32
+    input_shape: Sequence[int], classes: int, *, seed: int = 0, dtype: torch.dtype = torch.float32
 ) -> nn.Sequential:
     """Flatten and one Linear."""
-    return mlp(input_shape, [], classes, seed, dtype)
+    return mlp(input_shape, [], classes, seed=seed, dtype=dtype)
 
 
 def dense(
     input_shape: Sequence[int],
     classes: int,
-    seed: int = 0,
     *,
+    seed: int = 0,
     hidden: int | Sequence[int] = (256, 128),
     dtype: torch.dtype = torch.float32,
 ) -> nn.Sequential:
     """Flatten, then Linear and ReLU by turns, ending with a Linear."""
-    return mlp(input_shape, [hidden] if isinstance(hidden, int) else hidden, classes, seed, dtype)
+    return mlp(input_shape, [hidden] if isinstance(hidden, int) else hidden, classes, seed=seed, dtype=dtype)
 
 
 NETWORKS: Registry[nn.Module] = Registry(
@@ -45,7 +45,7 @@ NETWORKS: Registry[nn.Module] = Registry(
 
 
 def network_by_name(
-    text: str, input_shape: Sequence[int], classes: int, seed: int, dtype: torch.dtype = torch.float32
+    text: str, input_shape: Sequence[int], classes: int, *, seed: int = 0, dtype: torch.dtype = torch.float32
 ) -> nn.Module:
     """Return an untrained network: "linear", "mlp" (256 and 128 hidden units), "mlp:64x32", "cnn".
 
@@ -60,4 +60,4 @@ def network_by_name(
         ValueError: there is none of that name, a parameter makes no sense, or one for images is to read
             something else.
     """
-    return NETWORKS.make(text, input_shape, classes, seed, dtype=dtype)
+    return NETWORKS.make(text, input_shape, classes, seed=seed, dtype=dtype)

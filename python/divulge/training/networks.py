@@ -15,6 +15,7 @@ def mlp(
     input_shape: Sequence[int],
     hidden: Sequence[int],
     classes: int,
+    *,
     seed: int | torch.Generator = 0,
     dtype: torch.dtype = torch.float32,
 ) -> nn.Sequential:
@@ -41,8 +42,8 @@ def mlp(
 def cnn(
     input_shape: Sequence[int],
     classes: int,
-    seed: int | torch.Generator = 0,
     *,
+    seed: int | torch.Generator = 0,
     channels: Sequence[int] = (16, 32),
     hidden: int = 64,
     dtype: torch.dtype = torch.float32,
@@ -67,8 +68,8 @@ def cnn(
 def strided_cnn(
     input_shape: Sequence[int],
     classes: int,
-    seed: int | torch.Generator = 0,
     *,
+    seed: int | torch.Generator = 0,
     channels: Sequence[int] = (16, 32),
     hidden: int = 64,
     dtype: torch.dtype = torch.float32,
@@ -96,8 +97,8 @@ def strided_cnn(
 def patch_cnn(
     input_shape: Sequence[int],
     classes: int,
-    seed: int | torch.Generator = 0,
     *,
+    seed: int | torch.Generator = 0,
     patch: int = 7,
     channels: tuple[int, int] = (16, 256),
     dtype: torch.dtype = torch.float32,

@@ -51,7 +51,7 @@ class Victim:
     """
 
     def __init__(
-        self, module: nn.Module, input_shape: Sequence[int] | None = None, lower: bool = True
+        self, module: nn.Module, input_shape: Sequence[int] | None = None, *, lower: bool = True
     ) -> None:
         if not isinstance(module, nn.Module):
             raise TypeError(f"expected a torch.nn.Module, got {type(module).__name__}")
@@ -66,7 +66,7 @@ class Victim:
         self.network = None if self.layers is None else native_network(self.layers)
 
     @classmethod
-    def from_onnx(cls, path: str | Path, lower: bool = True) -> Victim:
+    def from_onnx(cls, path: str | Path, *, lower: bool = True) -> Victim:
         """Read an ONNX file made of linear layers, ReLUs, reshapes and elementwise arithmetic.
 
         Raises:
@@ -78,7 +78,7 @@ class Victim:
         return cls(*read_onnx(_existing(path)), lower=lower)
 
     @classmethod
-    def from_export(cls, path: str | Path, lower: bool = True) -> Victim:
+    def from_export(cls, path: str | Path, *, lower: bool = True) -> Victim:
         """Read a `.pt2` file written by torch.export.save; its one input must have a leading batch axis.
 
         Raises:
@@ -90,7 +90,7 @@ class Victim:
         return cls(*read_export(_existing(path)), lower=lower)
 
     @classmethod
-    def from_file(cls, path: str | Path, lower: bool = True) -> Victim:
+    def from_file(cls, path: str | Path, *, lower: bool = True) -> Victim:
         """Read a model file by its suffix, `.onnx` or `.pt2`.
 
         Raises:

@@ -106,7 +106,7 @@ def test_what_is_no_gradient_is_not_passed_off_as_one(oracle):
 
 def test_defences_compose(oracle):
     exact = oracle.explain(POINTS).explanations
-    told = TopK(Rounded(SaliencyOracle(oracle.victim), 1), 3).explain(POINTS)
+    told = TopK(Rounded(SaliencyOracle(oracle.victim), decimals=1), 3).explain(POINTS)
     assert len(told.imitations) == 1
     assert told.attribution.name == "saliency"
     np.testing.assert_allclose(told.explanations.max(axis=1), np.round(np.abs(exact).max(axis=1), 1))
@@ -114,7 +114,7 @@ def test_defences_compose(oracle):
 
 
 def test_a_budget_behind_and_before(oracle):
-    capped = Budget(Rounded(oracle, 3), 10)
+    capped = Budget(Rounded(oracle, decimals=3), 10)
     capped.explain(POINTS)
     assert capped.ledger.remaining == 3
     assert oracle.ledger.total == capped.ledger.total == 7
@@ -189,7 +189,7 @@ def test_values_betray_a_victim_whose_gradients_are_hidden():
         (lambda o: TopK(o, 13), "k between 1 and 12, got 13"),
         (lambda o: Clipped(o, 0.0), "limit, got 0.0"),
         (lambda o: Budget(o, -1), "budget of at least 0, got -1"),
-        (lambda o: Prada(o, 1.5), "threshold between 0 and 1, got 1.5"),
+        (lambda o: Prada(o, threshold=1.5), "threshold between 0 and 1, got 1.5"),
         (lambda o: Prada(o, least=3), "at least 10 queries before the first test, got 3"),
     ],
 )
@@ -200,4 +200,4 @@ def test_senseless_defences(oracle, make, message):
 
 def test_only_oracles_can_be_defended(victim):
     with pytest.raises(TypeError, match="an oracle to defend, got Victim"):
-        Rounded(victim, 3)
+        Rounded(victim, decimals=3)

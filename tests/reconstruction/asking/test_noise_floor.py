@@ -38,7 +38,7 @@ def test_noise_in_every_coordinate_averages_out(make_victim, seed, fixed):
 
 @pytest.mark.parametrize("fixed", [False, True])
 def test_too_much_noise_in_a_box_is_refused_with_the_floor(make_victim, fixed):
-    oracle = Noisy(GradientOracle(make_victim(50, 10), domain=(0, 1)), 0.004, fixed)
+    oracle = Noisy(GradientOracle(make_victim(50, 10), domain=(0, 1)), 0.004, fixed_per_input=fixed)
     with pytest.raises(NotPiecewiseLinear, match=r"too noisy: .* differ by 0\.0\d+ of the gradient's size"):
         reconstruct(oracle)
 

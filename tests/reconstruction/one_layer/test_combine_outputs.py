@@ -56,7 +56,7 @@ def test_a_certificate_far_above_the_noise_is_not_complete(make_victim):
             size=points.shape
         )
 
-    result = reconstruct(CallableOracle(answer, 60, 2))
+    result = reconstruct(CallableOracle(answer, 60, output_size=2))
     assert 1 in asked
     assert not result.complete
     assert result.certificate > 1e-4

@@ -45,7 +45,7 @@ class CappedLedger(Ledger):
     """
 
     def __init__(self, ledger: Ledger, limit: int) -> None:
-        super().__init__(limit)
+        super().__init__(budget=limit)
         self._ledger = ledger
         self._before = ledger.total
 

@@ -26,7 +26,7 @@ class Rounded(Defence):
         ValueError: not one of the two is given, or the one given makes no sense.
     """
 
-    def __init__(self, oracle: Oracle, decimals: int | None = None, bits: int | None = None) -> None:
+    def __init__(self, oracle: Oracle, *, decimals: int | None = None, bits: int | None = None) -> None:
         super().__init__(oracle)
         if (decimals is None) == (bits is None):
             raise ValueError(
@@ -70,7 +70,7 @@ class Noisy(Defence):
         ValueError: sigma is not positive and finite.
     """
 
-    def __init__(self, oracle: Oracle, sigma: float, fixed_per_input: bool = False, *, seed: int = 0) -> None:
+    def __init__(self, oracle: Oracle, sigma: float, *, fixed_per_input: bool = False, seed: int = 0) -> None:
         super().__init__(oracle)
         if not 0 < sigma < np.inf:
             raise ValueError(f"expected a positive, finite sigma, got {sigma}")

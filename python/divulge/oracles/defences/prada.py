@@ -45,7 +45,7 @@ class Prada(Defence):
         2019. Tested every 25 queries, on the latest 5,000 distances.
     """
 
-    def __init__(self, oracle: Oracle, threshold: float = 0.95, least: int = 100) -> None:
+    def __init__(self, oracle: Oracle, *, threshold: float = 0.95, least: int = 100) -> None:
         super().__init__(oracle)
         if not 0 < threshold < 1:
             raise ValueError(f"expected a threshold between 0 and 1, got {threshold}")
