@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "bindings/arrays.h"
-#include "core/chain.h"
+#include "core/curvature/chain.h"
 
 // Chains and losses as Python names them.
 namespace divulge::bindings {

@@ -2,8 +2,8 @@
 
 #include "bindings/arrays.h"
 #include "bindings/register.h"
-#include "core/blas.h"
-#include "core/thread_pool.h"
+#include "core/linalg/blas.h"
+#include "core/parallel/thread_pool.h"
 
 namespace py = pybind11;
 

@@ -179,7 +179,7 @@ void DeviceCurvature<T>::pack(const Stream& stream, const T* vectors, const Pack
   }
 }
 
-// The R-operator over all rows: the steps, and their names, of TangentPass in core/curvature_product.cpp.
+// The R-operator over all rows: the steps, and their names, of TangentPass in core/curvature/products.cpp.
 template <class T>
 struct DeviceCurvature<T>::Pass {
   const DeviceCurvature& owner;

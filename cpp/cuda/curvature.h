@@ -3,13 +3,13 @@
 #include <cstddef>
 #include <vector>
 
-#include "core/curvature.h"
+#include "core/curvature/curvature.h"
 #include "cuda/gemm.h"
 #include "kernels/launch.h"
 
 namespace divulge::cuda {
 
-// A chain of layers whose parameters lie on the device; see core/chain.h.
+// A chain of layers whose parameters lie on the device; see core/curvature/chain.h.
 template <class T>
 struct DeviceLayer {
   std::size_t inputs = 0, outputs = 0;
@@ -18,9 +18,10 @@ struct DeviceLayer {
   const T* bias = nullptr;    // (outputs,) or null
 };
 
-// The curvature of a chain's mean loss, as core/curvature.h gives it, from memory that the caller owns:
-// `state` (what depends on the parameters alone) and a workspace of each call. Everything is queued on the
-// stream of the table's handle, which must be `stream`; nothing is allocated there and nothing waited for.
+// The curvature of a chain's mean loss, as core/curvature/curvature.h gives it, from memory that the caller
+// owns: `state` (what depends on the parameters alone) and a workspace of each call. Everything is queued on
+// the stream of the table's handle, which must be `stream`; nothing is allocated there and nothing waited
+// for.
 template <class T>
 class DeviceCurvature {
  public:

@@ -7,7 +7,8 @@
 #include "kernels/losses.h"
 
 // The stages of curvature products between the matrix products, each one pass over its block; what they do is
-// said in core/elementwise.h. Blocks of m vectors are (rows, m, h) with a vector's numbers together.
+// said in core/curvature/elementwise.h. Blocks of m vectors are (rows, m, h) with a vector's numbers
+// together.
 namespace divulge::kernels {
 
 // Elements first, first + stride, ... are a thread's.

@@ -10,8 +10,8 @@
 namespace divulge::kernels {
 
 // r_i (h,) = argmin |r_i B_i - b_i| over all r_i that are zero where mask i is; see
-// core/masked_least_squares.h. One block a problem, its columns in global memory, where they stay in the
-// second-level cache; b and the reflected column in shared memory; a warp a column.
+// core/linalg/masked_least_squares.h. One block a problem, its columns in global memory, where they stay in
+// the second-level cache; b and the reflected column in shared memory; a warp a column.
 struct MaskedLeastSquares {
   static constexpr unsigned max_threads = 256;
 

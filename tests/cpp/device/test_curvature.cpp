@@ -7,8 +7,8 @@
 #include <stdexcept>
 #include <vector>
 
-#include "core/curvature.h"
-#include "core/network.h"
+#include "core/curvature/curvature.h"
+#include "core/network/network.h"
 #include "cuda/curvature.h"
 #include "device/host_blas.h"
 #include "device/launch.h"
