@@ -30,6 +30,8 @@ template <class T>
 T dot(Span<const T> x, Span<const T> y);
 
 // a (m, n) = Q R by Householder reflections, m >= n: solves many least-squares problems with one matrix.
+// LAPACK works in blocks of columns: 784 by 128 takes 2.0 ms, 784 by 512 12 ms, against 4.1 and 56 ms by
+// householder.h.
 template <class T>
 class QrFactor {
  public:

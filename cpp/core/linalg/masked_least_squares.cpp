@@ -9,69 +9,12 @@
 
 #include "core/linalg/blas.h"
 #include "core/linalg/householder.h"
-#include "core/parallel/simd.h"
 #include "core/parallel/thread_pool.h"
-#include "kernels/householder.h"
 
 namespace divulge {
 namespace {
 
 constexpr std::size_t grain = 32;  // problems that share one call to rotate()
-constexpr std::size_t lanes = 16;
-
-constexpr std::size_t dropped = static_cast<std::size_t>(-1);
-
-// One problem as min |A x - b|. Column j of A is row j of `columns` (n, m) and zero from entry heights[j] on;
-// heights do not fall. triangulate() turns A into R in place; pivots[j] is the row of R that column j heads,
-// or `dropped`.
-struct Staircase {
-  MatrixView<double> columns;
-  Span<const std::size_t> heights;
-  Span<std::size_t> pivots;
-  double* b = nullptr;  // (m,)
-};
-
-// Reflects column j from row p on, of length `size`, onto its first entry, and later columns and b with it. A
-// reflection reaches as far down as its own column, so that later ones stay within their heights.
-[[gnu::always_inline]] inline void eliminate(const Staircase& s, std::size_t j, std::size_t p, double size) {
-  const std::size_t length = s.heights[j] - p, n = s.columns.rows, m = s.columns.cols;
-  double* v = s.columns.row(j).data + p;
-  if (length == 1) return;
-  const kernels::Reflector r = kernels::reflector(v[0], size);
-  v[0] = r.v;
-  std::size_t k = j + 1;
-  for (; k + 4 <= n; k += 4) reflect_four(v, r.scale, s.columns.row(k).data + p, m, length);
-  for (; k < n; ++k) reflect<lanes>(v, r.scale, s.columns.row(k).data + p, length);
-  reflect<lanes>(v, r.scale, s.b + p, length);
-  v[0] = r.head;
-}
-
-// Returns the rank.
-DIVULGE_SIMD std::size_t triangulate(const Staircase& s, double tolerance) {
-  std::size_t rank = 0;
-  for (std::size_t j = 0; j < s.columns.rows; ++j) {
-    const double* column = s.columns.row(j).data;
-    const std::size_t height = s.heights[j], above = std::min(rank, height);
-    const double left = dot_here<lanes>(column + above, column + above, height - above);
-    const double whole = dot_here<lanes>(column, column, above) + left;
-    const bool independent = kernels::off_the_span(left, whole, tolerance);
-    s.pivots[j] = independent ? rank : dropped;
-    if (independent) eliminate(s, j, rank++, std::sqrt(left));
-  }
-  return rank;
-}
-
-// x[j] for the columns that were kept, from the last to the first; b[0 ... rank) is used up.
-DIVULGE_SIMD void substitute(const Staircase& s, double* x) {
-  for (std::size_t j = s.columns.rows; j-- > 0;) {
-    const std::size_t p = s.pivots[j];
-    x[j] = 0;
-    if (p == dropped) continue;
-    const double* column = s.columns.row(j).data;
-    x[j] = s.b[p] / column[p];
-    for (std::size_t i = 0; i < p; ++i) s.b[i] -= x[j] * column[i];
-  }
-}
 
 double sum_of_squares(const double* x, std::size_t n) { return dot<double>({x, n}, {x, n}); }
 
@@ -92,7 +35,7 @@ class Reduced {
   }
 
   std::size_t length() const { return m_; }
-  std::size_t height(std::size_t j) const { return factor_ ? j + 1 : m_; }
+  bool triangular() const { return factor_.has_value(); }
   const double* column(std::size_t j) const { return columns_.data() + j * m_; }
 
   // The targets (n, d) in the coordinates of the columns: min(h, d) of them, then what no column reaches.
@@ -112,22 +55,19 @@ class MaskedSolver {
  public:
   explicit MaskedSolver(double tolerance) : tolerance_(tolerance) {}
 
-  void solve(const Reduced& reduced, const std::vector<std::size_t>& active, Span<double> b, std::size_t i,
+  void solve(const Reduced& reduced, std::vector<std::size_t>& active, Span<double> b, std::size_t i,
              const MaskedSolutions& out) {
     const std::size_t n = active.size(), m = reduced.length();
     const double size = sum_of_squares(b.data, b.size);
     columns_.resize(n * m);
-    heights_.resize(n);
     pivots_.resize(n);
     x_.resize(n);
-    for (std::size_t j = 0; j < n; ++j) {
-      heights_[j] = reduced.height(active[j]);
-      std::copy_n(reduced.column(active[j]), heights_[j], columns_.data() + j * m);
-    }
-    const Staircase staircase{{columns_.data(), n, m}, {heights_.data(), n}, {pivots_.data(), n}, b.data};
-    const std::size_t rank = triangulate(staircase, tolerance_);
+    const Staircase s{n,      m,         reduced.triangular(), columns_.data(),
+                      b.data, x_.data(), active.data(),        pivots_.data()};
+    for (std::size_t j = 0; j < n; ++j) std::copy_n(reduced.column(active[j]), s.height(j), s.column(j));
+    const std::size_t rank = triangulate(s, tolerance_);
     const double rest = sum_of_squares(b.data + rank, b.size - rank);
-    substitute(staircase, x_.data());
+    substitute(s);
     out.ranks[i] = static_cast<std::int64_t>(rank);
     out.residuals[i] = rest > 0 ? std::sqrt(rest / size) : 0;
   }
@@ -137,7 +77,7 @@ class MaskedSolver {
  private:
   double tolerance_;
   std::vector<double> columns_, x_;
-  std::vector<std::size_t> heights_, pivots_;
+  std::vector<std::size_t> pivots_;
 };
 
 std::vector<std::size_t> active_rows(Span<const bool> mask) {
@@ -161,7 +101,7 @@ void solve_shared(const Reduced& reduced, MatrixView<const double> targets, Matr
   reduced.rotate(rotated);
   MaskedSolver solver(tolerance);
   for (std::size_t i = begin; i < end; ++i) {
-    const std::vector<std::size_t> active = active_rows(masks.row(i));
+    std::vector<std::size_t> active = active_rows(masks.row(i));
     solver.solve(reduced, active, rotated.row(i - begin), i, out);
     scatter(solver.x(), active, out.coefficients.row(i));
   }

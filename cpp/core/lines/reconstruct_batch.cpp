@@ -4,7 +4,7 @@
 #include <cmath>
 #include <limits>
 
-#include "core/linalg/small_qr.h"
+#include "core/linalg/householder.h"
 #include "core/lines/kink_search.h"
 #include "core/parallel/interrupt.h"
 #include "core/parallel/thread_pool.h"
