@@ -9,6 +9,7 @@
 
 #include "bindings/arrays.h"
 #include "core/curvature/chain.h"
+#include "kernels/losses.h"
 
 // Chains and losses as Python names them.
 namespace divulge::bindings {

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/curvature/blocks.h"
+#include "core/curvature/host_backend.h"
 #include "core/curvature/layer_blocks.h"
 #include "core/linalg/blas.h"
 #include "core/parallel/thread_pool.h"
@@ -58,20 +59,19 @@ Curvature<T>::Curvature(Chain<T> chain, Loss loss, MatrixView<const T> inputs, M
 
 template <class T>
 ChainState<T> Curvature<T>::evaluated(std::size_t begin, std::size_t end) const {
-  ChainState<T> state(chain_, end - begin);
-  state.evaluate(chain_, loss_, inputs_.row_range(begin, end), targets_.row_range(begin, end));
+  ChainState<T> state(chain_, inputs_.row_range(begin, end));
+  state.evaluate(chain_, loss_, targets_.row_range(begin, end));
   return state;
 }
 
 template <class T>
 void Curvature<T>::evaluate(MatrixView<T> outputs, MatrixView<T> gradients, Span<T> losses) const {
-  const std::size_t last = chain_.depth() - 1;
   parallel_for(rows(), rows_a_block, [&](std::size_t begin, std::size_t end) {
-    ChainState<T> state(chain_, end - begin);
-    state.evaluate(chain_, loss_, inputs_.row_range(begin, end), targets_.row_range(begin, end),
-                   {losses.data + begin, end - begin});
-    std::copy_n(state.output(last).data, state.output(last).size(), outputs.row(begin).data);
-    std::copy_n(state.delta(last).data, state.delta(last).size(), gradients.row(begin).data);
+    ChainState<T> state(chain_, inputs_.row_range(begin, end));
+    state.evaluate(chain_, loss_, targets_.row_range(begin, end), {losses.data + begin, end - begin});
+    const StateView<T>& at = state.view();
+    std::copy_n(at.outputs.back().data, at.outputs.back().size(), outputs.row(begin).data);
+    std::copy_n(at.deltas.back().data, at.deltas.back().size(), gradients.row(begin).data);
   });
 }
 
@@ -83,14 +83,14 @@ void Curvature<T>::gradient(Span<T> out) const {
   std::vector<LayerBlocks<T>> sums;
   for (std::size_t i = 0; i < rows(); i += grain) sums.emplace_back(chain_, 1, false);
   const std::vector<T> ones(rows_a_block, T(1));
+  const HostBackend<T> on;
   parallel_for(rows(), grain, [&](std::size_t begin, std::size_t end) {
-    LayerBlocks<T>& sum = sums[begin / grain];
+    const LayerBlocksView<T>& sum = sums[begin / grain].view();
     for_blocks(begin, end, [&](const Block& block) {
       for (std::size_t l = 0; l < chain_.depth(); ++l) {
-        gemm<T>(Op::transpose, Op::none, 1, block.state.delta(l), layer_inputs(block, l), 1, sum.weight(l));
-        if (chain_.layer(l).has_bias())
-          gemv<T>(Op::transpose, 1, block.state.delta(l), {ones.data(), block.end - block.begin}, 1,
-                  sum.bias(l));
+        const MatrixView<const T> delta = block.state.deltas[l];
+        on.gemm(Op::transpose, Op::none, delta, block.state.layer_inputs(l), 1, sum.weights[l]);
+        if (sum.biases[l]) on.add_column_sums(delta, ones.data(), sum.biases[l]);
       }
     });
   });
@@ -106,14 +106,12 @@ void Curvature<T>::sample_gradients(MatrixView<const T> cotangents, MatrixView<T
   require(cotangents.cols, chain_.outputs(), "numbers in a cotangent");
   require(out.cols, chain_.parameters(), "numbers in a gradient");
   parallel_for(rows(), rows_a_block, [&](std::size_t begin, std::size_t end) {
-    const MatrixView<const T> x = inputs_.row_range(begin, end);
-    ChainState<T> state(chain_, end - begin);
-    state.forward(chain_, x);
+    ChainState<T> state(chain_, inputs_.row_range(begin, end));
+    state.forward(chain_);
     state.backward(chain_, cotangents.row_range(begin, end));
-    const Block block{begin, end, x, state};
     for (std::size_t l = 0; l < chain_.depth(); ++l) {
-      const MatrixView<const T> a = layer_inputs(block, l), delta = state.delta(l);
-      for (std::size_t i = 0; i < x.rows; ++i) {
+      const MatrixView<const T> a = state.view().layer_inputs(l), delta = state.view().deltas[l];
+      for (std::size_t i = 0; i < a.rows; ++i) {
         T* g = out.row(begin + i).data;
         gemm<T>(Op::transpose, Op::none, 1, {delta.row(i).data, 1, delta.cols}, {a.row(i).data, 1, a.cols}, 0,
                 {g + chain_.weight_offset(l), delta.cols, a.cols});

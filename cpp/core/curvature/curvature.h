@@ -5,13 +5,11 @@
 #include <vector>
 
 #include "core/curvature/chain.h"
+#include "core/curvature/chain_state.h"
+#include "core/curvature/r_operator.h"
 #include "core/parallel/spare_memory.h"
 
 namespace divulge {
-
-// hessian: of the mean loss by the parameters. gauss_newton: J' H_loss J, J the outputs' Jacobian, H_loss the
-// Hessian of the loss by the outputs.
-enum class CurvatureKind { hessian, gauss_newton };
 
 // The mean loss of a chain over n samples, as a function of the parameters, around fixed parameters.
 //
@@ -52,21 +50,16 @@ class Curvature {
   // Rows begin, ..., end - 1 of one block, with their state.
   struct Block {
     std::size_t begin, end;
-    MatrixView<const T> inputs;
-    const ChainState<T>& state;
+    const StateView<T>& state;
   };
 
   // Calls body(block) for the blocks of rows begin, ..., end - 1, begin being a multiple of a block's size.
   template <class Body>
   void for_blocks(std::size_t begin, std::size_t end, const Body& body) const;
   ChainState<T> evaluated(std::size_t begin, std::size_t end) const;
-  MatrixView<const T> layer_inputs(const Block& block, std::size_t l) const;
 
   void product_tile(CurvatureKind kind, MatrixView<const T> vectors, MatrixView<T> out) const;
   void score_tile(MatrixView<const T> vectors, std::size_t first, MatrixView<T> out) const;
-
-  template <class U>
-  friend class TangentPass;
 
   Chain<T> chain_;
   Loss loss_;

@@ -6,7 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "core/curvature/elementwise.h"
+#include "core/curvature/chain_state.h"
+#include "core/curvature/host_backend.h"
 #include "core/linalg/blas.h"
 #include "core/parallel/row_blocks.h"
 #include "core/parallel/thread_pool.h"
@@ -49,10 +50,9 @@ std::vector<T> loss_curvatures(const Curvature<T>& curvature) {
   const std::size_t k = curvature.chain().outputs();
   std::vector<T> all(curvature.rows() * k);
   parallel_for(curvature.rows(), rows_a_block, [&](std::size_t begin, std::size_t end) {
-    ChainState<T> state(curvature.chain(), end - begin);
-    state.evaluate(curvature.chain(), curvature.loss(), curvature.inputs().row_range(begin, end),
-                   curvature.targets().row_range(begin, end));
-    std::copy_n(state.loss_curvature().data, (end - begin) * k, all.data() + begin * k);
+    ChainState<T> state(curvature.chain(), curvature.inputs().row_range(begin, end));
+    state.evaluate(curvature.chain(), curvature.loss(), curvature.targets().row_range(begin, end));
+    std::copy_n(state.view().loss_curvature.data, (end - begin) * k, all.data() + begin * k);
   });
   return all;
 }
@@ -155,7 +155,7 @@ void glm_leverages(const Curvature<T>& curvature, MatrixView<const double> inver
         std::vector<T> x(n * d), y(n * d), m(n);
         scaled_rows(curvature.inputs().row_range(begin, end), ones.data(), d, x.data());
         gemm<T>(Op::none, Op::none, 1, {x.data(), n, d}, {block.data(), d, d}, 0, {y.data(), n, d});
-        elementwise::add_row_dots<T>(x.data(), y.data(), nullptr, n, 1, d, m.data());
+        HostBackend<T>::add_row_dots(x.data(), y.data(), nullptr, n, 1, d, n, m.data());
         for (std::size_t i = 0; i < n; ++i) out(begin + i, a * k + b) = out(begin + i, b * k + a) = m[i];
       });
     }
@@ -171,7 +171,7 @@ void glm_loss_hessians(const Curvature<T>& curvature, MatrixView<T> out) {
       T* row = out.row(i).data + a * k;
       std::fill_n(row, k, T(0));
       row[a] = T(1);
-      elementwise::loss_hessian<T>(curvature.loss(), c.data() + i * k, nullptr, 1, 1, k, row);
+      HostBackend<T>::loss_hessian(curvature.loss(), c.data() + i * k, nullptr, 1, 1, k, row);
     }
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "core/curvature/chain_state.h"
 #include "core/curvature/curvature.h"
 #include "core/parallel/row_blocks.h"
 
@@ -35,16 +36,15 @@ class LabelledBlock {
   LabelledBlock(const Curvature<T>& curvature, MatrixView<const T> cotangents, std::size_t begin,
                 std::size_t end)
       : chain_(curvature.chain()),
-        x_(curvature.inputs().row_range(begin, end)),
         cotangents_(cotangents.row_range(begin, end)),
-        state_(chain_, end - begin) {
-    state_.forward(chain_, x_);
+        state_(chain_, curvature.inputs().row_range(begin, end)) {
+    state_.forward(chain_);
   }
 
-  std::size_t rows() const { return x_.rows; }
+  std::size_t rows() const { return cotangents_.rows; }
   std::size_t labels() const { return cotangents_.cols / chain_.outputs(); }
-  MatrixView<const T> layer_inputs(std::size_t l) const { return l == 0 ? x_ : state_.output(l - 1); }
-  MatrixView<const T> delta(std::size_t l) const { return state_.delta(l); }
+  MatrixView<const T> layer_inputs(std::size_t l) const { return state_.view().layer_inputs(l); }
+  MatrixView<const T> delta(std::size_t l) const { return state_.view().deltas[l]; }
 
   void set_label(std::size_t s) {
     const std::size_t k = chain_.outputs();
@@ -56,7 +56,7 @@ class LabelledBlock {
 
  private:
   const Chain<T>& chain_;
-  MatrixView<const T> x_, cotangents_;
+  MatrixView<const T> cotangents_;
   ChainState<T> state_;
   std::vector<T> label_;
 };

@@ -43,4 +43,32 @@ class SpareMemory {
   std::vector<std::vector<T>> kept_;
 };
 
+// Numbers on loan from spare memory, unspecified at first; without such memory, their own.
+template <class T>
+class Loan {
+ public:
+  Loan() = default;
+  Loan(SpareMemory<T>* spare, std::size_t size) : spare_(spare) {
+    if (spare_) numbers_ = spare_->take(size);
+    numbers_.resize(size);
+  }
+  Loan(Loan&& other) noexcept
+      : spare_(std::exchange(other.spare_, nullptr)), numbers_(std::move(other.numbers_)) {}
+  Loan& operator=(Loan&& other) noexcept {
+    std::swap(spare_, other.spare_);
+    numbers_.swap(other.numbers_);
+    return *this;
+  }
+  ~Loan() {
+    if (spare_) spare_->give(std::move(numbers_));
+  }
+
+  T* data() { return numbers_.data(); }
+  std::size_t size() const { return numbers_.size(); }
+
+ private:
+  SpareMemory<T>* spare_ = nullptr;
+  std::vector<T> numbers_;
+};
+
 }  // namespace divulge
