@@ -10,8 +10,9 @@
 //   thread(), threads(), barrier()   as a block does (kernels/block.h)
 //   length_squared(x, n)             the same for all threads
 //   hold(column, v, n)               the column (n,) with `v` as its first entry, for all threads to read
-//   reflect(v, scale, columns, count, stride, b, n)
-//                                    y -= scale v (v.y) for `count` columns, `stride` apart, and for b
+//   reflect(v, scale, s, first, pivot, n)
+//                                    y -= scale v (v.y) for the n entries from `pivot` on of the columns of s
+//                                    from `first` on, and of its b
 namespace divulge::kernels {
 
 // Whether a column of squared length `whole`, of which `left` lies off the span of those before it, counts.
@@ -54,7 +55,7 @@ DIVULGE_INLINED void eliminate(Team& team, const Staircase<Index>& s, Index j, I
   if (length == 1) return;
   const Reflector r = reflector(column[0], size);
   const double* v = team.hold(column, r.v, length);
-  team.reflect(v, r.scale, s.column(j + 1) + pivot, s.n - j - 1, s.m, s.b + pivot, length);
+  team.reflect(v, r.scale, s, j + 1, pivot, length);
   if (team.thread() == 0) column[0] = r.head;
   team.barrier();
 }

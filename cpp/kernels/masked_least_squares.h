@@ -88,10 +88,10 @@ struct MaskedLeastSquares {
     }
 
     // A warp a column.
-    DIVULGE_DEVICE void reflect(const double* v, double scale, double* columns, unsigned count,
-                                unsigned stride, double* b, unsigned n) const {
-      for (unsigned k = warp(block); k <= count; k += warps(block)) {
-        double* const y = k < count ? columns + std::size_t{k} * stride : b;
+    DIVULGE_DEVICE void reflect(const double* v, double scale, const Staircase<unsigned>& s, unsigned first,
+                                unsigned pivot, unsigned n) const {
+      for (unsigned k = first + warp(block); k <= s.n; k += warps(block)) {
+        double* const y = (k < s.n ? s.column(k) : s.b) + pivot;
         double dot = 0;
         for (unsigned i = lane(block); i < n; i += warp_size) dot += v[i] * y[i];
         const double factor = scale * warp_sum(block, dot);

@@ -75,13 +75,12 @@ struct OneThread {
     column[0] = v;
     return column;
   }
-  [[gnu::always_inline]] static void reflect(const double* v, double scale, double* columns,
-                                             std::size_t count, std::size_t stride, double* b,
-                                             std::size_t n) {
-    std::size_t k = 0;
-    for (; k + 4 <= count; k += 4) reflect_four(v, scale, columns + k * stride, stride, n);
-    for (; k < count; ++k) reflect_one(v, scale, columns + k * stride, n);
-    reflect_one(v, scale, b, n);
+  [[gnu::always_inline]] static void reflect(const double* v, double scale, const Staircase& s,
+                                             std::size_t first, std::size_t pivot, std::size_t n) {
+    std::size_t k = first;
+    for (; k + 4 <= s.n; k += 4) reflect_four(v, scale, s.column(k) + pivot, s.m, n);
+    for (; k < s.n; ++k) reflect_one(v, scale, s.column(k) + pivot, n);
+    reflect_one(v, scale, s.b + pivot, n);
   }
 };
 
