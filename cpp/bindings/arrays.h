@@ -6,7 +6,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "core/matrix.h"
+#include "core/linalg/matrix.h"
 
 // NumPy arrays as views of the core, and back.
 namespace divulge::bindings {

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "bindings/arrays.h"
-#include "core/thread_pool.h"
+#include "core/parallel/thread_pool.h"
 
 namespace py = pybind11;
 

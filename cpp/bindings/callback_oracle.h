@@ -6,7 +6,7 @@
 #include <memory>
 #include <string>
 
-#include "core/oracle.h"
+#include "core/lines/oracle.h"
 
 namespace divulge::bindings {
 

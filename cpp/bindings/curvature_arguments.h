@@ -8,7 +8,8 @@
 #include <vector>
 
 #include "bindings/arrays.h"
-#include "core/chain.h"
+#include "core/curvature/chain.h"
+#include "kernels/losses.h"
 
 // Chains and losses as Python names them.
 namespace divulge::bindings {

@@ -1,9 +1,8 @@
-#include <algorithm>
 
 #include "bindings/arrays.h"
 #include "bindings/register.h"
-#include "core/blas.h"
-#include "core/thread_pool.h"
+#include "core/linalg/blas.h"
+#include "core/parallel/thread_pool.h"
 
 namespace py = pybind11;
 

@@ -1,8 +1,8 @@
 #include <pybind11/pybind11.h>
 
 #include "bindings/register.h"
-#include "core/blas.h"
-#include "core/thread_pool.h"
+#include "core/linalg/blas.h"
+#include "core/parallel/thread_pool.h"
 #include "core/version.h"
 
 namespace py = pybind11;

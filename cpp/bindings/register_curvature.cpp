@@ -2,9 +2,9 @@
 
 #include "bindings/curvature_arguments.h"
 #include "bindings/register.h"
-#include "core/curvature.h"
-#include "core/glm.h"
-#include "core/kronecker.h"
+#include "core/curvature/curvature.h"
+#include "core/curvature/glm.h"
+#include "core/curvature/kronecker.h"
 
 namespace py = pybind11;
 

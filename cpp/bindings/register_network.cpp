@@ -4,7 +4,7 @@
 
 #include "bindings/arrays.h"
 #include "bindings/register.h"
-#include "core/network.h"
+#include "core/network/network.h"
 
 namespace py = pybind11;
 

@@ -3,8 +3,8 @@
 #include "bindings/arrays.h"
 #include "bindings/callback_oracle.h"
 #include "bindings/register.h"
-#include "core/interrupt.h"
-#include "core/network_oracle.h"
+#include "core/network/network_oracle.h"
+#include "core/parallel/interrupt.h"
 
 namespace py = pybind11;
 

@@ -2,8 +2,8 @@
 
 #include "bindings/arrays.h"
 #include "bindings/register.h"
-#include "core/masked_least_squares.h"
-#include "core/match_rows.h"
+#include "core/linalg/masked_least_squares.h"
+#include "core/rows/match_rows.h"
 
 namespace py = pybind11;
 

@@ -2,7 +2,7 @@
 
 #include "bindings/arrays.h"
 #include "bindings/register.h"
-#include "core/kink_search.h"
+#include "core/lines/kink_search.h"
 
 namespace py = pybind11;
 

@@ -4,8 +4,8 @@
 
 #include "bindings/arrays.h"
 #include "bindings/register.h"
-#include "core/least_squares.h"
-#include "core/reconstruct_batch.h"
+#include "core/linalg/least_squares.h"
+#include "core/lines/reconstruct_batch.h"
 
 namespace py = pybind11;
 

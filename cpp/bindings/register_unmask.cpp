@@ -1,6 +1,6 @@
 #include "bindings/arrays.h"
 #include "bindings/register.h"
-#include "core/unmask.h"
+#include "core/rows/unmask.h"
 
 namespace py = pybind11;
 

@@ -1,9 +1,6 @@
 #pragma once
 
-#include <stdexcept>
-#include <string>
-
-#include "core/blas.h"
+#include "core/linalg/blas.h"
 #include "kernels/launch.h"
 
 // Matrix products on the device. Nothing here links with cuBLAS: PyTorch has loaded one, and hands us its

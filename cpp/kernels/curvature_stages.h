@@ -7,7 +7,8 @@
 #include "kernels/losses.h"
 
 // The stages of curvature products between the matrix products, each one pass over its block; what they do is
-// said in core/elementwise.h. Blocks of m vectors are (rows, m, h) with a vector's numbers together.
+// said in core/curvature/host_backend.h. Blocks of m vectors are (rows, m, h) with a vector's numbers
+// together.
 namespace divulge::kernels {
 
 // Elements first, first + stride, ... are a thread's.
@@ -69,7 +70,7 @@ struct Activate : Stage {
   }
 };
 
-// delta (n, h) *= s'(a); bend (n, h) = (s''/s') delta's old value.
+// delta (n, h) *= s'(a); bend (n, h) = (s''/s') delta's old value, where it is not null.
 template <class T>
 struct Backpropagate : Stage {
   Activation kind = Activation::identity;
@@ -81,7 +82,7 @@ struct Backpropagate : Stage {
   DIVULGE_DEVICE void operator()(Block& block) const {
     const Strides s(block);
     for (std::size_t i = s.first; i < size; i += s.stride) {
-      bend[i] = with_activation(kind, [&](auto f) { return f.bend(a[i]); }) * delta[i];
+      if (bend) bend[i] = with_activation(kind, [&](auto f) { return f.bend(a[i]); }) * delta[i];
       delta[i] *= with_activation(kind, [&](auto f) { return f.slope(a[i]); });
     }
   }

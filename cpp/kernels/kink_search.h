@@ -9,9 +9,9 @@
 
 namespace divulge::kernels {
 
-// All kinks of networks on lines x = u + t v, as core/kink_search.h finds them with a NetworkOracle: one
-// block a line, its open intervals in shared memory. Line i belongs to victim i / lines_a_victim. Only the
-// pieces at the ends of intervals are kept, with their activation patterns.
+// All kinks of networks on lines x = u + t v, as core/lines/kink_search.h finds them with a NetworkOracle:
+// one block a line, its open intervals in shared memory. Line i belongs to victim i / lines_a_victim. Only
+// the pieces at the ends of intervals are kept, with their activation patterns.
 template <class T>
 struct KinkSearch {
   static constexpr unsigned max_threads = 128;

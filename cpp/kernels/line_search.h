@@ -7,8 +7,8 @@
 #include "kernels/hd.h"
 #include "kernels/line.h"
 
-// The decisions of the search for the kinks of a piecewise-linear function on a line; core/line_search.h says
-// how it goes.
+// The decisions of the search for the kinks of a piecewise-linear function on a line;
+// core/lines/line_search.h says how it goes.
 namespace divulge {
 
 // An answer on a line x = u + t v: value, slope g.v, and the number of the linear piece it lies in, which

@@ -5,7 +5,7 @@
 #include <memory>
 #include <vector>
 
-#include "core/network.h"
+#include "core/network/network.h"
 #include "kernels/normal.h"
 
 namespace divulge::test {

@@ -97,7 +97,7 @@ class DeviceProblem {
 
   py::object kept_;
   std::size_t n_;
-  std::vector<cuda::DeviceLayer<T>> layers_;
+  ChainView<T> layers_;
   Loss loss_;
   const T *inputs_ = nullptr, *targets_ = nullptr;
 };

@@ -1,6 +1,6 @@
 #include "device/host_blas.h"
 
-#include "core/blas.h"
+#include "core/linalg/blas.h"
 
 using namespace divulge;
 

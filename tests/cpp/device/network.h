@@ -3,7 +3,7 @@
 #include <memory>
 #include <vector>
 
-#include "core/network.h"
+#include "core/network/network.h"
 #include "device/memory.h"
 #include "kernels/network_view.h"
 

@@ -7,8 +7,8 @@
 #include <stdexcept>
 #include <vector>
 
-#include "core/curvature.h"
-#include "core/network.h"
+#include "core/curvature/curvature.h"
+#include "core/network/network.h"
 #include "cuda/curvature.h"
 #include "device/host_blas.h"
 #include "device/launch.h"
@@ -80,10 +80,8 @@ Curvature<T> engine(const Problem<T>& p) {
 
 template <class T>
 cuda::DeviceCurvature<T> on_device(const Problem<T>& p, T* state) {
-  std::vector<cuda::DeviceLayer<T>> layers;
-  for (const ChainLayer<T>& layer : p.layers)
-    layers.push_back({layer.inputs, layer.outputs, layer.activation, layer.weight.data(),
-                      layer.has_bias() ? layer.bias.data() : nullptr});
+  ChainView<T> layers;
+  for (const ChainLayer<T>& layer : p.layers) layers.push_back(layer.view());
   return {layers, p.loss, p.inputs.data(), p.targets.data(), p.n, state};
 }
 

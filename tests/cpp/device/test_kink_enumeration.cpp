@@ -5,7 +5,7 @@
 #include <random>
 #include <vector>
 
-#include "core/blas.h"
+#include "core/linalg/blas.h"
 #include "cuda/kink_search.h"
 #include "device/launch.h"
 #include "device/memory.h"

@@ -7,9 +7,9 @@
 #include <stdexcept>
 #include <vector>
 
-#include "core/blas.h"
-#include "core/kink_search.h"
-#include "core/network_oracle.h"
+#include "core/linalg/blas.h"
+#include "core/lines/kink_search.h"
+#include "core/network/network_oracle.h"
 #include "cuda/kink_search.h"
 #include "device/launch.h"
 #include "device/memory.h"

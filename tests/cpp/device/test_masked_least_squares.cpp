@@ -7,8 +7,8 @@
 #include <stdexcept>
 #include <vector>
 
-#include "core/blas.h"
-#include "core/masked_least_squares.h"
+#include "core/linalg/blas.h"
+#include "core/linalg/masked_least_squares.h"
 #include "cuda/masked_least_squares.h"
 #include "device/launch.h"
 #include "device/memory.h"
