@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.figure import Figure
 
-from divulge.report.leaks import LEVELS, reached
+from divulge.report.leaks import AGREEMENTS, queries_until
 from divulge.surrogate.figures import draw_curves
 from divulge.sweep.results import Results, as_table
 
@@ -68,9 +68,9 @@ def _cost(table: pd.DataFrame, name: str) -> str:
 def reached_line(table: pd.DataFrame) -> str:
     """Return the queries that each agreement takes, of one kind of answer."""
     told = []
-    for level in LEVELS:
+    for level in AGREEMENTS:
         curves = [part.sort_values("queries") for _, part in table.groupby("seed")]
-        found = [reached(curve, level) for curve in curves]
+        found = [queries_until(curve, level) for curve in curves]
         told.append(spread([np.inf if np.isnan(x) else x for x in found], ",.0f"))
     first = table.iloc[0]
     most = table["queries"].max()
@@ -110,9 +110,9 @@ def main() -> None:
         first = group.iloc[0]
         print(f"\n#### {first['data']}, victim {first['victim']}, copy {first['surrogate']}")
         print("\n".join(curve_lines(group)))
-    levels = " | ".join(f"{level:.0%}" for level in LEVELS)
+    levels = " | ".join(f"{level:.0%}" for level in AGREEMENTS)
     print(f"\n| data | victim | copy | answers | seeds | asked | {levels} |")
-    print("| --- | --- | --- | --- | ---: | ---: |" + " ---: |" * len(LEVELS))
+    print("| --- | --- | --- | --- | ---: | ---: |" + " ---: |" * len(AGREEMENTS))
     for group in groups:
         for _, part in group.groupby("oracle", sort=False):
             print(reached_line(part))

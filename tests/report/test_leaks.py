@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 import divulge
-from divulge.report.leaks import faithfulness, reached
+from divulge.report.leaks import faithfulness, queries_until
 
 
 def test_a_row_for_each_explanation_and_each_defence_that_touches_it(report):
@@ -89,9 +89,9 @@ def test_names_are_escaped(victim, digits):
 
 def test_where_a_curve_reaches_a_level():
     curve = pd.DataFrame({"queries": [10, 1000], "agreement": [0.8, 1.0]})
-    assert reached(curve, 0.9) == pytest.approx(100)
-    assert reached(curve, 0.5) == pytest.approx(10)
-    assert np.isnan(reached(curve.assign(agreement=[0.1, 0.2]), 0.9))
+    assert queries_until(curve, 0.9) == pytest.approx(100)
+    assert queries_until(curve, 0.5) == pytest.approx(10)
+    assert np.isnan(queries_until(curve.assign(agreement=[0.1, 0.2]), 0.9))
 
 
 def test_faithfulness_is_the_mean_rank_correlation_of_sizes():

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from divulge.attributions import attribute
 from divulge.datasets import Dataset
-from divulge.evaluation.power import AdamTrainer, ModuleFactory, Trainer, check_fit, check_targets
+from divulge.evaluation.power import AdamTrainer, ModuleFactory, Trainer, check_classes, check_fit
 from divulge.evaluation.randomisation import randomised, trained_layers
 from divulge.evaluation.similarity import rank_correlation
 from divulge.evaluation.store import described
@@ -224,7 +224,7 @@ def _above(first: Tensor, second: Tensor) -> float:
 
 def _check(data: Dataset, bugs: Sequence[str], mislabelled: float, images: int, threshold: float) -> None:
     """Raise ValueError for what cannot be, before anything is trained."""
-    check_targets(data)
+    check_classes(data)
     for bug in bugs:
         if bug not in BUGS:
             raise ValueError(f"expected bugs {', '.join(BUGS)}, got {bug!r}")

@@ -13,7 +13,7 @@ from divulge.evaluation.unmasking import fill_image, unmask
 from divulge.training import Perturb, accuracy, evaluating, fit_classifier
 from divulge.training.class_scores import ClassScores, class_scores, precision
 
-__all__ = ["AdamTrainer", "ModuleFactory", "Trainer", "check_fit", "check_targets", "predictive_power"]
+__all__ = ["AdamTrainer", "ModuleFactory", "Trainer", "check_classes", "check_fit", "predictive_power"]
 
 
 class ModuleFactory(Protocol):
@@ -93,7 +93,7 @@ def predictive_power(
     Raises:
         ValueError: one of these cannot be, or a class without a training image.
     """
-    check_targets(data)
+    check_classes(data)
     filling = fill_image(fill, data.train_inputs)
     train, test = (
         unmask(inputs, attribution, k, keep=keep, fill=filling, channels=channels, seed=seed)
@@ -105,7 +105,7 @@ def predictive_power(
     return accuracy(ClassScores(trained).eval(), test, data.test_targets)
 
 
-def check_targets(data: Dataset) -> None:
+def check_classes(data: Dataset) -> None:
     """Raise ValueError for a class without a training image, and for a test class that is not trained."""
     counts = torch.bincount(data.train_targets, minlength=data.classes)
     for c in (counts == 0).nonzero()[:, 0].tolist():

@@ -18,8 +18,8 @@ from divulge.evaluation.power import (
     AdamTrainer,
     ModuleFactory,
     Trainer,
+    check_classes,
     check_fit,
-    check_targets,
     predictive_power,
 )
 from divulge.evaluation.store import Store, described, fingerprint
@@ -168,7 +168,7 @@ def _check(runs: int, levels: Sequence[int | float], seed: int, data: Dataset, c
         raise ValueError(f"expected a seed of at least 0, got {seed}")
     for level in levels:
         count_of(level, data.input_shape, channels)
-    check_targets(data)
+    check_classes(data)
 
 
 @dataclass(frozen=True)

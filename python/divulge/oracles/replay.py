@@ -61,7 +61,7 @@ class ReplayOracle(Oracle):
         )
         self.asked = oracle
         self.first_logit_hidden = oracle.first_logit_hidden
-        self.journal = Journal(path, described(oracle, seed))
+        self.journal = Journal(path, search_settings(oracle, seed))
         self.told = deque(self.journal.records)
         self.last = LastAnswer()
         self.replayed = 0
@@ -200,7 +200,7 @@ class ReplayLedger(Ledger):
         self._by_kind[kind] = self._by_kind.get(kind, 0) + n
 
 
-def described(oracle: Oracle, seed: int) -> dict[str, int | str | bool | None]:
+def search_settings(oracle: Oracle, seed: int) -> dict[str, int | str | bool | None]:
     """Return what tells one search from another."""
     domain = "all of R^d"
     if oracle.domain is not None:

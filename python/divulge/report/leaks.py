@@ -26,7 +26,7 @@ from divulge.victims import Victim
 if TYPE_CHECKING:
     import pandas as pd
 
-LEVELS = (0.90, 0.95, 0.99)
+AGREEMENTS = (0.90, 0.95, 0.99)
 HONEST = 100  # test inputs on which told and true explanations are compared
 EXACT_BUDGET = 20_000
 
@@ -124,7 +124,7 @@ def leak_report(
             seed=seed,
         ).leak_curve
         row: dict[str, Any] = {"explanation": name, "defence": defence}
-        row |= {f"queries_{round(100 * level)}": reached(curve, level) for level in LEVELS}
+        row |= {f"queries_{round(100 * level)}": queries_until(curve, level) for level in AGREEMENTS}
         row["exact"] = _exact(oracle, victim, exact_budget, seed)
         row["best"] = float(curve["agreement"].max())
         row["rank_correlation"] = _honest(oracle, victim, name, oracles, data)
@@ -137,7 +137,7 @@ def leak_report(
     return LeakReport(pd.DataFrame(rows), pd.concat(curves, ignore_index=True), repr(victim), seed)
 
 
-def reached(curve: pd.DataFrame, level: float) -> float:
+def queries_until(curve: pd.DataFrame, level: float) -> float:
     """Return the queries at which a leak curve reaches an agreement, NaN where it does not.
 
     Between two budgets the agreement is taken to grow evenly with the logarithm of the queries.

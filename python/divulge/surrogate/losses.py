@@ -135,7 +135,7 @@ def loss(
     """
     sides = None
     if told.explanations is not None and weights.explanation:
-        logits, sides = explained(module, told, input_shape, generator)
+        logits, sides = estimates(module, told, input_shape, generator)
     else:
         logits = module(told.x.reshape(-1, *input_shape))
     total = logits.new_zeros(())
@@ -156,7 +156,7 @@ def loss(
     return total
 
 
-def explained(
+def estimates(
     module: nn.Module, told: AnswerTensors, input_shape: Sequence[int], generator: torch.Generator
 ) -> tuple[Tensor, list[Tensor]]:
     """Logits (n, K) and one or two estimates of the surrogate's explanations, each (n, d), differentiable."""

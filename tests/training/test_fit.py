@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from divulge.datasets import Dataset, digits, load
-from divulge.training import Pgd, accuracy, cnn, fit_classifier, mlp, patch_cnn, train_classifier
+from divulge.training import accuracy, cnn, fit_classifier, mlp, train_classifier
 
 
 @pytest.fixture(scope="module")
@@ -83,67 +83,6 @@ def test_dropout_and_perturbation_leave_the_global_state_alone(few):
     fit_classifier(module, few.train_inputs, few.train_targets, epochs=2, batch_size=32, perturb=perturb)
     assert torch.equal(torch.get_rng_state(), state)
     assert seen == [(32, 0), (18, 0.25), (32, 0.5), (18, 0.75)]
-
-
-@pytest.mark.parametrize(("norm", "radius"), [("linf", 0.1), ("l2", 0.8)])
-def test_pgd_stays_in_its_ball_and_finds_errors(data, norm, radius):
-    module = train_classifier(32, data, dtype=torch.float32, epochs=10)
-    inputs, targets = data.test_inputs[:100], data.test_targets[:100]
-    attacked = Pgd(radius, norm=norm)(module, inputs, targets)
-    change = (attacked - inputs).flatten(1)
-    size = change.abs().amax(1) if norm == "linf" else change.norm(dim=1)
-    assert size.max() <= radius * (1 + 1e-5)
-    assert attacked.min() >= 0
-    assert attacked.max() <= 1
-    assert accuracy(module, attacked, targets) < 0.7 < accuracy(module, inputs, targets)
-    assert torch.equal(Pgd(radius, norm=norm, warm_up=0.5)(module, inputs, targets, done=0), inputs)
-    assert not attacked.requires_grad
-
-
-def test_training_against_pgd_makes_robust(data):
-    attack = Pgd(0.2, warm_up=0.3)
-    x, y = data.train_inputs, data.train_targets
-    plain = fit_classifier(mlp((1, 8, 8), [32], 10), x, y, epochs=8)
-    robust = fit_classifier(mlp((1, 8, 8), [32], 10), x, y, epochs=8, perturb=attack)
-    inputs, targets = data.test_inputs, data.test_targets
-    survived = [accuracy(m, attack(m, inputs, targets), targets) for m in (plain, robust)]
-    assert survived[1] > survived[0] + 0.1
-
-
-@pytest.mark.parametrize(
-    ("arguments", "named"),
-    [
-        ({"radius": -1}, "-1"),
-        ({"radius": 1, "norm": "l1"}, "'l1'"),
-        ({"radius": 1, "steps": 0}, "at least one step"),
-        ({"radius": 1, "warm_up": 2}, "got 2"),
-    ],
-)
-def test_pgd_refuses_what_cannot_be(arguments, named):
-    with pytest.raises(ValueError, match=named):
-        Pgd(**arguments)
-
-
-def test_networks_refuse_what_cannot_be():
-    with pytest.raises(ValueError, match=r"got \[0, 10\]"):
-        mlp((4,), [0], 10)
-    with pytest.raises(ValueError, match="2x2"):
-        cnn((1, 2, 2), 10)
-    with pytest.raises(ValueError, match=r"got \(4,\)"):
-        cnn((4,), 10)
-    with pytest.raises(ValueError, match="at least 4x4 pixels, got 3x9"):
-        patch_cnn((1, 3, 9), 10, patch=2)
-
-
-def test_patches_hardly_overlap():
-    module = patch_cnn((3, 8, 13), 2, patch=2, channels=(5, 7), dtype=torch.float64)
-    x = torch.rand(1, 3, 8, 13, dtype=torch.float64)
-    other = x.clone()
-    other[:, :, 5:, 9:] += 1  # one pixel within the last of 2 x 3 patches of 4x4
-    before, after = (module[:4](images) for images in (x, other))
-    changed = (before != after)[0].any(dim=0)
-    assert changed.tolist() == [[False, False, False], [False, False, True]]
-    assert module(x).shape == (1, 2)
 
 
 @pytest.mark.slow
