@@ -1,4 +1,3 @@
-#include <algorithm>
 
 #include "bindings/arrays.h"
 #include "bindings/register.h"

@@ -10,13 +10,6 @@ namespace {
 constexpr unsigned threads = kernels::Stage::max_threads;
 constexpr std::size_t most_blocks = 4096;
 
-template <class T>
-std::size_t parameters(const ChainView<T>& chain) {
-  std::size_t sum = 0;
-  for (const auto& layer : chain) sum += layer.parameters();
-  return sum;
-}
-
 }  // namespace
 
 // A thread for each of `work` elements, or as many as make sense.

@@ -21,13 +21,6 @@ DeviceCurvature<T>::DeviceCurvature(ChainView<T> chain, Loss loss, const T* inpu
 }
 
 template <class T>
-std::size_t DeviceCurvature<T>::parameters() const {
-  std::size_t sum = 0;
-  for (const auto& layer : chain_) sum += layer.parameters();
-  return sum;
-}
-
-template <class T>
 std::size_t DeviceCurvature<T>::workspace_numbers(std::size_t m) const {
   Room<T> counted;
   for (int forms = 0; forms < 2; ++forms) LayerBlocksView<T>(chain_, m, true, counted);

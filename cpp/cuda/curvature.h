@@ -19,7 +19,7 @@ class DeviceCurvature {
   // Parameters on the device; inputs (n, d), targets (n, K) of the squared loss, else (n, 1).
   DeviceCurvature(ChainView<T> chain, Loss loss, const T* inputs, const T* targets, std::size_t n, T* state);
 
-  std::size_t parameters() const;
+  std::size_t parameters() const { return divulge::parameters(chain_); }
   std::size_t state_numbers() const { return state_numbers_; }
   std::size_t workspace_numbers(std::size_t m) const;  // of m vectors
 

@@ -1,6 +1,8 @@
 #include "cuda/gemm.h"
 
 #include <climits>
+#include <stdexcept>
+#include <string>
 #include <type_traits>
 
 namespace divulge::cuda {

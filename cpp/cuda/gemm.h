@@ -1,8 +1,5 @@
 #pragma once
 
-#include <stdexcept>
-#include <string>
-
 #include "core/linalg/blas.h"
 #include "kernels/launch.h"
 

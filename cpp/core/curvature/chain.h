@@ -16,6 +16,7 @@ struct ChainLayer {
   std::vector<T> weight, bias;
 
   bool has_bias() const { return !bias.empty(); }
+  std::size_t augmented_inputs() const { return inputs + (has_bias() ? 1 : 0); }  // of (a, 1)
   LayerView<T> view() const {
     return {inputs, outputs, activation, weight.data(), has_bias() ? bias.data() : nullptr};
   }

@@ -18,11 +18,6 @@ namespace {
 constexpr std::size_t blocks_a_float_sum = 16;  // then it is added to a sum of double
 
 template <class T>
-std::size_t augmented_inputs(const Curvature<T>& curvature) {
-  return curvature.chain().inputs() + (curvature.chain().layer(0).has_bias() ? 1 : 0);
-}
-
-template <class T>
 void require_one_layer(const Curvature<T>& curvature) {
   if (curvature.chain().depth() != 1)
     throw std::invalid_argument("expected a chain of one layer, got " +
@@ -61,7 +56,7 @@ std::vector<T> loss_curvatures(const Curvature<T>& curvature) {
 template <class T, class Root>
 void add_weighted_squares(const Curvature<T>& curvature, const Root& root, std::size_t begin, std::size_t end,
                           std::vector<double>& sum) {
-  const std::size_t d = augmented_inputs(curvature);
+  const std::size_t d = curvature.chain().layer(0).augmented_inputs();
   std::vector<T> part(d * d), scaled(rows_a_block * d), scale(rows_a_block);
   for (std::size_t stop; begin < end; begin = stop) {
     stop = std::min(begin + blocks_a_float_sum * rows_a_block, end);
@@ -100,7 +95,8 @@ template <class T>
 void glm_hessian(const Curvature<T>& curvature, MatrixView<double> out) {
   require_one_layer(curvature);
   const Chain<T>& chain = curvature.chain();
-  const std::size_t n = curvature.rows(), k = chain.outputs(), d = augmented_inputs(curvature);
+  const std::size_t n = curvature.rows(), k = chain.outputs(),
+                    d = curvature.chain().layer(0).augmented_inputs();
   const bool softmax = curvature.loss().kind == LossKind::cross_entropy;
   const std::vector<T> c = loss_curvatures(curvature);
   const auto pairs = updates(curvature.loss(), k);
@@ -140,7 +136,7 @@ template <class T>
 void glm_leverages(const Curvature<T>& curvature, MatrixView<const double> inverse, MatrixView<T> out) {
   require_one_layer(curvature);
   const Chain<T>& chain = curvature.chain();
-  const std::size_t k = chain.outputs(), d = augmented_inputs(curvature);
+  const std::size_t k = chain.outputs(), d = curvature.chain().layer(0).augmented_inputs();
   std::vector<T> block(d * d);
   const std::vector<T> ones(rows_a_block, T(1));
   for (std::size_t a = 0; a < k; ++a)

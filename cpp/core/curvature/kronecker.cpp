@@ -61,7 +61,7 @@ std::vector<KroneckerFactors<T>> kronecker_factors(const Curvature<T>& curvature
   std::vector<KroneckerFactors<T>> factors(chain.depth());
   std::vector<std::size_t> sizes;
   for (std::size_t l = 0; l < chain.depth(); ++l) {
-    factors[l].inputs = augmented_inputs(chain.layer(l));
+    factors[l].inputs = chain.layer(l).augmented_inputs();
     factors[l].outputs = chain.layer(l).outputs;
     sizes.push_back(factors[l].inputs * factors[l].inputs);
     sizes.push_back(factors[l].outputs * factors[l].outputs);
@@ -102,7 +102,7 @@ std::vector<std::vector<double>> kronecker_eigenvalues(const Curvature<T>& curva
   std::vector<std::size_t> sizes;
   sizes.reserve(chain.depth());
   for (std::size_t l = 0; l < chain.depth(); ++l)
-    sizes.push_back(chain.layer(l).outputs * augmented_inputs(chain.layer(l)));
+    sizes.push_back(chain.layer(l).outputs * chain.layer(l).augmented_inputs());
   return mean_over_blocks<T>(
       curvature, cotangents, sizes, [&](LabelledBlock<T>& block, std::vector<std::vector<T>>& sums) {
         const std::size_t n = block.rows();
@@ -120,7 +120,7 @@ std::vector<std::vector<double>> kronecker_eigenvalues(const Curvature<T>& curva
           }
         }
         for (std::size_t l = 0; l < chain.depth(); ++l) {
-          const std::size_t h = chain.layer(l).outputs, d = augmented_inputs(chain.layer(l));
+          const std::size_t h = chain.layer(l).outputs, d = chain.layer(l).augmented_inputs();
           rotated.resize(n * d);
           gemm<T>(Op::none, Op::none, 1, augmented(block.layer_inputs(l), d, scratch), inner[l], 0,
                   {rotated.data(), n, d});

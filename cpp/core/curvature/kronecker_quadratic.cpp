@@ -11,7 +11,7 @@ namespace {
 
 template <class T>
 void check_layer(const ChainLayer<T>& layer, const KroneckerForm<T>& form) {
-  const std::size_t h = layer.outputs, d = augmented_inputs(layer);
+  const std::size_t h = layer.outputs, d = layer.augmented_inputs();
   if (form.outer.rows != h || form.outer.cols != h || form.inner.rows != d || form.inner.cols != d ||
       form.weights.rows != h || form.weights.cols != d)
     throw std::invalid_argument("expected bases of " + std::to_string(h) + " and " + std::to_string(d) +

@@ -12,11 +12,6 @@
 // What the files of kronecker.h share.
 namespace divulge {
 
-template <class T>
-std::size_t augmented_inputs(const ChainLayer<T>& layer) {
-  return layer.inputs + (layer.has_bias() ? 1 : 0);
-}
-
 // (a, 1): out (rows, d + 1), or a itself for a layer without a bias.
 template <class T>
 MatrixView<const T> augmented(MatrixView<const T> a, std::size_t cols, std::vector<T>& out) {

@@ -25,6 +25,13 @@ template <class T>
 using ChainView = std::vector<LayerView<T>>;
 
 template <class T>
+std::size_t parameters(const ChainView<T>& chain) {
+  std::size_t sum = 0;
+  for (const auto& layer : chain) sum += layer.parameters();
+  return sum;
+}
+
+template <class T>
 std::size_t widest(const ChainView<T>& chain) {
   std::size_t width = 1;
   for (const auto& layer : chain) width = layer.outputs > width ? layer.outputs : width;

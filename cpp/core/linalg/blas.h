@@ -37,9 +37,6 @@ class QrFactor {
  public:
   explicit QrFactor(MatrixView<const T> a);
 
-  std::size_t rows() const { return rows_; }
-  std::size_t cols() const { return cols_; }
-
   // An estimate of 1 / cond_1(R), in [0, 1]; 0 when a is singular.
   T reciprocal_condition() const;
 

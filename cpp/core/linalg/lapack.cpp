@@ -1,6 +1,5 @@
 // The LAPACK half of blas.h. QrFactor keeps a column-major copy: the LQ factors of a', which would need no
 // transposition, take 1.7 times as long to compute.
-#include <algorithm>
 #include <stdexcept>
 
 #include "core/linalg/blas.h"

@@ -20,8 +20,6 @@ class NetworkOracle : public AnyNetworkOracle {
   // Throws std::invalid_argument when the network has no such output.
   NetworkOracle(std::shared_ptr<const DenseNetwork<T>> network, std::size_t output);
 
-  const DenseNetwork<T>& network() const { return *network_; }
-
   std::vector<std::unique_ptr<Line>> lines(MatrixView<const double> origins,
                                            MatrixView<const double> directions) const override;
 
