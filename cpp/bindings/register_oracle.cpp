@@ -1,8 +1,10 @@
+#include <algorithm>
 #include <memory>
 
 #include "bindings/arrays.h"
 #include "bindings/callback_oracle.h"
 #include "bindings/register.h"
+#include "core/lines/recording_oracle.h"
 #include "core/network/network_oracle.h"
 #include "core/parallel/interrupt.h"
 
@@ -33,6 +35,19 @@ py::tuple query(Oracle& oracle, const Array<double>& points) {
     oracle.query(x, f_view, g_view);
   }
   return py::make_tuple(f, g);
+}
+
+// points (n, d), values (n,), gradients (n, d) so far, copied.
+py::tuple recorded(const RecordingOracle& oracle) {
+  const auto copied = [](MatrixView<const double> x) {
+    Array<double> out = new_array<double>(x.rows, x.cols);
+    std::copy(x.data, x.data + x.size(), out.mutable_data());
+    return out;
+  };
+  const Span<const double> f = oracle.values();
+  Array<double> values = new_array<double>(f.size);
+  std::copy(f.begin(), f.end(), values.mutable_data());
+  return py::make_tuple(copied(oracle.points()), values, copied(oracle.gradients()));
 }
 
 py::object max_queries(const Oracle& oracle) {
@@ -69,6 +84,9 @@ void register_oracle(py::module_& m) {
   py::class_<AnyNetworkOracle, Oracle, std::shared_ptr<AnyNetworkOracle>>(m, "NetworkOracle")
       .def(py::init(&network_oracle<double>), py::arg("network"), py::arg("output") = 0)
       .def(py::init(&network_oracle<float>), py::arg("network"), py::arg("output") = 0);
+  py::class_<RecordingOracle, Oracle, std::shared_ptr<RecordingOracle>>(m, "RecordingOracle")
+      .def(py::init<std::shared_ptr<Oracle>>(), py::arg("oracle"))
+      .def("recorded", &recorded);
   py::class_<CallbackOracle, Oracle, std::shared_ptr<CallbackOracle>>(m, "CallbackOracle")
       .def(py::init<py::function, std::size_t, bool>(), py::arg("fn"), py::arg("input_size"),
            py::arg("float32") = false)

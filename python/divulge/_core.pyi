@@ -60,6 +60,10 @@ class NetworkOracle(Oracle):
     @overload
     def __init__(self, network: DenseNetwork32, output: int = 0) -> None: ...
 
+class RecordingOracle(Oracle):
+    def __init__(self, oracle: Oracle) -> None: ...
+    def recorded(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]: ...
+
 class CallbackOracle(Oracle):
     def __init__(
         self,
