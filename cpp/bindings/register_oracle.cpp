@@ -37,6 +37,17 @@ py::tuple query(Oracle& oracle, const Array<double>& points) {
   return py::make_tuple(f, g);
 }
 
+long long budget_of(const py::object& value) {
+  const long long n = value.is_none() ? Oracle::unlimited : value.cast<long long>();
+  if (n < 0)
+    throw std::invalid_argument("expected a budget of 0 or more queries, or None, got " + std::to_string(n));
+  return n;
+}
+
+std::shared_ptr<RecordingOracle> recording_oracle(std::shared_ptr<Oracle> asked, const py::object& budget) {
+  return std::make_shared<RecordingOracle>(std::move(asked), budget_of(budget));
+}
+
 // points (n, d), values (n,), gradients (n, d) so far, copied.
 py::tuple recorded(const RecordingOracle& oracle) {
   const auto copied = [](MatrixView<const double> x) {
@@ -55,12 +66,7 @@ py::object max_queries(const Oracle& oracle) {
   return py::int_(oracle.max_queries());
 }
 
-void set_max_queries(Oracle& oracle, const py::object& value) {
-  const long long n = value.is_none() ? Oracle::unlimited : value.cast<long long>();
-  if (n < 0)
-    throw std::invalid_argument("expected max_queries of 0 or more, or None, got " + std::to_string(n));
-  oracle.set_max_queries(n);
-}
+void set_max_queries(Oracle& oracle, const py::object& value) { oracle.set_max_queries(budget_of(value)); }
 
 // An exception of a callback comes out as it went in.
 void translate(std::exception_ptr exception) {
@@ -85,7 +91,7 @@ void register_oracle(py::module_& m) {
       .def(py::init(&network_oracle<double>), py::arg("network"), py::arg("output") = 0)
       .def(py::init(&network_oracle<float>), py::arg("network"), py::arg("output") = 0);
   py::class_<RecordingOracle, Oracle, std::shared_ptr<RecordingOracle>>(m, "RecordingOracle")
-      .def(py::init<std::shared_ptr<Oracle>>(), py::arg("oracle"))
+      .def(py::init(&recording_oracle), py::arg("oracle"), py::arg("budget") = py::none())
       .def("recorded", &recorded);
   py::class_<CallbackOracle, Oracle, std::shared_ptr<CallbackOracle>>(m, "CallbackOracle")
       .def(py::init<py::function, std::size_t, bool>(), py::arg("fn"), py::arg("input_size"),

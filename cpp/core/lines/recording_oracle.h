@@ -9,10 +9,10 @@
 namespace divulge {
 
 // Asks another oracle point by point, never by a shortcut along lines, and keeps every answer in the order in
-// which they came.
+// which they came. Of a batch that its budget does not cover it still asks as much as it can.
 class RecordingOracle : public Oracle {
  public:
-  explicit RecordingOracle(std::shared_ptr<Oracle> asked);
+  explicit RecordingOracle(std::shared_ptr<Oracle> asked, long long budget = unlimited);
 
   // The answers so far: points (n, d), values (n,), gradients (n, d). Good until the next query.
   MatrixView<const double> points() const { return {points_.data(), values_.size(), input_size()}; }
@@ -23,7 +23,10 @@ class RecordingOracle : public Oracle {
   void answer(MatrixView<const double> points, Span<double> values, MatrixView<double> gradients) override;
 
  private:
+  void ask(MatrixView<const double> points, Span<double> values, MatrixView<double> gradients);
+
   std::shared_ptr<Oracle> asked_;
+  long long left_;
   std::mutex mutex_;
   std::vector<double> points_, values_, gradients_;
 };

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
+from divulge import _core
 from divulge.arrays import Array, Index
 from divulge.attributions.methods import Attribution, Gradient
 from divulge.errors import BudgetExhausted, OracleError
@@ -109,6 +110,13 @@ class Oracle(ABC):
             check_values(values, n) if self.has_values else None,
             check_gradients(gradients, n, self.input_size) if self.has_gradients else None,
         )
+
+    def native(self, output: int) -> _core.Oracle | None:
+        """Return an oracle of the compiled core that gives the same answers about an output, or None.
+
+        What is asked of it counts in its own `queries`; who asks charges the ledger for them.
+        """
+        return None
 
     def explain(self, points: Points, output: ArrayLike | None = None) -> Answers:
         """Ask what an API returns with a prediction; each point counts as one query unless the class says so.

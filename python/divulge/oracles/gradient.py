@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from divulge import _core
 from divulge.arrays import Array
 from divulge.oracles.base import Domain
 from divulge.oracles.victim import VictimOracle
@@ -36,6 +37,13 @@ class GradientOracle(VictimOracle):
         values: bool = True,
     ) -> None:
         super().__init__(victim, output, domain, budget, kind="gradient", values=values)
+
+    def native(self, output: int) -> _core.Oracle | None:
+        """Return the native network's oracle, where the victim was lowered and answers have no limits."""
+        plain = type(self) is GradientOracle and self.has_values and self.domain is None
+        if not plain or self.victim.network is None:
+            return None
+        return _core.NetworkOracle(self.victim.network, output)
 
     def _answer(self, points: Array, output: int) -> tuple[Array | None, Array]:
         return self.victim.values_and_gradients(points, output)

@@ -39,9 +39,10 @@ def reconstruct_many(victims: Sequence[Victim | Oracle], seed: int = 0) -> list[
     """
     oracles, seed = [_oracle(victim) for victim in victims], whole("a seed", seed)
     results: list[Reconstruction | None] = [None] * len(oracles)
-    native = [place for place, oracle in enumerate(oracles) if _is_native(oracle)]
-    copies = _core.reconstruct_batch([_native(oracles[place]) for place in native], seed)
-    for place, copy in zip(native, copies, strict=True):
+    natives = [(place, _native(oracle)) for place, oracle in enumerate(oracles)]
+    asked = {place: native for place, native in natives if native is not None}
+    copies = _core.reconstruct_batch(list(asked.values()), seed)
+    for place, copy in zip(asked, copies, strict=True):
         oracles[place].ledger.charge(oracles[place].kind, copy.queries)
         if copy.clean:
             results[place] = _result(oracles[place], copy, seed)
@@ -57,24 +58,11 @@ def _oracle(victim: Victim | Oracle) -> Oracle:
     return GradientOracle(victim)
 
 
-def _is_native(oracle: Oracle) -> bool:
-    """Whether the compiled core can ask this oracle's victim by itself."""
-    return (
-        type(oracle) is GradientOracle
-        and oracle.victim.lowered
-        and oracle.output_size == 1
-        and oracle.has_values
-        and oracle.domain is None
-    )
-
-
-def _native(oracle: Oracle) -> _core.Oracle:
-    """Return the core's own oracle, with the budget that is left."""
-    assert isinstance(oracle, GradientOracle)
-    network = oracle.victim.network
-    assert network is not None
-    native = _core.NetworkOracle(network)
-    native.max_queries = oracle.ledger.remaining
+def _native(oracle: Oracle) -> _core.Oracle | None:
+    """Return the core's own oracle, with the budget that is left, or None where it cannot ask by itself."""
+    native = oracle.native(oracle.output) if oracle.output_size == 1 else None
+    if native is not None:
+        native.max_queries = oracle.ledger.remaining
     return native
 
 

@@ -39,6 +39,9 @@ def search_lines(
     Raises:
         Stopped: the oracle can be asked no further.
     """
+    native = transcript.asked.native() if change is None else None
+    if native is not None:
+        return _without_python(transcript, native, origins, directions, low, high, tolerance)
     failures: list[BaseException] = []
 
     def answer(points: Array) -> tuple[Array, Array]:
@@ -56,4 +59,23 @@ def search_lines(
     found = _core.kink_search(oracle, origins, directions, low, high, tolerance=tolerance)
     if failures:
         raise failures[0]
+    return found
+
+
+def _without_python(
+    transcript: Transcript,
+    native: _core.RecordingOracle,
+    origins: Array,
+    directions: Array,
+    low: Array | float,
+    high: Array | float,
+    tolerance: float,
+) -> _core.KinkSearchResult:
+    """Let the core ask by itself; whatever ends it, the transcript keeps what it asked."""
+    try:
+        found = _core.kink_search(native, origins, directions, low, high, tolerance=tolerance)
+    finally:
+        transcript.take(*native.recorded())
+    if found.message:
+        raise transcript.asked.ended(found.message)
     return found

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from divulge import _core
 from divulge.errors import BudgetExhausted, OracleError
 from divulge.reconstruction.asking.stopped import Stopped
 
@@ -48,6 +49,17 @@ class AskedOutput:
         remaining = self._oracle.ledger.remaining
         return count if remaining is None else min(count, remaining)
 
+    def native(self) -> _core.RecordingOracle | None:
+        """Return what the compiled core asks without passing through Python, or None where it cannot."""
+        native = self._oracle.native(self._output)
+        if native is None:
+            return None
+        return _core.RecordingOracle(native, self._oracle.ledger.remaining)
+
+    def charge(self, queries: int) -> None:
+        """Count queries that the compiled core asked."""
+        self._oracle.ledger.charge(self._oracle.kind, queries)
+
     def query(self, points: Array) -> tuple[Array | None, Array | None]:
         """Return values (n,) and gradients (n, d) at points (n, d); None where they are not told.
 
@@ -60,6 +72,10 @@ class AskedOutput:
             raise self.spent() from error
         except OracleError as error:
             raise Stopped(str(error)) from error
+
+    def ended(self, message: str) -> Stopped:
+        """Return what is to be raised where the compiled core could ask no further."""
+        return Stopped(message) if self._oracle.ledger.budget is None else self.spent()
 
     def spent(self) -> Stopped:
         """Return what is to be raised where the budget ends."""
