@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from divulge import Influence
-from divulge.datasets import NAMES, load
+from divulge.datasets import DATASETS, load
 from divulge.influence import fix_curve, flip_labels, mislabel_curve
 from divulge.influence.figures import mislabel_figure
 from divulge.training import accuracy, train_classifier
@@ -28,7 +28,7 @@ WEIGHT_DECAY = 1e-4
 def main() -> None:
     """Print what is found, and the accuracy after each share of the labels was checked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--data", choices=NAMES, default="digits")
+    parser.add_argument("--data", choices=tuple(DATASETS), default="digits")
     parser.add_argument("--share", type=float, default=0.2)
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
