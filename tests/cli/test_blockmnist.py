@@ -34,13 +34,13 @@ def test_the_table(command):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--data", "cifar"), "expected --data to be"),
-        (("--model", "rnn"), "expected --model to be cnn or mlp, got rnn"),
-        (("--position", "left"), "expected --position to be random or top or bottom, got left"),
-        (("--attribution", "lime"), "expected --attribution to be gradient or"),
-        (("--radius", -1), "expected --radius of at least 0, got -1.0"),
-        (("--images", 0), "expected --images of at least 1, got 0"),
-        (("--plot", "a.xyz"), "expected a file to draw into"),
+        (("--data", "cifar"), "'--data': expected digits or"),
+        (("--model", "rnn"), "'--model': expected cnn or mlp, got rnn"),
+        (("--position", "left"), "'--position': expected random or top or bottom, got left"),
+        (("--attribution", "lime"), "'--attribution': expected gradient or"),
+        (("--radius", -1), "'--radius': expected a number of at least 0, got -1"),
+        (("--images", 0), "'--images': expected a whole number of at least 1, got 0"),
+        (("--plot", "a.xyz"), "'--plot': expected a file named *."),
         (("--data", "digits", "--images", 1), "no training image of class"),
     ],
 )

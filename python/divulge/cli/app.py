@@ -37,7 +37,6 @@ from divulge.cli.options import (
     JobsOption,
     JsonOption,
     LabelsOption,
-    LayersOption,
     MethodOption,
     ModelOption,
     NormOption,
@@ -60,7 +59,6 @@ from divulge.cli.options import (
     TopOption,
     TrainedModelOption,
     TrainingImagesOption,
-    TrainingSeedOption,
     VictimOption,
 )
 
@@ -93,7 +91,6 @@ def reconstruct(
     victim: VictimOption = None,
     dtype: DtypeOption = None,
     oracle: OracleOption = "gradient",
-    layers: LayersOption = "auto",
     seed: SeedOption = 0,
     budget: BudgetOption = None,
     domain: DomainOption = None,
@@ -117,7 +114,7 @@ def influence(
     test: TestOption = 8,
     top: TopOption = 10,
     damping: DampingOption = None,
-    seed: TrainingSeedOption = 0,
+    seed: SeedOption = 0,
     as_json: JsonOption = False,
     plot: FigureOption = None,
 ) -> None:
@@ -131,7 +128,7 @@ def mislabels(
     model: TrainedModelOption = "mlp",
     share: ShareOption = None,
     labels: LabelsOption = None,
-    seed: TrainingSeedOption = 0,
+    seed: SeedOption = 0,
     as_json: JsonOption = False,
     plot: FigureOption = None,
 ) -> None:
@@ -151,7 +148,7 @@ def blockmnist(
     attribution: AttributionOption = "gradient",
     radius: RadiusOption = None,
     images: ImageCountOption = 6000,
-    seed: TrainingSeedOption = 0,
+    seed: SeedOption = 0,
     as_json: JsonOption = False,
     plot: FigureOption = None,
 ) -> None:
@@ -176,7 +173,7 @@ def diffroar(
     epochs: EpochsOption = 10,
     jobs: JobsOption = 1,
     folder: FolderOption = None,
-    seed: TrainingSeedOption = 0,
+    seed: SeedOption = 0,
     as_json: JsonOption = False,
     plot: FigureOption = None,
 ) -> None:
@@ -204,10 +201,10 @@ def sweep(
 
 @app.command()
 def saliency(
-    victim: ClassifierOption = None,
+    victim: ClassifierOption,
     classes: ClassesOption = "all",
     steps: StepsOption = 100,
-    seed: TrainingSeedOption = 0,
+    seed: SeedOption = 0,
     as_json: JsonOption = False,
     plot: FigureOption = None,
 ) -> None:
@@ -217,10 +214,10 @@ def saliency(
 
 @app.command()
 def backdoor(
-    victim: ClassifierOption = None,
+    victim: ClassifierOption,
     data: SamplesOption = None,
     method: MethodOption = "agnostic",
-    seed: TrainingSeedOption = 0,
+    seed: SeedOption = 0,
     as_json: JsonOption = False,
     plot: FigureOption = None,
 ) -> None:
@@ -238,7 +235,7 @@ def steal(
     queries: CountsOption = "10,30,100,300",
     inputs: InputsOption = None,
     steps: CopyStepsOption = 1000,
-    seed: TrainingSeedOption = 0,
+    seed: SeedOption = 0,
     as_json: JsonOption = False,
     plot: FigureOption = None,
 ) -> None:
@@ -259,7 +256,7 @@ def report(
     surrogate: SurrogateOption = "mlp",
     steps: CopyStepsOption = 500,
     output: OutputOption = None,
-    seed: TrainingSeedOption = 0,
+    seed: SeedOption = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Say which explanation an API may return, with which protection.

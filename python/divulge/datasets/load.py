@@ -11,6 +11,7 @@ import torch
 from divulge.datasets.cifar import read_cifar10
 from divulge.datasets.fetch import locate
 from divulge.datasets.idx import read_idx
+from divulge.names import DATASETS
 
 # The last images of a fixed shuffle, a fifth of the digits.
 _DIGITS_TEST = 360
@@ -116,4 +117,4 @@ def _idx_part(name: str, part: str) -> tuple[torch.Tensor, torch.Tensor]:
     return inputs, torch.from_numpy(labels).long()
 
 
-NAMES = ("digits", "mnist", "fashion-mnist", "cifar10")
+NAMES = DATASETS

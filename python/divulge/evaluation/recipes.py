@@ -7,11 +7,11 @@ from collections.abc import Callable
 from torch import nn
 
 from divulge.datasets import BlockData
+from divulge.names import BLOCK_NETWORKS
 from divulge.training import Pgd, fit_classifier, mlp, patch_cnn
 
-__all__ = ["BLOCK_NETWORKS", "BLOCK_RADIUS", "fit_block_model"]
+__all__ = ["BLOCK_RADIUS", "fit_block_model"]
 
-BLOCK_NETWORKS = ("cnn", "mlp")
 # Of the l2 ball that robust models of BlockMNIST are trained against.
 BLOCK_RADIUS = {"cnn": 4.0, "mlp": 4.0}
 # Passes over the images, learning rate and weight decay, plainly and against the adversary, whose ball grows

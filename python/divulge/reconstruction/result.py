@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from torch import nn
 
+from divulge.tables import ReconstructionTable
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -26,7 +28,7 @@ class Progress:
 
 
 @dataclass
-class Reconstruction:
+class Reconstruction(ReconstructionTable):
     """A network rebuilt from its oracle's answers.
 
     Attributes:

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+from divulge.names import SURROGATES
 from divulge.training import cnn, mlp
-
-NAMES = ("linear", "mlp", "cnn")
 
 
 def surrogate_network(
@@ -26,4 +25,4 @@ def surrogate_network(
         return mlp(input_shape, [256, 128], classes, seed=seed, dtype=dtype)
     if name == "cnn":
         return cnn(input_shape, classes, seed=seed, dtype=dtype)
-    raise ValueError(f"expected a surrogate named {', '.join(NAMES)} or a module, got {name!r}")
+    raise ValueError(f"expected a surrogate named {', '.join(SURROGATES)} or a module, got {name!r}")
