@@ -17,6 +17,8 @@ from divulge.files import replacing
 from divulge.victims.affine import Array, HiddenLayers
 from divulge.victims.lowering import hidden_layers
 
+__all__ = ["reconstruction_figure", "save_figure", "suffixes"]
+
 if TYPE_CHECKING:
     from divulge.comparison import Comparison
     from divulge.victims import Victim
