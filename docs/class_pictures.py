@@ -43,7 +43,7 @@ def trained(data: Dataset, robust: bool, seed: int = 0) -> nn.Module:
     images, epochs, network, adversary = ROBUST[data.name]
     if not robust:
         images, epochs = STANDARD[data.name]
-    module = network(data.input_shape, 10, seed)
+    module = network(data.input_shape, 10, seed=seed)
     inputs, targets = data.train_inputs[:images], data.train_targets[:images]
     return fit_classifier(
         module, inputs, targets, seed=seed, epochs=epochs, perturb=adversary if robust else None

@@ -3,10 +3,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+import typer
 from torch import nn
 
 from divulge import Victim, compare
-from divulge.plots import check_file, reconstruction_figure
+from divulge.cli import values
+from divulge.plots import reconstruction_figure, save_figure, suffixes
 
 CURVE = [(10, 1, 3.0), (20, 2, float("nan")), (40, 5, 1e-12)]
 
@@ -97,15 +99,16 @@ def test_is_saved_by_suffix_without_global_state(tmp_path, suffix):
     before = dict(mpl.rcParams)
     module = net(4, 3)
     path = tmp_path / f"figure.{suffix}"
-    check_file(path)
-    figure(Victim(module), module).savefig(path)
+    assert f".{suffix}" in suffixes()
+    save_figure(figure(Victim(module), module), path)
     assert path.read_bytes()[:4] in {b"\x89PNG", b"%PDF", b"<?xm"}
     assert dict(mpl.rcParams) == before
     assert plt.get_fignums() == []
 
 
 def test_files_are_checked_beforehand(tmp_path):
-    with pytest.raises(ValueError, match=r"\*.png.* got figure.xyz"):
-        check_file(tmp_path / "figure.xyz")
-    with pytest.raises(ValueError, match=r"there is no .*nowhere"):
-        check_file(tmp_path / "nowhere" / "figure.png")
+    with pytest.raises(typer.BadParameter, match=r"\*.png.* got figure.xyz"):
+        values.picture(str(tmp_path / "figure.xyz"))
+    with pytest.raises(typer.BadParameter, match=r"there is no .*nowhere"):
+        values.picture(str(tmp_path / "nowhere" / "figure.png"))
+    assert values.picture(str(tmp_path / "figure.PNG")) == tmp_path / "figure.PNG"

@@ -18,6 +18,8 @@ from divulge.files import replacing
 from divulge.victims.affine import HiddenLayers
 from divulge.victims.lowering import hidden_layers
 
+__all__ = ["reconstruction_figure", "save_figure", "suffixes"]
+
 if TYPE_CHECKING:
     from divulge.comparison import Comparison
     from divulge.victims import Victim
@@ -27,14 +29,9 @@ _ROWS = 2
 _VICTIM, _COPY = "#30638e", "#d1495b"
 
 
-def check_file(path: Path) -> None:
-    """Raise ValueError where a figure cannot be written to such a file, before any work is done for it."""
-    known = sorted(Figure().canvas.get_supported_filetypes())
-    suffix = path.suffix.removeprefix(".").lower()
-    if suffix not in known:
-        raise ValueError(f"expected a file to draw into named *.{', *.'.join(known)}, got {path.name}")
-    if not path.parent.is_dir():
-        raise ValueError(f"expected a folder to draw into, there is no {path.parent}")
+def suffixes() -> list[str]:
+    """Return the suffixes of the files that figures can be drawn into, such as .png."""
+    return [f".{kind}" for kind in sorted(Figure().canvas.get_supported_filetypes())]
 
 
 def save_figure(figure: Figure, path: Path) -> None:

@@ -36,4 +36,7 @@ def test_runs_as_a_module_and_without_torch_where_it_can():
     assert run("--version").stdout == f"divulge {divulge.__version__}\n"
     failed = run("reconstruct", "--hidden", "0")
     assert (failed.returncode, failed.stdout) == (2, "")
-    assert failed.stderr == "divulge: expected --hidden of at least 1, got 0\n"
+    assert (
+        failed.stderr
+        == "divulge: Invalid value for '--hidden': expected a whole number of at least 1, got 0\n"
+    )

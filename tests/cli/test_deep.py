@@ -37,7 +37,7 @@ def deep(tmp_path):
 
 
 def test_a_deep_model_file_is_taken_apart(command, deep):
-    code, out, err = command("reconstruct", "--victim", deep, "--layers", "auto", "--json")
+    code, out, err = command("reconstruct", "--victim", deep, "--json")
     assert code == 0, err
     result = json.loads(out)
     assert result["complete"]

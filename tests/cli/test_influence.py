@@ -71,21 +71,28 @@ def test_a_model_of_the_users(command, tmp_path, kind):
     [
         (
             ("influence", "--data", "cifar"),
-            "expected a data set named digits, mnist, fashion-mnist, cifar10, got 'cifar'",
+            "'--data': expected a data set named digits, ",
         ),
         (("influence", "--test", 360), "expected --test from 0 to 359, got 360"),
-        (("influence", "--test", -1), "expected --test of at least 0, got -1"),
-        (("influence", "--top", 0), "expected --top of at least 1, got 0"),
-        (("influence", "--damping", -1), "expected --damping of at least 0, got -1.0"),
-        (("influence", "--damping", "nan"), "expected --damping of at least 0, got nan"),
-        (("influence", "--model", "svm"), "expected --model to be logistic, mlp or a file *.onnx or *.pt2"),
-        (("influence", "--model", "none.pt2"), "no"),
-        (("influence", "--plot", "a.xyz"), "expected a file to draw into"),
-        (("mislabels", "--model", "svm"), "expected --model to be logistic or mlp, got svm"),
-        (("mislabels", "--share", 1), "expected --share between 0 and 1, got 1.0"),
-        (("mislabels", "--seed", -1), "expected --seed of at least 0, got -1"),
-        (("mislabels", "--labels", "none.npy"), "none.npy"),
-        (("mislabels", "--labels", "a.npy", "--share", 0.2), "--labels a.npy names the user's own"),
+        (("influence", "--test", -1), "'--test': expected a whole number of at least 0, got -1"),
+        (("influence", "--top", 0), "'--top': expected a whole number of at least 1, got 0"),
+        (("influence", "--damping", -1), "'--damping': expected a number of at least 0, got -1"),
+        (("influence", "--damping", "nan"), "'--damping': expected a number of at least 0, got nan"),
+        (("influence", "--damping", "inf"), "'--damping': expected a number that is finite, got inf"),
+        (
+            ("influence", "--model", "svm"),
+            "'--model': expected logistic, mlp or a file *.onnx or *.pt2, got",
+        ),
+        (("influence", "--model", "none.pt2"), "'--model': there is no file none.pt2"),
+        (("influence", "--plot", "a.xyz"), "'--plot': expected a file named *."),
+        (("mislabels", "--model", "svm"), "'--model': expected logistic or mlp, got svm"),
+        (("mislabels", "--share", 1), "'--share': expected a number between 0 and 1, got 1"),
+        (("mislabels", "--seed", -1), "'--seed': expected a whole number of at least 0, got -1"),
+        (("mislabels", "--labels", "none.npy"), "'--labels': there is no file none.npy"),
+        (
+            ("mislabels", "--labels", __file__),
+            "'--labels': expected a file named *.npy, got",
+        ),
     ],
 )
 def test_bad_input_is_one_sentence(command, arguments, message):
@@ -94,6 +101,15 @@ def test_bad_input_is_one_sentence(command, arguments, message):
     last = err.splitlines()[-1]
     assert last.startswith("divulge: ")
     assert message in last
+
+
+def test_labels_are_given_or_flipped(command, tmp_path):
+    path = tmp_path / "a.npy"
+    np.save(path, digits().train_targets.numpy())
+    code, out, err = command("mislabels", "--labels", path, "--share", 0.2)
+    assert (code, out) == (2, "")
+    assert err.startswith("divulge: --share 0.2 flips labels")
+    assert "a.npy names the user's own" in err
 
 
 def test_flipped_labels_are_found(command, tmp_path):

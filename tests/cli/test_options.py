@@ -6,8 +6,8 @@ from divulge.attributions import METHODS
 from divulge.cli import options
 from divulge.datasets import DATASETS
 from divulge.evaluation.recipes import BLOCK_RADIUS
+from divulge.names import QUERIES
 from divulge.oracles import DEFENCES, ORACLES
-from divulge.surrogate.inputs import KINDS
 from divulge.training import NETWORKS
 
 
@@ -29,7 +29,7 @@ def told(name):
         ("DataOption", DATASETS),
         ("ImagesOption", DATASETS),
         ("SamplesOption", DATASETS),
-        ("InputsOption", KINDS),
+        ("InputsOption", QUERIES),
     ],
 )
 def test_help_names_all_that_there_is(name, known):

@@ -49,6 +49,24 @@ def test_without_a_terminal_each_stage_is_said_once(capsys):
     assert err.splitlines() == ["search: none found yet, 1 query", "signs: 3 units found, 30 queries"]
 
 
+def test_a_terminal_shows_how_far_it_is(monkeypatch, capsys):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "120")
+    with ProgressDisplay() as display:
+        note = display.steps("training [on] digits")
+        for done in range(1, 4):
+            note(done, 4)
+        display._live.refresh()
+        first = capsys.readouterr().err
+        display.say("comparing", ": 2 units found")
+        display._live.refresh()
+    assert "training [on] digits" in first
+    assert "75%" in first
+    second = capsys.readouterr().err
+    assert "comparing: 2 units found" in second
+    assert "%" not in second.split("comparing")[-1]
+
+
 def test_interrupts_are_noted_and_raised():
     before = signal.getsignal(signal.SIGINT)
     with interrupts_noted() as noted:

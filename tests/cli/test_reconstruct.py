@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from divulge.oracles.journal import Journal
 from divulge.reconstruction import Note, NoteKind
 
 KEYS = {
@@ -173,7 +174,7 @@ def test_a_victim_of_another_form_has_no_parameters_to_compare(command, attack, 
     [("gradient", True, True), ("value", True, False), ("probability", True, False)],
 )
 def test_the_oracle_is_the_one_asked_for(command, attack, kind, has_values, has_gradients):
-    code, out, _ = command("reconstruct", "--oracle", kind, "--layers", "auto", "--budget", 30, "--json")
+    code, out, _ = command("reconstruct", "--oracle", kind, "--budget", 30, "--json")
     assert code == 2
     assert json.loads(out)["queries_by_kind"] == {kind: 30}
     assert (attack.oracle.has_values, attack.oracle.has_gradients) == (has_values, has_gradients)
@@ -191,32 +192,74 @@ def test_the_plot_is_written(command, attack, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--hidden", "0"], "expected --hidden of at least 1, got 0"),
-        (["--hidden", "many"], "Invalid value for '--hidden': expected a whole number, got 'many'"),
-        (["--budget", "-5"], "expected --budget of at least 0, got -5"),
-        (["--seed", "-1"], "expected --seed of at least 0, got -1"),
-        (["--dtype", "float16"], "expected --dtype to be float32 or float64, got float16"),
-        (["--oracle", "loss"], "expected an oracle named label, probability, value, gradient, "
-                               "saliency, input_times_gradient, smoothgrad, integrated_gradients, "
-                               "jacobian, got 'loss'"),
-        (["--domain", "0"], "expected --domain LOW,HIGH, two finite numbers in order, got '0'"),
-        (["--domain", "1,0"], "expected --domain LOW,HIGH, two finite numbers in order, got '1,0'"),
-        (["--domain", "a,b"], "expected --domain LOW,HIGH, two finite numbers in order, got 'a,b'"),
-        (["--domain", "0,inf"], "expected --domain LOW,HIGH, two finite numbers in order, got '0,inf'"),
-        (["--domain", "0,0.5,1"], "expected --domain LOW,HIGH, two finite numbers in order, got '0,0.5,1'"),
-        (["--layers", "3"], "expected --layers to be auto, got 3"),
-        (["--data", "cifar"], "expected a data set named digits, mnist, fashion-mnist, cifar10, got 'cifar'"),
-        (["--victim", "nowhere.onnx"], "there is no file nowhere.onnx"),
-        (["--victim", "model.h5"], "expected a file named *.onnx or *.pt2 (torch.export), got model.h5"),
-        (["--victim", "a.onnx", "--hidden", "3"], "--hidden 3 is for a victim that is trained here, "
-                                                  "and --victim a.onnx names another"),
-        (["--plot", "nowhere/units.png"], "expected a folder to draw into, there is no nowhere"),
+        (["--hidden", "0"], "'--hidden': expected a whole number of at least 1, got 0"),
+        (["--hidden", "many"], "'--hidden': expected a whole number, got 'many'"),
+        (["--budget", "-5"], "'--budget': expected a whole number of at least 0, got -5"),
+        (["--seed", "-1"], "'--seed': expected a whole number of at least 0, got -1"),
+        (["--seed", 2**63], f"'--seed': expected a whole number of at most {2**63 - 1}, got {2**63}"),
+        (["--dtype", "float16"], "'--dtype': expected float32 or float64, got float16"),
+        (["--oracle", "loss"], "'--oracle': expected an oracle named label, "),
+        (["--domain", "0"], "'--domain': expected LOW,HIGH, two finite numbers in order, got '0'"),
+        (["--domain", "1,0"], "'--domain': expected LOW,HIGH, two finite numbers in order, got '1,0'"),
+        (["--domain", "a,b"], "'--domain': expected LOW,HIGH, two finite numbers in order, got 'a,b'"),
+        (["--domain", "0,inf"], "'--domain': expected LOW,HIGH, two finite numbers in order, got '0,inf'"),
+        (
+            ["--domain", "0,1,2"],
+            "'--domain': expected LOW,HIGH, two finite numbers in order, got '0,1,2'",
+        ),
+        (
+            ["--data", "cifar"],
+            "'--data': expected a data set named digits, ",
+        ),
+        (["--victim", "nowhere.onnx"], "'--victim': there is no file nowhere.onnx"),
+        (["--victim", "model.h5"], "'--victim': expected a file named *.onnx or *.pt2, got model.h5"),
+        (["--plot", "nowhere/units.png"], "'--plot': there is no folder nowhere"),
+        (["--checkpoint", "nowhere/answers"], "'--checkpoint': there is no folder nowhere"),
+        (["--checkpoint", "."], "'--checkpoint': expected a file, . is a folder"),
     ],
-)  # fmt: skip
+)
 def test_mistakes_get_one_sentence(command, attack, arguments, message):
     code, out, err = command("reconstruct", *arguments)
     assert (code, out) == (2, "")
-    assert err.splitlines() == [f"divulge: {message}"]
+    assert err.splitlines() == [f"divulge: Invalid value for {message}"]
+
+
+@pytest.mark.parametrize("option", ["--hidden", "--dtype"])
+def test_what_is_trained_and_a_file_contradict_each_other(command, attack, exported, option):
+    value = {"--hidden": "3", "--dtype": "float32"}[option]
+    code, out, err = command("reconstruct", "--victim", exported, option, value)
+    assert (code, out) == (2, "")
+    other = f"is for a victim that is trained here, and --victim {exported} names another"
+    assert err == f"divulge: {option} {value} {other}\n"
+
+
+def test_there_is_no_number_of_layers_to_give(command, attack):
+    assert command("reconstruct", "--layers", "3") == (2, "", "divulge: No such option: --layers\n")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"something else", "is no checkpoint of divulge"),
+        (None, "expected a checkpoint with seed 1, "),
+    ],
+)
+def test_a_checkpoint_is_looked_at_before_anything_is_trained(
+    command, monkeypatch, tmp_path, content, message
+):
+    def train(*args, **kwargs):
+        raise AssertionError("nothing may be trained")
+
+    path = tmp_path / "answers"
+    if content is None:
+        Journal(path, {"seed": 0, "oracle": "gradient", "precision": "float64"}).close()
+    else:
+        path.write_bytes(content)
+    monkeypatch.setattr("divulge.cli.reconstruct.train_classifier", train)
+    code, out, err = command("reconstruct", "--checkpoint", path, "--seed", 1)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert len(err.splitlines()) == 1
 
 
 def test_an_unknown_option_is_named(command, attack):

@@ -86,18 +86,33 @@ def test_other_files(command, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("backdoor",), "expected --victim FILE, the classifier to look into"),
-        (("saliency",), "expected --victim FILE, the classifier to look into"),
-        (("backdoor", "--victim", "none.pt2"), "none.pt2"),
+        (("backdoor",), "Missing option '--victim'"),
+        (("saliency",), "Missing option '--victim'"),
+        (("backdoor", "--victim", "none.pt2"), "'--victim': there is no file none.pt2"),
         (("backdoor", "--victim", "none.pth"), "none.pth"),
-        (("backdoor", "--victim", "none.h5"), "expected a file named *.onnx or *.pt2"),
-        (("backdoor", "--victim", "FILE", "--data", "cifar"), "expected a data set named digits,"),
-        (("backdoor", "--victim", "FILE", "--data", "mnist", "--seed", -1), "expected --seed of at least 0"),
-        (("backdoor", "--victim", "FILE", "--method", "guess"), "expected method 'agnostic' or"),
-        (("saliency", "--victim", "FILE", "--classes", "some"), "expected --classes to be all or numbers"),
+        (
+            ("backdoor", "--victim", "none.h5"),
+            "'--victim': expected a file named *.onnx or *.pt2 or *.pth",
+        ),
+        (
+            ("backdoor", "--victim", "FILE", "--data", "cifar"),
+            "'--data': expected a data set named digits, ",
+        ),
+        (
+            ("backdoor", "--victim", "FILE", "--data", "mnist", "--seed", -1),
+            "'--seed': expected",
+        ),
+        (
+            ("backdoor", "--victim", "FILE", "--method", "guess"),
+            "'--method': expected agnostic or",
+        ),
+        (("saliency", "--victim", "FILE", "--classes", "some"), "'--classes': expected all or class numbers"),
         (("saliency", "--victim", "FILE", "--classes", "3,10"), "expected a target from 0 to 9, got 10"),
-        (("saliency", "--victim", "FILE", "--steps", 0), "expected --steps of at least 1, got 0"),
-        (("saliency", "--victim", "FILE", "--plot", "a.xyz"), "expected a file to draw into"),
+        (
+            ("saliency", "--victim", "FILE", "--steps", 0),
+            "a whole number of at least 1, got 0",
+        ),
+        (("saliency", "--victim", "FILE", "--plot", "a.xyz"), "'--plot': expected a file named *."),
     ],
 )
 def test_bad_input_is_one_sentence(command, file, arguments, message):

@@ -23,7 +23,7 @@ def test_figures_are_drawn(maps, other, backdoored, data, tmp_path):
     scan = backdoor_scan(backdoored, data, steps=5)
     figures = (
         gallery(maps, title="digits"),
-        comparison(maps, other, ("clean", "poisoned")),
+        comparison(maps, other, names=("clean", "poisoned")),
         triggers_figure(scan),
     )
     for figure, axes in zip(figures, (10, 20, 20), strict=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from copy import deepcopy
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -12,12 +13,16 @@ from divulge.backdoors.scan import BackdoorScan
 from divulge.backdoors.trigger import Trigger
 from divulge.conventions import OnProgress
 from divulge.datasets import Dataset
+from divulge.html import ShownAsTable
 from divulge.saliency.arguments import check_least
 from divulge.training import accuracy, fit_classifier
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 @dataclass(frozen=True)
-class Mitigation:
+class Mitigation(ShownAsTable):
     """A classifier before and after its backdoor was unlearned, on the test images.
 
     Attributes:
@@ -34,6 +39,14 @@ class Mitigation:
     accuracy: float
     success_before: dict[int, float]
     success: dict[int, float]
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the accuracy and each trigger's success, before and after."""
+        import pandas as pd
+
+        rows = [("accuracy", self.accuracy_before, self.accuracy)]
+        rows += [(f"success for {k}", self.success_before[k], self.success[k]) for k in self.success]
+        return pd.DataFrame(rows, columns=["measured", "before", "after"])
 
 
 def mitigate(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -17,8 +18,14 @@ from divulge.backdoors.trigger import Trigger, predictions
 from divulge.backdoors.triggers_found import Deck, Triggers
 from divulge.conventions import OnProgress
 from divulge.datasets import Dataset
+from divulge.html import ShownAsTable
+from divulge.names import SCANS
 from divulge.saliency.arguments import Bounds, Classifier, check_bounds, check_least, classifier
 from divulge.saliency.maps import agnostic_saliency
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
 
 # An index above this is an outlier, as Neural Cleanse has it.
 OUTLIER = 2.0
@@ -36,7 +43,7 @@ _TOLD = 256
 
 
 @dataclass(frozen=True)
-class BackdoorScan:
+class BackdoorScan(ShownAsTable):
     """What a search for backdoors found.
 
     Attributes:
@@ -64,6 +71,30 @@ class BackdoorScan:
     flagged: tuple[int, ...]
     notes: tuple[str, ...]
     seconds: float
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a row for each class: its trigger's size, how unusual that is, and its success."""
+        import pandas as pd
+
+        columns = {
+            "class": range(self.classes),
+            "size": self.sizes,
+            "anomaly_index": self.anomaly_index,
+            "success": self.success,
+            "flagged": [k in self.flagged for k in range(self.classes)],
+        }
+        return pd.DataFrame(columns)
+
+    def _facts(self) -> dict[str, Any]:
+        """Return what is shown above the table."""
+        flagged = ", ".join(map(str, self.flagged)) or "none"
+        return {"method": self.method, "tried on": self.samples, "flagged": flagged, "seconds": self.seconds}
+
+    def plot(self) -> Figure:
+        """Draw each class's mask with its size, and below it mask times pattern with the anomaly index."""
+        from divulge.backdoors.figures import triggers_figure
+
+        return triggers_figure(self)
 
 
 def backdoor_scan(
@@ -111,8 +142,8 @@ def backdoor_scan(
     start = time.perf_counter()
     model = _checked(module, _shape(data) if shape is None else shape, classes)
     check_bounds(bounds)
-    if method not in ("agnostic", "neural-cleanse"):
-        raise ValueError(f"expected method 'agnostic' or 'neural-cleanse', got {method!r}")
+    if method not in SCANS:
+        raise ValueError(f"expected method {' or '.join(map(repr, SCANS))}, got {method!r}")
     if steps is not None:
         check_least(steps=(steps, 1))
     images = None if data is None else model.tensor(_images(model, data, seed))

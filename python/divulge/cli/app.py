@@ -37,7 +37,6 @@ from divulge.cli.options import (
     JobsOption,
     JsonOption,
     LabelsOption,
-    LayersOption,
     MethodOption,
     ModelOption,
     NetworkOption,
@@ -61,7 +60,6 @@ from divulge.cli.options import (
     TopOption,
     TrainedModelOption,
     TrainingImagesOption,
-    TrainingSeedOption,
     VictimOption,
 )
 
@@ -94,7 +92,6 @@ def reconstruct(
     victim: VictimOption = None,
     dtype: DtypeOption = None,
     oracle: OracleOption = "gradient",
-    layers: LayersOption = "auto",
     seed: SeedOption = 0,
     budget: BudgetOption = None,
     domain: DomainOption = None,
@@ -118,7 +115,7 @@ def influence(
     test: TestOption = 8,
     top: TopOption = 10,
     damping: DampingOption = None,
-    seed: TrainingSeedOption = 0,
+    seed: SeedOption = 0,
     as_json: JsonOption = False,
     plot: FigureOption = None,
 ) -> None:
@@ -132,7 +129,7 @@ def mislabels(
     model: TrainedModelOption = "mlp",
     share: ShareOption = None,
     labels: LabelsOption = None,
-    seed: TrainingSeedOption = 0,
+    seed: SeedOption = 0,
     as_json: JsonOption = False,
     plot: FigureOption = None,
 ) -> None:
@@ -152,7 +149,7 @@ def blockmnist(
     attribution: AttributionOption = "gradient",
     radius: RadiusOption = None,
     images: ImageCountOption = 6000,
-    seed: TrainingSeedOption = 0,
+    seed: SeedOption = 0,
     as_json: JsonOption = False,
     plot: FigureOption = None,
 ) -> None:
@@ -177,7 +174,7 @@ def diffroar(
     epochs: EpochsOption = 10,
     jobs: JobsOption = 1,
     folder: FolderOption = None,
-    seed: TrainingSeedOption = 0,
+    seed: SeedOption = 0,
     as_json: JsonOption = False,
     plot: FigureOption = None,
 ) -> None:
@@ -205,10 +202,10 @@ def sweep(
 
 @app.command()
 def saliency(
-    victim: ClassifierOption = None,
+    victim: ClassifierOption,
     classes: ClassesOption = "all",
     steps: StepsOption = 100,
-    seed: TrainingSeedOption = 0,
+    seed: SeedOption = 0,
     as_json: JsonOption = False,
     plot: FigureOption = None,
 ) -> None:
@@ -218,10 +215,10 @@ def saliency(
 
 @app.command()
 def backdoor(
-    victim: ClassifierOption = None,
+    victim: ClassifierOption,
     data: SamplesOption = None,
     method: MethodOption = "agnostic",
-    seed: TrainingSeedOption = 0,
+    seed: SeedOption = 0,
     as_json: JsonOption = False,
     plot: FigureOption = None,
 ) -> None:
@@ -239,7 +236,7 @@ def steal(
     queries: CountsOption = "10,30,100,300",
     inputs: InputsOption = None,
     steps: CopyStepsOption = 1000,
-    seed: TrainingSeedOption = 0,
+    seed: SeedOption = 0,
     as_json: JsonOption = False,
     plot: FigureOption = None,
 ) -> None:
@@ -260,7 +257,7 @@ def report(
     surrogate: SurrogateOption = "mlp",
     steps: CopyStepsOption = 500,
     output: OutputOption = None,
-    seed: TrainingSeedOption = 0,
+    seed: SeedOption = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Say which explanation an API may return, with which protection.

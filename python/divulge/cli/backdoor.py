@@ -11,8 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from divulge.backdoors import BackdoorScan, backdoor_scan
-from divulge.cli import models
-from divulge.cli.classifiers import check_victim, read_classifier
+from divulge.cli.classifiers import read_classifier
 from divulge.cli.progress import ProgressDisplay
 from divulge.cli.render import print_note, show
 from divulge.datasets import load
@@ -22,12 +21,12 @@ from divulge.datasets import load
 class Options:
     """What was asked for on the command line."""
 
-    victim: Path | None = None
-    data: str | None = None
-    method: str = "agnostic"
-    seed: int = 0
-    as_json: bool = False
-    plot: Path | None = None
+    victim: Path
+    data: str | None
+    method: str
+    seed: int
+    as_json: bool
+    plot: Path | None
 
 
 def run(options: Options) -> int:
@@ -37,9 +36,7 @@ def run(options: Options) -> int:
         ValueError: options that cannot be followed, or a model that cannot be used.
         OSError: a file that is not there.
     """
-    file = check_victim(options.victim, options.plot, seed=(options.seed, 0))
-    if options.data is not None:
-        models.check_data(options.data)
+    file = options.victim
     with ProgressDisplay() as display:
         display.say(f"reading {options.data or file.name}")
         data = None if options.data is None else load(options.data)
@@ -52,8 +49,9 @@ def run(options: Options) -> int:
     show(report, options.as_json, _print_table)
     if options.plot is not None:
         from divulge.backdoors.figures import triggers_figure
+        from divulge.plots import save_figure
 
-        triggers_figure(scan, f"smallest triggers of {file.name}").savefig(options.plot)
+        save_figure(triggers_figure(scan, f"smallest triggers of {file.name}"), options.plot)
     for sentence in scan.notes:
         print_note(sentence)
     return 0

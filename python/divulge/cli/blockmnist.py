@@ -12,12 +12,10 @@ from rich.console import Console
 from rich.table import Table
 from torch import nn
 
-from divulge.attributions import METHODS, attribute
-from divulge.cli import models
+from divulge.attributions import attribute
 from divulge.cli.progress import ProgressDisplay
 from divulge.cli.render import show
 from divulge.datasets import BlockData, blockify, load
-from divulge.datasets.block_mnist import POSITIONS
 from divulge.evaluation.block_leakage import LEVELS, leakage
 from divulge.evaluation.recipes import BLOCK_RADIUS, fit_block_model
 from divulge.training import accuracy
@@ -29,15 +27,15 @@ _SHOWN = 8
 class Options:
     """What was asked for on the command line."""
 
-    data: str = "mnist"
-    model: str = "patch_cnn"
-    position: str = "random"
-    attribution: str = "gradient"
-    radius: float | None = None
-    images: int = 6000
-    seed: int = 0
-    as_json: bool = False
-    plot: Path | None = None
+    data: str
+    model: str
+    position: str
+    attribution: str
+    radius: float | None
+    images: int
+    seed: int
+    as_json: bool
+    plot: Path | None
 
 
 def run(options: Options) -> int:
@@ -47,7 +45,6 @@ def run(options: Options) -> int:
         ValueError: options that cannot be followed.
         FileNotFoundError: data that are neither at hand nor can be downloaded.
     """
-    _check(options)
     start = time.perf_counter()
     with ProgressDisplay() as display:
         display.say(f"reading {options.data}")
@@ -71,15 +68,6 @@ def run(options: Options) -> int:
     if options.plot is not None:
         _plot(options, fitted, made["test"])
     return 0
-
-
-def _check(options: Options) -> None:
-    """Raise ValueError for options that cannot be followed, before anything takes time."""
-    models.check_data(options.data)
-    models.check_least(seed=(options.seed, 0), radius=(options.radius, 0), images=(options.images, 1))
-    METHODS.parse(options.attribution)
-    models.check_known(model=(options.model, tuple(BLOCK_RADIUS)), position=(options.position, POSITIONS))
-    models.check_plot(options.plot)
 
 
 def _fit(options: Options, name: str, data: BlockData, display: ProgressDisplay) -> nn.Module:
@@ -148,6 +136,7 @@ def _plot(options: Options, fitted: dict[str, nn.Module], test: BlockData) -> No
     """Draw a few test images above what both models' attributions say."""
     assert options.plot is not None
     from divulge.evaluation.figures import attributions_figure
+    from divulge.plots import save_figure
 
     generator = torch.Generator().manual_seed(options.seed)
     rows = torch.randperm(len(test.inputs), generator=generator)[:_SHOWN]
@@ -156,4 +145,4 @@ def _plot(options: Options, fitted: dict[str, nn.Module], test: BlockData) -> No
         name: attribute(module, inputs, options.attribution, targets=targets, seed=options.seed)
         for name, module in fitted.items()
     }
-    attributions_figure(inputs, maps, options.attribution.replace("_", " ")).savefig(options.plot)
+    save_figure(attributions_figure(inputs, maps, options.attribution.replace("_", " ")), options.plot)

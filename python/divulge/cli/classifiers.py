@@ -7,20 +7,7 @@ from pathlib import Path
 
 from torch import nn
 
-from divulge.cli.models import Reshaped, check_least, check_plot
-
-
-def check_victim(victim: Path | None, plot: Path | None, **numbers: tuple[float | None, float]) -> Path:
-    """Return the file of --victim, after a look at the options that its commands share.
-
-    Raises:
-        ValueError: no file was named, a number is below its least value, or there can be no such picture.
-    """
-    if victim is None:
-        raise ValueError("expected --victim FILE, the classifier to look into")
-    check_least(**numbers)
-    check_plot(plot)
-    return victim
+from divulge.cli.models import Reshaped
 
 
 def read_classifier(

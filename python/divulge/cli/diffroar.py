@@ -13,13 +13,11 @@ from rich.console import Console
 from rich.table import Table
 from torch import nn
 
-from divulge.attributions import METHODS
-from divulge.cli import models
 from divulge.cli.progress import ProgressDisplay
 from divulge.cli.render import show
 from divulge.datasets import Dataset, load, subset
 from divulge.evaluation import AdamTrainer, diffroar
-from divulge.training import NETWORKS, Pgd, network_by_name
+from divulge.training import Pgd, network_by_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,20 +30,20 @@ _ROBUST_EPOCHS, _ATTACK_STEPS, _WARM_UP = 1.6, 4, 0.5
 class Options:
     """What was asked for on the command line."""
 
-    data: str = "digits"
-    model: str = "strided_cnn"
-    attribution: str = "gradient"
-    levels: str = "5,10,20,50"
-    runs: int = 3
-    radius: float = 0.0
-    norm: str = "linf"
-    images: int | None = None
-    epochs: int = 10
-    jobs: int = 1
-    folder: Path | None = None
-    seed: int = 0
-    as_json: bool = False
-    plot: Path | None = None
+    data: str
+    model: str
+    attribution: str
+    levels: tuple[float, ...]
+    runs: int
+    radius: float
+    norm: str
+    images: int | None
+    epochs: int
+    jobs: int
+    folder: Path | None
+    seed: int
+    as_json: bool
+    plot: Path | None
 
 
 def run(options: Options) -> int:
@@ -55,7 +53,6 @@ def run(options: Options) -> int:
         ValueError: options that cannot be followed.
         FileNotFoundError: data that are neither at hand nor can be downloaded.
     """
-    levels = _levels(options)
     attack = _attack(options)
     start = time.perf_counter()
     with ProgressDisplay() as display:
@@ -66,7 +63,7 @@ def run(options: Options) -> int:
             partial(_network, options.model, data.input_shape, data.classes),
             data,
             options.attribution,
-            levels=levels,
+            levels=options.levels,
             runs=options.runs,
             trainer=plain
             if attack is None
@@ -82,43 +79,14 @@ def run(options: Options) -> int:
     show(report, options.as_json, _print_table)
     if options.plot is not None:
         from divulge.evaluation.figures import roar_figure
+        from divulge.plots import save_figure
 
-        roar_figure({options.attribution.replace("_", " "): frame}).savefig(options.plot)
+        save_figure(roar_figure({options.attribution.replace("_", " "): frame}), options.plot)
     return 0
 
 
 def _network(kind: str, shape: tuple[int, ...], classes: int, seed: int) -> nn.Module:
     return network_by_name(kind, shape, classes, seed=seed)
-
-
-def _levels(options: Options) -> list[float]:
-    """Return the shares of pixels asked for, after checking every option, before anything takes time."""
-    models.check_data(options.data)
-    models.check_least(
-        runs=(options.runs, 1),
-        radius=(options.radius, 0),
-        images=(options.images, 1),
-        epochs=(options.epochs, 1),
-        seed=(options.seed, 0),
-    )
-    NETWORKS.parse(options.model)
-    METHODS.parse(options.attribution)
-    models.check_known(norm=(options.norm, ("linf", "l2")))
-    if options.jobs == 0:
-        raise ValueError("expected --jobs of at least 1, or -1 for one a processor, got 0")
-    models.check_plot(options.plot)
-    return [_level(text) for text in options.levels.split(",")]
-
-
-def _level(text: str) -> float:
-    """Read one share of pixels in percent."""
-    try:
-        percent = float(text)
-    except ValueError:
-        percent = math.nan
-    if not 0 < percent <= 100:
-        raise ValueError(f"expected --levels of shares in percent such as 5,10,20, got {text!r}")
-    return percent / 100
 
 
 def _attack(options: Options) -> Pgd | None:

@@ -26,14 +26,14 @@ from divulge.training import accuracy
 class Options:
     """What was asked for on the command line."""
 
-    data: str = "digits"
-    model: str = "mlp"
-    test: int = 8
-    top: int = 10
-    damping: float | None = None
-    seed: int = 0
-    as_json: bool = False
-    plot: Path | None = None
+    data: str
+    model: str
+    test: int
+    top: int
+    damping: float | None
+    seed: int
+    as_json: bool
+    plot: Path | None
 
 
 def run(options: Options) -> int:
@@ -43,11 +43,6 @@ def run(options: Options) -> int:
         ValueError: options that cannot be followed, a model that cannot be used, or a singular curvature.
         OSError: a file that is not there.
     """
-    models.check_data(options.data)
-    models.check_least(
-        test=(options.test, 0), top=(options.top, 1), seed=(options.seed, 0), damping=(options.damping, 0)
-    )
-    models.check_plot(options.plot)
     with ProgressDisplay() as display:
         display.say(f"reading {options.data}")
         data = load(options.data)
@@ -154,6 +149,7 @@ def _cells(entry: dict[str, Any]) -> list[str]:
 def _plot(path: Path, report: dict[str, Any], data: Dataset) -> None:
     """Draw the test image above the helpful and the harmful training images."""
     from divulge.influence.figures import images_figure
+    from divulge.plots import save_figure
 
     rows: list[Any] = [("test", data.test_inputs[report["test"]][None], [f"{report['target']}"])]
     for side in ("helpful", "harmful"):
@@ -161,4 +157,4 @@ def _plot(path: Path, report: dict[str, Any], data: Dataset) -> None:
         images = data.train_inputs[np.array([entry["row"] for entry in entries])]
         captions = [f"{entry['target']}\n{entry['change_without']:+.1e}" for entry in entries]
         rows.append((side, images, captions))
-    images_figure(rows, _title(report)).savefig(path)
+    save_figure(images_figure(rows, _title(report)), path)

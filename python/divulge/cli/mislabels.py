@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from divulge.cli import models
+from divulge.cli.options import SHARE
 from divulge.cli.progress import ProgressDisplay
 from divulge.cli.render import show
 from divulge.datasets import Dataset, load
@@ -29,13 +30,13 @@ _SHOWN = 20
 class Options:
     """What was asked for on the command line; None where an option was not given."""
 
-    data: str = "digits"
-    model: str = "mlp"
-    share: float | None = None
-    labels: Path | None = None
-    seed: int = 0
-    as_json: bool = False
-    plot: Path | None = None
+    data: str
+    model: str
+    share: float | None
+    labels: Path | None
+    seed: int
+    as_json: bool
+    plot: Path | None
 
 
 def run(options: Options) -> int:
@@ -62,30 +63,24 @@ def run(options: Options) -> int:
     show(report, options.as_json, _print_table)
     if options.plot is not None:
         from divulge.influence.figures import mislabel_figure
+        from divulge.plots import save_figure
 
-        mislabel_figure(found, fixed).savefig(options.plot)
+        save_figure(mislabel_figure(found, fixed), options.plot)
     return 0
 
 
 def _check(options: Options) -> None:
     """Raise ValueError for options that cannot be followed, before anything takes time."""
-    models.check_data(options.data)
-    models.check_least(seed=(options.seed, 0))
-    if options.model not in models.KINDS:
-        raise ValueError(f"expected --model to be {' or '.join(models.KINDS)}, got {options.model}")
-    if options.share is not None and not 0 < options.share < 1:
-        raise ValueError(f"expected --share between 0 and 1, got {options.share}")
     if options.labels is not None and options.share is not None:
         raise ValueError(
             f"--share {options.share} flips labels, and --labels {options.labels} names the user's own"
         )
-    models.check_plot(options.plot)
 
 
 def _labels(options: Options, data: Dataset) -> NDArray[np.int64]:
     """Return the labels (n,) to train on."""
     if options.labels is None:
-        return flip_labels(data.train_targets.numpy(), options.share or 0.1, options.seed)
+        return flip_labels(data.train_targets.numpy(), options.share or SHARE, options.seed)
     try:
         labels = np.load(options.labels, allow_pickle=False)
     except (ValueError, EOFError):

@@ -8,51 +8,22 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from divulge.cli.options import DAMPING, MODELS
 from divulge.cli.progress import ProgressDisplay
-from divulge.datasets import DATASETS, Dataset
+from divulge.datasets import Dataset
 from divulge.influence import Influence
 from divulge.influence.regression import fit_linear
 from divulge.training import train_classifier
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from divulge.victims import Victim
 
-KINDS = ("logistic", "mlp")
 HIDDEN = 64
 # Passes over the training part and images a step, by data set: about 96% on the digits, 98% on MNIST.
 TRAINING = {"digits": (30, 64), "mnist": (8, 128), "fashion-mnist": (8, 128), "cifar10": (20, 64)}
 _WEIGHT_DECAY = {"logistic": 0.01, "mlp": 1e-4}
-# Of H's diagonal, beside the weight decay: a network's curvature is close to singular.
-_DAMPING = {"logistic": 0.0, "mlp": 0.01}
-
-
-def check_data(name: str) -> None:
-    """Raise ValueError for a data set that there is not."""
-    DATASETS.parse(name)
-
-
-def check_least(**numbers: tuple[float | None, float]) -> None:
-    """Raise ValueError for an option below its least value."""
-    for name, (value, least) in numbers.items():
-        if value is not None and not value >= least:
-            raise ValueError(f"expected --{name} of at least {least}, got {value}")
-
-
-def check_known(**options: tuple[str | None, Sequence[str]]) -> None:
-    """Raise ValueError for an option that is none of its known values."""
-    for name, (value, known) in options.items():
-        if value is not None and value not in known:
-            raise ValueError(f"expected --{name} to be {' or '.join(known)}, got {value}")
-
-
-def check_plot(path: Path | None) -> None:
-    """Raise ValueError for a file that no picture could be written to."""
-    if path is not None:
-        from divulge.plots import check_file
-
-        check_file(path)
 
 
 def train(
@@ -84,11 +55,9 @@ def model(name: str, data: Dataset, seed: int, display: ProgressDisplay) -> nn.M
         ValueError: a file whose model does not take the data's images.
         OSError: a file that is not there.
     """
-    if name in KINDS:
+    if name in MODELS:
         return train(name, data, seed, display.steps(f"training on {data.name}"))
     path = Path(name)
-    if path.suffix.lower() not in (".onnx", ".pt2"):
-        raise ValueError(f"expected --model to be {', '.join(KINDS)} or a file *.onnx or *.pt2, got {name}")
     from divulge.victims import Victim
 
     victim = Victim.from_file(path)
@@ -104,12 +73,12 @@ def influence(
     name: str, module: nn.Module, data: Dataset, damping: float | None, **options: Any
 ) -> Influence:
     """Return the influence functions of a trained module."""
-    kind = name if name in KINDS else "mlp"
+    kind = name if name in MODELS else "mlp"
     return Influence(
         module,
         train=data,
-        damping=_DAMPING[kind] if damping is None else damping,
-        weight_decay=_WEIGHT_DECAY[kind] if name in KINDS else 0.0,
+        damping=DAMPING[kind] if damping is None else damping,
+        weight_decay=_WEIGHT_DECAY[kind] if name in MODELS else 0.0,
         **options,
     )
 

@@ -1,257 +1,302 @@
-"""The command line's options, each written once for all commands that take it."""
+"""The command line's options, each written once for all commands that take it.
+
+Defaults stand in the commands; those that depend on other options are None there, and stand here.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from divulge.cli import values
+from divulge.names import NORMS, POSITIONS, PRECISIONS, QUERIES, SCANS
 
-def _whole_number(text: str) -> int:
-    """Read an option's value."""
+MODELS = ("logistic", "mlp")  # trained here
+STOLEN_MODELS = (*MODELS, "cnn")
+_DATA_SETS = "digits|mnist|fashion-mnist|cifar10"
+DATA, HIDDEN, DTYPE = "digits", 32, "float64"  # of a victim that is trained here
+SHARE = 0.1  # of the labels, flipped where none are given
+# Of the curvature's diagonal, beside the weight decay: a network's curvature is close to singular.
+DAMPING = {"logistic": 0.0, "mlp": 0.01}
+MOST_SEED = 2**63 - 1  # torch takes no larger one
+
+
+def _choice(names: tuple[str, ...], help: str, **more: Any) -> Any:
+    return typer.Option(parser=values.one_of(names), metavar="|".join(names), help=help, **more)
+
+
+def _whole(least: int, help: str, metavar: str = "N", **more: Any) -> Any:
+    return typer.Option(parser=values.whole(least), metavar=metavar, help=help, **more)
+
+
+def _number(help: str, **more: Any) -> Any:
+    return typer.Option(parser=values.number(0.0), metavar="X", help=help, **more)
+
+
+def _file(parser: Any, help: str, metavar: str = "FILE") -> Any:
+    return typer.Option(parser=parser, metavar=metavar, help=help)
+
+
+def _named(registry: str) -> Any:
+    """Return a reader of what a registry of the library knows, with its parameters; it is imported then."""
+
+    def read(text: str) -> str:
+        from divulge.cli import registries
+
+        return values.entry_of(getattr(registries, registry)())(text)
+
+    return read
+
+
+def _by_name(registry: str, help: str, metavar: str = "NAME", **more: Any) -> Any:
+    return typer.Option(parser=_named(registry), metavar=metavar, help=help, **more)
+
+
+def _block_network(text: str) -> str:
+    from divulge.cli import registries
+
+    return values.one_of(registries.block_networks())(text)
+
+
+def _defence(text: str) -> str:
+    from divulge.cli import registries
+
     try:
-        return int(text)
-    except ValueError:
-        raise typer.BadParameter(f"expected a whole number, got {text!r}") from None
+        registries.check_defence(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    return text
 
 
-def _number(text: str) -> float:
-    """Read an option's value."""
-    try:
-        return float(text)
-    except ValueError:
-        raise typer.BadParameter(f"expected a number, got {text!r}") from None
+def _seed(help: str) -> Any:
+    return typer.Option(parser=values.whole(0, MOST_SEED), metavar="N", help=help)
 
 
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of the table.")]
+SeedOption = Annotated[int, _seed("Seed of everything random.")]
+ImagesOption = Annotated[str, _by_name("data_sets", "Data set to train and test on.", _DATA_SETS)]
+FigureOption = Annotated[
+    Path | None, _file(values.picture, "Draw a figure into this file (.png, .pdf, .svg).")
+]
+JobsOption = Annotated[
+    int,
+    typer.Option(parser=values.jobs, metavar="N", help="Trainings at a time; -1: one a processor."),
+]
+
+# reconstruct
 DataOption = Annotated[
     str | None,
-    typer.Option(
-        metavar="digits|mnist|fashion-mnist|cifar10",
-        help="Data set to train on and to compare on; digits unless a victim is given.",
+    _by_name(
+        "data_sets",
+        "Data set to train on and to compare on.",
+        _DATA_SETS,
+        show_default=f"{DATA} unless a victim is given",
     ),
 ]
 HiddenOption = Annotated[
-    int | None,
-    typer.Option(
-        parser=_whole_number, metavar="N", help="Hidden units of the victim that is trained; 32 by default."
-    ),
+    int | None, _whole(1, "Hidden units of the victim that is trained.", show_default=str(HIDDEN))
 ]
 VictimOption = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="Take this model apart instead: ONNX, or a .pt2 file of torch.export."),
-]
-DtypeOption = Annotated[
-    str | None,
-    typer.Option(
-        metavar="float32|float64", help="Precision of the victim that is trained; float64 by default."
+    _file(
+        values.present(*values.MODEL_SUFFIXES),
+        "Take this model apart instead: ONNX, or a .pt2 file of torch.export.",
     ),
 ]
-SeedOption = Annotated[
-    int, typer.Option(parser=_whole_number, metavar="N", help="Seed of the training and of the attack.")
+DtypeOption = Annotated[
+    str | None, _choice(PRECISIONS, "Precision of the victim that is trained.", show_default=DTYPE)
 ]
 OracleOption = Annotated[
     str,
-    typer.Option(
-        metavar="NAME",
-        help="What an answer holds: gradient (and a value), value, probability, or another answer that "
-        "holds values, such as saliency.",
+    _by_name(
+        "answers",
+        "What an answer holds: gradient (and a value), value, probability, or another answer that holds "
+        "values, such as saliency.",
     ),
 ]
-LayersOption = Annotated[
-    str, typer.Option(metavar="auto", help="Hidden layers to look for; auto: as many as the answers show.")
-]
-BudgetOption = Annotated[
-    int | None, typer.Option(parser=_whole_number, metavar="N", help="The most queries that may be asked.")
-]
+BudgetOption = Annotated[int | None, _whole(0, "The most queries that may be asked.")]
 DomainOption = Annotated[
-    str | None,
+    Any,
     typer.Option(
+        parser=values.box,
         metavar="LOW,HIGH",
         help="Ask only about inputs whose entries all lie between these numbers; about any by default.",
     ),
 ]
 CheckpointOption = Annotated[
     Path | None,
-    typer.Option(
-        metavar="FILE",
-        help="Keep every answer in this file; where it exists go on from it, and ask nothing twice.",
+    _file(
+        values.new(), "Keep every answer in this file; where it exists go on from it, and ask nothing twice."
     ),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of the table.")]
 PlotOption = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="Draw the units of victim and copy into this file (.png, .pdf, .svg)."),
+    _file(values.picture, "Draw the units of victim and copy into this file (.png, .pdf, .svg)."),
 ]
+
+# influence and mislabels
 ModelOption = Annotated[
     str,
     typer.Option(
-        metavar="logistic|mlp|FILE",
-        help="Train softmax regression or 64 hidden units, or take this ONNX or .pt2 file.",
+        parser=values.name_or_model(MODELS),
+        metavar="|".join((*MODELS, "FILE")),
+        help="Train softmax regression or one hidden layer, or take this ONNX or .pt2 file.",
     ),
 ]
-TrainedModelOption = Annotated[
-    str, typer.Option(metavar="logistic|mlp", help="Train softmax regression or 64 hidden units.")
-]
-ImagesOption = Annotated[
-    str, typer.Option(metavar="digits|mnist|fashion-mnist|cifar10", help="Data set to train and test on.")
-]
-TestOption = Annotated[
-    int, typer.Option(parser=_whole_number, metavar="N", help="Number of the test image, from 0.")
-]
-TopOption = Annotated[
-    int, typer.Option(parser=_whole_number, metavar="K", help="Training images to show of either kind.")
-]
+TrainedModelOption = Annotated[str, _choice(MODELS, "Train softmax regression or one hidden layer.")]
+TestOption = Annotated[int, _whole(0, "Number of the test image, from 0.")]
+TopOption = Annotated[int, _whole(1, "Training images to show of either kind.", "K")]
 DampingOption = Annotated[
     float | None,
-    typer.Option(
-        parser=_number,
-        metavar="X",
-        help="Added to the curvature's diagonal; 0 for logistic, else 0.01 by default.",
+    _number(
+        "Added to the curvature's diagonal.",
+        show_default=f"{DAMPING['logistic']:g} for logistic, else {DAMPING['mlp']:g}",
     ),
-]
-TrainingSeedOption = Annotated[
-    int, typer.Option(parser=_whole_number, metavar="N", help="Seed of everything random.")
 ]
 ShareOption = Annotated[
     float | None,
-    typer.Option(parser=_number, metavar="X", help="Share of the labels that are flipped, 0.1 by default."),
+    typer.Option(
+        parser=values.share,
+        metavar="X",
+        help="Share of the labels that are flipped.",
+        show_default=str(SHARE),
+    ),
 ]
 LabelsOption = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="Take these labels instead, n whole numbers in a .npy file."),
+    _file(values.present(".npy"), "Take these labels instead, n whole numbers in a .npy file."),
 ]
-FigureOption = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Draw a figure into this file (.png, .pdf, .svg).")
+
+# blockmnist and diffroar
+BlockModelOption = Annotated[
+    str, typer.Option(parser=_block_network, metavar="patch_cnn|mlp:512", help="What is trained.")
 ]
-BlockModelOption = Annotated[str, typer.Option(metavar="patch_cnn|mlp:512", help="What is trained.")]
 NetworkOption = Annotated[
-    str,
-    typer.Option(
-        metavar="NAME", help="What is trained: linear, mlp, mlp:64x32, cnn, strided_cnn or patch_cnn."
-    ),
+    str, _by_name("networks", "What is trained: linear, mlp, mlp:64x32, cnn, strided_cnn or patch_cnn.")
 ]
-PositionOption = Annotated[
-    str, typer.Option(metavar="random|top|bottom", help="Where the digit is in the stack.")
-]
+PositionOption = Annotated[str, _choice(POSITIONS, "Where the digit is in the stack.")]
 AttributionOption = Annotated[
     str,
-    typer.Option(
-        metavar="NAME",
-        help="gradient, saliency, input_times_gradient, smoothgrad, smoothgrad:samples=10, "
-        "integrated_gradients or random.",
+    _by_name(
+        "attributions",
+        "gradient, saliency, input_times_gradient, smoothgrad, smoothgrad:samples=10, integrated_gradients "
+        "or random.",
     ),
 ]
-RadiusOption = Annotated[
-    float | None,
-    typer.Option(
-        parser=_number, metavar="X", help="Of the l2 ball that the robust model is trained against."
-    ),
-]
-ImageCountOption = Annotated[
-    int, typer.Option(parser=_whole_number, metavar="N", help="The most images taken of either part.")
-]
+RadiusOption = Annotated[float | None, _number("Of the l2 ball that the robust model is trained against.")]
+ImageCountOption = Annotated[int, _whole(1, "The most images taken of either part.")]
 RoarLevelsOption = Annotated[
-    str, typer.Option(metavar="P,P", help="Shares of the pixels that are kept, in percent.")
-]
-RunsOption = Annotated[
-    int, typer.Option(parser=_whole_number, metavar="N", help="Repetitions, each with a seed of its own.")
-]
-RobustRadiusOption = Annotated[
-    float,
+    Any,
     typer.Option(
-        parser=_number, metavar="X", help="Train the models against an adversary in a ball of this radius."
+        parser=values.listed(values.percent, "shares in percent such as 5,10,20"),
+        metavar="P,P",
+        help="Shares of the pixels that are kept, in percent.",
     ),
 ]
-NormOption = Annotated[str, typer.Option(metavar="linf|l2", help="Of that ball.")]
-TrainingImagesOption = Annotated[
-    int | None,
-    typer.Option(parser=_whole_number, metavar="N", help="The most training images taken; all by default."),
+RunsOption = Annotated[int, _whole(1, "Repetitions, each with a seed of its own.")]
+RobustRadiusOption = Annotated[
+    float, _number("Train the models against an adversary in a ball of this radius.")
 ]
-EpochsOption = Annotated[
-    int, typer.Option(parser=_whole_number, metavar="N", help="Passes over the images in each training.")
-]
-JobsOption = Annotated[
-    int, typer.Option(parser=_whole_number, metavar="N", help="Trainings at a time; -1: one a processor.")
-]
+NormOption = Annotated[str, _choice(NORMS, "Of that ball.")]
+TrainingImagesOption = Annotated[int | None, _whole(1, "The most training images taken; all by default.")]
+EpochsOption = Annotated[int, _whole(1, "Passes over the images in each training.")]
 FolderOption = Annotated[
     Path | None,
-    typer.Option(metavar="FOLDER", help="Keep finished trainings here, and go on from those it holds."),
+    _file(values.folder, "Keep finished trainings here, and go on from those it holds.", "FOLDER"),
 ]
+
+# sweep
 ExperimentArgument = Annotated[
-    Path, typer.Argument(metavar="FILE", help="A TOML file that says what to run.")
+    Path, typer.Argument(parser=values.present(), metavar="FILE", help="A TOML file that says what to run.")
 ]
 ResultsOption = Annotated[
     Path | None,
-    typer.Option(
-        metavar="FOLDER", help="Keep finished runs here; by default beside FILE, with the suffix .results."
+    _file(
+        values.folder, "Keep finished runs here; by default beside FILE, with the suffix .results.", "FOLDER"
     ),
 ]
+
+# saliency and backdoor
 ClassifierOption = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FILE",
-        help="The classifier: ONNX, a .pt2 file of torch.export, or a .pth file of published weights.",
+    Path,
+    _file(
+        values.present(*values.MODEL_SUFFIXES, ".pth"),
+        "The classifier: ONNX, a .pt2 file of torch.export, or a .pth file of published weights.",
     ),
 ]
 ClassesOption = Annotated[
-    str, typer.Option(metavar="all|K,K,...", help="The classes to draw, all or some by their numbers.")
-]
-StepsOption = Annotated[
-    int, typer.Option(parser=_whole_number, metavar="N", help="The most steps that a map may take.")
-]
-SamplesOption = Annotated[
-    str | None,
+    Any,
     typer.Option(
-        metavar="digits|mnist|fashion-mnist|cifar10",
-        help="Try triggers on this data set's test images; on noise by default.",
+        parser=values.classes,
+        metavar="all|K,K,...",
+        help="The classes to draw, all or some by their numbers.",
     ),
 ]
-MethodOption = Annotated[
-    str, typer.Option(metavar="agnostic|neural-cleanse", help="How triggers are looked for.")
+StepsOption = Annotated[int, _whole(1, "The most steps that a map may take.")]
+SamplesOption = Annotated[
+    str | None,
+    _by_name("data_sets", "Try triggers on this data set's test images; on noise by default.", _DATA_SETS),
 ]
+MethodOption = Annotated[str, _choice(SCANS, "How triggers are looked for.")]
+
+# steal and report
 StolenModelOption = Annotated[
     str,
     typer.Option(
-        metavar="logistic|mlp|cnn|FILE", help="The victim: trained here, or a file *.onnx or *.pt2."
+        parser=values.name_or_model(STOLEN_MODELS),
+        metavar="|".join((*STOLEN_MODELS, "FILE")),
+        help="The victim: trained here, or a file *.onnx or *.pt2.",
     ),
 ]
 AnswersOption = Annotated[
     str,
-    typer.Option(
-        metavar="NAME",
-        help="What an answer holds: label, probability, value, gradient, smoothgrad, integrated_gradients, "
+    _by_name(
+        "answers",
+        "What an answer holds: label, probability, value, gradient, smoothgrad, integrated_gradients, "
         "saliency, input_times_gradient or jacobian, with parameters as in smoothgrad:samples=10,noise=0.2.",
     ),
 ]
 DefenceOption = Annotated[
     str,
     typer.Option(
+        parser=_defence,
         metavar="NAME",
         help="How answers are changed: none, rounded:DECIMALS, rounded:bits=N, noisy:SIGMA, top:K, "
         "clipped:LIMIT, sign, normalized, budget:N or prada, several joined by +.",
     ),
 ]
 SurrogateOption = Annotated[
-    str, typer.Option(metavar="NAME", help="What the copy is: linear, mlp, mlp:64x32 or cnn.")
+    str, _by_name("networks", "What the copy is: linear, mlp, mlp:64x32, cnn and others.")
 ]
 CountsOption = Annotated[
-    str, typer.Option(metavar="N,N", help="Numbers of queries, each with a copy of its own.")
+    Any,
+    typer.Option(
+        parser=values.listed(values.whole(1), "whole numbers from 1 on such as 10,100"),
+        metavar="N,N",
+        help="Numbers of queries, each with a copy of its own.",
+    ),
 ]
 InputsOption = Annotated[
     str | None,
+    _choice(QUERIES, "What is asked about; by default data for labels and probabilities, else mixed."),
+]
+CopyStepsOption = Annotated[int, _whole(1, "Steps of each copy's training.")]
+AnswerListOption = Annotated[
+    Any,
     typer.Option(
-        metavar="data|gaussian|mixed|spread|adaptive",
-        help="What is asked about; by default data for labels and probabilities, else mixed.",
+        parser=values.listed(_named("answers"), "kinds of answers"),
+        metavar="NAME,NAME",
+        help="Kinds of answers that are compared.",
     ),
 ]
-CopyStepsOption = Annotated[
-    int, typer.Option(parser=_whole_number, metavar="N", help="Steps of each copy's training.")
+DefenceListOption = Annotated[
+    Any,
+    typer.Option(
+        parser=values.listed(_defence, "defences"), metavar="NAME,NAME", help="Defences that are compared."
+    ),
 ]
-AnswerListOption = Annotated[
-    str, typer.Option(metavar="NAME,NAME", help="Kinds of answers that are compared.")
-]
-DefenceListOption = Annotated[str, typer.Option(metavar="NAME,NAME", help="Defences that are compared.")]
 OutputOption = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Write the report to this file as one HTML page.")
+    Path | None, _file(values.new(".html", ".htm"), "Write the report to this file as one HTML page.")
 ]

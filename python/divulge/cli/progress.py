@@ -5,17 +5,24 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
-from time import monotonic
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.console import Console
-from rich.progress_bar import ProgressBar
-from rich.status import Status
-from rich.table import Table
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    SpinnerColumn,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import (
+    Progress as RichProgress,
+)
 
+from divulge.conventions import OnProgress
 from divulge.victims import Victim
 
 if TYPE_CHECKING:
@@ -65,54 +72,50 @@ def _counts(units: int, queries: int) -> str:
     return f": {found}, {queries:,} quer{'y' if queries == 1 else 'ies'}"
 
 
-def time_left(began: float, first: int, now: float, done: int, total: int) -> str:
-    """Say how long the rest takes at the pace since `first` steps were done, once there is one."""
-    if done <= first or done >= total:
-        return ""
-    seconds = round((now - began) * (total - done) / (done - first))
-    return f", {timedelta(seconds=seconds)} left"
-
-
 class ProgressDisplay:
     """A line on standard error that says what is going on; plain lines where that is no terminal."""
 
     def __init__(self) -> None:
         self._console = Console(stderr=True, highlight=False)
-        self._status: Status | None = None
+        # A stage whose end is not known shows no share and no time left, and its bar moves to and fro.
+        self._live = RichProgress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TimeRemainingColumn(),
+            console=self._console,
+            transient=True,
+            disable=not self._console.is_terminal,
+        )
+        self._task = self._live.add_task("", total=None)
         self._said = ""
 
     def __enter__(self) -> ProgressDisplay:
-        if self._console.is_terminal:
-            self._status = self._console.status("")
-            self._status.start()
+        self._live.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._status is not None:
-            self._status.stop()
+        self._live.stop()
 
     def say(self, stage: str, counts: str = "") -> None:
         """Show a stage with its counts; without a terminal each stage is printed once."""
-        if self._status is not None:
-            self._status.update(f"{stage}{counts}")
-        elif stage != self._said:
-            self._console.print(f"{stage}{counts}")
+        if stage != self._said:
+            self._live.remove_task(self._task)
+            self._task = self._live.add_task("", total=None)
+            if self._live.disable:
+                self._console.print(f"{stage}{counts}")
+        self._live.update(self._task, description=escape(f"{stage}{counts}"))
         self._said = stage
 
-    def steps(self, stage: str) -> Callable[[int, int], None]:
+    def steps(self, stage: str) -> OnProgress:
         """Say a stage, and return what draws its bar, called with the steps done and how many there are."""
         self.say(stage)
-        began: list[tuple[float, int]] = []
 
         def note(done: int, total: int) -> None:
-            began.append((monotonic(), done))
-            if self._status is not None:
-                line = Table.grid(padding=(0, 1))
-                left = time_left(*began[0], monotonic(), done, total)
-                line.add_row(stage, ProgressBar(total, done, width=40), f"{done} of {total}{left}")
-                self._status.update(line)
+            self._live.update(self._task, completed=done, total=total)
 
         return note
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +13,13 @@ from numpy.typing import NDArray
 
 from divulge.cli.app import FAILED, INTERRUPTED
 from divulge.cli.models import TRAINING
+from divulge.cli.options import DATA, DTYPE
 from divulge.cli.progress import Curve, ProgressDisplay, interrupts_noted
 from divulge.cli.render import Report, print_json, print_note, print_table
 from divulge.comparison import compare
-from divulge.datasets import DATASETS, Dataset, load
-from divulge.oracles import ORACLES, Oracle, oracle_by_name
+from divulge.datasets import Dataset, load
+from divulge.oracles import Oracle, oracle_by_name
+from divulge.oracles.journal import check_checkpoint
 from divulge.reconstruction import reconstruct
 from divulge.training import train_classifier
 from divulge.victims import Victim
@@ -28,7 +29,6 @@ from divulge.victims.onnx_operations import CONVOLUTION
 if TYPE_CHECKING:
     from divulge.points import Points
 
-MOST_SEED = 2**63 - 1  # torch takes no larger one
 POINTS = 10_000  # compared on in a box
 
 
@@ -36,18 +36,17 @@ POINTS = 10_000  # compared on in a box
 class Options:
     """What was asked for on the command line; None where an option was not given."""
 
-    data: str | None = None
-    hidden: int | None = None
-    victim: Path | None = None
-    dtype: str | None = None
-    oracle: str = "gradient"
-    layers: str = "auto"
-    seed: int = 0
-    budget: int | None = None
-    domain: str | None = None
-    checkpoint: Path | None = None
-    as_json: bool = False
-    plot: Path | None = None
+    data: str | None
+    hidden: int | None
+    victim: Path | None
+    dtype: str | None
+    oracle: str
+    seed: int
+    budget: int | None
+    domain: tuple[float, float] | None
+    checkpoint: Path | None
+    as_json: bool
+    plot: Path | None
 
 
 def run(options: Options) -> int:
@@ -58,7 +57,7 @@ def run(options: Options) -> int:
         OSError: a file that is not there.
     """
     _check(options)
-    domain = None if options.domain is None else _domain(options.domain)
+    domain = options.domain
     with ProgressDisplay() as display:
         victim, points, title = _victim(options, display)
         if points is None and domain is not None:
@@ -81,41 +80,16 @@ def run(options: Options) -> int:
 
 
 def _check(options: Options) -> None:
-    """Raise ValueError for options that cannot be followed, before anything takes time."""
-    if options.data is not None:
-        DATASETS.parse(options.data)
-    ORACLES.parse(options.oracle)
-    known_values = {"dtype": ("float32", "float64"), "layers": ("auto",)}
-    for name, known in known_values.items():
-        if getattr(options, name) not in (None, *known):
-            raise ValueError(f"expected --{name} to be {' or '.join(known)}, got {getattr(options, name)}")
-    for name, least in (("hidden", 1), ("seed", 0), ("budget", 0)):
-        value = getattr(options, name)
-        if value is not None and value < least:
-            raise ValueError(f"expected --{name} of at least {least}, got {value}")
-    if options.seed > MOST_SEED:
-        raise ValueError(f"expected --seed of at most {MOST_SEED}, got {options.seed}")
+    """Raise ValueError for options that contradict each other, before anything takes time."""
     for name in ("hidden", "dtype"):
         if options.victim is not None and getattr(options, name) is not None:
             raise ValueError(
                 f"--{name} {getattr(options, name)} is for a victim that is trained here, "
                 f"and --victim {options.victim} names another"
             )
-    if options.plot is not None:
-        from divulge.plots import check_file
-
-        check_file(options.plot)
-
-
-def _domain(text: str) -> tuple[float, float]:
-    """Read LOW,HIGH, or raise ValueError."""
-    try:
-        low, high = map(float, text.split(","))
-    except ValueError:
-        low = high = math.nan
-    if not -math.inf < low < high < math.inf:
-        raise ValueError(f"expected --domain LOW,HIGH, two finite numbers in order, got {text!r}")
-    return low, high
+    if options.checkpoint is not None:
+        known = {"precision": options.dtype or DTYPE} if options.victim is None else {}
+        check_checkpoint(options.checkpoint, {"seed": options.seed, "oracle": options.oracle, **known})
 
 
 def _inside(domain: tuple[float, float], input_size: int) -> NDArray[np.float64]:
@@ -135,7 +109,7 @@ def _victim(options: Options, display: ProgressDisplay) -> tuple[Victim, Points 
         inside = "standard normal points" if options.domain is None else "random points of the box"
         where = inside if points is None else f"{options.data} test images"
         return victim, points, f"{options.victim.name}, compared on {where}"
-    name = options.data or "digits"
+    name = options.data or DATA
     display.say(f"training on {name}")
     data = load(name)
     victim = Victim(_trained(options, data), data.input_shape)
@@ -154,11 +128,11 @@ def _trained(options: Options, data: Dataset) -> torch.nn.Module:
 
 def _plot(path: Path, victim: Victim, report: Report, curve: Curve) -> None:
     """Draw the figure, the final error at the curve's end."""
-    from divulge.plots import reconstruction_figure
+    from divulge.plots import reconstruction_figure, save_figure
 
     result, comparison = report.result, report.comparison
     points = [*curve.points, (result.queries, result.hidden_units, comparison.max_output_error)]
-    reconstruction_figure(victim, result.module, comparison, points).savefig(path)
+    save_figure(reconstruction_figure(victim, result.module, comparison, points), path)
 
 
 def _outcome(report: Report, oracle: Oracle, interrupted: bool) -> int:

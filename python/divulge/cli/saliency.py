@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from divulge.cli.classifiers import check_victim, read_classifier
+from divulge.cli.classifiers import read_classifier
 from divulge.cli.progress import ProgressDisplay
 from divulge.cli.render import print_note, show
 from divulge.saliency import SaliencyMaps, agnostic_saliency
@@ -21,12 +21,12 @@ from divulge.victims import Victim
 class Options:
     """What was asked for on the command line."""
 
-    victim: Path | None = None
-    classes: str = "all"
-    steps: int = 100
-    seed: int = 0
-    as_json: bool = False
-    plot: Path | None = None
+    victim: Path
+    classes: tuple[int, ...] | None
+    steps: int
+    seed: int
+    as_json: bool
+    plot: Path | None
 
 
 def run(options: Options) -> int:
@@ -36,12 +36,12 @@ def run(options: Options) -> int:
         ValueError: options that cannot be followed, or a model that cannot be used.
         OSError: a file that is not there.
     """
-    file = check_victim(options.victim, options.plot, seed=(options.seed, 0), steps=(options.steps, 1))
+    file = options.victim
     start = time.perf_counter()
     with ProgressDisplay() as display:
         display.say(f"reading {file.name}")
         module, shape = read_classifier(file)
-        targets = _classes(options.classes, Victim(module, shape, lower=False).output_size)
+        targets = options.classes or range(Victim(module, shape, lower=False).output_size)
         note = display.steps("accumulating gradients")
         maps = agnostic_saliency(
             module, targets, shape, steps=options.steps, seed=options.seed, progress=note
@@ -49,22 +49,13 @@ def run(options: Options) -> int:
     report = _report(maps, options, time.perf_counter() - start)
     show(report, options.as_json, _print_table)
     if options.plot is not None:
+        from divulge.plots import save_figure
         from divulge.saliency.views import gallery
 
-        gallery(maps, title=f"what {file.name} holds of its classes").savefig(options.plot)
+        save_figure(gallery(maps, title=f"what {file.name} holds of its classes"), options.plot)
     for sentence in maps.notes:
         print_note(sentence)
     return 0
-
-
-def _classes(text: str, outputs: int) -> list[int]:
-    """Return the classes that --classes names."""
-    if text == "all":
-        return list(range(outputs))
-    try:
-        return [int(part) for part in text.split(",")]
-    except ValueError:
-        raise ValueError(f"expected --classes to be all or numbers such as 0,3,5, got {text}") from None
 
 
 def _report(maps: SaliencyMaps, options: Options, seconds: float) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import json
 import math
 import sys
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,11 @@ from torch import nn
 
 from divulge.cli import models
 from divulge.cli.progress import ProgressDisplay
+from divulge.cli.registries import check_defence
 from divulge.datasets import Dataset, load
-from divulge.oracles import ORACLES, check_defence, defence_by_name, oracle_by_name
+from divulge.oracles import defence_by_name, oracle_by_name
 from divulge.surrogate import Stolen, steal
-from divulge.surrogate.inputs import KINDS
-from divulge.training import NETWORKS, accuracy, cnn, fit_classifier
+from divulge.training import accuracy, cnn, fit_classifier
 from divulge.victims import Victim
 
 
@@ -27,17 +28,17 @@ from divulge.victims import Victim
 class Options:
     """What was asked for on the command line."""
 
-    data: str = "digits"
-    model: str = "mlp"
-    oracle: str = "gradient"
-    defence: str = "none"
-    surrogate: str = "mlp"
-    queries: str = "10,30,100,300"
-    inputs: str | None = None
-    steps: int = 1000
-    seed: int = 0
-    as_json: bool = False
-    plot: Path | None = None
+    data: str
+    model: str
+    oracle: str
+    defence: str
+    surrogate: str
+    queries: tuple[int, ...]
+    inputs: str | None
+    steps: int
+    seed: int
+    as_json: bool
+    plot: Path | None
 
 
 def run(options: Options) -> int:
@@ -47,18 +48,17 @@ def run(options: Options) -> int:
         ValueError: options that cannot be followed, or a model that cannot be used.
         OSError: a file that is not there.
     """
-    counts = whole_numbers("--queries", options.queries)
-    _check(options)
     with ProgressDisplay() as display:
         display.say(f"reading {options.data}")
         data = load(options.data)
+        check_defence(options.defence, prod(data.input_shape))
         module = classifier(options.model, data, options.seed, display)
         victim = Victim(module, data.input_shape)
         oracle = defence_by_name(options.defence, oracle_by_name(options.oracle, victim))
         stolen = steal(
             oracle,
             options.surrogate,
-            queries=counts,
+            queries=options.queries,
             data=data,
             inputs=options.inputs,
             steps=options.steps,
@@ -71,10 +71,11 @@ def run(options: Options) -> int:
     else:
         _print_table(options, stolen, right)
     if options.plot is not None:
+        from divulge.plots import save_figure
         from divulge.surrogate.figures import leak_figure
 
         label = options.oracle if options.defence == "none" else f"{options.oracle}, {options.defence}"
-        leak_figure({label: stolen.leak_curve}).savefig(options.plot)
+        save_figure(leak_figure({label: stolen.leak_curve}), options.plot)
     return 0
 
 
@@ -92,28 +93,6 @@ def classifier(name: str, data: Dataset, seed: int, display: ProgressDisplay) ->
         batch_size=batch_size,
         progress=display.steps(f"training on {data.name}"),
     )
-
-
-def whole_numbers(option: str, text: str) -> list[int]:
-    """Read numbers of queries such as 10,100."""
-    try:
-        numbers = [int(part) for part in text.split(",")]
-    except ValueError:
-        numbers = []
-    if not numbers or min(numbers) < 1:
-        raise ValueError(f"expected {option} of whole numbers from 1 on such as 10,100, got {text!r}")
-    return numbers
-
-
-def _check(options: Options) -> None:
-    """Raise ValueError for an option that cannot be followed, before anything is trained."""
-    models.check_data(options.data)
-    models.check_least(steps=(options.steps, 1), seed=(options.seed, 0))
-    ORACLES.parse(options.oracle)
-    check_defence(options.defence)
-    NETWORKS.parse(options.surrogate)
-    models.check_known(inputs=(options.inputs, KINDS))
-    models.check_plot(options.plot)
 
 
 def _report(options: Options, stolen: Stolen, right: float) -> dict[str, Any]:

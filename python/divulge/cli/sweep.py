@@ -26,9 +26,9 @@ class Options:
     """What was asked for on the command line."""
 
     experiment: Path
-    results: Path | None = None
-    as_json: bool = False
-    plot: Path | None = None
+    results: Path | None
+    as_json: bool
+    plot: Path | None
 
 
 def run(options: Options) -> int:
@@ -38,10 +38,6 @@ def run(options: Options) -> int:
         ValueError: the file, or a file among the results, cannot be used.
         FileNotFoundError: there is no such file.
     """
-    from divulge.plots import check_file
-
-    if options.plot is not None:
-        check_file(options.plot)
     experiment = read_experiment(options.experiment)
     with ProgressDisplay() as display:
         try:
@@ -61,9 +57,10 @@ def run(options: Options) -> int:
             soft_wrap=True,
         )
     if options.plot is not None:
+        from divulge.plots import save_figure
         from divulge.sweep.figures import sweep_figure
 
-        sweep_figure(result.table).savefig(options.plot)
+        save_figure(sweep_figure(result.table), options.plot)
     return FAILED if (result.table["error"] != "").all() else 0
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -12,12 +12,15 @@ from torch import nn
 from divulge.arrays import Array
 from divulge.comparison.canonical import CanonicalForm, canonical_form
 from divulge.comparison.layerwise import LayerComparison, Match, effective_units, match_layers
+from divulge.html import ShownAsTable
 from divulge.oracles.domain import as_box
 from divulge.victims import Victim
 from divulge.victims.affine import HiddenLayers, OneHiddenLayer
 from divulge.victims.lowering import hidden_layers, one_hidden_layer
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from divulge.oracles.base import Domain
     from divulge.points import Points
 
@@ -35,7 +38,7 @@ class HoldsModule(Protocol):
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(ShownAsTable):
     """A copy against its victim; made by `compare`.
 
     Attributes:
@@ -87,6 +90,19 @@ class Comparison:
     def hidden_units_true(self) -> int | None:
         """The victim's hidden units over all layers, or None."""
         return None if self.hidden_sizes_true is None else sum(self.hidden_sizes_true)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a row for each hidden layer that both have."""
+        import pandas as pd
+
+        names = [field.name for field in fields(LayerComparison)]
+        rows = [(k, *astuple(layer)) for k, layer in enumerate(self.layers, 1)]
+        return pd.DataFrame(rows, columns=["layer", *names])
+
+    def _facts(self) -> dict[str, Any]:
+        """Return what is shown above the table."""
+        names = ("max_parameter_error", "max_output_error", "agreement", "points")
+        return {name.replace("_", " "): getattr(self, name) for name in names}
 
 
 def compare(

@@ -10,10 +10,9 @@ from torch import Tensor
 
 from divulge.datasets.load import Dataset, mnist
 from divulge.datasets.subset import subset
+from divulge.names import POSITIONS
 
-__all__ = ["POSITIONS", "BlockData", "block_mnist", "blockify", "simplified_block_mnist", "square"]
-
-POSITIONS = ("random", "top", "bottom")
+__all__ = ["BlockData", "block_mnist", "blockify", "simplified_block_mnist", "square"]
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,10 @@ from torch import Tensor, nn
 from divulge.attributions import attribute
 from divulge.datasets import BlockData
 from divulge.evaluation.unmasking import count_of, unmask
+from divulge.html import ShownAsTable
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["LEVELS", "Leakage", "constant_inputs", "leakage", "warn_of_constant"]
 
@@ -20,7 +24,7 @@ LEVELS = (0.025, 0.05, 0.1, 0.2)
 
 
 @dataclass(frozen=True)
-class Leakage:
+class Leakage(ShownAsTable):
     """The share of the coordinates ranked highest that lie in blocks which say nothing of the class.
 
     Attributes:
@@ -32,6 +36,17 @@ class Leakage:
     levels: tuple[int | float, ...]
     per_instance: Tensor
     mean: Tensor
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a row for each level: the mean share over the inputs, and its standard deviation."""
+        import pandas as pd
+
+        spread = self.per_instance.std(dim=0, correction=0).tolist()
+        return pd.DataFrame({"level": self.levels, "share": self.mean.tolist(), "deviation": spread})
+
+    def _facts(self) -> dict[str, Any]:
+        """Return what is shown above the table."""
+        return {"inputs": len(self.per_instance)}
 
 
 def leakage(

@@ -120,6 +120,21 @@ def check_head(path: Path, data: bytes, about: dict[str, int | str | bool | None
     return start + int(size)
 
 
+def check_checkpoint(path: Path, about: dict[str, int | str | bool | None]) -> None:
+    """Raise CheckpointError where a file, if there is one, is no checkpoint or belongs to something else.
+
+    Args:
+        path: the file, which may not be there yet, or have been cut short in its head.
+        about: a part of what its answers must belong to.
+    """
+    data = path.read_bytes() if path.exists() else b""
+    cut = MAGIC.startswith(data)
+    if not cut and data.startswith(MAGIC) and len(data) >= len(MAGIC) + HEAD.size:
+        cut = len(data) < len(MAGIC) + HEAD.size + HEAD.unpack_from(data, len(MAGIC))[0]
+    if not cut:
+        check_head(path, data, about)
+
+
 def read_records(path: Path, data: bytes, start: int) -> tuple[list[Record], int]:
     """Return the whole records from a place on, and where they end."""
     records = []

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from divulge.reconstruction.notes import Note
+from divulge.tables import ReconstructionTable
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Progress:
 
 
 @dataclass
-class Reconstruction:
+class Reconstruction(ReconstructionTable):
     """A network rebuilt from its oracle's answers.
 
     Attributes:

@@ -17,6 +17,7 @@ from divulge.datasets import Dataset
 from divulge.errors import DivulgeError
 from divulge.evaluation import rank_correlation
 from divulge.files import replacing
+from divulge.html import ShownAsTable
 from divulge.oracles import Budget, Oracle, defence_by_name, oracle_by_name
 from divulge.reconstruction import reconstruct
 from divulge.surrogate import steal
@@ -25,6 +26,7 @@ from divulge.victims import Victim
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
 AGREEMENTS = (0.90, 0.95, 0.99)
 HONEST = 100  # test inputs on which told and true explanations are compared
@@ -34,7 +36,7 @@ Makers = Sequence[str] | Mapping[str, Callable[[Any], Oracle]]
 
 
 @dataclass(frozen=True)
-class LeakReport:
+class LeakReport(ShownAsTable):
     """What each explanation gives away.
 
     Attributes:
@@ -52,6 +54,25 @@ class LeakReport:
     curves: pd.DataFrame
     victim: str
     seed: int
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a copy of the table."""
+        return self.table.copy()
+
+    def _facts(self) -> dict[str, Any]:
+        """Return what is shown above the table."""
+        return {"of": self.victim, "seed": self.seed}
+
+    def _remarks(self) -> list[str]:
+        """Return what is shown beneath the table."""
+        return self.summary()
+
+    def plot(self) -> Figure:
+        """Draw the leak curves, a line for each explanation behind each defence."""
+        from divulge.surrogate.figures import leak_figure
+
+        groups = self.curves.groupby(["explanation", "defence"], sort=False)
+        return leak_figure({", ".join(pair): curve for pair, curve in groups}, self.victim)
 
     def summary(self) -> list[str]:
         """Return what the table says, in plain sentences."""

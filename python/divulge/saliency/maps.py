@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from divulge.conventions import OnProgress
+from divulge.html import ShownAsTable
 from divulge.saliency.arguments import (
     Bounds,
     Classifier,
@@ -34,12 +36,16 @@ from divulge.saliency.concepts import (
 )
 from divulge.saliency.moments import Moments
 
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
 # Returns samples (n, channels, height, width); called with n, the shape and a generator.
 Sampler = Callable[[int, tuple[int, int, int], torch.Generator], Tensor]
 
 
 @dataclass(frozen=True)
-class SaliencyMaps:
+class SaliencyMaps(ShownAsTable):
     """Maps of several targets, on the CPU.
 
     Attributes:
@@ -73,6 +79,28 @@ class SaliencyMaps:
         """The maps scaled for looking at: each from 0 to 1, zero at .5, (T, channels, height, width)."""
         limit = self.maps.abs().flatten(1).quantile(0.995, dim=1).clamp_min(1e-12)[:, None, None, None]
         return (0.5 + 0.5 * self.maps / limit).clamp(0, 1)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a row for each target: the share of the samples that reached it, and the norm of its map."""
+        import pandas as pd
+
+        columns = {
+            "target": [str(target) for target in self.targets],
+            "reached": self.reached[-1].tolist(),
+            "norm": self.norms[-1].tolist(),
+            "complete": self.complete,
+        }
+        return pd.DataFrame(columns)
+
+    def _facts(self) -> dict[str, Any]:
+        """Return what is shown above the table."""
+        return {"of shape": tuple(self.maps.shape[1:]), "steps": len(self.reached) - 1}
+
+    def plot(self) -> Figure:
+        """Draw the maps of all targets, scaled for looking at."""
+        from divulge.saliency.views import gallery
+
+        return gallery(self)
 
 
 def agnostic_saliency(

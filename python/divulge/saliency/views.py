@@ -19,7 +19,7 @@ from divulge.saliency.maps import SaliencyMaps
 _COLUMNS = 10
 
 
-def gallery(maps: SaliencyMaps, captions: Sequence[str] | None = None, title: str = "") -> Figure:
+def gallery(maps: SaliencyMaps, *, captions: Sequence[str] | None = None, title: str = "") -> Figure:
     """Draw the maps of all targets, scaled for looking at, with nothing beneath them.
 
     Args:
@@ -35,7 +35,11 @@ def gallery(maps: SaliencyMaps, captions: Sequence[str] | None = None, title: st
 
 
 def comparison(
-    first: SaliencyMaps, second: SaliencyMaps, names: tuple[str, str] = ("first", "second"), title: str = ""
+    first: SaliencyMaps,
+    second: SaliencyMaps,
+    *,
+    names: tuple[str, str] = ("first", "second"),
+    title: str = "",
 ) -> Figure:
     """Draw the maps of two models for the same targets, each pair with the cosine of the angle between them.
 

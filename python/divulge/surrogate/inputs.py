@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-KINDS = ("data", "gaussian", "mixed", "spread", "adaptive")
+from divulge.names import QUERIES
+
 _BASIS = 2000  # inputs whose combinations stand for the data's covariance
 _SPREAD_OF = 6000  # inputs of which those that are spread are chosen
 _SPREAD = 1000  # as many are spread at most; the others are drawn at random
@@ -42,8 +43,8 @@ class Inputs:
         box: tuple[Tensor, Tensor] | None,
         generator: torch.Generator,
     ) -> None:
-        if kind not in KINDS:
-            raise ValueError(f"expected inputs of the kind {', '.join(KINDS)}, got {kind!r}")
+        if kind not in QUERIES:
+            raise ValueError(f"expected inputs of the kind {', '.join(QUERIES)}, got {kind!r}")
         if data is None and kind != "gaussian":
             raise ValueError(f'queries of the kind "{kind}" need data=, inputs like those the victim is for')
         self.data = data

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
+from divulge.html import ShownAsTable
 from divulge.surrogate.losses import Weights
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
-class Stolen:
+class Stolen(ShownAsTable):
     """A copy learned from answers.
 
     Attributes:
@@ -36,3 +38,22 @@ class Stolen:
     solved: bool
     weights: Weights
     seed: int
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a copy of the leak curve."""
+        return self.leak_curve.copy()
+
+    def _facts(self) -> dict[str, Any]:
+        """Return what is shown above the curve."""
+        return {
+            "from": f"{self.kind} answers",
+            "queries": self.queries,
+            "solved": self.solved,
+            "seed": self.seed,
+        }
+
+    def plot(self) -> Figure:
+        """Draw agreement against queries."""
+        from divulge.surrogate.figures import leak_figure
+
+        return leak_figure({self.kind: self.leak_curve})

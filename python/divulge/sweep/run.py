@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from divulge.html import ShownAsTable
 from divulge.sweep.experiment import Experiment, key_of, read_experiment
 from divulge.sweep.jobs import run_cell
 from divulge.sweep.results import KEY, Results, as_table
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
 MOST_IN_CHUNK = 50
 CHUNKS_A_WORKER = 8
@@ -21,7 +23,7 @@ RAY_WAVE = 64  # chunks
 
 
 @dataclass(frozen=True)
-class Sweep:
+class Sweep(ShownAsTable):
     """A sweep that has ended.
 
     Attributes:
@@ -33,6 +35,21 @@ class Sweep:
     table: pd.DataFrame
     folder: Path
     already: int
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a copy of the table."""
+        return self.table.copy()
+
+    def _facts(self) -> dict[str, Any]:
+        """Return what is shown above the table."""
+        failed = int((self.table["error"] != "").sum())
+        return {"runs": len(self.table), "from before": self.already, "failed": failed, "in": self.folder}
+
+    def plot(self) -> Figure:
+        """Draw queries and agreement of every run, one line a combination."""
+        from divulge.sweep.figures import sweep_figure
+
+        return sweep_figure(self.table)
 
 
 def sweep(

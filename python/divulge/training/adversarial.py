@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from divulge.names import NORMS
 from divulge.training.modes import evaluating
 
 
@@ -40,8 +41,8 @@ class Pgd:
     warm_up: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.norm not in ("linf", "l2"):
-            raise ValueError(f"expected norm 'linf' or 'l2', got {self.norm!r}")
+        if self.norm not in NORMS:
+            raise ValueError(f"expected norm {' or '.join(map(repr, NORMS))}, got {self.norm!r}")
         if not self.radius >= 0:
             raise ValueError(f"expected a radius of at least 0, got {self.radius}")
         if self.steps < 1:
