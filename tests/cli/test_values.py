@@ -3,7 +3,7 @@ import re
 import pytest
 import typer
 
-from divulge.cli import values
+from divulge.cli import options, values
 
 
 @pytest.mark.parametrize(
@@ -72,3 +72,9 @@ def test_files_and_folders(tmp_path):
     assert values.name_or_model(("mlp",))(str(path)) == str(path)
     assert values.new(".onnx")(str(path)) == path
     assert values.folder(str(tmp_path / "made later")) == tmp_path / "made later"
+
+
+def test_an_oracle_that_may_be_named_is_there():
+    from divulge.cli.reconstruct import _ORACLES
+
+    assert tuple(_ORACLES) == options.ORACLES

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from divulge.cli.app import FAILED, INTERRUPTED
 from divulge.cli.models import TRAINING
-from divulge.cli.options import DATA, DTYPE
+from divulge.cli.options import DATA, DTYPE, HIDDEN
 from divulge.cli.progress import Curve, ProgressDisplay, interrupts_noted
 from divulge.cli.render import Report, print_json, print_note, print_table
 from divulge.comparison import compare
@@ -119,8 +119,8 @@ def _victim(options: Options, display: ProgressDisplay) -> tuple[Victim, Points 
 def _trained(options: Options, data: Dataset) -> torch.nn.Module:
     """Train the victim."""
     epochs, batch_size = TRAINING[data.name]
-    dtype = torch.float32 if options.dtype == "float32" else torch.float64
-    hidden = 32 if options.hidden is None else options.hidden
+    dtype = getattr(torch, options.dtype or DTYPE)
+    hidden = HIDDEN if options.hidden is None else options.hidden
     return train_classifier(
         hidden, data, dtype=dtype, seed=options.seed, epochs=epochs, batch_size=batch_size
     )
