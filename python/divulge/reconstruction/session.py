@@ -13,6 +13,7 @@ from divulge.reconstruction.asking.pieces import Transcript
 from divulge.reconstruction.asking.pieces_from_values import ValueTranscript
 from divulge.reconstruction.network.hidden_layer import Layer
 from divulge.reconstruction.result import Progress, Reconstruction
+from divulge.reconstruction.settings import Tolerances
 from divulge.reconstruction.tally import Tally
 
 
@@ -48,6 +49,11 @@ class Session:
     def noise(self) -> float:
         """Relative error of an answer, as the first output showed it."""
         return self.first.noise if self.transcripts else 0.0
+
+    @property
+    def tolerances(self) -> Tolerances:
+        """What that leaves open."""
+        return Tolerances.of(self.noise)
 
     @property
     def first(self) -> Transcript:

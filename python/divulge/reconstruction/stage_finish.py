@@ -47,7 +47,7 @@ def checked(session: Session, known: OneLayer, layer: Layer) -> bool:
 
 def explained(session: Session, known: OneLayer) -> bool:
     """Whether noise or rounding explains the certificate; if not, note it."""
-    allowed = known.tolerance if noisy(session) else 10 * known.missing_unit
+    allowed = known.tolerance if noisy(session) else known.session.tolerances.alike
     if known.certificate <= allowed:
         return True
     session.notes.append(

@@ -59,12 +59,12 @@ class OneLayer:
     @property
     def tolerance(self) -> float:
         """Relative residual that counts as rounding."""
-        return max(1e-9, 200 * self.session.noise)
+        return self.session.tolerances.rounding
 
     @property
     def missing_unit(self) -> float:
         """Relative error of another output's gradient from which on a unit must be missing there."""
-        return max(1e-7, 1e4 * self.session.noise)
+        return self.session.tolerances.missing
 
     def first_output(self) -> bool:
         """Find the hidden units behind the oracle's own output; return whether everything is explained."""
@@ -74,7 +74,8 @@ class OneLayer:
             session.notes += filter(None, [measure_noise(transcript, session.lines)])
         found = self.search(transcript, session.lines)
         fit = found.fit
-        if found.solved and 1e-12 < transcript.noise == transcript.rounding and session.has_both():
+        single = transcript.tolerances.single and not transcript.noisy
+        if found.solved and single and session.has_both():
             fit = sharpened(transcript, fit, lambda _: self.tell("offsets", fit))
         self.layer = Layer.from_fit(fit)
         self.errors = row_errors(transcript, self.layer.weights[0])
@@ -118,7 +119,7 @@ class OneLayer:
             found = self.reread(transcript, found)
         if found.solved or search.deeper:
             return found
-        if transcript.noise > 1e-12 and search.span.rank < lines.input_size // 2:
+        if transcript.tolerances.single and search.span.rank < lines.input_size // 2:
             return GradientSearch(transcript, self.session.new_lines(), report).run()
         fit, certificate = certified_search(transcript, lines, self.tolerance)
         report(fit)

@@ -11,8 +11,6 @@ from divulge.reconstruction.asking.probe import Explained, Kinks, Known, Probe
 
 Array = NDArray[np.float64]
 
-LEFT = 1e-9  # jump, relative to the gradient, from which on something is left beside a known function
-
 
 class GradientProbe(Probe):
     """Asks an oracle that answers with gradients; every answer stays in the transcript."""
@@ -22,7 +20,8 @@ class GradientProbe(Probe):
         self.input_size = transcript.oracle.input_size
         self.domain = transcript.oracle.domain
         self.noise = transcript.noise
-        self.rounded = transcript.noise > 1e-10
+        self.tolerances = transcript.tolerances
+        self.rounded = self.tolerances.single
 
     def pieces(self, points: Array, radius: Array | None = None) -> Array:
         """Ask one query a point."""
@@ -62,7 +61,7 @@ class GradientProbe(Probe):
             return values, np.ascontiguousarray(pieces[:, :-1])
 
         oracle = _core.CallbackOracle(answer, self.input_size, self.rounded)
-        rounding = 0.0 if known is None else max(LEFT, 1e2 * self.noise)
+        rounding = 0.0 if known is None else self.tolerances.rounding
         found = _core.kink_search(oracle, origins, directions, low, high, tolerance=rounding)
         if failures:
             raise failures[0]

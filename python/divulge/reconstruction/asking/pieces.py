@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from divulge.errors import BudgetExhausted, OracleError
+from divulge.reconstruction.settings import Tolerances
 
 if TYPE_CHECKING:
     from divulge.oracles import Oracle
@@ -64,6 +65,11 @@ class Transcript:
     def noisy(self) -> bool:
         """Whether answers were seen to differ by more than rounding."""
         return self.noise > self.rounding
+
+    @property
+    def tolerances(self) -> Tolerances:
+        """What the noise of an answer leaves open."""
+        return Tolerances.of(self.noise)
 
     @property
     def points(self) -> Array:

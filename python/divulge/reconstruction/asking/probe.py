@@ -10,6 +10,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from divulge.reconstruction.settings import Tolerances
+
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 
@@ -56,6 +58,7 @@ class Probe(ABC):
         input_size: d.
         domain: None for all of R^d, or (low, high), shape (d,) each.
         noise: relative rounding error of an answer.
+        tolerances: what that leaves open.
         rounded: whether the victim answers in single precision.
         bends_are_cheap: whether `bends` costs much less than two pieces.
     """
@@ -63,6 +66,7 @@ class Probe(ABC):
     input_size: int
     domain: tuple[Array, Array] | None
     noise: float
+    tolerances: Tolerances
     bends_are_cheap = False
     rounded = False
 
@@ -148,6 +152,6 @@ class Probe(ABC):
         size = np.linalg.norm(after - before, axis=1)
         along = np.einsum("nd,nd->n", after - before, directions)
         across = np.linalg.norm(after - before - along[:, None] * directions, axis=1)
-        crooked = 1e5 * self.noise if self.rounded else CROOKED
-        rounding = 100 * self.noise * (np.linalg.norm(after, axis=1) + np.linalg.norm(before, axis=1))
+        crooked = self.tolerances.alike if self.rounded else CROOKED
+        rounding = self.tolerances.rounding * (np.linalg.norm(after, axis=1) + np.linalg.norm(before, axis=1))
         return np.asarray((size > rounding) & (across <= crooked * size + rounding))

@@ -9,12 +9,12 @@ from divulge.reconstruction.asking.finite_differences import unit_directions
 from divulge.reconstruction.asking.pieces_from_values import ValueTranscript
 from divulge.reconstruction.asking.probe import Explained, Kinks, Probe
 from divulge.reconstruction.asking.split_lines import Split, run_pieces, split_lines
+from divulge.reconstruction.settings import Tolerances
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 
 ROUNDINGS_OF_PIECES = 1e7  # error of a gradient: steps within narrow pieces are short
-COARSEST = 1e-3  # the same where values themselves are coarse
 BLURRED = 100.0  # times that error: a jump that is not known any more
 NEAR = 0.01  # share of a walk by which a kink may be off: the rows it was predicted from are blunt
 
@@ -30,7 +30,8 @@ class ValueProbe(Probe):
         self.values.keeps = True
         self.input_size = transcript.oracle.input_size
         self.domain = transcript.oracle.domain
-        self.noise = min(ROUNDINGS_OF_PIECES * self.values.relative, COARSEST)
+        self.tolerances = Tolerances.of(self.values.relative, lost=ROUNDINGS_OF_PIECES)
+        self.noise = self.tolerances.noise
 
     def pieces(self, points: Array, radius: Array | None = None) -> Array:
         """Take differences with steps as wide as the pieces allow."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from divulge.errors import BudgetExhausted, NotPiecewiseLinear, OracleError
 from divulge.reconstruction.asking.pieces import Stopped
+from divulge.reconstruction.settings import Tolerances
 
 if TYPE_CHECKING:
     from divulge.oracles import Oracle
@@ -80,6 +81,11 @@ class Values:
         self._kept = [(np.concatenate(points), np.concatenate(values))]
         return self._kept[0]
 
+    @property
+    def tolerances(self) -> Tolerances:
+        """What the rounding of a value leaves open."""
+        return Tolerances.of(self.relative)
+
     def noise(self, lengths: Array, values: Array) -> Array:
         """Bound of the rounding error of values (n,) at points of these lengths (n,)."""
         return np.asarray(self.relative * (np.abs(values) + self.slope * lengths) + 1e-300)
@@ -108,7 +114,8 @@ class Values:
         directions = rng.standard_normal(points.shape)
         directions /= np.linalg.norm(directions, axis=1, keepdims=True)
         lengths = np.linalg.norm(points, axis=1)
-        steps = (1e-3 if self.single else 1e-5) * np.maximum(lengths, 1e-3 * lengths.max(initial=1.0))
+        share = 1e-3 if self.tolerances.single else 1e-5
+        steps = share * np.maximum(lengths, 1e-3 * lengths.max(initial=1.0))
         moves = steps[:, None] * directions
         inside = self.inside(points, moves)
         asked = np.concatenate([points - inside, points, points + inside])

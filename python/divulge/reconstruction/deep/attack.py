@@ -21,7 +21,6 @@ from divulge.reconstruction.tally import Tally
 Array = NDArray[np.float64]
 
 FRESH_QUERIES = 16
-UNUSED = 0.1  # share of the tolerance up to which a weight counts as 0
 
 
 @dataclass
@@ -66,7 +65,7 @@ class DeepAttack:
         self.lines = lines
         self.probe = probes(outputs[0])
         self.search = DeepSearch(self.probe, lines, tally, lambda fit: report(fit.model))
-        self.tolerance = max(1e-8, 1e3 * self.probe.noise)
+        self.tolerance = self.probe.tolerances.loose
 
     def run(self) -> DeepResult:
         """Find the layers from the first output, then solve for the other outputs.
@@ -75,7 +74,7 @@ class DeepAttack:
             Stopped: an oracle can be asked no further; `known` tells what was found by then.
         """
         fit = self.search.run()
-        if fit is None or fit.error > 1e3 * self.tolerance:
+        if fit is None or fit.error > self.probe.tolerances.alike:
             return self.result(fit, [self.outputs[0]], np.inf, solved=False)
         layer, done, worst = fit.layer, [self.outputs[0]], 0.0
         first = orient(layer, self.tolerance)
@@ -120,7 +119,7 @@ class DeepAttack:
         model = DeepModel(fit.prefix, orientation.layer)
         units = self.search.confirmed[: len(model.hidden_sizes)]
         if solved:
-            model = model.pruned(UNUSED * self.tolerance)
+            model = model.pruned(self.probe.tolerances.rounding)
         return DeepResult(
             model,
             outputs,

@@ -32,7 +32,7 @@ def explained_by(layer: Dense, features: Array, tolerance: float) -> Mask:
     """Return at which features (m, p) the pre-activation of one of a layer's units vanishes, shape (m,)."""
     size = np.linalg.norm(layer.rows, axis=1) * np.linalg.norm(features, axis=1)[:, None]
     levels = np.abs(layer.levels(features))
-    return np.asarray((levels <= 10 * tolerance * (size + np.abs(layer.offsets))).any(axis=1))
+    return np.asarray((levels <= tolerance * (size + np.abs(layer.offsets))).any(axis=1))
 
 
 def hits(prefix: Prefix, units: Candidates, sweeps: list[Sweep], tolerance: float) -> tuple[Index, Index]:
@@ -49,7 +49,7 @@ def hits(prefix: Prefix, units: Candidates, sweeps: list[Sweep], tolerance: floa
         covered = ~(prefix.masks(sweep.points(t)) & ~units.known[unit]).any(axis=1)
         t, unit = t[covered], unit[covered]
         np.add.at(due, unit, 1)
-        np.add.at(seen, unit, distance(sweep.t, t) <= 100 * tolerance * (1 + np.abs(t)))
+        np.add.at(seen, unit, distance(sweep.t, t) <= tolerance * (1 + np.abs(t)))
     return seen, due
 
 

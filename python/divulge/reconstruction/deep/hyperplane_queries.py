@@ -15,7 +15,6 @@ Index = NDArray[np.intp]
 NEWTON_STEPS = 12
 NEAR = 1e-5  # distance of the two questions from a hyperplane, relative to the point's size
 WIDER = (10.0, 100.0)  # times that distance, for units that were met more than once
-BLUR = 1e4  # that distance in roundings, where answers come in single precision
 CROOKED = 1e-6  # share of a jump that may lie across normal and bend
 TILT = 0.05  # share of that distance taken into the new side of a feature's hyperplane
 
@@ -71,7 +70,7 @@ def onto_both(
 
 def nearness(probe: Probe, points: Array) -> Array:
     """Return how far from hyperplanes to ask at points (n, d), shape (n,)."""
-    near = BLUR * probe.noise if probe.rounded else NEAR
+    near = probe.tolerances.missing if probe.rounded else NEAR
     return np.asarray(near * (1.0 + np.linalg.norm(points, axis=1) / np.sqrt(points.shape[1])))
 
 

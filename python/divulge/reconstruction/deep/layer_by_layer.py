@@ -35,7 +35,6 @@ Index = NDArray[np.intp]
 
 LINES = 2  # searched at a time
 WIDE = 64  # features from which on whole rows are sought by lines in chosen regions
-BLUNT = 1e-9  # relative error of an answer from which on a remaining part may be rounding
 ROUNDED_ERROR = 5e-4  # relative residual that is put down to single precision
 ROUNDED_ALIKE = 0.1  # angle and gap of offsets within which two units are one in single precision
 MOST_ROUNDS = 40
@@ -78,8 +77,7 @@ class DeepSearch:
         self.lines = lines
         self.tally = tally
         self.report = report
-        self.tolerance = max(1e-9, 100 * probe.noise)
-        self.pool = Pool(probe, lines, self.tolerance)
+        self.pool = Pool(probe, lines)
         self.confirmed: list[Candidates] = []  # of each layer, orientation open
         self.oriented_layers: list[Dense] = []
         self.best: DeepFit | None = None
@@ -144,9 +142,9 @@ class DeepSearch:
 
     def leaves_slope(self, fit: DeepFit) -> bool:
         """Whether a linear part remains beside the last layer, as that of a unit that is nearly always on."""
-        if self.probe.noise > BLUNT:
+        if self.probe.tolerances.blunt:
             return False  # whether it is one shows once the copy has been refitted
-        found = orient(fit.layer, max(1e-8, 1e3 * self.probe.noise))
+        found = orient(fit.layer, self.probe.tolerances.loose)
         return found.slope or not found.decided
 
     def leftovers(self, fit: DeepFit) -> bool:
@@ -193,12 +191,12 @@ class DeepSearch:
     @property
     def alike(self) -> float:
         """Angle between rows that counts as none."""
-        return 1e3 * self.tolerance
+        return self.probe.tolerances.alike
 
     @property
     def enough(self) -> float:
         """Relative residual from which on a fit explains its answers."""
-        return ROUNDED_ERROR if self.probe.rounded else 1e3 * self.tolerance
+        return ROUNDED_ERROR if self.probe.rounded else self.probe.tolerances.alike
 
     def layers(self) -> None:
         """Go through the layers as far as the pool of kinks reaches."""
@@ -299,7 +297,7 @@ class DeepSearch:
 
     def without_doubles(self, units: Candidates) -> Candidates:
         """Merge units that turn out to be one once their rows are completed."""
-        alike = max(self.alike, ROUNDED_ALIKE) if self.probe.rounded else self.alike
+        alike = ROUNDED_ALIKE if self.probe.rounded else self.alike
         groups = group(units.segments(), alike, OVERLAP)
         return merge(units.segments(), groups)
 
@@ -314,7 +312,7 @@ class DeepSearch:
         groups = group(found, self.alike, OVERLAP)
         merged = merge(found, groups)
         old = np.bincount(groups, weights=is_known, minlength=len(merged)) > 0
-        seen, due = hits(prefix, merged, self.pool.sweeps, self.tolerance)
+        seen, due = hits(prefix, merged, self.pool.sweeps, self.probe.tolerances.missing)
         keep = (seen >= HIT_SHARE * due) & (old | (seen > 0))
         if self.probe.rounded:
             keep |= old  # a blunt row misses kinks that are there
@@ -323,7 +321,9 @@ class DeepSearch:
     def beyond(self, prefix: Prefix, known: Candidates, found: Segments) -> Segments:
         """Forget what lies on hyperplanes of units whose whole rows are known: it tells nothing more."""
         whole = known.take(np.asarray(known.known.all(axis=1)))
-        on = explained_by(Dense(whole.rows, whole.offsets), prefix.features(found.points), self.tolerance)
+        on = explained_by(
+            Dense(whole.rows, whole.offsets), prefix.features(found.points), self.probe.tolerances.loose
+        )
         left = found.take(~on)
         self.kept[tuple(prefix.layers)] = (left, len(self.pool.sweeps))
         return left

@@ -49,7 +49,7 @@ def weights(prefix: Prefix, units: Candidates, sweeps: list[Sweep], tolerance: f
 def weights_on(prefix: Prefix, units: Candidates, sweep: Sweep, tolerance: float) -> tuple[Index, Array]:
     """Return the unit of each known kink on a sweep, and the output weight that the kink shows."""
     t, unit = crossings(prefix, units.rows, units.offsets, sweep)
-    met = distance(sweep.t, t) <= 100 * tolerance * (1 + np.abs(t))
+    met = distance(sweep.t, t) <= tolerance * (1 + np.abs(t))
     t, unit = t[met], unit[met]
     covered = ~(prefix.masks(sweep.points(t)) & ~units.known[unit]).any(axis=1)
     t, unit = t[covered], unit[covered]
@@ -101,7 +101,7 @@ def together(found: Kinks, model: DeepModel, sweeps: list[Sweep], tolerance: flo
     order = np.lexsort((t, line))
     line, t, jumps = line[order], t[order], jumps[order]
     new = np.ones(len(t), bool)
-    new[1:] = (np.diff(line) > 0) | (np.diff(t) > 100 * tolerance * (1 + np.abs(t[1:])))
+    new[1:] = (np.diff(line) > 0) | (np.diff(t) > tolerance * (1 + np.abs(t[1:])))
     first = np.flatnonzero(new)
     size = np.maximum.reduceat(np.linalg.norm(jumps, axis=1), first) if len(first) else np.empty(0)
     jumps = np.add.reduceat(jumps, first, axis=0) if len(first) else jumps

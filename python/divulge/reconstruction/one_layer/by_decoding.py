@@ -135,7 +135,11 @@ class Search:
 
     def doubtful_from(self) -> int:
         """Return after how many answers without a solution to ask; blunt answers may take long to decode."""
-        return min(DOUBTFUL, 4 * self.lines.input_size) if self.transcript.noise < 1e-12 else BLUNT_DOUBTFUL
+        return (
+            min(DOUBTFUL, 4 * self.lines.input_size)
+            if not self.transcript.tolerances.single
+            else BLUNT_DOUBTFUL
+        )
 
     def drowned(self) -> bool:
         """Whether noise keeps single units from being told apart: far more was asked than ever is without."""
@@ -145,7 +149,7 @@ class Search:
     @property
     def tolerance(self) -> float:
         """Relative error of a gradient that counts as rounding."""
-        return max(1e-9, 60 * self.transcript.noise)
+        return self.transcript.tolerances.same
 
     def walk(self, line: int, count: int) -> None:
         """Query `count` points spread evenly along a line."""
@@ -278,7 +282,8 @@ class Search:
     @property
     def bracket(self) -> float:
         """Distance from a kink at which its side is certain."""
-        return max(1e-6, 1e3 * self.transcript.noise)
+        tolerances = self.transcript.tolerances
+        return tolerances.loose if tolerances.single else 1e-6
 
     def beside(self, residual: Residual, edge: int, live: Index, middle: float) -> Array | None:
         """Return a point off the line that parts two units with opposite output weights."""

@@ -53,7 +53,7 @@ class GradientSearch:
             self.best = decoded_fit(self.transcript, self.best.units.jumps[:, :-1], self.best.base[:-1])
             if not self.transcript.oracle.has_values:
                 self.bisect_offsets()
-            tolerance = 1e-9 + 60 * self.transcript.noise
+            tolerance = self.transcript.tolerances.rounding
             certificate = fresh_residual(self.best, self.transcript, self.lines, tolerance)
             return Found(self.best, certificate, solved=certificate <= tolerance)
         except Stopped as stop:
@@ -72,7 +72,7 @@ class GradientSearch:
                 return False
             jumps, base = self.best.units.jumps[:, :-1], self.best.base[:-1]
             off = off_binary(self.transcript, scattered, jumps, base)
-            if off.max(initial=0.0) <= max(1e-6, 1e4 * self.transcript.noise):
+            if off.max(initial=0.0) <= self.transcript.tolerances.missing:
                 return True
             cut = self.suspects(off * np.linalg.norm(jumps, axis=1))
             if not len(cut):

@@ -24,14 +24,11 @@ Index = NDArray[np.intp]
 
 FRESH = (8, 64)  # random points that must be explained
 FRESH_IN_BOX = (64, 1024)  # there a unit may show in a corner only
-NEARLY = 1e-7  # relative error of a value that leaves no unit out, where narrow pieces blur what is known
 MOST_LINES = 64  # lines on which units are searched that the first one missed
 IDLE_LINES = 8  # of them in a row without a new unit: what is left is no further unit
 POOR = 2e-12  # relative error of a jump from which on its pieces are taken again where they are wide
 CHUNK = 4  # pieces after which progress is reported and a partial result grows
 SAME_PIECE = 10.0  # errors by which two findings of one gradient may differ
-SURE = 1e-6  # relative error of a jump up to which it is taken for a unit
-SURE_ROUNDINGS = 1e6  # the same in roundings of a value, for victims in single precision
 SAME_PLACE = 1e-7  # distance of two kinks on a line that are taken for one hyperplane's
 MOST_LEFT = 3  # kinks on known hyperplanes that may be left by a blurred or spurious unit
 MOST_POOR = 0.2  # share of the pieces that may be taken again
@@ -82,7 +79,7 @@ class ValueSearch:
             except Contradicted:
                 break
             idle = 0 if found else idle + 1
-        solved = certificate <= max(NEARLY, self.tolerance)
+        solved = certificate <= self.values.tolerances.missing
         if solved:
             self.settle()
         return Found(self.best, certificate, solved)
@@ -107,7 +104,8 @@ class ValueSearch:
     @property
     def tolerance(self) -> float:
         """Relative error of a value that counts as explained."""
-        return max(1e-9, 1e4 * self.values.relative)
+        tolerances = self.values.tolerances
+        return tolerances.missing if tolerances.single else tolerances.rounding
 
     def errors(self, points: Array) -> Array:
         """Errors of the best fit at points (n, d), relative to the size of the values there."""
@@ -144,7 +142,7 @@ class ValueSearch:
         """Leave out the units whose jump is blurred; the rest is right without them."""
         sizes = np.linalg.norm(units.jumps[:, :-1], axis=1)
         blur = (errors[before] + errors[before + 1]) * np.sqrt(self.lines.input_size)
-        sure = blur <= max(SURE, SURE_ROUNDINGS * self.values.relative) * sizes
+        sure = blur <= self.values.tolerances.alike * sizes
         return Units(units.jumps[sure], units.sides[sure])
 
     def consider(self, split: Split, rows: Index, pieces: Array) -> None:
@@ -232,7 +230,7 @@ class ValueSearch:
         turned = np.where(at_base * side > 0, -1.0, 1.0)[:, None]
         units = self.sure(Units(jumps * turned, side), errors, before)
         known_units = corrected(self.best.units, units)
-        grown = add_hyperplanes(known_units, units, self.tolerance)
+        grown = add_hyperplanes(known_units, units, self.values.tolerances.alike)
         found = known_units is not self.best.units or len(grown) > len(known_units)
         self.best = Fit(grown, self.best.base, 0.0)
         self.sharpen()

@@ -100,7 +100,7 @@ class Residual:
 
 def jump_tolerance(transcript: Transcript) -> float:
     """Norm below which a jump of the gradient is rounding."""
-    return max(1e-9, 60 * transcript.noise) * transcript.scale
+    return transcript.tolerances.same * transcript.scale
 
 
 class Span:

@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 from divulge.reconstruction.asking.gradient_probe import GradientProbe
 from divulge.reconstruction.asking.lines import Edges, Lines
 from divulge.reconstruction.asking.pieces import Transcript
+from divulge.reconstruction.one_layer.decoding import jump_tolerance
 
 Array = NDArray[np.float64]
 
 KINKS, PLACES = 2, 2  # how many kinks are looked for elsewhere, and where
 BLUNT_KINKS = 8  # where rounding blurs the hyperplanes, and two kinks may be taken for one
 STEP = 1e-5  # distance of the questions from a hyperplane
-BLUR = 1e4  # error of a hyperplane, in roundings
 REACH = 0.01  # half of a segment's length across a blurred hyperplane, relative to the place's size
 SAME, BLUNT_SAME = 1e-3, 0.02  # relative difference of jumps that may be rounding
 
@@ -27,7 +27,7 @@ def looks_deeper(transcript: Transcript, lines: Lines, edges: Edges) -> bool:
     Raises:
         Stopped: the oracle can be asked no further.
     """
-    blunt = BLUR * transcript.noise > STEP
+    blunt = transcript.tolerances.single
     points, jumps = certified_kinks(transcript, lines, edges, BLUNT_KINKS if blunt else KINKS)
     if not len(points):
         return False
@@ -72,7 +72,7 @@ def differences(found: Array, jumps: Array) -> Array:
 def certified_kinks(transcript: Transcript, lines: Lines, edges: Edges, count: int) -> tuple[Array, Array]:
     """Return some kinks of the narrowest edges over which the gradient jumps: points and jumps, (n, d)."""
     jump = np.linalg.norm((transcript.pieces[edges.right] - transcript.pieces[edges.left])[:, :-1], axis=1)
-    open_edges = np.flatnonzero(jump[: edges.on_line] > max(1e-9, 10 * transcript.noise) * transcript.scale)
+    open_edges = np.flatnonzero(jump[: edges.on_line] > jump_tolerance(transcript))
     if not len(open_edges):
         return np.empty((0, lines.input_size)), np.empty((0, lines.input_size))
     width = (edges.high - edges.low)[open_edges]

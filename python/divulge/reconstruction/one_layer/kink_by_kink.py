@@ -32,7 +32,7 @@ def certified_search(transcript: Transcript, lines: Lines, tolerance: float) -> 
     try:
         for _ in range(MOST_LINES):
             met = kinks_on_line(transcript, lines)
-            grown = add_hyperplanes(units, met, tolerance)
+            grown = add_hyperplanes(units, met, transcript.tolerances.alike)
             if len(units) and 2 * (len(grown) - len(units)) > len(met) + 8:
                 break  # the hyperplanes of one hidden layer are met again on every line
             units = grown
@@ -61,7 +61,7 @@ def kinks_on_line(transcript: Transcript, lines: Lines) -> Units:
 
     line = lines.add_line()
     low, high = lines.ends()
-    oracle = _core.CallbackOracle(answer, lines.input_size, transcript.noise > 1e-10)
+    oracle = _core.CallbackOracle(answer, lines.input_size, transcript.tolerances.single)
     origin, direction = lines.origins[line : line + 1, :-1], lines.directions[line : line + 1, :-1]
     found = _core.kink_search(oracle, origin, direction, low, high)
     if failures:
@@ -71,8 +71,8 @@ def kinks_on_line(transcript: Transcript, lines: Lines) -> Units:
     return Units(jumps, np.sign(jumps @ end[0]))
 
 
-def add_hyperplanes(units: Units, more: Units, tolerance: float) -> Units:
-    """Join units whose hyperplanes are not among those known."""
+def add_hyperplanes(units: Units, more: Units, alike: float) -> Units:
+    """Join units whose hyperplanes are not among those known, or `alike`."""
     if not len(more):
         return units
     size = np.linalg.norm(units.jumps[:, :-1], axis=1), np.linalg.norm(more.jumps[:, :-1], axis=1)
@@ -80,5 +80,5 @@ def add_hyperplanes(units: Units, more: Units, tolerance: float) -> Units:
     turn = np.sign(new[:, :-1] @ old[:, :-1].T)
     square = (new**2).sum(axis=1)[:, None] + (old**2).sum(axis=1) - 2 * turn * (new @ old.T)
     gap = np.sqrt(np.maximum(square, 0.0)).min(axis=1, initial=np.inf)
-    fresh = gap > max(1e-6, 100 * tolerance)
+    fresh = gap > alike
     return units.join(more.jumps[fresh], more.sides[fresh])

@@ -27,9 +27,7 @@ from divulge.reconstruction.refit.rare_points import rare_points
 Array = NDArray[np.float64]
 
 NEARLY = 0.1  # relative residual of a copy that is worth a refit
-EXACT, ROUNDINGS = 1e-8, 1e3  # relative error of a value that needs no more search, the same in roundings
 BLUNT = 1e6  # roundings from which on a refit may help
-BORNE = 1e2  # times as large an error is borne at the end
 NOTHING = 1e-7  # share of the largest weight that a unit without any has
 DOUBTFUL = 1e-4  # the same, of a unit that may be none
 DOUBLE = 1e-2  # angle of two units that may be one
@@ -47,7 +45,7 @@ def mended(attack: DeepAttack, found: DeepResult, values: list[Values]) -> DeepR
         Stopped: the oracle can be asked no further.
     """
     best: DeepResult | None = None
-    exact = max(EXACT, ROUNDINGS * values[0].relative)
+    exact = values[0].tolerances.loose
     for _ in range(MOST_MENDS):
         if not found.certificate <= NEARLY:
             break
@@ -58,7 +56,7 @@ def mended(attack: DeepAttack, found: DeepResult, values: list[Values]) -> DeepR
                 break
             for asked in values:
                 asked.ask(around(attack, point))
-        found = replace(found, certificate=missed, solved=missed <= BORNE * exact)
+        found = replace(found, certificate=missed, solved=missed <= values[0].tolerances.alike)
         best = found if best is None or found.certificate < best.certificate else best
         if found.certificate <= exact:
             break

@@ -22,7 +22,6 @@ from divulge.reconstruction.network.known_layers import Mask
 
 Array = NDArray[np.float64]
 
-LIFT = 1e-8  # of a feature that is to be seen, relative to its usual size
 HIDDEN = 3e-3  # relative size of an entry that rounding may have kept down
 STEPS = (1e2, 1e3, 1e4, 1e4)  # lengths of the step across, in lifts, which move the hyperplane too
 
@@ -61,7 +60,7 @@ def measure(
         length: of the step across a hyperplane, in lifts.
         lines: the domain, and what draws the regions.
     """
-    small = max(LIFT, 1e3 * probe.noise)
+    small = probe.tolerances.loose
     active = known & (lines.rng.uniform(size=known.shape) < 0.5)
     levels = free.hyperplane_levels(rows, offsets, active, lines.rng)
     reached = np.isfinite(levels).all(axis=1) & ~lines.saturated(free.points(levels))
@@ -77,7 +76,7 @@ def measure(
     scale = np.einsum("ch,ch->c", found, rows * active) / np.maximum((rows**2 * active).sum(axis=1), 1e-300)
     safe = np.where(scale == 0, 1.0, scale)
     off = np.linalg.norm(np.where(active, found / safe[:, None] - rows, 0.0), axis=1)
-    exact = max(1e-6, (2.5e4 if probe.rounded else 1e4) * probe.noise)
+    exact = probe.tolerances.missing
     good = reached & (scale != 0) & (residuals <= exact) & (off <= exact)
     return np.where(known, rows, found / safe[:, None]), good & (ranks == (active | ~known).sum(axis=1))
 

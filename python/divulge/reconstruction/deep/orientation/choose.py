@@ -38,7 +38,7 @@ def turned(pool: Pool, prefix: Prefix, units: Candidates, enough: float) -> Dens
     if not usable.any():
         return beside_always_on(pool, prefix, units, enough)
     points, gamma = points[usable], gamma[usable]
-    zero = (1e4 * probe.noise if probe.rounded else 1e-6) * float(np.abs(gamma).max())
+    zero = probe.tolerances.missing * float(np.abs(gamma).max())
     which, _ = votes(prefix, units, points, gamma, zero)
     return units.turned(which)
 
