@@ -8,12 +8,12 @@ import numpy as np
 from torch import nn
 
 from divulge.oracles import Oracle, ReplayOracle
-from divulge.reconstruction.asking.lines import REACH, Lines
+from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.pieces import Transcript
 from divulge.reconstruction.asking.pieces_from_values import ValueTranscript
 from divulge.reconstruction.network.hidden_layer import Layer
 from divulge.reconstruction.result import Progress, Reconstruction
-from divulge.reconstruction.settings import Tolerances
+from divulge.reconstruction.settings import LINE, Tolerances
 from divulge.reconstruction.tally import Tally
 
 
@@ -35,7 +35,7 @@ class Session:
         self.before = oracle.ledger.total
         self.kinds_before = dict(oracle.ledger.by_kind)
         self.rng = np.random.default_rng(seed)
-        self.lines = Lines(oracle.input_size, oracle.domain, self.rng, REACH)
+        self.lines = Lines(oracle.input_size, oracle.domain, self.rng, LINE.reach)
         self.transcripts: dict[int, Transcript] = {}
         self.notes: list[str] = []
         self.tally = Tally(lambda: self.queries)

@@ -5,16 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from divulge.reconstruction.asking.pieces import Stopped
-from divulge.reconstruction.certificate import CORNERS
 from divulge.reconstruction.network.hidden_layer import Layer
 from divulge.reconstruction.network.orientation import Orientation, orient
 from divulge.reconstruction.one_layer.average_noise import averaged
 from divulge.reconstruction.one_layer.refit import polish, slope_error
 from divulge.reconstruction.result import Reconstruction
 from divulge.reconstruction.session import Session
+from divulge.reconstruction.settings import FINISH, FRESH
 from divulge.reconstruction.stage_one_layer import OneLayer
 
-ROUNDING_OF_ROWS = 20.0  # rows that one output hardly shows are blunt: others leave so much more
 OFF = "the copy is off"
 
 
@@ -67,11 +66,11 @@ def oriented(known: OneLayer) -> Orientation:
         if not orientation.slope:
             orientation.layer = averaged(orientation.layer, transcripts)
         return orientation
-    for looser in (1.0, ROUNDING_OF_ROWS):
+    for looser in (1.0, FINISH.blunt_rows):
         orientation = orient(layer, looser * known.tolerance)
         if not orientation.slope:
             polished = polish(orientation.layer, transcripts)
-            enough = 3 * max(slope_error(layer, transcripts), known.tolerance)
+            enough = FINISH.as_good * max(slope_error(layer, transcripts), known.tolerance)
             if looser == 1.0 or slope_error(polished, transcripts) <= enough:
                 return Orientation(polished, slope=False, decided=orientation.decided)
     return orient(layer, known.tolerance)
@@ -109,7 +108,7 @@ def explain(session: Session, solved: bool, orientation: Orientation) -> None:
         session.notes.append(
             "queries stay in a box: units that switch nowhere in it are folded into the affine part, answers "
             "from inside do not show how many there are, and one that is on at fewer than 1 in "
-            f"{CORNERS // 3} of its vertices may be missing"
+            f"{FRESH.rare} of its vertices may be missing"
         )
     if not session.oracle.has_values:
         session.notes.append("gradients alone do not show the output biases: they are set to 0")

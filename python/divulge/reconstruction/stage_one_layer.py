@@ -25,14 +25,11 @@ from divulge.reconstruction.one_layer.by_values import ValueSearch
 from divulge.reconstruction.one_layer.combine_outputs import merged, row_errors, sharpened_rows
 from divulge.reconstruction.one_layer.kink_by_kink import certified_search
 from divulge.reconstruction.one_layer.other_outputs import solve_output
-from divulge.reconstruction.one_layer.under_noise import EXPLAINED, RADIUS, circle_search
+from divulge.reconstruction.one_layer.under_noise import circle_search
 from divulge.reconstruction.session import Session
+from divulge.reconstruction.settings import CIRCLES, ONE_LAYER
 
 Array = NDArray[np.float64]
-
-CHECKS = 4  # fresh queries an output under noise
-AVERAGED = 8  # queries a unit and output where noise drowns single answers
-LEGIBLE = 0.1  # rms distance from 0 and 1 up to which a state is believed
 
 
 class OneLayer:
@@ -87,7 +84,9 @@ class OneLayer:
         assert self.layer is not None
         transcript = self.session.transcript(output)
         if self.session.first.drowned:  # many answers in place of sharp ones
-            transcript.ask(RADIUS * self.session.lines.samples(AVERAGED * (1 + len(self.layer))))
+            transcript.ask(
+                CIRCLES.radius * self.session.lines.samples(ONE_LAYER.averaged * (1 + len(self.layer)))
+            )
         fit, rows = solve_output(self.layer, transcript, self.seen(), self.session.lines)
         self.tell("output weights", fit)
         if fit.slope_residual(transcript, rows) <= self.missing_unit:
@@ -134,7 +133,7 @@ class OneLayer:
         lines.add_line()  # for what is asked about other outputs
         circled = circle_search(transcript, lines)
         report(circled.fit)
-        if circled.explained < EXPLAINED:
+        if circled.explained < CIRCLES.explained:
             raise NotPiecewiseLinear(
                 f"the answers are too noisy: {len(circled.fit.units)} units were found in "
                 f"{len(transcript)} answers, and they explain {circled.explained:.0%} of the gradients"
@@ -154,7 +153,7 @@ class OneLayer:
         """
         jumps, base = found.fit.units.jumps[:, :-1], found.fit.base[:-1]
         off = off_binary(transcript, np.arange(len(transcript)), jumps, base)
-        if off.max(initial=0.0) > LEGIBLE:
+        if off.max(initial=0.0) > ONE_LAYER.legible:
             return Found(found.fit, np.inf, solved=False)
         return Found(decoded_fit(transcript, jumps, base), found.certificate, solved=True)
 
@@ -191,7 +190,7 @@ class OneLayer:
         """
         worst = 0.0
         for place, transcript in enumerate(self.transcripts):
-            rows = transcript.ask(self.session.lines.samples(CHECKS))
+            rows = transcript.ask(self.session.lines.samples(ONE_LAYER.checks))
             worst = max(worst, layer.fit(place).residual(transcript, rows))
         return worst
 

@@ -8,18 +8,9 @@ from numpy.typing import NDArray
 from divulge.errors import NotPiecewiseLinear
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.pieces import Index, Transcript
+from divulge.reconstruction.settings import NOISE_FLOOR, TINY
 
 Array = NDArray[np.float64]
-
-NEARBY = 1e-4  # relative distance of two queries that most likely share a piece
-LADDER = (0.0, 0.01, 0.1)  # further points in units of that distance; 0 repeats the first one
-PLACES = 2  # a curved function is curved wherever one looks
-TOO_NOISY = 1e-4  # floor above which units can not be told from noise
-GUARD = (
-    8.0  # a measured floor is no guess: tolerances, made for a rounding of `noise`, may sit this much nearer
-)
-DECIMALS = 10  # rounding to more of them is as mild as noise can be
-LOST = 1e4  # digits lost in taking a value apart into gradient and offset and putting it together again
 
 
 def measure_noise(transcript: Transcript, lines: Lines) -> str:
@@ -38,30 +29,30 @@ def measure_noise(transcript: Transcript, lines: Lines) -> str:
         NotPiecewiseLinear: the function is smooth, or the noise too large.
     """
     rounding, refusal = transcript.noise, ""
-    for _ in range(PLACES):
+    for _ in range(NOISE_FLOOR.places):
         rows, step = ask_pair(transcript, lines)
         grid = rounded_to(transcript, rows[0])
         if grid:
             return settle_rounding(transcript, lines, grid)
         last = change(transcript, rows[0], rows[1])
-        if last <= 60 * rounding:
+        if last <= NOISE_FLOOR.rounding * rounding:
             return ""
         start = transcript.points[rows[0], :-1]
-        more = transcript.ask(np.stack([start + share * step for share in LADDER]))
+        more = transcript.ask(np.stack([start + share * step for share in NOISE_FLOOR.ladder]))
         repeated, near, far = (change(transcript, rows[0], row) for row in more)
         floor = max(repeated, near)
-        if far > 3 * max(floor, rounding) and last > 3 * far:
+        if far > NOISE_FLOOR.smooth * max(floor, rounding) and last > NOISE_FLOOR.smooth * far:
             refusal = (
                 f"the gradient changes by {last:.2g} of its size between inputs {np.linalg.norm(step):.2g} "
                 f"apart and by {far:.2g} at a tenth of that: not a ReLU network's, or smoothed"
             )
-        elif floor > TOO_NOISY and can_circle(transcript, lines):
+        elif floor > NOISE_FLOOR.too_noisy and can_circle(transcript, lines):
             transcript.drowned = True
             return settle(transcript, floor, repeated)
-        elif floor > TOO_NOISY:
+        elif floor > NOISE_FLOOR.too_noisy:
             refusal = (
                 f"the answers are too noisy: inside one linear piece they differ by {floor:.2g} of the "
-                f"gradient's size, and at most {TOO_NOISY:.2g} can be told from a unit"
+                f"gradient's size, and at most {NOISE_FLOOR.too_noisy:.2g} can be told from a unit"
             )
         else:
             return settle(transcript, floor, repeated)
@@ -71,7 +62,7 @@ def measure_noise(transcript: Transcript, lines: Lines) -> str:
 def ask_pair(transcript: Transcript, lines: Lines) -> tuple[Index, Array]:
     """Ask about two neighbouring points; return their rows and the step between them."""
     start, direction = lines.samples(1)[0], lines.samples(1)[0]
-    step = NEARBY * (direction - start)
+    step = NOISE_FLOOR.nearby * (direction - start)
     return transcript.ask(np.stack([start, start + step])), step
 
 
@@ -82,16 +73,16 @@ def change(transcript: Transcript, a: int, b: int) -> float:
     amount to.
     """
     gap = transcript.pieces[a] - transcript.pieces[b]
-    size = max(transcript.scale, 1e-300)
+    size = max(transcript.scale, TINY)
     reach = float(np.linalg.norm(transcript.points[a]))
     return max(float(np.linalg.norm(gap[:-1])), abs(float(gap @ transcript.points[a])) / reach) / size
 
 
 def settle(transcript: Transcript, floor: float, repeated: float) -> str:
     """Take a measured floor; return a sentence if it is more than rounding."""
-    if floor / GUARD <= transcript.noise:
+    if floor / NOISE_FLOOR.guard <= transcript.noise:
         return ""
-    transcript.noise = floor / GUARD
+    transcript.noise = floor / NOISE_FLOOR.guard
     fresh = "the same input had two answers; " if repeated > 0 else ""
     return f"{fresh}answers inside one linear piece differ by {floor:.2g} of the gradient's size"
 
@@ -109,10 +100,10 @@ def rounded_to(transcript: Transcript, row: int) -> float:
     if not transcript.oracle.has_values:
         return 0.0
     numbers = np.append(transcript.pieces[row, :-1], transcript.values()[row])
-    for decimals in range(DECIMALS):
+    for decimals in range(NOISE_FLOOR.decimals):
         size = max(1.0, float(np.abs(numbers).max()))
-        if (np.abs(np.round(numbers, decimals) - numbers) <= 1e-15 * LOST * size).all():
-            return float(10.0**-decimals)
+        if (np.abs(np.round(numbers, decimals) - numbers) <= NOISE_FLOOR.on_grid * size).all():
+            return float(10**-decimals)
     return 0.0
 
 
@@ -123,12 +114,12 @@ def settle_rounding(transcript: Transcript, lines: Lines, grid: float) -> str:
         NotPiecewiseLinear: it is too coarse, and circles cannot be searched.
     """
     spread = grid * np.sqrt(lines.input_size / 12)
-    floor = 2 * float(spread) / max(transcript.scale, 1e-300)
-    transcript.noise = max(transcript.noise, floor / GUARD)
-    transcript.drowned = floor > TOO_NOISY
+    floor = 2 * float(spread) / max(transcript.scale, TINY)
+    transcript.noise = max(transcript.noise, floor / NOISE_FLOOR.guard)
+    transcript.drowned = floor > NOISE_FLOOR.too_noisy
     if transcript.drowned and not can_circle(transcript, lines):
         raise NotPiecewiseLinear(
             f"the answers are rounded to {grid:g}, {floor:.2g} of the gradient's size, and at most "
-            f"{TOO_NOISY:.2g} can be told from a unit"
+            f"{NOISE_FLOOR.too_noisy:.2g} can be told from a unit"
         )
     return f"answers are rounded to {grid:g}, which leaves {floor:.2g} of the gradient's size open"

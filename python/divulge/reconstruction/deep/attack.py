@@ -16,11 +16,10 @@ from divulge.reconstruction.network.deep_network import DeepModel
 from divulge.reconstruction.network.hidden_layer import Layer
 from divulge.reconstruction.network.known_layers import Prefix
 from divulge.reconstruction.network.orientation import orient
+from divulge.reconstruction.settings import ATTACK
 from divulge.reconstruction.tally import Tally
 
 Array = NDArray[np.float64]
-
-FRESH_QUERIES = 16
 
 
 @dataclass
@@ -98,7 +97,7 @@ class DeepAttack:
 
     def certify(self, model: DeepModel, outputs: list[int]) -> float:
         """Ask fresh points about every output and return the largest relative residual."""
-        points = self.lines.samples(FRESH_QUERIES)
+        points = self.lines.samples(ATTACK.fresh_queries)
         return max(
             float(self.probes(output).misses(points, model.pieces(points, place)).max())
             for place, output in enumerate(outputs)

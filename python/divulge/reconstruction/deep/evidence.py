@@ -11,12 +11,10 @@ from divulge.reconstruction.deep.hyperplane_queries import levels_and_slopes, on
 from divulge.reconstruction.deep.regions import FreeLayer
 from divulge.reconstruction.deep.searched_segment import Sweep, crossings
 from divulge.reconstruction.network.known_layers import Dense, Mask, Prefix
+from divulge.reconstruction.settings import EVIDENCE
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
-
-STARTS = 24  # random points from which a unit's hyperplane is sought
-ON_PLANE = 1e-10  # relative distance that counts as none
 
 
 def explained(prefix: Prefix, points: Array, tolerance: float) -> Mask:
@@ -71,8 +69,8 @@ def places(prefix: Prefix, units: Candidates, lines: Lines, most: int) -> tuple[
     Returns:
         The unit of each place, shape (n,), rising, and the places, shape (n, d).
     """
-    which = np.repeat(np.arange(len(units)), STARTS)
-    free = FreeLayer.of(prefix, lines.domain, lines.samples(STARTS))
+    which = np.repeat(np.arange(len(units)), EVIDENCE.starts)
+    free = FreeLayer.of(prefix, lines.domain, lines.samples(EVIDENCE.starts))
     if free is None:
         points = onto(prefix, units.rows[which], units.offsets[which], lines.samples(len(which)))
     else:
@@ -90,7 +88,7 @@ def on_hyperplane(prefix: Prefix, rows: Array, offsets: Array, points: Array) ->
     """Whether each point lies on its unit's hyperplane, to rounding."""
     levels, slopes = levels_and_slopes(prefix, rows, offsets, points)
     reach = (1.0 + np.linalg.norm(points, axis=1)) * np.linalg.norm(slopes, axis=1)
-    return np.asarray((np.abs(levels) <= ON_PLANE * reach) & (reach > 0))
+    return np.asarray((np.abs(levels) <= EVIDENCE.on_plane * reach) & (reach > 0))
 
 
 def well_inside(points: Array, lines: Lines) -> Mask:
@@ -98,7 +96,7 @@ def well_inside(points: Array, lines: Lines) -> Mask:
     if lines.domain is None:
         return ~lines.saturated(points)
     low, high = lines.domain
-    margin = 1e-3 * (high - low)
+    margin = EVIDENCE.edge * (high - low)
     return np.asarray(((points > low + margin) & (points < high - margin)).all(axis=1))
 
 

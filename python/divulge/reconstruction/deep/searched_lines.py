@@ -14,6 +14,7 @@ from divulge.reconstruction.deep.searched_segment import Sweep, split
 from divulge.reconstruction.deep.subtract_known import known_part, together, weights
 from divulge.reconstruction.network.deep_network import DeepModel
 from divulge.reconstruction.network.known_layers import Prefix
+from divulge.reconstruction.settings import LAYERS, SEARCHED_LINES
 
 Array = NDArray[np.float64]
 
@@ -38,7 +39,7 @@ class Pool:
         self.prefix = Prefix(probe.input_size)
         self.known: DeepModel | None = None
         self.everywhere = False
-        self.usual = 3 * float(np.linalg.norm(lines.samples(32), axis=1).max())
+        self.usual = SEARCHED_LINES.usual * float(np.linalg.norm(lines.samples(LAYERS.samples), axis=1).max())
 
     def sweep(
         self, origins: Array, directions: Array, low: float | None = None, high: float | None = None
@@ -76,9 +77,9 @@ class Pool:
         """Take units as the last hidden layer's as far as their kinks agree about their output weights."""
         w, agree = weights(prefix, units, self.sweeps, self.tolerances.missing)
         self.known, self.everywhere = None, False
-        if len(units) and agree.mean() > 0.5 and not self.probe.rounded:
+        if len(units) and agree.mean() > SEARCHED_LINES.agree and not self.probe.rounded:
             self.known, share = known_part(self.probe, prefix, units.take(agree), w[agree])
-            self.everywhere = share > 0.5
+            self.everywhere = share > SEARCHED_LINES.agree
 
     def new_lines(self, count: int) -> tuple[Array, Array]:
         """Draw lines: origins and directions, shape (count, d)."""

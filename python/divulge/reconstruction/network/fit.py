@@ -10,12 +10,10 @@ from scipy.linalg import lstsq
 
 from divulge.reconstruction.asking.pieces import Transcript
 from divulge.reconstruction.network.units import Units
+from divulge.reconstruction.settings import FIT, TINY
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
-
-BLUR = 2.0  # error of an affine piece at a point, in noise x largest gradient x distance from the origin
-READINGS = 3  # how often states are read and jumps refitted
 
 
 @dataclass
@@ -41,12 +39,12 @@ class Fit:
         left = (self.base + self.units.pieces(transcript.points[rows]) - transcript.pieces[rows])[:, :-1]
         if transcript.noisy:
             left = self.settled(transcript, rows, left)
-        return float(np.linalg.norm(left, axis=1).max(initial=0.0)) / max(transcript.scale, 1e-300)
+        return float(np.linalg.norm(left, axis=1).max(initial=0.0)) / max(transcript.scale, TINY)
 
     def settled(self, transcript: Transcript, rows: Index, left: Array) -> Array:
         """Take out of residual gradients (n, d) the units that lie nearer to their kink than noise tells."""
         points, jumps = transcript.points[rows], self.units.jumps
-        blur = BLUR * transcript.noise * transcript.scale * np.linalg.norm(points, axis=1)
+        blur = FIT.blur * transcript.noise * transcript.scale * np.linalg.norm(points, axis=1)
         levels = (points @ jumps.T) * self.units.sides
         left = left.copy()
         for row, near in enumerate(np.abs(levels) <= blur[:, None]):
@@ -67,7 +65,7 @@ class Fit:
             values = np.einsum("nd,nd->n", pieces, points)
             reach = np.linalg.norm(transcript.points, axis=1)
             near = transcript.values()[reach <= 2 * reach[rows].max()]
-            spread = max(float(np.ptp(near)), float(np.abs(near).max()), 1e-300)
+            spread = max(float(np.ptp(near)), float(np.abs(near).max()), TINY)
             worst = max(worst, float(np.abs(self.values(points) - values).max()) / spread)
         return worst
 
@@ -83,7 +81,7 @@ def fit(transcript: Transcript, units: Units) -> Fit:
     gradients = transcript.pieces[:, :-1]
     solution, _, rank, _ = lstsq(states, gradients, lapack_driver="gelsy", check_finite=False)
     error = float(np.linalg.norm(states @ solution - gradients, axis=1).max(initial=0.0)) / max(
-        transcript.scale, 1e-300
+        transcript.scale, TINY
     )
     if rank < states.shape[1]:
         plain = Fit(units, median_remainder(transcript, units), np.inf)
@@ -119,7 +117,7 @@ def decoded_fit(transcript: Transcript, jumps: Array, base: Array) -> Fit:
         base: the gradient with every unit off, shape (d,).
     """
     gradients, points = transcript.pieces[:, :-1], transcript.points
-    for _ in range(READINGS):
+    for _ in range(FIT.readings):
         on = (gradients - base) @ np.linalg.pinv(jumps) > 0.5
         states = np.column_stack([np.ones(len(points)), on])
         solution, _, rank, _ = np.linalg.lstsq(states, gradients, rcond=None)
@@ -130,7 +128,7 @@ def decoded_fit(transcript: Transcript, jumps: Array, base: Array) -> Fit:
     levels = points[:, :-1] @ jumps.T
     sides = np.sign(((levels - levels.mean(axis=0)) * np.where(on, 1.0, -1.0)).sum(axis=0))
     full = np.column_stack([np.concatenate([base[None], jumps]), offsets(transcript, states)])
-    return Fit(Units(full[1:], sides), full[0], error / max(transcript.scale, 1e-300))
+    return Fit(Units(full[1:], sides), full[0], error / max(transcript.scale, TINY))
 
 
 def median_remainder(transcript: Transcript, units: Units) -> Array:

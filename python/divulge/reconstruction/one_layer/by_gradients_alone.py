@@ -15,14 +15,10 @@ from divulge.reconstruction.network.units import Units
 from divulge.reconstruction.one_layer.bisect_offsets import Brackets, bisect
 from divulge.reconstruction.one_layer.by_decoding import Found
 from divulge.reconstruction.one_layer.decoding import jump_tolerance
+from divulge.reconstruction.settings import GRADIENTS_ALONE
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
-
-FIRST_NODES = 32
-NARROW = 1e-6  # width of an edge that is taken to hold one kink though its jump has no partner
-MOST_ROUNDS = 60
-SCATTERED = 8
 
 
 class GradientSearch:
@@ -47,7 +43,10 @@ class GradientSearch:
         try:
             low, high = self.lines.span()
             for line in (self.lines.add_line(), self.lines.add_line()):
-                self.ask(np.full(FIRST_NODES, line), np.linspace(low, high, FIRST_NODES))
+                self.ask(
+                    np.full(GRADIENTS_ALONE.first_nodes, line),
+                    np.linspace(low, high, GRADIENTS_ALONE.first_nodes),
+                )
             if not self.resolve():
                 return Found(self.best, np.inf, solved=False)
             self.best = decoded_fit(self.transcript, self.best.units.jumps[:, :-1], self.best.base[:-1])
@@ -66,8 +65,8 @@ class GradientSearch:
 
     def resolve(self) -> bool:
         """Separate the units, then cut the sums that had an equal on the other line by chance."""
-        scattered = self.transcript.ask(self.lines.samples(SCATTERED))
-        for _ in range(MOST_ROUNDS):
+        scattered = self.transcript.ask(self.lines.samples(GRADIENTS_ALONE.scattered))
+        for _ in range(GRADIENTS_ALONE.rounds):
             if not self.separate():
                 return False
             jumps, base = self.best.units.jumps[:, :-1], self.best.base[:-1]
@@ -86,17 +85,17 @@ class GradientSearch:
         edges = self.lines.edges()
         pairs = {frozenset(ends): k for k, ends in enumerate(zip(edges.left, edges.right, strict=True))}
         own = np.array([pairs[frozenset(ends)] for ends in zip(*self.ends, strict=True)], np.intp)
-        wide = np.flatnonzero((edges.high - edges.low)[own] > NARROW)
+        wide = np.flatnonzero((edges.high - edges.low)[own] > GRADIENTS_ALONE.narrow)
         worst = wide[np.argsort(-score[wide], kind="stable")]
-        return own[worst[: 1 + len(score) // 32]]
+        return own[worst[: 1 + len(score) // GRADIENTS_ALONE.cut_share]]
 
     def separate(self) -> bool:
         """Bisect until every jump has its partner on the other line; False where that cannot be reached."""
-        for _ in range(MOST_ROUNDS):
+        for _ in range(GRADIENTS_ALONE.rounds):
             edges = self.lines.edges()
             jumps = (self.transcript.pieces[edges.right] - self.transcript.pieces[edges.left])[:, :-1]
             live = np.flatnonzero(np.linalg.norm(jumps, axis=1) > jump_tolerance(self.transcript))
-            wide = (edges.high - edges.low)[live] > NARROW
+            wide = (edges.high - edges.low)[live] > GRADIENTS_ALONE.narrow
             alone = self.without_partner(jumps[live], edges.line[live])
             single = live[~wide & alone | ~alone & (edges.line[live] == 0)]
             self.consider(edges, jumps, single)

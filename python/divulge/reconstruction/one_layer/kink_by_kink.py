@@ -11,10 +11,9 @@ from divulge.reconstruction.asking.pieces import Stopped, Transcript, homogeneou
 from divulge.reconstruction.certificate import fresh_residual
 from divulge.reconstruction.network.fit import Fit, fit
 from divulge.reconstruction.network.units import Units
+from divulge.reconstruction.settings import KINK_BY_KINK
 
 Array = NDArray[np.float64]
-
-MOST_LINES = 6
 
 
 def certified_search(transcript: Transcript, lines: Lines, tolerance: float) -> tuple[Fit, float]:
@@ -30,7 +29,7 @@ def certified_search(transcript: Transcript, lines: Lines, tolerance: float) -> 
     best = fit(transcript, units)
     worst = np.inf
     try:
-        for _ in range(MOST_LINES):
+        for _ in range(KINK_BY_KINK.most_lines):
             met = kinks_on_line(transcript, lines)
             grown = add_hyperplanes(units, met, transcript.tolerances.alike)
             if len(units) and 2 * (len(grown) - len(units)) > len(met) + 8:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 TINY = 1e-300  # in place of a divisor that may be 0: below any size that counts, above subnormal numbers
+RANK = 1e-12  # singular value, relative to the largest, of a direction that is none: 1e4 roundings
 COARSE = 1e-11  # noise from which on factors count: floor / factor; between eps of float64 and of float32
 COARSEST = 1e-3  # noise up to which differences of values are believed to tell anything
 WIDEST = 0.1  # angle up to which noise may make two rows one: rows of unlike units are seldom so close
@@ -25,7 +26,8 @@ class Tolerances:
         single: whether answers are as coarse as single precision: they are of it, or rounded, or noisy.
         blunt: whether factors count and not floors: where answers are coarse, and where gradients are taken
             as differences of sharp ones.
-        rounding: relative residual that is rounding, of a copy at any answer.
+        rounding: relative residual that is rounding, of a copy at any answer. With half or five times as much
+            for noise as many of 96 noisy victims of one layer, 87, end complete.
         same: relative difference of two answers from one affine piece. With `rounding` in its place 96 noisy
             victims of one layer take 39 % more queries, and two end incomplete.
         loose: relative residual that is rounding where several solves lie between: an affine part that
@@ -54,9 +56,7 @@ class Tolerances:
             lost: how much blunter than an answer is what is judged: 1 for gradients that are answers.
         """
         read = min(lost * noise, max(noise, COARSEST))
-        rounding = max(
-            1e-9, 2e2 * read
-        )  # 100 refuses copies that noise explains, 1,000 lets units be missing
+        rounding = max(1e-9, 2e2 * read)
         return cls(
             noise=read,
             single=noise > COARSE,
