@@ -34,7 +34,7 @@ class NoiseFloor:
     # gradient, of which one of 1,000 equal units makes 4e-2, and weights are not equal
     too_noisy: float = 1e-4
     # a measured floor is the largest of a few differences and no guess of a rounding, which tolerances are
-    # made for: they may sit so much nearer
+    # made for: they may sit so much nearer. Half: +2 % queries; twice: +1 % queries (noise, 20 victims)
     guard: float = 8.0
     # rounding to more of them is as mild as noise can be
     decimals: int = 10
@@ -69,7 +69,7 @@ class Values:
     # where rounding is measured, three values each: no more than the gradient of a small input
     places: int = 12
     # largest rounding error of many values over the median of a few: eight medians of a normal are 5.4 sigma,
-    # one in 1e7 is larger
+    # one in 1e7 is larger. Half: -1 % queries; twice: +3 % queries, 15 of 16 whole (values, 16 victims)
     margin: float = 8.0
     # share of a box around its centre where rounding is measured: steps stay inside
     inner: float = 0.9
@@ -96,12 +96,12 @@ class Differences:
 
     # numbers in one batch of queries: 32 MiB
     batch: int = 1 << 22
-    # a probing direction goes so much farther than the stencil, a random direction meeting fewer kinks than d
-    # axes do
+    # a probing direction goes so much farther than the stencil. Half: +2 % queries; twice: +2 % queries
+    # (values, 16 victims)
     probe_reach: float = 4.0
-    # probing directions of a point
+    # probing directions of a point. Half: +0 % queries; twice: no change (values, 16 victims)
     directions: int = 2
-    # of steps that met a kink
+    # of steps that met a kink. Half: +9 % queries; twice: +0 % queries (values, 16 victims)
     shrink: float = 4.0
     # 4^-24 is 4e-15: no step is left
     rounds: int = 24
@@ -115,17 +115,23 @@ class Differences:
 class Runs:
     """Kinks on lines from values: asking/kinks_from_values.py."""
 
-    # equal parts of a line, in arctan t, each with a first run
+    # equal parts of a line, in arctan t, each with a first run. Half: +0 % queries; twice: +1 % queries
+    # (values, 16 victims)
     first_cells: int = 8
-    # errors, each a bound, by which a value may miss a run and still lie on it
+    # errors, each a bound, by which a value may miss a run and still lie on it. Half: no change; twice: +145
+    # % queries, 15 of 16 whole (values, 16 victims)
     on_run: float = 3.0
-    # errors from a crossing at which the side is certain
+    # errors from a crossing at which the side is certain. Half: +0 % queries; twice: +0 % queries (values, 16
+    # victims)
     margin: float = 8.0
-    # roundings of a slope that must fit into the slopes of a line: six bits
+    # roundings of a slope that must fit into the slopes of a line: six bits. Half or twice changes nothing
+    # (values, 16 victims)
     narrowest: float = 64.0
-    # share of the room around two values below which only one of them may grow
+    # share of the room around two values below which only one of them may grow. Half: +0 % queries; twice: +1
+    # % queries, 15 of 16 whole (values, 16 victims)
     crowded: float = 1e-2
-    # of the way to the neighbour, at each try to grow
+    # of the way to the neighbour, at each try to grow. Half: +0 % queries; twice: +46 % queries, 15 of 16
+    # whole (values, 16 victims)
     shrink: float = 8.0
     # a search halves gaps: 60 rounds reach rounding, and kinks that hide others take more
     rounds: int = 200
@@ -135,9 +141,11 @@ class Runs:
 class ValueProbe:
     """Many layers from values: asking/value_probe.py."""
 
-    # roundings of a value in a gradient: steps within narrow pieces are short
+    # roundings of a value in a gradient: steps within narrow pieces are short. Half: +2 % queries; twice: +0
+    # % queries (deep values, 8 victims)
     lost: float = 1e7
-    # times that error: a jump that is not known any more
+    # times that error: a jump that is not known any more. Half or twice changes nothing (deep values, 8
+    # victims)
     blurred: float = 100.0
     # share of a walk by which a kink may be off: the rows it was predicted from are blunt. With it, and cheap
     # places first, 40-20-10-10-1 takes 2^15.1 values in place of 2^17.7

@@ -11,7 +11,7 @@ class Fit:
 
     # error of an affine piece at a point, in noise x largest gradient x distance: value and slope
     blur: float = 2.0
-    # how often states are read and jumps refitted
+    # how often states are read and jumps refitted. Half or twice changes nothing (noise, 20 victims)
     readings: int = 3
 
 
@@ -38,17 +38,21 @@ class Orientation:
 class Decoding:
     """Which point to ask about next: one_layer/by_decoding.py."""
 
-    # in all of R^d
+    # in all of R^d. Half: +6 % queries; twice: +8 % queries (one layer, 20 victims)
     lines: int = 3
-    # more than outside, because few units switch on any one segment
+    # more than outside, because few units switch on any one segment. Half: -1 % queries; twice: +5 % queries
+    # (one layer, 20 victims)
     lines_in_box: int = 8
-    # of a line
+    # of a line. Half: +1 % queries; twice: +9 % queries (one layer, 20 victims)
     first_nodes: int = 8
-    # share of the open edges that is cut in one round
+    # share of the open edges that is cut in one round. Half: +1 % queries; twice: +1 % queries (one layer, 20
+    # victims)
     cut_share: float = 0.34
-    # nodes on each supporting line for a node on the main line
+    # nodes on each supporting line for a node on the main line. Half: +2 % queries; twice: +0 % queries (one
+    # layer, 20 victims)
     support_share: float = 0.3
-    # random points asked at the start: as good as any for the span test
+    # random points asked at the start: as good as any for the span test. Half: +5 % queries; twice: +11 %
+    # queries (one layer, 20 victims)
     scattered: int = 8
     # answers, eight times `scattered`, that this leaves to first nodes
     drowned_after: int = 64
@@ -65,11 +69,12 @@ class Decoding:
     two_units: float = 2.2
     # share of a jump that must be free of the others' to move along it alone
     free: float = 1e-3
-    # of an edge's width that the point lies beside it
+    # of an edge's width that the point lies beside it. Half: +1 % queries; twice: +0 % queries (one layer, 20
+    # victims)
     across: float = 0.75
-    # without anything new
+    # without anything new. Half or twice changes nothing (one layer, 20 victims)
     stalled_rounds: int = 40
-    # lines between answers that count as progress
+    # lines between answers that count as progress. Half or twice changes nothing (one layer, 20 victims)
     most_links: int = 50
     # answers without a solution at which more hidden layers than one are thought of: 784-64-32-1 takes 284
     # queries to tell, 1,116 without
@@ -92,7 +97,8 @@ class Span:
     close: float = 0.16
     # from which on a filter contradicts
     sigmas: float = 3.0
-    # least that a filter is believed to have, for neighbours that are not random
+    # least that a filter is believed to have, for neighbours that are not random. Half or twice changes
+    # nothing (one layer, 20 victims)
     deviation: float = 0.02
     # gap from 1 of a filter that only the same unit has: of 1e4 others by chance one comes to 1e-4
     exact: float = 1e-6
@@ -140,7 +146,7 @@ class Deeper:
 class GradientsAlone:
     """Gradients without values: one_layer/by_gradients_alone.py."""
 
-    # of each of two lines
+    # of each of two lines. Half: -5 % queries; twice: +12 % queries (gradients alone, 8 victims)
     first_nodes: int = 32
     # random answers that betray sums: one in 2^8 passes
     scattered: int = 8
@@ -159,7 +165,8 @@ class Bisection:
 
     # halvings: more than the 53 bits of a number
     most_queries: int = 64
-    # roundings of a level, of d products, at which a bracket is closed
+    # roundings of a level, of d products, at which a bracket is closed. Half: +1 % queries; twice: +0 %
+    # queries (gradients alone, 8 victims)
     rounding: int = 32
 
 
@@ -200,7 +207,8 @@ class Combining:
     sigmas: float = 3.0
     # sine of the angle up to which noise may have turned a row: random rows have about 1
     widest: float = 0.5
-    # how much sharper another output must show a row to be asked about it
+    # how much sharper another output must show a row to be asked about it. Half: +3 % queries; twice: -1 %
+    # queries (noise, 20 victims)
     sharper: float = 8.0
     # distance of these questions from the hyperplane, in errors of its level: the side is certain
     away: float = 4.0
@@ -212,7 +220,7 @@ class Averaging:
 
     # error of a coordinate below which a state is read off: 10 of it lie between 0 and 1/2
     legible: float = 0.05
-    # of rows and weights in turns
+    # of rows and weights in turns. Half or twice changes nothing (noise, 20 victims)
     rounds: int = 3
 
 
@@ -223,37 +231,42 @@ class Circles:
     784-128-1 at noise 1e-3: 123 of 128 units in 9,101 queries, an error of 0.4 % of the range.
     """
 
-    # of circles and random points, in standard deviations of `Lines.samples`
+    # of circles and random points, in standard deviations of `Lines.samples`. Half: +0 % queries, 5 of 6
+    # whole; twice: +0 % queries, 5 of 6 whole (drowned, 6 victims)
     radius: float = 2.0
-    # on which units must recur
+    # on which units must recur. Half: -30 % queries, 5 of 6 whole; twice: +60 % queries (drowned, 6 victims)
     circles: int = 24
     # random points for each input coordinate: noise alone then has singular values up to 1.5 n^(1/2), with
     # one point 2 n^(1/2)
     random: int = 4
     # and at least so many, for small inputs
     least_random: int = 500
-    # points on half a circle for each direction in which gradients vary
+    # points on half a circle for each direction in which gradients vary. Half: -30 % queries; twice: +60 %
+    # queries, 5 of 6 whole (drowned, 6 victims)
     points: float = 2.0
     # singular values this much above the largest of noise alone count, which of 1,000 rows spreads by
     # n^(-2/3), 1 %
     edge: float = 1.05
     # share of the singular values that may be units'; noise is first read from the others
     noise_from: float = 0.4
-    # lengths of differences, in those that noise has, from which on one counts
+    # lengths of differences, in those that noise has, from which on one counts. Half: +0 % queries, 5 of 6
+    # whole; twice: +0 % queries, 5 of 6 whole (drowned, 6 victims)
     level: float = 2.0
-    # cosine of two differences of one unit
+    # cosine of two differences of one unit. Half: +0 % queries, 5 of 6 whole (drowned, 6 victims)
     alike: float = 0.8
-    # and the ratio of their lengths
+    # and the ratio of their lengths. Half: +0 % queries, 5 of 6 whole (drowned, 6 victims)
     as_long: float = 0.6
-    # one of so many circles must show a unit
+    # one of so many circles must show a unit. Half or twice changes nothing (drowned, 6 victims)
     shown: int = 3
-    # how often states are read and jumps refitted
+    # how often states are read and jumps refitted. Half: +139 % queries, 4 of 6 whole; twice: no change
+    # (drowned, 6 victims)
     settled: int = 5
     # quantiles of a coordinate that stand for off and on
     ends: tuple[float, float] = (0.1, 0.9)
-    # share of the answers on whose states a hyperplane must agree: 1/2 by chance
+    # share of the answers on whose states a hyperplane must agree: 1/2 by chance. Half: +0 % queries, 5 of 6
+    # whole (drowned, 6 victims)
     told: float = 0.85
-    # each finds units a few times smaller
+    # each finds units a few times smaller. Half or twice changes nothing (drowned, 6 victims)
     rounds: int = 6
     # share of the gradients' variance that the units must explain: less is no network's
     explained: float = 0.5
