@@ -32,8 +32,7 @@ from divulge.reconstruction.one_layer.kink_by_kink import KinkByKinkSearch
 from divulge.reconstruction.one_layer.search import Found, Report
 from divulge.reconstruction.one_layer.under_noise import CircleSearch
 from divulge.reconstruction.refit.refit_and_check import mended
-
-LEGIBLE = 0.1  # rms distance from 0 and 1 up to which a state is believed
+from divulge.reconstruction.settings import ONE_LAYER
 
 
 def approach_to(oracle: Oracle) -> Approach:
@@ -124,13 +123,13 @@ class ByBoth(Approach):
             found = averaged(transcript, found)
         if found.solved or found.deeper or found.stopped:
             return found
-        if transcript.noise > 1e-12 and search.span.rank < lines.input_size // 2:
+        if transcript.tolerances.single and search.span.rank < lines.input_size // 2:
             return GradientSearch(transcript, lines.anew(), report).run()
         return KinkByKinkSearch(transcript, lines, report, tolerance).run()
 
     def sharpened(self, transcript: Transcript, fit: Fit, told: Callable[[], None]) -> Fit:
         """Bisect the offsets where rounding leaves the tangents' crossings blunt."""
-        if not 1e-12 < transcript.noise == transcript.rounding:
+        if not transcript.tolerances.single or transcript.noisy:
             return fit
         return sharpened(transcript, fit, lambda _: told())
 
@@ -178,6 +177,6 @@ def averaged(transcript: Transcript, found: Found) -> Found:
     """
     jumps, base = found.fit.units.jumps[:, :-1], found.fit.base[:-1]
     off = off_binary(transcript, np.arange(len(transcript)), jumps, base)
-    if off.max(initial=0.0) > LEGIBLE:
+    if off.max(initial=0.0) > ONE_LAYER.legible:
         return replace(found, certificate=np.inf, solved=False)
     return replace(found, fit=decoded_fit(transcript, jumps, base))

@@ -8,18 +8,10 @@ from numpy.typing import NDArray
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.pieces import Transcript
 from divulge.reconstruction.network.fit import Fit
+from divulge.reconstruction.settings import FRESH
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
-
-QUERIES = 8  # in all of R^d
-INSIDE = 32  # inside a box
-VERTICES = 96  # random vertices of a box
-AIMED = 16  # answers whose gradients name further vertices
-STEPS = 2  # from vertex to vertex
-CORNERS = 512  # further random vertices that a copy must explain in the end
-AROUND = 8  # vertices around either end of the affine part
-SPREAD = 0.7  # how far around, in mean sizes of the affine part's entries
 
 
 def fresh_residual(fit: Fit, transcript: Transcript, lines: Lines, tolerance: float) -> float:
@@ -48,12 +40,12 @@ def ask_fresh(transcript: Transcript, lines: Lines) -> Index:
     it, reach units that no random one does.
     """
     if lines.domain is None:
-        return transcript.ask(lines.samples(QUERIES))
+        return transcript.ask(lines.samples(FRESH.queries))
     low, high = lines.domain
-    random = low + (high - low) * lines.rng.integers(0, 2, (VERTICES, lines.input_size))
-    rows = [transcript.ask(np.concatenate([lines.samples(INSIDE), random]))]
-    up, down = rows[0][-AIMED:], rows[0][-AIMED:]
-    for _ in range(STEPS):
+    random = low + (high - low) * lines.rng.integers(0, 2, (FRESH.vertices, lines.input_size))
+    rows = [transcript.ask(np.concatenate([lines.samples(FRESH.inside), random]))]
+    up, down = rows[0][-FRESH.aimed :], rows[0][-FRESH.aimed :]
+    for _ in range(FRESH.steps):
         slopes = np.concatenate([transcript.pieces[up, :-1], -transcript.pieces[down, :-1]])
         rows.append(transcript.ask(low + (high - low) * (slopes > 0)))
         up, down = np.split(rows[-1], 2)
@@ -65,16 +57,16 @@ def ask_corners(transcript: Transcript, lines: Lines, fit: Fit) -> Index:
 
     A unit that is on nearly everywhere hides in the affine part: the vertices along it and against it switch
     the unit off. One that is off nearly everywhere leaves no trace; the vertices furthest along a found row
-    reach those that resemble it, random ones those that are on at one in CORNERS.
+    reach those that resemble it, random ones those that are on at one in FRESH.corners.
     """
     assert lines.domain is not None
     low, high = lines.domain
     rows = fit.units.jumps[:, :-1]
     slope = hidden_slope(fit)
-    noise = lines.rng.standard_normal((AROUND, len(slope))) * SPREAD * np.abs(slope).mean()
+    noise = lines.rng.standard_normal((FRESH.around, len(slope))) * FRESH.spread * np.abs(slope).mean()
     noise[0] = 0.0
-    directions = [rows, -rows, lines.rng.standard_normal((CORNERS, len(slope)))]
-    if np.linalg.norm(slope) > 1e-9 * transcript.scale:
+    directions = [rows, -rows, lines.rng.standard_normal((FRESH.corners, len(slope)))]
+    if np.linalg.norm(slope) > transcript.tolerances.rounding * transcript.scale:
         directions += [slope + noise, noise - slope]
     return transcript.ask(low + (high - low) * (np.concatenate(directions) > 0))
 

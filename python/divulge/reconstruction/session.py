@@ -9,7 +9,7 @@ from torch import nn
 
 from divulge.oracles import LogOdds, Oracle, ReplayOracle
 from divulge.reconstruction.approach import Approach
-from divulge.reconstruction.asking.lines import REACH, Lines
+from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.output import AskedOutput
 from divulge.reconstruction.asking.pieces import Transcript
 from divulge.reconstruction.asking.probability_reach import unsaturated_reach
@@ -17,6 +17,7 @@ from divulge.reconstruction.asking.probe import Probe
 from divulge.reconstruction.network.hidden_layer import Layer
 from divulge.reconstruction.notes import Note, NoteKind
 from divulge.reconstruction.result import Progress, Reconstruction
+from divulge.reconstruction.settings import LINE, Tolerances
 
 
 class Session:
@@ -46,7 +47,7 @@ class Session:
         self.seed = seed
         self.dtype, self.input_size, self.domain = oracle.dtype, oracle.input_size, oracle.domain
         self.outputs = [oracle.output, *(k for k in range(oracle.output_size or 1) if k != oracle.output)]
-        self.lines = Lines(oracle.input_size, oracle.domain, np.random.default_rng(seed), REACH)
+        self.lines = Lines(oracle.input_size, oracle.domain, np.random.default_rng(seed), LINE.reach)
         self.transcripts: dict[int, Transcript] = {}
         self.notes: list[Note] = []
         self._oracle = oracle
@@ -69,6 +70,11 @@ class Session:
     def noise(self) -> float:
         """Relative error of an answer, as the first output showed it."""
         return self.first.noise if self.transcripts else 0.0
+
+    @property
+    def tolerances(self) -> Tolerances:
+        """What that leaves open."""
+        return Tolerances.of(self.noise)
 
     @property
     def noisy(self) -> bool:

@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 
 from divulge.reconstruction.asking.stopped import until_stopped
-from divulge.reconstruction.certificate import CORNERS
 from divulge.reconstruction.network.hidden_layer import Layer
 from divulge.reconstruction.network.orientation import Orientation, orient
 from divulge.reconstruction.notes import NoteKind
@@ -15,10 +14,8 @@ from divulge.reconstruction.one_layer.average_noise import averaged
 from divulge.reconstruction.one_layer.refit import polish, slope_error
 from divulge.reconstruction.result import Reconstruction
 from divulge.reconstruction.session import Session
+from divulge.reconstruction.settings import FINISH, FRESH, ONE_LAYER
 from divulge.reconstruction.stage_one_layer import OneLayer
-
-ROUNDING_OF_ROWS = 20.0  # rows that one output hardly shows are blunt: others leave so much more
-CHECKS = 4  # fresh queries an output under noise
 
 
 def finish(session: Session, known: OneLayer) -> Reconstruction:
@@ -53,14 +50,14 @@ def fresh_error(session: Session, layer: Layer) -> float:
     """
     worst = 0.0
     for place, transcript in enumerate(session.transcripts.values()):
-        rows = transcript.ask(session.lines.samples(CHECKS))
+        rows = transcript.ask(session.lines.samples(ONE_LAYER.checks))
         worst = max(worst, layer.fit(place).residual(transcript, rows))
     return worst
 
 
 def explained(session: Session, known: OneLayer, certificate: float) -> bool:
     """Whether noise or rounding explains the certificate; if not, note it."""
-    allowed = known.tolerance if session.noisy else 10 * known.missing_unit
+    allowed = known.tolerance if session.noisy else session.tolerances.alike
     if certificate <= allowed:
         return True
     session.note(
@@ -80,11 +77,11 @@ def oriented(session: Session, known: OneLayer) -> Orientation:
         if orientation.slope:
             return orientation
         return replace(orientation, layer=averaged(orientation.layer, transcripts))
-    for looser in (1.0, ROUNDING_OF_ROWS):
+    for looser in (1.0, FINISH.blunt_rows):
         orientation = orient(layer, looser * known.tolerance)
         if not orientation.slope:
             polished = polish(orientation.layer, transcripts)
-            enough = 3 * max(slope_error(layer, transcripts), known.tolerance)
+            enough = FINISH.as_good * max(slope_error(layer, transcripts), known.tolerance)
             if looser == 1.0 or slope_error(polished, transcripts) <= enough:
                 return Orientation(polished, slope=False, decided=orientation.decided)
     return orient(layer, known.tolerance)
@@ -127,7 +124,7 @@ def note_what_cannot_be_seen(session: Session) -> None:
             NoteKind.DOMAIN,
             "queries stay in a box: units that switch nowhere in it are folded into the affine part, answers "
             "from inside do not show how many there are, and one that is on at fewer than 1 in "
-            f"{CORNERS // 3} of its vertices may be missing",
+            f"{FRESH.rare} of its vertices may be missing",
         )
     if not session.approach.tells_values:
         session.note(

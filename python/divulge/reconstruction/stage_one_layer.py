@@ -19,12 +19,10 @@ from divulge.reconstruction.one_layer.average_noise import reread
 from divulge.reconstruction.one_layer.combine_outputs import merged, row_errors, sharpened_rows
 from divulge.reconstruction.one_layer.other_outputs import solve_output
 from divulge.reconstruction.one_layer.search import Found
-from divulge.reconstruction.one_layer.under_noise import RADIUS
 from divulge.reconstruction.session import Session
+from divulge.reconstruction.settings import CIRCLES, ONE_LAYER
 
 Array = NDArray[np.float64]
-
-AVERAGED = 8  # queries a unit and output where noise drowns single answers
 
 
 class OneLayer:
@@ -53,12 +51,12 @@ class OneLayer:
     @property
     def tolerance(self) -> float:
         """Relative residual that counts as rounding."""
-        return max(1e-9, 200 * self.session.noise)
+        return self.session.tolerances.rounding
 
     @property
     def missing_unit(self) -> float:
         """Relative error of another output's gradient from which on a unit must be missing there."""
-        return max(1e-7, 1e4 * self.session.noise)
+        return self.session.tolerances.missing
 
     @property
     def looks_deeper(self) -> bool:
@@ -112,7 +110,8 @@ class OneLayer:
         """Solve for one more output; search again only where it shows units that no other output did."""
         transcript = self.session.transcript(output)
         if self.session.drowned:  # many answers in place of sharp ones
-            transcript.ask(RADIUS * self.session.lines.samples(AVERAGED * (1 + len(self.layer))))
+            count = ONE_LAYER.averaged * (1 + len(self.layer))
+            transcript.ask(CIRCLES.radius * self.session.lines.samples(count))
         fit, rows = solve_output(self.layer, transcript, self.seen(), self.session.lines)
         self.tell("output weights", fit)
         if fit.slope_residual(transcript, rows) <= self.missing_unit:

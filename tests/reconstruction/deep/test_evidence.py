@@ -11,9 +11,10 @@ from deep_networks import kinks_of, prefix_of, random_deep, units_of
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.deep.evidence import distance, explained, hits, places, rank_within, well_inside
 from divulge.reconstruction.deep.searched_segment import Sweep, crossings
+from divulge.reconstruction.settings import Tolerances
 
 SIZES = (12, 9, 8, 1)
-TOLERANCE = 1e-9
+TOLERANCES = Tolerances.of(float(np.finfo(float).eps))
 
 
 def lines_of(domain=None, d=12):
@@ -48,7 +49,7 @@ def test_kinks_of_known_layers_are_explained(seed):
     network = random_deep(12, 9, 8, 6, 1, seed=seed)
     kinks, layer, _ = kinks_of(network)
     for depth in range(4):
-        found = explained(prefix_of(network, depth), kinks.points, TOLERANCE)
+        found = explained(prefix_of(network, depth), kinks.points, TOLERANCES.loose)
         np.testing.assert_array_equal(found, layer < depth)
 
 
@@ -57,7 +58,7 @@ def test_true_units_are_hit_wherever_they_are_due(depth):
     network = random_deep(*SIZES)
     sweeps = sweeps_of(network)
     prefix, units = prefix_of(network, depth), units_of(network, depth)
-    seen, due = hits(prefix, units, sweeps, TOLERANCE)
+    seen, due = hits(prefix, units, sweeps, TOLERANCES.missing)
     wanted = sum(
         np.bincount(crossings(prefix, units.rows, units.offsets, s)[1], minlength=len(units)) for s in sweeps
     )
@@ -66,7 +67,7 @@ def test_true_units_are_hit_wherever_they_are_due(depth):
     assert seen.sum() >= 0.95 * due.sum()  # what follows a unit may be dead there
     rng = np.random.default_rng(1)
     invented = replace(units, rows=rng.permuted(units.rows, axis=1))
-    seen, due = hits(prefix, invented, sweeps, TOLERANCE)
+    seen, due = hits(prefix, invented, sweeps, TOLERANCES.missing)
     assert due.sum() > 0
     assert seen.sum() == 0
 
@@ -75,13 +76,13 @@ def test_crossings_count_only_where_the_row_is_known():
     network = random_deep(*SIZES)
     sweeps = sweeps_of(network)
     prefix, units = prefix_of(network, 1), units_of(network, 1)
-    _, all_due = hits(prefix, units, sweeps, TOLERANCE)
+    _, all_due = hits(prefix, units, sweeps, TOLERANCES.missing)
     known = units.known.copy()
     known[:, 0] = False
-    _, due = hits(prefix, replace(units, known=known), sweeps, TOLERANCE)
+    _, due = hits(prefix, replace(units, known=known), sweeps, TOLERANCES.missing)
     assert due.sum() < all_due.sum()
     none = replace(units, known=np.zeros_like(known))
-    seen, due = hits(prefix, none, [replace(s) for s in sweeps], TOLERANCE)
+    seen, due = hits(prefix, none, [replace(s) for s in sweeps], TOLERANCES.missing)
     assert (seen <= due).all()
     assert due.sum() <= all_due.sum()
 

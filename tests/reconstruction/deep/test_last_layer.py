@@ -9,6 +9,7 @@ import pytest
 from deep_networks import parameters, prefix_of, random_deep, units_of, victim_of
 
 from divulge.reconstruction.deep import last_layer
+from divulge.reconstruction.settings import LAST_LAYER
 
 
 def pieces_of(network, points, output):
@@ -84,7 +85,7 @@ def test_telling_points_show_every_state():
     on = features @ layer.rows[:, :-1].T + layer.rows[:, -1] > 0
     shown = np.concatenate([on, ~on, features > 0], axis=1).sum(axis=0)
     assert 5 <= len(chosen) < 60
-    assert (shown >= np.minimum(has, last_layer.TWICE)).all()
+    assert (shown >= np.minimum(has, LAST_LAYER.seen)).all()
 
 
 def test_points_on_hyperplanes_are_left_out():

@@ -12,9 +12,10 @@ from divulge.reconstruction.asking.probe import Kinks
 from divulge.reconstruction.deep.searched_lines import Pool
 from divulge.reconstruction.deep.searched_segment import split
 from divulge.reconstruction.deep.subtract_known import known_part, together, weights
+from divulge.reconstruction.settings import Tolerances
 
 SIZES, LINES, REACH = (12, 9, 8, 1), 4, 50.0
-TOLERANCE = 1e-9
+MET = Tolerances.of(float(np.finfo(float).eps)).missing
 
 
 def ends_of(network, lines=LINES):
@@ -42,14 +43,14 @@ def test_weights_do_not_depend_on_the_orientation(seed):
     turned = np.random.default_rng(seed).choice([-1.0, 1.0], len(units))
     units.rows[:] *= turned[:, None]
     units.offsets[:] *= turned
-    w, agree = weights(prefix_of(network, 1), units, sweeps_of(network), TOLERANCE)
+    w, agree = weights(prefix_of(network, 1), units, sweeps_of(network), MET)
     assert agree.sum() >= 5
     np.testing.assert_allclose(w[agree], true_weights(network)[agree], rtol=1e-7)
 
 
 def test_units_of_an_inner_layer_have_no_weight():
     network = random_deep(12, 9, 8, 7, 1)
-    _, agree = weights(prefix_of(network, 1), units_of(network, 1), sweeps_of(network), TOLERANCE)
+    _, agree = weights(prefix_of(network, 1), units_of(network, 1), sweeps_of(network), MET)
     assert agree.mean() < 0.5
 
 
@@ -70,7 +71,7 @@ def test_what_is_left_beside_the_known_units(missing):
     cheap, asked = len(probe.answered()[0]) - asked, len(probe.answered()[0])
     everything = probe.kinks(*ends_of(network))
     assert cheap < len(probe.answered()[0]) - asked
-    found = together(left, model, split(left.take(np.empty(0, np.intp)), *ends_of(network)), TOLERANCE)
+    found = together(left, model, split(left.take(np.empty(0, np.intp)), *ends_of(network)), MET)
     np.testing.assert_array_equal(found.line, everything.line)
     np.testing.assert_allclose(found.t, everything.t, rtol=1e-7, atol=1e-7)
     np.testing.assert_allclose(found.jumps, everything.jumps, rtol=1e-6, atol=1e-8)
@@ -83,15 +84,15 @@ def test_a_kink_that_is_taken_back_is_none():
     model, _ = known_part(probe, prefix_of(network, 1), units_of(network, 1), true_weights(network))
     ends = ends_of(network)
     none = Kinks(np.empty(0, np.intp), np.empty(0), np.empty((0, SIZES[0])), np.empty((0, SIZES[0])))
-    kinks = together(none, model, split(none, *ends), TOLERANCE)
+    kinks = together(none, model, split(none, *ends), MET)
     back = Kinks(kinks.line[:5], kinks.t[:5], kinks.points[:5], -kinks.jumps[:5])
-    assert len(together(back, model, split(none, *ends), TOLERANCE)) == len(kinks) - 5
+    assert len(together(back, model, split(none, *ends), MET)) == len(kinks) - 5
 
 
 def test_a_pool_that_has_learnt_asks_less():
     network = random_deep(*SIZES, seed=1)
     probe = probe_of(network)
-    pool = Pool(probe, Lines(SIZES[0], None, np.random.default_rng(0)), TOLERANCE)
+    pool = Pool(probe, Lines(SIZES[0], None, np.random.default_rng(0)))
     pool.sweep(*pool.new_lines(LINES))
     before = len(probe.answered()[0])
     pool.learn(prefix_of(network, 1), units_of(network, 1))

@@ -6,7 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from divulge.reconstruction.one_layer.states_near_kinks import MOST_OPEN, settle_states, shifts
+from divulge.reconstruction.one_layer.states_near_kinks import settle_states, shifts
+from divulge.reconstruction.settings import STATES
 
 
 def spanned(seed: int, answers: int, units: int):
@@ -18,7 +19,7 @@ def spanned(seed: int, answers: int, units: int):
     return rng, states, np.linalg.svd(columns)[0][:, rank:]
 
 
-@given(st.integers(0, 1000), st.integers(40, 80), st.integers(1, 12), st.integers(0, MOST_OPEN))
+@given(st.integers(0, 1000), st.integers(40, 80), st.integers(1, 12), st.integers(0, STATES.most_open))
 def test_wrong_entries_near_the_hyperplane_are_settled(seed, answers, units, wrong):
     rng, states, complement = spanned(seed, answers, units)
     levels = np.where(states[:, 0], 1.0, -1.0) * rng.uniform(1, 2, answers)

@@ -64,7 +64,7 @@ def test_small_errors_go():
 
 @pytest.mark.parametrize("most", [0, 30, 10_000])
 def test_small_errors_go_however_many_parameters_are_whitened_together(monkeypatch, most):
-    monkeypatch.setattr(polishing, "MOST_JOINT", most)
+    monkeypatch.setattr(polishing, "GAUSS_NEWTON", replace(polishing.GAUSS_NEWTON, most_joint=most))
     test_small_errors_go()
 
 

@@ -9,8 +9,9 @@ from divulge.reconstruction.deep.last_layer import clear_of_hyperplanes
 from divulge.reconstruction.network.deep_network import DeepModel
 from divulge.reconstruction.network.hidden_layer import Layer
 from divulge.reconstruction.network.known_layers import Dense, Prefix
-from divulge.reconstruction.refit.gauss_newton import CLEARANCE, Told
+from divulge.reconstruction.refit.gauss_newton import Told
 from divulge.reconstruction.refit.rare_points import rare_points
+from divulge.reconstruction.settings import GAUSS_NEWTON
 
 
 def model_with_rare_unit(threshold: float) -> DeepModel:
@@ -40,7 +41,7 @@ def test_a_rare_unit_is_asked_about_where_it_is_on():
     found = rare_points(model, told_at(model, points), seeds, lines)
     assert len(found) > 50
     assert on(model, found).all()
-    assert clear_of_hyperplanes(model.prefix, model.layer, found, CLEARANCE).all()
+    assert clear_of_hyperplanes(model.prefix, model.layer, found, GAUSS_NEWTON.clearance).all()
 
 
 def test_nothing_is_asked_where_all_is_known():

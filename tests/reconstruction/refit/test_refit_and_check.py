@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -102,7 +103,7 @@ def test_a_doubtful_unit_goes_if_a_fit_may_be_made(model, monkeypatch):
     doubtful = with_one_more(model)
     assert without_doubtful_unit(doubtful, [probe.values], slope=False).hidden_sizes == [6, 4]
     assert without_doubtful_unit(model, [probe.values], slope=False) is model
-    monkeypatch.setattr(mend, "MOST_NUMBERS", 1)
+    monkeypatch.setattr(mend, "MENDING", replace(mend.MENDING, most_numbers=1))
     assert without_doubtful_unit(doubtful, [probe.values], slope=False) is doubtful
 
 

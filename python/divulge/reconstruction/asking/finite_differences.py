@@ -6,15 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from divulge.reconstruction.asking.values import Values
+from divulge.reconstruction.settings import DIFFERENCES
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
-
-BATCH = 1 << 22  # numbers in one batch of queries
-REACH = 4.0  # how much farther a probing direction goes than the stencil
-MOST_DIRECTIONS = 2
-SHRINK = 4.0
-MOST_ROUNDS = 24
 
 
 def differences(
@@ -49,13 +44,17 @@ def differences(
     centre = values.ask(points)
     lengths = np.linalg.norm(points, axis=1)
     noise = values.noise(lengths, centre)
-    smallest = 16 * values.precision * np.maximum(lengths, 1e-3)
+    smallest = DIFFERENCES.least_step * values.precision * np.maximum(lengths, DIFFERENCES.near)
     directions = (
-        0 if step is not None else MOST_DIRECTIONS if radius is None else min(MOST_DIRECTIONS, d // 16)
+        0
+        if step is not None
+        else DIFFERENCES.directions
+        if radius is None
+        else min(DIFFERENCES.directions, d // 16)
     )
     step = first_steps(lengths, radius, directions) if step is None else step.copy()
     waiting = np.arange(n)
-    for _ in range(MOST_ROUNDS):
+    for _ in range(DIFFERENCES.rounds):
         if not len(waiting):
             break
         step[waiting] = probed(values, points[waiting], centre[waiting], step[waiting], directions, rng)
@@ -65,7 +64,7 @@ def differences(
         bent = bends(values, points[waiting], centre[waiting], gradients[waiting], step[waiting], rng)
         errors[waiting[~bent]] = noise[waiting[~bent]] / step[waiting[~bent]]
         waiting = waiting[bent]
-        step[waiting] /= 2 * SHRINK
+        step[waiting] /= 2 * DIFFERENCES.shrink
     return np.column_stack([gradients, centre - np.einsum("nd,nd->n", gradients, points)]), errors
 
 
@@ -73,12 +72,12 @@ def first_steps(lengths: Array, radius: Array | None, directions: int) -> Array:
     """Return the steps to begin with: wide ones where directions are probed, safe ones elsewhere."""
     if radius is None:
         return np.asarray(np.maximum(lengths, 1.0) / 8)
-    return np.asarray(radius / SHRINK if directions else radius / (2 * SHRINK**2))
+    return np.asarray(radius / DIFFERENCES.shrink if directions else radius / (2 * DIFFERENCES.shrink**2))
 
 
 def parts(rows: NDArray[np.intp], size: int) -> list[NDArray[np.intp]]:
     """Split rows so that a stencil for each part fits a batch."""
-    count = max(1, BATCH // (size * size))
+    count = max(1, DIFFERENCES.batch // (size * size))
     return [rows[i : i + count] for i in range(0, len(rows), count)]
 
 
@@ -95,11 +94,11 @@ def probed(
     step = step.copy()
     lengths = np.linalg.norm(points, axis=1)
     waiting = np.arange(len(points)) if directions else np.empty(0, np.intp)
-    for _ in range(MOST_ROUNDS):
+    for _ in range(DIFFERENCES.rounds):
         if not len(waiting):
             break
         moves = (
-            REACH
+            DIFFERENCES.probe_reach
             * step[waiting][:, None, None]
             * unit_directions((len(waiting), directions, points.shape[1]), rng)
         )
@@ -112,7 +111,7 @@ def probed(
         noise = values.noise(np.repeat(lengths[waiting], directions) + np.linalg.norm(moves, axis=1), middle)
         bent = np.abs(two - middle - other * (one - middle)) > 4 * noise
         waiting = waiting[bent.reshape(-1, directions).any(axis=1)]
-        step[waiting] /= SHRINK
+        step[waiting] /= DIFFERENCES.shrink
     return step
 
 

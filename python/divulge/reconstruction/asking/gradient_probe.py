@@ -11,8 +11,6 @@ from divulge.reconstruction.asking.probe import Explained, Kinks, Known, Probe
 
 Array = NDArray[np.float64]
 
-LEFT = 1e-9  # jump, relative to the gradient, from which on something is left beside a known function
-
 
 class GradientProbe(Probe):
     """Asks an oracle that answers with gradients; every answer stays in the transcript."""
@@ -22,7 +20,8 @@ class GradientProbe(Probe):
         self.input_size = transcript.input_size
         self.domain = transcript.domain
         self.noise = transcript.noise
-        self.rounded = transcript.coarse
+        self.tolerances = transcript.tolerances
+        self.rounded = self.tolerances.single
 
     def pieces(self, points: Array, radius: Array | None = None) -> Array:
         """Ask one query a point."""
@@ -59,7 +58,7 @@ class GradientProbe(Probe):
             low,
             high,
             change=None if known is None else left,
-            tolerance=0.0 if known is None else max(LEFT, 1e2 * self.noise),
+            tolerance=0.0 if known is None else self.tolerances.rounding,
         )
         line = np.asarray(found.line, np.intp)
         points = origins[line] + found.t[:, None] * directions[line]

@@ -8,16 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from divulge.reconstruction.asking.affine_runs import Runs
+from divulge.reconstruction.settings import RUNS, TINY
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
-
-FIRST_CELLS = 8  # equal parts of a line, in arctan t, each with a first run
-TOLERANCE = 3.0  # errors by which a value may miss a run and still lie on it
-MARGIN = 8.0  # errors from a crossing at which the side is certain
-NARROWEST = 64.0  # roundings of a slope that must fit into the slopes of a line
-CROWDED = 1e-2  # share of the room around two values below which only one of them may grow
-MOST_ROUNDS = 200
 
 
 class RunSearch:
@@ -53,7 +47,7 @@ class RunSearch:
     def run(self) -> Runs:
         """Search; raises Stopped when the oracle can be asked no further."""
         self.start()
-        for _ in range(MOST_ROUNDS):
+        for _ in range(RUNS.rounds):
             lines, places = self.cuts()
             growing = self.growing()
             if not len(lines) and not len(growing):
@@ -66,7 +60,7 @@ class RunSearch:
 
     def start(self) -> None:
         """Ask the ends of every line and the middles of equal cells."""
-        cells = np.concatenate([[0.0], (np.arange(FIRST_CELLS) + 0.5) / FIRST_CELLS, [1.0]])
+        cells = np.concatenate([[0.0], (np.arange(RUNS.first_cells) + 0.5) / RUNS.first_cells, [1.0]])
         ends = np.arctan(self.low)[:, None], np.arctan(self.high)[:, None]
         t = np.tan(ends[0] + (ends[1] - ends[0]) * cells)
         t[:, 0], t[:, -1] = self.low, self.high
@@ -101,7 +95,7 @@ class RunSearch:
         """Return two places beside each single value."""
         left, right = self.rooms(rows)
         t = self.runs.low[rows]
-        width = np.minimum(left, right) / 8.0 ** (1 + self.runs.tries[rows])
+        width = np.minimum(left, right) / RUNS.shrink ** (1 + self.runs.tries[rows])
         first = np.where(np.isinf(left), t + 2 * width, t - width)
         second = np.where(np.isinf(right), t - 2 * width, t + width)
         return first, second
@@ -114,10 +108,10 @@ class RunSearch:
         order = np.argsort(np.stack([places[0], runs.low[rows], places[1]]), axis=0)
         t = np.take_along_axis(np.stack([places[0], runs.low[rows], places[1]]), order, axis=0)
         f = np.take_along_axis(np.stack([values[0], runs.at_low[rows], values[1]]), order, axis=0)
-        share = (t[1] - t[0]) / np.maximum(t[2] - t[0], 1e-300)
+        share = (t[1] - t[0]) / np.maximum(t[2] - t[0], TINY)
         noise = np.maximum(noise, runs.noise_low[rows])
-        straight = np.abs(f[1] - (1 - share) * f[0] - share * f[2]) <= TOLERANCE * noise
-        wide = (t[2] - t[0]) * self.usual[runs.line[rows]] > NARROWEST * noise
+        straight = np.abs(f[1] - (1 - share) * f[0] - share * f[2]) <= RUNS.on_run * noise
+        wide = (t[2] - t[0]) * self.usual[runs.line[rows]] > RUNS.narrowest * noise
         good = rows[straight & wide]
         runs.low[good], runs.high[good] = t[0][straight & wide], t[2][straight & wide]
         runs.at_low[good], runs.at_high[good] = f[0][straight & wide], f[2][straight & wide]
@@ -161,7 +155,7 @@ class RunSearch:
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             meet = np.where(turn != 0, low - rise / turn, np.inf)
             error = runs.error(left, meet) + runs.error(right, meet)
-            margin = np.where(np.isfinite(meet), MARGIN * error / np.abs(turn), np.inf)
+            margin = np.where(np.isfinite(meet), RUNS.margin * error / np.abs(turn), np.inf)
         spacing = 4 * np.finfo(float).eps * np.abs(meet)
         return meet, np.maximum(margin, np.where(np.isfinite(meet), spacing, 0.0))
 
@@ -171,7 +165,7 @@ class RunSearch:
         rows = np.flatnonzero(runs.single())
         miss = np.stack([self.miss(rows, rows - 1), self.miss(rows, rows + 1)])
         side = np.argmin(miss, axis=0)
-        taken = miss[side, np.arange(len(rows))] <= TOLERANCE
+        taken = miss[side, np.arange(len(rows))] <= RUNS.on_run
         for own, step in ((rows[taken & (side == 0)], -1), (rows[taken & (side == 1)], 1)):
             by = own + step
             end, value, noise = (
@@ -192,7 +186,9 @@ class RunSearch:
         left, right = self.rooms(rows)
         open_left, open_right = (np.where(np.isinf(room), 0.0, room) for room in (left, right))
         twin = np.zeros(len(rows), bool)
-        twin[1:] = (np.diff(rows) == 1) & (left[1:] < CROWDED * np.maximum(open_left[:-1], open_right[1:]))
+        twin[1:] = (np.diff(rows) == 1) & (
+            left[1:] < RUNS.crowded * np.maximum(open_left[:-1], open_right[1:])
+        )
         keep = np.ones(len(runs), bool)
         keep[rows[twin | (left <= 0)]] = False
         self.runs = runs.take(keep)
@@ -217,7 +213,7 @@ class RunSearch:
         left = self.gaps()
         if not len(left):
             return False
-        one = np.minimum(self.miss(left, left + 1), self.miss(left + 1, left)) <= TOLERANCE
+        one = np.minimum(self.miss(left, left + 1), self.miss(left + 1, left)) <= RUNS.on_run
         left = left[one]
         left = left[np.concatenate([[True], np.diff(left) > 1])[: len(left)]]  # pairs that do not overlap
         for end in (runs.high, runs.at_high, runs.noise_high):

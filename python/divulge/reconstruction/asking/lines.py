@@ -8,11 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from divulge.reconstruction.network.record import homogeneous
+from divulge.reconstruction.settings import LINE, TINY
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
-
-REACH = 1e3  # a line in all of R^d is walked for t in [-REACH, REACH], less where answers saturate
 
 
 @dataclass
@@ -49,7 +48,7 @@ class Lines:
         input_size: int,
         domain: tuple[Array, Array] | None,
         rng: np.random.Generator,
-        reach: float = REACH,
+        reach: float = LINE.reach,
     ) -> None:
         self.domain = domain
         self.rng = rng
@@ -93,11 +92,11 @@ class Lines:
     def unsaturated(self, points: Array) -> Array:
         """Move points (n, d) towards the origin where answers may saturate."""
         size = np.linalg.norm(points, axis=1, keepdims=True)
-        return np.asarray(points * np.minimum(1.0, self._limit() / np.maximum(size, 1e-300)))
+        return np.asarray(points * np.minimum(1.0, self._limit() / np.maximum(size, TINY)))
 
     def _limit(self) -> float:
         """Norm of the farthest points, of which a standard normal one has d^(1/2)."""
-        unlimited = self.domain is not None or self.reach >= REACH
+        unlimited = self.domain is not None or self.reach >= LINE.reach
         return np.inf if unlimited else self.reach * float(np.sqrt(self.input_size))
 
     def samples(self, n: int) -> Array:

@@ -55,7 +55,7 @@ def search_lines(
             pieces = change(asked, pieces)
         return np.einsum("nd,nd->n", pieces, asked), np.ascontiguousarray(pieces[:, :-1])
 
-    oracle = _core.CallbackOracle(answer, transcript.input_size, transcript.coarse)
+    oracle = _core.CallbackOracle(answer, transcript.input_size, transcript.tolerances.single)
     found = _core.kink_search(oracle, origins, directions, low, high, tolerance=tolerance)
     if failures:
         raise failures[0]

@@ -9,18 +9,9 @@ from divulge.errors import NotPiecewiseLinear
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.pieces import Index, Transcript
 from divulge.reconstruction.network.record import NoiseFloor
+from divulge.reconstruction.settings import NOISE_FLOOR, TINY
 
 Array = NDArray[np.float64]
-
-NEARBY = 1e-4  # relative distance of two queries that most likely share a piece
-LADDER = (0.0, 0.01, 0.1)  # further points in units of that distance; 0 repeats the first one
-PLACES = 2  # a curved function is curved wherever one looks
-TOO_NOISY = 1e-4  # floor above which units can not be told from noise
-GUARD = (
-    8.0  # a measured floor is no guess: tolerances, made for a rounding of `noise`, may sit this much nearer
-)
-DECIMALS = 10  # rounding to more of them is as mild as noise can be
-LOST = 1e4  # digits lost in taking a value apart into gradient and offset and putting it together again
 
 
 def measure_noise(transcript: Transcript, lines: Lines) -> NoiseFloor:
@@ -39,27 +30,27 @@ def measure_noise(transcript: Transcript, lines: Lines) -> NoiseFloor:
         NotPiecewiseLinear: the function is smooth, or the noise too large.
     """
     rounding, refusal = transcript.noise, ""
-    for _ in range(PLACES):
+    for _ in range(NOISE_FLOOR.places):
         rows, step = ask_pair(transcript, lines)
         grid = rounded_to(transcript, rows[0])
         if grid:
             return rounded_floor(transcript, lines, grid)
         last = change(transcript, rows[0], rows[1])
-        if last <= 60 * rounding:
+        if last <= NOISE_FLOOR.rounding * rounding:
             return NoiseFloor(rounding)
         start = transcript.points[rows[0], :-1]
-        more = transcript.ask(np.stack([start + share * step for share in LADDER]))
+        more = transcript.ask(np.stack([start + share * step for share in NOISE_FLOOR.ladder]))
         repeated, near, far = (change(transcript, rows[0], row) for row in more)
         floor = max(repeated, near)
-        if far > 3 * max(floor, rounding) and last > 3 * far:
+        if far > NOISE_FLOOR.smooth * max(floor, rounding) and last > NOISE_FLOOR.smooth * far:
             refusal = (
                 f"the gradient changes by {last:.2g} of its size between inputs {np.linalg.norm(step):.2g} "
                 f"apart and by {far:.2g} at a tenth of that: not a ReLU network's, or smoothed"
             )
-        elif floor > TOO_NOISY and not can_circle(transcript, lines):
+        elif floor > NOISE_FLOOR.too_noisy and not can_circle(transcript, lines):
             refusal = (
                 f"the answers are too noisy: inside one linear piece they differ by {floor:.2g} of the "
-                f"gradient's size, and at most {TOO_NOISY:.2g} can be told from a unit"
+                f"gradient's size, and at most {NOISE_FLOOR.too_noisy:.2g} can be told from a unit"
             )
         else:
             return measured_floor(transcript, floor, repeated)
@@ -69,7 +60,7 @@ def measure_noise(transcript: Transcript, lines: Lines) -> NoiseFloor:
 def ask_pair(transcript: Transcript, lines: Lines) -> tuple[Index, Array]:
     """Ask about two neighbouring points; return their rows and the step between them."""
     start, direction = lines.samples(1)[0], lines.samples(1)[0]
-    step = NEARBY * (direction - start)
+    step = NOISE_FLOOR.nearby * (direction - start)
     return transcript.ask(np.stack([start, start + step])), step
 
 
@@ -80,19 +71,19 @@ def change(transcript: Transcript, a: int, b: int) -> float:
     amount to.
     """
     gap = transcript.pieces[a] - transcript.pieces[b]
-    size = max(transcript.scale, 1e-300)
+    size = max(transcript.scale, TINY)
     reach = float(np.linalg.norm(transcript.points[a]))
     return max(float(np.linalg.norm(gap[:-1])), abs(float(gap @ transcript.points[a])) / reach) / size
 
 
 def measured_floor(transcript: Transcript, floor: float, repeated: float) -> NoiseFloor:
     """Return a floor that was measured, with a sentence if it is more than rounding."""
-    if floor / GUARD <= transcript.noise:
-        return NoiseFloor(transcript.noise, drowned=floor > TOO_NOISY)
+    if floor / NOISE_FLOOR.guard <= transcript.noise:
+        return NoiseFloor(transcript.noise, drowned=floor > NOISE_FLOOR.too_noisy)
     fresh = "the same input had two answers; " if repeated > 0 else ""
     return NoiseFloor(
-        floor / GUARD,
-        drowned=floor > TOO_NOISY,
+        floor / NOISE_FLOOR.guard,
+        drowned=floor > NOISE_FLOOR.too_noisy,
         seen=f"{fresh}answers inside one linear piece differ by {floor:.2g} of the gradient's size",
     )
 
@@ -110,9 +101,9 @@ def rounded_to(transcript: Transcript, row: int) -> float:
     if not transcript.tells_values:
         return 0.0
     numbers = np.append(transcript.pieces[row, :-1], transcript.values()[row])
-    for decimals in range(DECIMALS):
+    for decimals in range(NOISE_FLOOR.decimals):
         size = max(1.0, float(np.abs(numbers).max()))
-        if (np.abs(np.round(numbers, decimals) - numbers) <= 1e-15 * LOST * size).all():
+        if (np.abs(np.round(numbers, decimals) - numbers) <= NOISE_FLOOR.on_grid * size).all():
             return float(10.0**-decimals)
     return 0.0
 
@@ -124,14 +115,14 @@ def rounded_floor(transcript: Transcript, lines: Lines, grid: float) -> NoiseFlo
         NotPiecewiseLinear: it is too coarse, and circles cannot be searched.
     """
     spread = grid * np.sqrt(lines.input_size / 12)
-    floor = 2 * float(spread) / max(transcript.scale, 1e-300)
-    if floor > TOO_NOISY and not can_circle(transcript, lines):
+    floor = 2 * float(spread) / max(transcript.scale, TINY)
+    if floor > NOISE_FLOOR.too_noisy and not can_circle(transcript, lines):
         raise NotPiecewiseLinear(
             f"the answers are rounded to {grid:g}, {floor:.2g} of the gradient's size, and at most "
-            f"{TOO_NOISY:.2g} can be told from a unit"
+            f"{NOISE_FLOOR.too_noisy:.2g} can be told from a unit"
         )
     return NoiseFloor(
-        max(transcript.noise, floor / GUARD),
-        drowned=floor > TOO_NOISY,
+        max(transcript.noise, floor / NOISE_FLOOR.guard),
+        drowned=floor > NOISE_FLOOR.too_noisy,
         seen=f"answers are rounded to {grid:g}, which leaves {floor:.2g} of the gradient's size open",
     )

@@ -9,7 +9,8 @@ from divulge.reconstruction.asking.finite_differences import differences
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.output import AskedOutput
 from divulge.reconstruction.asking.pieces import Index, Transcript
-from divulge.reconstruction.asking.values import PLACES, Values
+from divulge.reconstruction.asking.values import Values
+from divulge.reconstruction.settings import VALUES
 
 Array = NDArray[np.float64]
 
@@ -32,7 +33,7 @@ class ValueTranscript(Transcript):
         super().__init__(asked)
         self.rng = lines.rng
         self.values_of = Values(asked)
-        self.values_of.measure(lines.samples(PLACES), self.rng)
+        self.values_of.measure(lines.samples(VALUES.places), self.rng)
 
     def ask(self, points: Array, radius: Array | None = None) -> Index:
         """Take the pieces around points (n, d), affine within a radius (n,) or None; return row numbers.

@@ -9,9 +9,7 @@ from divulge.errors import BudgetExhausted, OracleError
 from divulge.oracles import LogOdds, ReplayOracle
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.stopped import Stopped
-
-PLACES = 16
-SAFETY = 3.0  # a line's logits may grow so much faster than those of usual points
+from divulge.reconstruction.settings import PROBABILITIES, TINY
 
 
 def unsaturated_reach(oracle: LogOdds | ReplayOracle, lines: Lines) -> float:
@@ -26,7 +24,7 @@ def unsaturated_reach(oracle: LogOdds | ReplayOracle, lines: Lines) -> float:
     if lines.domain is not None:
         return lines.reach
     try:
-        p = oracle.probabilities(lines.samples(PLACES))
+        p = oracle.probabilities(lines.samples(PROBABILITIES.places))
     except (BudgetExhausted, OracleError) as error:
         raise Stopped(str(error)) from error
     least = float(p.min())
@@ -34,4 +32,4 @@ def unsaturated_reach(oracle: LogOdds | ReplayOracle, lines: Lines) -> float:
         raise Stopped("probabilities are 0 at standard normal inputs: log-odds need a smaller domain")
     spread = float(np.log(p.max(axis=1) / p.min(axis=1)).max())
     largest = -float(np.log(torch.finfo(oracle.dtype).tiny))
-    return min(lines.reach, max(1.0, largest / (SAFETY * max(spread, 1e-300))))
+    return min(lines.reach, max(1.0, largest / (PROBABILITIES.safety * max(spread, TINY))))

@@ -10,12 +10,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from divulge.reconstruction.settings import BENDS, TINY, Tolerances
+
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 
 Explained = Callable[[Array], NDArray[np.bool_]]
-
-CROOKED = 1e-3  # share of a jump that may point away from the predicted normal
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,7 @@ class Probe(ABC):
         input_size: d.
         domain: None for all of R^d, or (low, high), shape (d,) each.
         noise: relative rounding error of an answer.
+        tolerances: what that leaves open.
         rounded: whether the victim answers in single precision.
         bends_are_cheap: whether `bends` costs much less than two pieces.
     """
@@ -63,6 +64,7 @@ class Probe(ABC):
     input_size: int
     domain: tuple[Array, Array] | None
     noise: float
+    tolerances: Tolerances
     bends_are_cheap = False
     rounded = False
 
@@ -123,8 +125,8 @@ class Probe(ABC):
         pieces = self.pieces(points)
         wrong, ends = predicted - pieces, np.column_stack([points, np.ones(len(points))])
         slopes, values = np.linalg.norm(pieces[:, :-1], axis=1), np.abs(np.einsum("nd,nd->n", pieces, ends))
-        in_slope = np.linalg.norm(wrong[:, :-1], axis=1) / max(slopes.max(initial=0.0), 1e-300)
-        in_value = np.abs(np.einsum("nd,nd->n", wrong, ends)) / max(values.max(initial=0.0), 1e-300)
+        in_slope = np.linalg.norm(wrong[:, :-1], axis=1) / max(slopes.max(initial=0.0), TINY)
+        in_value = np.abs(np.einsum("nd,nd->n", wrong, ends)) / max(values.max(initial=0.0), TINY)
         return np.asarray(np.maximum(in_slope, in_value))
 
     @abstractmethod
@@ -148,6 +150,6 @@ class Probe(ABC):
         size = np.linalg.norm(after - before, axis=1)
         along = np.einsum("nd,nd->n", after - before, directions)
         across = np.linalg.norm(after - before - along[:, None] * directions, axis=1)
-        crooked = 1e5 * self.noise if self.rounded else CROOKED
-        rounding = 100 * self.noise * (np.linalg.norm(after, axis=1) + np.linalg.norm(before, axis=1))
+        crooked = self.tolerances.alike if self.rounded else BENDS.crooked
+        rounding = self.tolerances.rounding * (np.linalg.norm(after, axis=1) + np.linalg.norm(before, axis=1))
         return np.asarray((size > rounding) & (across <= crooked * size + rounding))

@@ -9,14 +9,10 @@ from divulge.reconstruction.asking.finite_differences import unit_directions
 from divulge.reconstruction.asking.pieces_from_values import ValueTranscript
 from divulge.reconstruction.asking.probe import Explained, Kinks, Probe
 from divulge.reconstruction.asking.split_lines import Split, run_pieces, split_lines
+from divulge.reconstruction.settings import VALUE_PROBE, Tolerances
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
-
-ROUNDINGS_OF_PIECES = 1e7  # error of a gradient: steps within narrow pieces are short
-COARSEST = 1e-3  # the same where values themselves are coarse
-BLURRED = 100.0  # times that error: a jump that is not known any more
-NEAR = 0.01  # share of a walk by which a kink may be off: the rows it was predicted from are blunt
 
 
 class ValueProbe(Probe):
@@ -30,7 +26,8 @@ class ValueProbe(Probe):
         self.values.keep_from_now_on()
         self.input_size = transcript.input_size
         self.domain = transcript.domain
-        self.noise = min(ROUNDINGS_OF_PIECES * self.values.relative, COARSEST)
+        self.tolerances = Tolerances.of(self.values.relative, lost=VALUE_PROBE.lost)
+        self.noise = self.tolerances.noise
 
     def pieces(self, points: Array, radius: Array | None = None) -> Array:
         """Take differences with steps as wide as the pieces allow."""
@@ -70,7 +67,7 @@ class ValueProbe(Probe):
         self.transcript.keep(points[errors < np.inf], pieces[errors < np.inf])
         before, after = pieces[place, :-1].reshape(2, len(left), self.input_size)
         blur = errors[place].reshape(2, len(left)).sum(axis=0) * np.sqrt(self.input_size)
-        sharp = blur <= BLURRED * self.noise * np.linalg.norm(after - before, axis=1)
+        sharp = blur <= VALUE_PROBE.blurred * self.noise * np.linalg.norm(after - before, axis=1)
         return np.where(sharp[:, None], after - before, 0.0)
 
     def bends(self, points: Array, normals: Array, steps: Array) -> NDArray[np.bool_]:
@@ -88,5 +85,7 @@ class ValueProbe(Probe):
         noise = self.values.noise(np.linalg.norm(points, axis=1) + steps, found[0, :, 1])
         with np.errstate(divide="ignore", invalid="ignore"):
             crossing = (found[..., 2] - found[..., 1] - (before + after) / 2) / (after - before)
-            allowed = NEAR + 8 * noise / np.abs(after - before)
-        return np.asarray(((np.abs(after - before) > 32 * noise) & (np.abs(crossing) <= allowed)).all(axis=0))
+            allowed = VALUE_PROBE.near + VALUE_PROBE.off * noise / np.abs(after - before)
+        return np.asarray(
+            ((np.abs(after - before) > VALUE_PROBE.bend * noise) & (np.abs(crossing) <= allowed)).all(axis=0)
+        )

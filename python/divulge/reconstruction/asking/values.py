@@ -7,15 +7,9 @@ from numpy.typing import NDArray
 
 from divulge.errors import NotPiecewiseLinear
 from divulge.reconstruction.asking.output import AskedOutput
+from divulge.reconstruction.settings import TINY, VALUES, Tolerances
 
 Array = NDArray[np.float64]
-
-PLACES = 12  # where rounding is measured
-MARGIN = 8.0  # largest rounding error of many values over the median of a few
-INNER = 0.9  # share of a box around its centre where rounding is measured
-FLAT = 1e4  # roundings of a value by which it changes at least from one end of the usual inputs to the other
-MOST_KEPT = 1 << 24  # numbers in the points that are kept with their values
-CURVED = 1e3  # a second difference of this many roundings at most places is no rounding
 
 
 class Values:
@@ -37,7 +31,7 @@ class Values:
         self.slope = 0.0
         self._keeps = False
         self._kept: list[tuple[Array, Array]] = []
-        self._room = MOST_KEPT // asked.input_size
+        self._room = VALUES.most_kept // asked.input_size
 
     def representable(self, points: Array) -> Array:
         """Return the points as the victim's own precision holds them."""
@@ -69,9 +63,14 @@ class Values:
         self._kept = [(np.concatenate(points), np.concatenate(values))]
         return self._kept[0]
 
+    @property
+    def tolerances(self) -> Tolerances:
+        """What the rounding of a value leaves open."""
+        return Tolerances.of(self.relative)
+
     def noise(self, lengths: Array, values: Array) -> Array:
         """Bound of the rounding error of values (n,) at points of these lengths (n,)."""
-        return np.asarray(self.relative * (np.abs(values) + self.slope * lengths) + 1e-300)
+        return np.asarray(self.relative * (np.abs(values) + self.slope * lengths) + TINY)
 
     def misses(self, points: Array, predicted: Array) -> Array:
         """Ask how far predicted pieces (n, d + 1) are from the values at points (n, d), shape (n,).
@@ -82,7 +81,7 @@ class Values:
         expected = np.einsum("nd,nd->n", predicted[:, :-1], points) + predicted[:, -1]
         found = self.ask(points)
         usual = np.abs(found) + self.slope * np.linalg.norm(points, axis=1)
-        return np.asarray(np.abs(found - expected) / np.maximum(usual, 1e-300))
+        return np.asarray(np.abs(found - expected) / np.maximum(usual, TINY))
 
     def measure(self, points: Array, rng: np.random.Generator) -> None:
         """Measure rounding and slope by second differences over tiny steps around points (n, d).
@@ -92,12 +91,13 @@ class Values:
         """
         if self.domain is not None:
             centre = sum(self.domain) / 2
-            points = centre + INNER * (points - centre)
+            points = centre + VALUES.inner * (points - centre)
         points = self.representable(points)
         directions = rng.standard_normal(points.shape)
         directions /= np.linalg.norm(directions, axis=1, keepdims=True)
         lengths = np.linalg.norm(points, axis=1)
-        steps = (1e-3 if self.asked.single else 1e-5) * np.maximum(lengths, 1e-3 * lengths.max(initial=1.0))
+        share = VALUES.single_step if self.tolerances.single else VALUES.step
+        steps = share * np.maximum(lengths, VALUES.near * lengths.max(initial=1.0))
         moves = steps[:, None] * directions
         inside = self.inside(points, moves)
         asked = np.concatenate([points - inside, points, points + inside])
@@ -106,15 +106,15 @@ class Values:
         self.slope = float(np.sqrt(np.mean(((after - before) / (2 * steps)) ** 2)))
         bend = np.abs(after - 2 * middle + before) / 4
         scale = np.abs(middle) + self.slope * lengths
-        typical = float(np.median(bend / np.maximum(scale, 1e-300)))
-        if typical > CURVED * self.precision:
+        typical = float(np.median(bend / np.maximum(scale, TINY)))
+        if typical > VALUES.curved * self.precision:
             raise NotPiecewiseLinear(
                 f"values bend by {typical:.2g} of their size over steps of only {np.median(steps):.2g}: not "
                 "a ReLU network's, or smoothed, or noisy"
             )
-        self.relative = max(MARGIN * typical, self.precision)
-        least = FLAT * self.relative * float(np.median(np.abs(middle)) / np.median(lengths))
-        self.slope = max(self.slope, least, 1e-290)
+        self.relative = max(VALUES.margin * typical, self.precision)
+        least = VALUES.flat * self.relative * float(np.median(np.abs(middle)) / np.median(lengths))
+        self.slope = max(self.slope, least, VALUES.least_slope)
 
     def inside(self, points: Array, moves: Array) -> Array:
         """Return the moves (n, d) that stay in the domain both ways, coordinates clipped."""

@@ -17,11 +17,9 @@ from divulge.reconstruction.network.deep_network import DeepModel
 from divulge.reconstruction.network.hidden_layer import Layer
 from divulge.reconstruction.network.known_layers import Prefix
 from divulge.reconstruction.network.orientation import orient
+from divulge.reconstruction.settings import ATTACK
 
 Array = NDArray[np.float64]
-
-FRESH_QUERIES = 16
-UNUSED = 0.1  # share of the tolerance up to which a weight counts as 0
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,7 @@ class DeepAttack:
         self.lines = lines
         self.probe = probes(outputs[0])
         self.search = DeepSearch(self.probe, lines, book, lambda fit: report(fit.model))
-        self.tolerance = max(1e-8, 1e3 * self.probe.noise)
+        self.tolerance = self.probe.tolerances.loose
 
     def run(self) -> DeepResult:
         """Search to the end, or until an oracle can be asked no further."""
@@ -81,7 +79,7 @@ class DeepAttack:
             Stopped: an oracle can be asked no further.
         """
         fit = self.search.run()
-        if fit is None or fit.error > 1e3 * self.tolerance:
+        if fit is None or fit.error > self.probe.tolerances.alike:
             return self.result(fit, [self.outputs[0]], np.inf, solved=False)
         layer, done, worst = fit.layer, [self.outputs[0]], 0.0
         first = orient(layer, self.tolerance)
@@ -105,7 +103,7 @@ class DeepAttack:
 
     def certify(self, model: DeepModel, outputs: list[int]) -> float:
         """Ask fresh points about every output and return the largest relative residual."""
-        points = self.lines.samples(FRESH_QUERIES)
+        points = self.lines.samples(ATTACK.fresh_queries)
         return max(
             float(self.probes(output).misses(points, model.pieces(points, place)).max())
             for place, output in enumerate(outputs)
@@ -126,7 +124,7 @@ class DeepAttack:
         model = DeepModel(fit.prefix, orientation.layer)
         units = self.search.confirmed[: len(model.hidden_sizes)]
         if solved:
-            model = model.pruned(UNUSED * self.tolerance)
+            model = model.pruned(self.probe.tolerances.rounding)
         return DeepResult(
             model,
             outputs,

@@ -12,11 +12,10 @@ from divulge.reconstruction.deep.evidence import places, rank_within
 from divulge.reconstruction.deep.hyperplane_queries import borne_out
 from divulge.reconstruction.deep.sharpen_offsets import levels_at_kinks
 from divulge.reconstruction.network.known_layers import Mask, Prefix
+from divulge.reconstruction.settings import CONFIRM
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
-
-FIRST_PLACES = 2
 
 
 def shown(probe: Probe, prefix: Prefix, units: Candidates, lines: Lines, most: int) -> tuple[Array, Index]:
@@ -25,7 +24,7 @@ def shown(probe: Probe, prefix: Prefix, units: Candidates, lines: Lines, most: i
     Where a place costs eight values a unit that does not show at the first two is asked about no more.
     """
     which, points = places(prefix, units, lines, most)
-    first = FIRST_PLACES if probe.bends_are_cheap else most
+    first = CONFIRM.first_places if probe.bends_are_cheap else most
     good, asked = np.zeros(len(which), bool), rank_within(which) < first
     good[asked] = at(probe, prefix, units, which[asked], points[asked])
     promising = np.bincount(which, weights=good, minlength=len(units)) > 0

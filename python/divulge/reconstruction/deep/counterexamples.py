@@ -11,13 +11,9 @@ from divulge.reconstruction.deep.extreme_points import climbed
 from divulge.reconstruction.deep.searched_lines import Pool
 from divulge.reconstruction.deep.searched_segment import Sweep, breakpoints
 from divulge.reconstruction.network.deep_network import DeepModel
+from divulge.reconstruction.settings import COUNTEREXAMPLES
 
 Array = NDArray[np.float64]
-
-CHECKS_PER_UNIT, LEAST_CHECKS = 2, 200  # on lines, questions that a copy must answer right
-POINT_CHECKS = 1000  # and at random points: a unit may be on, or off, in a thousandth of them
-CLIMBED = 2  # every so manyth of them lies where some features are large and others small
-SCALES = (1.0, 1.0, 3.0, 3.0, 10.0, 10.0)  # of these points, in pairs: of every two one is shifted
 
 
 def wrong_on_lines(pool: Pool, model: DeepModel, enough: float) -> tuple[Array, Array, float, float] | None:
@@ -33,7 +29,7 @@ def wrong_on_lines(pool: Pool, model: DeepModel, enough: float) -> tuple[Array, 
         answers that are right; None where all are.
     """
     asked = 0
-    while asked < CHECKS_PER_UNIT * sum(model.hidden_sizes) + LEAST_CHECKS:
+    while asked < COUNTEREXAMPLES.checks_per_unit * sum(model.hidden_sizes) + COUNTEREXAMPLES.least_checks:
         origins, directions = pool.new_lines(1)
         t = between_kinks(model, origins[0], directions[0], pool.lines)
         points = origins + t[:, None] * directions
@@ -48,10 +44,12 @@ def wrong_on_lines(pool: Pool, model: DeepModel, enough: float) -> tuple[Array, 
 
 def wrong_at_points(pool: Pool, model: DeepModel, enough: float) -> Array | None:
     """Ask at random points, near and far; return the one where the copy is worst, or None if it is right."""
-    points = pool.shifted(pool.lines.samples(POINT_CHECKS))
+    points = pool.shifted(pool.lines.samples(COUNTEREXAMPLES.point_checks))
     if pool.lines.domain is None:
-        points = pool.lines.unsaturated(points * np.resize(SCALES, POINT_CHECKS)[:, None])
-    points[::CLIMBED] = climbed(model.prefix, points[::CLIMBED], pool.lines)
+        points = pool.lines.unsaturated(
+            points * np.resize(COUNTEREXAMPLES.scales, COUNTEREXAMPLES.point_checks)[:, None]
+        )
+    points[:: COUNTEREXAMPLES.climbed] = climbed(model.prefix, points[:: COUNTEREXAMPLES.climbed], pool.lines)
     wrong = pool.probe.misses(points, model.pieces(points, 0))
     worst = int(np.argmax(wrong))
     return np.asarray(points[worst]) if wrong[worst] > enough else None
@@ -69,5 +67,5 @@ def between_kinks(model: DeepModel, origin: Array, direction: Array, lines: Line
     low, high = lines.ends()
     sweep = Sweep(origin, direction, low, high, np.empty(0), np.empty((0, len(origin))))
     nodes = lines.to_s(breakpoints(model.whole(), sweep))
-    share = lines.rng.uniform(0.2, 0.8, size=len(nodes) - 1)
+    share = lines.rng.uniform(*COUNTEREXAMPLES.inner, size=len(nodes) - 1)
     return lines.to_t(nodes[:-1] + share * np.diff(nodes))

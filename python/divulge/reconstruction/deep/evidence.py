@@ -11,12 +11,10 @@ from divulge.reconstruction.deep.hyperplane_queries import levels_and_slopes, on
 from divulge.reconstruction.deep.regions import FreeLayer
 from divulge.reconstruction.deep.searched_segment import Sweep, crossings
 from divulge.reconstruction.network.known_layers import Dense, Mask, Prefix
+from divulge.reconstruction.settings import EVIDENCE
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
-
-STARTS = 24  # random points from which a unit's hyperplane is sought
-ON_PLANE = 1e-10  # relative distance that counts as none
 
 
 def explained(prefix: Prefix, points: Array, tolerance: float) -> Mask:
@@ -32,7 +30,7 @@ def explained_by(layer: Dense, features: Array, tolerance: float) -> Mask:
     """Return at which features (m, p) the pre-activation of one of a layer's units vanishes, shape (m,)."""
     size = np.linalg.norm(layer.rows, axis=1) * np.linalg.norm(features, axis=1)[:, None]
     levels = np.abs(layer.levels(features))
-    return np.asarray((levels <= 10 * tolerance * (size + np.abs(layer.offsets))).any(axis=1))
+    return np.asarray((levels <= tolerance * (size + np.abs(layer.offsets))).any(axis=1))
 
 
 def hits(prefix: Prefix, units: Candidates, sweeps: list[Sweep], tolerance: float) -> tuple[Index, Index]:
@@ -49,7 +47,7 @@ def hits(prefix: Prefix, units: Candidates, sweeps: list[Sweep], tolerance: floa
         covered = ~(prefix.masks(sweep.points(t)) & ~units.known[unit]).any(axis=1)
         t, unit = t[covered], unit[covered]
         np.add.at(due, unit, 1)
-        np.add.at(seen, unit, distance(sweep.t, t) <= 100 * tolerance * (1 + np.abs(t)))
+        np.add.at(seen, unit, distance(sweep.t, t) <= tolerance * (1 + np.abs(t)))
     return seen, due
 
 
@@ -71,8 +69,8 @@ def places(prefix: Prefix, units: Candidates, lines: Lines, most: int) -> tuple[
     Returns:
         The unit of each place, shape (n,), rising, and the places, shape (n, d).
     """
-    which = np.repeat(np.arange(len(units)), STARTS)
-    free = FreeLayer.of(prefix, lines.domain, lines.samples(STARTS))
+    which = np.repeat(np.arange(len(units)), EVIDENCE.starts)
+    free = FreeLayer.of(prefix, lines.domain, lines.samples(EVIDENCE.starts))
     if free is None:
         points = onto(prefix, units.rows[which], units.offsets[which], lines.samples(len(which)))
     else:
@@ -90,7 +88,7 @@ def on_hyperplane(prefix: Prefix, rows: Array, offsets: Array, points: Array) ->
     """Whether each point lies on its unit's hyperplane, to rounding."""
     levels, slopes = levels_and_slopes(prefix, rows, offsets, points)
     reach = (1.0 + np.linalg.norm(points, axis=1)) * np.linalg.norm(slopes, axis=1)
-    return np.asarray((np.abs(levels) <= ON_PLANE * reach) & (reach > 0))
+    return np.asarray((np.abs(levels) <= EVIDENCE.on_plane * reach) & (reach > 0))
 
 
 def well_inside(points: Array, lines: Lines) -> Mask:
@@ -98,7 +96,7 @@ def well_inside(points: Array, lines: Lines) -> Mask:
     if lines.domain is None:
         return ~lines.saturated(points)
     low, high = lines.domain
-    margin = 1e-3 * (high - low)
+    margin = EVIDENCE.edge * (high - low)
     return np.asarray(((points > low + margin) & (points < high - margin)).all(axis=1))
 
 

@@ -11,10 +11,7 @@ import numpy as np
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.deep.hyperplane_queries import unit_vectors
 from divulge.reconstruction.network.known_layers import Array, Prefix
-
-STEPS = 8
-HINDERING = -0.5  # mean of the weights: a unit that is hardly ever on has more negative ones than others
-LEAST, MOST = -0.5, 1.0  # logarithms of a step's length, in lengths of the point
+from divulge.reconstruction.settings import CLIMBING
 
 
 def climbed(prefix: Prefix, points: Array, lines: Lines) -> Array:
@@ -28,9 +25,11 @@ def climbed(prefix: Prefix, points: Array, lines: Lines) -> Array:
     Returns:
         Shape (n, d).
     """
-    rows = HINDERING + lines.rng.standard_normal((len(points), prefix.width))
-    length = np.linalg.norm(points, axis=1) * 10.0 ** lines.rng.uniform(LEAST, MOST, size=len(points))
-    for _ in range(STEPS):
+    rows = CLIMBING.hindering + lines.rng.standard_normal((len(points), prefix.width))
+    length = np.linalg.norm(points, axis=1) * 10 ** lines.rng.uniform(
+        CLIMBING.least, CLIMBING.most, size=len(points)
+    )
+    for _ in range(CLIMBING.steps):
         points = points + length[:, None] * unit_vectors(prefix.gradients(points, rows))
         if lines.domain is not None:
             points = np.clip(points, *lines.domain)

@@ -8,16 +8,10 @@ from numpy.typing import NDArray
 from divulge.reconstruction.asking.probe import Probe
 from divulge.reconstruction.deep.candidates import Candidates
 from divulge.reconstruction.network.known_layers import Mask, Prefix
+from divulge.reconstruction.settings import HYPERPLANES
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
-
-NEWTON_STEPS = 12
-NEAR = 1e-5  # distance of the two questions from a hyperplane, relative to the point's size
-WIDER = (10.0, 100.0)  # times that distance, for units that were met more than once
-BLUR = 1e4  # that distance in roundings, where answers come in single precision
-CROOKED = 1e-6  # share of a jump that may lie across normal and bend
-TILT = 0.05  # share of that distance taken into the new side of a feature's hyperplane
 
 
 def unit_vectors(vectors: Array) -> Array:
@@ -34,7 +28,7 @@ def levels_and_slopes(prefix: Prefix, rows: Array, offsets: Array, points: Array
 
 def onto(prefix: Prefix, rows: Array, offsets: Array, points: Array) -> Array:
     """Move each point onto its unit's hyperplane, by the shortest step of the piece it is in, repeatedly."""
-    for _ in range(NEWTON_STEPS):
+    for _ in range(HYPERPLANES.newton_steps):
         levels, slopes = levels_and_slopes(prefix, rows, offsets, points)
         size = np.einsum("nd,nd->n", slopes, slopes)
         step = np.divide(levels, size, out=np.zeros_like(levels), where=size > 0)
@@ -56,12 +50,12 @@ def onto_both(
         points: starts, shape (n, d).
     """
     layer = prefix.layers[-1]
-    for _ in range(NEWTON_STEPS):
+    for _ in range(HYPERPLANES.newton_steps):
         a, u = levels_and_slopes(prefix, rows, offsets, points)
         b, v = levels_and_slopes(inner, layer.rows[features], layer.offsets[features], points)
         uu, vv, uv = (np.einsum("nd,nd->n", x, y) for x, y in ((u, u), (v, v), (u, v)))
         determinant = uu * vv - uv**2
-        good = determinant > 1e-12 * uu * vv
+        good = determinant > HYPERPLANES.parallel * uu * vv
         safe = np.where(good, determinant, 1.0)
         alpha = np.where(good, (a * vv - b * uv) / safe, 0.0)
         beta = np.where(good, (b * uu - a * uv) / safe, 0.0)
@@ -71,7 +65,7 @@ def onto_both(
 
 def nearness(probe: Probe, points: Array) -> Array:
     """Return how far from hyperplanes to ask at points (n, d), shape (n,)."""
-    near = BLUR * probe.noise if probe.rounded else NEAR
+    near = probe.tolerances.missing if probe.rounded else HYPERPLANES.near
     return np.asarray(near * (1.0 + np.linalg.norm(points, axis=1) / np.sqrt(points.shape[1])))
 
 
@@ -85,9 +79,11 @@ def jumps_across(probe: Probe, points: Array, normals: Array, towards: Array | N
         towards: direction into the region in which the jump is wanted, or None.
     """
     size = nearness(probe, points)
-    centre = points if towards is None else points + TILT * size[:, None] * unit_vectors(towards)
+    centre = points if towards is None else points + HYPERPLANES.tilt * size[:, None] * unit_vectors(towards)
     step = size[:, None] * unit_vectors(normals)
-    pieces = probe.pieces(np.concatenate([centre + step, centre - step]), np.tile(TILT * size, 2) / 2)
+    pieces = probe.pieces(
+        np.concatenate([centre + step, centre - step]), np.tile(HYPERPLANES.tilt * size, 2) / 2
+    )
     return np.asarray(pieces[: len(points), :-1] - pieces[len(points) :, :-1])
 
 
@@ -108,7 +104,7 @@ def borne_out(probe: Probe, prefix: Prefix, units: Candidates, which: Index, poi
         return np.zeros(0, bool)
     normals, near = prefix.gradients(points, units.rows[which]), nearness(probe, points)
     found = probe.bends(points, normals, near)
-    for wider in WIDER if probe.bends_are_cheap else ():
+    for wider in HYPERPLANES.wider if probe.bends_are_cheap else ():
         left = np.flatnonzero(~found & (units.members[which] > 1))
         found[left] = probe.bends(points[left], normals[left], wider * near[left])
     return found
@@ -132,7 +128,7 @@ def bend_shares(probe: Probe, points: Array, normals: Array, bends: Array) -> tu
     Returns:
         The shares, 0 where they could not be told, and where they could, shape (n,) each.
     """
-    if probe.bends_are_cheap and probe.noise <= CROOKED:
+    if probe.bends_are_cheap and probe.noise <= HYPERPLANES.crooked:
         return shares_by_slopes(probe, points, normals, bends)
     jumps = jumps_across(probe, points, orthogonal_to(bends, normals), bends)  # stays behind the edge
     shares, good = np.zeros(len(points)), np.zeros(len(points), bool)
@@ -142,7 +138,9 @@ def bend_shares(probe: Probe, points: Array, normals: Array, bends: Array) -> tu
         size = np.linalg.norm(jump)
         own = np.abs(solution[0]) * np.linalg.norm(normal)
         good[n] = (
-            size > 0 and np.linalg.norm(basis @ solution - jump) <= CROOKED * size and own > CROOKED * size
+            size > 0
+            and np.linalg.norm(basis @ solution - jump) <= HYPERPLANES.crooked * size
+            and own > HYPERPLANES.crooked * size
         )
         shares[n] = solution[1] / solution[0] if good[n] else 0.0
     return shares, good
@@ -159,15 +157,15 @@ def shares_by_slopes(probe: Probe, points: Array, normals: Array, bends: Array) 
     along, ahead = unit_vectors(orthogonal_to(bends, normals)), unit_vectors(orthogonal_to(normals, bends))
     across = np.random.default_rng(len(points)).standard_normal(points.shape)
     across = unit_vectors(orthogonal_to(along, orthogonal_to(bends, across)))
-    centre = points + TILT * size[:, None] * unit_vectors(bends)  # behind the edge
+    centre = points + HYPERPLANES.tilt * size[:, None] * unit_vectors(bends)  # behind the edge
     directions = np.stack([along, ahead, across], axis=1)
     step = size[:, None] * along
-    after = probe.slopes(centre + step, directions, TILT * size)
-    g = after - probe.slopes(centre - step, directions, TILT * size)
+    after = probe.slopes(centre + step, directions, HYPERPLANES.tilt * size)
+    g = after - probe.slopes(centre - step, directions, HYPERPLANES.tilt * size)
     own = g[:, 0] / np.einsum("nd,nd->n", normals, along)
     with np.errstate(divide="ignore", invalid="ignore"):
         shares = g[:, 1] / np.einsum("nd,nd->n", bends, ahead) / own
     jump = np.hypot(g[:, 0], g[:, 1])
-    crooked = 10 * CROOKED
+    crooked = HYPERPLANES.slope_crooked * HYPERPLANES.crooked
     good = (np.abs(g[:, 2]) <= crooked * jump) & (np.abs(g[:, 0]) > crooked * jump) & np.isfinite(shares)
     return np.where(good, shares, 0.0), np.asarray(good)

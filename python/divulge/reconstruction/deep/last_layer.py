@@ -17,13 +17,10 @@ from scipy.linalg import lstsq
 from divulge.reconstruction.deep.candidates import Candidates
 from divulge.reconstruction.network.hidden_layer import Layer
 from divulge.reconstruction.network.known_layers import Dense, Prefix
+from divulge.reconstruction.settings import LAST_LAYER, RANK, TINY
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
-
-TWICE = 3  # how often each state of a unit must be seen
-TRIMS, WORSE = 3, 3  # how often points are left out, and from which residual on, in medians
-CLEARANCE = 1e-6  # relative distance from hyperplanes
 
 
 def as_layer(units: Candidates) -> Layer:
@@ -82,9 +79,9 @@ class Design:
         """
         matrix, right = self.equations(prefix, layer, with_slope), self.answers(pieces)
         solution, error = solve(matrix, right)
-        for _ in range(TRIMS if blunt else 0):
+        for _ in range(LAST_LAYER.trims if blunt else 0):
             off = np.linalg.norm((matrix @ solution - right).reshape(len(pieces), -1), axis=1)
-            kept = np.repeat(off <= WORSE * np.median(off), len(right) // max(1, len(pieces)))
+            kept = np.repeat(off <= LAST_LAYER.worse * np.median(off), len(right) // max(1, len(pieces)))
             solution, error = solve(matrix[kept], right[kept])
         return solution, error
 
@@ -107,8 +104,8 @@ def solve(matrix: Array, right: Array) -> tuple[Array, float]:
     """Return the least-squares solution and its relative residual."""
     scale = np.linalg.norm(matrix, axis=0)
     scale[scale == 0] = 1.0
-    solution = lstsq(matrix / scale, right, cond=1e-12, lapack_driver="gelsy")[0] / scale
-    return solution, float(np.linalg.norm(matrix @ solution - right) / max(np.linalg.norm(right), 1e-300))
+    solution = lstsq(matrix / scale, right, cond=RANK, lapack_driver="gelsy")[0] / scale
+    return solution, float(np.linalg.norm(matrix @ solution - right) / max(np.linalg.norm(right), TINY))
 
 
 def with_output(layer: Layer, solution: Array, with_slope: bool) -> Layer:
@@ -137,14 +134,14 @@ def telling_points(prefix: Prefix, layer: Layer, points: Array, count: int) -> I
     chosen = np.zeros(len(usable), bool)
     chosen[:count] = True
     for state in range(states.shape[1]):
-        missing = TWICE - int((states[:, state] & chosen).sum())
+        missing = LAST_LAYER.seen - int((states[:, state] & chosen).sum())
         if missing > 0:
             chosen[np.flatnonzero(states[:, state] & ~chosen)[:missing]] = True
     return usable[chosen]
 
 
 def clear_of_hyperplanes(
-    prefix: Prefix, layer: Layer, points: Array, clearance: float = CLEARANCE
+    prefix: Prefix, layer: Layer, points: Array, clearance: float = LAST_LAYER.clearance
 ) -> NDArray[np.bool_]:
     """Whether points keep a relative distance from the hyperplanes of all units, shape (n,)."""
     clear, features = np.ones(len(points), bool), points

@@ -14,7 +14,7 @@ from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.probe import Probe
 from divulge.reconstruction.deep import last_layer
 from divulge.reconstruction.deep.candidates import Candidates, group, joined, merge
-from divulge.reconstruction.deep.confirm import FIRST_PLACES, shown
+from divulge.reconstruction.deep.confirm import shown
 from divulge.reconstruction.deep.counterexamples import worst_answered, wrong_at_points, wrong_on_lines
 from divulge.reconstruction.deep.evidence import explained_by, hits
 from divulge.reconstruction.deep.missing_entries.by_edges import Vain, complete, completed_by_programme
@@ -28,23 +28,10 @@ from divulge.reconstruction.network.deep_network import DeepModel
 from divulge.reconstruction.network.hidden_layer import Layer
 from divulge.reconstruction.network.known_layers import Dense, Mask, Prefix
 from divulge.reconstruction.network.orientation import orient
+from divulge.reconstruction.settings import CONFIRM, LAYERS
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
-
-LINES = 2  # searched at a time
-WIDE = 64  # features from which on whole rows are sought by lines in chosen regions
-BLUNT = 1e-9  # relative error of an answer from which on a remaining part may be rounding
-ROUNDED_ERROR = 5e-4  # relative residual that is put down to single precision
-ROUNDED_ALIKE = 0.1  # angle and gap of offsets within which two units are one in single precision
-MOST_ROUNDS = 40
-STUCK_ROUNDS = 12  # in which nothing was found, and a layer could not be turned
-MORE_ROUNDS = 6  # after a fit that is right but leaves a linear part
-MANY = 40  # units of a layer whose states never all agree at two places by chance
-REFUSALS = 2  # after so many a single kink is not tried again
-OVERLAP = 3  # entries two segments must share before they can agree by more than chance
-PLACES = 5  # where a unit's hyperplane is looked for
-HIT_SHARE = 0.6  # of the places where a unit's hyperplane must show
 
 
 @dataclass
@@ -79,8 +66,7 @@ class DeepSearch:
         self.lines = lines
         self.book = book
         self.report = report
-        self.tolerance = max(1e-9, 100 * probe.noise)
-        self.pool = Pool(probe, lines, self.tolerance)
+        self.pool = Pool(probe, lines)
         self.confirmed: list[Candidates] = []  # of each layer, orientation open
         self.oriented_layers: list[Dense] = []
         self.best: DeepFit | None = None
@@ -94,28 +80,28 @@ class DeepSearch:
 
     def run(self) -> DeepFit | None:
         """Find all layers; return the best fit, or None where not even one layer was found."""
-        self.pool.sweep(*self.pool.new_lines(LINES))
+        self.pool.sweep(*self.pool.new_lines(LAYERS.lines))
         bent = stuck = 0
-        for _ in range(MOST_ROUNDS):
+        for _ in range(LAYERS.rounds):
             before = self.unturned, [len(units) for units in self.confirmed]
             self.layers()
             again = before == (self.unturned, [len(units) for units in self.confirmed])
             stuck = stuck + 1 if again and self.unturned is not None else 0
-            if stuck == STUCK_ROUNDS:
+            if stuck == LAYERS.stuck_rounds:
                 break
             if self.best is None or self.best.error > self.enough:
                 if again and self.best is not None:
                     self.sweep_through(worst_answered(self.probe, self.best.model))
-                self.pool.sweep(*self.pool.new_lines(LINES))
+                self.pool.sweep(*self.pool.new_lines(LAYERS.lines))
             elif self.probe.rounded:
                 break  # what is left is rounding here and there, which no more units explain
             elif self.filled():
                 continue
             elif not self.leftovers(self.best) and not self.refuted(self.best):
-                if bent == MORE_ROUNDS or not self.leaves_slope(self.best):
+                if bent == LAYERS.more_rounds or not self.leaves_slope(self.best):
                     break
                 bent += 1
-                self.pool.sweep(*self.pool.new_lines(LINES))
+                self.pool.sweep(*self.pool.new_lines(LAYERS.lines))
         return self.latest
 
     @property
@@ -145,9 +131,9 @@ class DeepSearch:
 
     def leaves_slope(self, fit: DeepFit) -> bool:
         """Whether a linear part remains beside the last layer, as that of a unit that is nearly always on."""
-        if self.probe.noise > BLUNT:
+        if self.probe.tolerances.blunt:
             return False  # whether it is one shows once the copy has been refitted
-        found = orient(fit.layer, max(1e-8, 1e3 * self.probe.noise))
+        found = orient(fit.layer, self.probe.tolerances.loose)
         return found.slope or not found.decided
 
     def leftovers(self, fit: DeepFit) -> bool:
@@ -194,12 +180,12 @@ class DeepSearch:
     @property
     def alike(self) -> float:
         """Angle between rows that counts as none."""
-        return 1e3 * self.tolerance
+        return self.probe.tolerances.alike
 
     @property
     def enough(self) -> float:
         """Relative residual from which on a fit explains its answers."""
-        return ROUNDED_ERROR if self.probe.rounded else 1e3 * self.tolerance
+        return LAYERS.single_error if self.probe.rounded else self.probe.tolerances.alike
 
     def layers(self) -> None:
         """Go through the layers as far as the pool of kinks reaches."""
@@ -231,9 +217,9 @@ class DeepSearch:
     def units_after(self, prefix: Prefix, depth: int) -> Candidates:
         """Look for the units of the layer after the prefix, in chosen regions too where that pays."""
         first = Prefix(self.probe.input_size, prefix.layers[:1])
-        free = FreeLayer.of(first, self.lines.domain, self.lines.samples(32))
+        free = FreeLayer.of(first, self.lines.domain, self.lines.samples(LAYERS.samples))
         find = partial(self.find_layer, prefix, depth, free if depth == 1 else None)
-        if free is None or first.width < WIDE:
+        if free is None or first.width < LAYERS.wide:
             return find()
         return explore(self.pool, prefix, free, find, self.enough)
 
@@ -282,7 +268,9 @@ class DeepSearch:
         """Return which candidates are single kinks that were refused before."""
         known = self.refusals.get(tuple(prefix.layers), Counter())
         single: Mask = units.members == 1
-        return np.asarray([known[point.tobytes()] >= REFUSALS for point in units.points], bool) & single
+        return (
+            np.asarray([known[point.tobytes()] >= LAYERS.refusals for point in units.points], bool) & single
+        )
 
     def beyond_chance(self, units: Candidates) -> Mask:
         """Return which candidates were met twice in a layer so wide that no deeper unit looks alike twice.
@@ -290,7 +278,7 @@ class DeepSearch:
         A deeper unit shows one row at two places only where all units of this layer have the same states.
         """
         twice = units.members > 1
-        return twice if twice.sum() >= MANY else np.zeros(len(units), bool)
+        return twice if twice.sum() >= LAYERS.many else np.zeros(len(units), bool)
 
     def confirmed_again(self, prefix: Prefix, units: Candidates, new: Mask) -> Mask:
         """Confirm new units at more places, now that more of their rows is known."""
@@ -300,8 +288,8 @@ class DeepSearch:
 
     def without_doubles(self, units: Candidates) -> Candidates:
         """Merge units that turn out to be one once their rows are completed."""
-        alike = max(self.alike, ROUNDED_ALIKE) if self.probe.rounded else self.alike
-        groups = group(units.segments(), alike, OVERLAP)
+        alike = LAYERS.single_alike if self.probe.rounded else self.alike
+        groups = group(units.segments(), alike, LAYERS.overlap)
         return merge(units.segments(), groups)
 
     def candidates(self, prefix: Prefix, known: Candidates | None) -> tuple[Candidates, Mask]:
@@ -312,11 +300,11 @@ class DeepSearch:
             found = self.beyond(prefix, known, found)
             is_known = np.arange(len(found) + len(known)) >= len(found)
             found = found.joined(known.segments())
-        groups = group(found, self.alike, OVERLAP)
+        groups = group(found, self.alike, LAYERS.overlap)
         merged = merge(found, groups)
         old = np.bincount(groups, weights=is_known, minlength=len(merged)) > 0
-        seen, due = hits(prefix, merged, self.pool.sweeps, self.tolerance)
-        keep = (seen >= HIT_SHARE * due) & (old | (seen > 0))
+        seen, due = hits(prefix, merged, self.pool.sweeps, self.probe.tolerances.missing)
+        keep = (seen >= LAYERS.hit_share * due) & (old | (seen > 0))
         if self.probe.rounded:
             keep |= old  # a blunt row misses kinks that are there
         return merged.take(keep), old[keep]
@@ -324,7 +312,9 @@ class DeepSearch:
     def beyond(self, prefix: Prefix, known: Candidates, found: Segments) -> Segments:
         """Forget what lies on hyperplanes of units whose whole rows are known: it tells nothing more."""
         whole = known.take(np.asarray(known.known.all(axis=1)))
-        on = explained_by(Dense(whole.rows, whole.offsets), prefix.features(found.points), self.tolerance)
+        on = explained_by(
+            Dense(whole.rows, whole.offsets), prefix.features(found.points), self.probe.tolerances.loose
+        )
         left = found.take(~on)
         self.kept[tuple(prefix.layers)] = (left, len(self.pool.sweeps))
         return left
@@ -337,14 +327,18 @@ class DeepSearch:
         if free is not None and not self.probe.bends_are_cheap:
             return np.ones(len(units), bool)
         share, asked = shown(
-            self.probe, prefix, units, self.lines, PLACES if self.probe.bends_are_cheap else FIRST_PLACES
+            self.probe,
+            prefix,
+            units,
+            self.lines,
+            LAYERS.places if self.probe.bends_are_cheap else CONFIRM.first_places,
         )
         return np.where(asked > 0, share >= 0.5, units.members > 1)
 
     def confirm(self, prefix: Prefix, units: Candidates) -> Mask:
         """Look for the hyperplanes at random places where they must show."""
-        share, asked = shown(self.probe, prefix, units, self.lines, PLACES)
-        return np.asarray((share >= HIT_SHARE) & (asked > 1))
+        share, asked = shown(self.probe, prefix, units, self.lines, LAYERS.places)
+        return np.asarray((share >= LAYERS.hit_share) & (asked > 1))
 
     def unexplained(self, known: Prefix, prefix: Prefix) -> Segments:
         """Return what the kinks of no known unit say of the layer after the prefix."""

@@ -16,11 +16,10 @@ from numpy.typing import NDArray
 
 from divulge import _core
 from divulge.reconstruction.network.known_layers import Mask, Prefix
+from divulge.reconstruction.settings import PARTIAL_ROWS
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
-
-BLOCK = 64  # jumps solved at once: their Jacobians are held in memory
 
 
 @dataclass(frozen=True)
@@ -93,8 +92,8 @@ def masked_rows(prefix: Prefix, points: Array, jumps: Array, masks: Mask) -> tup
         return rows, residuals, ranks == masks.sum(axis=1)
     rows, residuals = np.zeros(masks.shape), np.empty(len(points))
     determined = np.zeros(len(points), bool)
-    for start in range(0, len(points), BLOCK):
-        some = slice(start, start + BLOCK)
+    for start in range(0, len(points), PARTIAL_ROWS.block):
+        some = slice(start, start + PARTIAL_ROWS.block)
         basis = prefix.jacobians(points[some])
         rows[some], residuals[some], ranks = _core.masked_least_squares(basis, jumps[some], masks[some])
         determined[some] = ranks == masks[some].sum(axis=1)

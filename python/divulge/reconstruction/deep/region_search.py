@@ -10,11 +10,7 @@ from divulge.reconstruction.deep.candidates import Candidates
 from divulge.reconstruction.deep.regions import FreeLayer
 from divulge.reconstruction.deep.searched_lines import Pool
 from divulge.reconstruction.network.known_layers import Prefix
-
-LINES = 2  # at a time
-MOST_TURNS, IDLE_TURNS = 60, 3  # how often lines are searched, and how often for nothing
-LOOKS = 240  # regions asked at a single point
-SHARES = (0.5, 0.25, 0.12, 0.06, 0.03, 0.015)  # of the features that are active in a region
+from divulge.reconstruction.settings import REGION_SEARCH
 
 
 def explore(
@@ -32,12 +28,15 @@ def explore(
         wrong_from: relative error of a gradient that tells of a unit that is missing.
     """
     rng, idle, most = pool.lines.rng, 0, 0
-    for turn in range(MOST_TURNS):
+    for turn in range(REGION_SEARCH.most_turns):
         units = find()
         idle, most = (idle + 1 if len(units) <= most else 0), max(most, len(units))
         pool.learn(prefix, units)
-        if idle < IDLE_TURNS:
-            active = rng.uniform(size=(LINES, len(free.layer))) < SHARES[turn % len(SHARES)]
+        if idle < REGION_SEARCH.idle_turns:
+            active = (
+                rng.uniform(size=(REGION_SEARCH.lines, len(free.layer)))
+                < REGION_SEARCH.shares[turn % len(REGION_SEARCH.shares)]
+            )
             pool.between(*(free.points(free.levels_in(active, rng)) for _ in range(2)))
         elif not look(pool, free, wrong_from):
             break
@@ -53,10 +52,13 @@ def look(pool: Pool, free: FreeLayer, wrong_from: float) -> bool:
     if pool.known is None or not pool.everywhere:
         return False
     rng = pool.lines.rng
-    active = rng.uniform(size=(LOOKS, len(free.layer))) < np.resize(SHARES, LOOKS)[:, None]
+    active = (
+        rng.uniform(size=(REGION_SEARCH.looks, len(free.layer)))
+        < np.resize(REGION_SEARCH.shares, REGION_SEARCH.looks)[:, None]
+    )
     points = free.points(free.levels_in(active, rng))
     wrong = pool.probe.misses(points, pool.known.pieces(points, 0)) > wrong_from
-    starts = points[wrong][:LINES]
+    starts = points[wrong][: REGION_SEARCH.lines]
     if wrong.all() or not len(starts):
         return False
     pool.between(starts, np.resize(points[~wrong], starts.shape))

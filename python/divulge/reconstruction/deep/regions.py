@@ -13,10 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from divulge.reconstruction.network.known_layers import Dense, Mask, Prefix
+from divulge.reconstruction.settings import REGIONS
 
 Array = NDArray[np.float64]
-
-WORST_CONDITION = 1e5  # of the layer's rows
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ class FreeLayer:
         if len(layer) > prefix.input_size:
             return None
         u, s, vt = layer.svd
-        if s[-1] * WORST_CONDITION < s[0]:
+        if s[-1] * REGIONS.worst_condition < s[0]:
             return None
         return cls(layer, (vt.T / s) @ u.T, np.std(layer.levels(samples), axis=0))
 
@@ -53,7 +52,7 @@ class FreeLayer:
     def levels_in(self, active: Mask, rng: np.random.Generator) -> Array:
         """Return random pre-activations, heavy-tailed, positive exactly on the active sets, shape (n, h)."""
         size = np.abs(rng.standard_normal(active.shape)) * np.exp(rng.standard_normal(active.shape))
-        return np.asarray(np.where(active, 1.0, -1.0) * (0.05 + size) * self.spread)
+        return np.asarray(np.where(active, 1.0, -1.0) * (REGIONS.least_level + size) * self.spread)
 
     def on_hyperplanes(
         self,

@@ -14,6 +14,7 @@ from divulge.reconstruction.deep.searched_segment import Sweep, split
 from divulge.reconstruction.deep.subtract_known import known_part, together, weights
 from divulge.reconstruction.network.deep_network import DeepModel
 from divulge.reconstruction.network.known_layers import Prefix
+from divulge.reconstruction.settings import LAYERS, SEARCHED_LINES
 
 Array = NDArray[np.float64]
 
@@ -30,15 +31,15 @@ class Pool:
         usual: distance from the origin up to which points count as usual.
     """
 
-    def __init__(self, probe: Probe, lines: Lines, tolerance: float) -> None:
+    def __init__(self, probe: Probe, lines: Lines) -> None:
         self.probe = probe
         self.lines = lines
-        self.tolerance = tolerance
+        self.tolerances = probe.tolerances
         self.sweeps: list[Sweep] = []
         self.prefix = Prefix(probe.input_size)
         self.known: DeepModel | None = None
         self.everywhere = False
-        self.usual = 3 * float(np.linalg.norm(lines.samples(32), axis=1).max())
+        self.usual = SEARCHED_LINES.usual * float(np.linalg.norm(lines.samples(LAYERS.samples), axis=1).max())
 
     def sweep(
         self, origins: Array, directions: Array, low: float | None = None, high: float | None = None
@@ -60,7 +61,7 @@ class Pool:
         found = None if known is None else self.probe.kinks_beside(known, origins, directions, a, c)
         if known is not None and found is not None:
             empty = split(found.take(np.empty(0, np.intp)), origins, directions, a, c)
-            found = together(found, known, empty, self.tolerance)
+            found = together(found, known, empty, self.tolerances.missing)
         else:
             found = self.all_kinks(origins, directions, a, c)
         self.sweeps += split(found, origins, directions, a, c)
@@ -69,7 +70,7 @@ class Pool:
         """Find all kinks on lines; the jumps of units that are known well are not asked for."""
         prefix = self.prefix
         return self.probe.kinks(
-            origins, directions, low, high, lambda points: explained(prefix, points, self.tolerance)
+            origins, directions, low, high, lambda points: explained(prefix, points, self.tolerances.loose)
         )
 
     def take_as_known(self, prefix: Prefix) -> None:
@@ -78,11 +79,11 @@ class Pool:
 
     def learn(self, prefix: Prefix, units: Candidates) -> None:
         """Take units as the last hidden layer's as far as their kinks agree about their output weights."""
-        w, agree = weights(prefix, units, self.sweeps, self.tolerance)
+        w, agree = weights(prefix, units, self.sweeps, self.tolerances.missing)
         self.known, self.everywhere = None, False
-        if len(units) and agree.mean() > 0.5 and not self.probe.rounded:
+        if len(units) and agree.mean() > SEARCHED_LINES.agree and not self.probe.rounded:
             self.known, share = known_part(self.probe, prefix, units.take(agree), w[agree])
-            self.everywhere = share > 0.5
+            self.everywhere = share > SEARCHED_LINES.agree
 
     def new_lines(self, count: int) -> tuple[Array, Array]:
         """Draw lines: origins and directions, shape (count, d)."""
@@ -104,6 +105,6 @@ class Pool:
         """Solve the jumps on these sweeps that no known unit explains."""
         points = np.concatenate([s.points(s.t) for s in sweeps])
         jumps = np.concatenate([s.jumps for s in sweeps])
-        new = ~explained(known, points, self.tolerance) & jumps.any(axis=1)
+        new = ~explained(known, points, self.tolerances.loose) & jumps.any(axis=1)
         found = segments(prefix, points[new], jumps[new])
-        return found.take(found.determined & (found.residuals <= 1e3 * self.tolerance))
+        return found.take(found.determined & (found.residuals <= self.tolerances.alike))

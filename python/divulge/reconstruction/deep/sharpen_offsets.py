@@ -18,18 +18,15 @@ from divulge.reconstruction.deep.candidates import Candidates
 from divulge.reconstruction.deep.evidence import places
 from divulge.reconstruction.deep.hyperplane_queries import unit_vectors
 from divulge.reconstruction.network.known_layers import Prefix
+from divulge.reconstruction.settings import SHARPENING, TINY
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 
-PLACES = 3  # where every hyperplane is sought again
-REACH = 0.01  # half of a segment's length, relative to the point's size
-ALIGNED = 0.99  # cosine between a jump and the normal
-
 
 def sharpened(probe: Probe, prefix: Prefix, units: Candidates, lines: Lines) -> Candidates:
     """Return the units with offsets as their kinks near the origin show them."""
-    which, points = places(prefix, units, lines, PLACES)
+    which, points = places(prefix, units, lines, SHARPENING.places)
     levels = levels_at_kinks(probe, prefix, units, which, points)
     offsets = units.offsets.copy()
     for j in np.unique(which[~np.isnan(levels)]):
@@ -54,12 +51,14 @@ def levels_at_kinks(probe: Probe, prefix: Prefix, units: Candidates, which: Inde
     if not len(which):
         return out
     normals = unit_vectors(prefix.gradients(points, units.rows[which]))
-    reach = REACH * (1.0 + np.linalg.norm(points, axis=1, keepdims=True) / np.sqrt(points.shape[1]))
+    reach = SHARPENING.reach * (
+        1.0 + np.linalg.norm(points, axis=1, keepdims=True) / np.sqrt(points.shape[1])
+    )
     ends = np.zeros(len(which)), np.ones(len(which))
     found = probe.kinks(points - reach * normals, 2 * reach * normals, *ends)
     size = np.linalg.norm(found.jumps, axis=1)
-    cosine = np.abs(np.einsum("nd,nd->n", found.jumps, normals[found.line])) / np.maximum(size, 1e-300)
-    own = np.flatnonzero(cosine > ALIGNED)
+    cosine = np.abs(np.einsum("nd,nd->n", found.jumps, normals[found.line])) / np.maximum(size, TINY)
+    own = np.flatnonzero(cosine > SHARPENING.aligned)
     own = own[np.argsort(cosine[own], kind="stable")]  # of several on one segment the best comes last
     unit, at = which[found.line[own]], found.points[own]
     levels = np.einsum("np,np->n", units.rows[unit], prefix.features(at)) + units.offsets[unit]

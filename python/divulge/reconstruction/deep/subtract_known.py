@@ -22,34 +22,32 @@ from divulge.reconstruction.deep.searched_segment import Sweep, breakpoints, cro
 from divulge.reconstruction.network.deep_network import DeepModel
 from divulge.reconstruction.network.hidden_layer import Layer
 from divulge.reconstruction.network.known_layers import Mask, Prefix
+from divulge.reconstruction.settings import SUBTRACTION
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
-
-ANSWERS = 256  # from which the linear part is taken
-CANCELLED = 1e-6  # share of a jump of f^ that is left where f has none
-KINKS = 3  # of a unit that its weight is read from
-SAME = 1e-5  # relative difference of a unit's weight at two kinks
 
 
 def weights(prefix: Prefix, units: Candidates, sweeps: list[Sweep], tolerance: float) -> tuple[Array, Mask]:
     """Return each unit's output weight, shape (c,), and for which units their latest kinks agree about it."""
     found: list[list[float]] = [[] for _ in range(len(units))]
     for sweep in reversed(sweeps):
-        left = np.array([j for j, own in enumerate(found) if len(own) < KINKS], np.intp)
+        left = np.array([j for j, own in enumerate(found) if len(own) < SUBTRACTION.kinks], np.intp)
         if not len(left):
             break
         for j, w in zip(*weights_on(prefix, units.take(left), sweep, tolerance), strict=True):
             found[left[j]].append(w)
     w = np.array([np.median(own) if own else 0.0 for own in found])
-    near = [np.abs(np.array(own) - m) <= SAME * np.abs(m) for own, m in zip(found, w, strict=True)]
+    near = [
+        np.abs(np.array(own) - m) <= SUBTRACTION.same * np.abs(m) for own, m in zip(found, w, strict=True)
+    ]
     return w, np.array([len(own) > 0 and own.mean() > 0.5 for own in near], bool)
 
 
 def weights_on(prefix: Prefix, units: Candidates, sweep: Sweep, tolerance: float) -> tuple[Index, Array]:
     """Return the unit of each known kink on a sweep, and the output weight that the kink shows."""
     t, unit = crossings(prefix, units.rows, units.offsets, sweep)
-    met = distance(sweep.t, t) <= 100 * tolerance * (1 + np.abs(t))
+    met = distance(sweep.t, t) <= tolerance * (1 + np.abs(t))
     t, unit = t[met], unit[met]
     covered = ~(prefix.masks(sweep.points(t)) & ~units.known[unit]).any(axis=1)
     t, unit = t[covered], unit[covered]
@@ -64,12 +62,14 @@ def known_part(probe: Probe, prefix: Prefix, units: Candidates, w: Array) -> tup
     rows = np.column_stack([units.rows, units.offsets])
     layer = Layer(rows, w[None], np.zeros((1, rows.shape[1])))
     points, pieces = probe.answered()
-    some = np.random.default_rng(0).permutation(len(points))[:ANSWERS]
+    some = np.random.default_rng(0).permutation(len(points))[: SUBTRACTION.answers]
     left = pieces[some] - DeepModel(prefix, layer).pieces(points[some], 0)
     base = linear_part(prefix, points[some], left)
     model = DeepModel(prefix, Layer(rows, w[None], base[None]))
     left = pieces[some] - model.pieces(points[some], 0)
-    good = np.linalg.norm(left[:, :-1], axis=1) <= SAME * np.linalg.norm(pieces[some, :-1], axis=1)
+    good = np.linalg.norm(left[:, :-1], axis=1) <= SUBTRACTION.same * np.linalg.norm(
+        pieces[some, :-1], axis=1
+    )
     return model, float(good.mean())
 
 
@@ -101,11 +101,11 @@ def together(found: Kinks, model: DeepModel, sweeps: list[Sweep], tolerance: flo
     order = np.lexsort((t, line))
     line, t, jumps = line[order], t[order], jumps[order]
     new = np.ones(len(t), bool)
-    new[1:] = (np.diff(line) > 0) | (np.diff(t) > 100 * tolerance * (1 + np.abs(t[1:])))
+    new[1:] = (np.diff(line) > 0) | (np.diff(t) > tolerance * (1 + np.abs(t[1:])))
     first = np.flatnonzero(new)
     size = np.maximum.reduceat(np.linalg.norm(jumps, axis=1), first) if len(first) else np.empty(0)
     jumps = np.add.reduceat(jumps, first, axis=0) if len(first) else jumps
-    there = np.linalg.norm(jumps, axis=1) > CANCELLED * size
+    there = np.linalg.norm(jumps, axis=1) > SUBTRACTION.cancelled * size
     line, t, jumps = line[first[there]], t[first[there]], jumps[there]
     origins, directions = np.stack([s.origin for s in sweeps]), np.stack([s.direction for s in sweeps])
     return Kinks(line, t, origins[line] + t[:, None] * directions[line], jumps)

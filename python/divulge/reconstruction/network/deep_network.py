@@ -11,6 +11,7 @@ from torch import nn
 
 from divulge.reconstruction.network.hidden_layer import Layer, linear
 from divulge.reconstruction.network.known_layers import Dense, Prefix
+from divulge.reconstruction.settings import TINY
 
 Array = NDArray[np.float64]
 
@@ -69,8 +70,8 @@ class DeepModel:
         ends = np.concatenate([points, np.ones((len(points), 1))], axis=1)
         values, off = (np.einsum("nd,nd->n", x, ends) for x in (pieces, wrong))
         slope = np.linalg.norm(pieces[:, :-1], axis=1).max()
-        in_slope = np.linalg.norm(wrong[:, :-1], axis=1).max() / max(slope, 1e-300)
-        return float(max(in_slope, np.abs(off).max() / max(np.ptp(values), np.abs(values).max(), 1e-300)))
+        in_slope = np.linalg.norm(wrong[:, :-1], axis=1).max() / max(slope, TINY)
+        return float(max(in_slope, np.abs(off).max() / max(np.ptp(values), np.abs(values).max(), TINY)))
 
     def module(self, dtype: torch.dtype, with_slope: bool) -> nn.Sequential:
         """Build the network: Linear and ReLU by turns."""

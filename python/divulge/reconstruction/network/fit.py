@@ -10,12 +10,10 @@ from scipy.linalg import lstsq
 
 from divulge.reconstruction.network.record import Record
 from divulge.reconstruction.network.units import Units
+from divulge.reconstruction.settings import FIT, TINY
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
-
-BLUR = 2.0  # error of an affine piece at a point, in noise x largest gradient x distance from the origin
-READINGS = 3  # how often states are read and jumps refitted
 
 
 @dataclass
@@ -46,12 +44,12 @@ class Fit:
         left = (self.base + self.units.pieces(record.points[rows]) - record.pieces[rows])[:, :-1]
         if record.noisy:
             left = self.settled(record, rows, left)
-        return float(np.linalg.norm(left, axis=1).max(initial=0.0)) / max(record.scale, 1e-300)
+        return float(np.linalg.norm(left, axis=1).max(initial=0.0)) / max(record.scale, TINY)
 
     def settled(self, record: Record, rows: Index, left: Array) -> Array:
         """Take out of residual gradients (n, d) the units that lie nearer to their kink than noise tells."""
         points, jumps = record.points[rows], self.units.jumps
-        blur = BLUR * record.noise * record.scale * np.linalg.norm(points, axis=1)
+        blur = FIT.blur * record.noise * record.scale * np.linalg.norm(points, axis=1)
         levels = (points @ jumps.T) * self.units.sides
         left = left.copy()
         for row, near in enumerate(np.abs(levels) <= blur[:, None]):
@@ -72,7 +70,7 @@ class Fit:
             values = np.einsum("nd,nd->n", pieces, points)
             reach = np.linalg.norm(record.points, axis=1)
             near = record.values()[reach <= 2 * reach[rows].max()]
-            spread = max(float(np.ptp(near)), float(np.abs(near).max()), 1e-300)
+            spread = max(float(np.ptp(near)), float(np.abs(near).max()), TINY)
             worst = max(worst, float(np.abs(self.values(points) - values).max()) / spread)
         return worst
 
@@ -88,7 +86,7 @@ def fit(record: Record, units: Units) -> Fit:
     gradients = record.pieces[:, :-1]
     solution, _, rank, _ = lstsq(states, gradients, lapack_driver="gelsy", check_finite=False)
     error = float(np.linalg.norm(states @ solution - gradients, axis=1).max(initial=0.0)) / max(
-        record.scale, 1e-300
+        record.scale, TINY
     )
     if rank < states.shape[1]:
         plain = Fit(units, median_remainder(record, units), np.inf)
@@ -124,7 +122,7 @@ def decoded_fit(record: Record, jumps: Array, base: Array) -> Fit:
         base: the gradient with every unit off, shape (d,).
     """
     gradients, points = record.pieces[:, :-1], record.points
-    for _ in range(READINGS):
+    for _ in range(FIT.readings):
         on = (gradients - base) @ np.linalg.pinv(jumps) > 0.5
         states = np.column_stack([np.ones(len(points)), on])
         solution, _, rank, _ = np.linalg.lstsq(states, gradients, rcond=None)
@@ -135,7 +133,7 @@ def decoded_fit(record: Record, jumps: Array, base: Array) -> Fit:
     levels = points[:, :-1] @ jumps.T
     sides = np.sign(((levels - levels.mean(axis=0)) * np.where(on, 1.0, -1.0)).sum(axis=0))
     full = np.column_stack([np.concatenate([base[None], jumps]), offsets(record, states)])
-    return Fit(Units(full[1:], sides), full[0], error / max(record.scale, 1e-300))
+    return Fit(Units(full[1:], sides), full[0], error / max(record.scale, TINY))
 
 
 def median_remainder(record: Record, units: Units) -> Array:

@@ -20,12 +20,9 @@ from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 
 from divulge import _core
 from divulge.reconstruction.network.hidden_layer import Layer
+from divulge.reconstruction.settings import ORIENTATION
 
 Array = NDArray[np.float64]
-
-SECONDS = 10.0  # for an integer programme
-MOST_INTEGERS = 64  # units beyond which an integer programme is not tried
-INFEASIBLE = 2  # scipy's status
 
 
 @dataclass
@@ -56,7 +53,7 @@ def orient(layer: Layer, tolerance: float) -> Orientation:
         return by_programme(layer, matrix, target, allowed)
     first = _core.sign_pattern(np.ascontiguousarray(jumps), np.ascontiguousarray(-slope))
     turned = np.round(np.clip(np.nan_to_num(first.beta), 0, 1)).astype(bool)
-    certain = first.condition * tolerance < 1e-3
+    certain = first.condition * tolerance < ORIENTATION.certain
     if certain and explains(matrix, target, turned, allowed):
         return finished(layer, turned, decided=True)
     if certain:
@@ -94,12 +91,14 @@ def by_programme(layer: Layer, matrix: Array, target: Array, allowed: float) -> 
     for sign in (1.0, -1.0):
         answer = linprog(sign * objective, A_eq=rows, b_eq=right, bounds=(0, 1))
         if answer.status != 0:
-            return Orientation(layer, slope=True, decided=answer.status == INFEASIBLE)
+            return Orientation(layer, slope=True, decided=answer.status == ORIENTATION.infeasible)
         ends.append(answer.x)
     turned = ends[0] > 0.5
-    if np.abs(ends[0] - ends[1]).max() < 1e-3 and explains(matrix, target, turned, 10 * allowed):
+    if np.abs(ends[0] - ends[1]).max() < ORIENTATION.unique and explains(
+        matrix, target, turned, ORIENTATION.slack * allowed
+    ):
         return finished(layer, turned, decided=True)
-    if len(layer) > MOST_INTEGERS:
+    if len(layer) > ORIENTATION.most_integers:
         return Orientation(layer, slope=True, decided=False)
     return by_integers(layer, rows, right, allowed)
 
@@ -108,11 +107,13 @@ def by_integers(layer: Layer, rows: Array, right: Array, slack: float) -> Orient
     """Find one 0/1 solution, then ask whether there is another."""
     constraint = LinearConstraint(rows, right - slack, right + slack)
     first = integer_solution(len(layer), [constraint])
-    if first is None or not explains(rows, right, first, 10 * slack):
+    if first is None or not explains(rows, right, first, ORIENTATION.slack * slack):
         return Orientation(layer, slope=True, decided=False)
     differs = LinearConstraint(np.where(first, -1.0, 1.0)[None], 1 - first.sum(), np.inf)
     second = integer_solution(len(layer), [constraint, differs])
-    return finished(layer, first, decided=second is None or not explains(rows, right, second, 10 * slack))
+    return finished(
+        layer, first, decided=second is None or not explains(rows, right, second, ORIENTATION.slack * slack)
+    )
 
 
 def integer_solution(size: int, constraints: list[LinearConstraint]) -> NDArray[np.bool_] | None:
@@ -122,6 +123,6 @@ def integer_solution(size: int, constraints: list[LinearConstraint]) -> NDArray[
         constraints=constraints,
         integrality=np.ones(size),
         bounds=Bounds(0, 1),
-        options={"time_limit": SECONDS},
+        options={"time_limit": ORIENTATION.seconds},
     )
     return None if answer.x is None else np.asarray(answer.x > 0.5)

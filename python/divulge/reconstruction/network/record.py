@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from divulge.reconstruction.settings import Tolerances
+
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 
@@ -74,9 +76,9 @@ class Record:
         return self.noise > self.rounding
 
     @property
-    def coarse(self) -> bool:
-        """Whether an answer is no sharper than single precision makes it."""
-        return self.noise > 1e-10
+    def tolerances(self) -> Tolerances:
+        """What the noise of an answer leaves open."""
+        return Tolerances.of(self.noise)
 
     @property
     def points(self) -> Array:

@@ -11,11 +11,9 @@ from divulge.reconstruction.asking.pieces import Transcript
 from divulge.reconstruction.network.hidden_layer import Layer
 from divulge.reconstruction.one_layer.combine_outputs import row_errors
 from divulge.reconstruction.one_layer.refit import output_weights
+from divulge.reconstruction.settings import AVERAGING
 
 Array = NDArray[np.float64]
-
-LEGIBLE = 0.05  # error of a coordinate below which a state is read from the answer itself
-ROUNDS = 3
 
 
 def averaged(layer: Layer, transcripts: Sequence[Transcript]) -> Layer:
@@ -28,7 +26,7 @@ def averaged(layer: Layer, transcripts: Sequence[Transcript]) -> Layer:
     """
     gradients = [transcript.pieces[:, :-1] for transcript in transcripts]
     rows = layer.rows[:, :-1]
-    for _ in range(ROUNDS):
+    for _ in range(AVERAGING.rounds):
         states = [read_states(layer, place, transcript) for place, transcript in enumerate(transcripts)]
         weights = solve_weights(rows, states, gradients)
         system = np.concatenate([on * of_output for on, of_output in zip(states, weights, strict=True)])
@@ -48,7 +46,7 @@ def solve_weights(rows: Array, states: list[Array], gradients: list[Array]) -> A
 def read_states(layer: Layer, output: int, transcript: Transcript) -> Array:
     """States at the answers about one output, read from the answer where it shows them, else predicted."""
     weights = layer.weights[output]
-    shown = row_errors(transcript, weights) < LEGIBLE
+    shown = row_errors(transcript, weights) < AVERAGING.legible
     on = layer.on(transcript.points)
     left = transcript.pieces[:, :-1] - (layer.base[output] + (on * ~shown * weights) @ layer.rows)[:, :-1]
     visible = weights[shown, None] * layer.rows[shown, :-1]

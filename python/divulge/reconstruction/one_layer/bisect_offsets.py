@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 from divulge.reconstruction.asking.pieces import Transcript
 from divulge.reconstruction.network.fit import Fit
 from divulge.reconstruction.network.units import Units
+from divulge.reconstruction.settings import BISECTION
 
 Array = NDArray[np.float64]
-
-MOST_QUERIES = 64
 
 
 @dataclass
@@ -46,7 +45,7 @@ def bisect(
         told: called after every step.
     """
     inverse, sizes = np.linalg.pinv(jumps), np.linalg.norm(jumps, axis=1)
-    for _ in range(MOST_QUERIES):
+    for _ in range(BISECTION.most_queries):
         row = transcript.ask((inverse @ brackets.middle())[None])[0]
         level = jumps @ transcript.points[row, :-1]
         is_on = (transcript.pieces[row, :-1] - base) @ inverse > 0.5
@@ -55,7 +54,7 @@ def bisect(
             np.where(inside & ~is_on, level, brackets.off), np.where(inside & is_on, level, brackets.on)
         )
         told(brackets)
-        rounding = 32 * transcript.noise * sizes * np.linalg.norm(transcript.points[row])
+        rounding = BISECTION.rounding * transcript.noise * sizes * np.linalg.norm(transcript.points[row])
         if np.all(np.abs(brackets.on - brackets.off) <= rounding):
             break
     return brackets

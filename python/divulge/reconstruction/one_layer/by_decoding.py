@@ -25,7 +25,6 @@ from divulge.reconstruction.certificate import fresh_residual
 from divulge.reconstruction.network.fit import Fit, fit, median_remainder
 from divulge.reconstruction.network.units import Units
 from divulge.reconstruction.one_layer.decoding import (
-    SPARE_ANSWERS,
     Residual,
     Span,
     effective_dimension,
@@ -34,21 +33,10 @@ from divulge.reconstruction.one_layer.decoding import (
 )
 from divulge.reconstruction.one_layer.is_deeper import looks_deeper
 from divulge.reconstruction.one_layer.search import Found, Report, Search
+from divulge.reconstruction.settings import DECODING, SPAN
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
-
-LINES = 3  # in all of R^d; a box takes more, because few units switch on any one segment
-LINES_IN_BOX = 8
-FIRST_NODES = 8
-CUT_SHARE = 0.34  # share of the open edges that is cut in one round
-SUPPORT_SHARE = 0.3  # nodes on each supporting line for a node on the main line
-STALLED_ROUNDS = 40
-MOST_LINKS = 50
-BLUNT_DOUBTFUL = 400
-DOUBTFUL = 256  # answers without a solution at which more hidden layers than one are thought of
-NOISY_ANSWERS = 2  # answers to a dimension of the span at which noise has spoilt the decoding
-SCATTERED = 8  # random points asked at the start: as good as any for the span test
 
 
 class DecodingSearch(Search):
@@ -64,11 +52,11 @@ class DecodingSearch(Search):
 
     def rounds(self) -> Found:
         """Ask and decode until everything is explained, or no round brings anything new."""
-        self.transcript.ask(self.lines.samples(SCATTERED))
-        for _ in range(LINES_IN_BOX if self.lines.domain else LINES):
-            self.walk(self.lines.add_line(), FIRST_NODES)
+        self.transcript.ask(self.lines.samples(DECODING.scattered))
+        for _ in range(DECODING.lines_in_box if self.lines.domain else DECODING.lines):
+            self.walk(self.lines.add_line(), DECODING.first_nodes)
         progress, idle, doubtful = (-1, -1, -1, False, -1), 0, self.may_be_deep()
-        while idle < STALLED_ROUNDS and not self.drowned():
+        while idle < DECODING.stalled_rounds and not self.drowned():
             residual = self.decode()
             if self.best.error <= self.tolerance:
                 certificate = self.certify()
@@ -83,7 +71,7 @@ class DecodingSearch(Search):
             else:
                 self.cut(residual)
             latest = (
-                min(len(self.linked), MOST_LINKS),
+                min(len(self.linked), DECODING.most_links),
                 self.span.rank,
                 self.certified,
                 self.exact,
@@ -99,17 +87,21 @@ class DecodingSearch(Search):
 
     def doubtful_from(self) -> int:
         """Return after how many answers without a solution to ask; blunt answers may take long to decode."""
-        return min(DOUBTFUL, 4 * self.lines.input_size) if self.transcript.noise < 1e-12 else BLUNT_DOUBTFUL
+        return (
+            min(DECODING.doubtful, 4 * self.lines.input_size)
+            if not self.transcript.tolerances.single
+            else DECODING.single_doubtful
+        )
 
     def drowned(self) -> bool:
         """Whether noise keeps single units from being told apart: far more was asked than ever is without."""
-        answers = len(self.transcript) - 8 * SCATTERED
-        return self.transcript.noisy and answers > NOISY_ANSWERS * self.span.rank
+        answers = len(self.transcript) - DECODING.drowned_after
+        return self.transcript.noisy and answers > DECODING.noisy_answers * self.span.rank
 
     @property
     def tolerance(self) -> float:
         """Relative error of a gradient that counts as rounding."""
-        return max(1e-9, 60 * self.transcript.noise)
+        return self.transcript.tolerances.same
 
     def walk(self, line: int, count: int) -> None:
         """Query `count` points spread evenly along a line."""
@@ -130,7 +122,7 @@ class DecodingSearch(Search):
         self.span.update(self.transcript)
         spare = self.span.fresh - self.span.rank - (len(self.lines.origins) - 1)
         self.exact, self.certified = False, 0
-        if spare >= SPARE_ANSWERS and self.span.rank < self.transcript.input_size:
+        if spare >= SPAN.spare_answers and self.span.rank < self.transcript.input_size:
             residual = Residual(self.transcript, edges)
             complement = self.span.complement(self.transcript)
             if self.spanned(residual, complement) and 3 * len(residual.units) >= self.span.rank:
@@ -188,7 +180,9 @@ class DecodingSearch(Search):
         if not len(pool):
             self.link(residual)
             return
-        chosen = pool[np.argsort(-residual.norms[pool], kind="stable")][: max(1, int(CUT_SHARE * len(pool)))]
+        chosen = pool[np.argsort(-residual.norms[pool], kind="stable")][
+            : max(1, int(DECODING.cut_share * len(pool)))
+        ]
         on_line: list[tuple[int, float]] = []
         beside: list[tuple[int, Array]] = []
         for edge in chosen:
@@ -207,7 +201,7 @@ class DecodingSearch(Search):
         off = np.linalg.norm(left, axis=1)
         worst, best = int(np.argmax(off)), int(np.argmin(off))
         if off[worst] <= residual.tolerance or (worst, best) in self.linked:
-            self.walk(self.lines.add_line(), FIRST_NODES)
+            self.walk(self.lines.add_line(), DECODING.first_nodes)
             return
         self.linked.add((worst, best))
         line, s = self.lines.join(self.transcript.points[best], self.transcript.points[worst])
@@ -220,7 +214,7 @@ class DecodingSearch(Search):
         key = (int(edges.left[edge]), int(edges.right[edge]))
         attempt = self.tried[key] = self.tried.get(key, -1) + 1
         width = high - low
-        step = min(self.bracket, 1e-3 * width)
+        step = min(self.bracket, DECODING.least_share * width)
         middle = (low + high) / 2
         if self.transcript.tells_values:
             meet = float(self.lines.crossings(residual.jumps[edge][None])[0][0, line])
@@ -228,7 +222,7 @@ class DecodingSearch(Search):
                 return meet + (step if meet < middle else -step)
             if attempt and low < meet < high and max(meet - low, high - meet) > 2 * step:
                 return meet - step if meet - low > 2 * step else meet + step
-        if attempt == 0 and self.lines.domain is None and width > 100 * self.narrow:
+        if attempt == 0 and self.lines.domain is None and width > DECODING.beside * self.narrow:
             point = self.beside(residual, edge, live, middle)
             if point is not None:
                 return point
@@ -237,12 +231,13 @@ class DecodingSearch(Search):
     @property
     def narrow(self) -> float:
         """Width of an edge that holds one kink between two queries close on either side."""
-        return 5 * self.bracket
+        return DECODING.narrow * self.bracket
 
     @property
     def bracket(self) -> float:
         """Distance from a kink at which its side is certain."""
-        return max(1e-6, 1e3 * self.transcript.noise)
+        tolerances = self.transcript.tolerances
+        return tolerances.loose if tolerances.single else DECODING.bracket
 
     def beside(self, residual: Residual, edge: int, live: Index, middle: float) -> Array | None:
         """Return a point off the line that parts two units with opposite output weights."""
@@ -250,7 +245,7 @@ class DecodingSearch(Search):
             return None
         jump = residual.jumps[edge, :-1]
         usual = np.median(np.linalg.norm(residual.units.jumps[:, :-1], axis=1))
-        if np.linalg.norm(jump) > 2.2 * usual:
+        if np.linalg.norm(jump) > DECODING.two_units * usual:
             return None
         line = residual.edges.line[edge]
         others = live[(live != edge) & (residual.edges.line[live] == line)]
@@ -258,10 +253,10 @@ class DecodingSearch(Search):
         basis = np.linalg.qr(fixed.T)[0]
         free = jump - basis @ (basis.T @ jump)
         length = np.linalg.norm(free)
-        if length < 1e-3 * np.linalg.norm(jump):
+        if length < DECODING.free * np.linalg.norm(jump):
             return None
         low, high = self.lines.to_t(np.array([residual.edges.low[edge], residual.edges.high[edge]]))
-        move = self.lines.rng.choice([-1.0, 1.0]) * 0.75 * (high - low) / length * free
+        move = self.lines.rng.choice([-1.0, 1.0]) * DECODING.across * (high - low) / length * free
         return np.asarray(self.lines.points(np.array([line]), np.array([middle]))[0] + move)
 
     def ask_beside(self, edges: Edges, beside: list[tuple[int, Array]]) -> None:
@@ -285,7 +280,7 @@ class DecodingSearch(Search):
         )
         cuts: list[tuple[int, float]] = []
         for line in range(1, len(self.lines.origins)):
-            missing = int(SUPPORT_SHARE * len(self.lines.nodes(0))) - len(self.lines.nodes(line))
+            missing = int(DECODING.support_share * len(self.lines.nodes(0))) - len(self.lines.nodes(line))
             own = np.flatnonzero(edges.line[: edges.on_line] == line)
             for edge in own[np.argsort(-jumps[own], kind="stable")][: max(missing, 0)]:
                 cuts.append((line, float(edges.low[edge] + edges.high[edge]) / 2))

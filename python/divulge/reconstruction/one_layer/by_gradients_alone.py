@@ -13,14 +13,10 @@ from divulge.reconstruction.network.units import Units
 from divulge.reconstruction.one_layer.bisect_offsets import Brackets, bisect
 from divulge.reconstruction.one_layer.decoding import jump_tolerance
 from divulge.reconstruction.one_layer.search import Found, Report, Search
+from divulge.reconstruction.settings import GRADIENTS_ALONE
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
-
-FIRST_NODES = 32
-NARROW = 1e-6  # width of an edge that is taken to hold one kink though its jump has no partner
-MOST_ROUNDS = 60
-SCATTERED = 8
 
 
 class GradientSearch(Search):
@@ -41,13 +37,14 @@ class GradientSearch(Search):
         """Tell the units apart, average, and bisect the offsets where no values tell them."""
         low, high = self.lines.span()
         for line in (self.lines.add_line(), self.lines.add_line()):
-            self.ask(np.full(FIRST_NODES, line), np.linspace(low, high, FIRST_NODES))
+            nodes = GRADIENTS_ALONE.first_nodes
+            self.ask(np.full(nodes, line), np.linspace(low, high, nodes))
         if not self.resolve():
             return Found(self.best, np.inf, solved=False)
         self.best = decoded_fit(self.transcript, self.best.units.jumps[:, :-1], self.best.base[:-1])
         if not self.transcript.tells_values:
             self.bisect_offsets()
-        tolerance = 1e-9 + 60 * self.transcript.noise
+        tolerance = self.transcript.tolerances.rounding
         certificate = fresh_residual(self.best, self.transcript, self.lines, tolerance)
         return Found(self.best, certificate, solved=certificate <= tolerance)
 
@@ -57,13 +54,13 @@ class GradientSearch(Search):
 
     def resolve(self) -> bool:
         """Separate the units, then cut the sums that had an equal on the other line by chance."""
-        scattered = self.transcript.ask(self.lines.samples(SCATTERED))
-        for _ in range(MOST_ROUNDS):
+        scattered = self.transcript.ask(self.lines.samples(GRADIENTS_ALONE.scattered))
+        for _ in range(GRADIENTS_ALONE.rounds):
             if not self.separate():
                 return False
             jumps, base = self.best.units.jumps[:, :-1], self.best.base[:-1]
             off = off_binary(self.transcript, scattered, jumps, base)
-            if off.max(initial=0.0) <= max(1e-6, 1e4 * self.transcript.noise):
+            if off.max(initial=0.0) <= self.transcript.tolerances.missing:
                 return True
             cut = self.suspects(off * np.linalg.norm(jumps, axis=1))
             if not len(cut):
@@ -77,17 +74,17 @@ class GradientSearch(Search):
         edges = self.lines.edges()
         pairs = {frozenset(ends): k for k, ends in enumerate(zip(edges.left, edges.right, strict=True))}
         own = np.array([pairs[frozenset(ends)] for ends in zip(*self.ends, strict=True)], np.intp)
-        wide = np.flatnonzero((edges.high - edges.low)[own] > NARROW)
+        wide = np.flatnonzero((edges.high - edges.low)[own] > GRADIENTS_ALONE.narrow)
         worst = wide[np.argsort(-score[wide], kind="stable")]
-        return own[worst[: 1 + len(score) // 32]]
+        return own[worst[: 1 + len(score) // GRADIENTS_ALONE.cut_share]]
 
     def separate(self) -> bool:
         """Bisect until every jump has its partner on the other line; False where that cannot be reached."""
-        for _ in range(MOST_ROUNDS):
+        for _ in range(GRADIENTS_ALONE.rounds):
             edges = self.lines.edges()
             jumps = (self.transcript.pieces[edges.right] - self.transcript.pieces[edges.left])[:, :-1]
             live = np.flatnonzero(np.linalg.norm(jumps, axis=1) > jump_tolerance(self.transcript))
-            wide = (edges.high - edges.low)[live] > NARROW
+            wide = (edges.high - edges.low)[live] > GRADIENTS_ALONE.narrow
             alone = self.without_partner(jumps[live], edges.line[live])
             single = live[~wide & alone | ~alone & (edges.line[live] == 0)]
             self.consider(edges, jumps, single)

@@ -14,26 +14,12 @@ from divulge.reconstruction.network.record import homogeneous
 from divulge.reconstruction.network.units import Units
 from divulge.reconstruction.one_layer.kink_by_kink import add_hyperplanes
 from divulge.reconstruction.one_layer.search import Found, Report, Search
-from divulge.reconstruction.one_layer.value_offsets import CANDIDATES, sharpened_offsets, widen
-from divulge.reconstruction.one_layer.value_residual import GROSS, Remainder, corrected
+from divulge.reconstruction.one_layer.value_offsets import sharpened_offsets, widen
+from divulge.reconstruction.one_layer.value_residual import Remainder, corrected
+from divulge.reconstruction.settings import BY_VALUES, OFFSETS, REMAINDER, TINY
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
-
-FRESH = (8, 64)  # random points that must be explained
-FRESH_IN_BOX = (64, 1024)  # there a unit may show in a corner only
-NEARLY = 1e-7  # relative error of a value that leaves no unit out, where narrow pieces blur what is known
-MOST_LINES = 64  # lines on which units are searched that the first one missed
-IDLE_LINES = 8  # of them in a row without a new unit: what is left is no further unit
-POOR = 2e-12  # relative error of a jump from which on its pieces are taken again where they are wide
-CHUNK = 4  # pieces after which progress is reported and a partial result grows
-SAME_PIECE = 10.0  # errors by which two findings of one gradient may differ
-SURE = 1e-6  # relative error of a jump up to which it is taken for a unit
-SURE_ROUNDINGS = 1e6  # the same in roundings of a value, for victims in single precision
-SAME_PLACE = 1e-7  # distance of two kinks on a line that are taken for one hyperplane's
-MOST_LEFT = 3  # kinks on known hyperplanes that may be left by a blurred or spurious unit
-MOST_POOR = 0.2  # share of the pieces that may be taken again
-BLUR = 30.0  # errors of what is known, at usual points, that a kink must exceed
 
 
 class Contradicted(Exception):
@@ -59,26 +45,26 @@ class ValueSearch(Search):
         """Walk the first line, then others until fresh values are explained."""
         self.first_line()
         idle = 0
-        for _ in range(MOST_LINES):
+        for _ in range(BY_VALUES.most_lines):
             fresh, error = self.fresh()
             certificate = float(error.max())
-            if certificate <= self.tolerance or idle >= IDLE_LINES:
+            if certificate <= self.tolerance or idle >= BY_VALUES.idle_lines:
                 break
-            blur = BLUR * max(float(np.median(error)), self.values.relative)
+            blur = BY_VALUES.blur * max(float(np.median(error)), self.values.relative)
             remainder = Remainder(self.values, self.best, min(blur, self.tolerance))
             try:
                 found = self.next_line(remainder, fresh[np.argmin(error)], fresh[np.argmax(error)])
             except Contradicted:
                 break
             idle = 0 if found else idle + 1
-        solved = certificate <= max(NEARLY, self.tolerance)
+        solved = certificate <= self.values.tolerances.missing
         if solved:
             self.settle()
         return Found(self.best, certificate, solved)
 
     def fresh(self) -> tuple[Array, Array]:
         """Ask random points, many once few are explained, and return them with their errors."""
-        for count in FRESH_IN_BOX if self.lines.domain else FRESH:
+        for count in BY_VALUES.fresh_in_box if self.lines.domain else BY_VALUES.fresh:
             points = np.concatenate([self.lines.samples(count), self.vertices()])
             error = self.errors(points)
             if error.max() > self.tolerance:
@@ -96,12 +82,13 @@ class ValueSearch(Search):
     @property
     def tolerance(self) -> float:
         """Relative error of a value that counts as explained."""
-        return max(1e-9, 1e4 * self.values.relative)
+        tolerances = self.values.tolerances
+        return tolerances.missing if tolerances.single else tolerances.rounding
 
     def errors(self, points: Array) -> Array:
         """Errors of the best fit at points (n, d), relative to the size of the values there."""
         values = self.values.ask(points)
-        spread = max(float(np.ptp(values)), float(np.abs(values).max(initial=0.0)), 1e-300)
+        spread = max(float(np.ptp(values)), float(np.abs(values).max(initial=0.0)), TINY)
         return np.abs(self.best.values(homogeneous(self.values.representable(points))) - values) / spread
 
     def first_line(self) -> None:
@@ -118,8 +105,8 @@ class ValueSearch(Search):
         rows = np.flatnonzero(~split.runs.single())
         size = self.lines.input_size
         points, pieces, errors = np.empty((0, size)), np.empty((0, size + 1)), np.empty(0)
-        for first in range(0, len(rows), CHUNK):
-            more = run_pieces(self.values, split, rows[first : first + CHUNK], self.transcript.rng)
+        for first in range(0, len(rows), BY_VALUES.chunk):
+            more = run_pieces(self.values, split, rows[first : first + BY_VALUES.chunk], self.transcript.rng)
             points, pieces, errors = map(np.concatenate, zip((points, pieces, errors), more, strict=True))
             self.consider(split, rows, pieces)
         self.refine(split, rows, points, pieces, errors)
@@ -133,7 +120,7 @@ class ValueSearch(Search):
         """Leave out the units whose jump is blurred; the rest is right without them."""
         sizes = np.linalg.norm(units.jumps[:, :-1], axis=1)
         blur = (errors[before] + errors[before + 1]) * np.sqrt(self.lines.input_size)
-        sure = blur <= max(SURE, SURE_ROUNDINGS * self.values.relative) * sizes
+        sure = blur <= self.values.tolerances.alike * sizes
         return Units(units.jumps[sure], units.sides[sure])
 
     def consider(self, split: Split, rows: Index, pieces: Array) -> None:
@@ -154,15 +141,17 @@ class ValueSearch(Search):
         place = np.searchsorted(rows, split.left)
         weakest = np.full(len(rows), np.inf)  # of the jumps that a piece decides
         np.minimum.at(weakest, np.concatenate([place, place + 1]), np.tile(sizes, 2))
-        poor = np.argsort(-errors / weakest, kind="stable")[: int(1 + MOST_POOR * len(rows))]
-        poor = poor[errors[poor] > POOR * weakest[poor]]
+        poor = np.argsort(-errors / weakest, kind="stable")[: int(1 + BY_VALUES.most_poor * len(rows))]
+        poor = poor[errors[poor] > BY_VALUES.poor * weakest[poor]]
         if not len(poor):
             return
         moved, reach = widen(points[poor], self.best.units.jumps / sizes[:, None])
         inside = self.admitted(moved)
         poor, moved, reach = poor[inside], moved[inside], reach[inside]
-        again, error = differences(self.values, moved, None, self.transcript.rng, 0.9 * reach)
-        same = np.abs(again - pieces[poor])[:, :-1].max(axis=1) <= SAME_PIECE * (errors[poor] + error)
+        again, error = differences(self.values, moved, None, self.transcript.rng, BY_VALUES.room * reach)
+        same = np.abs(again - pieces[poor])[:, :-1].max(axis=1) <= BY_VALUES.same_piece * (
+            errors[poor] + error
+        )
         better = same & (
             error < errors[poor]
         )  # another piece: a unit is on there that the line did not cross
@@ -182,7 +171,7 @@ class ValueSearch(Search):
         units = self.best.units
         sizes = np.linalg.norm(units.jumps[:, :-1], axis=1)
         if len(sizes):
-            samples = self.lines.samples(CANDIDATES)
+            samples = self.lines.samples(OFFSETS.candidates)
             offsets = sharpened_offsets(self.values, units.jumps / sizes[:, None], sizes, samples)
             units = Units(np.column_stack([units.jumps[:, :-1], offsets * sizes]), units.sides)
         left = self.left(units)
@@ -221,7 +210,7 @@ class ValueSearch(Search):
         turned = np.where(at_base * side > 0, -1.0, 1.0)[:, None]
         units = self.sure(Units(jumps * turned, side), errors, before)
         known_units = corrected(self.best.units, units)
-        grown = add_hyperplanes(known_units, units, self.tolerance)
+        grown = add_hyperplanes(known_units, units, self.values.tolerances.alike)
         found = known_units is not self.best.units or len(grown) > len(known_units)
         self.best = Fit(grown, self.best.base, 0.0)
         self.sharpen()
@@ -234,8 +223,8 @@ class ValueSearch(Search):
         growth = units.jumps[:, :-1] @ along
         with np.errstate(divide="ignore", invalid="ignore"):
             crossing = -(units.jumps @ np.append(start, 1.0)) / growth
-        near = np.abs(split.t[:, None] - crossing) <= SAME_PLACE * (1 + np.abs(split.t[:, None]))
+        near = np.abs(split.t[:, None] - crossing) <= BY_VALUES.same_place * (1 + np.abs(split.t[:, None]))
         slope = split.runs.slope()
         turn = np.abs(slope[split.left + 1] - slope[split.left])
-        left = (near & (turn[:, None] > GROSS * np.abs(growth))).any(axis=1)
-        return bool(left.sum() >= max(MOST_LEFT, len(split.t) / 8))
+        left = (near & (turn[:, None] > REMAINDER.gross * np.abs(growth))).any(axis=1)
+        return bool(left.sum() >= max(BY_VALUES.most_left, len(split.t) / 8))

@@ -12,23 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from divulge.reconstruction.asking.lines import Lines
-from divulge.reconstruction.asking.noise_floor import GUARD
 from divulge.reconstruction.asking.pieces import Transcript
 from divulge.reconstruction.network.hidden_layer import Layer
+from divulge.reconstruction.settings import COMBINING, NOISE_FLOOR
 
 Array = NDArray[np.float64]
-
-SAME_DIRECTION = 4.5e-5  # sine of the angle up to which two rows are one unit's whatever the noise
-SIGMAS = 3.0
-WIDEST = 0.5  # sine of the angle up to which noise may have turned a row
-SHARPER = 8.0  # how much sharper another output must show a row to be asked about it
-AWAY = 4.0  # distance of these questions from the hyperplane, in errors of its level
 
 
 def row_errors(transcript: Transcript, weights: Array) -> Array:
     """Angle by which noise turns rows whose jumps have these lengths, shape (h,)."""
     with np.errstate(divide="ignore"):
-        return np.asarray(GUARD * transcript.noise * transcript.scale / np.abs(weights))
+        return np.asarray(NOISE_FLOOR.guard * transcript.noise * transcript.scale / np.abs(weights))
 
 
 def merged(layer: Layer, errors: Array, more: Layer, more_errors: Array) -> tuple[Layer, Array]:
@@ -49,7 +43,9 @@ def merged(layer: Layer, errors: Array, more: Layer, more_errors: Array) -> tupl
     turned = np.where(cosine < 0, -1.0, 1.0)
     sine = np.sqrt(np.maximum(2 - 2 * np.abs(cosine), 0.0))
     gap = np.abs(more.rows[:, -1:] - turned * rows[:, -1]) / np.sqrt(rows.shape[1])
-    allowed = np.minimum(SAME_DIRECTION + SIGMAS * (more_errors[:, None] + errors), WIDEST)
+    allowed = np.minimum(
+        COMBINING.same_direction + COMBINING.sigmas * (more_errors[:, None] + errors), COMBINING.widest
+    )
     distance = np.maximum(sine, gap) / allowed
     for number, row in enumerate(more.rows):
         known = int(np.argmin(distance[number])) if len(rows) else 0
@@ -77,18 +73,18 @@ def sharpened_rows(layer: Layer, errors: Array, transcripts: Sequence[Transcript
     by_output = np.stack([row_errors(t, w) for t, w in zip(transcripts, layer.weights, strict=True)])
     best = by_output.argmin(axis=0)
     rows = layer.rows.copy()
-    for unit in np.flatnonzero(SHARPER * by_output.min(axis=0) < errors):
+    for unit in np.flatnonzero(COMBINING.sharper * by_output.min(axis=0) < errors):
         transcript, weights = transcripts[best[unit]], layer.weights[best[unit]]
         place = np.append(lines.samples(1)[0], 1.0)
         normal = np.append(rows[unit, :-1], 0.0)
         place = place - (place @ rows[unit]) * normal
-        step = AWAY * errors[unit] * np.linalg.norm(place) / np.sqrt(lines.input_size) * normal
+        step = COMBINING.away * errors[unit] * np.linalg.norm(place) / np.sqrt(lines.input_size) * normal
         above, below = transcript.ask(np.stack([place + step, place - step])[:, :-1])
         on = layer.on(transcript.points[[above, below]])
         others = (on[0] - on[1]) * weights
         others[unit] = 0.0
         jump = transcript.pieces[above] - transcript.pieces[below] - others @ layer.rows
         seen = jump / weights[unit]
-        if np.linalg.norm(seen[:-1] - rows[unit, :-1]) < WIDEST:
+        if np.linalg.norm(seen[:-1] - rows[unit, :-1]) < COMBINING.widest:
             rows[unit] = seen / np.linalg.norm(seen[:-1])
     return Layer(rows, layer.weights, layer.base)

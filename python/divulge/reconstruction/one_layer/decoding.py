@@ -22,18 +22,12 @@ from numpy.typing import NDArray
 
 from divulge.reconstruction.asking.lines import Edges, Lines
 from divulge.reconstruction.asking.pieces import Transcript
-from divulge.reconstruction.network.fit import BLUR
 from divulge.reconstruction.network.units import Units
 from divulge.reconstruction.one_layer.states_near_kinks import settle_states, shifts
+from divulge.reconstruction.settings import FIT, SPAN, TINY
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
-
-SPARE_ANSWERS = 4  # answers beyond the dimension of the span before the span test is believed
-CLOSE = 0.16  # a matched filter's standard deviation below which it is trusted
-SIGMAS = 3.0
-ROUNDING_ADDS_UP = 8.0  # what projections and solutions gather of it
-WIDEST_SPAN = 0.1  # the span test tells nothing beyond: one wrong state of many costs little more
 
 
 @dataclass
@@ -77,7 +71,7 @@ class Residual:
         0 at the two ends of a candidate's own edge: their states need no prediction.
         """
         left, right = self.edges.left[found.edge], self.edges.right[found.edge]
-        blur = BLUR * self.rounding * ((self.reach[left] + self.reach[right])[:, None] + self.reach)
+        blur = FIT.blur * self.rounding * ((self.reach[left] + self.reach[right])[:, None] + self.reach)
         own = np.arange(len(blur))
         blur[own, left] = blur[own, right] = 0.0
         return np.asarray(blur)
@@ -100,7 +94,7 @@ class Residual:
 
 def jump_tolerance(transcript: Transcript) -> float:
     """Norm below which a jump of the gradient is rounding."""
-    return max(1e-9, 60 * transcript.noise) * transcript.scale
+    return transcript.tolerances.same * transcript.scale
 
 
 class Span:
@@ -122,7 +116,7 @@ class Span:
             for _ in range(2):
                 rest = rest - (rest @ self.rows.T) @ self.rows
             norm = float(np.linalg.norm(rest))
-            if norm > ROUNDING_ADDS_UP * tolerance:
+            if norm > SPAN.rounding_adds_up * tolerance:
                 self.rows = np.concatenate([self.rows, rest[None] / norm])
         self.seen = len(gradients)
 
@@ -175,11 +169,11 @@ def span_test(residual: Residual, complement: Array, most: int, seen: set[bytes]
 def span_tolerance(residual: Residual, found: Candidates) -> Array:
     """Distance from the column space below which a candidate's states count as inside, shape (c,).
 
-    A unit's states are the answers' coordinates along a direction of length 1 / |D| at least: the rounding of
-    n answers moves them by sqrt(n) rounding / |D|.
+    A unit's states are the answers' coordinates along a direction of length 1 / |D| at least: n answers, each
+    off by the tolerance, move them by sqrt(n) tolerance / |D|.
     """
-    rounding = residual.rounding * np.sqrt(len(residual.points)) / found.norms
-    return np.asarray(np.clip(ROUNDING_ADDS_UP * rounding, 1e-6, WIDEST_SPAN))
+    rounding = residual.tolerance * np.sqrt(len(residual.points)) / found.norms
+    return np.asarray(np.minimum(rounding, SPAN.widest))
 
 
 @dataclass
@@ -204,9 +198,9 @@ def evidence(residual: Residual, lines: Lines, found: Candidates, dimension: flo
     other = (edge >= 0) & (np.arange(edge.shape[1]) != residual.edges.line[found.edge][:, None])
     deviation = ratio / np.sqrt(dimension)
     gap = np.abs(rho - 1)
-    exact = other & (gap < 1e-6) & (np.abs(ratio - 1) < 1e-6)
-    contradicts = other & (gap > np.maximum(SIGMAS * deviation, 0.02)) & ~exact
-    return Evidence(edge, exact, contradicts, np.where(other, np.maximum(deviation, 0.02), np.inf))
+    exact = other & (gap < SPAN.exact) & (np.abs(ratio - 1) < SPAN.exact)
+    contradicts = other & (gap > np.maximum(SPAN.sigmas * deviation, SPAN.deviation)) & ~exact
+    return Evidence(edge, exact, contradicts, np.where(other, np.maximum(deviation, SPAN.deviation), np.inf))
 
 
 def matched_filter(residual: Residual, lines: Lines, dimension: float) -> None:
@@ -216,8 +210,8 @@ def matched_filter(residual: Residual, lines: Lines, dimension: float) -> None:
         if not len(found.edge):
             return
         seen = evidence(residual, lines, found, dimension)
-        combined = 1 / np.sqrt(np.maximum((1 / seen.deviation**2).sum(axis=1), 1e-9))
-        quality = np.where(seen.agrees.any(axis=1), 10.0, 1 - combined)
+        combined = 1 / np.sqrt(np.maximum((1 / seen.deviation**2).sum(axis=1), TINY))
+        quality = np.where(seen.agrees.any(axis=1), 2.0, 1 - combined)
         quality[seen.contradicts.any(axis=1)] = -1.0
         chosen = disjoint(quality, seen.edge, found.edge)
         if not chosen:
@@ -227,11 +221,11 @@ def matched_filter(residual: Residual, lines: Lines, dimension: float) -> None:
 
 def disjoint(quality: Array, crossed: Index, own: Index) -> list[int]:
     """Return the best candidates, no two of which touch the same edge."""
-    order = [number for number in np.argsort(-quality, kind="stable") if quality[number] > 1 - CLOSE]
+    order = [number for number in np.argsort(-quality, kind="stable") if quality[number] > 1 - SPAN.close]
     used: set[int] = set()
     chosen = []
     for number in order:
-        if quality[number] < quality[order[0]] - CLOSE / 4:
+        if quality[number] < quality[order[0]] - SPAN.close / 4:
             break
         touched = {int(edge) for edge in crossed[number] if edge >= 0} | {int(own[number])}
         if not touched & used:
@@ -248,4 +242,4 @@ def effective_dimension(jumps: Array) -> float:
     cosines = unit @ unit.T
     n = len(unit)
     mean = (np.sum(cosines**2) - n) / (n * (n - 1))
-    return float(min(1 / max(mean, 1e-12), jumps.shape[1]))
+    return float(min(1 / max(mean, TINY), jumps.shape[1]))

@@ -8,15 +8,10 @@ from numpy.typing import NDArray
 from divulge.reconstruction.asking.gradient_probe import GradientProbe
 from divulge.reconstruction.asking.lines import Edges, Lines
 from divulge.reconstruction.asking.pieces import Transcript
+from divulge.reconstruction.one_layer.decoding import jump_tolerance
+from divulge.reconstruction.settings import DEEPER
 
 Array = NDArray[np.float64]
-
-KINKS, PLACES = 2, 2  # how many kinks are looked for elsewhere, and where
-BLUNT_KINKS = 8  # where rounding blurs the hyperplanes, and two kinks may be taken for one
-STEP = 1e-5  # distance of the questions from a hyperplane
-BLUR = 1e4  # error of a hyperplane, in roundings
-REACH = 0.01  # half of a segment's length across a blurred hyperplane, relative to the place's size
-SAME, BLUNT_SAME = 1e-3, 0.02  # relative difference of jumps that may be rounding
 
 
 def looks_deeper(transcript: Transcript, lines: Lines, edges: Edges) -> bool:
@@ -27,24 +22,24 @@ def looks_deeper(transcript: Transcript, lines: Lines, edges: Edges) -> bool:
     Raises:
         Stopped: the oracle can be asked no further.
     """
-    blunt = BLUR * transcript.noise > STEP
-    points, jumps = certified_kinks(transcript, lines, edges, BLUNT_KINKS if blunt else KINKS)
+    blunt = transcript.tolerances.single
+    points, jumps = certified_kinks(transcript, lines, edges, DEEPER.single_kinks if blunt else DEEPER.kinks)
     if not len(points):
         return False
-    places = lines.samples(PLACES * len(points)).reshape(PLACES, *points.shape)
+    places = lines.samples(DEEPER.places * len(points)).reshape(DEEPER.places, *points.shape)
     levels = np.einsum("pnd,nd->pn", places - points, jumps)
     square = np.einsum("nd,nd->n", jumps, jumps)
     places = places - (levels / square)[:, :, None] * jumps
     if not blunt:
-        return bool((jump_errors(transcript, places, jumps) > SAME).any())
+        return bool((jump_errors(transcript, places, jumps) > DEEPER.same).any())
     found = jumps_near(transcript, places, jumps)
-    return bool((found.any(axis=0)).mean() < 0.5)
+    return bool((found.any(axis=0)).mean() < DEEPER.shown)
 
 
 def jump_errors(transcript: Transcript, places: Array, jumps: Array) -> Array:
     """Ask on both sides of hyperplanes at places (p, n, d) for how far the jumps (n, d) differ, relative."""
     size = np.linalg.norm(jumps, axis=1)
-    away = STEP * (1 + np.linalg.norm(places, axis=2, keepdims=True)) * (jumps / size[:, None])
+    away = DEEPER.step * (1 + np.linalg.norm(places, axis=2, keepdims=True)) * (jumps / size[:, None])
     rows = transcript.ask(np.concatenate([places + away, places - away]).reshape(-1, places.shape[2]))
     above, below = transcript.pieces[rows][:, :-1].reshape(2, *places.shape)
     return np.asarray(differences(above - below, jumps))
@@ -53,11 +48,11 @@ def jump_errors(transcript: Transcript, places: Array, jumps: Array) -> Array:
 def jumps_near(transcript: Transcript, places: Array, jumps: Array) -> NDArray[np.bool_]:
     """Search across roughly known hyperplanes; return at which places the jumps show, shape (p, n)."""
     sizes = np.linalg.norm(jumps, axis=1, keepdims=True)
-    reach = REACH * (1 + np.linalg.norm(places, axis=2, keepdims=True) / np.sqrt(places.shape[2]))
+    reach = DEEPER.reach * (1 + np.linalg.norm(places, axis=2, keepdims=True) / np.sqrt(places.shape[2]))
     starts = (places - reach * jumps / sizes).reshape(-1, places.shape[2])
     across = (2 * reach * jumps / sizes).reshape(starts.shape)
     found = GradientProbe(transcript).kinks(starts, across, np.zeros(len(starts)), np.ones(len(starts)))
-    same = differences(found.jumps, np.tile(jumps, (len(places), 1))[found.line]) <= BLUNT_SAME
+    same = differences(found.jumps, np.tile(jumps, (len(places), 1))[found.line]) <= DEEPER.single_same
     shown = np.zeros(len(starts), bool)
     shown[found.line[same]] = True
     return shown.reshape(places.shape[:2])
@@ -72,11 +67,11 @@ def differences(found: Array, jumps: Array) -> Array:
 def certified_kinks(transcript: Transcript, lines: Lines, edges: Edges, count: int) -> tuple[Array, Array]:
     """Return some kinks of the narrowest edges over which the gradient jumps: points and jumps, (n, d)."""
     jump = np.linalg.norm((transcript.pieces[edges.right] - transcript.pieces[edges.left])[:, :-1], axis=1)
-    open_edges = np.flatnonzero(jump[: edges.on_line] > max(1e-9, 10 * transcript.noise) * transcript.scale)
+    open_edges = np.flatnonzero(jump[: edges.on_line] > jump_tolerance(transcript))
     if not len(open_edges):
         return np.empty((0, lines.input_size)), np.empty((0, lines.input_size))
     width = (edges.high - edges.low)[open_edges]
-    chosen = open_edges[np.argsort(width, kind="stable")][: max(1, count // KINKS)]
+    chosen = open_edges[np.argsort(width, kind="stable")][: max(1, count // DEEPER.kinks)]
     line = edges.line[chosen]
     low, high = lines.to_t(edges.low[chosen]), lines.to_t(edges.high[chosen])
     origins, directions = lines.origins[line, :-1], lines.directions[line, :-1]

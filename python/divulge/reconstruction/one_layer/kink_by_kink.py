@@ -13,10 +13,9 @@ from divulge.reconstruction.network.fit import fit
 from divulge.reconstruction.network.record import homogeneous
 from divulge.reconstruction.network.units import Units
 from divulge.reconstruction.one_layer.search import Found, Report, Search
+from divulge.reconstruction.settings import KINK_BY_KINK
 
 Array = NDArray[np.float64]
-
-MOST_LINES = 6
 
 
 class KinkByKinkSearch(Search):
@@ -37,9 +36,9 @@ class KinkByKinkSearch(Search):
         """Search line after line; the certificate is infinite where the lines run out at once."""
         units = Units.none(self.lines.input_size)
         self.best, worst = fit(self.transcript, units), np.inf
-        for _ in range(MOST_LINES):
+        for _ in range(KINK_BY_KINK.most_lines):
             met = kinks_on_line(self.transcript, self.lines)
-            grown = add_hyperplanes(units, met, self.tolerance)
+            grown = add_hyperplanes(units, met, self.transcript.tolerances.alike)
             if len(units) and 2 * (len(grown) - len(units)) > len(met) + 8:
                 break  # the hyperplanes of one hidden layer are met again on every line
             units = grown
@@ -62,8 +61,8 @@ def kinks_on_line(transcript: Transcript, lines: Lines) -> Units:
     return Units(jumps, np.sign(jumps @ end[0]))
 
 
-def add_hyperplanes(units: Units, more: Units, tolerance: float) -> Units:
-    """Join units whose hyperplanes are not among those known."""
+def add_hyperplanes(units: Units, more: Units, alike: float) -> Units:
+    """Join units whose hyperplanes are not among those known, or `alike`."""
     if not len(more):
         return units
     size = np.linalg.norm(units.jumps[:, :-1], axis=1), np.linalg.norm(more.jumps[:, :-1], axis=1)
@@ -71,5 +70,5 @@ def add_hyperplanes(units: Units, more: Units, tolerance: float) -> Units:
     turn = np.sign(new[:, :-1] @ old[:, :-1].T)
     square = (new**2).sum(axis=1)[:, None] + (old**2).sum(axis=1) - 2 * turn * (new @ old.T)
     gap = np.sqrt(np.maximum(square, 0.0)).min(axis=1, initial=np.inf)
-    fresh = gap > max(1e-6, 100 * tolerance)
+    fresh = gap > alike
     return units.join(more.jumps[fresh], more.sides[fresh])

@@ -12,11 +12,9 @@ from divulge.reconstruction.network.hidden_layer import Layer
 from divulge.reconstruction.network.record import homogeneous
 from divulge.reconstruction.network.units import Units
 from divulge.reconstruction.one_layer.refit import output_weights
+from divulge.reconstruction.settings import OTHER_OUTPUTS
 
 Array = NDArray[np.float64]
-
-PARALLEL = 1e-6  # 1 - |cosine| of two rows below which one point does not tell their weights apart
-MORE_POINTS = 8  # how often two more points are asked where an output's weights are not decided yet
 
 
 def solve_output(layer: Layer, transcript: Transcript, seen: Array, lines: Lines) -> tuple[Fit, Index]:
@@ -30,7 +28,7 @@ def solve_output(layer: Layer, transcript: Transcript, seen: Array, lines: Lines
     """
     transcript.ask(probe_points(layer, lines, seen))
     weights, base, decided = output_weights_and_base(layer, transcript)
-    for _ in range(MORE_POINTS):
+    for _ in range(OTHER_OUTPUTS.more_points):
         if decided:
             break
         transcript.ask(lines.samples(2))
@@ -67,7 +65,7 @@ def between_parallel_rows(layer: Layer, on: Array, on_seen: Array, seen: Array) 
     """Return points, of those seen, that tell units with parallel rows apart where `on` does not."""
     cosine = np.abs(layer.rows[:, :-1] @ layer.rows[:, :-1].T)
     chosen = []
-    for i, j in np.argwhere(np.triu(cosine > 1 - PARALLEL, 1)):
+    for i, j in np.argwhere(np.triu(cosine > 1 - OTHER_OUTPUTS.parallel, 1)):
         relation, relation_seen = on[:, i] != on[:, j], on_seen[:, i] != on_seen[:, j]
         telling = np.flatnonzero(relation_seen != relation[0])
         if (relation == relation[0]).all() and len(telling):

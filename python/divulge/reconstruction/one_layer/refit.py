@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from divulge.reconstruction.asking.pieces import Transcript
 from divulge.reconstruction.network.hidden_layer import Layer
+from divulge.reconstruction.settings import POLISH, TINY
 
 Array = NDArray[np.float64]
 
@@ -49,14 +50,14 @@ def slope_error(layer: Layer, transcripts: list[Transcript]) -> float:
         _, answers = clear_states(layer, transcript)
         found = layer.pieces(transcript.points[answers], output)
         error = np.linalg.norm((found - transcript.pieces[answers])[:, :-1], axis=1).max(initial=0.0)
-        worst = max(worst, float(error) / max(transcript.scale, 1e-300))
+        worst = max(worst, float(error) / max(transcript.scale, TINY))
     return worst
 
 
 def clear_states(layer: Layer, transcript: Transcript) -> tuple[Array, NDArray[np.intp]]:
     """States at the answers that lie clear of every kink, and which answers these are."""
     levels = transcript.points @ layer.rows.T
-    margin = 1e3 * transcript.noise * np.linalg.norm(transcript.points, axis=1)
+    margin = POLISH.clear * transcript.noise * np.linalg.norm(transcript.points, axis=1)
     answers = np.flatnonzero(np.abs(levels).min(axis=1) > margin)
     return (levels[answers] > 0).astype(float), answers
 

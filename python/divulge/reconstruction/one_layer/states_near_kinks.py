@@ -11,11 +11,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from divulge.reconstruction.settings import STATES
+
 Array = NDArray[np.float64]
 Bool = NDArray[np.bool_]
-
-MOST_OPEN = 4  # with more open entries a sum of units may pass for one of them
-LEVERAGE = 0.05  # norm of a row of N below which its answer is the only one to show some direction
 
 
 def settle_states(levels: Array, blur: Array, complement: Array, allowed: Array) -> tuple[Bool, Array]:
@@ -32,9 +31,9 @@ def settle_states(levels: Array, blur: Array, complement: Array, allowed: Array)
     """
     states = levels > 0
     off = np.linalg.norm(states @ complement, axis=1)
-    sharp = np.linalg.norm(complement, axis=1) > LEVERAGE
+    sharp = np.linalg.norm(complement, axis=1) > STATES.leverage
     near = (np.abs(levels) <= blur) & sharp
-    most = min(MOST_OPEN, complement.shape[1] // 2)
+    most = min(STATES.most_open, complement.shape[1] // 2)
     for row in np.flatnonzero((off > allowed) & near.any(axis=1)):
         entries = np.flatnonzero(near[row])
         entries = entries[np.argsort(np.abs(levels[row, entries]) / blur[row, entries], kind="stable")][:most]

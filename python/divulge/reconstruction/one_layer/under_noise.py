@@ -19,24 +19,10 @@ from divulge.reconstruction.certificate import fresh_residual
 from divulge.reconstruction.network.fit import Fit
 from divulge.reconstruction.network.units import Units
 from divulge.reconstruction.one_layer.search import Found, Report, Search
+from divulge.reconstruction.settings import CIRCLES
 
 Array = NDArray[np.float64]
 Bool = NDArray[np.bool_]
-
-RADIUS = 2.0  # of circles and random points, in standard deviations of `Lines.samples`
-CIRCLES = 24
-RANDOM = 4  # random points for each input coordinate
-LEAST_RANDOM = 500
-POINTS = 2.0  # points on half a circle for each direction in which gradients vary
-EDGE = 1.05  # singular values this much above the largest of noise alone count
-LEVEL = 2.0  # lengths of differences, in those that noise has, from which on one counts
-ALIKE = 0.8  # cosine of two differences of one unit
-AS_LONG = 0.6  # and the ratio of their lengths
-SHOWN = 3  # one of so many circles must show a unit
-SETTLED = 5  # how often states are read and jumps refitted
-TOLD = 0.85  # share of the answers on whose states a hyperplane must agree
-ROUNDS = 6
-EXPLAINED = 0.5  # share of the gradients' variance that the units must explain
 
 
 class CircleSearch(Search):
@@ -61,13 +47,14 @@ class CircleSearch(Search):
         """
         self.lines.add_line()  # for what is asked about other outputs
         transcript, d = self.transcript, self.lines.input_size
-        first = transcript.ask(RADIUS * self.lines.samples(max(LEAST_RANDOM, RANDOM * d)))
+        count = max(CIRCLES.least_random, CIRCLES.random * d)
+        first = transcript.ask(CIRCLES.radius * self.lines.samples(count))
         varying, _ = varying_directions(centred(transcript.pieces[first, :-1]))
-        size = max(8, int(POINTS * len(varying)))
-        circles = [transcript.ask(half_circle(self.lines, size)) for _ in range(CIRCLES)]
+        size = max(8, int(CIRCLES.points * len(varying)))
+        circles = [transcript.ask(half_circle(self.lines, size)) for _ in range(CIRCLES.circles)]
         rows = np.concatenate([first, *circles])
         gradients, points = transcript.pieces[rows, :-1], transcript.points[rows, :-1]
-        places = np.split(np.arange(len(first), len(rows)), CIRCLES)
+        places = np.split(np.arange(len(first), len(rows)), CIRCLES.circles)
         states, solution = found_units(gradients, points, places)
         left = gradients - with_one(states) @ solution
         missing = len(varying_directions(left)[0])
@@ -80,7 +67,7 @@ class CircleSearch(Search):
 
     def check_explained(self, share: float) -> None:
         """Raise NotPiecewiseLinear where the units explain next to nothing of the gradients' variance."""
-        if share < EXPLAINED:
+        if share < CIRCLES.explained:
             raise NotPiecewiseLinear(
                 f"the answers are too noisy: {len(self.best.units)} units were found in "
                 f"{len(self.transcript)} answers, and they explain {share:.0%} of the gradients"
@@ -102,19 +89,19 @@ def half_circle(lines: Lines, n: int) -> Array:
     d = lines.input_size
     axes = np.linalg.qr(lines.rng.standard_normal((d, 2)))[0]
     angle = lines.rng.uniform(0, np.pi) + np.linspace(0, np.pi, n, endpoint=False)
-    return np.asarray(RADIUS * np.sqrt(d) * np.column_stack([np.cos(angle), np.sin(angle)]) @ axes.T)
+    return np.asarray(CIRCLES.radius * np.sqrt(d) * np.column_stack([np.cos(angle), np.sin(angle)]) @ axes.T)
 
 
 def found_units(gradients: Array, points: Array, circles: list[Index]) -> tuple[Bool, Array]:
     """Return states (n, h) and the least-squares solution (1 + h, d): affine part and jumps."""
     jumps = np.empty((0, gradients.shape[1]))
     states, solution = np.empty((len(points), 0), bool), gradients.mean(axis=0)[None]
-    for _ in range(ROUNDS):
+    for _ in range(CIRCLES.rounds):
         left = gradients - with_one(states) @ solution
         axes, noise = varying_directions(left)
         if not len(axes):
             break
-        new = recurring(left @ axes.T, circles, LEVEL * noise * np.sqrt(2 * len(axes)))
+        new = recurring(left @ axes.T, circles, CIRCLES.level * noise * np.sqrt(2 * len(axes)))
         grown = np.concatenate([jumps, new @ axes])
         if not len(new) or len(grown) >= min(gradients.shape):
             break
@@ -132,10 +119,10 @@ def varying_directions(gradients: Array) -> tuple[Array, float]:
     """
     n, d = gradients.shape
     _, values, directions = np.linalg.svd(gradients, full_matrices=False)
-    rank = int(0.4 * len(values))
+    rank = int(CIRCLES.noise_from * len(values))
     for _ in range(5):
         noise = float(np.sqrt((values[rank:] ** 2).sum() / max((n - rank) * (d - rank), 1)))
-        rank = int((values > EDGE * noise * (np.sqrt(n) + np.sqrt(d))).sum())
+        rank = int((values > CIRCLES.edge * noise * (np.sqrt(n) + np.sqrt(d))).sum())
     return directions[:rank], noise
 
 
@@ -148,11 +135,11 @@ def recurring(coordinates: Array, circles: list[Index], level: float) -> Array:
     differences, circle, length = differences[long], circle[long], length[long]
     cosine = (differences @ differences.T) / np.outer(length, length)
     ratio = np.minimum.outer(length, length) / np.maximum.outer(length, length)
-    alike = (np.abs(cosine) > ALIKE) & (ratio > AS_LONG)
+    alike = (np.abs(cosine) > CIRCLES.alike) & (ratio > CIRCLES.as_long)
     left, found = np.ones(len(length), bool), []
     for row in np.argsort([-len(np.unique(circle[near])) for near in alike], kind="stable"):
         near = alike[row] & left
-        if left[row] and len(np.unique(circle[near])) >= max(2, len(circles) // SHOWN):
+        if left[row] and len(np.unique(circle[near])) >= max(2, len(circles) // CIRCLES.shown):
             left &= ~near
             found.append((np.sign(cosine[row, near])[:, None] * differences[near]).mean(axis=0))
     return np.array(found).reshape(-1, coordinates.shape[1])
@@ -162,11 +149,11 @@ def settled(gradients: Array, points: Array, jumps: Array) -> tuple[Array, Bool,
     """Read states and refit jumps in turns; jumps whose states no hyperplane explains are dropped."""
     while True:
         solution = np.concatenate([gradients.mean(axis=0)[None], jumps])
-        for _ in range(SETTLED):
+        for _ in range(CIRCLES.settled):
             states = read(gradients, solution[1:])
             solution = np.linalg.lstsq(with_one(states), gradients, rcond=None)[0]
         levels = points @ solution[1:].T
-        told = [split(level, on)[1] >= TOLD for level, on in zip(levels.T, states.T, strict=True)]
+        told = [split(level, on)[1] >= CIRCLES.told for level, on in zip(levels.T, states.T, strict=True)]
         if all(told):
             return np.asarray(solution[1:]), states, np.asarray(solution)
         jumps = solution[1:][told]
@@ -175,7 +162,7 @@ def settled(gradients: Array, points: Array, jumps: Array) -> tuple[Array, Bool,
 def read(gradients: Array, jumps: Array) -> Bool:
     """States (n, h): which side of the middle a gradient's coordinate along a jump is."""
     coordinates = centred(gradients) @ np.linalg.pinv(jumps)
-    low, high = np.quantile(coordinates, [0.1, 0.9], axis=0)
+    low, high = np.quantile(coordinates, CIRCLES.ends, axis=0)
     return np.asarray(coordinates > (low + high) / 2)
 
 

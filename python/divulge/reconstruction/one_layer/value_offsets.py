@@ -7,15 +7,9 @@ from numpy.typing import NDArray
 
 from divulge.reconstruction.asking.values import Values
 from divulge.reconstruction.network.record import homogeneous
+from divulge.reconstruction.settings import OFFSETS
 
 Array = NDArray[np.float64]
-
-WIDE = 0.5  # distance from every hyperplane that widened points aim at, relative to the usual one
-SHARE = 0.25  # of the way to the next hyperplane that a walk across one goes
-ROOM = 1e-3  # room around a foot, relative to its distance from the origin, that is enough
-SCALES = (1.0, 0.3, 0.1, 0.03)  # of the samples from which feet are taken
-SAME_JUMP = 1e-3  # relative difference of two jumps that are taken for one
-CANDIDATES = 64
 
 
 def widen(points: Array, planes: Array) -> tuple[Array, Array]:
@@ -30,7 +24,7 @@ def widen(points: Array, planes: Array) -> tuple[Array, Array]:
         many to move from one without crossing another, the point stays.
     """
     before = homogeneous(points) @ planes.T
-    aim = np.sign(before) * np.maximum(np.abs(before), WIDE * np.median(np.abs(before)))
+    aim = np.sign(before) * np.maximum(np.abs(before), OFFSETS.wide * np.median(np.abs(before)))
     moved = points + (aim - before) @ np.linalg.pinv(planes[:, :-1]).T
     after = homogeneous(moved) @ planes.T
     steepest = np.abs(planes[:, :-1]).max(axis=1)
@@ -64,7 +58,7 @@ def sharpened_offsets(values: Values, planes: Array, sizes: Array, samples: Arra
         crossing = t[:, 1] + (found[:, 2] - found[:, 1] - after * (t[:, 2] - t[:, 1])) / (before - after)
     offsets = planes[:, -1].copy()
     jump = np.abs(after - before) / sizes[usable]
-    good = (crossing > t[:, 1]) & (crossing < t[:, 2]) & (np.abs(jump - 1) < SAME_JUMP)
+    good = (crossing > t[:, 1]) & (crossing < t[:, 2]) & (np.abs(jump - 1) < OFFSETS.same_jump)
     offsets[usable[good]] = -crossing[good]
     return np.asarray(offsets)
 
@@ -75,7 +69,7 @@ def widest_feet(planes: Array, samples: Array, values: Values) -> tuple[Array, A
     Of the feet with room enough the one nearest to the origin: an error of the row moves the hyperplane there
     least. The room is 0 where no foot lies in the domain.
     """
-    samples = np.concatenate([scale * samples for scale in SCALES])
+    samples = np.concatenate([scale * samples for scale in OFFSETS.scales])
     levels = homogeneous(samples) @ planes.T
     cosines = planes[:, :-1] @ planes[:, :-1].T
     feet, reach = np.zeros((len(planes), samples.shape[1])), np.zeros(len(planes))
@@ -86,10 +80,10 @@ def widest_feet(planes: Array, samples: Array, values: Values) -> tuple[Array, A
         distance[:, j] = np.inf
         distance[np.isnan(distance)] = 0.0
         lengths = np.linalg.norm(foot, axis=1)
-        free = np.minimum(distance.min(axis=1), lengths) * SHARE
+        free = np.minimum(distance.min(axis=1), lengths) * OFFSETS.share
         if values.domain is not None:
             free = np.minimum(free, room(foot, planes[j, :-1], values.domain))
-        roomy = free >= ROOM * lengths
+        roomy = free >= OFFSETS.room * lengths
         best = int(np.argmin(np.where(roomy, lengths, np.inf)) if roomy.any() else np.argmax(free))
         feet[j], reach[j] = foot[best], max(float(free[best]), 0.0)
     return feet, reach
@@ -100,4 +94,4 @@ def room(points: Array, direction: Array, domain: tuple[Array, Array]) -> Array:
     gap = np.minimum(points - domain[0], domain[1] - points)
     with np.errstate(divide="ignore", invalid="ignore"):
         steps = np.where(direction != 0, gap / np.abs(direction), np.where(gap < 0, -1.0, np.inf))
-    return np.asarray(steps.min(axis=1) * (1 - 1e-9))
+    return np.asarray(steps.min(axis=1) * OFFSETS.inside)

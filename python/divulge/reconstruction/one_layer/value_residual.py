@@ -9,11 +9,9 @@ from divulge.reconstruction.asking.values import Values
 from divulge.reconstruction.network.fit import Fit
 from divulge.reconstruction.network.record import homogeneous
 from divulge.reconstruction.network.units import Units
+from divulge.reconstruction.settings import REMAINDER
 
 Array = NDArray[np.float64]
-
-SAME_PLANE = 1e-6  # difference of two unit-norm rows that are taken for one hyperplane
-GROSS = 1e-3  # relative error of a jump that rounding does not explain
 
 
 class Remainder(Values):
@@ -49,13 +47,13 @@ def corrected(units: Units, left: Units) -> Units:
         near = int(np.argmin(gaps)) if len(gaps) else 0
         if (
             len(gaps)
-            and gaps[near] < SAME_PLANE
-            and np.linalg.norm(jump) > GROSS * np.linalg.norm(jumps[near])
+            and gaps[near] < REMAINDER.same_plane
+            and np.linalg.norm(jump) > REMAINDER.gross * np.linalg.norm(jumps[near])
         ):
             sides[near] *= np.sign((jumps[near] + jump) @ jumps[near]) or 1.0
             jumps[near] = jumps[near] + jump
     if (jumps == units.jumps).all():
         return units
     sizes, before = (np.linalg.norm(j[:, :-1], axis=1) for j in (jumps, units.jumps))
-    keep = sizes > GROSS * before
+    keep = sizes > REMAINDER.gross * before
     return Units(jumps[keep], sides[keep])

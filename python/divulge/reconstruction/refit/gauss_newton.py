@@ -17,18 +17,9 @@ from divulge.reconstruction.asking.values import Values
 from divulge.reconstruction.deep.last_layer import clear_of_hyperplanes
 from divulge.reconstruction.network.deep_network import DeepModel
 from divulge.reconstruction.network.derivatives import Matrices, Tangents, parameters, with_parameters
+from divulge.reconstruction.settings import GAUSS_NEWTON
 
 Array = NDArray[np.float64]
-
-ROUNDS = 8
-OUTLYING = 1e2  # usual errors from which on a value is left out of the fit,
-MISSING_UNIT = 1e-5  # but only where it is off by more than this: less is no unit's absence
-LITTLE = 1e-3  # gain from which on another round is worth it: mean logarithm of an error in roundings
-CLEARANCE = 1e-4  # relative distance from hyperplanes: nearer a point's side may be misjudged
-SOLVED = 1e-5  # share of what is left that a round may leave
-LIKELY_ERROR = 1e-6  # of a parameter, relative to the usual one
-MOST_JOINT = 1000  # parameters that are whitened together
-ITERATIONS, MOST_ITERATIONS = 100, 200  # of least squares in one round, and in all
 
 
 @dataclass(frozen=True)
@@ -68,7 +59,7 @@ class Told:
 
     def clear_of(self, model: DeepModel) -> Told:
         """Return those that are clear of a copy's hyperplanes."""
-        return self.take(clear_of_hyperplanes(model.prefix, model.layer, self.points, CLEARANCE))
+        return self.take(clear_of_hyperplanes(model.prefix, model.layer, self.points, GAUSS_NEWTON.clearance))
 
     def telling(self, model: DeepModel, count: int, rng: np.random.Generator) -> Told:
         """Return at most so many, a half at random and a half where the copy is off most."""
@@ -78,7 +69,7 @@ class Told:
         order = rng.permutation(len(told.values))
         rest = order[count // 2 :]
         off = np.abs(told.take(rest).left(model))
-        off[off * told.relative > MISSING_UNIT] = 0.0
+        off[off * told.relative > GAUSS_NEWTON.missing_unit] = 0.0
         return told.take(np.append(order[: count // 2], rest[np.argsort(-off)[: count - count // 2]]))
 
 
@@ -93,14 +84,17 @@ def polish(model: DeepModel, told: list[Told], slope: bool) -> DeepModel:
     if not any(len(part.values) for part in told):
         return model
     best, least, most, iterations = model, np.inf, 0.0, 0
-    for _ in range(ROUNDS):
+    for _ in range(GAUSS_NEWTON.rounds):
         left = np.concatenate([part.left(model) for part in told])
-        most = most or max(OUTLYING * float(np.median(np.abs(left))), MISSING_UNIT / told[0].relative)
+        most = most or max(
+            GAUSS_NEWTON.outlying * float(np.median(np.abs(left))),
+            GAUSS_NEWTON.missing_unit / told[0].relative,
+        )
         error = float(np.mean(np.log1p(np.abs(left))))  # one value far off weighs little, and so do roundings
-        if not error < least - LITTLE:
+        if not error < least - GAUSS_NEWTON.little:
             break
         best, least = model, error
-        if iterations >= MOST_ITERATIONS:
+        if iterations >= GAUSS_NEWTON.most_iterations:
             break
         model, taken = stepped(model, told, np.where(np.abs(left) <= most, left, 0.0), slope)
         iterations += taken
@@ -126,7 +120,7 @@ def stepped(model: DeepModel, told: list[Told], left: Array, slope: bool) -> tup
         slope: whether the linear part is free.
     """
     now = parameters(model, slope)
-    prior = LIKELY_ERROR * float(np.sqrt(np.mean(flat(now) ** 2)))
+    prior = GAUSS_NEWTON.likely_error * float(np.sqrt(np.mean(flat(now) ** 2)))
     tangents = [Tangents.at(model, part.points, part.output, slope) for part in told]
     rows = np.cumsum([len(part.values) for part in told])
     weights = [(on != 0) / part.rounding for part, on in zip(told, np.split(left, rows[:-1]), strict=True)]
@@ -147,7 +141,9 @@ def stepped(model: DeepModel, told: list[Told], left: Array, slope: bool) -> tup
     size = flat(now).size
     operator = LinearOperator((int(rows[-1]) + size, size), matvec=forward, rmatvec=backward, dtype=float)
     wanted = np.concatenate([left, np.zeros(size)])
-    found, _, taken = lsqr(operator, wanted, atol=0.0, btol=SOLVED, conlim=0.0, iter_lim=ITERATIONS)[:3]
+    found, _, taken = lsqr(
+        operator, wanted, atol=0.0, btol=GAUSS_NEWTON.solved, conlim=0.0, iter_lim=GAUSS_NEWTON.iterations
+    )[:3]
     moves = white.unwhitened(found)
     return with_parameters(model, [a + b for a, b in zip(now, moves, strict=True)]), int(taken)
 
@@ -172,7 +168,7 @@ class Whitening:
     def of(cls, like: Matrices, tangents: list[Tangents], weights: list[Array], prior: float) -> Whitening:
         """Whiten for values weighted so."""
         sizes = np.cumsum([matrix.size for matrix in like][::-1])[::-1]
-        first = int((sizes > MOST_JOINT).sum())
+        first = int((sizes > GAUSS_NEWTON.most_joint).sum())
         blocks = zip(*(t.squares(w)[:first] for t, w in zip(tangents, weights, strict=True)), strict=True)
         units = [whitening(np.sum(block, axis=0), prior) for block in blocks]
         if first == len(like):
@@ -196,7 +192,7 @@ def whitening(squares: Array, prior: float) -> Array:
     """Return for each block A (m, m) a matrix P with P^T (A + I / prior^2) P = I, shape (units, m, m)."""
     own = np.arange(squares.shape[-1])
     squares = squares.copy()
-    squares[:, own, own] = squares[:, own, own] * (1 + 1e-12) + 1 / prior**2
+    squares[:, own, own] = squares[:, own, own] * (1 + GAUSS_NEWTON.ridge) + 1 / prior**2
     return np.asarray(np.linalg.inv(np.linalg.cholesky(squares)).transpose(0, 2, 1))
 
 

@@ -9,14 +9,10 @@ from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.deep.last_layer import clear_of_hyperplanes
 from divulge.reconstruction.network.deep_network import DeepModel
 from divulge.reconstruction.network.derivatives import Tangents
-from divulge.reconstruction.refit.gauss_newton import CLEARANCE, Told, whitening
+from divulge.reconstruction.refit.gauss_newton import Told, whitening
+from divulge.reconstruction.settings import GAUSS_NEWTON, RARE
 
 Array = NDArray[np.float64]
-
-BLUNT = 1e-9  # likely error of an entry of a row, of which the norm is 1, that more values shall mend
-VALUES = 24  # asked for each such entry
-DRAWS = 32  # points looked at for each value
-NEAREST = -4.0  # logarithm of the least step away from where both are on
 
 
 def rare_points(model: DeepModel, told: Told, seeds: Array, lines: Lines) -> Array:
@@ -35,7 +31,7 @@ def rare_points(model: DeepModel, told: Told, seeds: Array, lines: Lines) -> Arr
     levels, found = model.whole().levels(seeds), [np.empty((0, model.prefix.input_size))]
     for place, squares in enumerate(tangents.squares(1 / told.rounding)[1:-1]):
         factor = whitening(squares, prior=1.0)
-        blunt = np.sqrt(np.einsum("umn,umn->um", factor, factor))[:, :-1] > BLUNT
+        blunt = np.sqrt(np.einsum("umn,umn->um", factor, factor))[:, :-1] > RARE.blunt
         for unit, feature in np.argwhere(blunt):
             both = (levels[place + 1][:, unit] > 0) & (levels[place][:, feature] > 0)
             if both.any():
@@ -45,12 +41,12 @@ def rare_points(model: DeepModel, told: Told, seeds: Array, lines: Lines) -> Arr
 
 def near(model: DeepModel, place: int, pair: tuple[int, int], seeds: Array, lines: Lines) -> Array:
     """Return points of the same kind around some, at all distances, clear of hyperplanes."""
-    count = VALUES * DRAWS
+    count = RARE.values * RARE.draws
     seeds = seeds[lines.rng.integers(len(seeds), size=count)]
-    share = 10.0 ** lines.rng.uniform(NEAREST, 0, size=(count, 1))
+    share = 10 ** lines.rng.uniform(RARE.nearest, 0, size=(count, 1))
     points = seeds + share * (lines.samples(count) - seeds)
     levels = model.whole().levels(points)
     good = (levels[place + 1][:, pair[0]] > 0) & (levels[place][:, pair[1]] > 0)
-    good &= clear_of_hyperplanes(model.prefix, model.layer, points, CLEARANCE)
-    far = np.argsort(-share[good, 0], kind="stable")[:VALUES]
+    good &= clear_of_hyperplanes(model.prefix, model.layer, points, GAUSS_NEWTON.clearance)
+    far = np.argsort(-share[good, 0], kind="stable")[: RARE.values]
     return np.asarray(points[good][far])

@@ -21,23 +21,11 @@ from divulge.reconstruction.network.derivatives import parameters
 from divulge.reconstruction.network.hidden_layer import Layer
 from divulge.reconstruction.network.known_layers import Dense, Prefix
 from divulge.reconstruction.network.orientation import orient
-from divulge.reconstruction.refit.gauss_newton import LITTLE, MISSING_UNIT, Told, misfit, polish
+from divulge.reconstruction.refit.gauss_newton import Told, misfit, polish
 from divulge.reconstruction.refit.rare_points import rare_points
+from divulge.reconstruction.settings import GAUSS_NEWTON, MENDING
 
 Array = NDArray[np.float64]
-
-NEARLY = 0.1  # relative residual of a copy that is worth a refit
-EXACT, ROUNDINGS = 1e-8, 1e3  # relative error of a value that needs no more search, the same in roundings
-BLUNT = 1e6  # roundings from which on a refit may help
-BORNE = 1e2  # times as large an error is borne at the end
-NOTHING = 1e-7  # share of the largest weight that a unit without any has
-DOUBTFUL = 1e-4  # the same, of a unit that may be none
-DOUBLE = 1e-2  # angle of two units that may be one
-CLIMBED = 2  # every so manyth point for checks and fits
-FRESH, CHECKS, FAR, NEARBY = 512, 4, 100.0, 4
-LEAST_VALUES, MOST_VALUES = 3, 6  # for each parameter in a fit
-MOST_NUMBERS = 1 << 25  # in the matrices that whiten each unit's parameters
-MOST_REFITS, MOST_MENDS = 5, 8
 
 
 def mended(attack: DeepAttack, found: DeepResult, values: list[Values]) -> DeepResult:
@@ -47,18 +35,18 @@ def mended(attack: DeepAttack, found: DeepResult, values: list[Values]) -> DeepR
         Stopped: the oracle can be asked no further.
     """
     best: DeepResult | None = None
-    exact = max(EXACT, ROUNDINGS * values[0].relative)
-    for _ in range(MOST_MENDS):
-        if not found.certificate <= NEARLY:
+    exact = values[0].tolerances.loose
+    for _ in range(MENDING.most_mends):
+        if not found.certificate <= MENDING.nearly:
             break
-        for _ in range(MOST_REFITS):
+        for _ in range(MENDING.most_refits):
             found = settled(attack, found, values)
             point, missed = worst_miss(attack, found.model, values)
-            if not BLUNT * values[0].relative < missed <= MISSING_UNIT:
+            if not MENDING.blunt * values[0].relative < missed <= GAUSS_NEWTON.missing_unit:
                 break
             for asked in values:
                 asked.ask(around(attack, point))
-        found = replace(found, certificate=missed, solved=missed <= BORNE * exact)
+        found = replace(found, certificate=missed, solved=missed <= values[0].tolerances.alike)
         best = found if best is None or found.certificate < best.certificate else best
         if found.certificate <= exact:
             break
@@ -84,23 +72,25 @@ def refitted(attack: DeepAttack, model: DeepModel, values: list[Values], slope: 
     if too_large(model, slope):
         return model
     count = sum(matrix.size for matrix in parameters(model, slope))
-    told = [telling(attack, model, values, place, MOST_VALUES * count) for place in range(len(values))]
+    told = [
+        telling(attack, model, values, place, MENDING.most_values * count) for place in range(len(values))
+    ]
     for place, part in enumerate(told):
-        missing = LEAST_VALUES * count // len(values) - len(part.values)
+        missing = MENDING.least_values * count // len(values) - len(part.values)
         if missing > 0:
             values[place].ask(spread(attack, model, missing))
-            told[place] = telling(attack, model, values, place, MOST_VALUES * count)
+            told[place] = telling(attack, model, values, place, MENDING.most_values * count)
     points = rare_points(model, told[0], values[0].kept()[0], attack.lines)
     if len(points):
         values[0].ask(points)
-        told[0] = telling(attack, model, values, 0, MOST_VALUES * count)
+        told[0] = telling(attack, model, values, 0, MENDING.most_values * count)
     return polish(model, told, slope)
 
 
 def too_large(model: DeepModel, slope: bool) -> bool:
     """Whether the matrices of a fit would take too much memory."""
     sizes = [matrix.shape for matrix in parameters(model, slope)]
-    return bool(sum(units * width**2 for units, width in sizes) > MOST_NUMBERS)
+    return bool(sum(units * width**2 for units, width in sizes) > MENDING.most_numbers)
 
 
 def telling(attack: DeepAttack, model: DeepModel, values: list[Values], place: int, most: int) -> Told:
@@ -112,16 +102,18 @@ def spread(attack: DeepAttack, model: DeepModel, count: int) -> Array:
     """Return points for checks and fits: random, near and far, climbed, one in every piece of some lines."""
     random = attack.lines.samples(count - count // 4)
     if attack.lines.domain is None:
-        random[::2] *= FAR ** attack.lines.rng.uniform(size=(len(random[::2]), 1))  # other units are on there
+        random[::2] *= MENDING.far ** attack.lines.rng.uniform(
+            size=(len(random[::2]), 1)
+        )  # other units are on there
         random = attack.lines.unsaturated(random)
-    random[::CLIMBED] = climbed(model.prefix, random[::CLIMBED], attack.lines)
+    random[:: MENDING.climbed] = climbed(model.prefix, random[:: MENDING.climbed], attack.lines)
     return np.concatenate([random, *on_lines(attack, model, count // 4)])
 
 
 def around(attack: DeepAttack, point: Array) -> Array:
     """Return points at all distances from one, several for each input: there a rare unit is on."""
-    count = NEARBY * (len(point) + 1)
-    share = 10.0 ** attack.lines.rng.uniform(-2, 0, size=(count, 1))
+    count = MENDING.nearby * (len(point) + 1)
+    share = 10 ** attack.lines.rng.uniform(-2, 0, size=(count, 1))
     return np.asarray(point + share * (attack.lines.samples(count) - point))
 
 
@@ -139,13 +131,13 @@ def without_idle_units(model: DeepModel) -> DeepModel:
     """Drop units on which nothing depends, from the last layer backwards."""
     rows = model.layer.rows
     reach = np.linalg.norm(model.layer.weights, axis=0) * np.linalg.norm(rows[:, :-1], axis=1)
-    keep = reach > NOTHING * reach.max(initial=0.0)
+    keep = reach > MENDING.nothing * reach.max(initial=0.0)
     layer = Layer(rows[keep], model.layer.weights[:, keep], model.layer.base)
     dense, after = list(model.prefix.layers), np.concatenate([layer.rows, layer.base])
     for place in range(len(dense) - 1, -1, -1):
         own = np.linalg.norm(dense[place].rows, axis=1)
         reach = np.linalg.norm(after[:, : len(own)], axis=0) * own
-        keep = reach > NOTHING * reach.max(initial=0.0)
+        keep = reach > MENDING.nothing * reach.max(initial=0.0)
         dense[place] = Dense(dense[place].rows[keep], dense[place].offsets[keep])
         if place == len(dense) - 1:
             ends = np.append(keep, True)
@@ -166,7 +158,7 @@ def without_doubtful_unit(model: DeepModel, values: list[Values], slope: bool) -
         return model
     told = [Told.by(asked, place).clear_of(model) for place, asked in enumerate(values)]
     fewer = polish(DeepModel(model.prefix, less), told, slope)
-    return fewer if misfit(fewer, told) <= misfit(model, told) + LITTLE else model
+    return fewer if misfit(fewer, told) <= misfit(model, told) + GAUSS_NEWTON.little else model
 
 
 def without_double(layer: Layer) -> Layer | None:
@@ -176,7 +168,7 @@ def without_double(layer: Layer) -> Layer | None:
     size = np.linalg.norm(layer.rows, axis=1)
     cosines = (layer.rows @ layer.rows.T / np.outer(size, size)) - 2 * np.eye(len(layer))
     one, other = np.unravel_index(np.argmax(cosines), cosines.shape)
-    if np.linalg.norm(layer.rows[one] / size[one] - layer.rows[other] / size[other]) > DOUBLE:
+    if np.linalg.norm(layer.rows[one] / size[one] - layer.rows[other] / size[other]) > MENDING.double:
         return None
     weights, keep = layer.weights.copy(), np.arange(len(layer)) != other
     weights[:, one] += weights[:, other] * size[other] / size[one]
@@ -186,7 +178,7 @@ def without_double(layer: Layer) -> Layer | None:
 def without_lightest(layer: Layer) -> Layer | None:
     """Return the layer without the unit of the least weight, or None if that has some."""
     reach = np.abs(layer.weights).max(axis=0, initial=0.0)
-    if not len(reach) or reach.min() > DOUBTFUL * reach.max():
+    if not len(reach) or reach.min() > MENDING.doubtful * reach.max():
         return None
     keep = np.arange(len(reach)) != np.argmin(reach)
     return Layer(layer.rows[keep], layer.weights[:, keep], layer.base)
@@ -195,12 +187,12 @@ def without_lightest(layer: Layer) -> Layer | None:
 def worst_miss(attack: DeepAttack, model: DeepModel, values: list[Values]) -> tuple[Array, float]:
     """Ask fresh points, as many as it takes to see one missed; return that and the largest error."""
     worst = (np.zeros(model.prefix.input_size), 0.0)
-    for _ in range(CHECKS):
-        points = spread(attack, model, FRESH)
+    for _ in range(MENDING.checks):
+        points = spread(attack, model, MENDING.fresh)
         for place, asked in enumerate(values):
             errors = asked.misses(points, model.pieces(points, place))
             if errors.max() > worst[1]:
                 worst = points[np.argmax(errors)], float(errors.max())
-        if worst[1] > BLUNT * values[0].relative:
+        if worst[1] > MENDING.blunt * values[0].relative:
             break
     return worst

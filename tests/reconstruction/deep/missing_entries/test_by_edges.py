@@ -11,10 +11,11 @@ from deep_networks import kinks_of, parameters, prefix_of, probe_of, random_deep
 
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.deep.candidates import group, merge
-from divulge.reconstruction.deep.missing_entries.by_edges import MOST_VAIN, complete
+from divulge.reconstruction.deep.missing_entries.by_edges import complete
 from divulge.reconstruction.deep.missing_entries.by_lifting import whole_rows
 from divulge.reconstruction.deep.partial_rows import segments
 from divulge.reconstruction.deep.regions import FreeLayer
+from divulge.reconstruction.settings import EDGES
 
 
 def partly_known(network, depth, seed):
@@ -115,8 +116,8 @@ def test_entries_asked_for_in_vain_are_left():
     invented = replace(units, rows=rows / np.linalg.norm(rows, axis=1)[:, None])
     probe, vain, asked = probe_of(network), Counter(), [0]
     lines = Lines(14, None, np.random.default_rng(0))
-    for _ in range(3 * MOST_VAIN):
+    for _ in range(3 * EDGES.most_vain):
         assert complete(probe, prefix_of(network, 2), invented, lines, vain).known.sum() == units.known.sum()
         asked.append(len(probe.answered()[0]))
-    assert 0 < asked[1] < asked[-1] <= 2 * MOST_VAIN * (~units.known).sum()
-    assert max(vain.values()) == MOST_VAIN
+    assert 0 < asked[1] < asked[-1] <= 2 * EDGES.most_vain * (~units.known).sum()
+    assert max(vain.values()) == EDGES.most_vain

@@ -11,8 +11,9 @@ from deep_networks import parameters, prefix_of, probe_of, random_deep, units_of
 
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.deep.missing_entries.by_edges import completed_by_programme
-from divulge.reconstruction.deep.missing_entries.by_milp import MOST_UNITS, ROOM, meeting
+from divulge.reconstruction.deep.missing_entries.by_milp import meeting
 from divulge.reconstruction.network.known_layers import Dense
+from divulge.reconstruction.settings import MILP
 
 SIZES = (8, 10, 6, 5, 1)
 
@@ -36,7 +37,7 @@ def test_a_meeting_lies_on_both_hyperplanes_and_where_all_else_is_known(domain):
             assert abs(second[feature]) < 1e-5 * size
             assert second[(feature + 1) % 6] < 0
             others = np.concatenate([first, np.delete(second, feature)])
-            assert np.abs(others).min() > 0.5 * ROOM
+            assert np.abs(others).min() > 0.5 * MILP.room
             assert domain is None or np.abs(point).max() <= 3 + 1e-6
     assert found > 10
 
@@ -49,8 +50,8 @@ def test_none_where_the_unit_is_on_everywhere():
 
 def test_none_behind_very_many_units():
     prefix = prefix_of(random_deep(*SIZES), 2)
-    wide = Dense(np.ones((MOST_UNITS, 6)), np.zeros(MOST_UNITS))
-    assert meeting(prefix.grown(wide), np.ones(MOST_UNITS), -1.0, wide.offsets == 0, 0, None) is None
+    wide = Dense(np.ones((MILP.most_units, 6)), np.zeros(MILP.most_units))
+    assert meeting(prefix.grown(wide), np.ones(MILP.most_units), -1.0, wide.offsets == 0, 0, None) is None
 
 
 def test_missing_entries_are_measured_once():

@@ -21,17 +21,12 @@ from divulge.reconstruction.deep.missing_entries.by_lifting import whole_rows
 from divulge.reconstruction.deep.missing_entries.by_milp import meeting
 from divulge.reconstruction.deep.regions import FreeLayer
 from divulge.reconstruction.network.known_layers import Mask, Prefix
+from divulge.reconstruction.settings import EDGES
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 
 Vain = Counter[tuple[bytes, int]]
-
-MOST_VAIN = 4  # times an entry is asked for in vain
-DIGITS = 3  # by which a row is told from others
-STARTS = 16  # points from which an edge is sought
-ROUNDS = 4
-ON_EDGE = 1e-9  # relative level of a point that lies on a hyperplane
 
 
 def complete(
@@ -48,16 +43,16 @@ def complete(
             After so many times it is not asked for any more.
     """
     vain = Counter() if vain is None else vain
-    free = FreeLayer.of(prefix, lines.domain, lines.samples(STARTS))
+    free = FreeLayer.of(prefix, lines.domain, lines.samples(EDGES.starts))
     if free is not None:
         return whole_rows(probe, free, units, lines)
     rows, known = units.rows.copy(), units.known.copy()
     if not prefix.layers:
         return units
-    for _ in range(ROUNDS):
+    for _ in range(EDGES.rounds):
         unit, feature = np.nonzero(~known)
         keys = entry_keys(rows, unit, feature)
-        again = np.array([vain[key] < MOST_VAIN for key in keys], bool)
+        again = np.array([vain[key] < EDGES.most_vain for key in keys], bool)
         unit, feature = unit[again], feature[again]
         if not len(unit):
             break
@@ -88,9 +83,9 @@ def completed_by_programme(
     inner = Prefix(prefix.input_size, prefix.layers[:-1])
     for unit, feature in zip(*np.nonzero(~known), strict=True):
         (key,) = entry_keys(rows[unit : unit + 1], np.array([0]), np.array([feature]))
-        if vain[key] > MOST_VAIN:
+        if vain[key] > EDGES.most_vain:
             continue
-        vain[key] = MOST_VAIN + 1
+        vain[key] = EDGES.most_vain + 1
         start = meeting(prefix, rows[unit], units.offsets[unit], known[unit], feature, lines.domain)
         if start is None:
             continue
@@ -110,7 +105,7 @@ def entry_keys(rows: Array, unit: Index, feature: Index) -> list[tuple[bytes, in
     """Name entries by the feature and by what is known of the row, which is the same after every merge."""
     named = rows / np.linalg.norm(rows, axis=1, keepdims=True)
     named *= np.sign(named[np.arange(len(rows)), np.argmax(np.abs(named), axis=1)])[:, None]
-    names = [np.round(row, DIGITS).tobytes() for row in named + 0.0]
+    names = [np.round(row, EDGES.digits).tobytes() for row in named + 0.0]
     return [(names[u], int(f)) for u, f in zip(unit, feature, strict=True)]
 
 
@@ -123,7 +118,7 @@ def edges(prefix: Prefix, units: Candidates, unit: Index, feature: Index, lines:
     inner = Prefix(prefix.input_size, prefix.layers[:-1])
     best = np.zeros((len(unit), prefix.input_size))
     size = np.full(len(unit), np.inf)
-    for _ in range(STARTS):
+    for _ in range(EDGES.starts):
         start = starts(units.points[unit], lines)
         points = onto_both(prefix, units.rows[unit], units.offsets[unit], inner, feature, start)
         usable = on_both(prefix, inner, units, unit, feature, points)
@@ -135,7 +130,7 @@ def edges(prefix: Prefix, units: Candidates, unit: Index, feature: Index, lines:
 
 def starts(kinks: Array, lines: Lines) -> Array:
     """Return random points, every other one near the kink of its unit, shape (n, d)."""
-    share = 10.0 ** lines.rng.uniform(-3, 0, size=(len(kinks), 1))
+    share = 10 ** lines.rng.uniform(EDGES.nearest, 0, size=(len(kinks), 1))
     share[::2] = 1.0
     return np.asarray(kinks + share * (lines.samples(len(kinks)) - kinks))
 
@@ -148,8 +143,8 @@ def on_both(
     level, slope = levels_and_slopes(prefix, units.rows[unit], units.offsets[unit], points)
     edge, normal = levels_and_slopes(inner, layer.rows[feature], layer.offsets[feature], points)
     reach = 1.0 + np.linalg.norm(points, axis=1)
-    close = (np.abs(level) <= ON_EDGE * reach * np.linalg.norm(slope, axis=1)) & (
-        np.abs(edge) <= ON_EDGE * reach * np.linalg.norm(normal, axis=1)
+    close = (np.abs(level) <= EDGES.on_edge * reach * np.linalg.norm(slope, axis=1)) & (
+        np.abs(edge) <= EDGES.on_edge * reach * np.linalg.norm(normal, axis=1)
     )
     masks = prefix.masks(points)
     masks[np.arange(len(points)), feature] = False

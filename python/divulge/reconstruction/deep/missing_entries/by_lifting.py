@@ -19,24 +19,23 @@ from divulge.reconstruction.asking.probe import Probe
 from divulge.reconstruction.deep.candidates import Candidates
 from divulge.reconstruction.deep.regions import FreeLayer
 from divulge.reconstruction.network.known_layers import Mask
+from divulge.reconstruction.settings import LIFTING, TINY
 
 Array = NDArray[np.float64]
-
-LIFT = 1e-8  # of a feature that is to be seen, relative to its usual size
-HIDDEN = 3e-3  # relative size of an entry that rounding may have kept down
-STEPS = (1e2, 1e3, 1e4, 1e4)  # lengths of the step across, in lifts, which move the hyperplane too
 
 
 def whole_rows(probe: Probe, free: FreeLayer, units: Candidates, lines: Lines) -> Candidates:
     """Ask for everything that is missing from the units' rows."""
     rows, known = units.rows.copy(), units.known.copy()
-    for length in STEPS:
+    for length in LIFTING.steps:
         left = np.flatnonzero(~known.all(axis=1))
         if not len(left):
             break
         measured, good = measure(probe, free, rows[left], known[left], units.offsets[left], length, lines)
         rows[left[good]] = measured[good]
-        known[left[good]] |= seen(measured[good], HIDDEN if probe.rounded else 0.0) | (length == STEPS[-1])
+        known[left[good]] |= seen(measured[good], LIFTING.hidden if probe.rounded else 0.0) | (
+            length == LIFTING.steps[-1]
+        )
     size = np.linalg.norm(rows, axis=1)
     return Candidates(rows / size[:, None], known, units.offsets / size, units.members, units.points)
 
@@ -61,7 +60,7 @@ def measure(
         length: of the step across a hyperplane, in lifts.
         lines: the domain, and what draws the regions.
     """
-    small = max(LIFT, 1e3 * probe.noise)
+    small = probe.tolerances.loose
     active = known & (lines.rng.uniform(size=known.shape) < 0.5)
     levels = free.hyperplane_levels(rows, offsets, active, lines.rng)
     reached = np.isfinite(levels).all(axis=1) & ~lines.saturated(free.points(levels))
@@ -69,15 +68,15 @@ def measure(
     levels = np.where(known, levels, small * free.spread)
     step = np.where(active, rows, 0.0) * free.spread
     length = np.sqrt(length) if probe.rounded else length
-    step *= small * length / np.maximum(np.abs(step).max(axis=1, keepdims=True), 1e-300)
+    step *= small * length / np.maximum(np.abs(step).max(axis=1, keepdims=True), TINY)
     ends = [free.points(levels + sign * step * free.spread) for sign in (1.0, -1.0)]
     pieces = probe.pieces(np.concatenate(ends), np.full(2 * len(rows), small))[:, :-1]
     jumps = pieces[: len(rows)] - pieces[len(rows) :]
     found, residuals, ranks = _core.masked_least_squares(free.layer.rows, jumps, active | ~known)
-    scale = np.einsum("ch,ch->c", found, rows * active) / np.maximum((rows**2 * active).sum(axis=1), 1e-300)
+    scale = np.einsum("ch,ch->c", found, rows * active) / np.maximum((rows**2 * active).sum(axis=1), TINY)
     safe = np.where(scale == 0, 1.0, scale)
     off = np.linalg.norm(np.where(active, found / safe[:, None] - rows, 0.0), axis=1)
-    exact = max(1e-6, (2.5e4 if probe.rounded else 1e4) * probe.noise)
+    exact = probe.tolerances.missing
     good = reached & (scale != 0) & (residuals <= exact) & (off <= exact)
     return np.where(known, rows, found / safe[:, None]), good & (ranks == (active | ~known).sum(axis=1))
 

@@ -15,14 +15,9 @@ from numpy.typing import NDArray
 from scipy.optimize import Bounds, LinearConstraint, milp
 
 from divulge.reconstruction.network.known_layers import Dense, Mask, Prefix
+from divulge.reconstruction.settings import MILP
 
 Array = NDArray[np.float64]
-
-REACHES = (10.0, 100.0)  # largest coordinates, in all of R^d
-NODES = 1000  # of the search tree, after which nothing counts as found
-MOST_UNITS = 100  # in the known layers
-MARGIN = 2e-3  # of a box's width, kept from its edges
-ROOM = 1e-2  # least distance from other hyperplanes
 
 
 def meeting(
@@ -46,12 +41,12 @@ def meeting(
     Returns:
         Shape (d,), or None where none was found.
     """
-    if sum(map(len, prefix.layers)) > MOST_UNITS:
+    if sum(map(len, prefix.layers)) > MILP.most_units:
         return None
     size = prefix.input_size
-    boxes = [(np.full(size, -reach), np.full(size, reach)) for reach in REACHES]
+    boxes = [(np.full(size, -reach), np.full(size, reach)) for reach in MILP.reaches]
     if domain is not None:
-        edge = MARGIN * (domain[1] - domain[0])
+        edge = MILP.margin * (domain[1] - domain[0])
         boxes = [(domain[0] + edge, domain[1] - edge)]
     for low, high in boxes:
         programme = Programme(low, high)
@@ -90,7 +85,7 @@ class Programme:
         low, high = self.low[self.before], self.high[self.before]
         least = np.minimum(down @ high + up @ low + layer.offsets, -1.0)
         most = np.maximum(up @ high + down @ low + layer.offsets, 1.0)
-        room = np.full(h, ROOM)
+        room = np.full(h, MILP.room)
         if vanishing is not None:
             room[vanishing] = 0.0
         self.low = np.concatenate([self.low, np.zeros(2 * h)])
@@ -121,7 +116,7 @@ class Programme:
             integrality=self.whole,
             bounds=Bounds(self.low, self.high),
             constraints=[LinearConstraint(padded(m, len(self.low)), a, c) for m, a, c in rules],
-            options={"node_limit": NODES},
+            options={"node_limit": MILP.nodes},
         )
         return None if found.x is None else np.asarray(found.x[: self.size])
 

@@ -18,15 +18,9 @@ from numpy.typing import NDArray
 from divulge.reconstruction.deep.candidates import Candidates
 from divulge.reconstruction.deep.partial_rows import Segments, segments
 from divulge.reconstruction.network.known_layers import Dense, Mask, Prefix
+from divulge.reconstruction.settings import ALWAYS_ON, RANK, TINY
 
 Array = NDArray[np.float64]
-
-MOST_POINTS = 1000
-FIXED = 1e-5  # spread of a coefficient, relative to the largest, that counts as none
-GAP = 1e-4  # singular value, relative to the next, of the one row that fits all answers
-MOST = 0.95  # of the points, that a deviation covers
-SEEN = 3  # points on a side of a unit's hyperplane that can tell
-ABOVE = 30.0  # offset, relative to the largest level seen, at which a unit is on everywhere
 
 
 def with_unit_always_on(
@@ -41,7 +35,7 @@ def with_unit_always_on(
         gradients: shape (n, d).
         tolerance: relative residual that counts as rounding.
     """
-    crowded = np.argsort(-prefix.masks(points).sum(axis=1), kind="stable")[:MOST_POINTS]
+    crowded = np.argsort(-prefix.masks(points).sum(axis=1), kind="stable")[: ALWAYS_ON.most_points]
     shown = segments(prefix, points[crowded], gradients[crowded])
     wide = shown.masks.sum(axis=1) > len(units) + 1
     shown = shown.take(wide & shown.determined & (shown.residuals <= tolerance))
@@ -59,7 +53,7 @@ def with_unit_always_on(
     row = row + share @ units.rows
     row /= np.linalg.norm(row)
     layer = units.turned(turned)
-    level = ABOVE * float(np.abs(features @ row).max())
+    level = ALWAYS_ON.above * float(np.abs(features @ row).max())
     return Dense(np.concatenate([layer.rows, row[None]]), np.append(layer.offsets, level))
 
 
@@ -70,7 +64,7 @@ def common_row(rows: Array, shown: Segments) -> Array | None:
         q = np.linalg.qr(rows[:, mask].T, mode="complete")[0][:, len(rows) :]
         left = q.T @ h[mask]
         size = np.linalg.norm(left)
-        if size <= 1e-8 * np.linalg.norm(h[mask]):
+        if size <= ALWAYS_ON.none * np.linalg.norm(h[mask]):
             continue
         across = q - np.outer(q @ left, left) / size**2
         part = np.zeros((len(left), rows.shape[1]))
@@ -81,7 +75,7 @@ def common_row(rows: Array, shown: Segments) -> Array | None:
     if len(stacked) < basis.shape[1] or not basis.shape[1]:
         return None
     _, s, vt = np.linalg.svd(stacked @ basis, full_matrices=False)
-    if len(s) > 1 and s[-1] > GAP * s[-2]:
+    if len(s) > 1 and s[-1] > ALWAYS_ON.gap * s[-2]:
         return None
     return np.asarray(basis @ vt[-1])
 
@@ -91,8 +85,8 @@ def shares(rows: Array, shown: Segments) -> tuple[Array, Array]:
     gamma, residual = np.empty((len(shown), len(rows) - 1)), np.empty(len(shown))
     for n, (h, mask) in enumerate(zip(shown.rows, shown.masks, strict=True)):
         basis = rows[:, mask].T
-        found = np.linalg.lstsq(basis, h[mask], rcond=1e-12)[0]
-        residual[n] = np.linalg.norm(basis @ found - h[mask]) / max(np.linalg.norm(h[mask]), 1e-300)
+        found = np.linalg.lstsq(basis, h[mask], rcond=RANK)[0]
+        residual[n] = np.linalg.norm(basis @ found - h[mask]) / max(np.linalg.norm(h[mask]), TINY)
         safe = found[-1] if found[-1] else np.nan
         gamma[n] = found[:-1] / safe
     return gamma, np.where(np.isfinite(gamma).all(axis=1), residual, np.inf)
@@ -107,7 +101,7 @@ def inactive_shares(gamma: Array, above: Mask) -> tuple[Mask, Array] | None:
     """
     middles, spreads = zip(*(centre(np.where(side, gamma, np.nan)) for side in (above, ~above)), strict=True)
     spread = np.array(spreads)
-    fixed, varies = (spread <= FIXED * np.nanmax(spread, initial=0.0)), np.isfinite(spread)
+    fixed, varies = (spread <= ALWAYS_ON.fixed * np.nanmax(spread, initial=0.0)), np.isfinite(spread)
     varies &= ~fixed
     inactive = fixed | (varies[::-1] & np.isfinite(middles))  # too few points to see that it is fixed
     if (inactive.sum(axis=0) != 1).any():
@@ -121,5 +115,7 @@ def centre(values: Array) -> tuple[Array, Array]:
     for j, column in enumerate(values.T):
         own = column[np.isfinite(column)]
         middle[j] = np.median(own) if len(own) else np.nan
-        spread[j] = np.quantile(np.abs(own - middle[j]), MOST) if len(own) >= SEEN else np.nan
+        spread[j] = (
+            np.quantile(np.abs(own - middle[j]), ALWAYS_ON.most) if len(own) >= ALWAYS_ON.seen else np.nan
+        )
     return middle, spread

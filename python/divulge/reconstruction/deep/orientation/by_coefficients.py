@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 
 from divulge.reconstruction.deep.candidates import Candidates
 from divulge.reconstruction.network.known_layers import Mask, Prefix
+from divulge.reconstruction.settings import COEFFICIENTS, RANK, TINY
 
 Array = NDArray[np.float64]
-
-WORST_CONDITION = 1e6  # of the rows at a point that is asked for signs
 
 
 def independent_points(prefix: Prefix, units: Candidates, points: Array, most: int) -> Array:
@@ -25,14 +24,14 @@ def independent_points(prefix: Prefix, units: Candidates, points: Array, most: i
         return points[:0]
     if not prefix.layers:  # all points are alike
         values = np.linalg.svd(units.rows, compute_uv=False)
-        return points[: most if values[-1] * WORST_CONDITION > values[0] else 0]
+        return points[: most if values[-1] * COEFFICIENTS.worst_condition > values[0] else 0]
     crowded = np.argsort(-prefix.masks(points).sum(axis=1), kind="stable")
     points = points[crowded[: 2 * most]]
     slopes = units.rows @ prefix.jacobians(points)
     squares = np.linalg.eigvalsh(slopes @ slopes.transpose(0, 2, 1))
-    condition = np.sqrt(squares[:, -1] / np.maximum(squares[:, 0], 1e-300))
+    condition = np.sqrt(squares[:, -1] / np.maximum(squares[:, 0], TINY))
     order = np.argsort(condition, kind="stable")[:most]
-    return np.asarray(points[order[condition[order] < WORST_CONDITION]])
+    return np.asarray(points[order[condition[order] < COEFFICIENTS.worst_condition]])
 
 
 def coefficients(prefix: Prefix, units: Candidates, points: Array, gradients: Array) -> tuple[Array, Array]:
@@ -40,8 +39,8 @@ def coefficients(prefix: Prefix, units: Candidates, points: Array, gradients: Ar
     gamma, residual = np.empty((len(points), len(units))), np.empty(len(points))
     for n, (jacobian, gradient) in enumerate(zip(prefix.jacobians(points), gradients, strict=True)):
         basis = (units.rows @ jacobian).T
-        gamma[n] = np.linalg.lstsq(basis, gradient, rcond=1e-12)[0]
-        residual[n] = np.linalg.norm(basis @ gamma[n] - gradient) / max(np.linalg.norm(gradient), 1e-300)
+        gamma[n] = np.linalg.lstsq(basis, gradient, rcond=RANK)[0]
+        residual[n] = np.linalg.norm(basis @ gamma[n] - gradient) / max(np.linalg.norm(gradient), TINY)
     return gamma, residual
 
 

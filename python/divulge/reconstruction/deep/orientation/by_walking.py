@@ -21,15 +21,10 @@ from numpy.typing import NDArray
 from divulge.reconstruction.asking.probe import Probe
 from divulge.reconstruction.deep.hyperplane_queries import bend_shares, orthogonal_to
 from divulge.reconstruction.network.known_layers import Dense, Mask
+from divulge.reconstruction.settings import WALKING
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
-
-WALKERS = 4  # units that are followed at once
-STEPS_PER_UNIT = 12  # cells that each of them goes through, for every unit of the first layer
-UNSEEN_SHARE = 0.5  # of the inputs: entries that may stay unknown in a row
-CLEAR = 1e-9  # relative distance from a hyperplane that counts as none
-WHOLE = 1e-4  # distance of a solved bit from 0 or 1
 
 
 @dataclass
@@ -65,10 +60,10 @@ def signs(
     """
     if not len(points):
         return None
-    chosen = rng.permutation(len(points))[:WALKERS]
+    chosen = rng.permutation(len(points))[: WALKING.walkers]
     walk = begin(layer, points[chosen], jumps[chosen])
     start_normals, start_sides = walk.normals.copy(), walk.sides.copy()
-    for _ in range(STEPS_PER_UNIT * len(layer)):
+    for _ in range(WALKING.steps_per_unit * len(layer)):
         if not (walk.alive & np.isnan(walk.rows).any(axis=1)).any():
             break
         step(probe, layer, walk, rng)
@@ -107,7 +102,7 @@ def edges(layer: Dense, walk: Walk, rng: np.random.Generator) -> tuple[Index, In
         The walks that meet an edge, the feature whose hyperplane it is, and the places, shape (n, d).
     """
     which = np.flatnonzero(walk.alive)
-    unseen = np.isnan(walk.rows[which]) + 1e-3 * rng.uniform(size=walk.rows[which].shape)
+    unseen = np.isnan(walk.rows[which]) + WALKING.tie * rng.uniform(size=walk.rows[which].shape)
     goal = np.argmax(unseen * rng.uniform(size=unseen.shape), axis=1)
     levels = layer.levels(walk.points[which])
     inward = np.where(walk.sides[which], 1.0, -1.0)
@@ -117,8 +112,10 @@ def edges(layer: Dense, walk: Walk, rng: np.random.Generator) -> tuple[Index, In
     growth = inward * (way @ layer.rows.T)
     room = np.maximum(inward * levels, 0.0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        length = np.where((growth < 0) & (room > CLEAR * (1 + np.abs(levels))), -room / growth, np.inf)
-    stuck = ((growth < 0) & (room <= CLEAR * (1 + np.abs(levels)))).any(axis=1)
+        length = np.where(
+            (growth < 0) & (room > WALKING.clear * (1 + np.abs(levels))), -room / growth, np.inf
+        )
+    stuck = ((growth < 0) & (room <= WALKING.clear * (1 + np.abs(levels)))).any(axis=1)
     feature = np.argmin(length, axis=1)
     reach = length[np.arange(len(which)), feature]
     good = np.isfinite(reach) & ~stuck
@@ -136,7 +133,7 @@ def solve(layer: Dense, walk: Walk, normals: Array, sides: Mask) -> NDArray[np.b
     """
     size = layer.rows.shape[1]
     seen = ~np.isnan(walk.rows)
-    enough = np.flatnonzero(walk.alive & ((~seen).sum(axis=1) <= UNSEEN_SHARE * size))
+    enough = np.flatnonzero(walk.alive & ((~seen).sum(axis=1) <= WALKING.unseen_share * size))
     matrices, rights = [np.empty((0, len(layer)))], [np.empty(0)]
     for m in enough:
         hidden = layer.rows[~seen[m]]
@@ -148,8 +145,8 @@ def solve(layer: Dense, walk: Walk, normals: Array, sides: Mask) -> NDArray[np.b
     matrix, right = np.concatenate(matrices), np.concatenate(rights)
     if len(matrix) < len(layer):
         return None
-    bits, _, rank, _ = np.linalg.lstsq(matrix, right, rcond=1e-9)
+    bits, _, rank, _ = np.linalg.lstsq(matrix, right, rcond=WALKING.rank)
     turned = np.round(bits)
-    if rank < len(layer) or np.abs(bits - turned).max() > WHOLE or not np.isin(turned, (0, 1)).all():
+    if rank < len(layer) or np.abs(bits - turned).max() > WALKING.whole or not np.isin(turned, (0, 1)).all():
         return None
     return np.asarray(turned > 0.5)

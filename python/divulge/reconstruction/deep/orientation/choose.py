@@ -11,8 +11,7 @@ from divulge.reconstruction.deep.orientation.by_coefficients import coefficients
 from divulge.reconstruction.deep.orientation.by_walking import signs
 from divulge.reconstruction.deep.searched_lines import Pool
 from divulge.reconstruction.network.known_layers import Dense, Prefix
-
-SIGN_POINTS = 8
+from divulge.reconstruction.settings import TURNING
 
 
 def turned(pool: Pool, prefix: Prefix, units: Candidates, enough: float) -> Dense | None:
@@ -27,7 +26,9 @@ def turned(pool: Pool, prefix: Prefix, units: Candidates, enough: float) -> Dens
     probe = pool.probe
     if not prefix.layers and len(units) > probe.input_size:
         return by_walks(pool, prefix, units)
-    points = independent_points(prefix, units, pool.lines.samples(64 * SIGN_POINTS), SIGN_POINTS)
+    points = independent_points(
+        prefix, units, pool.lines.samples(TURNING.draws * TURNING.points), TURNING.points
+    )
     if not len(points):
         return None
     pieces = probe.pieces(points)
@@ -38,7 +39,7 @@ def turned(pool: Pool, prefix: Prefix, units: Candidates, enough: float) -> Dens
     if not usable.any():
         return beside_always_on(pool, prefix, units, enough)
     points, gamma = points[usable], gamma[usable]
-    zero = (1e4 * probe.noise if probe.rounded else 1e-6) * float(np.abs(gamma).max())
+    zero = probe.tolerances.missing * float(np.abs(gamma).max())
     which, _ = votes(prefix, units, points, gamma, zero)
     return units.turned(which)
 

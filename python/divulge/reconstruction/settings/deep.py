@@ -1,0 +1,351 @@
+"""Numbers of the search through many layers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Layers:
+    """Layer after layer: deep/layer_by_layer.py."""
+
+    # searched at a time: a row counts once it is met twice
+    lines: int = 2
+    # from which usual sizes are taken: off by an eighth
+    samples: int = 32
+    # features from which on whole rows are sought by lines in chosen regions. Half: no change; twice: +1 %
+    # queries (deep, 19 of 20 victims whole)
+    wide: int = 64
+    # relative residual that is put down to single precision: 4,000 roundings
+    single_error: float = 5e-4
+    # angle and gap of offsets within which two units are one in single precision
+    single_alike: float = 0.1
+    # a bound
+    rounds: int = 40
+    # in which nothing was found, and a layer could not be turned. Half: -8 % queries, 18 of 20 whole; twice:
+    # no change (deep, 19 of 20 victims whole)
+    stuck_rounds: int = 12
+    # after a fit that is right but leaves a linear part. Half or twice changes nothing (deep, 20 victims)
+    more_rounds: int = 6
+    # units of a layer whose states never all agree at two places by chance: 2^-40 if they are independent
+    many: int = 40
+    # after so many a single kink is not tried again. Half: -8 % queries; twice: -5 % queries (deep, 19 of 20
+    # victims whole)
+    refusals: int = 2
+    # entries two segments must share before they can agree by more than chance: one always does, two do in
+    # any layer of a few hundred
+    overlap: int = 3
+    # where a unit's hyperplane is looked for. Half: -3 % queries; twice: +5 % queries (deep, 19 of 20 victims
+    # whole)
+    places: int = 5
+    # of the places where a unit's hyperplane must show: 3 of 5. Half: +16 % queries (deep, 19 of 20 victims
+    # whole)
+    hit_share: float = 0.6
+
+
+@dataclass(frozen=True)
+class Attack:
+    """All outputs, and the certificate: deep/attack.py."""
+
+    # about each output: a last look, what hides from so few COUNTEREXAMPLES has looked for
+    fresh_queries: int = 16
+
+
+@dataclass(frozen=True)
+class Confirm:
+    """Whether a unit shows: deep/confirm.py."""
+
+    # a unit that shows at none of them is asked about no more, eight values a place
+    first_places: int = 2
+
+
+@dataclass(frozen=True)
+class Counterexamples:
+    """Where a copy is wrong: deep/counterexamples.py."""
+
+    # on lines, questions that a copy must answer right. Half: -1 % queries; twice: +2 % queries (deep, 19 of
+    # 20 victims whole)
+    checks_per_unit: int = 2
+    # and at least so many. Half: -3 % queries; twice: +6 % queries (deep, 19 of 20 victims whole)
+    least_checks: int = 200
+    # and at random points: with 200 a unit that is on in a thousandth of the inputs escaped in 5 of 300
+    # networks
+    point_checks: int = 1000
+    # every so manyth of them lies where some features are large: 26 rare units are on at .072 of those, at
+    # less than .003 of normal ones. 10-20-20-1 comes out whole on 20 of 20 seeds, without on 10 of 12
+    climbed: int = 2
+    # of these points, in pairs: one of two is shifted
+    scales: tuple[float, ...] = (1.0, 1.0, 3.0, 3.0, 10.0, 10.0)
+    # part of a predicted piece where it is asked, clear of its ends
+    inner: tuple[float, float] = (0.2, 0.8)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What lines say of a unit: deep/evidence.py."""
+
+    # random points from which a unit's hyperplane is sought: some end nowhere. Half: -2 % queries; twice: +12
+    # % queries (deep, 19 of 20 victims whole)
+    starts: int = 24
+    # relative distance that counts as none: Newton's steps end at rounding times a condition, 1e-16 times 1e4
+    # or 1e6
+    on_plane: float = 1e-10
+    # of a box's width, kept from its edges: questions go 1e-5 to 1e-3 of a point's size away
+    edge: float = 1e-3
+
+
+@dataclass(frozen=True)
+class Climbing:
+    """Points far up some features: deep/extreme_points.py."""
+
+    # with eight, and with `hindering`, 26 rare units are on at .072 of the points climbed to, at .031 without
+    steps: int = 8
+    # mean of the weights: a unit that is hardly ever on has more negative ones than others
+    hindering: float = -0.5
+    # logarithm of a step's length, in lengths of the point: from 0.3
+    least: float = -0.5
+    # to 10
+    most: float = 1.0
+
+
+@dataclass(frozen=True)
+class Hyperplanes:
+    """Questions beside a hyperplane: deep/hyperplane_queries.py."""
+
+    # a step a piece that is crossed, and two that converge
+    newton_steps: int = 12
+    # distance of the two questions, relative to the point's size: rows are known to 1e-9, and 1 in 100 of
+    # such steps meets one of 1,000 other kinks
+    near: float = 1e-5
+    # times that distance, for units met more than once: a weak one's row is blunt, and of ten seeds of
+    # 40-20-10-10-1 from values one lacked a unit for that
+    wider: tuple[float, ...] = (10.0, 100.0)
+    # share of a jump that may lie across normal and bend: rounding, as in `alike`
+    crooked: float = 1e-6
+    # of these where slopes come from two values each
+    slope_crooked: float = 10.0
+    # share of that distance taken into the new side of a feature's hyperplane
+    tilt: float = 0.05
+    # sine^2 of the angle of two hyperplanes that do not meet: of 1e-6
+    parallel: float = 1e-12
+
+
+@dataclass(frozen=True)
+class LastLayer:
+    """The outputs: deep/last_layer.py."""
+
+    # how often each state of a unit must be seen: twice, and once on the wrong side
+    seen: int = 3
+    # how often points are left out where answers are of single precision
+    trims: int = 3
+    # and from which residual on, in medians: beyond 2 sigma of a normal
+    worse: int = 3
+    # relative distance from hyperplanes, as in `alike`
+    clearance: float = 1e-6
+
+
+@dataclass(frozen=True)
+class Edges:
+    """Entries where hyperplanes bend: deep/missing_entries/by_edges.py."""
+
+    # times an entry is asked for in vain: of six seeds of 40-20-10-10-1 one that took 2^18 values ends so
+    most_vain: int = 4
+    # by which a row is told from others: 1e-3 in several entries
+    digits: int = 3
+    # points from which an edge is sought
+    starts: int = 16
+    # logarithm of the least share of the way from a kink to a random point
+    nearest: float = -3.0
+    # each entry known opens ways to others
+    rounds: int = 4
+    # relative level of a point that lies on a hyperplane: Newton's, of two at once
+    on_edge: float = 1e-9
+
+
+@dataclass(frozen=True)
+class Lifting:
+    """Whole rows in two questions: deep/missing_entries/by_lifting.py."""
+
+    # relative size of an entry that single precision may have kept down: 2.5e4 roundings
+    hidden: float = 3e-3
+    # lengths of the step across, in lifts, which move the hyperplane too: 100, and more for weak units
+    steps: tuple[float, ...] = (1e2, 1e3, 1e4, 1e4)
+
+
+@dataclass(frozen=True)
+class Programme:
+    """Where hyperplanes meet: deep/missing_entries/by_milp.py.
+
+    Entries of rows that no jump showed were off by .05 to .2 before in copies that called themselves
+    complete.
+    """
+
+    # largest coordinates, in all of R^d: near first, where values are sharp
+    reaches: tuple[float, ...] = (10.0, 100.0)
+    # of the search tree, after which nothing counts as found
+    nodes: int = 1000
+    # in the known layers: larger trees seldom end within these nodes
+    most_units: int = 100
+    # of a box's width, kept from its edges: twice EVIDENCE.edge
+    margin: float = 2e-3
+    # least distance from other hyperplanes: 1,000 times as far as questions go
+    room: float = 1e-2
+
+
+@dataclass(frozen=True)
+class AlwaysOn:
+    """A unit that is on everywhere: deep/orientation/beside_always_on.py.
+
+    With these 39 of 40 units of 40-20-10-10-1, seed 0, come out in 35,000 queries; it took 2,000,000
+    without.
+    """
+
+    # a least-squares problem each
+    most_points: int = 1000
+    # share of a gradient that no known row explains and that is rounding
+    none: float = 1e-8
+    # spread of a coefficient, relative to the largest, that counts as none
+    fixed: float = 1e-5
+    # singular value, relative to the next, of the one row that fits all answers
+    gap: float = 1e-4
+    # of the points, that a deviation covers: a few lie on the wrong side
+    most: float = 0.95
+    # points on a side of a unit's hyperplane that can tell: two always lie on one line
+    seen: int = 3
+    # offset, relative to the largest level seen, at which a unit is on everywhere
+    above: float = 30.0
+
+
+@dataclass(frozen=True)
+class Coefficients:
+    """Sides by coefficients: deep/orientation/by_coefficients.py."""
+
+    # of the rows at a point that is asked for signs: leaves 1e-10 of double precision
+    worst_condition: float = 1e6
+
+
+@dataclass(frozen=True)
+class Walking:
+    """Sides by following hyperplanes: deep/orientation/by_walking.py."""
+
+    # units that are followed at once: two or three decide the signs of 2 d units
+    walkers: int = 4
+    # cells each goes through, for every unit of the first layer; it ends when all are seen
+    steps_per_unit: int = 12
+    # of the inputs: entries that may stay unknown in a row, an equation each
+    unseen_share: float = 0.5
+    # relative distance from a hyperplane that counts as none
+    clear: float = 1e-9
+    # share of a way's weight for hyperplanes that were crossed already
+    tie: float = 1e-3
+    # distance of a solved bit from 0 or 1: errors of the entries, 1e-6, times a condition
+    whole: float = 1e-4
+    # singular value, relative to the largest, of bits that are left open
+    rank: float = 1e-9
+
+
+@dataclass(frozen=True)
+class Turning:
+    """Which units to turn over: deep/orientation/choose.py."""
+
+    # that vote: at one a unit may be dead behind the layer
+    points: int = 8
+    # of which each is the one where rows are told apart best
+    draws: int = 64
+
+
+@dataclass(frozen=True)
+class PartialRows:
+    """Rows from jumps: deep/partial_rows.py."""
+
+    # jumps solved at once: 64 Jacobians of 256 x 784 are 100 MB
+    block: int = 64
+
+
+@dataclass(frozen=True)
+class RegionSearch:
+    """Lines in chosen regions: deep/region_search.py.
+
+    A trained 784-256-256-10 classifier comes out whole in 9,182 to 10,122 queries, five seeds; without small
+    regions and single points it took 17,641 to 27,352, two seeds of four not at all.
+    """
+
+    # at a time, as in LAYERS
+    lines: int = 2
+    # how often lines are searched
+    most_turns: int = 60
+    # and how often for nothing, before single points are asked
+    idle_turns: int = 3
+    # regions asked at a single point
+    looks: int = 240
+    # of the features that are active in a region: small ones show many units, large ones much of each row
+    shares: tuple[float, ...] = (0.5, 0.25, 0.12, 0.06, 0.03, 0.015)
+
+
+@dataclass(frozen=True)
+class Regions:
+    """Pre-activations at will: deep/regions.py."""
+
+    # of the layer's rows: inputs of usual levels stay within float range, rounding 1e-11
+    worst_condition: float = 1e5
+    # of a level, in usual sizes: clear of the hyperplane
+    least_level: float = 0.05
+
+
+@dataclass(frozen=True)
+class SearchedLines:
+    """All lines so far: deep/searched_lines.py."""
+
+    # times the farthest sample that a point counts as usual up to
+    usual: float = 3.0
+    # share of the units, or answers, that must agree on what is taken off
+    agree: float = 0.5
+
+
+@dataclass(frozen=True)
+class Sharpening:
+    """Offsets in single precision: deep/sharpen_offsets.py."""
+
+    # where every hyperplane is sought again: the median is off only if two are
+    places: int = 3
+    # half of a segment's length, relative to the point's size: offsets are off by 1e-3
+    reach: float = 0.01
+    # cosine between a jump and the normal: another unit's is seldom so near
+    aligned: float = 0.99
+
+
+@dataclass(frozen=True)
+class Subtraction:
+    """What is known is taken off: deep/subtract_known.py."""
+
+    # from which the linear part is taken: a median bears half of them wrong
+    answers: int = 256
+    # share of a jump of f^ that is left where f has none: rows are that sharp
+    cancelled: float = 1e-6
+    # of a unit that its weight is read from: the median bears one wrong
+    kinks: int = 3
+    # relative difference of a unit's weight at two kinks: ten times that
+    same: float = 1e-5
+
+
+LAYERS = Layers()
+ATTACK = Attack()
+CONFIRM = Confirm()
+COUNTEREXAMPLES = Counterexamples()
+EVIDENCE = Evidence()
+CLIMBING = Climbing()
+HYPERPLANES = Hyperplanes()
+LAST_LAYER = LastLayer()
+EDGES = Edges()
+LIFTING = Lifting()
+MILP = Programme()
+ALWAYS_ON = AlwaysOn()
+COEFFICIENTS = Coefficients()
+WALKING = Walking()
+TURNING = Turning()
+PARTIAL_ROWS = PartialRows()
+REGION_SEARCH = RegionSearch()
+REGIONS = Regions()
+SEARCHED_LINES = SearchedLines()
+SHARPENING = Sharpening()
+SUBTRACTION = Subtraction()
