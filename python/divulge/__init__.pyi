@@ -1,6 +1,7 @@
 # What `import divulge` offers: __init__.py reads here what to load when it is first used.
 
 from . import (
+    attributions,
     backdoors,
     cli,
     comparison,
@@ -125,6 +126,7 @@ __all__ = [
     "ValueOracle",
     "Victim",
     "__version__",
+    "attributions",
     "backdoors",
     "build_config",
     "cli",

@@ -10,7 +10,7 @@ def test_json_is_one_object(command, tmp_path):
     code, out, err = command(*SMALL, "--json", "--plot", path, "--seed", 3)
     assert code == 0
     assert out.count("\n") == 1
-    assert "training the robust cnn" in err
+    assert "training the robust patch_cnn" in err
     report = json.loads(out)
     assert (report["data"], report["radius"], report["seed"]) == ("digits", 1, 3)
     assert report["levels"] == [0.025, 0.05, 0.1, 0.2]
@@ -25,7 +25,7 @@ def test_json_is_one_object(command, tmp_path):
 
 
 def test_the_table(command):
-    code, out, _ = command(*SMALL, "--model", "mlp", "--position", "top", "--attribution", "smoothgrad")
+    code, out, _ = command(*SMALL, "--model", "mlp:512", "--position", "top", "--attribution", "smoothgrad")
     assert code == 0
     for part in ("position top", "smoothgrad", "robust, l2 radius 1", "top 2.5%", "test images"):
         assert part in out

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from divulge.oracles import ORACLES
 from divulge.oracles.journal import Journal
 from divulge.reconstruction import Note, NoteKind
 
@@ -198,7 +199,7 @@ def test_the_plot_is_written(command, attack, tmp_path):
         (["--seed", "-1"], "'--seed': expected a whole number of at least 0, got -1"),
         (["--seed", 2**63], f"'--seed': expected a whole number of at most {2**63 - 1}, got {2**63}"),
         (["--dtype", "float16"], "'--dtype': expected float32 or float64, got float16"),
-        (["--oracle", "loss"], "'--oracle': expected an oracle named label, "),
+        (["--oracle", "loss"], f"'--oracle': expected an oracle named {', '.join(ORACLES)}, got 'loss'"),
         (["--domain", "0"], "'--domain': expected LOW,HIGH, two finite numbers in order, got '0'"),
         (["--domain", "1,0"], "'--domain': expected LOW,HIGH, two finite numbers in order, got '1,0'"),
         (["--domain", "a,b"], "'--domain': expected LOW,HIGH, two finite numbers in order, got 'a,b'"),
@@ -209,7 +210,7 @@ def test_the_plot_is_written(command, attack, tmp_path):
         ),
         (
             ["--data", "cifar"],
-            "'--data': expected a data set named digits, ",
+            "'--data': expected a data set named digits, mnist, fashion-mnist, cifar10, got 'cifar'",
         ),
         (["--victim", "nowhere.onnx"], "'--victim': there is no file nowhere.onnx"),
         (["--victim", "model.h5"], "'--victim': expected a file named *.onnx or *.pt2, got model.h5"),

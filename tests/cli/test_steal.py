@@ -68,8 +68,8 @@ def test_the_report(command, tmp_path):
             "'--output': expected a file named *.html or *.htm",
         ),
         (("report", "--oracles", "label,lime"), "'--oracles': expected kinds of answers, got 'label,lime'"),
-        (("report", "--defences", "none,round"), "expected a defence named none, sign"),
-        (("steal", "--defence", "bits:99"), "'--defence': expected 1 to 52 bits, got 99"),
+        (("report", "--defences", "none,round"), "expected a defence named none, rounded, "),
+        (("steal", "--defence", "rounded:bits=99"), "'--defence': expected 1 to 52 bits, got 99"),
         (("steal", "--defence", "top:65"), "expected k between 1 and 64, got 65"),
     ],
 )

@@ -7,16 +7,17 @@ from deep_networks import random_deep
 from random_victims import random_network
 
 from divulge import GradientOracle, Victim
-from divulge.reconstruction.asking.lines import REACH, Lines
+from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.output import AskedOutput
 from divulge.reconstruction.asking.pieces import Transcript
 from divulge.reconstruction.one_layer.is_deeper import looks_deeper
+from divulge.reconstruction.settings import LINE
 
 
 def asked_along_a_line(network, seed, count=40):
     """Return a transcript of points on one line, and the line."""
     oracle = GradientOracle(Victim(network, input_shape=(network[0].in_features,)))
-    lines = Lines(oracle.input_size, None, np.random.default_rng(seed), REACH)
+    lines = Lines(oracle.input_size, None, np.random.default_rng(seed), LINE.reach)
     transcript = Transcript(AskedOutput(oracle, 0))
     line, s = np.full(count, lines.add_line()), np.linspace(*lines.span(), count)
     lines.record(transcript.ask(lines.points(line, s)), line, s)

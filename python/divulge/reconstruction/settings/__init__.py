@@ -1,11 +1,10 @@
 """Every number of this package, with what it is derived from or what measurement chose it.
 
-"Half" and "twice" say what became of queries, and of copies that are whole, with the number halved or
-doubled, on random victims asked in the way that it is for: "one layer" 60-40-1, 20-16-1, 100-60-1, 12-10-2
-in a box, 40-20-2 in float32; "gradients alone" 20-16-1, 60-40-1; "noise" 60-20-3 and 60-30-1 with noise of
-1e-6 or six decimals; "drowned" 60-16-1 with noise of 1e-3; "values" 20-16-1, 6-12-1, 40-20-1, 20-10-1 in
-float32; "deep values" 10-10-10-1, 12-8-6-1; "deep" 10-10-10-1, 16-8-5-1, 10-14-8-1, 20-12-8-6-1,
-100-70-20-1.
+"Half" and "twice" say what became of queries, and of copies that are whole, with a number halved or doubled,
+on random victims asked in the way that it is for: "one layer" 60-40-1, 20-16-1, 100-60-1, 12-10-2 in a box,
+40-20-2 in float32; "gradients alone" 20-16-1, 60-40-1; "noise" 60-20-3 and 60-30-1 with noise of 1e-6 or six
+decimals; "drowned" 60-16-1 with noise of 1e-3; "values" 20-16-1, 6-12-1, 40-20-1, 20-10-1 in float32; "deep
+values" 10-10-10-1, 12-8-6-1; "deep" 10-10-10-1, 16-8-5-1, 10-14-8-1, 20-12-8-6-1, 100-70-20-1.
 """
 
 from divulge.reconstruction.settings.asking import (

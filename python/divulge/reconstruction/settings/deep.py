@@ -32,8 +32,7 @@ class Layers:
     # after so many a single kink is not tried again. Half: -8 % queries; twice: -5 % queries (deep, 19 of 20
     # victims whole)
     refusals: int = 2
-    # entries two segments must share before they can agree by more than chance: one always does, two do in
-    # any layer of a few hundred
+    # entries two segments must share: the first scales one to the other, the second may agree by chance
     overlap: int = 3
     # where a unit's hyperplane is looked for. Half: -3 % queries; twice: +5 % queries (deep, 19 of 20 victims
     # whole)
