@@ -23,11 +23,12 @@ The way of `reconstruct(oracle)`, file by file:
 - `one_layer` searches a single hidden layer: `by_decoding`, `kink_by_kink`, `by_gradients_alone`,
   `by_values`, `under_noise`; `is_deeper` notices that there are more; `other_outputs`, `combine_outputs`,
   `average_noise`, `bisect_offsets` and `refit` make it whole and sharp.
-- `deep` goes layer by layer from the input inwards: `attack` is its entry, `layer_by_layer` its loop;
-  `searched_lines` holds what was searched, `partial_rows` what kinks tell of rows, `candidates` which of them
-  are one unit, `evidence` and `confirm` whether it is one, `missing_entries/` completes rows, `orientation/`
-  finds active sides behind many layers, `last_layer` solves for outputs, `counterexamples` and
-  `extreme_points` look for what is wrong or missing.
+- `deep` goes layer by layer from the input inwards: `attack` is its entry, `layer_by_layer` its loop,
+  `units_of_layer` finds the units of one layer, `fit_as_last` fits an output on them; `searched_lines` holds
+  what was searched, `partial_rows` what kinks tell of rows, `candidates` which of them are one unit,
+  `evidence` and `confirm` whether it is one, `missing_entries/` completes rows, `orientation/` finds active
+  sides behind many layers, `last_layer` solves for outputs, `counterexamples` and `extreme_points` look for
+  what is wrong or missing.
 - `refit` makes exact what differences of values left blunt.
 
 `settings` holds the numbers, with the reason for each; docs/reconstruction.md has the mathematics.

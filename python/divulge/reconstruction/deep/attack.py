@@ -12,7 +12,8 @@ from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.probe import Probe
 from divulge.reconstruction.asking.stopped import until_stopped
 from divulge.reconstruction.deep import last_layer
-from divulge.reconstruction.deep.layer_by_layer import DeepFit, DeepSearch
+from divulge.reconstruction.deep.fit_as_last import DeepFit
+from divulge.reconstruction.deep.layer_by_layer import DeepSearch
 from divulge.reconstruction.network.deep_network import DeepModel
 from divulge.reconstruction.network.hidden_layer import Layer
 from divulge.reconstruction.network.known_layers import Prefix

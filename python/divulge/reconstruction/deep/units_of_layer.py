@@ -1,0 +1,183 @@
+"""The units of one layer behind known ones: which kinks show them, and what bears them out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+
+from divulge.reconstruction.asking.lines import Lines
+from divulge.reconstruction.asking.probe import Probe
+from divulge.reconstruction.deep.candidates import Candidates, group, merge
+from divulge.reconstruction.deep.confirm import shown
+from divulge.reconstruction.deep.evidence import explained_by, hits
+from divulge.reconstruction.deep.missing_entries.by_edges import Vain, complete, completed_by_programme
+from divulge.reconstruction.deep.partial_rows import Segments
+from divulge.reconstruction.deep.regions import FreeLayer
+from divulge.reconstruction.deep.searched_lines import Pool
+from divulge.reconstruction.deep.sharpen_offsets import sharpened
+from divulge.reconstruction.network.known_layers import Dense, Mask, Prefix
+from divulge.reconstruction.settings import CONFIRM, LAYERS
+
+Layers = tuple[Dense, ...]
+
+
+class LayerUnits:
+    """Finds the units of the layer after a prefix, and remembers what was tried behind which layers.
+
+    Args:
+        probe: what asks.
+        pool: the lines searched so far.
+        lines: where hyperplanes are looked for.
+    """
+
+    def __init__(self, probe: Probe, pool: Pool, lines: Lines) -> None:
+        self.probe = probe
+        self.pool = pool
+        self.lines = lines
+        self.refusals: dict[Layers, Counter[bytes]] = {}
+        self.vain: dict[Layers, Vain] = {}
+        self.kept: dict[Layers, tuple[Segments, int]] = {}  # solved jumps by layers, of how many sweeps
+
+    @property
+    def alike(self) -> float:
+        """Angle between rows that counts as none."""
+        return self.probe.tolerances.alike
+
+    def find(self, prefix: Prefix, known: Candidates | None, free: FreeLayer | None) -> Candidates:
+        """Return the units of the layer after the prefix that the kinks met so far show.
+
+        Args:
+            prefix: the layers before, turned.
+            known: the units found before, or None.
+            free: how freely regions of the first layer are chosen, where whole rows are sought there.
+        """
+        units, old = self.candidates(prefix, known)
+        units = self.sharp(prefix, units, ~old & (units.members > 1))
+        old |= self.beyond_chance(units)
+        untried = old | ~self.refused(prefix, units)
+        units, old = units.take(untried), old[untried]
+        keep = old.copy()
+        keep[~old] = self.worth_completing(prefix, units.take(~old), free)
+        self.refuse(prefix, units.take(~keep))
+        units, old = self.completed(prefix, units.take(keep)), old[keep]
+        new = ~old if free is None else ~old & units.known.all(axis=1)
+        keep = old | self.confirmed_again(prefix, units, new)
+        self.refuse(prefix, units.take(~keep))
+        return self.without_doubles(units.take(keep))
+
+    def completed(self, prefix: Prefix, units: Candidates) -> Candidates:
+        """Look for the entries of rows that no jump has shown; return the units with what was found."""
+        return complete(self.probe, prefix, units, self.lines, self.tried_in_vain(prefix))
+
+    def completed_by_programme(self, prefix: Prefix, units: Candidates) -> Candidates:
+        """Look for entries that are still missing by an integer programme."""
+        return completed_by_programme(self.probe, prefix, units, self.lines, self.tried_in_vain(prefix))
+
+    def tried_in_vain(self, prefix: Prefix) -> Vain:
+        """Return how often entries of rows behind these layers were looked for in vain."""
+        return self.vain.setdefault(tuple(prefix.layers), Counter())
+
+    def sharp(self, prefix: Prefix, units: Candidates, new: Mask) -> Candidates:
+        """Sharpen the offsets of new units where answers are rounded."""
+        if not self.probe.rounded or not new.any():
+            return units
+        offsets = units.offsets.copy()
+        offsets[new] = sharpened(self.probe, prefix, units.take(new), self.lines).offsets
+        return replace(units, offsets=offsets)
+
+    def refuse(self, prefix: Prefix, units: Candidates) -> None:
+        """Remember the single kinks that were no unit's of the layer after the prefix."""
+        known = self.refusals.setdefault(tuple(prefix.layers), Counter())
+        known.update(point.tobytes() for point in units.points[units.members == 1])
+
+    def refused(self, prefix: Prefix, units: Candidates) -> Mask:
+        """Return which candidates are single kinks that were refused before."""
+        known = self.refusals.get(tuple(prefix.layers), Counter())
+        single: Mask = units.members == 1
+        return (
+            np.asarray([known[point.tobytes()] >= LAYERS.refusals for point in units.points], bool) & single
+        )
+
+    def beyond_chance(self, units: Candidates) -> Mask:
+        """Return which candidates were met twice in a layer so wide that no deeper unit looks alike twice.
+
+        A deeper unit shows one row at two places only where all units of this layer have the same states.
+        """
+        twice = units.members > 1
+        return twice if twice.sum() >= LAYERS.many else np.zeros(len(units), bool)
+
+    def confirmed_again(self, prefix: Prefix, units: Candidates, new: Mask) -> Mask:
+        """Confirm new units at more places, now that more of their rows is known."""
+        out = np.zeros(len(units), bool)
+        out[new] = self.confirm(prefix, units.take(new))
+        return out
+
+    def without_doubles(self, units: Candidates) -> Candidates:
+        """Merge units that turn out to be one once their rows are completed."""
+        alike = LAYERS.single_alike if self.probe.rounded else self.alike
+        groups = group(units.segments(), alike, LAYERS.overlap)
+        return merge(units.segments(), groups)
+
+    def candidates(self, prefix: Prefix, known: Candidates | None) -> tuple[Candidates, Mask]:
+        """Return the units that the pool of kinks shows and the sweeps bear out, and which are known."""
+        found = self.unexplained(prefix, prefix)
+        is_known = np.zeros(len(found), bool)
+        if known is not None:
+            found = self.beyond(prefix, known, found)
+            is_known = np.arange(len(found) + len(known)) >= len(found)
+            found = found.joined(known.segments())
+        groups = group(found, self.alike, LAYERS.overlap)
+        merged = merge(found, groups)
+        old = np.bincount(groups, weights=is_known, minlength=len(merged)) > 0
+        seen, due = hits(prefix, merged, self.pool.sweeps, self.probe.tolerances.missing)
+        keep = (seen >= LAYERS.hit_share * due) & (old | (seen > 0))
+        if self.probe.rounded:
+            keep |= old  # a blunt row misses kinks that are there
+        return merged.take(keep), old[keep]
+
+    def beyond(self, prefix: Prefix, known: Candidates, found: Segments) -> Segments:
+        """Forget what lies on hyperplanes of units whose whole rows are known: it tells nothing more."""
+        whole = known.take(np.asarray(known.known.all(axis=1)))
+        on = explained_by(
+            Dense(whole.rows, whole.offsets), prefix.features(found.points), self.probe.tolerances.loose
+        )
+        left = found.take(~on)
+        self.kept[tuple(prefix.layers)] = (left, len(self.pool.sweeps))
+        return left
+
+    def worth_completing(self, prefix: Prefix, units: Candidates, free: FreeLayer | None) -> Mask:
+        """Return which candidates show at predicted places, or were met twice and have no such place.
+
+        Where a whole row takes two questions, and those cost no more than others, all are worth it.
+        """
+        if free is not None and not self.probe.bends_are_cheap:
+            return np.ones(len(units), bool)
+        share, asked = shown(
+            self.probe,
+            prefix,
+            units,
+            self.lines,
+            LAYERS.places if self.probe.bends_are_cheap else CONFIRM.first_places,
+        )
+        return np.where(asked > 0, share >= 0.5, units.members > 1)
+
+    def confirm(self, prefix: Prefix, units: Candidates) -> Mask:
+        """Look for the hyperplanes at random places where they must show."""
+        share, asked = shown(self.probe, prefix, units, self.lines, LAYERS.places)
+        return np.asarray((share >= LAYERS.hit_share) & (asked > 1))
+
+    def unexplained(self, known: Prefix, prefix: Prefix) -> Segments:
+        """Return what the kinks of no known unit say of the layer after the prefix."""
+        if known is not prefix:
+            return self.pool.solved(known, prefix, self.pool.sweeps)
+        key = tuple(prefix.layers)
+        kept, count = self.kept.get(key, (None, 0))
+        if count < len(self.pool.sweeps):
+            more = self.pool.solved(prefix, prefix, self.pool.sweeps[count:])
+            kept = more if kept is None else kept.joined(more)
+            self.kept = {k: v for k, v in self.kept.items() if k == key[: len(k)]}
+            self.kept[key] = (kept, len(self.pool.sweeps))
+        assert kept is not None
+        return kept
