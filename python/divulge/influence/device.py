@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from divulge.influence.autograd import AutogradOperator
 from divulge.influence.chain import DenseChain
 from divulge.influence.losses import Loss
 from divulge.influence.operators import Array, CurvatureName
 from divulge.influence.samples import Samples
+from divulge.influence.snapshot import Snapshot
 from divulge.tensors import Curvature
 
 __all__ = ["DeviceOperator"]
@@ -26,8 +25,7 @@ class DeviceOperator(AutogradOperator):
 
     Args:
         chain: the module, as a chain.
-        module: run with `torch.func.functional_call`.
-        parameters: those in question, by name, on the device.
+        snapshot: the module and its parameters in question, on the device.
         loss: of the samples.
         samples: the training data.
         batch_size: samples in memory at a time, where torch computes.
@@ -38,13 +36,12 @@ class DeviceOperator(AutogradOperator):
     def __init__(
         self,
         chain: DenseChain,
-        module: nn.Module,
-        parameters: Mapping[str, Tensor],
+        snapshot: Snapshot,
         loss: Loss,
         samples: Samples,
         batch_size: int = 256,
     ) -> None:
-        super().__init__(module, parameters, loss, samples, batch_size)
+        super().__init__(snapshot, loss, samples, batch_size)
         inputs, targets = samples.batch(slice(None), self.torch_dtype)
         with torch.no_grad():
             features = chain.features(inputs.to(self.device))
