@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,7 @@ from divulge.influence.operators import Array, Operator, blocks
 from divulge.influence.output import open_output
 from divulge.influence.per_sample import check_function
 from divulge.influence.probe import check_outputs, first_and_last, read_inputs
-from divulge.influence.ranking import TopK, group_members, top_of
+from divulge.influence.ranking import Ranking, group_members, top_of
 from divulge.influence.samples import Samples, read_samples
 from divulge.influence.snapshot import Snapshot
 from divulge.influence.solvers import Solution
@@ -286,7 +287,7 @@ class Influence:
             target[rows] = scores if members is None else scores @ members
         return target
 
-    def top_k(self, test: Any, k: int = 10, of: str | LossFunction = "loss") -> TopK:
+    def top_k(self, test: Any, k: int = 10, of: str | LossFunction = "loss") -> Ranking:
         """Return the k most helpful and most harmful training samples of each test point."""
         if k not in range(1, self.operator.rows + 1):
             raise ValueError(f"expected a whole k from 1 to {self.operator.rows}, got {k!r}")
@@ -295,7 +296,7 @@ class Influence:
             top_of(-self.operator.scores(solution), k)
             for _, solution in self._inverse.solutions(samples, function)
         ]
-        return TopK(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+        return Ranking(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
     def self_influence(self, rows: ArrayLike | None = None) -> Array:
         """Return grad L(z_i)' H^-1 grad L(z_i) of training samples (n,), by default all.
@@ -361,6 +362,24 @@ class Influence:
             f"Influence({self.operator.parameters} parameters, {self.operator.rows} training samples, "
             f"{self.curvature}, {self.solver}, damping {self.damping:g}, run by {self.path})"
         )
+
+    def _repr_html_(self) -> str:
+        """Return a table of what was asked for a notebook."""
+        last = self.solution
+        residual = "none yet" if last is None or not len(last.residual) else f"{last.residual.max():.2g}"
+        entries = {
+            "parameters": f"{self.operator.parameters:,}",
+            "training samples": f"{self.operator.rows:,}",
+            "loss": self.loss.name,
+            "curvature": self.curvature,
+            "solver": "closed form" if self.curvature in ("kfac", "ekfac") else self.solver,
+            "damping": f"{self.damping:g}",
+            "weight decay": f"{self.weight_decay:g}",
+            "run by": self.path,
+            "last residual": residual,
+        }
+        rows = "".join(f"<tr><th>{name}</th><td>{escape(value)}</td></tr>" for name, value in entries.items())
+        return f"<table><caption>Influence</caption>{rows}</table>"
 
     def _compiled(self) -> NativeOperator | BlockwiseOperator | DeviceOperator | None:
         """Return the operator of compiled code where the module is a dense chain."""
