@@ -290,11 +290,11 @@ REFUSED = {
     "embedding": (Embedded, "'table.weight' belongs to Embedding"),
     "pruned": (
         chain(lambda m: prune.random_unstructured(m[0], "weight", amount=0.4)),
-        "'0.bias': name|'0.weight_orig' belongs to Linear",
+        r"'0.weight_orig' belongs to Linear: .*prune.remove",
     ),
     "weight norm": (
         chain(lambda m: parametrizations.weight_norm(m[0])),
-        r"'0.bias'|'0.parametrizations.weight.original0' belongs to ParametrizationList",
+        r"'0.parametrizations.weight.original0' belongs to ParametrizationList: .*remove_parametrizations",
     ),
     "spectral norm": (
         chain(lambda m: parametrizations.spectral_norm(m[0])),

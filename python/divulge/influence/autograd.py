@@ -216,7 +216,7 @@ class AutogradOperator:
         return _stack(rows, self.parameters)
 
     def _outputs(self, inputs: Tensor) -> Tensor:
-        outputs: Tensor = self.snapshot.module(inputs)
+        outputs: Tensor = self.snapshot.module(inputs.clone())  # which forward() may overwrite
         return outputs
 
     def _batches(self, samples: Samples) -> Iterator[tuple[Tensor, Tensor]]:

@@ -87,7 +87,7 @@ def find_chain(module: nn.Module, parameters: Sequence[Tensor], probe: Tensor) -
         return None
     chain = DenseChain(chain.layers, chain.activations, frozen)
     with torch.no_grad(), attributes_kept(module, buffers=True):
-        expected, got = module(probe), chain.outputs(probe)
+        expected, got = module(probe.clone()), chain.outputs(probe)
     if got.shape != expected.shape:
         return None
     tolerance = (1e-9 if got.dtype == torch.float64 else 1e-4) * float(expected.abs().max())

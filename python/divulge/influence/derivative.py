@@ -41,6 +41,11 @@ def check_paths(snapshot: Snapshot, samples: Samples) -> None:
             f"{type(snapshot.module).__name__} cannot be differentiated: {reason}; where it uses activation "
             "checkpointing, pass use_reentrant=False"
         ) from error
+    if len(missing) == len(snapshot.tensors):
+        raise UnsupportedModel(
+            f"no gradient leads to any parameter in question ({snapshot.names[0]!r}, ...): the outputs do "
+            f"not depend on them, or: {_REASONS}"
+        )
     generator = torch.Generator().manual_seed(0)
     scales = _scales(snapshot.tensors)
     for i in missing:
@@ -126,7 +131,7 @@ def _verdict(
 
 def _missing(snapshot: Snapshot, inputs: Tensor) -> tuple[Tensor, list[int]]:
     """Return outputs, and the numbers of parameters that no gradient reaches."""
-    outputs = snapshot.module(inputs)
+    outputs = snapshot.module(inputs.clone())
     everything = list(range(len(snapshot.tensors)))
     if not outputs.requires_grad:
         return outputs, everything

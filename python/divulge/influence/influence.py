@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import nn
 
 from divulge.config import has_cuda
+from divulge.errors import UnsupportedModel
 from divulge.influence.arguments import (
     Curvature,
     SolverName,
@@ -160,6 +161,10 @@ class Influence:
         self._snapshot = Snapshot(self.module, list(self._parameters))
         samples = read_inputs(self._snapshot, self._given)
         self.outputs = check_outputs(self._snapshot, samples)
+        if self._snapshot.changed:
+            raise UnsupportedModel(
+                f"{type(self.module).__name__} changes its own parameters when it is called"
+            )
         self.train = samples.checked(self.loss, self.outputs, "training")
         self._autograd = AutogradOperator(self._snapshot, self.loss, self.train, self._batch_size)
         local = (self._compiled() if self._lower else None) or self._autograd

@@ -97,7 +97,7 @@ def _check_covered(name: str, holder: str, layer: nn.Module, kind: str) -> None:
     raise ValueError(
         "kfac and ekfac are for the weights of Linear and Conv2d layers (one group, padded with "
         f"zeros; not pruned, parametrised, or with a forward() of their own), and their biases; {name!r} "
-        f"belongs to {type(layer).__name__}{also}: {_OTHERS}"
+        f"belongs to {type(layer).__name__}{also}: {_OTHERS}{_plainly(layer, kind)}"
     )
 
 
@@ -109,3 +109,12 @@ def _computes_as_torch(layer: nn.Module) -> bool:
         return not own and layer.groups == 1 and zeros
     linear = isinstance(layer, (nn.Linear, NonDynamicallyQuantizableLinear))
     return linear and kind.forward is nn.Linear.forward
+
+
+def _plainly(layer: nn.Module, kind: str) -> str:
+    """Say how a pruned or parametrised weight becomes a plain one."""
+    if kind.startswith("original"):
+        return "; torch.nn.utils.parametrize.remove_parametrizations makes it a plain weight"
+    if kind.startswith("weight_") and layer._forward_pre_hooks:
+        return "; torch.nn.utils.prune.remove, or remove_weight_norm or the like, makes it a plain weight"
+    return ""

@@ -82,8 +82,8 @@ def check_values(function: LossFunction, outputs: Tensor, targets: Tensor, value
     """Raise where a function's values are not one number a sample, each of its own sample alone.
 
     Raises:
-        ValueError: another shape than (n,), the first value changes with the other samples, or no gradient
-            leads from the values to the outputs.
+        ValueError: another shape than (n,), the first or last value changes with the other samples, or no
+            gradient leads from the values to the outputs.
     """
     n = len(outputs)
     if not isinstance(values, Tensor) or values.shape != (n,):
@@ -96,11 +96,13 @@ def check_values(function: LossFunction, outputs: Tensor, targets: Tensor, value
         raise ValueError("expected a function of the outputs that can be differentiated, got constants")
     if n < 2:
         return
-    with torch.no_grad():
-        alike = [part[:1].detach().expand_as(part) for part in (outputs, targets)]
-        alone = function(alike[0].clone(), alike[1].clone())[0]
-    close = torch.isclose(alone, values[0].detach(), rtol=1e-3, atol=1e-6, equal_nan=True)
-    if not bool(close):
+    alone = []
+    for row in (0, n - 1):
+        with torch.no_grad():
+            alike = [part[[row] * n].detach() for part in (outputs, targets)]
+            alone.append(function(*alike)[row])
+    ends = values.detach()[[0, n - 1]]
+    if not torch.allclose(torch.stack(alone), ends, rtol=1e-3, atol=1e-6, equal_nan=True):
         raise ValueError(
             f"expected a function that takes each sample alone, but outputs of shape {tuple(outputs.shape)} "
             f"and targets of shape {tuple(targets.shape)} are mixed: the value of a sample changes with the "

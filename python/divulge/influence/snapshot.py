@@ -99,10 +99,10 @@ def _structure(module: nn.Module) -> list[tuple[Any, ...]]:
         (
             name,
             type(part),
-            part.training,
             tuple(part._forward_hooks),
             tuple(part._forward_pre_hooks),
             "forward" in part.__dict__,
+            [(key, value) for key, value in part.__dict__.items() if isinstance(value, (float, bool, str))],
         )
         for name, part in module.named_modules()
     ]
