@@ -236,7 +236,7 @@ def test_parameters_that_are_not_used_have_no_influence(make):
     scores = Influence(module, train=train, **options).scores(test)
     assert relative_error(scores, dense(module, train, test).scores(2.0), floor=1e-6) < 1e-9
     with pytest.raises(
-        UnsupportedModel, match="leads to any parameter in question .*: the outputs do not depend"
+        UnsupportedModel, match=r"leads to any parameter in question .*: the outputs do not depend"
     ):
         Influence(module, train=train, parameters=["inner"], **options)
 

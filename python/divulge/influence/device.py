@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from divulge.influence.autograd import AutogradOperator
 from divulge.influence.chain import DenseChain
@@ -25,7 +27,8 @@ class DeviceOperator(AutogradOperator):
 
     Args:
         chain: the module, as a chain.
-        snapshot: the module and its parameters in question, on the device.
+        module: of which a snapshot is taken.
+        parameters: those in question, by name, on the device.
         loss: of the samples.
         samples: the training data.
         batch_size: samples in memory at a time, where torch computes.
@@ -36,12 +39,13 @@ class DeviceOperator(AutogradOperator):
     def __init__(
         self,
         chain: DenseChain,
-        snapshot: Snapshot,
+        module: nn.Module,
+        parameters: Mapping[str, Tensor],
         loss: Loss,
         samples: Samples,
         batch_size: int = 256,
     ) -> None:
-        super().__init__(snapshot, loss, samples, batch_size)
+        super().__init__(Snapshot(module, list(parameters)), loss, samples, batch_size)
         inputs, targets = samples.batch(slice(None), self.torch_dtype)
         with torch.no_grad():
             features = chain.features(inputs.to(self.device))

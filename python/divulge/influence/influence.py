@@ -12,8 +12,6 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import nn
 
-from divulge.config import has_cuda
-from divulge.errors import UnsupportedModel
 from divulge.influence.arguments import (
     Curvature,
     SolverName,
@@ -22,23 +20,14 @@ from divulge.influence.arguments import (
     check_rows,
     default_tolerance,
 )
-from divulge.influence.autograd import AutogradOperator
-from divulge.influence.chain import find_chain
-from divulge.influence.checks import check_evaluating, selected_parameters
-from divulge.influence.combined import BlockwiseOperator, ShardedOperator
-from divulge.influence.derivative import check_derivative, check_paths
-from divulge.influence.device import DeviceOperator
+from divulge.influence.combined import ShardedOperator
 from divulge.influence.inverse import DampedInverse, SolverOptions
 from divulge.influence.losses import LossFunction, output_function, resolve_loss
-from divulge.influence.modes import gradients_on
-from divulge.influence.native import NativeOperator
 from divulge.influence.operators import Array, Operator, blocks
 from divulge.influence.output import open_output
-from divulge.influence.per_sample import check_function
-from divulge.influence.probe import check_outputs, first_and_last, read_inputs
+from divulge.influence.prepared import prepare
 from divulge.influence.ranking import Ranking, group_members, top_of
 from divulge.influence.samples import Samples, read_samples
-from divulge.influence.snapshot import Snapshot
 from divulge.influence.solvers import Solution
 
 __all__ = ["Influence"]
@@ -152,44 +141,22 @@ class Influence:
         self._stale = True
         self._build()
 
-    @gradients_on()
     def _build(self) -> None:
         """Take the module as it is now."""
-        check_evaluating(self.module)
-        self._parameters = selected_parameters(self.module, self._names)
-        self._torch_dtype = next(iter(self._parameters.values())).dtype
-        self._snapshot = Snapshot(self.module, list(self._parameters))
-        samples = read_inputs(self._snapshot, self._given)
-        self.outputs = check_outputs(self._snapshot, samples)
-        if self._snapshot.changed:
-            raise UnsupportedModel(
-                f"{type(self.module).__name__} changes its own parameters when it is called"
-            )
-        self.train = samples.checked(self.loss, self.outputs, "training")
-        self._autograd = AutogradOperator(self._snapshot, self.loss, self.train, self._batch_size)
-        local = (self._compiled() if self._lower else None) or self._autograd
-        self._check(local)
-        self.operator: Operator = ShardedOperator(local) if self._sharded else local
-        default = default_tolerance(self.solver, self._torch_dtype)
+        self._prepared = given = prepare(
+            self.module, self._names, self.loss, self._given, self._batch_size, self._lower
+        )
+        self.train, self.outputs = given.train, given.outputs
+        self.operator: Operator = ShardedOperator(given.operator) if self._sharded else given.operator
+        default = default_tolerance(self.solver, given.dtype)
         self.tolerance = default if self._tolerance is None else self._tolerance
         asked = self.curvature, self.solver, self.damping, self.weight_decay, self.tolerance
         self._inverse = DampedInverse(self.operator, self.loss, SolverOptions(*asked, *self._limits))
         self._stale = False
 
-    def _check(self, local: Any) -> None:
-        """Raise for a loss or a module whose derivative is not what is computed, on two samples."""
-        rows = first_and_last(self.train)
-        pair = self.train.take(rows)
-        if self.loss.name == "custom":
-            targets = pair.batch(slice(None), self._torch_dtype)[1].to(self._snapshot.device)
-            check_function(self.loss.function, self._autograd.outputs(pair), targets)
-        if local is self._autograd:
-            check_paths(self._snapshot, pair)
-        check_derivative(self._snapshot, local.subset(rows), pair, self.loss)
-
     def _follow(self) -> None:
         """Take the module anew where it was changed since."""
-        if self._stale or self._snapshot.changed:
+        if self._stale or self._prepared.snapshot.changed:
             self._stale = True  # until all went well
             self._build()
 
@@ -231,8 +198,8 @@ class Influence:
     def losses(self, test: Any) -> Array:
         """Return the module's losses (m,) on test points."""
         samples = self.checked(test)
-        targets = samples.batch(slice(None), self._torch_dtype)[1]
-        outputs = self._autograd.outputs(samples)
+        targets = samples.batch(slice(None), self._prepared.dtype)[1]
+        outputs = self._prepared.autograd.outputs(samples)
         losses: Array = self.loss.function(outputs, targets.to(outputs.device)).detach().cpu().numpy()
         return losses
 
@@ -355,7 +322,8 @@ class Influence:
         """
         samples, function = self.checked(test), output_function(of, self.loss)
         chosen = check_rows(rows, self.operator.rows)
-        pixels: Any = ShardedOperator(self._autograd) if self._sharded else self._autograd
+        autograd = self._prepared.autograd
+        pixels: Any = ShardedOperator(autograd) if self._sharded else autograd
         parts = [
             -pixels.input_gradients(chosen, solution)
             for _, solution in self._inverse.solutions(samples, function)
@@ -385,30 +353,6 @@ class Influence:
         }
         rows = "".join(f"<tr><th>{name}</th><td>{escape(value)}</td></tr>" for name, value in entries.items())
         return f"<table><caption>Influence</caption>{rows}</table>"
-
-    def _compiled(self) -> NativeOperator | BlockwiseOperator | DeviceOperator | None:
-        """Return the operator of compiled code where the module is a dense chain."""
-        tensors = list(self._parameters.values())
-        devices = {t.device for t in tensors}
-        on_cpu = devices == {torch.device("cpu")}
-        if self.loss.name == "custom" or not (on_cpu or self._runs_on(devices)):
-            return None
-        if self.train.integers or (self.loss.name == "cross_entropy" and self.outputs == 1):
-            return None
-        probe = self.train.batch(slice(0, 8), self._torch_dtype)[0]
-        chain = find_chain(self.module, tensors, probe.to(tensors[0].device))
-        if chain is None:
-            return None
-        if not on_cpu:
-            return DeviceOperator(chain, self._snapshot, self.loss, self.train, self._batch_size)
-        if self.train.needs_conversion(self._torch_dtype):
-            return BlockwiseOperator(chain, self.loss, self.train)
-        return NativeOperator(chain, self.loss, self.train)
-
-    def _runs_on(self, devices: set[torch.device]) -> bool:
-        """Whether CUDA kernels can: on one device, for data in memory, where they were built."""
-        one = len(devices) == 1 and all(d.type == "cuda" for d in devices)
-        return one and not isinstance(self.train.inputs, np.memmap) and has_cuda()
 
     def _block(self, vectors: ArrayLike) -> tuple[NDArray[np.float64], bool]:
         """Return vectors as a block (m, P) of float64, and whether there was one (P,)."""
