@@ -98,6 +98,23 @@ def test_losses_that_do_not_change_are_refused():
         Influence(module, nn.CrossEntropyLoss(), train)
 
 
+def test_losses_that_detach_a_part_are_refused():
+    def focal(z, y):
+        p = z.softmax(1).gather(1, y[:, None])[:, 0]
+        return (1 - p.detach()) ** 2 * F.cross_entropy(z, y, reduction="none")
+
+    def whole(z, y):
+        p = z.softmax(1).gather(1, y[:, None])[:, 0]
+        return (1 - p) ** 2 * F.cross_entropy(z, y, reduction="none")
+
+    module, (train, _) = module_of(3), data(3, "classes")
+    for dtype in (torch.float32, torch.float64):
+        module = module.to(dtype)
+        with pytest.raises(ValueError, match="loss whose gradient is its derivative"):
+            Influence(module, focal, train)
+        Influence(module, whole, train)
+
+
 def test_losses_that_fail_say_on_what():
     def broken(z, y):
         raise KeyError("no such loss")

@@ -27,6 +27,8 @@ _ELEMENTWISE = (
 _REDUCTIONS = ("mean", "sum", "batchmean")
 # Outputs drawn to see whether a loss depends on them at all, and their size.
 _DRAWS, _SIZE = 8, 3.0
+# Of finite differences by the outputs.
+_STEP = 1e-5
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,8 @@ def check_function(function: LossFunction, outputs: Tensor, targets: Tensor) -> 
     """Raise where a loss cannot be used on outputs (n, K) and targets.
 
     Raises:
-        ValueError: it fails, is not one number a sample, or does not depend on the outputs.
+        ValueError: it fails, is not one number a sample, does not depend on the outputs, or has a gradient
+            that is not its derivative.
     """
     z = outputs.detach().clone().requires_grad_()
     try:
@@ -126,6 +129,7 @@ def check_function(function: LossFunction, outputs: Tensor, targets: Tensor) -> 
             f"{tuple(targets.shape)}: {reason}"
         ) from error
     check_values(function, z, targets, values)
+    _check_slope(function, outputs.detach(), targets)
     generator = torch.Generator().manual_seed(0)
     for _ in range(_DRAWS):
         if bool(_slope(function, z, targets).any()):
@@ -133,6 +137,29 @@ def check_function(function: LossFunction, outputs: Tensor, targets: Tensor) -> 
         draw = _SIZE * torch.randn(z.shape, generator=generator)
         z = draw.to(z.device, z.dtype).requires_grad_()
     raise ValueError(f"expected a loss that changes with the outputs (n, {z.shape[1]}), its gradient is 0")
+
+
+def _check_slope(function: LossFunction, outputs: Tensor, targets: Tensor) -> None:
+    """Hold a loss's gradient against differences in double precision, where those to both sides agree."""
+    y = targets.double() if targets.is_floating_point() else targets
+    generator, wrong = torch.Generator().manual_seed(0), 0
+    for _ in range(3):
+        z = outputs.double() + torch.randn(outputs.shape, generator=generator).to(outputs.device)
+        v = torch.randn(z.shape, generator=generator, dtype=z.dtype).to(z.device)
+        try:
+            slope = (_slope(function, z.requires_grad_(), y) * v).sum()
+            with torch.no_grad():
+                middle, *sides = (function(z + h * v, y).sum() for h in (0.0, _STEP, -_STEP))
+        except Exception:  # a loss for one precision only
+            return
+        up, down = ((side - middle) / h for side, h in zip(sides, (_STEP, -_STEP), strict=True))
+        size = 1e-3 * max(float(up.abs()), float(slope.abs())) + 1e-6
+        wrong += bool((up - down).abs() <= size) and bool(((up + down) / 2 - slope).abs() > 2 * size)
+    if wrong >= 2:
+        raise ValueError(
+            "expected a loss whose gradient is its derivative, it is another by finite differences: does it "
+            "detach a part of itself?"
+        )
 
 
 def _slope(function: LossFunction, z: Tensor, targets: Tensor) -> Tensor:
