@@ -34,6 +34,9 @@ def test_tracin_sums_over_checkpoints(make, truth):
     assert torch.equal(module[1].weight, before)
     with pytest.raises(ValueError, match="learning rate for each checkpoint, got 1 for 2"):
         TracIn(module, states, [0.1], train=train)
+    module[1].forward = lambda x: nn.functional.linear(x, module[1].weight)
+    with pytest.raises(ValueError, match=r"TracIn copies the module; .* got one in '1'"):
+        TracIn(module, states, [0.1, 0.3], train=train)
 
 
 def test_representer_points_add_up_to_the_logits():

@@ -9,9 +9,9 @@ from divulge.influence.baselines import (
 from divulge.influence.domains import DomainInfluence, domain_influence, influence_by_distance
 from divulge.influence.errors import NotConverged, SingularCurvature
 from divulge.influence.influence import Influence
+from divulge.influence.invisible_training import TrainingAttack, perturb_training_images
 from divulge.influence.mislabels import FixCurve, fix_curve, flip_labels
-from divulge.influence.poison import TrainingAttack, perturb_training_images
-from divulge.influence.ranking import TopK
+from divulge.influence.ranking import Ranking
 from divulge.influence.regression import fit_linear
 from divulge.influence.solvers import Solution
 from divulge.influence.truth import (
@@ -31,10 +31,10 @@ __all__ = [
     "MislabelCurve",
     "NotConverged",
     "RandomProjection",
+    "Ranking",
     "RepresenterPoints",
     "SingularCurvature",
     "Solution",
-    "TopK",
     "TracIn",
     "TrainingAttack",
     "domain_influence",

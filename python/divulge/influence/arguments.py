@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from numbers import Real
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -34,16 +35,28 @@ def check_choice(curvature: str, solver: str | None, is_likelihood: bool) -> Non
         )
 
 
-def check_numbers(damping: float, weight_decay: float, tolerance: float | None, *positive: int) -> None:
-    """Raise ValueError for numbers that make no sense."""
-    if tolerance is not None and not tolerance > 0:
-        raise ValueError(f"expected a tolerance above 0, got {tolerance}")
+def check_numbers(damping: Any, weight_decay: Any, tolerance: Any, **positive: Any) -> None:
+    """Raise ValueError for numbers that make no sense, or are none.
+
+    Args:
+        damping: at least 0.
+        weight_decay: at least 0.
+        tolerance: above 0, or None.
+        positive: whole numbers from 1 on, by name; the seed from 0 on.
+    """
+    if tolerance is not None and not (_is_number(tolerance) and tolerance > 0):
+        raise ValueError(f"expected a tolerance above 0, got {tolerance!r}")
     for name, value in (("damping", damping), ("weight_decay", weight_decay)):
-        if not 0 <= value < float("inf"):
-            raise ValueError(f"expected {name} of at least 0, got {value}")
-    for name, number in zip(("max_iterations", "rank", "batch_size"), positive, strict=True):
-        if number < 1 or number != int(number):
-            raise ValueError(f"expected {name} as a whole number of at least 1, got {number}")
+        if not (_is_number(value) and 0 <= value < float("inf")):
+            raise ValueError(f"expected {name} of at least 0, got {value!r}")
+    for name, number in positive.items():
+        least = 0 if name == "seed" else 1
+        if not _is_number(number) or number < least or number != number // 1:
+            raise ValueError(f"expected {name} as a whole number of at least {least}, got {number!r}")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, (bool, np.bool_))
 
 
 def check_rows(rows: ArrayLike | None, total: int) -> NDArray[np.int64]:

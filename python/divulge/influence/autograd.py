@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cached_property
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property, partial, wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
-from torch.func import functional_call
-from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch import Tensor
 
 from divulge.influence.layer_gradients import LayerGradients
 from divulge.influence.losses import Loss, LossFunction
@@ -24,21 +22,39 @@ from divulge.influence.operators import (
     blocks,
     output_gradients,
 )
+from divulge.influence.per_sample import check_values
 from divulge.influence.samples import Samples
+from divulge.influence.snapshot import Snapshot
 
 __all__ = ["AutogradOperator"]
+
+# Samples on which layers' gradients are checked; few tensors have an axis of a multiple of it.
+_PROBES = 5
+
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
+
+
+def _in_snapshot(
+    method: Callable[Concatenate[AutogradOperator, Given], Result],
+) -> Callable[Concatenate[AutogradOperator, Given], Result]:
+    """Let a method compute on the snapshot, backward passes included."""
+
+    @wraps(method)
+    def run(self: AutogradOperator, /, *args: Given.args, **kwargs: Given.kwargs) -> Result:
+        return self.snapshot.run(partial(method, self, *args, **kwargs))
+
+    return run
 
 
 class AutogradOperator:
     """The operator of any module; see `Operator`.
 
     Each batch builds its graph once for all vectors. J v is the derivative of J' u by u applied to v, so that
-    nothing but double backward is asked of the module's operations; attention runs on torch's plain
-    implementation, the only one that has a second derivative.
+    nothing but double backward is asked of the module's operations.
 
     Args:
-        module: run with `torch.func.functional_call`.
-        parameters: those in question, by name.
+        snapshot: the module and its parameters in question.
         loss: of the samples.
         samples: the training data.
         batch_size: samples in memory at a time.
@@ -48,20 +64,26 @@ class AutogradOperator:
 
     def __init__(
         self,
-        module: nn.Module,
-        parameters: Mapping[str, Tensor],
+        snapshot: Snapshot,
         loss: Loss,
         samples: Samples,
         batch_size: int = 256,
     ) -> None:
-        self.module, self.loss, self.samples, self.batch_size = module, loss, samples, batch_size
-        self.names = list(parameters)
-        self.tensors = [p.detach().clone().requires_grad_() for p in parameters.values()]
+        self.snapshot, self.loss, self.samples, self.batch_size = snapshot, loss, samples, batch_size
+        self.tensors = snapshot.tensors
         self.torch_dtype, self.device = self.tensors[0].dtype, self.tensors[0].device
         self.dtype = np.dtype(np.float32 if self.torch_dtype == torch.float32 else np.float64)
         self.parameters, self.rows = sum(t.numel() for t in self.tensors), len(samples)
         self.first = 0  # the number of the first sample, where they are a part of the training data
 
+    @_in_snapshot
+    def outputs(self, samples: Samples) -> Tensor:
+        """Return the module's outputs (k, K) for k samples, without a graph."""
+        with torch.no_grad():
+            parts = [self._outputs(inputs).clone() for inputs, _ in self._batches(samples)]
+        return torch.cat(parts)
+
+    @_in_snapshot
     def products(self, kind: CurvatureName, vectors: Array) -> Array:
         """Return C v (m, P) for vectors (m, P)."""
         add = self._hessian_products if kind == "hessian" else self._gauss_newton_products
@@ -71,6 +93,7 @@ class AutogradOperator:
             total += add(inputs, targets, directions)
         return (total / max(self.rows, 1)).numpy().astype(self.dtype)
 
+    @_in_snapshot
     def scores(self, vectors: Array) -> Array:
         """Return grad L(z_i) . v_j (m, n) for vectors (m, P): the derivative of L along v."""
         directions = self._directions(vectors)
@@ -80,15 +103,14 @@ class AutogradOperator:
             parts.append(_host(_jacobian_products(losses, self.tensors, directions)).astype(self.dtype))
         return np.concatenate(parts, axis=1)
 
+    @_in_snapshot
     def gradients(self, samples: Samples, function: LossFunction) -> Array:
         """Return the gradients (k, P) of a function of (outputs, targets) at k samples."""
         rows = [np.zeros((0, self.parameters), self.dtype)]
         for inputs, targets in self._batches(samples):
-            values = function(self._outputs(inputs), targets)
-            if values.shape != (len(inputs),):
-                raise ValueError(
-                    f"expected a function that returns {len(inputs)} numbers, got shape {tuple(values.shape)}"
-                )
+            outputs = self._outputs(inputs)
+            values = function(outputs, targets)
+            check_values(function, outputs, targets, values)
             rows += [_host(_flat(_grad(value, self.tensors)))[None].astype(self.dtype) for value in values]
         return np.concatenate(rows)
 
@@ -96,8 +118,11 @@ class AutogradOperator:
         """Return the gradients (k, P) of the losses of some of the samples."""
         return self.gradients(self.samples.take(rows), self.loss.function)
 
+    @_in_snapshot
     def input_gradients(self, rows: NDArray[np.int64], vectors: Array) -> Array:
         """Return d/dx (v_j . grad_theta L(x_i)) (m, k, *shape) at k samples, for vectors (m, P)."""
+        if self.samples.integers:
+            raise ValueError("expected inputs that are real numbers; those of whole numbers have no gradient")
         directions = self._directions(vectors)
         parts = [np.zeros((len(vectors), 0, *self.samples.shape), self.dtype)]
         for inputs, targets in self._batches(self.samples.take(rows)):
@@ -121,16 +146,19 @@ class AutogradOperator:
         """The layers that K-FAC factors."""
         return self._layer_gradients.places
 
+    @_in_snapshot
     def kronecker_factors(self, labels: Labels) -> Factors:
         """Return K-FAC's factors of each layer."""
         return self._layer_gradients.factors(self._labelled(labels), self.rows)
 
+    @_in_snapshot
     def kronecker_eigenvalues(
         self, labels: Labels, inner: Sequence[Array], outer: Sequence[Array]
     ) -> list[NDArray[np.float64]]:
         """Return the mean squares (h, d + 1) of each layer's gradients in a basis."""
         return self._layer_gradients.eigenvalues(self._labelled(labels), self.rows, inner, outer)
 
+    @_in_snapshot
     def kronecker_quadratic(
         self, inner: Sequence[Array], outer: Sequence[Array], weights: Sequence[Array]
     ) -> NDArray[np.float64]:
@@ -143,7 +171,10 @@ class AutogradOperator:
 
     @cached_property
     def _layer_gradients(self) -> LayerGradients:
-        return LayerGradients(self.module, self.names, self.tensors, self._outputs)
+        spread = np.linspace(0, max(self.rows - 1, 0), min(_PROBES, self.rows))
+        part = self.samples.take(np.unique(spread.astype(np.int64)))
+        probe = part.batch(slice(None), self.torch_dtype)[0].to(self.device)
+        return self.snapshot.run(lambda: LayerGradients(self.snapshot, self._outputs, probe))
 
     def _labelled(self, labels: Labels) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield inputs (k, *shape) of each batch and its labels' cotangents (k, S K)."""
@@ -185,9 +216,7 @@ class AutogradOperator:
         return _stack(rows, self.parameters)
 
     def _outputs(self, inputs: Tensor) -> Tensor:
-        parameters = dict(zip(self.names, self.tensors, strict=True))
-        with sdpa_kernel(SDPBackend.MATH):
-            outputs: Tensor = functional_call(self.module, parameters, (inputs,))
+        outputs: Tensor = self.snapshot.module(inputs.clone())  # which forward() may overwrite
         return outputs
 
     def _batches(self, samples: Samples) -> Iterator[tuple[Tensor, Tensor]]:

@@ -71,7 +71,7 @@ class TracIn:
         parameters: names of those in question.
 
     Raises:
-        ValueError: no checkpoint, or another number of learning rates.
+        ValueError: no checkpoint, another number of learning rates, or a module with an instance's forward().
     """
 
     def __init__(
@@ -87,6 +87,12 @@ class TracIn:
             raise ValueError(
                 f"expected a learning rate for each checkpoint, "
                 f"got {len(learning_rates)} for {len(checkpoints)}"
+            )
+        own = [name for name, part in module.named_modules() if "forward" in part.__dict__]
+        if own:
+            raise ValueError(
+                "TracIn copies the module; an instance's forward() would go on with the weights that it "
+                f"was made for, got one in {own[0]!r}"
             )
         self._rates = list(learning_rates)
         self._steps = []

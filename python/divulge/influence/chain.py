@@ -10,6 +10,9 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
+from torch.nn.modules import module as _global
+
+from divulge.influence.modes import attributes_kept
 
 __all__ = ["DenseChain", "find_chain"]
 
@@ -18,6 +21,7 @@ _TANH = (torch.tanh, F.tanh, "tanh")
 _RESHAPES = (torch.flatten, torch.reshape, "flatten", "view", "reshape")
 _SHAPES = (getattr, operator.getitem, "size", "shape")
 _IGNORED = (nn.Identity, nn.Dropout)
+_LAYERS = (nn.Linear, nn.ReLU, nn.Tanh, nn.Flatten, *_IGNORED)
 
 
 @dataclass(frozen=True)
@@ -36,10 +40,7 @@ class DenseChain:
 
     def features(self, inputs: Tensor) -> Tensor:
         """Return what the layers that are not frozen see, (n, d)."""
-        x = inputs.reshape(len(inputs), -1)
-        for layer, activation in zip(self.layers[: self.frozen], self.activations, strict=False):
-            x = _activate(activation, layer(x))
-        return x
+        return self._run(inputs, self.frozen)
 
     @property
     def active_layers(self) -> list[nn.Linear]:
@@ -52,10 +53,13 @@ class DenseChain:
         return self.activations[self.frozen :]
 
     def outputs(self, inputs: Tensor) -> Tensor:
-        """Return the chain's outputs (n, K)."""
+        """Return the chain's outputs (n, K), from its weights and biases alone."""
+        return self._run(inputs, len(self.layers))
+
+    def _run(self, inputs: Tensor, depth: int) -> Tensor:
         x = inputs.reshape(len(inputs), -1)
-        for layer, activation in zip(self.layers, self.activations, strict=True):
-            x = _activate(activation, layer(x))
+        for layer, activation in zip(self.layers[:depth], self.activations, strict=False):
+            x = _activate(activation, F.linear(x, layer.weight, layer.bias))
         return x
 
 
@@ -63,25 +67,38 @@ def find_chain(module: nn.Module, parameters: Sequence[Tensor], probe: Tensor) -
     """Return a module as a dense chain whose last layers hold exactly the parameters given, in order.
 
     A chain holds Linear, ReLU, tanh, flattening of the input, dropout and Identity, written as modules,
-    functions or methods. None where the module is anything else, or answers otherwise than its chain.
+    functions or methods. None where the module is anything else: with hooks, a forward() of an instance, a
+    subclass of a layer, a parameter in two layers; or where it answers otherwise than its chain does.
 
     Args:
         module: the module.
         parameters: those in question, in the order of their flat vector.
         probe: a few inputs (n, *shape) on which module and chain are compared.
     """
+    if not all(_is_plain(part) for part in module.modules()):
+        return None
     try:
-        graph = fx.symbolic_trace(nn.Sequential(module))  # a Linear on its own is a layer, too
-        chain = _read(graph)
+        with attributes_kept(module, buffers=True):
+            graph = fx.symbolic_trace(nn.Sequential(module))  # a Linear on its own is a layer, too
+            chain = _read(graph)
     except Exception:  # a forward() that cannot be traced may fail in any way; torch runs it then
         return None
     if chain is None or (frozen := _frozen(chain, parameters)) is None:
         return None
     chain = DenseChain(chain.layers, chain.activations, frozen)
-    with torch.no_grad():
-        expected, got = module(probe), chain.outputs(probe)
-    close = got.shape == expected.shape and torch.allclose(got, expected, rtol=1e-4, atol=1e-5)
-    return chain if close else None
+    with torch.no_grad(), attributes_kept(module, buffers=True):
+        expected, got = module(probe.clone()), chain.outputs(probe)
+    if got.shape != expected.shape:
+        return None
+    tolerance = (1e-9 if got.dtype == torch.float64 else 1e-4) * float(expected.abs().max())
+    return chain if float((got - expected).abs().max()) <= tolerance else None
+
+
+def _is_plain(part: nn.Module) -> bool:
+    """Whether calling a module runs the forward() of its class and nothing else."""
+    hooks = (part._forward_hooks, part._forward_pre_hooks, _global._global_forward_hooks,
+             _global._global_forward_pre_hooks)  # fmt: skip
+    return not any(hooks) and "forward" not in part.__dict__
 
 
 def _read(graph: fx.GraphModule) -> DenseChain | None:
@@ -111,6 +128,8 @@ def _is_shape(node: fx.Node) -> bool:
 def _step(graph: fx.GraphModule, node: fx.Node, layers: list[nn.Linear], activations: list[str]) -> bool:
     """Take up one operation; False where a chain has none such."""
     kind: Any = graph.get_submodule(str(node.target)) if node.op == "call_module" else node.target
+    if isinstance(kind, nn.Module) and type(kind) not in _LAYERS:
+        return False  # a subclass may compute anything
     if isinstance(kind, nn.Linear):
         layers.append(kind)
         activations.append("identity")
@@ -128,7 +147,8 @@ def _step(graph: fx.GraphModule, node: fx.Node, layers: list[nn.Linear], activat
 
 def _frozen(chain: DenseChain, parameters: Sequence[Tensor]) -> int | None:
     """Return how many layers stand before those that hold exactly the parameters, or None."""
-    if chain.activations[-1] != "identity":
+    everything = [id(p) for p in _parameters(chain.layers)]
+    if chain.activations[-1] != "identity" or len(set(everything)) < len(everything):
         return None
     for first in range(len(chain.layers)):
         held = list(_parameters(chain.layers[first:]))

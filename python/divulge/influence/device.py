@@ -13,6 +13,7 @@ from divulge.influence.chain import DenseChain
 from divulge.influence.losses import Loss
 from divulge.influence.operators import Array, CurvatureName
 from divulge.influence.samples import Samples
+from divulge.influence.snapshot import Snapshot
 from divulge.tensors import Curvature
 
 __all__ = ["DeviceOperator"]
@@ -26,7 +27,7 @@ class DeviceOperator(AutogradOperator):
 
     Args:
         chain: the module, as a chain.
-        module: run with `torch.func.functional_call`.
+        module: of which a snapshot is taken.
         parameters: those in question, by name, on the device.
         loss: of the samples.
         samples: the training data.
@@ -44,7 +45,7 @@ class DeviceOperator(AutogradOperator):
         samples: Samples,
         batch_size: int = 256,
     ) -> None:
-        super().__init__(module, parameters, loss, samples, batch_size)
+        super().__init__(Snapshot(module, list(parameters)), loss, samples, batch_size)
         inputs, targets = samples.batch(slice(None), self.torch_dtype)
         with torch.no_grad():
             features = chain.features(inputs.to(self.device))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from divulge.influence.influence import Influence
@@ -30,6 +31,19 @@ class DomainInfluence:
     total: NDArray[np.float64]
     strength: NDArray[np.float64]
     scores: Array
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a row for each test point and domain: test, domain, samples, total, strength."""
+        m, g = self.total.shape
+        return pd.DataFrame(
+            {
+                "test": np.repeat(np.arange(m), g),
+                "domain": np.tile(np.arange(g), m),
+                "samples": np.tile(self.counts, m),
+                "total": self.total.ravel(),
+                "strength": self.strength.ravel(),
+            }
+        )
 
     def ratio(self, domain: int) -> NDArray[np.float64]:
         """Return how many times stronger a sample of one domain is than one of all others, (m,)."""

@@ -56,15 +56,28 @@ def draw_image(axis: Axes, image: NDArray[Any]) -> None:
 
 
 def mislabel_figure(found: Mapping[str, MislabelCurve], fixed: Mapping[str, FixCurve]) -> Figure:
-    """Draw, for several orders by name, flipped labels found and test accuracy against labels checked."""
-    figure = Figure(figsize=(8.4, 3.4), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    for name, curve in found.items():
-        left.plot(curve.checked, curve.found, label=f"{name} (area {curve.area:.3f})")
-    left.set(xlabel="share of labels checked", ylabel="share of wrong labels found", ylim=(0, 1.02))
-    for name, fix in fixed.items():
-        right.plot(fix.checked, fix.accuracy, "o-", markersize=4, label=name)
-    right.set(xlabel="share of labels checked and set right", ylabel="test accuracy after training again")
-    for axis in (left, right):
+    """Draw, for several orders by name, flipped labels found and test accuracy against labels checked.
+
+    A panel without curves is left out.
+    """
+    panels: list[tuple[Mapping[str, Any], str, str]] = [
+        (found, "share of labels checked", "share of wrong labels found"),
+        (fixed, "share of labels checked and set right", "test accuracy after training again"),
+    ]
+    drawn = [panel for panel in panels if panel[0]] or panels
+    figure = Figure(figsize=(4.2 * len(drawn), 3.4), layout="constrained")
+    axes = figure.subplots(1, len(drawn), squeeze=False)[0]
+    for axis, (curves, across, up) in zip(axes, drawn, strict=True):
+        for name, curve in curves.items():
+            _draw_curve(axis, name, curve)
+        axis.set(xlabel=across, ylabel=up)
         axis.legend(fontsize=8)
     return figure
+
+
+def _draw_curve(axis: Axes, name: str, curve: Any) -> None:
+    if isinstance(curve, FixCurve):
+        axis.plot(curve.checked, curve.accuracy, "o-", markersize=4, label=name)
+        return
+    axis.plot(curve.checked, curve.found, label=f"{name} (area {curve.area:.3f})")
+    axis.set_ylim(0, 1.02)

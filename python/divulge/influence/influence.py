@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
+from dataclasses import replace
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,6 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import nn
 
-from divulge.config import has_cuda
 from divulge.influence.arguments import (
     Curvature,
     SolverName,
@@ -20,21 +20,20 @@ from divulge.influence.arguments import (
     check_rows,
     default_tolerance,
 )
-from divulge.influence.autograd import AutogradOperator
-from divulge.influence.chain import find_chain
-from divulge.influence.checks import check_evaluating, check_outputs, selected_parameters
-from divulge.influence.combined import BlockwiseOperator, ShardedOperator
-from divulge.influence.device import DeviceOperator
+from divulge.influence.combined import ShardedOperator
 from divulge.influence.inverse import DampedInverse, SolverOptions
 from divulge.influence.losses import LossFunction, output_function, resolve_loss
-from divulge.influence.native import NativeOperator
 from divulge.influence.operators import Array, Operator, blocks
 from divulge.influence.output import open_output
-from divulge.influence.ranking import TopK, group_members, top_of
+from divulge.influence.prepared import prepare
+from divulge.influence.ranking import Ranking, group_members, top_of
 from divulge.influence.samples import Samples, read_samples
 from divulge.influence.solvers import Solution
 
 __all__ = ["Influence"]
+
+# Samples whose inverse products show how exact a closed form is.
+_SOLVED = 4
 
 
 class Influence:
@@ -57,14 +56,20 @@ class Influence:
 
     Args:
         module: from inputs (n, *shape) to outputs (n, K), trained, in evaluation mode.
-        loss: "cross_entropy"; "squared", |z - y|^2 / 2; "smooth_hinge" of one output with targets -1 and 1;
-            or a function of (outputs, targets) that returns one number a sample.
-        train: (inputs, targets) as arrays, tensors or memory-mapped arrays, a torch Dataset, or a
-            `divulge.datasets.Dataset`, whose training part is meant.
+        loss: "cross_entropy", of a single output that of two classes by the sign of its logit, targets 0 and
+            1; "squared", |z - y|^2 / 2; "smooth_hinge" of one output with targets -1 and 1; or a function of
+            (outputs, targets) that returns one number a sample. Losses of torch are taken for each sample
+            (reduction="none"), of several numbers the mean, or the sum where they sum.
+        train: (inputs, targets) as arrays, tensors or memory-mapped arrays; a dict of both; a list of pairs;
+            a torch Dataset or DataLoader of pairs or dicts; or a `divulge.datasets.Dataset`, whose training
+            part is meant. Samples are numbered as in the Dataset, and items are read once: a random
+            augmentation is one draw. Whole numbers of more than a byte stay whole where the module takes
+            them, as tokens; else all inputs are converted to the module's precision.
         curvature: C. "hessian" of the mean loss; "gauss_newton", J' H_loss J; "fisher", the expectation over
             the model's own labels (for cross_entropy and squared equal to gauss_newton, and computed as
             such); "kfac" and "ekfac", its Kronecker-factored approximations, where all parameters in
-            question are those of Linear and Conv2d layers.
+            question are those of Linear and Conv2d layers: wherever their samples' axis is, in place or
+            called several times; others are refused.
         solver: of H x = b. "cg"; "direct", Cholesky's factor of the whole matrix, up to 20,000 parameters;
             "lissa"; "arnoldi"; "nystroem". kfac and ekfac are inverted in closed form and take none.
         damping: added to the curvature's diagonal.
@@ -88,9 +93,18 @@ class Influence:
         path: "native" where the compiled core computes, "cuda" where its CUDA kernels do, else "torch".
         operator: products and scores, without damping.
 
+    The module is followed: where its parameters, buffers, modes, layers or hooks were changed since, the next
+    call takes it anew, and what was fitted to it before is dropped. A call computes on a copy of the
+    parameters; the module, its modes and gradients stay as they are.
+
+    On the first and the last training sample the module is called several times, alone and together, and one
+    directional derivative is held against finite differences of its outputs, so that dropout, a batch that is
+    mixed, and gradients that are not those of the outputs are refused and not taken for influences.
+
     Raises:
         ValueError: an argument that cannot be used, named in the message; SingularCurvature, also a
-            ValueError, is raised by whatever solves, where H is not positive definite.
+            ValueError, is raised by whatever solves, where H is not positive definite; UnsupportedModel, also
+            a ValueError, where the module's outputs or derivatives cannot be relied on.
         TypeError: module or train is something else.
     """
 
@@ -116,31 +130,35 @@ class Influence:
     ) -> None:
         self.loss = resolve_loss(loss, temperature)
         check_choice(curvature, solver, self.loss.is_likelihood)
-        check_numbers(damping, weight_decay, tolerance, max_iterations, rank, batch_size)
-        check_evaluating(module)
-        self.module, self.curvature, self.damping = module, curvature, damping
-        self.weight_decay, self.solver = weight_decay, solver or "cg"
-        self._parameters = selected_parameters(module, parameters)
-        self._torch_dtype = next(iter(self._parameters.values())).dtype
-        samples = read_samples(train, "training")
-        self.outputs = check_outputs(module, samples, self._torch_dtype)
-        self.train = samples.checked(self.loss, self.outputs, "training")
-        self._batch_size, self._sharded = batch_size, sharded
-        self.tolerance = default_tolerance(self.solver, self._torch_dtype) if tolerance is None else tolerance
-        local = (self._compiled() if lower else None) or self._autograd
-        self.operator: Operator = ShardedOperator(local) if sharded else local
-        options = SolverOptions(
-            curvature,
-            self.solver,
-            damping,
-            weight_decay,
-            self.tolerance,
-            max_iterations,
-            rank,
-            batch_size,
-            seed,
+        whole = {"max_iterations": max_iterations, "rank": rank, "batch_size": batch_size, "seed": seed}
+        check_numbers(damping, weight_decay, tolerance, **whole)
+        self.module, self.curvature, self.damping = module, curvature, float(damping)
+        self.weight_decay, self.solver = float(weight_decay), solver or "cg"
+        self._names, self._lower, self._sharded, self._batch_size = parameters, lower, sharded, batch_size
+        self._given = read_samples(train, "training")
+        self._tolerance = tolerance
+        self._limits = max_iterations, rank, batch_size, seed
+        self._stale = True
+        self._build()
+
+    def _build(self) -> None:
+        """Take the module as it is now."""
+        self._prepared = given = prepare(
+            self.module, self._names, self.loss, self._given, self._batch_size, self._lower
         )
-        self._inverse = DampedInverse(self.operator, self.loss, options)
+        self.train, self.outputs = given.train, given.outputs
+        self.operator: Operator = ShardedOperator(given.operator) if self._sharded else given.operator
+        default = default_tolerance(self.solver, given.dtype)
+        self.tolerance = default if self._tolerance is None else self._tolerance
+        asked = self.curvature, self.solver, self.damping, self.weight_decay, self.tolerance
+        self._inverse = DampedInverse(self.operator, self.loss, SolverOptions(*asked, *self._limits))
+        self._stale = False
+
+    def _follow(self) -> None:
+        """Take the module anew where it was changed since."""
+        if self._stale or self._prepared.snapshot.changed:
+            self._stale = True  # until all went well
+            self._build()
 
     @property
     def solution(self) -> Solution | None:
@@ -158,12 +176,19 @@ class Influence:
         Raises:
             ValueError: they do not.
         """
+        self._follow()
         samples = read_samples(test, "test")
         if samples.shape != self.train.shape:
             raise ValueError(
                 f"expected test inputs of shape (m, {', '.join(map(str, self.train.shape))}) "
                 f"like the training data, got {samples.inputs.shape}"
             )
+        if self.train.integers and samples.inputs.dtype.kind not in "iu":
+            raise ValueError(
+                f"expected test inputs that are whole numbers like the training data, "
+                f"got dtype {samples.inputs.dtype}"
+            )
+        samples = replace(samples, integers=self.train.integers)
         return samples.checked(self.loss, self.outputs, "test")
 
     def gradients(self, test: Any, of: str | LossFunction = "loss") -> Array:
@@ -172,10 +197,11 @@ class Influence:
 
     def losses(self, test: Any) -> Array:
         """Return the module's losses (m,) on test points."""
-        inputs, targets = self.checked(test).batch(slice(None), self._torch_dtype)
-        device = next(self.module.parameters()).device
-        with torch.no_grad():
-            return self.loss.function(self.module(inputs.to(device)), targets.to(device)).cpu().numpy()
+        samples = self.checked(test)
+        targets = samples.batch(slice(None), self._prepared.dtype)[1]
+        outputs = self._prepared.autograd.outputs(samples)
+        losses: Array = self.loss.function(outputs, targets.to(outputs.device)).detach().cpu().numpy()
+        return losses
 
     def hvp(self, vectors: ArrayLike) -> Array:
         """Return C v + (weight decay) v, without damping, for one vector (P,) or a block (m, P).
@@ -233,16 +259,16 @@ class Influence:
             target[rows] = scores if members is None else scores @ members
         return target
 
-    def top_k(self, test: Any, k: int = 10, of: str | LossFunction = "loss") -> TopK:
+    def top_k(self, test: Any, k: int = 10, of: str | LossFunction = "loss") -> Ranking:
         """Return the k most helpful and most harmful training samples of each test point."""
         if k not in range(1, self.operator.rows + 1):
-            raise ValueError(f"expected a whole k from 1 to {self.operator.rows}, got {k}")
+            raise ValueError(f"expected a whole k from 1 to {self.operator.rows}, got {k!r}")
         samples, function = self.checked(test), output_function(of, self.loss)
         parts = [
             top_of(-self.operator.scores(solution), k)
             for _, solution in self._inverse.solutions(samples, function)
         ]
-        return TopK(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+        return Ranking(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
     def self_influence(self, rows: ArrayLike | None = None) -> Array:
         """Return grad L(z_i)' H^-1 grad L(z_i) of training samples (n,), by default all.
@@ -251,12 +277,14 @@ class Influence:
         that the model fits only because they are there, mislabelled ones among them. There are closed forms
         for kfac and ekfac, and for one layer with the direct solver; otherwise each sample is solved for.
         """
+        self._follow()
         operator, inverse = self.operator, self._inverse
         chosen = check_rows(rows, operator.rows)
-        if inverse.kronecker is not None:
-            return inverse.kronecker.self_influence(operator)[chosen].astype(operator.dtype)
-        if inverse.forms is not None:
-            return inverse.forms.self_influence()[chosen].astype(operator.dtype)
+        closed = inverse.kronecker or inverse.forms
+        if closed is not None:
+            if len(chosen):  # a few are solved for, so that it is said where the inverse is not exact
+                inverse.solved(operator.loss_gradients(chosen[:_SOLVED]).astype(np.float64))
+            return closed.self_influence(operator)[chosen].astype(operator.dtype)
         out = np.empty(len(chosen), operator.dtype)
         for part in blocks(len(chosen), inverse.vectors_a_block):
             gradients = operator.loss_gradients(chosen[part])
@@ -270,7 +298,8 @@ class Influence:
         It is -scores / n; for one layer and the direct solver, the exact Newton step without the sample,
         whose curvature leaves with it. n and the weight decay stay as they are in the objective.
         """
-        forms, samples = self._inverse.forms, self.checked(test)
+        samples = self.checked(test)
+        forms = self._inverse.forms
         parts = []
         for _, solution in self._inverse.solutions(samples, output_function(of, self.loss)):
             slope = self.operator.scores(solution) / self.operator.rows if forms is None else None
@@ -291,9 +320,10 @@ class Influence:
             rows: (k,), the training samples in question, by default all.
             of: as in `scores`.
         """
-        chosen = check_rows(rows, self.operator.rows)
         samples, function = self.checked(test), output_function(of, self.loss)
-        pixels: Any = ShardedOperator(self._autograd) if self._sharded else self._autograd
+        chosen = check_rows(rows, self.operator.rows)
+        autograd = self._prepared.autograd
+        pixels: Any = ShardedOperator(autograd) if self._sharded else autograd
         parts = [
             -pixels.input_gradients(chosen, solution)
             for _, solution in self._inverse.solutions(samples, function)
@@ -306,35 +336,27 @@ class Influence:
             f"{self.curvature}, {self.solver}, damping {self.damping:g}, run by {self.path})"
         )
 
-    @cached_property
-    def _autograd(self) -> AutogradOperator:
-        return AutogradOperator(self.module, self._parameters, self.loss, self.train, self._batch_size)
-
-    def _compiled(self) -> NativeOperator | BlockwiseOperator | DeviceOperator | None:
-        """Return the operator of compiled code where the module is a dense chain."""
-        tensors = list(self._parameters.values())
-        devices = {t.device for t in tensors}
-        on_cpu = devices == {torch.device("cpu")}
-        if self.loss.name == "custom" or not (on_cpu or self._runs_on(devices)):
-            return None
-        probe = self.train.batch(slice(0, 8), self._torch_dtype)[0]
-        chain = find_chain(self.module, tensors, probe.to(tensors[0].device))
-        if chain is None:
-            return None
-        if not on_cpu:
-            given = (self.module, self._parameters, self.loss, self.train, self._batch_size)
-            return DeviceOperator(chain, *given)
-        if self.train.needs_conversion(self._torch_dtype):
-            return BlockwiseOperator(chain, self.loss, self.train)
-        return NativeOperator(chain, self.loss, self.train)
-
-    def _runs_on(self, devices: set[torch.device]) -> bool:
-        """Whether CUDA kernels can: on one device, for data in memory, where they were built."""
-        one = len(devices) == 1 and all(d.type == "cuda" for d in devices)
-        return one and not isinstance(self.train.inputs, np.memmap) and has_cuda()
+    def _repr_html_(self) -> str:
+        """Return a table of what was asked for a notebook."""
+        last = self.solution
+        residual = "none yet" if last is None or not len(last.residual) else f"{last.residual.max():.2g}"
+        entries = {
+            "parameters": f"{self.operator.parameters:,}",
+            "training samples": f"{self.operator.rows:,}",
+            "loss": self.loss.name,
+            "curvature": self.curvature,
+            "solver": "closed form" if self.curvature in ("kfac", "ekfac") else self.solver,
+            "damping": f"{self.damping:g}",
+            "weight decay": f"{self.weight_decay:g}",
+            "run by": self.path,
+            "last residual": residual,
+        }
+        rows = "".join(f"<tr><th>{name}</th><td>{escape(value)}</td></tr>" for name, value in entries.items())
+        return f"<table><caption>Influence</caption>{rows}</table>"
 
     def _block(self, vectors: ArrayLike) -> tuple[NDArray[np.float64], bool]:
         """Return vectors as a block (m, P) of float64, and whether there was one (P,)."""
+        self._follow()
         host = vectors.detach().cpu().numpy() if isinstance(vectors, torch.Tensor) else vectors
         array = np.asarray(host, dtype=np.float64)
         size = self.operator.parameters

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -110,7 +110,7 @@ class DampedInverse:
         if options.solver == "lissa":
             return Lissa(
                 matrix,
-                lambda rows: self._matrix_of(self.operator.subset(rows)),
+                self._batch_matrix,
                 self.operator.rows,
                 options.tolerance,
                 options.batch_size,
@@ -152,18 +152,22 @@ class DampedInverse:
         native = self.operator
         return native if isinstance(native, NativeOperator) and native.depth == 1 else None
 
+    def _batch_matrix(self, rows: NDArray[np.int64]) -> Matrix:
+        return self._matrix_of(self.operator.subset(rows))
+
     def _matrix_of(self, operator: Operator) -> Matrix:
         """Return the damped curvature of an operator."""
         options = self.options
         kind: CurvatureName = "hessian" if options.curvature == "hessian" else "gauss_newton"
 
-        def multiply(vectors: Any) -> Any:
-            return operator.products(kind, vectors).astype(np.float64)
-
         return Matrix(
             operator.parameters,
             options.damping + options.weight_decay,
             options.damping,
-            self.kronecker.multiply if self.kronecker else multiply,
+            self.kronecker.multiply if self.kronecker else partial(_products, operator, kind),
             "Hessian" if kind == "hessian" else "Gauss-Newton matrix",
         )
+
+
+def _products(operator: Operator, kind: CurvatureName, vectors: Any) -> Any:
+    return operator.products(kind, vectors).astype(np.float64)

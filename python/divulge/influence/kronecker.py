@@ -57,7 +57,7 @@ class KroneckerCurvature:
         return operator.kronecker_quadratic(self.inner, self.outer, weights)
 
     def _scaled(self, vectors: Floats, weights: list[Floats]) -> Floats:
-        out, m = np.empty_like(vectors), len(vectors)
+        out, m = np.zeros_like(vectors), len(vectors)
         for u, v, weight, (h, d, begin, bias) in zip(
             self.outer, self.inner, weights, self.places, strict=True
         ):
@@ -87,6 +87,9 @@ def fit_kronecker(
             "kfac and ekfac divide by the damping, expected damping or weight decay above 0, got 0"
         )
     places = operator.layers
+    held = sum(h * d + (0 if bias is None else h) for h, d, _, bias in places)
+    if held != operator.parameters:
+        raise ValueError(f"expected layers that hold all {operator.parameters} parameters, got {held}")
 
     def labels(outputs: Array, first: int) -> Array:
         return label_cotangents(outputs, loss, seed, first)
@@ -105,8 +108,9 @@ def fit_kronecker(
 def label_cotangents(outputs: Array, loss: Loss, seed: int, first: int = 0) -> Array:
     """Return (n, S K): the gradients by the outputs for S labels of each sample, times their weights' roots.
 
-    Softmax: sqrt(p_s) (p - e_s) for every class s, or (p - e_s) / sqrt(S) for drawn ones. Squared loss: the
-    model's label is its output plus standard normal noise, whose outer product has the mean I: e_s.
+    Softmax: sqrt(p_s) (p - e_s) for every class s, or (p - e_s) / sqrt(S) for drawn ones. A single logit:
+    sqrt(p (1 - p)), p its sigmoid, the root of the mean square over both labels. Squared loss: the model's
+    label is its output plus standard normal noise, whose outer product has the mean I: e_s.
 
     Args:
         outputs: (n, K).
@@ -126,6 +130,9 @@ def label_cotangents(outputs: Array, loss: Loss, seed: int, first: int = 0) -> A
             f"the model's own labels need the loss cross_entropy or squared, got {loss.name}; "
             "use curvature='gauss_newton'"
         )
+    if k == 1:  # two classes by one logit: p (1 - p)^2 + (1 - p) p^2
+        p = torch.from_numpy(outputs).sigmoid().numpy()
+        return np.asarray(np.sqrt(p * (1 - p)), outputs.dtype)
     p = torch.from_numpy(outputs).softmax(1).numpy()
     if k <= _EXACT_CLASSES:
         return np.asarray(np.sqrt(p)[:, :, None] * (p[:, None, :] - identity), outputs.dtype).reshape(n, -1)

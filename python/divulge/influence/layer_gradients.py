@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from itertools import accumulate
 from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
-from divulge.influence.operators import Array, Factors, LayerPlace
+from divulge.influence.layer_calls import Call, recorded
+from divulge.influence.layer_check import calibrate
+from divulge.influence.layer_groups import layer_groups
+from divulge.influence.operators import Array, Factors
+from divulge.influence.snapshot import Snapshot
 
 __all__ = ["LayerGradients"]
 
@@ -24,48 +25,27 @@ Floats = list[NDArray[np.float64]]
 class LayerGradients:
     """A layer's gradient for one sample is the sum over its T positions of delta_t (a_t, 1)'.
 
-    Positions are those of an image that a convolution visits (a_t is the patch there), the inner axes of a
-    Linear's input, and the times that a layer is called. The factors are those of K-FAC for convolutions
-    (Grosse & Martens 2016): the mean over samples of sum_t (a_t, 1)(a_t, 1)', and of the mean over t of
-    delta_t delta_t'.
+    Positions are those of an image that a convolution visits (a_t is the patch there), the other axes of a
+    Linear's input, the calls of a layer, and the layers that share its weight. The factors are those of K-FAC
+    for convolutions (Grosse & Martens 2016): the mean over samples of sum_t (a_t, 1)(a_t, 1)', and of the
+    mean over t of delta_t delta_t'. Which axis of an input is that of the samples is found out on a few of
+    them, whose gradients are compared with autograd's.
 
     Args:
-        module: in evaluation mode.
-        names: of the parameters in question, in their order.
-        tensors: their values.
-        run: from inputs to outputs, at those values.
+        snapshot: the module and the parameters in question.
+        run: from inputs to outputs.
+        probe: inputs (k, *shape) of a few samples.
 
     Raises:
         ValueError: a parameter that belongs to no Linear or Conv2d, or to one of another kind than
-            described.
+            described; gradients that are not such sums.
     """
 
-    def __init__(
-        self,
-        module: nn.Module,
-        names: Sequence[str],
-        tensors: Sequence[Tensor],
-        run: Callable[[Tensor], Tensor],
-    ) -> None:
+    def __init__(self, snapshot: Snapshot, run: Callable[[Tensor], Tensor], probe: Tensor) -> None:
         self._run = run
-        offsets = dict(zip(names, accumulate([0] + [t.numel() for t in tensors]), strict=False))
-        layers = dict(module.named_modules())
-        self._layers: dict[str, nn.Linear | nn.Conv2d] = {}
-        self.places: list[LayerPlace] = []
-        for name, tensor in zip(names, tensors, strict=True):
-            prefix, _, kind = name.rpartition(".")
-            layer = layers[prefix]
-            if not _covered(layer) or (kind == "bias" and prefix not in self._layers):
-                raise ValueError(
-                    "kfac and ekfac are for the weights of Linear and Conv2d layers (one group, padded with "
-                    f"zeros), and their biases; {name!r} belongs to {type(layer).__name__}: name others in "
-                    "parameters=, or use curvature='gauss_newton'"
-                )
-            if kind == "weight":
-                self._layers[prefix] = layer
-                h = len(tensor)
-                bias = offsets.get(f"{prefix}.bias" if prefix else "bias")
-                self.places.append(LayerPlace(h, tensor.numel() // h, offsets[name], bias))
+        self._groups = layer_groups(snapshot.module, snapshot.names, snapshot.tensors)
+        self.places = [group.place for group in self._groups]
+        self._axes = calibrate(self._groups, snapshot, run, probe) if len(probe) else []
 
     def factors(self, batches: Batches, rows: int) -> Factors:
         """Return K-FAC's factors of each layer.
@@ -121,69 +101,30 @@ class LayerGradients:
     def _passes(self, batches: Batches) -> Iterator[tuple[list[Tensor], Iterator[list[Tensor]]]]:
         """Yield each batch's (a, 1) (k, T, d + 1) of each layer, and for each label delta (k, T, h)."""
         for inputs, cotangents in batches:
-            with self._recorded() as calls:
+            with recorded(self._groups, len(inputs), self._axes) as calls:
                 outputs = self._run(inputs)
-            for name in self._layers:
-                if name not in calls:
+            seen = []
+            for group, axes, made in zip(self._groups, self._axes, calls, strict=True):
+                if len(made) != len(axes):
                     raise ValueError(
-                        f"kfac and ekfac need {name!r} to be called as a layer, the module only reads its "
-                        "weight; name others in parameters=, or use curvature='gauss_newton'"
+                        "kfac and ekfac need a layer to be called as often for each batch, "
+                        f"{group.names[0]!r} was called {len(made)} times and {len(axes)} times before"
                     )
-            seen = [
-                torch.cat([_positions(layer, a, p) for a, _ in calls[name]], dim=1)
-                for (name, layer), p in zip(self._layers.items(), self.places, strict=True)
-            ]
-            yield seen, self._deltas(outputs, cotangents, calls)
+                seen.append(_joined([call.seen for call in made]))
+            yield seen, self._deltas(outputs, cotangents, calls, len(inputs))
 
-    def _deltas(self, outputs: Tensor, cotangents: Tensor, calls: dict[str, Any]) -> Iterator[list[Tensor]]:
-        tensors = [[z for _, z in calls[name]] for name in self._layers]
-        flat = [z for group in tensors for z in group]
+    def _deltas(
+        self, outputs: Tensor, cotangents: Tensor, calls: list[list[Call]], k: int
+    ) -> Iterator[list[Tensor]]:
+        edges: Any = [call.edge for made in calls for call in made]
         for label in torch.split(cotangents, outputs.shape[1], dim=1):
-            grads = iter(
-                torch.autograd.grad(
-                    outputs, flat, label, retain_graph=True, allow_unused=True, materialize_grads=True
-                )
-            )
-            yield [torch.cat([_rows(layer, next(grads)) for _ in group], dim=1)
-                   for layer, group in zip(self._layers.values(), tensors, strict=True)]  # fmt: skip
-
-    @contextmanager
-    def _recorded(self) -> Iterator[dict[str, list[tuple[Tensor, Tensor]]]]:
-        """Record inputs and outputs of each call of the layers."""
-        calls: dict[str, list[tuple[Tensor, Tensor]]] = {}
-
-        def note(name: str) -> Callable[..., None]:
-            return lambda _, args, z: calls.setdefault(name, []).append((args[0].detach(), z))
-
-        handles = [layer.register_forward_hook(note(name)) for name, layer in self._layers.items()]
-        try:
-            yield calls
-        finally:
-            for handle in handles:
-                handle.remove()
+            grads = iter(torch.autograd.grad(outputs, edges, label, retain_graph=True, allow_unused=True))
+            yield [_joined([call.delta_rows(next(grads), k) for call in made]) for made in calls]
 
 
-def _covered(layer: nn.Module) -> bool:
-    if isinstance(layer, nn.Conv2d):
-        return layer.groups == 1 and layer.padding_mode == "zeros" and not isinstance(layer.padding, str)
-    return isinstance(layer, nn.Linear)
-
-
-def _positions(layer: nn.Module, a: Tensor, place: LayerPlace) -> Tensor:
-    """Return (a, 1) (k, T, d + 1) of a layer's input, (k, T, d) without a bias."""
-    if isinstance(layer, nn.Conv2d):
-        patches = F.unfold(a, layer.kernel_size, layer.dilation, layer.padding, layer.stride)  # type: ignore[arg-type]
-        a = patches.transpose(1, 2)
-    else:
-        a = a.reshape(len(a), -1, a.shape[-1])
-    return a if place.bias is None else torch.cat([a, a.new_ones(*a.shape[:2], 1)], dim=2)
-
-
-def _rows(layer: nn.Module, delta: Tensor) -> Tensor:
-    """Return the gradient by a layer's output as (k, T, h)."""
-    if isinstance(layer, nn.Conv2d):
-        return delta.flatten(2).transpose(1, 2)
-    return delta.reshape(len(delta), -1, delta.shape[-1])
+def _joined(parts: list[Tensor]) -> Tensor:
+    """Return (k, T, d) of several calls as the positions of one."""
+    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
 
 def _gram(x: Tensor) -> NDArray[np.float64]:

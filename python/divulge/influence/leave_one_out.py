@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from divulge.influence.native import NativeOperator
-from divulge.influence.operators import Array, blocks
+from divulge.influence.operators import Array, Operator, blocks
 from divulge.influence.solvers.solution import Floats
 
 __all__ = ["OneLayerForms"]
@@ -38,7 +38,7 @@ class OneLayerForms:
         self.leverages: Floats = m.reshape(-1, k, k).astype(np.float64)
         self.loss_hessians: Floats = a.reshape(-1, k, k).astype(np.float64)
 
-    def self_influence(self) -> Floats:
+    def self_influence(self, _: Operator | None = None) -> Floats:
         """Return g_i' H^-1 g_i (n,)."""
         quadratic: Floats = np.einsum("na,nab,nb->n", self.deltas, self.leverages, self.deltas)
         return quadratic

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["Loss", "LossFunction", "output_function", "resolve_loss"]
+from divulge.influence.per_sample import LossFunction, per_sample
 
-LossFunction = Callable[[Tensor, Tensor], Tensor]
+__all__ = ["Loss", "LossFunction", "output_function", "resolve_loss"]
 
 _NAMES = ("cross_entropy", "squared", "smooth_hinge")
 _OUTPUT_NAMES = ("loss", "margin", "logit")
@@ -61,20 +62,32 @@ def resolve_loss(loss: str | LossFunction, temperature: float) -> Loss:
         ValueError: an unknown name, or a negative temperature.
     """
     if callable(loss):
-        return Loss("custom", loss)
+        return Loss("custom", per_sample(loss))
     if loss not in _NAMES:
         raise ValueError(f"expected a loss {', '.join(_NAMES)} or a function, got {loss!r}")
     if loss == "cross_entropy":
-        return Loss(loss, lambda z, y: F.cross_entropy(z, y, reduction="none"))
+        return Loss(loss, _cross_entropy)
     if loss == "squared":
-        return Loss(loss, lambda z, y: ((z - y) ** 2).sum(1) / 2)
-    if not temperature >= 0:
-        raise ValueError(f"expected a temperature of at least 0, got {temperature}")
-    return Loss(loss, lambda z, y: _smooth_hinge(z[:, 0] * y, temperature), temperature)
+        return Loss(loss, _squared)
+    if isinstance(temperature, bool) or not isinstance(temperature, Real) or not temperature >= 0:
+        raise ValueError(f"expected a temperature of at least 0, got {temperature!r}")
+    return Loss(loss, partial(_smooth_hinge, temperature=float(temperature)), float(temperature))
 
 
-def _smooth_hinge(s: Tensor, temperature: float) -> Tensor:
-    """Return t log(1 + exp((1 - s) / t)), and max(1 - s, 0) at t = 0 (Koh & Liang 2017, section 4.2)."""
+def _cross_entropy(z: Tensor, y: Tensor) -> Tensor:
+    """Return -log p(y), p the softmax of K outputs, or of (0, z) where z is the only one."""
+    if z.shape[1] == 1:
+        return F.softplus(z[:, 0]) - y * z[:, 0]
+    return F.cross_entropy(z, y, reduction="none")
+
+
+def _squared(z: Tensor, y: Tensor) -> Tensor:
+    return ((z - y) ** 2).sum(1) / 2
+
+
+def _smooth_hinge(z: Tensor, y: Tensor, temperature: float) -> Tensor:
+    """Return t log(1 + exp((1 - s) / t)), s = y z; max(1 - s, 0) at t = 0 (Koh & Liang 2017, 4.2)."""
+    s = z[:, 0] * y
     if temperature == 0:
         return torch.relu(1 - s)
     return temperature * torch.logaddexp(torch.zeros_like(s), (1 - s) / temperature)
@@ -87,28 +100,57 @@ def output_function(of: str | LossFunction, loss: Loss) -> LossFunction:
         ValueError: an unknown name, or one that the loss gives no meaning.
     """
     if callable(of):
-        return of
+        return per_sample(of)
     if of not in _OUTPUT_NAMES:
         raise ValueError(f"expected of= {', '.join(_OUTPUT_NAMES)} or a function, got {of!r}")
     if of == "loss":
         return loss.function
-    if loss.name == "smooth_hinge":
-        return (lambda z, y: z[:, 0] * y) if of == "margin" else (lambda z, _: z[:, 0])
-    if loss.name != "cross_entropy":
+    if loss.name not in ("cross_entropy", "smooth_hinge"):
         raise ValueError(
             f"of={of!r} needs classes, which the loss {loss.name!r} does not have; pass a function"
         )
-    return _margin if of == "margin" else (lambda z, y: z.gather(1, y[:, None])[:, 0])
+    if loss.name == "smooth_hinge":
+        return _signed if of == "margin" else _only
+    return _margin if of == "margin" else _logit
+
+
+def _signed(z: Tensor, y: Tensor) -> Tensor:
+    return z[:, 0] * y
+
+
+def _only(z: Tensor, _: Tensor) -> Tensor:
+    return z[:, 0]
+
+
+def _logit(z: Tensor, y: Tensor) -> Tensor:
+    """Return the target's output; of a single one, that itself."""
+    return z[:, 0] if z.shape[1] == 1 else z.gather(1, y[:, None])[:, 0]
 
 
 def _margin(z: Tensor, y: Tensor) -> Tensor:
-    """Return the log odds of the target: z_y - log(sum of exp z_k over k != y)."""
+    """Return the log odds of the target: z_y - log(sum of exp z_k over k != y), or +-z of a single output."""
+    if z.shape[1] == 1:
+        return z[:, 0] * (2 * y - 1)
     target = F.one_hot(y, z.shape[1]).bool()
     others = z.masked_fill(target, -torch.inf).logsumexp(1)
     return z.gather(1, y[:, None])[:, 0] - others
 
 
 def _classes(targets: NDArray[Any], outputs: int, what: str) -> NDArray[Any]:
+    """Return classes 0 to K - 1 (n,); a single output has two, by the sign of its logit."""
+    if (
+        outputs == 1
+        and targets.dtype.kind in "biuf"
+        and targets.shape in ((len(targets),), (len(targets), 1))
+    ):
+        whole = targets.reshape(len(targets))
+        wrong = np.flatnonzero((whole != 0) & (whole != 1))
+        if len(wrong):
+            raise ValueError(
+                f"expected {what} targets 0 and 1 for a module with one output, "
+                f"got {whole[wrong[0]]} at row {wrong[0]}"
+            )
+        return whole.astype(np.int64)
     if targets.ndim != 1 or targets.dtype.kind not in "iu":
         raise ValueError(
             f"expected {what} targets that are class numbers of shape (n,), "

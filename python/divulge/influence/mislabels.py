@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["FixCurve", "fix_curve", "flip_labels"]
 
@@ -49,6 +54,16 @@ class FixCurve:
     checked: NDArray[np.float64]
     fixed: NDArray[np.float64]
     accuracy: NDArray[np.float64]
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a row for each share: checked, fixed, accuracy."""
+        return pd.DataFrame({"checked": self.checked, "fixed": self.fixed, "accuracy": self.accuracy})
+
+    def plot(self, name: str = "influence") -> Figure:
+        """Draw the test accuracy against the labels checked; `figures.mislabel_figure` draws several."""
+        from divulge.influence.figures import mislabel_figure
+
+        return mislabel_figure({}, {name: self})
 
 
 def fix_curve(

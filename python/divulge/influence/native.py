@@ -59,6 +59,13 @@ class NativeOperator:
         self.core = self._core(self._inputs, self._targets)
         self.parameters, self.rows = self.core.parameters, self.core.rows
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "core"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.core = self._core(self._inputs, self._targets)
+
     @property
     def depth(self) -> int:
         """The number of layers whose parameters are in question."""

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from divulge.influence.losses import LossFunction
+from divulge.influence.modes import gradients_on
+from divulge.influence.per_sample import LossFunction, check_values
 from divulge.influence.samples import Samples
 
 __all__ = [
@@ -99,17 +100,16 @@ def blocks(total: int, size: int) -> list[slice]:
     return [slice(begin, min(begin + size, total)) for begin in range(0, total, size)]
 
 
+@gradients_on()
 def output_gradients(function: LossFunction, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     """Return the derivatives (n, K) by the outputs (n, K) of a function of (outputs, targets).
 
     Raises:
-        ValueError: the function does not return n numbers.
+        ValueError: the function does not return n numbers, one of each sample alone.
     """
-    z = outputs.detach().requires_grad_()
+    z = outputs.detach().clone().requires_grad_()
     values = function(z, targets)
-    if values.shape != (len(z),):
-        raise ValueError(
-            f"expected a function that returns {len(z)} numbers, got shape {tuple(values.shape)}"
-        )
+    if len(z):
+        check_values(function, z, targets, values)
     (gradient,) = torch.autograd.grad(values.sum(), z, allow_unused=True, materialize_grads=True)
     return gradient.detach()

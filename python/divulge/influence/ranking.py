@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from divulge.influence.operators import Array
+from divulge.points import host_array
 
-__all__ = ["TopK", "group_members", "smallest", "top_of"]
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["Ranking", "group_members", "smallest", "top_of"]
 
 
 @dataclass(frozen=True)
-class TopK:
+class Ranking:
     """The training samples with the largest influence on each test point.
 
     Attributes:
@@ -27,6 +33,50 @@ class TopK:
     helpful_scores: Array
     harmful: NDArray[np.int64]
     harmful_scores: Array
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a row for each test point, side and rank: test, side, rank from 1 on, sample, score."""
+        m, k = self.helpful.shape
+        parts = [
+            {
+                "test": np.repeat(np.arange(m), k),
+                "side": side,
+                "rank": np.tile(np.arange(1, k + 1), m),
+                "sample": rows.ravel(),
+                "score": scores.ravel(),
+            }
+            for side, rows, scores in (
+                ("helpful", self.helpful, self.helpful_scores),
+                ("harmful", self.harmful, self.harmful_scores),
+            )
+        ]
+        frame = pd.concat([pd.DataFrame(part) for part in parts], ignore_index=True)
+        return frame.sort_values(["test"], kind="stable", ignore_index=True)
+
+    def plot(self, inputs: ArrayLike, test: ArrayLike, row: int = 0) -> Figure:
+        """Draw a test image above the training images that helped and those that harmed it.
+
+        Args:
+            inputs: training images (n, height, width) or (n, channels, height, width), from 0 to 1.
+            test: test images (m, ...), likewise.
+            row: the test image.
+        """
+        from divulge.influence.figures import images_figure
+
+        images, tests = (np.asarray(host_array(part)) for part in (inputs, test))
+        lines: list[Any] = [("test", tests[[row]], [f"test image {row}"])]
+        for name, rows, scores in (
+            ("helpful", self.helpful[row], self.helpful_scores[row]),
+            ("harmful", self.harmful[row], self.harmful_scores[row]),
+        ):
+            captions = [f"{i}: {score:.2g}" for i, score in zip(rows, scores, strict=True)]
+            lines.append((name, images[rows], captions))
+        return images_figure(lines)
+
+    def _repr_html_(self) -> str:
+        """Return the table for a notebook."""
+        html: str = self.to_frame().to_html(index=False)
+        return html
 
 
 def group_members(groups: ArrayLike, rows: int) -> Array:
@@ -50,6 +100,6 @@ def smallest(scores: Array, k: int) -> tuple[NDArray[np.int64], Array]:
 
 
 def top_of(scores: Array, k: int) -> tuple[NDArray[np.int64], Array, NDArray[np.int64], Array]:
-    """Return a `TopK`'s four arrays (m, k) of scores (m, n)."""
+    """Return a `Ranking`'s four arrays (m, k) of scores (m, n)."""
     harmful, negated = smallest(-scores, k)
     return (*smallest(scores, k), harmful, -negated)

@@ -55,10 +55,13 @@ def fit_linear(
         A Linear from (n, d) to (n, K) in the inputs' precision.
 
     Raises:
-        ValueError: weight_decay not above 0, or targets that the loss does not know.
+        ValueError: weight_decay not above 0, a single output for cross_entropy, or targets that the loss does
+            not know.
     """
     if not 0 < weight_decay < float("inf"):
         raise ValueError(f"expected weight_decay above 0, got {weight_decay}")
+    if loss == "cross_entropy" and outputs < 2:
+        raise ValueError(f"expected at least 2 outputs for cross_entropy, got {outputs}")
     x = np.asarray(host_array(inputs))
     dtype = np.dtype(np.float64 if x.dtype == np.float64 else np.float32)
     x = np.ascontiguousarray(x.reshape(len(x), -1), dtype)

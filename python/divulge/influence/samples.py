@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from divulge.influence.losses import Loss
+from divulge.influence.modes import gradients_on
+from divulge.influence.reading import read_pair
 from divulge.points import host_array
 
 __all__ = ["Samples", "read_samples"]
@@ -21,10 +22,17 @@ _CHECKED_ROWS = 4096
 
 @dataclass(frozen=True)
 class Samples:
-    """Inputs (n, *shape) and targets (n, ...), in memory or memory-mapped; batches are read when needed."""
+    """Inputs (n, *shape) and targets (n, ...), in memory or memory-mapped; batches are read when needed.
+
+    Attributes:
+        inputs: real numbers.
+        targets: as the loss needs them.
+        integers: whether inputs stay whole numbers, as the tokens that a module looks up must.
+    """
 
     inputs: NDArray[Any]
     targets: NDArray[Any]
+    integers: bool = False
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -34,11 +42,14 @@ class Samples:
         """The shape of one input."""
         return self.inputs.shape[1:]
 
+    @gradients_on()
     def batch(self, rows: slice | NDArray[np.int64], dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         """Return rows as tensors; inputs, and targets that are no class numbers, in the given precision."""
-        inputs = torch.from_numpy(np.array(self.inputs[rows])).to(dtype)
-        targets = torch.from_numpy(np.array(self.targets[rows]))
-        return inputs, targets.to(dtype) if targets.is_floating_point() else targets
+        inputs, targets = _tensor(self.inputs[rows]), _tensor(self.targets[rows])
+        return (
+            inputs.long() if self.integers else inputs.to(dtype),
+            targets.to(dtype) if targets.is_floating_point() else targets,
+        )
 
     def needs_conversion(self, dtype: torch.dtype) -> bool:
         """Whether memory-mapped inputs cannot be read where they lie by what computes in that precision."""
@@ -50,7 +61,7 @@ class Samples:
 
     def take(self, rows: NDArray[np.int64]) -> Samples:
         """Return some rows."""
-        return Samples(self.inputs[rows], self.targets[rows])
+        return replace(self, inputs=self.inputs[rows], targets=self.targets[rows])
 
     def checked(self, loss: Loss, outputs: int, what: str) -> Samples:
         """Return the samples with targets in the loss's form.
@@ -71,7 +82,7 @@ class Samples:
 
 
 def read_samples(data: Any, what: str) -> Samples:
-    """Return samples from (inputs, targets), a map-style torch Dataset, or a `divulge.datasets.Dataset`.
+    """Return samples from whatever `read_pair` takes.
 
     Arrays, tensors and memory-mapped arrays are taken as they are; the items of a Dataset are gathered in
     memory.
@@ -82,13 +93,7 @@ def read_samples(data: Any, what: str) -> Samples:
     """
     if isinstance(data, Samples):
         return data
-    if hasattr(data, "train_inputs") and hasattr(data, "train_targets"):
-        data = (data.train_inputs, data.train_targets)
-    elif _is_dataset(data):
-        data = _gathered(data)
-    if not isinstance(data, (tuple, list)) or len(data) != 2:
-        raise TypeError(f"expected {what} data as (inputs, targets) or a Dataset, got {type(data).__name__}")
-    inputs, targets = (np.asanyarray(host_array(part)) for part in data)
+    inputs, targets = (np.asanyarray(host_array(part)) for part in read_pair(data, what))
     if inputs.ndim < 2 or inputs.dtype.kind not in "buif":
         raise ValueError(
             f"expected {what} inputs of shape (n, ...) that are real numbers, "
@@ -98,22 +103,15 @@ def read_samples(data: Any, what: str) -> Samples:
         raise ValueError(
             f"expected {len(inputs)} {what} targets, got {len(targets) if targets.ndim else 'one'}"
         )
+    if targets.dtype.kind not in "buif":
+        raise ValueError(f"expected {what} targets that are real numbers, got dtype {targets.dtype}")
     if len(inputs) == 0:
         raise ValueError(f"expected {what} data, got none")
     return Samples(inputs, targets)
 
 
-def _is_dataset(data: Any) -> bool:
-    """Whether it is a map-style torch Dataset, and no array of inputs alone."""
-    other = isinstance(data, (tuple, list)) or hasattr(data, "dtype")
-    return hasattr(data, "__getitem__") and hasattr(data, "__len__") and not other
-
-
-def _gathered(data: Any) -> tuple[Any, Any]:
-    """Return the items of a map-style Dataset as two arrays."""
-    if hasattr(data, "tensors"):
-        return tuple(data.tensors)
-    pairs: Sequence[Any] = [data[i] for i in range(len(data))]
-    if not pairs:
-        raise ValueError("expected data, got an empty Dataset")
-    return np.stack([host_array(x) for x, _ in pairs]), np.asarray([host_array(y) for _, y in pairs])
+def _tensor(part: NDArray[Any]) -> Tensor:
+    """Return a copy of an array as a tensor, in this machine's order of bytes and at most 8 of them."""
+    dtype = part.dtype.newbyteorder("=")
+    wide = dtype.kind == "f" and dtype.itemsize > 8
+    return torch.from_numpy(np.array(part, np.float64 if wide else dtype))

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from joblib import Parallel, delayed
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import spearmanr
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = [
     "DatamodelingScore",
@@ -67,6 +71,18 @@ class DatamodelingScore:
     actual: NDArray[np.float64]
     predicted: NDArray[np.float64]
 
+    def to_frame(self) -> pd.DataFrame:
+        """Return a row for each test point and subset: test, subset, actual, predicted."""
+        m, subsets = self.actual.shape
+        return pd.DataFrame(
+            {
+                "test": np.repeat(np.arange(m), subsets),
+                "subset": np.tile(np.arange(subsets), m),
+                "actual": self.actual.ravel(),
+                "predicted": self.predicted.ravel(),
+            }
+        )
+
 
 def linear_datamodeling_score(
     scores: ArrayLike,
@@ -117,6 +133,16 @@ class MislabelCurve:
 
     checked: NDArray[np.float64]
     found: NDArray[np.float64]
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a row for each label checked: checked, found."""
+        return pd.DataFrame({"checked": self.checked, "found": self.found})
+
+    def plot(self, name: str = "influence") -> Figure:
+        """Draw the flips found against the labels checked; `figures.mislabel_figure` draws several."""
+        from divulge.influence.figures import mislabel_figure
+
+        return mislabel_figure({name: self}, {})
 
     @property
     def area(self) -> float:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -40,6 +41,18 @@ class TrainingAttack:
     inputs: NDArray[Any]
     steps: NDArray[np.int64]
     probability: NDArray[np.float64]
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a row for each test image: attacked, flipped, steps, probability before and after."""
+        return pd.DataFrame(
+            {
+                "attacked": self.attacked,
+                "flipped": self.flipped,
+                "steps": self.steps,
+                "before": self.probability[:, 0],
+                "after": self.probability[:, 1],
+            }
+        )
 
     @property
     def share(self) -> float:

@@ -1,0 +1,47 @@
+"""The modes that derivatives are computed in, and modules left as they were."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import torch
+from torch import nn
+
+__all__ = ["attributes_kept", "gradients_on"]
+
+
+@contextmanager
+def gradients_on() -> Iterator[None]:
+    """Record gradients in the tensors' own precision, whatever mode the caller is in.
+
+    no_grad, inference_mode and autocast are lifted inside; also a decorator.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(torch.inference_mode(False))
+        stack.enter_context(torch.enable_grad())
+        for device in ("cpu", "cuda"):
+            if torch.is_autocast_enabled(device):
+                stack.enter_context(torch.autocast(device, enabled=False))
+        yield
+
+
+@contextmanager
+def attributes_kept(module: nn.Module, buffers: bool = False) -> Iterator[None]:
+    """Give a module and its parts their attributes back in the end: modes, and what forward() stored.
+
+    Args:
+        module: the module.
+        buffers: let it compute on copies of its buffers.
+    """
+    before = [(part, dict(part.__dict__)) for part in module.modules()]
+    try:
+        if buffers:
+            for part, attributes in before:
+                held = attributes["_buffers"].items()
+                part.__dict__["_buffers"] = {n: None if b is None else b.clone() for n, b in held}
+        yield
+    finally:
+        for part, attributes in before:
+            part.__dict__.clear()
+            part.__dict__.update(attributes)

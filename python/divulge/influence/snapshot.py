@@ -1,0 +1,114 @@
+"""A module with its parameters and buffers as they were at one time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
+from threading import RLock
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from divulge.influence.modes import attributes_kept, gradients_on
+
+__all__ = ["Snapshot"]
+
+Result = TypeVar("Result")
+
+# A module's tensors are replaced while it computes: by one thread at a time.
+_LOCK = RLock()
+
+
+class Snapshot:
+    """Runs a module on copies of its tensors, of which some are variables.
+
+    Whatever is computed within `run` sees the copies, forward and backward: activation checkpointing, which
+    runs parts of the module again on the way back, never mixes them with the module's own. Attention runs on
+    torch's plain implementation, the only one that has a second derivative.
+
+    Args:
+        module: the module.
+        names: of the parameters in question, in the module's order.
+
+    Attributes:
+        names: as given.
+        tensors: the parameters in question, leaves that require gradients.
+    """
+
+    @gradients_on()
+    def __init__(self, module: nn.Module, names: Sequence[str]) -> None:
+        self.module, self.names = module, list(names)
+        self._copies = {name: tensor.detach().clone() for name, tensor in _state(module)}
+        self._buffers = [name for name, _ in module.named_buffers()]
+        self._structure = _structure(module)
+        self.tensors = [self._copies[name].requires_grad_() for name in self.names]
+
+    @property
+    def device(self) -> torch.device:
+        """The device of the parameters in question."""
+        return self.tensors[0].device
+
+    @property
+    def changed(self) -> bool:
+        """Whether the module has other tensors, modes, layers or hooks than at the time."""
+        live = dict(_state(self.module))
+        return (
+            live.keys() != self._copies.keys()
+            or _structure(self.module) != self._structure
+            or not all(_same(tensor.detach(), self._copies[name].detach()) for name, tensor in live.items())
+        )
+
+    def run(self, work: Callable[[], Result], tensors: Sequence[Tensor] | None = None) -> Result:
+        """Return work(), during which the module holds the copies.
+
+        Args:
+            work: calls the module.
+            tensors: in place of the parameters in question.
+        """
+        state = {f"module.{name}": copy for name, copy in self._copies.items()}
+        for name in self._buffers:  # forward() may change them
+            state[f"module.{name}"] = self._copies[name].clone()
+        for name, tensor in zip(self.names, self.tensors if tensors is None else tensors, strict=True):
+            state[f"module.{name}"] = tensor
+        with _LOCK, gradients_on(), attributes_kept(self.module), sdpa_kernel(SDPBackend.MATH):
+            result: Result = functional_call(_Frame(self.module), state, (work,))
+        return result
+
+
+class _Frame(nn.Module):
+    """Makes `functional_call` replace a module's tensors for as long as some work takes."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, work: Callable[[], Any]) -> Any:
+        return work()
+
+
+def _state(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    return chain(module.named_parameters(), module.named_buffers())
+
+
+def _structure(module: nn.Module) -> list[tuple[Any, ...]]:
+    """Return what makes a module compute something else besides its tensors."""
+    return [
+        (
+            name,
+            type(part),
+            tuple(part._forward_hooks),
+            tuple(part._forward_pre_hooks),
+            "forward" in part.__dict__,
+            [(key, value) for key, value in part.__dict__.items() if isinstance(value, (float, bool, str))],
+        )
+        for name, part in module.named_modules()
+    ]
+
+
+def _same(a: Tensor, b: Tensor) -> bool:
+    if a.shape != b.shape or a.dtype != b.dtype or a.device != b.device:
+        return False
+    return torch.equal(a, b) or bool(((a == b) | ((a != a) & (b != b))).all())

@@ -1,0 +1,89 @@
+"""The caller's mode changes nothing, and modules are left as they were."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from chains import relative_error
+from dense_influence import dense
+from torch import nn
+
+from divulge import Influence
+
+MODES = {
+    "no_grad": torch.no_grad,
+    "inference_mode": torch.inference_mode,
+    "autocast": lambda: torch.autocast("cpu", torch.bfloat16),
+}
+
+
+@pytest.mark.parametrize("lower", [True, False])
+@pytest.mark.parametrize("curvature", ["hessian", "gauss_newton", "ekfac"])
+@pytest.mark.parametrize("mode", MODES)
+def test_gradients_are_on_whatever_the_callers_mode(make, mode, curvature, lower):
+    module, train, test = make("mlp")
+    options = {"train": train, "curvature": curvature, "damping": 0.5, "lower": lower, "tolerance": 1e-12}
+    expected = Influence(module, **options)
+    if curvature != "ekfac":
+        true = dense(module, train, test).scores(0.5, curvature)
+        assert relative_error(expected.scores(test), true, floor=1e-6) < 1e-9
+    with MODES[mode]():
+        influence = Influence(module, **options)
+        assert np.abs(influence.scores(test)).max() > 0
+        for of in ("loss", "margin"):
+            np.testing.assert_allclose(influence.scores(test, of=of), expected.scores(test, of=of), rtol=1e-9)
+        np.testing.assert_allclose(influence.self_influence(), expected.self_influence(), rtol=1e-9)
+        np.testing.assert_allclose(influence.losses(test), expected.losses(test), rtol=1e-12)
+        np.testing.assert_allclose(
+            influence.perturbation(test, [1]), expected.perturbation(test, [1]), atol=1e-9
+        )
+
+
+def test_a_module_made_in_inference_mode(make):
+    module, train, test = make("cnn")
+    expected = Influence(module, train=train, damping=0.5).scores(test)
+    with torch.inference_mode():
+        module = copy.deepcopy(module)
+    np.testing.assert_allclose(Influence(module, train=train, damping=0.5).scores(test), expected, rtol=1e-6)
+
+
+class Remembers(nn.Module):
+    """Keeps what it saw, counts, and has parts in different modes."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.act, self.last = nn.Linear(36, 4), nn.ReLU(), nn.Linear(4, 3)
+        self.dropout, self.calls, self.hidden = nn.Dropout(0.5), 0, None
+        self.register_buffer("seen", torch.zeros(1))
+
+    def forward(self, x):
+        self.calls += 1
+        self.seen += 1
+        self.hidden = self.act(self.first(x.flatten(1)))
+        return self.last(self.dropout(self.hidden))
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_modules_are_left_as_they_were(make, fails):
+    _, train, test = make()
+    module = Remembers().double().eval()
+    module.first.train()
+    before = {name: t.clone() for name, t in module.state_dict().items()}
+    parameters = list(module.parameters())
+    if fails:
+        module.last.register_forward_hook(lambda *_: 1 / 0)
+        with pytest.raises(ValueError, match=r"the module fails .*: division by zero"):
+            Influence(module, train=train)
+    else:
+        for curvature in ("hessian", "kfac"):
+            Influence(module, train=train, curvature=curvature, damping=1.0).scores(test)
+    assert [part.training for part in module.modules()] == [False, True, False, False, False]
+    assert module.calls == 0
+    assert module.hidden is None
+    assert all(torch.equal(t, before[name]) for name, t in module.state_dict().items())
+    assert all(a is b for a, b in zip(module.parameters(), parameters, strict=True))
+    assert all(p.grad is None and p.requires_grad for p in parameters)
+    assert not module.first._forward_hooks
