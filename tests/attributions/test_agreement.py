@@ -67,7 +67,7 @@ def test_one_name_and_the_same_defaults(module, name):
 
 
 def test_smoothgrad_of_the_copys_own_draws_has_the_same_mean(module):
-    oracle = SmoothGradOracle(Victim(module, SHAPE), 2000, domain=DOMAIN)
+    oracle = SmoothGradOracle(Victim(module, SHAPE), samples=2000, domain=DOMAIN)
     told = oracle.explain(INPUTS.flatten(1))
     noise = torch.randn(30, 2000, 16, generator=torch.Generator().manual_seed(9), dtype=torch.float64)
     copied = by_the_copy(module, oracle.attribution, torch.from_numpy(told.outputs), noise)
@@ -75,7 +75,7 @@ def test_smoothgrad_of_the_copys_own_draws_has_the_same_mean(module):
 
 
 def test_fixed_noise_is_the_same_for_all_inputs(module):
-    oracle = SmoothGradOracle(Victim(module, SHAPE), 30, fixed_noise=True, seed=4, domain=DOMAIN)
+    oracle = SmoothGradOracle(Victim(module, SHAPE), samples=30, fixed_noise=True, seed=4, domain=DOMAIN)
     told = oracle.explain(INPUTS.flatten(1))
     noise = torch.from_numpy(np.random.default_rng(4).standard_normal((1, 30, 16))).expand(30, -1, -1)
     copied = by_the_copy(module, oracle.attribution, torch.from_numpy(told.outputs), noise)
@@ -87,7 +87,7 @@ def test_the_noise_is_a_share_of_the_range(module):
     x = INPUTS.flatten(1)
 
     def told(**options):
-        return SmoothGradOracle(victim, 40, seed=1, **options).explain(x).explanations
+        return SmoothGradOracle(victim, samples=40, seed=1, **options).explain(x).explanations
 
     by_range = told(input_range=RANGE)
     np.testing.assert_array_equal(by_range, told(domain=DOMAIN))
