@@ -48,7 +48,7 @@ class ReplayOracle(Oracle):
         CheckpointError: the file is no checkpoint, is damaged, or was written for another seed or oracle.
     """
 
-    def __init__(self, oracle: Oracle, path: Path, seed: int) -> None:
+    def __init__(self, oracle: Oracle, path: Path, *, seed: int) -> None:
         super().__init__(
             input_size=oracle.input_size,
             output_size=oracle.output_size,

@@ -17,7 +17,7 @@ from divulge.reconstruction.result import Reconstruction
 from divulge.victims import Victim
 
 
-def reconstruct_many(victims: Sequence[Victim | Oracle], seed: int = 0) -> list[Reconstruction]:
+def reconstruct_many(victims: Sequence[Victim | Oracle], *, seed: int = 0) -> list[Reconstruction]:
     """Reconstruct many victims, each on its own, the small ones natively side by side.
 
     Lowered victims with one output, asked for values and gradients in all of R^d, are taken apart in one call
@@ -87,7 +87,7 @@ def _result(oracle: Oracle, copy: _core.OneLayerCopy, seed: int) -> Reconstructi
 def _one_by_one(oracle: Oracle, seed: int) -> Reconstruction:
     """Reconstruct one victim, counting what the batch asked about it before."""
     before = oracle.ledger.total
-    result = reconstruct(oracle, seed)
+    result = reconstruct(oracle, seed=seed)
     if not before:
         return result
     sentence = f"{before} queries had been asked before, without a complete result"

@@ -17,8 +17,8 @@ from divulge.reconstruction.stage_one_layer import OneLayer
 
 def reconstruct(
     oracle: Oracle,
-    seed: int = 0,
     *,
+    seed: int = 0,
     progress: Callable[[Progress], None] | None = None,
     checkpoint: str | Path | None = None,
 ) -> Reconstruction:
@@ -67,7 +67,7 @@ def reconstruct(
     approach, seed = approach_to(oracle), whole("a seed", seed)
     if checkpoint is None:
         return run(Session(oracle, approach, seed, progress))
-    with ReplayOracle(oracle, Path(checkpoint), seed) as replayed:
+    with ReplayOracle(oracle, Path(checkpoint), seed=seed) as replayed:
         return run(Session(replayed, approach, seed, progress))
 
 
