@@ -7,8 +7,9 @@ The way of `reconstruct(oracle)`, file by file:
    each output's answers, what they cost, notes, progress.
 2. `stage_one_layer` searches one hidden layer behind the oracle's own output. What does not fit one hidden
    layer goes to `stage_many_layers`, which ends with the result; else the other outputs are solved for.
-3. `stage_finish` turns the units to their active sides, refits, checks, and makes the `result` with its
-   `certificate` and `notes`.
+3. `stage_finish` has the units turned to their active sides (`network/orientation`), refits, checks, and
+   puts the `result` together. `certificate` asks the fresh queries that a copy is judged by; `notes` are the
+   kinds of things there are to say.
 
 `batch` does the same for many small victims in one native call. The rooms, and what each may do:
 
@@ -18,20 +19,22 @@ The way of `reconstruct(oracle)`, file by file:
   kink search; `noise_floor` measures noise, `probability_reach` how far logits can be told; `stopped` is
   where an exhausted budget, a failing oracle and Ctrl-C are caught.
 - `network` is what is known, and asks nothing: `record` of answers, `units`, `fit`, `hidden_layer`,
-  `known_layers` (a prefix of the network), `deep_network`, `orientation` (on which side the units of a last
-  hidden layer are active), `derivatives`.
+  `known_layers` (a prefix of the network), `deep_network`, `orientation` (on which side the units of an only
+  or last hidden layer are active), `derivatives`.
 - `one_layer` searches a single hidden layer: `by_decoding`, `kink_by_kink`, `by_gradients_alone`,
   `by_values`, `under_noise`; `is_deeper` notices that there are more; `other_outputs`, `combine_outputs`,
   `average_noise`, `bisect_offsets` and `refit` make it whole and sharp.
 - `deep` goes layer by layer from the input inwards: `attack` is its entry, `layer_by_layer` its loop,
   `units_of_layer` finds the units of one layer, `fit_as_last` fits an output on them; `searched_lines` holds
   what was searched, `partial_rows` what kinks tell of rows, `candidates` which of them are one unit,
-  `evidence` and `confirm` whether it is one, `missing_entries/` completes rows, `orientation/` finds active
-  sides behind many layers, `last_layer` solves for outputs, `counterexamples` and `extreme_points` look for
-  what is wrong or missing.
+  `evidence` and `confirm` whether it is one; `missing_entries/` completes rows (`by_edges`, which calls
+  `by_lifting` and `by_milp`), `orientation/` finds active sides behind many layers (`choose`, by one of
+  `by_coefficients`, `by_walking`, `beside_always_on`), `last_layer` solves for outputs, `counterexamples` and
+  `extreme_points` look for what is wrong or missing.
 - `refit` makes exact what differences of values left blunt.
 
-`settings` holds the numbers, with the reason for each; docs/reconstruction.md has the mathematics.
+`settings/` holds the numbers, with the reason for each: `tolerances` those that depend on noise, a file for
+each group of rooms the others. docs/reconstruction.md has the mathematics.
 """
 
 from divulge.reconstruction.batch import reconstruct_many
