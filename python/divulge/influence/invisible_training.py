@@ -12,7 +12,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from divulge.influence.influence import Influence
+from divulge.influence.chain import DenseChain
+from divulge.influence.inverse import DampedInverse, SolverOptions
+from divulge.influence.losses import resolve_loss
+from divulge.influence.native import NativeOperator
 from divulge.influence.operators import blocks
 from divulge.influence.regression import fit_linear
 from divulge.influence.samples import Samples, read_samples
@@ -179,21 +182,22 @@ class _Victim:
 
     def _solution(self, head: nn.Linear, matrix: Any, phi: Any, target: Any) -> nn.Linear:
         """Return H^-1 grad f of one test image, in the form of the head."""
-        influence = Influence(
-            head,
-            train=(matrix, self._data.targets),
-            tolerance=1e-6,
-            damping=0,
-            weight_decay=self._weight_decay,
-        )
-        vector = torch.from_numpy(influence.solve(influence.gradients((phi, target))[0]).vectors)
+        loss = resolve_loss("cross_entropy", 0.0)
+        operator = NativeOperator(DenseChain([head], ["identity"]), loss, self._samples(matrix))
+        options = SolverOptions("hessian", "cg", 0.0, self._weight_decay, 1e-6, 1000, 100, 256, 0)
+        gradient = operator.gradients(Samples(phi, target.astype(np.int64)), loss.function)
+        solution = DampedInverse(operator, loss, options).solve(gradient.astype(np.float64))
+        vector = torch.from_numpy(solution.vectors[0])
         out: nn.Linear = nn.Linear(head.in_features, head.out_features).double()
         nn.utils.vector_to_parameters(vector, out.parameters())
         return out.requires_grad_(False)
 
+    def _samples(self, matrix: NDArray[np.float64]) -> Samples:
+        return Samples(matrix, self._data.targets.astype(np.int64))
+
     def _slopes(self, head: nn.Linear, pull: nn.Linear, rows: NDArray[np.int64], images: Any) -> Any:
         """Return I_pert (k, *shape): - d/dx of grad_theta L(x) . v = (p - y) . (V phi + c)."""
-        parts, targets = [], torch.from_numpy(self._data.targets[rows])
+        parts, targets = [], torch.from_numpy(self._data.targets[rows].astype(np.int64))
         for part in blocks(len(rows), _ROWS):
             x = torch.as_tensor(np.array(images[part])).requires_grad_()
             phi = self._phi(x).double()

@@ -43,5 +43,6 @@ def attributes_kept(module: nn.Module, buffers: bool = False) -> Iterator[None]:
         yield
     finally:
         for part, attributes in before:
-            part.__dict__.clear()
+            for name in set(part.__dict__) - set(attributes):
+                del part.__dict__[name]
             part.__dict__.update(attributes)
