@@ -116,7 +116,7 @@ def influence(rows: int, tests: int, baseline_tests: int) -> Case:
     test_y = torch.randint(0, 10, (tests,), generator=generator)
 
     def native() -> Any:
-        return Influence(net, train=(x, y), damping=DAMPING).scores((test_x, test_y))
+        return Influence(net, (x, y), damping=DAMPING).scores((test_x, test_y))
 
     def baseline() -> Any:
         products = TorchProducts(rows, kept=True)

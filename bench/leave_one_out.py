@@ -81,7 +81,7 @@ def softmax(points: int, solvers: str) -> dict[str, Any]:
         start = time.process_time()
         extra = {"batch_size": 1000, "max_iterations": 60} if solver == "lissa" else {}
         influence = Influence(
-            module, train=(inputs, targets), solver=solver, damping=0.0, weight_decay=WEIGHT_DECAY, **extra
+            module, (inputs, targets), solver=solver, damping=0.0, weight_decay=WEIGHT_DECAY, **extra
         )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NotConverged)  # the residual is printed

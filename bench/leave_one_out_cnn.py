@@ -99,7 +99,7 @@ def run(points: int, weight_decay: float, seed: int = 0, tests: int = 3) -> dict
         wrong = torch.flatten((module(test_x).argmax(1) != data.test_targets).nonzero())[:tests]
     test = test_x[wrong], data.test_targets[wrong]
     influence = Influence(
-        module, train=(x, y), solver="direct", damping=0, weight_decay=weight_decay, batch_size=1000
+        module, (x, y), solver="direct", damping=0, weight_decay=weight_decay, batch_size=1000
     )
     predicted = influence.leave_one_out(test)
     inverse = influence.solve(np.eye(len(training.theta))).vectors

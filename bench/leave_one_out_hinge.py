@@ -52,7 +52,13 @@ def predictions(t: float, w: np.ndarray, train: tuple[Any, Any], test: tuple[Any
     module = nn.Linear(len(w), 1, bias=False).double()
     module.weight.data[0] = torch.from_numpy(w)
     influence = Influence(
-        module, "smooth_hinge", train, temperature=t, solver="direct", damping=0, weight_decay=WEIGHT_DECAY
+        module,
+        train,
+        loss="smooth_hinge",
+        temperature=t,
+        solver="direct",
+        damping=0,
+        weight_decay=WEIGHT_DECAY,
     )
     return -np.asarray(influence.scores(test)) / len(train[0])
 

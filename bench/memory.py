@@ -58,16 +58,14 @@ def main() -> None:
         y = np.random.default_rng(1).integers(0, 10, arguments.rows)
         test = np.random.default_rng(2).random((arguments.tests, 784), dtype=np.float32), y[: arguments.tests]
         # Loads what is loaded at the first use.
-        Influence(net, train=(np.array(x[:10]), y[:10]), curvature="ekfac").scores((test[0][:1], y[:1]))
+        Influence(net, (np.array(x[:10]), y[:10]), curvature="ekfac").scores((test[0][:1], y[:1]))
         before = resident("VmRSS")
         CLEAR.write_text("5")  # the peak begins here
         start = time.perf_counter()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NotConverged)
             # Far from a minimum the Hessian is indefinite: memory does not depend on the damping.
-            influence = Influence(
-                net, train=(x, y), curvature=arguments.curvature, damping=10.0, tolerance=1e-3
-            )
+            influence = Influence(net, (x, y), curvature=arguments.curvature, damping=10.0, tolerance=1e-3)
             scores = influence.scores(test, out=Path(folder) / "scores.npy")
         result = {
             "scores": list(scores.shape),

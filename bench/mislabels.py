@@ -28,13 +28,13 @@ SHARE, WEIGHT_DECAY, DAMPING = 0.1, 1e-4, 0.01
 def judged(data: Dataset, seed: int) -> dict[str, Any]:
     """Return each order's curve in three numbers, and what it took."""
     true = data.train_targets.numpy()
-    given = flip_labels(true, SHARE, seed)
+    given = flip_labels(true, SHARE, seed=seed)
     noisy = replace(data, train_targets=torch.from_numpy(given))
     module = train_classifier(
         64, noisy, dtype=torch.float32, seed=seed, epochs=8, batch_size=128, weight_decay=WEIGHT_DECAY
     )
     start = time.process_time()
-    influence = Influence(module, train=noisy, curvature="ekfac", damping=DAMPING, weight_decay=WEIGHT_DECAY)
+    influence = Influence(module, noisy, curvature="ekfac", damping=DAMPING, weight_decay=WEIGHT_DECAY)
     suspicion = influence.self_influence()
     seconds = time.process_time() - start
     orders = {

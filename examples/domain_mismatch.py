@@ -77,7 +77,7 @@ def main() -> None:
         inputs, targets, scanner = scanners(lost)
         module = trained(inputs, targets)
         influence = Influence(
-            module, train=(inputs, targets), solver="direct", damping=0, weight_decay=WEIGHT_DECAY
+            module, (inputs, targets), solver="direct", damping=0, weight_decay=WEIGHT_DECAY
         )
         wrong = influence.losses((x, y)) > np.log(2)
         print(f"{24 - lost} negatives for training: {wrong.mean():.0%} of {len(x)} negative threes doubted")

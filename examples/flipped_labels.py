@@ -36,7 +36,7 @@ def main() -> None:
     arguments = parser.parse_args()
     data = load(arguments.data)
     true = data.train_targets.numpy()
-    given = flip_labels(true, arguments.share, arguments.seed)
+    given = flip_labels(true, arguments.share, seed=arguments.seed)
 
     def trained(labels: np.ndarray) -> torch.nn.Module:
         noisy = replace(data, train_targets=torch.from_numpy(labels))
@@ -53,9 +53,7 @@ def main() -> None:
         return accuracy(trained(labels), data.test_inputs, data.test_targets)
 
     module = trained(given)
-    influence = Influence(
-        module, train=(data.train_inputs, given), curvature="ekfac", weight_decay=WEIGHT_DECAY
-    )
+    influence = Influence(module, (data.train_inputs, given), curvature="ekfac", weight_decay=WEIGHT_DECAY)
     orders = {
         "self-influence": influence.self_influence(),
         "loss": influence.losses(influence.train),
@@ -63,7 +61,7 @@ def main() -> None:
     }
     found = {name: mislabel_curve(order, given != true) for name, order in orders.items()}
     shares = (0, 0.1, 0.2, 0.3)
-    fixed = {name: fix_curve(measure, given, true, order, shares) for name, order in orders.items()}
+    fixed = {name: fix_curve(measure, given, true, order, shares=shares) for name, order in orders.items()}
     for name, curve in found.items():
         accuracies = ", ".join(f"{a:.3f}" for a in fixed[name].accuracy)
         print(

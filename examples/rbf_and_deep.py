@@ -71,9 +71,13 @@ def main() -> None:
             matrix = features(inputs.double())
         head = fit_linear(matrix, targets, 2, weight_decay=WEIGHT_DECAY)
         influence = Influence(
-            nn.Sequential(features, head), train=(inputs, targets), parameters=["1"], solver="direct",
-            damping=0, weight_decay=WEIGHT_DECAY,
-        )  # fmt: skip
+            nn.Sequential(features, head),
+            (inputs, targets),
+            parameters=["1"],
+            solver="direct",
+            damping=0,
+            weight_decay=WEIGHT_DECAY,
+        )
         distances, scores = influence_by_distance(influence, inputs, test)
         d, s = distances[0], scores[0]
         near = d <= np.quantile(d, 0.2)

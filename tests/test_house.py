@@ -17,7 +17,7 @@ ROOT = Path(divulge.__file__).parent
 MOST_LINES = 400
 
 # Packages whose signatures are not settled yet.
-UNSETTLED = {"influence", "reference", "tensors", "cli"}
+UNSETTLED = {"reference", "tensors", "cli"}
 # What may be left out and still be given by position: the data, and what names the thing that is asked for.
 BY_POSITION = {"data", "attribution", "attributions", "input_shape", "method", "surrogate"}
 BY_NAME = {"seed", "jobs", "progress"}
@@ -102,7 +102,11 @@ def public():
         for name in package.__all__:
             value = getattr(package, name)
             recipe = dataclasses.is_dataclass(value) and name in {"AdamTrainer", "Pgd", "Weights"}
-            made = inspect.isclass(value) and not dataclasses.is_dataclass(value)
+            made = (
+                inspect.isclass(value)
+                and not dataclasses.is_dataclass(value)
+                and not issubclass(value, Exception | Warning)
+            )
             if getattr(value, "_is_protocol", False) or isinstance(value, enum.EnumMeta):
                 continue
             if inspect.isfunction(value) or made or recipe:

@@ -88,12 +88,12 @@ def flat(parts: Any) -> Tensor:
 
 def divulge_cg(job: Job) -> Any:
     net, x, y, test_x, test_y = job
-    return Influence(net, train=(x, y), damping=DAMPING, tolerance=1e-4).scores((test_x, test_y))
+    return Influence(net, (x, y), damping=DAMPING, tolerance=1e-4).scores((test_x, test_y))
 
 
 def divulge_ekfac(job: Job) -> Any:
     net, x, y, test_x, test_y = job
-    return Influence(net, train=(x, y), damping=DAMPING, curvature="ekfac").scores((test_x, test_y))
+    return Influence(net, (x, y), damping=DAMPING, curvature="ekfac").scores((test_x, test_y))
 
 
 def loaders(job: Job) -> tuple[DataLoader[Any], DataLoader[Any]]:

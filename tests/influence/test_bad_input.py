@@ -13,11 +13,11 @@ from divulge.influence import SingularCurvature
 def test_modules_that_cannot_be_used(make):
     module, train, _ = make()
     with pytest.raises(TypeError, match=r"expected a torch.nn.Module, got function"):
-        Influence(lambda x: x, train=train)
+        Influence(lambda x: x, train)
     with pytest.raises(ValueError, match="Flatten has no parameters"):
-        Influence(nn.Flatten(), train=train)
+        Influence(nn.Flatten(), train)
     with pytest.raises(ValueError, match="no parameter of Sequential requires gradients"):
-        Influence(module.requires_grad_(False), train=train)
+        Influence(module.requires_grad_(False), train)
 
 
 @pytest.mark.parametrize("layer", [nn.Dropout(0.5), nn.BatchNorm1d(3)])
@@ -27,24 +27,24 @@ def test_layers_in_training_mode(make, layer):
     with pytest.raises(
         ValueError, match=rf"{type(layer).__name__} '1' is in training mode.*call module.eval"
     ):
-        Influence(module.train(), train=train)
-    Influence(module.eval(), train=train)
+        Influence(module.train(), train)
+    Influence(module.eval(), train)
 
 
 def test_modules_that_fail_or_return_something_else(make):
     _, train, _ = make()
     with pytest.raises(UnsupportedModel, match=r"fails on inputs of shape \(2, 1, 6, 6\)"):
-        Influence(nn.Linear(7, 2).double(), train=train)
+        Influence(nn.Linear(7, 2).double(), train)
     with pytest.raises(
         UnsupportedModel, match=r"outputs of shape \(n, K\) for n = 2 inputs, got \(2, 1, 6, 2\)"
     ):
-        Influence(nn.Linear(6, 2).double(), train=train)
+        Influence(nn.Linear(6, 2).double(), train)
     with pytest.raises(UnsupportedModel, match=r"float32 or float64, got torch\.float16"):
-        Influence(nn.Linear(6, 2).half(), train=train)
+        Influence(nn.Linear(6, 2).half(), train)
     broken = nn.Sequential(nn.Flatten(), nn.Linear(36, 2)).double()
     broken[1].bias.data[1] = torch.nan
     with pytest.raises(ValueError, match=r"parameter '1.bias' holds a NaN"):
-        Influence(broken, train=train)
+        Influence(broken, train)
 
 
 def test_targets(make):
@@ -52,21 +52,21 @@ def test_targets(make):
     wrong = y.copy()
     wrong[17] = 3
     with pytest.raises(ValueError, match="training targets from 0 to 2, got 3 at row 17"):
-        Influence(module, train=(x, wrong))
+        Influence(module, (x, wrong))
     with pytest.raises(
         ValueError, match=r"class numbers of shape \(n,\), got shape \(40,\) and dtype float64"
     ):
-        Influence(module, train=(x, y.astype(float)))
+        Influence(module, (x, y.astype(float)))
     with pytest.raises(ValueError, match="expected 40 training targets, got 39"):
-        Influence(module, train=(x, y[:-1]))
+        Influence(module, (x, y[:-1]))
     with pytest.raises(ValueError, match=r"training targets of shape \(n, 3\), got \(40,\)"):
-        Influence(module, "squared", (x, y))
+        Influence(module, (x, y), loss="squared")
     with pytest.raises(ValueError, match="module with one output for the smooth hinge, got 3"):
-        Influence(module, "smooth_hinge", (x, y))
+        Influence(module, (x, y), loss="smooth_hinge")
     one = nn.Sequential(nn.Flatten(), nn.Linear(36, 1)).double()
     with pytest.raises(ValueError, match="targets -1 and 1 for the smooth hinge, got 0 at row 2"):
-        Influence(one, "smooth_hinge", (x[:3], np.array([-1, 1, 0])))
-    influence = Influence(module, train=(x, y))
+        Influence(one, (x[:3], np.array([-1, 1, 0])), loss="smooth_hinge")
+    influence = Influence(module, (x, y))
     with pytest.raises(ValueError, match="test targets from 0 to 2, got 9 at row 1"):
         influence.scores((test[0][:2], np.array([0, 9])))
 
@@ -75,13 +75,13 @@ def test_inputs(make):
     module, (x, y), test = make()
     x[5, 0, 2, 2] = np.nan
     with pytest.raises(ValueError, match="finite training inputs, row 5 holds a NaN"):
-        Influence(module, train=(x, y))
+        Influence(module, (x, y))
     x[5] = 0
     with pytest.raises(TypeError, match=r"training data as \(inputs, targets\) or a Dataset, got int"):
-        Influence(module, train=3)
+        Influence(module, 3)
     with pytest.raises(ValueError, match="expected training data, got none"):
-        Influence(module, train=(x[:0], y[:0]))
-    influence = Influence(module, train=(x, y))
+        Influence(module, (x[:0], y[:0]))
+    influence = Influence(module, (x, y))
     with pytest.raises(TypeError, match=r"test data as \(inputs, targets\) or a Dataset, got Tensor"):
         influence.scores(torch.from_numpy(x))
     with pytest.raises(
@@ -111,8 +111,8 @@ def test_numbers_and_names(make):
         ({"parameters": []}, "at least one name in parameters="),
     ]:
         with pytest.raises(ValueError, match=message):
-            Influence(module, train=train, **arguments)
-    influence = Influence(module, train=train, damping=1)
+            Influence(module, train, **arguments)
+    influence = Influence(module, train, damping=1)
     for call, message in [
         (lambda: influence.hvp(np.zeros(5)), r"vectors of shape \(163,\) or \(m, 163\), got \(5,\)"),
         (lambda: influence.solve(np.full(163, np.nan)), "finite vectors"),
@@ -132,6 +132,6 @@ def test_numbers_and_names(make):
 def test_a_singular_hessian_names_a_damping_that_does(make):
     module, train, test = make("logistic", n=5)
     with pytest.raises(SingularCurvature, match="is singular") as caught:
-        Influence(module, train=train, damping=0, solver="direct").scores(test)
+        Influence(module, train, damping=0, solver="direct").scores(test)
     damping = caught.value.sufficient_damping
-    assert np.isfinite(Influence(module, train=train, damping=damping, solver="direct").scores(test)).all()
+    assert np.isfinite(Influence(module, train, damping=damping, solver="direct").scores(test)).all()

@@ -93,10 +93,10 @@ def data():
 def test_modules_that_are_more_than_their_layers(name):
     torch.manual_seed(0)
     module, (train, test) = chain().double(), data()
-    assert Influence(module, train=train).path == "native"
+    assert Influence(module, train).path == "native"
     CHANGES[name](module)
     module.double().eval()
-    influence = Influence(module, train=train, damping=DAMPING, tolerance=1e-12)
+    influence = Influence(module, train, damping=DAMPING, tolerance=1e-12)
     expected = dense(module, train, test).scores(DAMPING)
     assert relative_error(influence.scores(test), expected, floor=1e-6) < 1e-9
     assert influence.path == "torch"
@@ -119,7 +119,7 @@ class Twice(nn.Module):
 def test_tied_weights_are_summed_by_whichever_name(names):
     torch.manual_seed(0)
     module, (train, test) = Twice().double(), data()
-    influence = Influence(module, train=train, damping=DAMPING, parameters=names, tolerance=1e-12)
+    influence = Influence(module, train, damping=DAMPING, parameters=names, tolerance=1e-12)
     meant = {"last.weight", "last.bias"} if names == ["last"] else {"first.weight"}
     if names in (None, ["second", "last"]):
         meant |= {"last.weight", "last.bias"}
@@ -144,5 +144,5 @@ def test_a_weight_tied_autoencoder(curvature):
     module, (train, test) = Autoencoder().double(), data()
     train, test = (train[0], train[0]), (test[0], test[0])
     expected = dense(module, train, test, lambda z, y: ((z - y) ** 2).sum() / 2).scores(60.0, curvature)
-    influence = Influence(module, "squared", train, curvature=curvature, damping=60.0, tolerance=1e-12)
+    influence = Influence(module, train, loss="squared", curvature=curvature, damping=60.0, tolerance=1e-12)
     assert relative_error(influence.scores(test), expected, floor=1e-6) < 1e-9

@@ -54,9 +54,7 @@ CHANGES = [moved, loaded, replaced, by_data, hooked, other_layer, trained]
 @pytest.mark.parametrize("change", CHANGES)
 def test_the_next_call_is_about_the_module_as_it_is(make, change, lower):
     module, train, test = make("mlp", n=12)
-    influence = Influence(
-        module, train=train, curvature="gauss_newton", damping=0.5, lower=lower, tolerance=1e-12
-    )
+    influence = Influence(module, train, curvature="gauss_newton", damping=0.5, lower=lower, tolerance=1e-12)
     before, v = influence.scores(test), np.ones(influence.operator.parameters)
     change(module)
     truth = dense(module, train, test)
@@ -113,10 +111,10 @@ CASES = {
 def test_influences_can_be_pickled(make, case, used):
     name, options = CASES[case]
     module, train, test = make(name, n=20)
-    influence = Influence(module, train=train, **{"damping": 4.0, **options})
+    influence = Influence(module, train, **{"damping": 4.0, **options})
     expected = influence.scores(test)
     if not used:
-        influence = Influence(module, train=train, **{"damping": 4.0, **options})
+        influence = Influence(module, train, **{"damping": 4.0, **options})
     copy = pickle.loads(pickle.dumps(influence))
     assert repr(copy) == repr(influence)
     np.testing.assert_array_equal(copy.scores(test), expected)
@@ -127,7 +125,7 @@ def test_influences_can_be_pickled(make, case, used):
 
 def test_processes_share_the_work(make):
     module, train, (x, y) = make("mlp", n=20)
-    influence = Influence(module, train=train, damping=4.0)
+    influence = Influence(module, train, damping=4.0)
     parts = joblib.Parallel(n_jobs=2)(
         joblib.delayed(influence.scores)((x[part], y[part])) for part in (slice(0, 3), slice(3, 7))
     )
@@ -136,7 +134,7 @@ def test_processes_share_the_work(make):
 
 def test_threads_take_turns(make):
     module, train, (x, y) = make("cnn", n=20)
-    influence = Influence(module, train=train, damping=4.0)
+    influence = Influence(module, train, damping=4.0)
     expected, parameters = influence.scores((x, y)), list(module.parameters())
     parts = joblib.Parallel(n_jobs=4, backend="threading")(
         joblib.delayed(influence.gradients)((x[i : i + 1], y[i : i + 1])) for i in range(7)
@@ -156,7 +154,7 @@ def test_threads_take_turns(make):
 )
 def test_self_influence_says_where_it_is_not_exact(make, options):
     module, train, test = make("logistic", n=20)
-    influence = Influence(module, train=train, **{"damping": 0.1, **options})
+    influence = Influence(module, train, **{"damping": 0.1, **options})
     with pytest.warns(NotConverged, match="of 7 solutions with a relative residual"):
         influence.scores(test)
     with pytest.warns(NotConverged, match="solutions with a relative residual"):

@@ -24,7 +24,7 @@ def bytes_file(tmp_path, make):
 def test_bytes_in_a_file_are_read_block_by_block(bytes_file, monkeypatch, curvature):
     module, mapped, whole, test = bytes_file
     monkeypatch.setattr(combined, "_ROWS", 33)
-    part, full = (Influence(module, train=data, curvature=curvature, damping=8.0) for data in (mapped, whole))
+    part, full = (Influence(module, data, curvature=curvature, damping=8.0) for data in (mapped, whole))
     assert part.path == full.path == "native"
     assert type(part.operator) is not type(full.operator)
     np.testing.assert_allclose(part.scores(test), full.scores(test), rtol=1e-6, atol=1e-9)
@@ -36,14 +36,14 @@ def test_bytes_in_a_file_are_read_block_by_block(bytes_file, monkeypatch, curvat
 @pytest.mark.parametrize("solver", ["lissa", "direct"])
 def test_solvers_on_blocks(bytes_file, solver):
     module, mapped, whole, test = bytes_file
-    part, full = (Influence(module, train=data, solver=solver, damping=8.0) for data in (mapped, whole))
+    part, full = (Influence(module, data, solver=solver, damping=8.0) for data in (mapped, whole))
     np.testing.assert_allclose(part.scores(test), full.scores(test), rtol=1e-6, atol=1e-9)
 
 
 def test_a_shard_needs_a_process_group(make):
     module, train, _ = make()
     with pytest.raises(ValueError, match=r"init_process_group\('gloo'\)"):
-        Influence(module, train=train, sharded=True)
+        Influence(module, train, sharded=True)
 
 
 # What a user would ask for, of the whole data or of one rank's share.

@@ -66,7 +66,7 @@ def test_chance_and_batches_are_noticed(make, between):
     with pytest.raises(
         UnsupportedModel, match=r"something else each time|for a sample alone|fails on inputs"
     ):
-        Influence(module, train=train)
+        Influence(module, train)
     assert torch.equal(torch.get_rng_state(), state)
 
 
@@ -78,7 +78,7 @@ def test_chance_and_batches_are_noticed(make, between):
 def test_layers_of_chance_in_training_mode(make, layer):
     module, train, _ = make()
     with pytest.raises(ValueError, match=rf"{type(layer).__name__} '1' is in training mode"):
-        Influence(nn.Sequential(module.eval(), layer).train(), train=train)
+        Influence(nn.Sequential(module.eval(), layer).train(), train)
 
 
 def test_spectral_norm_that_goes_on_iterating(make):
@@ -89,9 +89,9 @@ def test_spectral_norm_that_goes_on_iterating(make):
     module.eval()
     frozen = {name: t.clone() for name, t in module.state_dict().items()}
     with pytest.raises(UnsupportedModel, match="returns something else each time"):
-        Influence(module.train(), train=train)
+        Influence(module.train(), train)
     assert all(torch.equal(t, frozen[name]) for name, t in module.state_dict().items())
-    Influence(module.eval(), train=train)
+    Influence(module.eval(), train)
     assert before.shape == (3, 36)
 
 
@@ -122,7 +122,7 @@ def test_activation_checkpointing(make, first):
     module = Blocks(False, first).double()
     expected = dense(module, train, test)
     options = {"damping": 2.0, "tolerance": 1e-12, "lower": False}
-    influence = Influence(module, train=train, **options)
+    influence = Influence(module, train, **options)
     assert relative_error(influence.scores(test), expected.scores(2.0), floor=1e-6) < 1e-9
     with torch.no_grad():
         for p in module.parameters():
@@ -135,7 +135,7 @@ def test_activation_checkpointing(make, first):
             "use_reentrant=(False|True)" if not first else "no gradient leads to the parameter 'a.weight'"
         )
         with pytest.raises(UnsupportedModel, match=message):
-            Influence(module, train=train, **options)
+            Influence(module, train, **options)
         assert all(p.grad is None for p in module.parameters())
 
 
@@ -225,7 +225,7 @@ def test_gradients_that_are_not_those_of_the_outputs(make, name, dtype):
     _, train, _ = make()
     torch.manual_seed(0)
     with pytest.raises(UnsupportedModel, match=message):
-        Influence(build().to(dtype), train=train, lower=False)
+        Influence(build().to(dtype), train, lower=False)
 
 
 def test_parameters_that_are_not_used_have_no_influence(make):
@@ -233,12 +233,12 @@ def test_parameters_that_are_not_used_have_no_influence(make):
     torch.manual_seed(0)
     module = Net(inner=nn.Linear(5, 2)).double()
     options = {"damping": 2.0, "tolerance": 1e-12}
-    scores = Influence(module, train=train, **options).scores(test)
+    scores = Influence(module, train, **options).scores(test)
     assert relative_error(scores, dense(module, train, test).scores(2.0), floor=1e-6) < 1e-9
     with pytest.raises(
         UnsupportedModel, match=r"leads to any parameter in question .*: the outputs do not depend"
     ):
-        Influence(module, train=train, parameters=["inner"], **options)
+        Influence(module, train, parameters=["inner"], **options)
 
 
 def test_modules_that_change_their_own_parameters(make):
@@ -249,7 +249,7 @@ def test_modules_that_change_their_own_parameters(make):
 
     module[0].register_forward_pre_hook(clip)
     with pytest.raises(UnsupportedModel, match="changes its own parameters when it is called"):
-        Influence(module, train=train)
+        Influence(module, train)
 
 
 class Overwrites(Net):
@@ -267,13 +267,13 @@ def test_inputs_that_are_overwritten(make, curvature):
     plain.load_state_dict(module.state_dict())
     changed = [(0.5 * x + 0.1, y) for x, y in (train, test)]
     options = {"curvature": curvature, "damping": 0.5, "lower": False}
-    expected = Influence(plain, train=changed[0], **options)
-    influence = Influence(module, train=train, **options)
+    expected = Influence(plain, changed[0], **options)
+    influence = Influence(module, train, **options)
     np.testing.assert_allclose(influence.scores(test), expected.scores(changed[1]), rtol=1e-9)
     np.testing.assert_allclose(influence.self_influence(), expected.self_influence(), rtol=1e-9)
     pixels = expected.perturbation(changed[1], [1]) / 2
     np.testing.assert_allclose(influence.perturbation(test, [1]), pixels, rtol=1e-6, atol=1e-12)
-    trained = Influence(module, train=train, **(options | {"lower": True}))
+    trained = Influence(module, train, **options | {"lower": True})
     np.testing.assert_allclose(trained.scores(test), influence.scores(test), rtol=1e-6)
 
 
@@ -346,9 +346,9 @@ def test_no_false_alarms(make, name, seed):
     torch.manual_seed(seed)
     module = GOOD[name]().eval()
     for lower in (True, False):
-        assert Influence(module, train=(x, y), lower=lower).path in ("native", "torch")
+        assert Influence(module, (x, y), lower=lower).path in ("native", "torch")
     if not name.endswith("inside"):
-        Influence(module.double(), train=(x, y), lower=False)
+        Influence(module.double(), (x, y), lower=False)
 
 
 def test_no_false_alarm_at_the_kink_of_a_loss():
@@ -362,4 +362,4 @@ def test_no_false_alarm_at_the_kink_of_a_loss():
     y = np.where(x.sum(1) > 0, 1, -1)
     for temperature in (0.0, 1e-3):
         for lower in (True, False):
-            Influence(module, "smooth_hinge", (x, y), temperature=temperature, lower=lower)
+            Influence(module, (x, y), loss="smooth_hinge", temperature=temperature, lower=lower)

@@ -21,7 +21,7 @@ def test_scores_are_those_of_explicit_gradients(make, truth, name, lower, solver
     module, train, test = make(name)
     hessian, g, h = truth(module, train, test)
     influence = Influence(
-        module, train=train, solver=solver, damping=DAMPING, weight_decay=0.1, lower=lower, tolerance=1e-12
+        module, train, solver=solver, damping=DAMPING, weight_decay=0.1, lower=lower, tolerance=1e-12
     )
     assert influence.path == ("native" if lower and name in ("mlp", "tanh", "logistic") else "torch")
     inverse = np.linalg.inv(hessian + (DAMPING + 0.1) * np.eye(len(hessian)))
@@ -47,7 +47,7 @@ def test_gauss_newton_is_the_fisher_matrix_of_the_models_own_labels(make, truth,
     for label in range(3):
         g = truth(module, train, (train[0], np.full(len(p), label)))[2]
         fisher = fisher + (g * p[:, [label]]).T @ g / len(p)
-    influence = Influence(module, train=train, curvature=curvature)
+    influence = Influence(module, train, curvature=curvature)
     v = np.eye(len(fisher))
     assert relative_error(influence.hvp(v), fisher, floor=1e-6) < 1e-10
 
@@ -56,7 +56,7 @@ def test_the_example_of_the_docstring():
     module = nn.Linear(1, 1, bias=False).double()
     module.weight.data[:] = 1.0
     one = np.ones((3, 1))
-    influence = Influence(module, "squared", (one, np.array([0.0, 0, 3])), damping=0.0)
+    influence = Influence(module, (one, np.array([0.0, 0, 3])), loss="squared", damping=0.0)
     test = (one[:1], np.zeros(1))
     np.testing.assert_allclose(influence.scores(test), [[-1, -1, 2]])
     np.testing.assert_allclose(influence.leave_one_out(test), [[1 / 3, 1 / 3, -2 / 3]])
@@ -75,7 +75,7 @@ def test_one_newton_step_is_exact_for_least_squares():
 
     theta, module = fit(np.arange(30)), nn.Linear(4, 2).double()
     module.weight.data, module.bias.data = torch.tensor(theta[:4].T.copy()), torch.tensor(theta[4].copy())
-    influence = Influence(module, "squared", (x, y), solver="direct", damping=0.0, weight_decay=0.1)
+    influence = Influence(module, (x, y), loss="squared", solver="direct", damping=0.0, weight_decay=0.1)
     outputs = [lambda z, y, k=k: z[:, k] for k in range(2)]
     for k, output in enumerate(outputs):  # the change of an output is linear in the parameters' change
         predicted = influence.leave_one_out((x[:3], y[:3]), of=output)
@@ -94,7 +94,7 @@ def test_one_newton_step_is_exact_for_least_squares():
 @pytest.mark.parametrize("name", ["mlp", "cnn"])
 def test_other_functions_of_the_output(make, truth, name, lower):
     module, train, test = make(name)
-    influence = Influence(module, train=train, damping=DAMPING, lower=lower, tolerance=1e-12)
+    influence = Influence(module, train, damping=DAMPING, lower=lower, tolerance=1e-12)
     rows = torch.arange(len(test[1]))
 
     def of(kind):
@@ -118,7 +118,7 @@ def test_other_functions_of_the_output(make, truth, name, lower):
 
 def test_groups_and_the_most_influential(make):
     module, train, test = make()
-    influence = Influence(module, train=train, damping=DAMPING)
+    influence = Influence(module, train, damping=DAMPING)
     scores = influence.scores(test)
     groups = np.arange(40) % 4
     expected = np.stack([scores[:, groups == g].sum(1) for g in range(4)], axis=1)
@@ -133,7 +133,7 @@ def test_groups_and_the_most_influential(make):
 
 def test_results_can_be_written_to_files(make, tmp_path):
     module, train, test = make()
-    influence = Influence(module, train=train, damping=DAMPING)
+    influence = Influence(module, train, damping=DAMPING)
     expected = influence.scores(test)
     mapped = influence.scores(test, out=tmp_path / "scores.npy")
     assert isinstance(mapped, np.memmap)
@@ -150,7 +150,7 @@ def test_results_can_be_written_to_files(make, tmp_path):
 def test_results_can_be_written_to_zarr(make, tmp_path):
     pytest.importorskip("zarr")
     module, train, test = make()
-    influence = Influence(module, train=train, damping=DAMPING)
+    influence = Influence(module, train, damping=DAMPING)
     written = influence.scores(test, out=tmp_path / "scores.zarr")
     np.testing.assert_array_equal(written[:], influence.scores(test))
 
@@ -158,7 +158,7 @@ def test_results_can_be_written_to_zarr(make, tmp_path):
 @pytest.mark.parametrize("name", ["mlp", "cnn"])
 def test_pixels(make, truth, name):
     module, train, test = make(name)
-    influence = Influence(module, train=train, damping=DAMPING, tolerance=1e-12)
+    influence = Influence(module, train, damping=DAMPING, tolerance=1e-12)
     pixels = influence.perturbation(test, rows=[2, 30])
     assert pixels.shape == (7, 2, 1, 6, 6)
     step = 1e-5
@@ -175,7 +175,7 @@ def test_pixels(make, truth, name):
 
 def test_forms_of_training_data(make, tmp_path):
     module, (x, y), test = make()
-    expected = Influence(module, train=(x, y), damping=DAMPING).scores(test)
+    expected = Influence(module, (x, y), damping=DAMPING).scores(test)
     x.tofile(tmp_path / "x")
     mapped = np.memmap(tmp_path / "x", dtype=x.dtype, mode="r", shape=x.shape)
     tensors = torch.tensor(x), torch.tensor(y)
@@ -190,7 +190,7 @@ def test_forms_of_training_data(make, tmp_path):
 
     for data in ((mapped, y), tensors, TensorDataset(*tensors), Items()):
         for lower in (True, False):
-            scores = Influence(module, train=data, damping=DAMPING, lower=lower).scores(test)
+            scores = Influence(module, data, damping=DAMPING, lower=lower).scores(test)
             np.testing.assert_allclose(scores, expected, atol=1e-7)
 
 
@@ -201,21 +201,21 @@ def test_some_of_the_parameters(make, truth):
     inverse = np.linalg.inv(hessian[last, last] + DAMPING * np.eye(15))
     expected = -h[:, last] @ inverse @ g[:, last].T
     for names, path in ((["3"], "native"), (["3.weight", "3.bias"], "native")):
-        influence = Influence(module, train=train, damping=DAMPING, parameters=names, tolerance=1e-12)
+        influence = Influence(module, train, damping=DAMPING, parameters=names, tolerance=1e-12)
         assert influence.path == path
         np.testing.assert_allclose(influence.scores(test), expected, atol=1e-10)
-    weight_only = Influence(module, train=train, damping=DAMPING, parameters=["3.weight"])
+    weight_only = Influence(module, train, damping=DAMPING, parameters=["3.weight"])
     assert weight_only.path == "torch"
     module[1].requires_grad_(False)
     np.testing.assert_allclose(
-        Influence(module, train=train, damping=DAMPING, tolerance=1e-12).scores(test), expected, atol=1e-10
+        Influence(module, train, damping=DAMPING, tolerance=1e-12).scores(test), expected, atol=1e-10
     )
 
 
 def test_float32(make):
     module, train, test = make("mlp")
-    expected = Influence(module, train=train, damping=DAMPING).scores(test)
-    single = Influence(module.float(), train=train, damping=DAMPING)
+    expected = Influence(module, train, damping=DAMPING).scores(test)
+    single = Influence(module.float(), train, damping=DAMPING)
     scores = single.scores(test)
     assert scores.dtype == np.float32
     assert relative_error(scores, expected, floor=1e-6) < 1e-3
@@ -224,7 +224,7 @@ def test_float32(make):
 
 def test_a_solver_that_did_not_converge_says_so(make):
     module, train, test = make("mlp")
-    influence = Influence(module, train=train, damping=DAMPING, max_iterations=1)
+    influence = Influence(module, train, damping=DAMPING, max_iterations=1)
     with pytest.warns(NotConverged, match="cg left 7 of 7 solutions with a relative residual above 1e-08"):
         influence.scores(test)
     assert (influence.solution.iterations == 1).all()
@@ -239,8 +239,8 @@ def test_the_smooth_hinge(make):
         pair = [
             Influence(
                 module,
-                "smooth_hinge",
                 (x, y),
+                loss="smooth_hinge",
                 weight_decay=0.1,
                 temperature=temperature,
                 lower=lower,

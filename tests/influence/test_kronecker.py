@@ -18,8 +18,8 @@ def dense_of(influence):
 def test_kfac_of_one_linear_layer_without_inputs_that_vary_is_the_fisher_matrix(make):
     module, (x, y), _ = make("logistic")
     same = np.repeat(x[:1], 40, axis=0)  # one input: the factors are independent of each other
-    kfac = Influence(module, train=(same, y), curvature="kfac", damping=1.0)
-    fisher = Influence(module, train=(same, y), curvature="fisher", damping=1.0)
+    kfac = Influence(module, (same, y), curvature="kfac", damping=1.0)
+    fisher = Influence(module, (same, y), curvature="fisher", damping=1.0)
     assert relative_error(dense_of(kfac), dense_of(fisher), floor=1e-6) < 1e-10
 
 
@@ -27,9 +27,9 @@ def test_kfac_of_one_linear_layer_without_inputs_that_vary_is_the_fisher_matrix(
 @pytest.mark.parametrize("name", ["mlp", "tanh", "logistic"])
 def test_ekfac_has_the_fisher_matrix_diagonal_in_its_own_basis(make, name, loss):
     module, train, _ = make(name, loss=loss)
-    ekfac = Influence(module, loss, train, curvature="ekfac", damping=1.0)
-    kfac = Influence(module, loss, train, curvature="kfac", damping=1.0)
-    fisher = dense_of(Influence(module, loss, train, curvature="fisher", damping=1.0))
+    ekfac = Influence(module, train, loss=loss, curvature="ekfac", damping=1.0)
+    kfac = Influence(module, train, loss=loss, curvature="kfac", damping=1.0)
+    fisher = dense_of(Influence(module, train, loss=loss, curvature="fisher", damping=1.0))
     error = [np.linalg.norm(dense_of(i) - fisher) for i in (ekfac, kfac)]
     assert error[0] <= error[1] + 1e-12
     assert np.trace(dense_of(ekfac)) == pytest.approx(np.trace(fisher))
@@ -38,7 +38,7 @@ def test_ekfac_has_the_fisher_matrix_diagonal_in_its_own_basis(make, name, loss)
 @pytest.mark.parametrize("curvature", ["kfac", "ekfac"])
 def test_it_is_inverted_exactly(make, curvature):
     module, train, test = make("tanh")
-    influence = Influence(module, train=train, curvature=curvature, damping=0.1, weight_decay=0.05)
+    influence = Influence(module, train, curvature=curvature, damping=0.1, weight_decay=0.05)
     v = np.random.default_rng(0).standard_normal((3, influence.operator.parameters))
     solution = influence.solve(v)
     assert solution.converged.all()
@@ -76,11 +76,11 @@ def test_layers_anywhere_in_a_module(make, truth, name):
     _, train, test = make()
     torch.manual_seed(0)
     module = CONVOLUTION[name]().double().eval()
-    ekfac = Influence(module, train=train, curvature="ekfac", damping=0.5)
+    ekfac = Influence(module, train, curvature="ekfac", damping=0.5)
     assert ekfac.path == "torch"
-    fisher = dense_of(Influence(module, train=train, curvature="fisher", damping=1.0))
+    fisher = dense_of(Influence(module, train, curvature="fisher", damping=1.0))
     assert np.trace(dense_of(ekfac)) == pytest.approx(np.trace(fisher))
-    kfac = Influence(module, train=train, curvature="kfac", damping=0.5)
+    kfac = Influence(module, train, curvature="kfac", damping=0.5)
     error = [np.linalg.norm(dense_of(i) - fisher) for i in (ekfac, kfac)]
     assert error[0] <= error[1] < np.linalg.norm(fisher)
     g = truth(module, train, test)[1]
@@ -94,8 +94,7 @@ def test_layers_anywhere_in_a_module(make, truth, name):
 def test_torch_fits_what_the_core_fits(make, name, curvature):
     module, train, test = make(name)
     native, by_torch = (
-        Influence(module, train=train, curvature=curvature, damping=0.5, lower=lower)
-        for lower in (True, False)
+        Influence(module, train, curvature=curvature, damping=0.5, lower=lower) for lower in (True, False)
     )
     assert relative_error(dense_of(by_torch), dense_of(native), floor=1e-6) < 1e-10
     assert relative_error(by_torch.scores(test), native.scores(test), floor=1e-6) < 1e-9
@@ -105,7 +104,7 @@ def test_torch_fits_what_the_core_fits(make, name, curvature):
 
 def test_a_part_of_the_parameters(make):
     module, train, test = make("cnn")
-    influence = Influence(module, train=train, curvature="ekfac", parameters=["0", "5"])
+    influence = Influence(module, train, curvature="ekfac", parameters=["0", "5"])
     assert np.isfinite(influence.scores(test)).all()
     assert influence.self_influence([1]).shape == (1,)
 
@@ -120,16 +119,16 @@ def test_labels_do_not_depend_on_the_parts_they_are_drawn_in():
 def test_what_it_cannot_do_is_said(make):
     module, train, _ = make("cnn")
     with pytest.raises(ValueError, match=r"'1.weight' belongs to BatchNorm2d: name others in parameters="):
-        Influence(module, train=train, curvature="ekfac").hvp(np.zeros(51))
+        Influence(module, train, curvature="ekfac").hvp(np.zeros(51))
     module, train, _ = make("attention")
     with pytest.raises(ValueError, match=r"'attention.out_proj' to be called as a layer"):
         Influence(
-            module, train=train, curvature="ekfac", parameters=["attention.out_proj", "head"]
+            module, train, curvature="ekfac", parameters=["attention.out_proj", "head"]
         ).self_influence()
     module, train, _ = make("mlp")
     with pytest.raises(ValueError, match="damping or weight decay above 0"):
-        Influence(module, train=train, curvature="kfac", damping=0).solve(np.zeros(163))
+        Influence(module, train, curvature="kfac", damping=0).solve(np.zeros(163))
     with pytest.raises(ValueError, match="takes no solver, got 'cg'"):
-        Influence(module, train=train, curvature="kfac", solver="cg")
+        Influence(module, train, curvature="kfac", solver="cg")
     with pytest.raises(ValueError, match="needs a loss that is a likelihood"):
-        Influence(module, lambda z, y: z.sum(1), train, curvature="fisher")
+        Influence(module, train, loss=lambda z, y: z.sum(1), curvature="fisher")

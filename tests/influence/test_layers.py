@@ -154,7 +154,7 @@ def problem(build):
 def test_gradients_in_factors_are_those_of_autograd(name, curvature):
     module, train, test = problem(EXACT[name])
     truth = dense(module, train, test)
-    influence = Influence(module, train=train, curvature=curvature, damping=0.3, batch_size=6, lower=False)
+    influence = Influence(module, train, curvature=curvature, damping=0.3, batch_size=6, lower=False)
     matrix = influence.hvp(np.eye(len(truth.hessian)))
     if curvature == "ekfac":  # the mean squares of the gradients in any basis add up to the Fisher's trace
         assert np.trace(matrix) == pytest.approx(np.trace(truth.gauss_newton), rel=1e-9)
@@ -189,7 +189,7 @@ def test_kfac_is_that_of_the_same_function_written_otherwise(one, other):
     module, train, test = problem(one)
     twin = problem(other)[0]
     twin.load_state_dict(module.state_dict())
-    scores = [Influence(m, train=train, curvature="kfac", damping=0.1).scores(test) for m in (module, twin)]
+    scores = [Influence(m, train, curvature="kfac", damping=0.1).scores(test) for m in (module, twin)]
     np.testing.assert_allclose(scores[0], scores[1], rtol=1e-9)
 
 
@@ -313,16 +313,16 @@ def test_what_has_no_factors_is_refused_with_the_layers_name(name):
     module, train, test = problem(build)
     for curvature in ("kfac", "ekfac"):
         with pytest.raises(ValueError, match=message):
-            Influence(module, train=train, curvature=curvature, damping=0.1, lower=False).scores(test)
+            Influence(module, train, curvature=curvature, damping=0.1, lower=False).scores(test)
     expected = dense(module, train, test).scores(0.1, "gauss_newton")
-    exact = Influence(module, train=train, curvature="gauss_newton", damping=0.1, tolerance=1e-12)
+    exact = Influence(module, train, curvature="gauss_newton", damping=0.1, tolerance=1e-12)
     np.testing.assert_allclose(exact.scores(test), expected, rtol=1e-6, atol=1e-9)
 
 
 def test_other_parameters_of_such_modules_are_exact():
     module, train, test = problem(REFUSED["weight norm"][0])
     truth = dense(module, train, test, names=("2.weight", "2.bias"))
-    influence = Influence(module, train=train, curvature="ekfac", damping=0.3, parameters=["2"])
+    influence = Influence(module, train, curvature="ekfac", damping=0.3, parameters=["2"])
     expected = np.einsum("ij,ij->i", truth.train, influence.solve(truth.train).vectors)
     np.testing.assert_allclose(influence.self_influence(), expected, rtol=1e-9)
 
@@ -339,7 +339,7 @@ def test_dead_layers_whose_axis_cannot_be_told_are_refused():
 
     module, train, _ = problem(Dead)
     with pytest.raises(ValueError, match=r"cannot tell the samples' axis in 'first'"):
-        Influence(module, train=train, curvature="kfac", damping=1.0).self_influence()
+        Influence(module, train, curvature="kfac", damping=1.0).self_influence()
 
 
 def test_products_do_not_depend_on_what_memory_held():

@@ -44,10 +44,10 @@ def test_gradients_are_on_whatever_the_callers_mode(make, mode, curvature, lower
 
 def test_a_module_made_in_inference_mode(make):
     module, train, test = make("cnn")
-    expected = Influence(module, train=train, damping=0.5).scores(test)
+    expected = Influence(module, train, damping=0.5).scores(test)
     with torch.inference_mode():
         module = copy.deepcopy(module)
-    np.testing.assert_allclose(Influence(module, train=train, damping=0.5).scores(test), expected, rtol=1e-6)
+    np.testing.assert_allclose(Influence(module, train, damping=0.5).scores(test), expected, rtol=1e-6)
 
 
 class Remembers(nn.Module):
@@ -76,10 +76,10 @@ def test_modules_are_left_as_they_were(make, fails):
     if fails:
         module.last.register_forward_hook(lambda *_: 1 / 0)
         with pytest.raises(ValueError, match=r"the module fails .*: division by zero"):
-            Influence(module, train=train)
+            Influence(module, train)
     else:
         for curvature in ("hessian", "kfac"):
-            Influence(module, train=train, curvature=curvature, damping=1.0).scores(test)
+            Influence(module, train, curvature=curvature, damping=1.0).scores(test)
     assert [part.training for part in module.modules()] == [False, True, False, False, False]
     assert module.calls == 0
     assert module.hidden is None

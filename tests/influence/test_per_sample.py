@@ -57,7 +57,7 @@ def test_losses_of_torch_are_taken_for_each_sample(name):
     loss, outputs, kind, single = LOSSES[name]
     module, (train, test) = module_of(outputs), data(outputs, kind)
     truth = dense(module, train, test, single)
-    influence = Influence(module, loss, train, curvature="gauss_newton", damping=0.5, tolerance=1e-12)
+    influence = Influence(module, train, loss=loss, curvature="gauss_newton", damping=0.5, tolerance=1e-12)
     assert relative_error(influence.hvp(np.eye(len(truth.hessian))), truth.gauss_newton, floor=1e-6) < 1e-9
     assert relative_error(influence.scores(test), truth.scores(0.5, "gauss_newton"), floor=1e-6) < 1e-8
 
@@ -76,8 +76,8 @@ MIXED = {
 def test_losses_over_the_batch_are_refused(name):
     module, (train, test) = module_of(3), data(3, "classes")
     with pytest.raises(ValueError, match=r"2 numbers, got|takes each sample alone|got constants"):
-        Influence(module, MIXED[name], train)
-    influence = Influence(module, train=train, damping=1.0)
+        Influence(module, train, loss=MIXED[name])
+    influence = Influence(module, train, damping=1.0)
     with pytest.raises(ValueError, match=r"4 numbers, got|takes each sample alone|got constants"):
         influence.scores(test, of=MIXED[name])
 
@@ -85,17 +85,17 @@ def test_losses_over_the_batch_are_refused(name):
 def test_targets_that_broadcast_are_refused():
     module, ((x, y), _) = module_of(1), data(1, "numbers")
     with pytest.raises(ValueError, match=r"targets of the outputs' shape \(2, 1\), got \(2,\)"):
-        Influence(module, nn.MSELoss(), (x, y[:, 0]))
+        Influence(module, (x, y[:, 0]), loss=nn.MSELoss())
     with pytest.raises(ValueError, match=r"the loss fails .*outputs' shape"):
-        Influence(module, F.binary_cross_entropy_with_logits, (x, np.round(np.abs(y[:, 0]) % 1)))
+        Influence(module, (x, np.round(np.abs(y[:, 0]) % 1)), loss=F.binary_cross_entropy_with_logits)
     with pytest.raises(ValueError, match=r"outputs of shape \(2, 1\) and targets of shape \(2,\) are mixed"):
-        Influence(module, lambda z, y: ((z - y) ** 2).mean(1), (x, y[:, 0]))
+        Influence(module, (x, y[:, 0]), loss=lambda z, y: ((z - y) ** 2).mean(1))
 
 
 def test_losses_that_do_not_change_are_refused():
     module, (train, _) = module_of(1), data(1, "classes")
     with pytest.raises(ValueError, match=r"a loss that changes with the outputs \(n, 1\), its gradient is 0"):
-        Influence(module, nn.CrossEntropyLoss(), train)
+        Influence(module, train, loss=nn.CrossEntropyLoss())
 
 
 def test_losses_that_detach_a_part_are_refused():
@@ -111,8 +111,8 @@ def test_losses_that_detach_a_part_are_refused():
     for dtype in (torch.float32, torch.float64):
         module = module.to(dtype)
         with pytest.raises(ValueError, match="loss whose gradient is its derivative"):
-            Influence(module, focal, train)
-        Influence(module, whole, train)
+            Influence(module, train, loss=focal)
+        Influence(module, train, loss=whole)
 
 
 def test_losses_that_fail_say_on_what():
@@ -121,12 +121,12 @@ def test_losses_that_fail_say_on_what():
 
     module, (train, _) = module_of(1), data(1, "classes")
     with pytest.raises(ValueError, match=r"the loss fails on outputs of shape \(2, 1\) .*no such loss"):
-        Influence(module, broken, train)
+        Influence(module, train, loss=broken)
 
 
 def test_functions_of_the_outputs_of_a_fixed_number_of_test_points():
     module, (train, test) = module_of(3), data(3, "classes")
-    influence = Influence(module, train=train, curvature="gauss_newton", damping=0.5)
+    influence = Influence(module, train, curvature="gauss_newton", damping=0.5)
     y = torch.as_tensor(test[1])
     scores = influence.scores(test, of=lambda z, _: z[torch.arange(4), y])
     np.testing.assert_allclose(scores, influence.scores(test, of="logit"), rtol=1e-9)

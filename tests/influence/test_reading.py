@@ -50,7 +50,7 @@ class Doubled(TensorDataset):
 @pytest.fixture
 def problem(make):
     module, train, test = make("logistic", n=12)
-    return module, train, test, Influence(module, train=train, damping=0.5).scores(test)
+    return module, train, test, Influence(module, train, damping=0.5).scores(test)
 
 
 def joined(items):
@@ -91,7 +91,7 @@ FORMS = {
 def test_forms_that_say_the_same(problem, form, lower):
     module, (x, y), test, expected = problem
     train = FORMS[form](torch.as_tensor(x), torch.as_tensor(y))
-    influence = Influence(module, train=train, damping=0.5, lower=lower)
+    influence = Influence(module, train, damping=0.5, lower=lower)
     np.testing.assert_allclose(influence.scores(test), expected, rtol=1e-6, atol=1e-9)
 
 
@@ -100,7 +100,7 @@ def test_big_endian_files(problem, tmp_path):
     np.save(tmp_path / "x.npy", x.astype(">f8"))
     train = np.load(tmp_path / "x.npy", mmap_mode="r"), y
     for lower in (True, False):
-        influence = Influence(module, train=train, damping=0.5, lower=lower)
+        influence = Influence(module, train, damping=0.5, lower=lower)
         np.testing.assert_allclose(influence.scores(test), expected, rtol=1e-6, atol=1e-9)
 
 
@@ -137,14 +137,14 @@ def test_forms_that_are_not_plain_are_refused(problem, name):
     module, (x, y), *_ = problem
     build, message = WRONG[name]
     with pytest.raises(ValueError, match=message):
-        Influence(module, train=build(torch.as_tensor(x), torch.as_tensor(y)))
+        Influence(module, build(torch.as_tensor(x), torch.as_tensor(y)))
 
 
 def test_two_samples_as_pairs(problem):
     module, (x, y), test, _ = problem
     pairs = [(x[0], int(y[0])), (x[1], int(y[1]))]
-    expected = Influence(module, train=(x[:2], y[:2]), damping=0.5).scores(test)
-    np.testing.assert_allclose(Influence(module, train=pairs, damping=0.5).scores(test), expected)
+    expected = Influence(module, (x[:2], y[:2]), damping=0.5).scores(test)
+    np.testing.assert_allclose(Influence(module, pairs, damping=0.5).scores(test), expected)
 
 
 class Tokens(nn.Module):
@@ -170,7 +170,7 @@ def test_token_numbers_stay_whole(cast, dtype):
     train, test = (x[:10].astype(dtype), y[:10]), (x[10:].astype(dtype), y[10:])
     expected = dense(module, (x[:10], y[:10]), (x[10:], y[10:])).scores(0.5, "gauss_newton")
     options = {"curvature": "gauss_newton", "damping": 0.5, "tolerance": 1e-12}
-    influence = Influence(module, train=train, **options)
+    influence = Influence(module, train, **options)
     np.testing.assert_allclose(influence.scores(test), expected, rtol=1e-8, atol=1e-12)
     if dtype != np.uint8:
         with pytest.raises(ValueError, match="test inputs that are whole numbers"):
@@ -191,14 +191,14 @@ def test_token_numbers_above_single_precision(make):
     x = np.array([[2**24 + 1, 2], [2**24, 3], [5, 2**24 + 3]])
     small, y = x % 2, np.array([0, 1, 1])
     module = Parity()
-    scores = [Influence(module, train=(a, y), damping=0.1).scores((a, y)) for a in (x, small)]
+    scores = [Influence(module, (a, y), damping=0.1).scores((a, y)) for a in (x, small)]
     np.testing.assert_allclose(scores[0], scores[1], rtol=1e-5)
 
 
 def test_whole_numbers_of_a_dense_network(problem):
     module, (x, y), test, _ = problem
     whole = np.round(3 * x).astype(np.int64)
-    scores = [Influence(module, train=(a, y), damping=0.5).scores(test) for a in (whole, whole.astype(float))]
+    scores = [Influence(module, (a, y), damping=0.5).scores(test) for a in (whole, whole.astype(float))]
     np.testing.assert_allclose(scores[0], scores[1], rtol=1e-7)
 
 
@@ -207,7 +207,7 @@ def test_whole_numbers_of_a_dense_network(problem):
 def test_numbers_that_are_none(problem, name, value):
     module, train, *_ = problem
     with pytest.raises(ValueError, match=f"expected {name} of at least 0, got "):
-        Influence(module, train=train, **{name: value})
+        Influence(module, train, **{name: value})
 
 
 def test_other_arguments_that_are_none(problem):
@@ -220,10 +220,10 @@ def test_other_arguments_that_are_none(problem):
         ("seed", -1),
     ):
         with pytest.raises(ValueError, match=f"expected (a )?{name}.*, got "):
-            Influence(module, train=train, **{name: value})
+            Influence(module, train, **{name: value})
     with pytest.raises(ValueError, match="temperature of at least 0, got None"):
-        Influence(module, "smooth_hinge", train, temperature=None)
-    influence = Influence(module, train=train, damping=np.float32(0.5), batch_size=np.int64(3))
+        Influence(module, train, loss="smooth_hinge", temperature=None)
+    influence = Influence(module, train, damping=np.float32(0.5), batch_size=np.int64(3))
     np.testing.assert_allclose(influence.scores(test), expected, rtol=1e-7)
     with pytest.raises(ValueError, match="whole k from 1 to 12, got '3'"):
         influence.top_k(test, "3")

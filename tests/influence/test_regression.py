@@ -21,11 +21,18 @@ def test_the_gradient_vanishes(loss, outputs, bias):
     }[loss]
     norms = []
     linear = fit_linear(
-        x, y, outputs, loss, 0.05, bias=bias, temperature=0.1, progress=lambda _, n: norms.append(n)
+        x,
+        y,
+        outputs,
+        loss=loss,
+        weight_decay=0.05,
+        bias=bias,
+        temperature=0.1,
+        progress=lambda _, n: norms.append(n),
     )
     assert (linear.bias is not None) == bias
     influence = Influence(
-        nn.Sequential(nn.Flatten(), linear), loss, (x, y), temperature=0.1, weight_decay=0.05
+        nn.Sequential(nn.Flatten(), linear), (x, y), loss=loss, temperature=0.1, weight_decay=0.05
     )
     theta = torch.cat([p.reshape(-1) for p in linear.parameters()]).detach().numpy()
     gradient = influence.gradients((x, y)).mean(0) + 0.05 * theta

@@ -19,7 +19,7 @@ from divulge.influence import (
 @pytest.fixture
 def influence(make):
     module, train, test = make("logistic", n=20)
-    return Influence(module, train=train, damping=0.5), train, test
+    return Influence(module, train, damping=0.5), train, test
 
 
 def test_a_ranking_is_a_table_and_a_picture(influence):

@@ -37,7 +37,7 @@ def losses(rows):
 def influence():
     module = nn.Linear(4, 3, bias=False).double()
     module.weight.data = torch.from_numpy(fit(np.arange(60)))
-    return Influence(module, train=(X, Y), solver="direct", damping=0.0, weight_decay=0.1)
+    return Influence(module, (X, Y), solver="direct", damping=0.0, weight_decay=0.1)
 
 
 def test_retraining_agrees_with_what_influences_predict(influence):

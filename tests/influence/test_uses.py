@@ -11,7 +11,7 @@ from divulge.influence import domain_influence, influence_by_distance, perturb_t
 
 def test_domains_sum_the_scores(make):
     module, train, test = make("logistic")
-    influence = Influence(module, train=train, damping=0.5)
+    influence = Influence(module, train, damping=0.5)
     domains = np.arange(40) % 3
     result, scores = domain_influence(influence, test, domains), influence.scores(test)
     np.testing.assert_array_equal(result.counts, [14, 13, 13])
@@ -26,7 +26,7 @@ def test_domains_sum_the_scores(make):
 
 def test_distances_are_euclidean(make):
     module, train, test = make("logistic")
-    influence = Influence(module, train=train, damping=0.5)
+    influence = Influence(module, train, damping=0.5)
     distances, scores = influence_by_distance(influence, train[0], test)
     assert distances.shape == scores.shape == (7, 40)
     assert distances[2, 5] == pytest.approx(np.linalg.norm(train[0][5] - test[0][2]))

@@ -9,9 +9,7 @@ from divulge import Influence
 
 
 def answers(module, train, test, sharded, **options):
-    influence = Influence(
-        module, train=train, sharded=sharded, **{"damping": 2.0, "tolerance": 1e-10, **options}
-    )
+    influence = Influence(module, train, sharded=sharded, **{"damping": 2.0, "tolerance": 1e-10, **options})
     rows = [30, 2, 39]
     top = influence.top_k(test, 3)
     return [

@@ -76,7 +76,7 @@ def test_influence_of_a_module_on_a_device(cuda):
     rng = np.random.default_rng(0)
     data = (rng.standard_normal((20, 6)), rng.integers(0, 3, 20))
     options = {"solver": "cg", "damping": 0.1}
-    expected = Influence(module, train=data, **options).scores(data)
-    own = Influence(module.to(cuda), train=data, **options)
+    expected = Influence(module, data, **options).scores(data)
+    own = Influence(module.to(cuda), data, **options)
     assert own.path == "cuda"
     np.testing.assert_allclose(own.scores(data), expected, rtol=1e-5, atol=1e-8)

@@ -80,7 +80,7 @@ def _check(options: Options) -> None:
 def _labels(options: Options, data: Dataset) -> NDArray[np.int64]:
     """Return the labels (n,) to train on."""
     if options.labels is None:
-        return flip_labels(data.train_targets.numpy(), options.share or SHARE, options.seed)
+        return flip_labels(data.train_targets.numpy(), options.share or SHARE, seed=options.seed)
     try:
         labels = np.load(options.labels, allow_pickle=False)
     except (ValueError, EOFError):
@@ -128,7 +128,12 @@ def _fixed(
     true = data.train_targets.numpy()
     return {
         name: fix_curve(
-            measure, given, true, order, _SHARES, display.steps(f"training on labels set right by {name}")
+            measure,
+            given,
+            true,
+            order,
+            shares=_SHARES,
+            progress=display.steps(f"training on labels set right by {name}"),
         )
         for name, order in orders.items()
     }

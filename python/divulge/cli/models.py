@@ -76,7 +76,7 @@ def influence(
     kind = name if name in MODELS else "mlp"
     return Influence(
         module,
-        train=data,
+        data,
         damping=DAMPING[kind] if damping is None else damping,
         weight_decay=_WEIGHT_DECAY[kind] if name in MODELS else 0.0,
         **options,

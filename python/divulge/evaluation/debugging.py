@@ -196,7 +196,7 @@ def _case(
         marked, inside = spurious_mark(data)
         return _Case(jobs.train(marked, seed + 2), marked.test_inputs[:images], inside)
     if bug == "mislabelled":
-        labels = torch.from_numpy(flip_labels(data.train_targets.numpy(), mislabelled, seed))
+        labels = torch.from_numpy(flip_labels(data.train_targets.numpy(), mislabelled, seed=seed))
         wrong = (labels != data.train_targets).nonzero()[:images, 0]
         return _Case(jobs.train(replace(data, train_targets=labels), seed + 2), data.train_inputs[wrong])
     return _Case(_half_drawn_anew(correct, seed), data.test_inputs[:images])

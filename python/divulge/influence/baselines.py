@@ -32,12 +32,13 @@ class GradientSimilarity:
     def __init__(
         self,
         module: nn.Module,
+        train: Any,
+        *,
         loss: str | LossFunction = "cross_entropy",
-        train: Any = None,
         parameters: Sequence[str] | None = None,
         cosine: bool = False,
     ) -> None:
-        self._base = Influence(module, loss, train, parameters=parameters)
+        self._base = Influence(module, train, loss=loss, parameters=parameters)
         self.cosine = cosine
 
     def scores(self, test: Any, of: str | LossFunction = "loss") -> Array:
@@ -77,10 +78,11 @@ class TracIn:
     def __init__(
         self,
         module: nn.Module,
+        train: Any,
+        *,
         checkpoints: Sequence[Mapping[str, Tensor]],
         learning_rates: Sequence[float],
         loss: str | LossFunction = "cross_entropy",
-        train: Any = None,
         parameters: Sequence[str] | None = None,
     ) -> None:
         if len(checkpoints) == 0 or len(checkpoints) != len(learning_rates):
@@ -99,7 +101,7 @@ class TracIn:
         for checkpoint in checkpoints:
             copy = deepcopy(module)
             copy.load_state_dict(checkpoint)
-            self._steps.append(GradientSimilarity(copy, loss, train, parameters))
+            self._steps.append(GradientSimilarity(copy, train, loss=loss, parameters=parameters))
 
     def scores(self, test: Any, of: str | LossFunction = "loss") -> Array:
         """Return scores (m, n), above zero where training on a sample raised the test loss."""
@@ -127,8 +129,9 @@ class RepresenterPoints:
     def __init__(
         self,
         module: nn.Module,
+        train: Any,
+        *,
         loss: str | LossFunction = "cross_entropy",
-        train: Any = None,
         weight_decay: float = 0.01,
     ) -> None:
         if weight_decay <= 0:
@@ -138,7 +141,7 @@ class RepresenterPoints:
             raise ValueError(f"expected a module with a Linear layer, got {type(module).__name__}")
         prefix = f"{names[-1]}." if names[-1] else ""
         self._weight_decay = weight_decay
-        self._layer = GradientSimilarity(module, loss, train, [f"{prefix}weight"])
+        self._layer = GradientSimilarity(module, train, loss=loss, parameters=[f"{prefix}weight"])
 
     def scores(self, test: Any, of: str | LossFunction = "loss") -> Array:
         """Return scores (m, n), above zero where up-weighting a sample would harm the test point."""
@@ -163,14 +166,15 @@ class RandomProjection:
     def __init__(
         self,
         module: nn.Module,
-        train: Any = None,
+        train: Any,
+        *,
         parameters: Sequence[str] | None = None,
         dimension: int = 512,
         seed: int = 0,
     ) -> None:
         if dimension < 1:
             raise ValueError(f"expected a dimension of at least 1, got {dimension}")
-        self._base = base = Influence(module, "cross_entropy", train, parameters=parameters)
+        self._base = base = Influence(module, train, loss="cross_entropy", parameters=parameters)
         size, self._dtype = base.operator.parameters, base.operator.dtype
         rng = np.random.default_rng(seed)
         self._projection = rng.standard_normal((size, dimension), dtype=self._dtype) / np.sqrt(size)

@@ -53,7 +53,7 @@ class DomainInfluence:
 
 
 def domain_influence(
-    influence: Influence, test: Any, domains: ArrayLike, of: str | LossFunction = "loss"
+    influence: Influence, test: Any, domains: ArrayLike, *, of: str | LossFunction = "loss"
 ) -> DomainInfluence:
     """Return the influence of each domain of the training data on test points.
 

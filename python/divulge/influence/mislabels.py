@@ -18,7 +18,7 @@ __all__ = ["FixCurve", "fix_curve", "flip_labels"]
 Measure = Callable[[NDArray[np.int64]], float]
 
 
-def flip_labels(targets: ArrayLike, share: float, seed: int = 0) -> NDArray[np.int64]:
+def flip_labels(targets: ArrayLike, share: float, *, seed: int = 0) -> NDArray[np.int64]:
     """Return a copy of class numbers (n,) in which a share of them, drawn at random, is another class.
 
     Args:
@@ -71,6 +71,7 @@ def fix_curve(
     given: ArrayLike,
     true: ArrayLike,
     suspicion: ArrayLike,
+    *,
     shares: Sequence[float] = (0, 0.05, 0.1, 0.2, 0.3),
     progress: Callable[[int, int], None] | None = None,
 ) -> FixCurve:

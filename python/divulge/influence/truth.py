@@ -27,7 +27,7 @@ Measure = Callable[[NDArray[np.int64]], ArrayLike]
 
 
 def leave_one_out_retraining(
-    measure: Measure, n: int, rows: Iterable[int], jobs: int = -1
+    measure: Measure, n: int, rows: Iterable[int], *, jobs: int = -1
 ) -> NDArray[np.float64]:
     """Return the true change (m, k) of test losses when a sample is left out and the model retrained.
 
@@ -87,6 +87,7 @@ class DatamodelingScore:
 def linear_datamodeling_score(
     scores: ArrayLike,
     measure: Measure,
+    *,
     subsets: int = 50,
     share: float = 0.5,
     seed: int = 0,

@@ -35,7 +35,7 @@ def test_a_lowered_victim_is_asked_without_python_and_answers_the_same(victim, m
     by_python, expected = searched(through)
     monkeypatch.setattr(GradientOracle, "_answer", None)
     by_core, found = searched(oracle)
-    near = 1e-3 if by_core.coarse else 1e-9
+    near = 1e-3 if by_core.tolerances.single else 1e-9
     np.testing.assert_allclose(found, expected, rtol=near, atol=near)
     assert oracle.ledger.by_kind == {"gradient": len(by_core)}
     assert oracle.ledger.total == len(by_core) == pytest.approx(len(by_python), rel=0.2)
