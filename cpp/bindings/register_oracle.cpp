@@ -37,15 +37,16 @@ py::tuple query(Oracle& oracle, const Array<double>& points) {
   return py::make_tuple(f, g);
 }
 
-long long budget_of(const py::object& value) {
+long long budget_of(const py::object& value, const char* name) {
   const long long n = value.is_none() ? Oracle::unlimited : value.cast<long long>();
   if (n < 0)
-    throw std::invalid_argument("expected a budget of 0 or more queries, or None, got " + std::to_string(n));
+    throw std::invalid_argument(std::string("expected ") + name + " of 0 or more, or None, got " +
+                                std::to_string(n));
   return n;
 }
 
 std::shared_ptr<RecordingOracle> recording_oracle(std::shared_ptr<Oracle> asked, const py::object& budget) {
-  return std::make_shared<RecordingOracle>(std::move(asked), budget_of(budget));
+  return std::make_shared<RecordingOracle>(std::move(asked), budget_of(budget, "budget"));
 }
 
 // points (n, d), values (n,), gradients (n, d) so far, copied.
@@ -66,7 +67,9 @@ py::object max_queries(const Oracle& oracle) {
   return py::int_(oracle.max_queries());
 }
 
-void set_max_queries(Oracle& oracle, const py::object& value) { oracle.set_max_queries(budget_of(value)); }
+void set_max_queries(Oracle& oracle, const py::object& value) {
+  oracle.set_max_queries(budget_of(value, "max_queries"));
+}
 
 // An exception of a callback comes out as it went in.
 void translate(std::exception_ptr exception) {

@@ -3,7 +3,8 @@ import re
 import pytest
 import typer
 
-from divulge.cli import options, values
+from divulge.cli import values
+from divulge.oracles import ORACLES
 
 
 @pytest.mark.parametrize(
@@ -74,7 +75,9 @@ def test_files_and_folders(tmp_path):
     assert values.folder(str(tmp_path / "made later")) == tmp_path / "made later"
 
 
-def test_an_oracle_that_may_be_named_is_there():
-    from divulge.cli.reconstruct import _ORACLES
-
-    assert tuple(_ORACLES) == options.ORACLES
+def test_every_oracle_may_be_named():
+    read = values.entry_of(ORACLES)
+    assert [read(name) for name in ORACLES] == list(ORACLES)
+    assert read("smoothgrad:samples=3") == "smoothgrad:samples=3"
+    with pytest.raises(typer.BadParameter, match=r"expected an oracle named label, .* got 'loss'"):
+        read("loss")

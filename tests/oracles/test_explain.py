@@ -99,7 +99,7 @@ def test_integrated_gradients_add_up_to_the_difference_of_values(victim):
 
 
 def test_smoothgrad_is_the_mean_gradient_around(victim):
-    oracle = SmoothGradOracle(victim, n_samples=4000, sigma=0.2, seed=1)
+    oracle = SmoothGradOracle(victim, samples=4000, noise=0.2, seed=1)
     first, again = oracle.explain(POINTS[:2]).explanations, oracle.explain(POINTS[:2]).explanations
     assert not np.array_equal(first, again)
     top = victim.values(POINTS[:2]).argmax(axis=1)
@@ -111,7 +111,7 @@ def test_smoothgrad_is_the_mean_gradient_around(victim):
 
 
 def test_smoothgrad_with_fixed_noise_repeats_itself(victim):
-    oracle = SmoothGradOracle(victim, n_samples=5, sigma=0.2, fixed_noise=True)
+    oracle = SmoothGradOracle(victim, samples=5, noise=0.2, fixed_noise=True)
     np.testing.assert_array_equal(oracle.explain(POINTS).explanations, oracle.explain(POINTS).explanations)
 
 

@@ -93,7 +93,7 @@ def test_every_kind_of_answer_trains_a_copy(dense, digits, make):
 
 def test_same_seed_same_copy(dense, digits):
     def copy(seed):
-        oracle = divulge.SmoothGradOracle(dense, n_samples=5)
+        oracle = divulge.SmoothGradOracle(dense, samples=5)
         module = divulge.steal(oracle, queries=20, data=digits, steps=20, seed=seed).module
         return torch.cat([p.flatten() for p in module.parameters()])
 

@@ -65,6 +65,7 @@ class Record:
         self.scale = 0.0
         self._points = np.empty((0, input_size + 1))
         self._pieces = np.empty((0, input_size + 1))
+        self._told = np.empty((0, 1))
         self._used = 0
 
     def __len__(self) -> int:
@@ -90,8 +91,12 @@ class Record:
         """Affine pieces, shape (n, d + 1)."""
         return self._pieces[: self._used]
 
+    def told(self, rows: Index) -> Array:
+        """Values as the answers in these rows told them, shape (n,); 0 where none are told."""
+        return np.asarray(self._told[rows, 0])
+
     def values(self) -> Array:
-        """Values at the queried points, shape (n,)."""
+        """Values at the queried points as the pieces have them, shape (n,)."""
         return np.asarray(np.einsum("nd,nd->n", self.pieces, self.points))
 
     def settle(self, floor: NoiseFloor) -> None:
@@ -111,7 +116,9 @@ class Record:
         if self._used > len(self._points):
             self._points = grown(self._points, self._used)
             self._pieces = grown(self._pieces, self._used)
+            self._told = grown(self._told, self._used)
         self._points[first : self._used] = homogeneous(points)
         self._pieces[first : self._used] = np.column_stack([gradients, offsets])
+        self._told[first : self._used, 0] = 0.0 if values is None else values
         self.scale = max(self.scale, float(np.linalg.norm(gradients, axis=1).max(initial=0.0)))
         return np.arange(first, self._used)
