@@ -109,6 +109,13 @@ class Lines:
         corner = (inside < share).astype(float)
         return low + (high - low) * np.where(np.arange(n)[:, None] % 2, inside, corner)
 
+    def inside(self, n: int) -> Array:
+        """Return random points (n, d), none at an edge: standard normal in R^d, uniform in a box."""
+        if self.domain is None:
+            return self.rng.standard_normal((n, self.input_size))
+        low, high = self.domain
+        return np.asarray(self.rng.uniform(low, high, (n, self.input_size)))
+
     def add_line(self) -> int:
         """Draw one more line and return its number."""
         start, end = self.samples(2)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,15 +26,18 @@ def measure_noise(transcript: Transcript, lines: Lines) -> NoiseFloor:
     once.
 
     Rounded answers differ by nothing inside a piece; they are known by their digits. Noise too large for a
-    search along lines drowns single answers, where circles can be searched.
+    search along lines drowns single answers, where circles can be searched. Places without a gradient tell
+    nothing of all this; where no place has one answers are taken for exact.
 
     Raises:
         NotPiecewiseLinear: the function is smooth, or the noise too large.
     """
     rounding, refusal = transcript.noise, ""
     for _ in range(NOISE_FLOOR.places):
-        rows, step = ask_pair(transcript, lines)
-        grid = rounded_to(transcript, rows[0])
+        rows, step = ask_telling_pair(transcript, lines)
+        if not transcript.scale:
+            return without_gradient(transcript)
+        grid = rounded_to(transcript, rows)
         if grid:
             return rounded_floor(transcript, lines, grid)
         last = change(transcript, rows[0], rows[1])
@@ -57,9 +62,32 @@ def measure_noise(transcript: Transcript, lines: Lines) -> NoiseFloor:
     raise NotPiecewiseLinear(refusal)
 
 
+def ask_telling_pair(transcript: Transcript, lines: Lines) -> tuple[Index, Array]:
+    """Ask about pairs of neighbouring points until one has a gradient; return its rows and its step."""
+    for _ in range(NOISE_FLOOR.tries):
+        rows, step = ask_pair(transcript, lines)
+        if transcript.pieces[rows, :-1].any():
+            break
+    return rows, step
+
+
+def without_gradient(transcript: Transcript) -> NoiseFloor:
+    """Return the floor of answers that have no gradient anywhere.
+
+    Raises:
+        NotPiecewiseLinear: values differ all the same: the gradients were rounded away.
+    """
+    if len(transcript) and np.ptp(transcript.values()) > 0:
+        raise NotPiecewiseLinear(
+            f"every gradient is 0 at {len(transcript)} inputs, and values there differ by "
+            f"{np.ptp(transcript.values()):.2g}: answers are rounded until no gradient is left"
+        )
+    return NoiseFloor(transcript.noise)
+
+
 def ask_pair(transcript: Transcript, lines: Lines) -> tuple[Index, Array]:
     """Ask about two neighbouring points; return their rows and the step between them."""
-    start, direction = lines.samples(1)[0], lines.samples(1)[0]
+    start, direction = lines.inside(1)[0], lines.inside(1)[0]
     step = NOISE_FLOOR.nearby * (direction - start)
     return transcript.ask(np.stack([start, start + step])), step
 
@@ -93,18 +121,24 @@ def can_circle(transcript: Transcript, lines: Lines) -> bool:
     return transcript.asked.tells_gradients and lines.domain is None
 
 
-def rounded_to(transcript: Transcript, row: int) -> float:
-    """Return the grid that an answer's numbers lie on, a power of 10, relative to the value 1; 0 if on none.
+def rounded_to(transcript: Transcript, rows: Index) -> float:
+    """Return the grid that these answers' numbers lie on, a power of 10, relative to the value 1, or 0.
 
-    A gradient may consist of round numbers by itself; the value at a random point does not.
+    A gradient may consist of round numbers by itself; the value at a random point does not, unless there is
+    no gradient. One or two numbers may lie on a fine grid by chance: more must, and not on the next coarser.
     """
-    if not transcript.tells_values:
+    told = transcript.pieces[rows, :-1]
+    if not transcript.tells_values or not told.any(axis=1).all():
         return 0.0
-    numbers = np.append(transcript.pieces[row, :-1], transcript.values()[row])
-    for decimals in range(NOISE_FLOOR.decimals):
-        size = max(1.0, float(np.abs(numbers).max()))
-        if (np.abs(np.round(numbers, decimals) - numbers) <= NOISE_FLOOR.on_grid * size).all():
-            return float(10.0**-decimals)
+    numbers = np.unique(np.append(told, transcript.values()[rows]))
+    size = max(1.0, float(np.abs(numbers).max()))
+    off = [
+        np.abs(np.round(numbers, decimals) - numbers) > NOISE_FLOOR.on_grid * size
+        for decimals in range(-1, NOISE_FLOOR.decimals)
+    ]
+    for decimals, (coarser, finer) in enumerate(pairwise(off)):
+        if not finer.any():
+            return float(10.0**-decimals) if coarser.sum() >= NOISE_FLOOR.least_on_grid else 0.0
     return 0.0
 
 

@@ -28,6 +28,9 @@ class NoiseFloor:
     smooth: float = 3.0
     # a curved function is curved wherever one looks: at one place it may be a kink
     places: int = 2
+    # pairs that are asked until one has a gradient: a network that is off at half of its inputs has none at
+    # so many in one of 65,000
+    tries: int = 16
     # roundings within which two answers are the same, as in Tolerances.same
     rounding: int = 60
     # floor above which units cannot be told from noise in two answers: there Tolerances.same is 8e-4 of the
@@ -41,6 +44,9 @@ class NoiseFloor:
     # relative error that keeps a number on its grid: 1e-15, and 1e4 for what is lost in taking a value apart
     # into gradient and offset and putting it together again
     on_grid: float = 1e-15 * 1e4
+    # different numbers on a grid and on none that is coarser: the two values of a network of whole weights
+    # may lie on one by chance, 9 decimals in one of five
+    least_on_grid: int = 3
 
 
 @dataclass(frozen=True)
