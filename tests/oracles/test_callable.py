@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from divulge import BudgetExhausted, CallableOracle, OracleError
+from divulge import BudgetExhausted, CallableOracle, OracleError, reconstruct
 
 
 def test_hands_over_points_and_output():
@@ -82,3 +82,75 @@ def test_defaults():
     assert oracle.dtype == torch.float64
     assert oracle.domain is None
     assert (oracle.output_size, oracle.output, oracle.kind) == (1, 0, "gradient")
+
+
+def test_a_function_of_points_alone_will_do_for_one_output():
+    values, gradients = CallableOracle(lambda points: (points.sum(1), 0 * points + 1), 3).query(
+        np.ones((2, 3))
+    )
+    np.testing.assert_array_equal(values, [3, 3])
+    np.testing.assert_array_equal(gradients, np.ones((2, 3)))
+    with pytest.raises(TypeError, match=r"called as fn\(points, output\), it takes \(points\)"):
+        CallableOracle(lambda points: points, 3, output_size=2)
+    with pytest.raises(TypeError, match=r"fn\(points, output\) or fn\(points\), it takes \(\)"):
+        CallableOracle(lambda: None, 3)
+
+
+@pytest.mark.parametrize(
+    "error", [TypeError("unhashable"), NameError("x"), AttributeError("y"), ImportError("z")]
+)
+def test_mistakes_of_the_callers_code_are_raised(error):
+    def broken(points, output):
+        raise error
+
+    with pytest.raises(type(error), match=str(error)):
+        CallableOracle(broken, 2).query(np.zeros((3, 2)))
+    with pytest.raises(type(error), match=str(error)):
+        reconstruct(CallableOracle(broken, 2))
+
+
+RESET = ConnectionError("reset")
+
+
+def flaky(failures, error=RESET):
+    calls = []
+
+    def remote(points, output):
+        calls.append(len(points))
+        if len(calls) <= failures:
+            raise error
+        return points.sum(1), 0 * points + 1
+
+    return remote, calls
+
+
+def test_passing_failures_are_tried_again():
+    remote, calls = flaky(2)
+    oracle = CallableOracle(remote, 3, retries=2, backoff=0)
+    np.testing.assert_array_equal(oracle.query(np.ones((2, 3)))[0], [3, 3])
+    assert calls == [2, 2, 2]
+    assert oracle.ledger.total == 2
+
+
+def test_after_the_last_try_it_ends_with_what_is_known():
+    remote, calls = flaky(99)
+    result = reconstruct(CallableOracle(remote, 3, retries=3, backoff=0))
+    assert len(calls) == 4
+    assert not result.complete
+    assert "ConnectionError: reset" in result.notes[0].sentence
+
+
+def test_other_failures_are_not():
+    remote, calls = flaky(1, KeyError("token"))
+    with pytest.raises(OracleError, match="KeyError"):
+        CallableOracle(remote, 3, retries=5, backoff=0).query(np.ones((2, 3)))
+    assert len(calls) == 1
+    remote, calls = flaky(1, KeyError("token"))
+    CallableOracle(remote, 3, retries=5, backoff=0, retry_on=(KeyError,)).query(np.ones((2, 3)))
+    assert len(calls) == 2
+
+
+@pytest.mark.parametrize("change", [{"retries": -1}, {"backoff": -1.0}, {"backoff": float("nan")}])
+def test_retries_that_cannot_be_are_refused(change):
+    with pytest.raises(ValueError, match="at least 0"):
+        CallableOracle(print, 2, **change)

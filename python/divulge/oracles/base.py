@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 Domain = tuple[ArrayLike, ArrayLike]
 
+# A mistake in the caller's code, not a failure of what is asked.
+PROGRAMMING_ERRORS = (TypeError, NameError, AttributeError, ImportError, NotImplementedError)
+
 
 class Oracle(ABC):
     """What somebody outside may ask of a victim: about one output, its value, its input gradient, or both.
@@ -101,6 +104,8 @@ class Oracle(ABC):
             BudgetExhausted: the budget does not cover all n points; nothing was asked.
             OracleError: the answer has another shape, holds NaN or infinity, or the oracle itself failed.
                 The queries count all the same: they were sent.
+            TypeError: or NameError, AttributeError, ImportError, NotImplementedError: the code that answers
+                has a mistake; it comes out as it is.
         """
         output = self.output if output is None else self._check_output(output)
         matrix = self._admit(points)
@@ -179,10 +184,10 @@ class Oracle(ABC):
         return matrix
 
     def _ask(self, points: Array, output: int) -> tuple[ArrayLike | None, ArrayLike | None]:
-        """Call `_answer`; whatever it raises comes out as an OracleError."""
+        """Call `_answer`; what it raises comes out as an OracleError, a mistake in its code as it is."""
         try:
             return self._answer(points, output)
-        except (OracleError, BudgetExhausted):
+        except (OracleError, BudgetExhausted, *PROGRAMMING_ERRORS):
             raise
         except Exception as error:
             raise OracleError(
