@@ -104,8 +104,7 @@ class Lines:
         if self.domain is None:
             return self.rng.standard_normal((n, self.input_size))
         low, high = self.domain
-        share = self.rng.uniform(size=(n, 1))
-        inside = self.rng.uniform(size=(n, self.input_size))
+        share, inside = self._shares(n)
         corner = (inside < share).astype(float)
         return low + (high - low) * np.where(np.arange(n)[:, None] % 2, inside, corner)
 
@@ -114,7 +113,11 @@ class Lines:
         if self.domain is None:
             return self.rng.standard_normal((n, self.input_size))
         low, high = self.domain
-        return np.asarray(self.rng.uniform(low, high, (n, self.input_size)))
+        return np.asarray(low + (high - low) * self._shares(n)[1])
+
+    def _shares(self, n: int) -> tuple[Array, Array]:
+        """Draw numbers in [0, 1]: how uneven points of a box are, (n, 1), and where they lie, (n, d)."""
+        return self.rng.uniform(size=(n, 1)), self.rng.uniform(size=(n, self.input_size))
 
     def add_line(self) -> int:
         """Draw one more line and return its number."""
