@@ -27,7 +27,7 @@ from divulge import (
     reconstruct,
 )
 from divulge.oracles import ReplayOracle
-from divulge.oracles.journal import Journal, Record, fingerprints
+from divulge.oracles.journal import Journal, JournalRecord, fingerprints
 
 
 @pytest.fixture
@@ -251,7 +251,9 @@ def test_the_remaining_queries_count_what_the_file_holds(path):
 def test_records_come_back_as_they_were(path):
     rng = np.random.default_rng(0)
     journal = Journal(path, {})
-    written = [Record(k - 1, fingerprints(points(k, k)), rng.normal(size=(k, 2 * k))) for k in (1, 2, 7)]
+    written = [
+        JournalRecord(k - 1, fingerprints(points(k, k)), rng.normal(size=(k, 2 * k))) for k in (1, 2, 7)
+    ]
     for record in written:
         journal.append(record)
     journal.close()

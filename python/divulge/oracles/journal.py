@@ -31,7 +31,7 @@ MARKER = b"answ"
 
 
 @dataclass(frozen=True)
-class Record:
+class JournalRecord:
     """The answers to one batch of questions.
 
     Attributes:
@@ -47,9 +47,9 @@ class Record:
     def __len__(self) -> int:
         return len(self.prints)
 
-    def after(self, rows: int) -> Record:
+    def after(self, rows: int) -> JournalRecord:
         """Return what follows the first rows."""
-        return Record(self.channel, self.prints[rows:], self.answers[rows:])
+        return JournalRecord(self.channel, self.prints[rows:], self.answers[rows:])
 
 
 class Journal:
@@ -72,7 +72,7 @@ class Journal:
         head = head_of(about)
         data = path.read_bytes() if path.exists() else b""
         if head.startswith(data):  # new, or cut short before the first answer
-            self.records: list[Record] = []
+            self.records: list[JournalRecord] = []
             path.write_bytes(head)
             self.file = path.open("ab", buffering=0)
             return
@@ -82,7 +82,7 @@ class Journal:
         self.file.truncate(end)
         self.file.seek(end)
 
-    def append(self, record: Record) -> None:
+    def append(self, record: JournalRecord) -> None:
         """Write one more record."""
         body = record.prints.astype("<u8").tobytes() + record.answers.astype("<f8").tobytes()
         width = record.answers.shape[1]
@@ -135,7 +135,7 @@ def check_checkpoint(path: Path, about: dict[str, int | str | bool | None]) -> N
         check_head(path, data, about)
 
 
-def read_records(path: Path, data: bytes, start: int) -> tuple[list[Record], int]:
+def read_records(path: Path, data: bytes, start: int) -> tuple[list[JournalRecord], int]:
     """Return the whole records from a place on, and where they end."""
     records = []
     for record, end in whole_records(path, data, start):
@@ -144,7 +144,7 @@ def read_records(path: Path, data: bytes, start: int) -> tuple[list[Record], int
     return records, start
 
 
-def whole_records(path: Path, data: bytes, place: int) -> Iterator[tuple[Record, int]]:
+def whole_records(path: Path, data: bytes, place: int) -> Iterator[tuple[JournalRecord, int]]:
     """Yield every record and where it ends, up to one that was cut short."""
     while place + RECORD.size + CHECK.size <= len(data):
         marker, channel, rows, width, check = RECORD.unpack_from(data, place)
@@ -159,7 +159,7 @@ def whole_records(path: Path, data: bytes, place: int) -> Iterator[tuple[Record,
             raise CheckpointError(f"the checkpoint {path} is damaged between bytes {body} and {end}")
         prints = np.frombuffer(data, "<u8", rows, body).astype(np.uint64)
         answers = np.frombuffer(data, "<f8", rows * width, body + 8 * rows).astype(np.float64)
-        yield Record(channel, prints, answers.reshape(rows, width)), end
+        yield JournalRecord(channel, prints, answers.reshape(rows, width)), end
         place = end
 
 

@@ -15,7 +15,7 @@ from divulge.arrays import Array
 from divulge.errors import BudgetExhausted, CheckpointError
 from divulge.oracles.base import Oracle
 from divulge.oracles.jacobian import JacobianOracle, LastAnswer
-from divulge.oracles.journal import Journal, Prints, Record, fingerprints
+from divulge.oracles.journal import Journal, JournalRecord, Prints, fingerprints
 from divulge.oracles.ledger import Ledger
 from divulge.oracles.probability import LogOdds
 from divulge.points import as_matrix, check_finite
@@ -136,13 +136,13 @@ class ReplayOracle(Oracle):
         try:
             answers = ask(points)
             if self.writes:
-                self._write(Record(channel, prints, answers))
+                self._write(JournalRecord(channel, prints, answers))
         except BaseException:
             self.writes = False
             raise
         return answers
 
-    def _write(self, record: Record) -> None:
+    def _write(self, record: JournalRecord) -> None:
         """Write one record; where that fails, as on a full disk, the search goes on without the file."""
         try:
             self.journal.append(record)

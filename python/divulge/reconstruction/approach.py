@@ -80,21 +80,20 @@ class Approach(ABC):
         """
         return measure_noise(transcript, lines)
 
-    def search(self, transcript: Transcript, lines: Lines, report: Report, tolerance: float) -> Found:
+    def search(self, transcript: Transcript, lines: Lines, report: Report) -> Found:
         """Search one output for the units of a single hidden layer.
 
         Args:
             transcript: whom to ask.
             lines: along which lines.
             report: called with the best fit whenever there is a new one.
-            tolerance: relative residual up to which fresh answers are explained.
         """
         if transcript.drowned:
-            return CircleSearch(transcript, lines, report, tolerance).run()
-        return self.search_clear(transcript, lines, report, tolerance)
+            return CircleSearch(transcript, lines, report).run()
+        return self.search_clear(transcript, lines, report)
 
     @abstractmethod
-    def search_clear(self, transcript: Transcript, lines: Lines, report: Report, tolerance: float) -> Found:
+    def search_clear(self, transcript: Transcript, lines: Lines, report: Report) -> Found:
         """Search where single answers can be told apart."""
 
     def sharpened(self, transcript: Transcript, fit: Fit, told: Callable[[], None]) -> Fit:
@@ -115,7 +114,7 @@ class ByBoth(Approach):
 
     tells_both = True
 
-    def search_clear(self, transcript: Transcript, lines: Lines, report: Report, tolerance: float) -> Found:
+    def search_clear(self, transcript: Transcript, lines: Lines, report: Report) -> Found:
         """Search by decoding, then, where its assumptions do not hold, kink by kink."""
         search = DecodingSearch(transcript, lines, report)
         found = search.run()
@@ -125,7 +124,7 @@ class ByBoth(Approach):
             return found
         if transcript.tolerances.single and search.span.rank < lines.input_size // 2:
             return GradientSearch(transcript, lines.anew(), report).run()
-        return KinkByKinkSearch(transcript, lines, report, tolerance).run()
+        return KinkByKinkSearch(transcript, lines, report).run()
 
     def sharpened(self, transcript: Transcript, fit: Fit, told: Callable[[], None]) -> Fit:
         """Bisect the offsets where rounding leaves the tangents' crossings blunt."""
@@ -139,7 +138,7 @@ class ByGradientsAlone(Approach):
 
     tells_values = False
 
-    def search_clear(self, transcript: Transcript, lines: Lines, report: Report, tolerance: float) -> Found:
+    def search_clear(self, transcript: Transcript, lines: Lines, report: Report) -> Found:
         """Bisect two lines and compare their jumps."""
         return GradientSearch(transcript, lines, report).run()
 
@@ -160,7 +159,7 @@ class ByValues(Approach):
         """Return the rounding: the record has measured that of values."""
         return NoiseFloor(transcript.noise)
 
-    def search_clear(self, transcript: Transcript, lines: Lines, report: Report, tolerance: float) -> Found:
+    def search_clear(self, transcript: Transcript, lines: Lines, report: Report) -> Found:
         """Search every kink on a line, then in what is left."""
         assert isinstance(transcript, ValueTranscript)
         return ValueSearch(transcript, lines, report).run()

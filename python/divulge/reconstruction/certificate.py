@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from divulge.arrays import Array, Index
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.pieces import Transcript
 from divulge.reconstruction.network.fit import Fit
 from divulge.reconstruction.settings import FRESH
-
-Array = NDArray[np.float64]
-Index = NDArray[np.intp]
 
 
 def fresh_residual(fit: Fit, transcript: Transcript, lines: Lines, tolerance: float) -> float:

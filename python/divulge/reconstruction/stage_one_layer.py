@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import nn
 
+from divulge.arrays import Array
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.pieces import Transcript
 from divulge.reconstruction.asking.stopped import Stopped, until_stopped
@@ -21,8 +21,6 @@ from divulge.reconstruction.one_layer.other_outputs import solve_output
 from divulge.reconstruction.one_layer.search import Found
 from divulge.reconstruction.session import Session
 from divulge.reconstruction.settings import CIRCLES, ONE_LAYER
-
-Array = NDArray[np.float64]
 
 
 class OneLayer:
@@ -131,9 +129,7 @@ class OneLayer:
         Raises:
             Stopped: the oracle can be asked no further; what was found so far of the first layer is kept.
         """
-        found = self.session.approach.search(
-            transcript, lines, lambda fit: self.tell("hidden units", fit), self.tolerance
-        )
+        found = self.session.approach.search(transcript, lines, lambda fit: self.tell("hidden units", fit))
         if found.unexplained:
             self.session.note(NoteKind.NOISE, found.unexplained)
         if not len(self.layer):

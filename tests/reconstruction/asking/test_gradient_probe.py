@@ -11,7 +11,7 @@ from divulge.reconstruction.asking.gradient_probe import GradientProbe
 from divulge.reconstruction.asking.output import AskedOutput
 from divulge.reconstruction.asking.pieces import Transcript
 from divulge.reconstruction.asking.stopped import Stopped
-from divulge.reconstruction.deep.searched_segment import Sweep, breakpoints
+from divulge.reconstruction.deep.searched_segment import SearchedSegment, breakpoints
 
 
 @pytest.mark.parametrize("sizes", [(8, 7, 1), (8, 7, 6, 1), (6, 9, 7, 5, 1)])
@@ -23,7 +23,9 @@ def test_every_kink_on_a_line_is_found(sizes, seed):
     kinks = probe_of(network).kinks(origins, directions, low, high)
     whole, victim = prefix_of(network, len(sizes) - 2), victim_of(network)
     for i in range(3):
-        sweep = Sweep(origins[i], directions[i], low[i], high[i], np.empty(0), np.empty((0, sizes[0])))
+        sweep = SearchedSegment(
+            origins[i], directions[i], low[i], high[i], np.empty(0), np.empty((0, sizes[0]))
+        )
         nodes = breakpoints(whole, sweep)
         gradients = victim.values_and_gradients(sweep.points((nodes[1:] + nodes[:-1]) / 2), 0)[1]
         jumps = np.diff(gradients, axis=0)

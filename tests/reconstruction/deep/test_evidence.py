@@ -10,7 +10,7 @@ from deep_networks import kinks_of, prefix_of, random_deep, units_of
 
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.deep.evidence import distance, explained, hits, places, rank_within, well_inside
-from divulge.reconstruction.deep.searched_segment import Sweep, crossings
+from divulge.reconstruction.deep.searched_segment import SearchedSegment, crossings
 from divulge.reconstruction.settings import Tolerances
 
 SIZES = (12, 9, 8, 1)
@@ -28,7 +28,7 @@ def sweeps_of(network, count=4):
     origins, directions = rng.standard_normal((2, count, network[0].in_features))
     kinks, _, _ = kinks_of(network, count)
     return [
-        Sweep(u, v, -50.0, 50.0, kinks.t[kinks.line == i], kinks.jumps[kinks.line == i])
+        SearchedSegment(u, v, -50.0, 50.0, kinks.t[kinks.line == i], kinks.jumps[kinks.line == i])
         for i, (u, v) in enumerate(zip(origins, directions, strict=True))
     ]
 

@@ -7,12 +7,18 @@ import pytest
 from deep_networks import parameters, prefix_of, random_deep
 
 from divulge.reconstruction.asking.probe import Kinks
-from divulge.reconstruction.deep.searched_segment import Sweep, breakpoints, crossings, split, zero_crossings
+from divulge.reconstruction.deep.searched_segment import (
+    SearchedSegment,
+    breakpoints,
+    crossings,
+    split,
+    zero_crossings,
+)
 
 
 def sweep_on(d, rng, low=-3.0, high=3.0):
     """A random line, no kinks on it."""
-    return Sweep(*rng.standard_normal((2, d)), low, high, np.empty(0), np.empty((0, d)))
+    return SearchedSegment(*rng.standard_normal((2, d)), low, high, np.empty(0), np.empty((0, d)))
 
 
 def scanned(function, sweep, n=200_001):

@@ -5,11 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from divulge.arrays import Array, Mask
 from divulge.reconstruction.asking.values import Values
 from divulge.reconstruction.settings import DIFFERENCES
-
-Array = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 
 
 def differences(

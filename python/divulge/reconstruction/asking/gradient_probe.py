@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from divulge.arrays import Array
 from divulge.reconstruction.asking.native_search import search_lines
 from divulge.reconstruction.asking.pieces import Transcript
 from divulge.reconstruction.asking.probe import Explained, Kinks, Known, Probe
-
-Array = NDArray[np.float64]
 
 
 class GradientProbe(Probe):

@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
+from divulge.arrays import Array, Index
 from divulge.reconstruction.asking.affine_runs import Runs
 from divulge.reconstruction.settings import RUNS, TINY
-
-Array = NDArray[np.float64]
-Index = NDArray[np.intp]
 
 
 class RunSearch:

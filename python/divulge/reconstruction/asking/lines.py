@@ -7,11 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from divulge.arrays import Array, Index
 from divulge.reconstruction.network.record import homogeneous
 from divulge.reconstruction.settings import LINE, TINY
-
-Array = NDArray[np.float64]
-Index = NDArray[np.intp]
 
 
 @dataclass

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from divulge import _core
+from divulge.arrays import Array
 from divulge.reconstruction.asking.pieces import Transcript
-
-Array = NDArray[np.float64]
 
 Change = Callable[[Array, Array], Array]  # of points (n, d + 1) and pieces (n, d + 1) to other pieces
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
+from divulge.arrays import Array, Index
 from divulge.errors import NotPiecewiseLinear
 from divulge.reconstruction.asking.lines import Lines
-from divulge.reconstruction.asking.pieces import Index, Transcript
+from divulge.reconstruction.asking.pieces import Transcript
 from divulge.reconstruction.network.record import NoiseFloor
 from divulge.reconstruction.settings import NOISE_FLOOR, TINY
-
-Array = NDArray[np.float64]
 
 
 def measure_noise(transcript: Transcript, lines: Lines) -> NoiseFloor:

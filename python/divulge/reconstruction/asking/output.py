@@ -6,16 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from divulge import _core
+from divulge.arrays import Array
 from divulge.errors import BudgetExhausted, OracleError
 from divulge.reconstruction.asking.stopped import Stopped
 
 if TYPE_CHECKING:
     from divulge.oracles import Oracle
-
-Array = NDArray[np.float64]
 
 
 class AskedOutput:

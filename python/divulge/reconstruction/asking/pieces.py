@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from divulge.arrays import Array, Index
 from divulge.reconstruction.asking.output import AskedOutput
 from divulge.reconstruction.network.record import Record
-
-Array = NDArray[np.float64]
-Index = NDArray[np.intp]
 
 
 class Transcript(Record):

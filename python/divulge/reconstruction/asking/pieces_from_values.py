@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from divulge.arrays import Array, Index
 from divulge.reconstruction.asking.finite_differences import differences
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.output import AskedOutput
-from divulge.reconstruction.asking.pieces import Index, Transcript
+from divulge.reconstruction.asking.pieces import Transcript
 from divulge.reconstruction.asking.values import Values
 from divulge.reconstruction.settings import VALUES
-
-Array = NDArray[np.float64]
 
 
 class ValueTranscript(Transcript):

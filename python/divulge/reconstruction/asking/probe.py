@@ -10,10 +10,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from divulge.arrays import Array, Index
 from divulge.reconstruction.settings import BENDS, TINY, Tolerances
-
-Array = NDArray[np.float64]
-Index = NDArray[np.intp]
 
 Explained = Callable[[Array], NDArray[np.bool_]]
 

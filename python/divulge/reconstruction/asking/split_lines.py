@@ -5,16 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from divulge.arrays import Array, Index
 from divulge.reconstruction.asking.affine_runs import Runs
 from divulge.reconstruction.asking.finite_differences import differences
 from divulge.reconstruction.asking.kinks_from_values import RunSearch
 from divulge.reconstruction.asking.values import Values
 from divulge.reconstruction.network.record import homogeneous
-
-Array = NDArray[np.float64]
-Index = NDArray[np.intp]
 
 
 @dataclass

@@ -5,14 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from divulge.arrays import Array, Index
 from divulge.reconstruction.asking.finite_differences import unit_directions
 from divulge.reconstruction.asking.pieces_from_values import ValueTranscript
 from divulge.reconstruction.asking.probe import Explained, Kinks, Probe
 from divulge.reconstruction.asking.split_lines import Split, run_pieces, split_lines
 from divulge.reconstruction.settings import VALUE_PROBE, Tolerances
-
-Array = NDArray[np.float64]
-Index = NDArray[np.intp]
 
 
 class ValueProbe(Probe):

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from divulge.arrays import Array
 from divulge.errors import NotPiecewiseLinear
 from divulge.reconstruction.asking.output import AskedOutput
 from divulge.reconstruction.settings import TINY, VALUES, Tolerances
-
-Array = NDArray[np.float64]
 
 
 class Values:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.probe import Probe
@@ -19,8 +18,6 @@ from divulge.reconstruction.network.hidden_layer import Layer
 from divulge.reconstruction.network.known_layers import Prefix
 from divulge.reconstruction.network.orientation import orient
 from divulge.reconstruction.settings import ATTACK
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

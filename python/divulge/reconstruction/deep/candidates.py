@@ -5,14 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from divulge import _core
+from divulge.arrays import Array, Index, Mask
 from divulge.reconstruction.deep.partial_rows import Segments
-from divulge.reconstruction.network.known_layers import Dense, Mask, Prefix
-
-Array = NDArray[np.float64]
-Index = NDArray[np.intp]
+from divulge.reconstruction.network.known_layers import Dense, Prefix
 
 
 @dataclass(frozen=True)

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from divulge.arrays import Array, Index, Mask
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.probe import Probe
 from divulge.reconstruction.deep.candidates import Candidates
 from divulge.reconstruction.deep.evidence import places, rank_within
 from divulge.reconstruction.deep.hyperplane_queries import borne_out
 from divulge.reconstruction.deep.sharpen_offsets import levels_at_kinks
-from divulge.reconstruction.network.known_layers import Mask, Prefix
+from divulge.reconstruction.network.known_layers import Prefix
 from divulge.reconstruction.settings import CONFIRM
-
-Array = NDArray[np.float64]
-Index = NDArray[np.intp]
 
 
 def shown(probe: Probe, prefix: Prefix, units: Candidates, lines: Lines, most: int) -> tuple[Array, Index]:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from divulge.arrays import Array
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.probe import Probe
 from divulge.reconstruction.deep.extreme_points import climbed
 from divulge.reconstruction.deep.searched_lines import Pool
-from divulge.reconstruction.deep.searched_segment import Sweep, breakpoints
+from divulge.reconstruction.deep.searched_segment import SearchedSegment, breakpoints
 from divulge.reconstruction.network.deep_network import DeepModel
 from divulge.reconstruction.settings import COUNTEREXAMPLES
-
-Array = NDArray[np.float64]
 
 
 def wrong_on_lines(pool: Pool, model: DeepModel, enough: float) -> tuple[Array, Array, float, float] | None:
@@ -65,7 +63,7 @@ def worst_answered(probe: Probe, model: DeepModel) -> Array:
 def between_kinks(model: DeepModel, origin: Array, direction: Array, lines: Lines) -> Array:
     """Return t of a random point in every piece that a copy predicts on a line, rising."""
     low, high = lines.ends()
-    sweep = Sweep(origin, direction, low, high, np.empty(0), np.empty((0, len(origin))))
+    sweep = SearchedSegment(origin, direction, low, high, np.empty(0), np.empty((0, len(origin))))
     nodes = lines.to_s(breakpoints(model.whole(), sweep))
     share = lines.rng.uniform(*COUNTEREXAMPLES.inner, size=len(nodes) - 1)
     return lines.to_t(nodes[:-1] + share * np.diff(nodes))

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from divulge.arrays import Array, Index, Mask
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.deep.candidates import Candidates
 from divulge.reconstruction.deep.hyperplane_queries import levels_and_slopes, onto
 from divulge.reconstruction.deep.regions import FreeLayer
-from divulge.reconstruction.deep.searched_segment import Sweep, crossings
-from divulge.reconstruction.network.known_layers import Dense, Mask, Prefix
+from divulge.reconstruction.deep.searched_segment import SearchedSegment, crossings
+from divulge.reconstruction.network.known_layers import Dense, Prefix
 from divulge.reconstruction.settings import EVIDENCE
-
-Array = NDArray[np.float64]
-Index = NDArray[np.intp]
 
 
 def explained(prefix: Prefix, points: Array, tolerance: float) -> Mask:
@@ -33,7 +30,9 @@ def explained_by(layer: Dense, features: Array, tolerance: float) -> Mask:
     return np.asarray((levels <= tolerance * (size + np.abs(layer.offsets))).any(axis=1))
 
 
-def hits(prefix: Prefix, units: Candidates, sweeps: list[Sweep], tolerance: float) -> tuple[Index, Index]:
+def hits(
+    prefix: Prefix, units: Candidates, sweeps: list[SearchedSegment], tolerance: float
+) -> tuple[Index, Index]:
     """Count where a unit's hyperplane crosses the sweeps, and where a kink was found there.
 
     A crossing counts only where all features that are active were seen in the unit's row.

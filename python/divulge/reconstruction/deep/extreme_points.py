@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from divulge.arrays import Array
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.deep.hyperplane_queries import unit_vectors
-from divulge.reconstruction.network.known_layers import Array, Prefix
+from divulge.reconstruction.network.known_layers import Prefix
 from divulge.reconstruction.settings import CLIMBING
 
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from divulge.arrays import Array, Index, Mask
 from divulge.reconstruction.asking.probe import Probe
 from divulge.reconstruction.deep.candidates import Candidates
-from divulge.reconstruction.network.known_layers import Mask, Prefix
+from divulge.reconstruction.network.known_layers import Prefix
 from divulge.reconstruction.settings import HYPERPLANES
-
-Array = NDArray[np.float64]
-Index = NDArray[np.intp]
 
 
 def unit_vectors(vectors: Array) -> Array:

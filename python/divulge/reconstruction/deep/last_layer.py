@@ -14,13 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import lstsq
 
+from divulge.arrays import Array, Index
 from divulge.reconstruction.deep.candidates import Candidates
 from divulge.reconstruction.network.hidden_layer import Layer
 from divulge.reconstruction.network.known_layers import Dense, Prefix
 from divulge.reconstruction.settings import LAST_LAYER, RANK, TINY
-
-Array = NDArray[np.float64]
-Index = NDArray[np.intp]
 
 
 def as_layer(units: Candidates) -> Layer:

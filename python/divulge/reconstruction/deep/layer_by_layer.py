@@ -6,8 +6,8 @@ from collections.abc import Callable
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
+from divulge.arrays import Array
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.probe import Probe
 from divulge.reconstruction.deep.candidates import Candidates, joined, merge
@@ -21,9 +21,6 @@ from divulge.reconstruction.deep.units_of_layer import LayerUnits
 from divulge.reconstruction.network.known_layers import Dense, Prefix
 from divulge.reconstruction.network.orientation import orient
 from divulge.reconstruction.settings import LAYERS
-
-Array = NDArray[np.float64]
-Index = NDArray[np.intp]
 
 
 class DeepSearch:
@@ -137,7 +134,7 @@ class DeepSearch:
         self.sweep_through(point)
 
     def sweep_through(self, point: Array) -> None:
-        """Sweep a random line through a point."""
+        """SearchedSegment a random line through a point."""
         origins, directions = self.pool.new_lines(1)
         self.pool.sweep(point[None], directions if self.lines.domain is None else origins - point)
 

@@ -12,14 +12,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from divulge import _core
-from divulge.reconstruction.network.known_layers import Mask, Prefix
+from divulge.arrays import Array, Index, Mask
+from divulge.reconstruction.network.known_layers import Prefix
 from divulge.reconstruction.settings import PARTIAL_ROWS
-
-Array = NDArray[np.float64]
-Index = NDArray[np.intp]
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from divulge.reconstruction.network.known_layers import Dense, Mask, Prefix
+from divulge.arrays import Array, Mask
+from divulge.reconstruction.network.known_layers import Dense, Prefix
 from divulge.reconstruction.settings import REGIONS
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from divulge.arrays import Array
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.probe import Kinks, Probe
 from divulge.reconstruction.deep.candidates import Candidates
 from divulge.reconstruction.deep.evidence import explained
 from divulge.reconstruction.deep.partial_rows import Segments, segments
-from divulge.reconstruction.deep.searched_segment import Sweep, split
+from divulge.reconstruction.deep.searched_segment import SearchedSegment, split
 from divulge.reconstruction.deep.subtract_known import known_part, together, weights
 from divulge.reconstruction.network.deep_network import DeepModel
 from divulge.reconstruction.network.known_layers import Prefix
 from divulge.reconstruction.settings import LAYERS, SEARCHED_LINES
-
-Array = NDArray[np.float64]
 
 
 class Pool:
@@ -35,7 +33,7 @@ class Pool:
         self.probe = probe
         self.lines = lines
         self.tolerances = probe.tolerances
-        self.sweeps: list[Sweep] = []
+        self.sweeps: list[SearchedSegment] = []
         self.prefix = Prefix(probe.input_size)
         self.known: DeepModel | None = None
         self.everywhere = False
@@ -101,7 +99,7 @@ class Pool:
         constants[::2] = 0.0
         return points + constants
 
-    def solved(self, known: Prefix, prefix: Prefix, sweeps: list[Sweep]) -> Segments:
+    def solved(self, known: Prefix, prefix: Prefix, sweeps: list[SearchedSegment]) -> Segments:
         """Solve the jumps on these sweeps that no known unit explains."""
         points = np.concatenate([s.points(s.t) for s in sweeps])
         jumps = np.concatenate([s.jumps for s in sweeps])

@@ -6,17 +6,14 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
+from divulge.arrays import Array, Index
 from divulge.reconstruction.asking.probe import Kinks
 from divulge.reconstruction.network.known_layers import Prefix
 
-Array = NDArray[np.float64]
-Index = NDArray[np.intp]
-
 
 @dataclass
-class Sweep:
+class SearchedSegment:
     """One segment of a line and all the kinks on it.
 
     Attributes:
@@ -38,11 +35,13 @@ class Sweep:
         return np.asarray(self.origin + t[:, None] * self.direction)
 
 
-def split(kinks: Kinks, origins: Array, directions: Array, low: Array, high: Array) -> list[Sweep]:
+def split(kinks: Kinks, origins: Array, directions: Array, low: Array, high: Array) -> list[SearchedSegment]:
     """Sort the kinks of several lines by line."""
     ends = np.searchsorted(kinks.line, np.arange(len(origins) + 1))
     return [
-        Sweep(origins[i], directions[i], float(low[i]), float(high[i]), kinks.t[a:b], kinks.jumps[a:b])
+        SearchedSegment(
+            origins[i], directions[i], float(low[i]), float(high[i]), kinks.t[a:b], kinks.jumps[a:b]
+        )
         for i, (a, b) in enumerate(pairwise(ends))
     ]
 
@@ -60,7 +59,7 @@ def zero_crossings(t: Array, levels: Array) -> tuple[Array, Index]:
     return t[node] + (t[node + 1] - t[node]) * a / (a - b), function
 
 
-def breakpoints(prefix: Prefix, sweep: Sweep) -> Array:
+def breakpoints(prefix: Prefix, sweep: SearchedSegment) -> Array:
     """Return the places where the prefix bends along the sweep, with both ends, rising."""
     nodes = np.array([sweep.low, sweep.high])
     for depth in range(len(prefix.layers)):
@@ -70,7 +69,7 @@ def breakpoints(prefix: Prefix, sweep: Sweep) -> Array:
     return nodes
 
 
-def crossings(prefix: Prefix, rows: Array, offsets: Array, sweep: Sweep) -> tuple[Array, Index]:
+def crossings(prefix: Prefix, rows: Array, offsets: Array, sweep: SearchedSegment) -> tuple[Array, Index]:
     """Return where pre-activations rows . features + offsets vanish along the sweep, and whose."""
     nodes = breakpoints(prefix, sweep)
     levels = prefix.features(sweep.points(nodes)) @ rows.T + offsets

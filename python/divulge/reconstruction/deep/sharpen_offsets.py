@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from divulge.arrays import Array, Index
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.probe import Probe
 from divulge.reconstruction.deep.candidates import Candidates
@@ -19,9 +19,6 @@ from divulge.reconstruction.deep.evidence import places
 from divulge.reconstruction.deep.hyperplane_queries import unit_vectors
 from divulge.reconstruction.network.known_layers import Prefix
 from divulge.reconstruction.settings import SHARPENING, TINY
-
-Array = NDArray[np.float64]
-Index = NDArray[np.intp]
 
 
 def sharpened(probe: Probe, prefix: Prefix, units: Candidates, lines: Lines) -> Candidates:

@@ -12,23 +12,22 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
+from divulge.arrays import Array, Index, Mask
 from divulge.reconstruction.asking.probe import Kinks, Probe
 from divulge.reconstruction.deep.candidates import Candidates
 from divulge.reconstruction.deep.evidence import distance, nearest
 from divulge.reconstruction.deep.partial_rows import segments
-from divulge.reconstruction.deep.searched_segment import Sweep, breakpoints, crossings
+from divulge.reconstruction.deep.searched_segment import SearchedSegment, breakpoints, crossings
 from divulge.reconstruction.network.deep_network import DeepModel
 from divulge.reconstruction.network.hidden_layer import Layer
-from divulge.reconstruction.network.known_layers import Mask, Prefix
+from divulge.reconstruction.network.known_layers import Prefix
 from divulge.reconstruction.settings import SUBTRACTION
 
-Array = NDArray[np.float64]
-Index = NDArray[np.intp]
 
-
-def weights(prefix: Prefix, units: Candidates, sweeps: list[Sweep], tolerance: float) -> tuple[Array, Mask]:
+def weights(
+    prefix: Prefix, units: Candidates, sweeps: list[SearchedSegment], tolerance: float
+) -> tuple[Array, Mask]:
     """Return each unit's output weight, shape (c,), and for which units their latest kinks agree about it."""
     found: list[list[float]] = [[] for _ in range(len(units))]
     for sweep in reversed(sweeps):
@@ -44,7 +43,9 @@ def weights(prefix: Prefix, units: Candidates, sweeps: list[Sweep], tolerance: f
     return w, np.array([len(own) > 0 and own.mean() > 0.5 for own in near], bool)
 
 
-def weights_on(prefix: Prefix, units: Candidates, sweep: Sweep, tolerance: float) -> tuple[Index, Array]:
+def weights_on(
+    prefix: Prefix, units: Candidates, sweep: SearchedSegment, tolerance: float
+) -> tuple[Index, Array]:
     """Return the unit of each known kink on a sweep, and the output weight that the kink shows."""
     t, unit = crossings(prefix, units.rows, units.offsets, sweep)
     met = distance(sweep.t, t) <= tolerance * (1 + np.abs(t))
@@ -84,7 +85,7 @@ def linear_part(prefix: Prefix, points: Array, pieces: Array) -> Array:
     return np.append(slope, np.median(values - prefix.features(points) @ slope))
 
 
-def bends_of(model: DeepModel, sweep: Sweep) -> tuple[Array, Array]:
+def bends_of(model: DeepModel, sweep: SearchedSegment) -> tuple[Array, Array]:
     """Return the places where a model bends on a sweep, rising, and its gradient's jumps there."""
     nodes = breakpoints(model.whole(), sweep)
     middles = np.array([(a + b) / 2 for a, b in pairwise(nodes)])
@@ -92,7 +93,7 @@ def bends_of(model: DeepModel, sweep: Sweep) -> tuple[Array, Array]:
     return nodes[1:-1], np.diff(gradients, axis=0)
 
 
-def together(found: Kinks, model: DeepModel, sweeps: list[Sweep], tolerance: float) -> Kinks:
+def together(found: Kinks, model: DeepModel, sweeps: list[SearchedSegment], tolerance: float) -> Kinks:
     """Return the kinks of f - f^, found on the sweeps, with those of f^; two at one place are one."""
     parts = [bends_of(model, sweep) for sweep in sweeps]
     line = np.concatenate([found.line, np.repeat(np.arange(len(sweeps)), [len(t) for t, _ in parts])])

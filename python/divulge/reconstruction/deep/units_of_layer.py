@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from divulge.arrays import Mask
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.probe import Probe
 from divulge.reconstruction.deep.candidates import Candidates, group, merge
@@ -17,7 +18,7 @@ from divulge.reconstruction.deep.partial_rows import Segments
 from divulge.reconstruction.deep.regions import FreeLayer
 from divulge.reconstruction.deep.searched_lines import Pool
 from divulge.reconstruction.deep.sharpen_offsets import sharpened
-from divulge.reconstruction.network.known_layers import Dense, Mask, Prefix
+from divulge.reconstruction.network.known_layers import Dense, Prefix
 from divulge.reconstruction.settings import CONFIRM, LAYERS
 
 Layers = tuple[Dense, ...]

@@ -9,11 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from divulge.arrays import Array
 from divulge.reconstruction.network.hidden_layer import Layer, linear
 from divulge.reconstruction.network.known_layers import Dense, Prefix
 from divulge.reconstruction.settings import TINY
-
-Array = NDArray[np.float64]
 
 
 @dataclass

@@ -5,15 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import lstsq
 
+from divulge.arrays import Array, Index
 from divulge.reconstruction.network.record import Record
 from divulge.reconstruction.network.units import Units
 from divulge.reconstruction.settings import FIT, TINY
-
-Array = NDArray[np.float64]
-Index = NDArray[np.intp]
 
 
 @dataclass

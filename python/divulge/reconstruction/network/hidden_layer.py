@@ -9,10 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from divulge.arrays import Array
 from divulge.reconstruction.network.fit import Fit
 from divulge.reconstruction.network.units import Units
-
-Array = NDArray[np.float64]
 
 
 class Sum(nn.Module):

@@ -6,10 +6,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
-Mask = NDArray[np.bool_]
+from divulge.arrays import Array, Mask
 
 
 @dataclass(frozen=True, eq=False)

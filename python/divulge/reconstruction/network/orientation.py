@@ -19,10 +19,9 @@ from numpy.typing import NDArray
 from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 
 from divulge import _core
+from divulge.arrays import Array
 from divulge.reconstruction.network.hidden_layer import Layer
 from divulge.reconstruction.settings import ORIENTATION
-
-Array = NDArray[np.float64]
 
 
 @dataclass

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from divulge.arrays import Array
 from divulge.reconstruction.asking.pieces import Transcript
 from divulge.reconstruction.network.hidden_layer import Layer
 from divulge.reconstruction.one_layer.combine_outputs import row_errors
 from divulge.reconstruction.one_layer.refit import output_weights
 from divulge.reconstruction.settings import AVERAGING
-
-Array = NDArray[np.float64]
 
 
 def averaged(layer: Layer, transcripts: Sequence[Transcript]) -> Layer:

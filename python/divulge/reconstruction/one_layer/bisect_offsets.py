@@ -10,14 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from divulge.arrays import Array
 from divulge.reconstruction.asking.pieces import Transcript
 from divulge.reconstruction.network.fit import Fit
 from divulge.reconstruction.network.units import Units
 from divulge.reconstruction.settings import BISECTION
-
-Array = NDArray[np.float64]
 
 
 @dataclass

@@ -19,6 +19,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from divulge.arrays import Array, Index
 from divulge.reconstruction.asking.lines import Edges, Lines
 from divulge.reconstruction.asking.pieces import Transcript
 from divulge.reconstruction.certificate import fresh_residual
@@ -34,9 +35,6 @@ from divulge.reconstruction.one_layer.decoding import (
 from divulge.reconstruction.one_layer.is_deeper import looks_deeper
 from divulge.reconstruction.one_layer.search import Found, Report, Search
 from divulge.reconstruction.settings import DECODING, SPAN
-
-Array = NDArray[np.float64]
-Index = NDArray[np.intp]
 
 
 class DecodingSearch(Search):

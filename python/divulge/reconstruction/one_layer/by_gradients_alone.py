@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from divulge.arrays import Array, Index
 from divulge.reconstruction.asking.lines import Edges, Lines
 from divulge.reconstruction.asking.pieces import Transcript
 from divulge.reconstruction.certificate import fresh_residual
@@ -14,9 +15,6 @@ from divulge.reconstruction.one_layer.bisect_offsets import Brackets, bisect
 from divulge.reconstruction.one_layer.decoding import jump_tolerance
 from divulge.reconstruction.one_layer.search import Found, Report, Search
 from divulge.reconstruction.settings import GRADIENTS_ALONE
-
-Array = NDArray[np.float64]
-Index = NDArray[np.intp]
 
 
 class GradientSearch(Search):

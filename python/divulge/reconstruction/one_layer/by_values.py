@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from divulge.arrays import Array, Index
 from divulge.reconstruction.asking.finite_differences import differences
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.pieces_from_values import ValueTranscript
@@ -17,9 +18,6 @@ from divulge.reconstruction.one_layer.search import Found, Report, Search
 from divulge.reconstruction.one_layer.value_offsets import sharpened_offsets, widen
 from divulge.reconstruction.one_layer.value_residual import Remainder, corrected
 from divulge.reconstruction.settings import BY_VALUES, OFFSETS, REMAINDER, TINY
-
-Array = NDArray[np.float64]
-Index = NDArray[np.intp]
 
 
 class Contradicted(Exception):

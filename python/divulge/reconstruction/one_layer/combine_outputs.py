@@ -9,14 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from divulge.arrays import Array
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.pieces import Transcript
 from divulge.reconstruction.network.hidden_layer import Layer
 from divulge.reconstruction.settings import COMBINING, NOISE_FLOOR
-
-Array = NDArray[np.float64]
 
 
 def row_errors(transcript: Transcript, weights: Array) -> Array:

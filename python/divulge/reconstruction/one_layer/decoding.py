@@ -20,18 +20,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from divulge.arrays import Array, Index
 from divulge.reconstruction.asking.lines import Edges, Lines
 from divulge.reconstruction.asking.pieces import Transcript
 from divulge.reconstruction.network.units import Units
 from divulge.reconstruction.one_layer.states_near_kinks import settle_states, shifts
 from divulge.reconstruction.settings import FIT, SPAN, TINY
 
-Array = NDArray[np.float64]
-Index = NDArray[np.intp]
-
 
 @dataclass
-class Candidates:
+class CandidateJumps:
     """Jumps over edges, each a unit's if nothing else switched there, shape (c, ...)."""
 
     edge: Index
@@ -65,7 +63,7 @@ class Residual:
         self.pieces -= new.pieces(self.points)
         self.refresh()
 
-    def blur(self, found: Candidates) -> Array:
+    def blur(self, found: CandidateJumps) -> Array:
         """Error with which candidates' hyperplanes predict a level at every point, shape (c, n).
 
         0 at the two ends of a candidate's own edge: their states need no prediction.
@@ -80,14 +78,14 @@ class Residual:
         """Edges of lines on which something unexplained switches."""
         return np.flatnonzero(self.norms[: self.edges.on_line] > self.tolerance)
 
-    def candidates(self) -> Candidates:
+    def candidates(self) -> CandidateJumps:
         """Leftover jumps whose hyperplane does separate the two ends of their edge."""
         edge = np.flatnonzero(self.norms > self.tolerance)
         jumps = self.jumps[edge]
         at_left = np.einsum("cd,cd->c", jumps, self.points[self.edges.left[edge]])
         at_right = np.einsum("cd,cd->c", jumps, self.points[self.edges.right[edge]])
         between = at_left * at_right < 0
-        return Candidates(
+        return CandidateJumps(
             edge[between], jumps[between], np.sign(at_right[between]), self.norms[edge[between]]
         )
 
@@ -166,7 +164,7 @@ def span_test(residual: Residual, complement: Array, most: int, seen: set[bytes]
             return False
 
 
-def span_tolerance(residual: Residual, found: Candidates) -> Array:
+def span_tolerance(residual: Residual, found: CandidateJumps) -> Array:
     """Distance from the column space below which a candidate's states count as inside, shape (c,).
 
     A unit's states are the answers' coordinates along a direction of length 1 / |D| at least: n answers, each
@@ -186,7 +184,7 @@ class Evidence:
     deviation: Array
 
 
-def evidence(residual: Residual, lines: Lines, found: Candidates, dimension: float) -> Evidence:
+def evidence(residual: Residual, lines: Lines, found: CandidateJumps, dimension: float) -> Evidence:
     """Matched filter of every candidate on every other line."""
     _, edge, growth = lines.crossings(found.jumps)
     direction = np.sign(growth) * found.sides[:, None]

@@ -5,13 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from divulge.arrays import Array
 from divulge.reconstruction.asking.gradient_probe import GradientProbe
 from divulge.reconstruction.asking.lines import Edges, Lines
 from divulge.reconstruction.asking.pieces import Transcript
 from divulge.reconstruction.one_layer.decoding import jump_tolerance
 from divulge.reconstruction.settings import DEEPER
-
-Array = NDArray[np.float64]
 
 
 def looks_deeper(transcript: Transcript, lines: Lines, edges: Edges) -> bool:

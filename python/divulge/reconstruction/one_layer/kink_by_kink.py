@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.native_search import search_lines
@@ -12,29 +11,16 @@ from divulge.reconstruction.certificate import fresh_residual
 from divulge.reconstruction.network.fit import fit
 from divulge.reconstruction.network.record import homogeneous
 from divulge.reconstruction.network.units import Units
-from divulge.reconstruction.one_layer.search import Found, Report, Search
+from divulge.reconstruction.one_layer.search import Found, Search
 from divulge.reconstruction.settings import KINK_BY_KINK
-
-Array = NDArray[np.float64]
 
 
 class KinkByKinkSearch(Search):
-    """Finds every kink on one line after another until fresh answers are explained.
-
-    Args:
-        transcript: whom to ask.
-        lines: along which lines.
-        report: called with the fit in the end.
-        tolerance: relative residual up to which fresh answers are explained.
-    """
-
-    def __init__(self, transcript: Transcript, lines: Lines, report: Report, tolerance: float) -> None:
-        super().__init__(transcript, lines, report)
-        self.tolerance = tolerance
+    """Finds every kink on one line after another until fresh answers are explained."""
 
     def rounds(self) -> Found:
         """Search line after line; the certificate is infinite where the lines run out at once."""
-        units = Units.none(self.lines.input_size)
+        tolerance, units = self.transcript.tolerances.rounding, Units.none(self.lines.input_size)
         self.best, worst = fit(self.transcript, units), np.inf
         for _ in range(KINK_BY_KINK.most_lines):
             met = kinks_on_line(self.transcript, self.lines)
@@ -43,11 +29,11 @@ class KinkByKinkSearch(Search):
                 break  # the hyperplanes of one hidden layer are met again on every line
             units = grown
             self.best = fit(self.transcript, units)
-            worst = fresh_residual(self.best, self.transcript, self.lines, self.tolerance)
-            if worst <= self.tolerance:
+            worst = fresh_residual(self.best, self.transcript, self.lines, tolerance)
+            if worst <= tolerance:
                 break
         self.report(self.best)
-        return Found(self.best, worst, solved=worst <= self.tolerance)
+        return Found(self.best, worst, solved=worst <= tolerance)
 
 
 def kinks_on_line(transcript: Transcript, lines: Lines) -> Units:

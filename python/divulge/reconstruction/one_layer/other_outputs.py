@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from divulge.arrays import Array, Index
 from divulge.reconstruction.asking.lines import Lines
-from divulge.reconstruction.asking.pieces import Index, Transcript
+from divulge.reconstruction.asking.pieces import Transcript
 from divulge.reconstruction.network.fit import Fit
 from divulge.reconstruction.network.hidden_layer import Layer
 from divulge.reconstruction.network.record import homogeneous
 from divulge.reconstruction.network.units import Units
 from divulge.reconstruction.one_layer.refit import output_weights
 from divulge.reconstruction.settings import OTHER_OUTPUTS
-
-Array = NDArray[np.float64]
 
 
 def solve_output(layer: Layer, transcript: Transcript, seen: Array, lines: Lines) -> tuple[Fit, Index]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from divulge.arrays import Array
 from divulge.reconstruction.asking.pieces import Transcript
 from divulge.reconstruction.network.hidden_layer import Layer
 from divulge.reconstruction.settings import POLISH, TINY
-
-Array = NDArray[np.float64]
 
 
 def polish(layer: Layer, transcripts: list[Transcript]) -> Layer:

@@ -9,15 +9,12 @@ states obey N' s = 0, linear in the few entries that are open.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from divulge.arrays import Array, Mask
 from divulge.reconstruction.settings import STATES
 
-Array = NDArray[np.float64]
-Bool = NDArray[np.bool_]
 
-
-def settle_states(levels: Array, blur: Array, complement: Array, allowed: Array) -> tuple[Bool, Array]:
+def settle_states(levels: Array, blur: Array, complement: Array, allowed: Array) -> tuple[Mask, Array]:
     """Settle the open entries of predicted states where the prediction itself fails the span test.
 
     Args:
@@ -43,7 +40,7 @@ def settle_states(levels: Array, blur: Array, complement: Array, allowed: Array)
     return states, off
 
 
-def shifts(levels: Array, states: Bool) -> Array:
+def shifts(levels: Array, states: Mask) -> Array:
     """How far every hyperplane must move so that all points lie on the side of their state, shape (c,).
 
     0 where they do; NaN where no shift will do.

@@ -10,34 +10,20 @@ makes jumps and offsets sharp. What then still varies holds the units too small 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from divulge.arrays import Array, Index, Mask
 from divulge.errors import NotPiecewiseLinear
 from divulge.reconstruction.asking.lines import Lines
-from divulge.reconstruction.asking.pieces import Index, Transcript
+from divulge.reconstruction.asking.pieces import Transcript
 from divulge.reconstruction.certificate import fresh_residual
 from divulge.reconstruction.network.fit import Fit
 from divulge.reconstruction.network.units import Units
-from divulge.reconstruction.one_layer.search import Found, Report, Search
+from divulge.reconstruction.one_layer.search import Found, Search
 from divulge.reconstruction.settings import CIRCLES
-
-Array = NDArray[np.float64]
-Bool = NDArray[np.bool_]
 
 
 class CircleSearch(Search):
-    """Finds the units behind noisy gradients in all of R^d.
-
-    Args:
-        transcript: whom to ask.
-        lines: where points lie.
-        report: called with the fit in the end.
-        tolerance: relative residual up to which fresh answers are explained.
-    """
-
-    def __init__(self, transcript: Transcript, lines: Lines, report: Report, tolerance: float) -> None:
-        super().__init__(transcript, lines, report)
-        self.tolerance = tolerance
+    """Finds the units behind noisy gradients in all of R^d."""
 
     def rounds(self) -> Found:
         """Ask random points and circles, read states, refit.
@@ -62,7 +48,7 @@ class CircleSearch(Search):
         certificate = fresh_residual(self.best, transcript, self.lines, 0.0)
         self.report(self.best)
         self.check_explained(1 - float((left**2).sum() / (centred(gradients) ** 2).sum()))
-        solved = not missing and certificate <= self.tolerance
+        solved = not missing and certificate <= self.transcript.tolerances.rounding
         return Found(self.best, certificate, solved, unexplained=unexplained(missing))
 
     def check_explained(self, share: float) -> None:
@@ -92,7 +78,7 @@ def half_circle(lines: Lines, n: int) -> Array:
     return np.asarray(CIRCLES.radius * np.sqrt(d) * np.column_stack([np.cos(angle), np.sin(angle)]) @ axes.T)
 
 
-def found_units(gradients: Array, points: Array, circles: list[Index]) -> tuple[Bool, Array]:
+def found_units(gradients: Array, points: Array, circles: list[Index]) -> tuple[Mask, Array]:
     """Return states (n, h) and the least-squares solution (1 + h, d): affine part and jumps."""
     jumps = np.empty((0, gradients.shape[1]))
     states, solution = np.empty((len(points), 0), bool), gradients.mean(axis=0)[None]
@@ -145,7 +131,7 @@ def recurring(coordinates: Array, circles: list[Index], level: float) -> Array:
     return np.array(found).reshape(-1, coordinates.shape[1])
 
 
-def settled(gradients: Array, points: Array, jumps: Array) -> tuple[Array, Bool, Array]:
+def settled(gradients: Array, points: Array, jumps: Array) -> tuple[Array, Mask, Array]:
     """Read states and refit jumps in turns; jumps whose states no hyperplane explains are dropped."""
     while True:
         solution = np.concatenate([gradients.mean(axis=0)[None], jumps])
@@ -159,14 +145,14 @@ def settled(gradients: Array, points: Array, jumps: Array) -> tuple[Array, Bool,
         jumps = solution[1:][told]
 
 
-def read(gradients: Array, jumps: Array) -> Bool:
+def read(gradients: Array, jumps: Array) -> Mask:
     """States (n, h): which side of the middle a gradient's coordinate along a jump is."""
     coordinates = centred(gradients) @ np.linalg.pinv(jumps)
     low, high = np.quantile(coordinates, CIRCLES.ends, axis=0)
     return np.asarray(coordinates > (low + high) / 2)
 
 
-def split(levels: Array, on: Bool) -> tuple[float, float]:
+def split(levels: Array, on: Mask) -> tuple[float, float]:
     """Return the threshold of levels (n,) that tells states best, and the share that it tells."""
     order = np.argsort(levels)
     sorted_on = on[order]
@@ -178,7 +164,7 @@ def split(levels: Array, on: Bool) -> tuple[float, float]:
     return float(ends.mean()), float(max(right[place], 1 - right[place]))
 
 
-def as_fit(transcript: Transcript, rows: Index, states: Bool, solution: Array) -> Fit:
+def as_fit(transcript: Transcript, rows: Index, states: Mask, solution: Array) -> Fit:
     """Return units with their offsets: by least squares over the values, without values from the states."""
     levels = transcript.points[rows, :-1] @ solution[1:].T
     sign = ((levels - levels.mean(axis=0)) * np.where(states, 1.0, -1.0)).sum(axis=0)
@@ -195,7 +181,7 @@ def as_fit(transcript: Transcript, rows: Index, states: Bool, solution: Array) -
     return Fit(Units(full[1:], np.where(sign < 0, -1.0, 1.0)), full[0], np.inf)
 
 
-def with_one(states: Bool) -> Array:
+def with_one(states: Mask) -> Array:
     """Append states (n, h) to a column of ones."""
     return np.column_stack([np.ones(len(states)), states])
 

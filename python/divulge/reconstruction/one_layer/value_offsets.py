@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from divulge.arrays import Array
 from divulge.reconstruction.asking.values import Values
 from divulge.reconstruction.network.record import homogeneous
 from divulge.reconstruction.settings import OFFSETS
-
-Array = NDArray[np.float64]
 
 
 def widen(points: Array, planes: Array) -> tuple[Array, Array]:

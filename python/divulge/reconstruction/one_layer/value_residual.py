@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from divulge.arrays import Array
 from divulge.reconstruction.asking.values import Values
 from divulge.reconstruction.network.fit import Fit
 from divulge.reconstruction.network.record import homogeneous
 from divulge.reconstruction.network.units import Units
 from divulge.reconstruction.settings import REMAINDER
-
-Array = NDArray[np.float64]
 
 
 class Remainder(Values):

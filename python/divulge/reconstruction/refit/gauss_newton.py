@@ -13,13 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse.linalg import LinearOperator, lsqr
 
+from divulge.arrays import Array
 from divulge.reconstruction.asking.values import Values
 from divulge.reconstruction.deep.last_layer import clear_of_hyperplanes
 from divulge.reconstruction.network.deep_network import DeepModel
 from divulge.reconstruction.network.derivatives import Matrices, Tangents, parameters, with_parameters
 from divulge.reconstruction.settings import GAUSS_NEWTON
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from divulge.arrays import Array
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.deep.last_layer import clear_of_hyperplanes
 from divulge.reconstruction.network.deep_network import DeepModel
 from divulge.reconstruction.network.derivatives import Tangents
 from divulge.reconstruction.refit.gauss_newton import Told, whitening
 from divulge.reconstruction.settings import GAUSS_NEWTON, RARE
-
-Array = NDArray[np.float64]
 
 
 def rare_points(model: DeepModel, told: Told, seeds: Array, lines: Lines) -> Array:

@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from divulge.arrays import Array
 from divulge.reconstruction.asking.values import Values
 from divulge.reconstruction.deep.attack import DeepAttack, DeepResult
 from divulge.reconstruction.deep.counterexamples import between_kinks
@@ -24,8 +24,6 @@ from divulge.reconstruction.network.orientation import orient
 from divulge.reconstruction.refit.gauss_newton import Told, misfit, polish
 from divulge.reconstruction.refit.rare_points import rare_points
 from divulge.reconstruction.settings import GAUSS_NEWTON, MENDING
-
-Array = NDArray[np.float64]
 
 
 def mended(attack: DeepAttack, found: DeepResult, values: list[Values]) -> DeepResult:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Line:
+class LineSettings:
     """Lines: asking/lines.py."""
 
     # walked for t in [-reach, reach]: of kinks spread evenly in arctan t that leaves out 2 / (pi reach), 6 in
@@ -15,7 +15,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class NoiseFloor:
+class NoiseFloorSettings:
     """How noisy answers are: asking/noise_floor.py."""
 
     # relative distance of two queries that most likely share a piece: with 1,000 kinks on a line 1 pair in 30
@@ -50,7 +50,7 @@ class NoiseFloor:
 
 
 @dataclass(frozen=True)
-class Probabilities:
+class ProbabilitiesSettings:
     """How far out probabilities can be asked: asking/probability_reach.py."""
 
     # the least probability of so many stands for that of all usual points
@@ -60,7 +60,7 @@ class Probabilities:
 
 
 @dataclass(frozen=True)
-class Bends:
+class BendsSettings:
     """Whether a predicted kink is there, from gradients: asking/probe.py."""
 
     # share of a jump that may point away from the predicted normal: another unit's does by about 1, and rows
@@ -69,7 +69,7 @@ class Bends:
 
 
 @dataclass(frozen=True)
-class Values:
+class ValuesSettings:
     """How exact values are: asking/values.py."""
 
     # where rounding is measured, three values each: no more than the gradient of a small input
@@ -97,7 +97,7 @@ class Values:
 
 
 @dataclass(frozen=True)
-class Differences:
+class DifferencesSettings:
     """Gradients from values: asking/finite_differences.py."""
 
     # numbers in one batch of queries: 32 MiB
@@ -118,7 +118,7 @@ class Differences:
 
 
 @dataclass(frozen=True)
-class Runs:
+class RunsSettings:
     """Kinks on lines from values: asking/kinks_from_values.py."""
 
     # equal parts of a line, in arctan t, each with a first run. Half: +0 % queries; twice: +1 % queries
@@ -144,7 +144,7 @@ class Runs:
 
 
 @dataclass(frozen=True)
-class ValueProbe:
+class ValueProbeSettings:
     """Many layers from values: asking/value_probe.py."""
 
     # roundings of a value in a gradient: steps within narrow pieces are short. Half: +2 % queries; twice: +0
@@ -164,7 +164,7 @@ class ValueProbe:
 
 
 @dataclass(frozen=True)
-class Fresh:
+class FreshSettings:
     """Fresh queries that a copy is checked on: certificate.py.
 
     In a box: of 18 random victims on [0, 1]^60 and [0, 1]^40 two are wrong by more than 1e-9 on 20,000
@@ -192,12 +192,12 @@ class Fresh:
     spread: float = 0.7
 
 
-LINE = Line()
-NOISE_FLOOR = NoiseFloor()
-PROBABILITIES = Probabilities()
-BENDS = Bends()
-VALUES = Values()
-DIFFERENCES = Differences()
-RUNS = Runs()
-VALUE_PROBE = ValueProbe()
-FRESH = Fresh()
+LINE = LineSettings()
+NOISE_FLOOR = NoiseFloorSettings()
+PROBABILITIES = ProbabilitiesSettings()
+BENDS = BendsSettings()
+VALUES = ValuesSettings()
+DIFFERENCES = DifferencesSettings()
+RUNS = RunsSettings()
+VALUE_PROBE = ValueProbeSettings()
+FRESH = FreshSettings()

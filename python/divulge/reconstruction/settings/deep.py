@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Layers:
+class LayersSettings:
     """Layer after layer: deep/layer_by_layer.py."""
 
     # searched at a time: a row counts once it is met twice
@@ -43,7 +43,7 @@ class Layers:
 
 
 @dataclass(frozen=True)
-class Attack:
+class AttackSettings:
     """All outputs, and the certificate: deep/attack.py."""
 
     # about each output: a last look, what hides from so few COUNTEREXAMPLES has looked for
@@ -51,7 +51,7 @@ class Attack:
 
 
 @dataclass(frozen=True)
-class Confirm:
+class ConfirmSettings:
     """Whether a unit shows: deep/confirm.py."""
 
     # a unit that shows at none of them is asked about no more, eight values a place
@@ -59,7 +59,7 @@ class Confirm:
 
 
 @dataclass(frozen=True)
-class Counterexamples:
+class CounterexamplesSettings:
     """Where a copy is wrong: deep/counterexamples.py."""
 
     # on lines, questions that a copy must answer right. Half: -1 % queries; twice: +2 % queries (deep, 19 of
@@ -80,7 +80,7 @@ class Counterexamples:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class EvidenceSettings:
     """What lines say of a unit: deep/evidence.py."""
 
     # random points from which a unit's hyperplane is sought: some end nowhere. Half: -2 % queries; twice: +12
@@ -94,7 +94,7 @@ class Evidence:
 
 
 @dataclass(frozen=True)
-class Climbing:
+class ClimbingSettings:
     """Points far up some features: deep/extreme_points.py."""
 
     # with eight, and with `hindering`, 26 rare units are on at .072 of the points climbed to, at .031 without
@@ -108,7 +108,7 @@ class Climbing:
 
 
 @dataclass(frozen=True)
-class Hyperplanes:
+class HyperplanesSettings:
     """Questions beside a hyperplane: deep/hyperplane_queries.py."""
 
     # a step a piece that is crossed, and two that converge
@@ -130,7 +130,7 @@ class Hyperplanes:
 
 
 @dataclass(frozen=True)
-class LastLayer:
+class LastLayerSettings:
     """The outputs: deep/last_layer.py."""
 
     # how often each state of a unit must be seen: twice, and once on the wrong side
@@ -144,7 +144,7 @@ class LastLayer:
 
 
 @dataclass(frozen=True)
-class Edges:
+class EdgesSettings:
     """Entries where hyperplanes bend: deep/missing_entries/by_edges.py."""
 
     # times an entry is asked for in vain: of six seeds of 40-20-10-10-1 one that took 2^18 values ends so
@@ -162,7 +162,7 @@ class Edges:
 
 
 @dataclass(frozen=True)
-class Lifting:
+class LiftingSettings:
     """Whole rows in two questions: deep/missing_entries/by_lifting.py."""
 
     # relative size of an entry that single precision may have kept down: 2.5e4 roundings
@@ -172,7 +172,7 @@ class Lifting:
 
 
 @dataclass(frozen=True)
-class Programme:
+class ProgrammeSettings:
     """Where hyperplanes meet: deep/missing_entries/by_milp.py.
 
     Entries of rows that no jump showed were off by .05 to .2 before in copies that called themselves
@@ -192,7 +192,7 @@ class Programme:
 
 
 @dataclass(frozen=True)
-class AlwaysOn:
+class AlwaysOnSettings:
     """A unit that is on everywhere: deep/orientation/beside_always_on.py.
 
     With these 39 of 40 units of 40-20-10-10-1, seed 0, come out in 35,000 queries; it took 2,000,000
@@ -216,7 +216,7 @@ class AlwaysOn:
 
 
 @dataclass(frozen=True)
-class Coefficients:
+class CoefficientsSettings:
     """Sides by coefficients: deep/orientation/by_coefficients.py."""
 
     # of the rows at a point that is asked for signs: leaves 1e-10 of double precision
@@ -224,7 +224,7 @@ class Coefficients:
 
 
 @dataclass(frozen=True)
-class Walking:
+class WalkingSettings:
     """Sides by following hyperplanes: deep/orientation/by_walking.py."""
 
     # units that are followed at once: two or three decide the signs of 2 d units
@@ -244,7 +244,7 @@ class Walking:
 
 
 @dataclass(frozen=True)
-class Turning:
+class TurningSettings:
     """Which units to turn over: deep/orientation/choose.py."""
 
     # that vote: at one a unit may be dead behind the layer
@@ -254,7 +254,7 @@ class Turning:
 
 
 @dataclass(frozen=True)
-class PartialRows:
+class PartialRowsSettings:
     """Rows from jumps: deep/partial_rows.py."""
 
     # jumps solved at once: 64 Jacobians of 256 x 784 are 100 MB
@@ -262,7 +262,7 @@ class PartialRows:
 
 
 @dataclass(frozen=True)
-class RegionSearch:
+class RegionSearchSettings:
     """Lines in chosen regions: deep/region_search.py.
 
     A trained 784-256-256-10 classifier comes out whole in 9,182 to 10,122 queries, five seeds; without small
@@ -282,7 +282,7 @@ class RegionSearch:
 
 
 @dataclass(frozen=True)
-class Regions:
+class RegionsSettings:
     """Pre-activations at will: deep/regions.py."""
 
     # of the layer's rows: inputs of usual levels stay within float range, rounding 1e-11
@@ -292,7 +292,7 @@ class Regions:
 
 
 @dataclass(frozen=True)
-class SearchedLines:
+class SearchedLinesSettings:
     """All lines so far: deep/searched_lines.py."""
 
     # times the farthest sample that a point counts as usual up to
@@ -302,7 +302,7 @@ class SearchedLines:
 
 
 @dataclass(frozen=True)
-class Sharpening:
+class SharpeningSettings:
     """Offsets in single precision: deep/sharpen_offsets.py."""
 
     # where every hyperplane is sought again: the median is off only if two are
@@ -314,7 +314,7 @@ class Sharpening:
 
 
 @dataclass(frozen=True)
-class Subtraction:
+class SubtractionSettings:
     """What is known is taken off: deep/subtract_known.py."""
 
     # from which the linear part is taken: a median bears half of them wrong
@@ -327,24 +327,24 @@ class Subtraction:
     same: float = 1e-5
 
 
-LAYERS = Layers()
-ATTACK = Attack()
-CONFIRM = Confirm()
-COUNTEREXAMPLES = Counterexamples()
-EVIDENCE = Evidence()
-CLIMBING = Climbing()
-HYPERPLANES = Hyperplanes()
-LAST_LAYER = LastLayer()
-EDGES = Edges()
-LIFTING = Lifting()
-MILP = Programme()
-ALWAYS_ON = AlwaysOn()
-COEFFICIENTS = Coefficients()
-WALKING = Walking()
-TURNING = Turning()
-PARTIAL_ROWS = PartialRows()
-REGION_SEARCH = RegionSearch()
-REGIONS = Regions()
-SEARCHED_LINES = SearchedLines()
-SHARPENING = Sharpening()
-SUBTRACTION = Subtraction()
+LAYERS = LayersSettings()
+ATTACK = AttackSettings()
+CONFIRM = ConfirmSettings()
+COUNTEREXAMPLES = CounterexamplesSettings()
+EVIDENCE = EvidenceSettings()
+CLIMBING = ClimbingSettings()
+HYPERPLANES = HyperplanesSettings()
+LAST_LAYER = LastLayerSettings()
+EDGES = EdgesSettings()
+LIFTING = LiftingSettings()
+MILP = ProgrammeSettings()
+ALWAYS_ON = AlwaysOnSettings()
+COEFFICIENTS = CoefficientsSettings()
+WALKING = WalkingSettings()
+TURNING = TurningSettings()
+PARTIAL_ROWS = PartialRowsSettings()
+REGION_SEARCH = RegionSearchSettings()
+REGIONS = RegionsSettings()
+SEARCHED_LINES = SearchedLinesSettings()
+SHARPENING = SharpeningSettings()
+SUBTRACTION = SubtractionSettings()

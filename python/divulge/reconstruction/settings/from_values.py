@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class ByValues:
+class ByValuesSettings:
     """One hidden layer from values: one_layer/by_values.py."""
 
     # random points that must be explained, first and then
@@ -44,7 +44,7 @@ class ByValues:
 
 
 @dataclass(frozen=True)
-class Offsets:
+class OffsetsSettings:
     """Sharper pieces and offsets: one_layer/value_offsets.py."""
 
     # distance from every hyperplane that widened points aim at, relative to the usual one. Half or twice
@@ -67,7 +67,7 @@ class Offsets:
 
 
 @dataclass(frozen=True)
-class Remainder:
+class RemainderSettings:
     """What known units leave: one_layer/value_residual.py."""
 
     # difference of two unit-norm rows that are taken for one hyperplane, as in `alike`
@@ -77,7 +77,7 @@ class Remainder:
 
 
 @dataclass(frozen=True)
-class GaussNewton:
+class GaussNewtonSettings:
     """A fit of a whole network: refit/gauss_newton.py."""
 
     # quadratic: 1e-1, 1e-2, 1e-4, 1e-8, 1e-16, and three where states change. Half or twice changes nothing
@@ -111,7 +111,7 @@ class GaussNewton:
 
 
 @dataclass(frozen=True)
-class Rare:
+class RareSettings:
     """Entries that values hardly show: refit/rare_points.py.
 
     Errors of parameters of 40-20-10-10-1 fall from 1e-7 to 1e-10 by it.
@@ -128,7 +128,7 @@ class Rare:
 
 
 @dataclass(frozen=True)
-class Mending:
+class MendingSettings:
     """The last fit and checks: refit/refit_and_check.py."""
 
     # relative residual of a copy that is worth a refit: states are right nearly everywhere
@@ -165,9 +165,9 @@ class Mending:
     most_mends: int = 8
 
 
-BY_VALUES = ByValues()
-OFFSETS = Offsets()
-REMAINDER = Remainder()
-GAUSS_NEWTON = GaussNewton()
-RARE = Rare()
-MENDING = Mending()
+BY_VALUES = ByValuesSettings()
+OFFSETS = OffsetsSettings()
+REMAINDER = RemainderSettings()
+GAUSS_NEWTON = GaussNewtonSettings()
+RARE = RareSettings()
+MENDING = MendingSettings()

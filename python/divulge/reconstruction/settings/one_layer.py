@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Fit:
+class FitSettings:
     """Least squares over all answers: network/fit.py."""
 
     # error of an affine piece at a point, in noise x largest gradient x distance: value and slope
@@ -16,7 +16,7 @@ class Fit:
 
 
 @dataclass(frozen=True)
-class Orientation:
+class OrientationSettings:
     """Which side units are active on: network/orientation.py."""
 
     # error that rounding and the rows' condition make of a bit: it is 0 or 1
@@ -35,7 +35,7 @@ class Orientation:
 
 
 @dataclass(frozen=True)
-class Decoding:
+class DecodingSettings:
     """Which point to ask about next: one_layer/by_decoding.py."""
 
     # in all of R^d. Half: +6 % queries; twice: +8 % queries (one layer, 20 victims)
@@ -88,7 +88,7 @@ class Decoding:
 
 
 @dataclass(frozen=True)
-class Span:
+class SpanSettings:
     """Single units told from sums: one_layer/decoding.py."""
 
     # beyond the dimension of the span before its test is believed
@@ -111,7 +111,7 @@ class Span:
 
 
 @dataclass(frozen=True)
-class States:
+class StatesSettings:
     """States near a kink: one_layer/states_near_kinks.py."""
 
     # with more open entries a sum of units may pass for one of them
@@ -121,7 +121,7 @@ class States:
 
 
 @dataclass(frozen=True)
-class Deeper:
+class DeeperSettings:
     """Whether there are more hidden layers: one_layer/is_deeper.py."""
 
     # looked for elsewhere: of one layer all show, of more hardly any
@@ -144,7 +144,7 @@ class Deeper:
 
 
 @dataclass(frozen=True)
-class GradientsAlone:
+class GradientsAloneSettings:
     """Gradients without values: one_layer/by_gradients_alone.py."""
 
     # of each of two lines. Half: -5 % queries; twice: +12 % queries (gradients alone, 8 victims)
@@ -161,7 +161,7 @@ class GradientsAlone:
 
 
 @dataclass(frozen=True)
-class Bisection:
+class BisectionSettings:
     """Offsets together: one_layer/bisect_offsets.py."""
 
     # halvings: more than the 53 bits of a number
@@ -172,7 +172,7 @@ class Bisection:
 
 
 @dataclass(frozen=True)
-class KinkByKink:
+class KinkByKinkSettings:
     """Kinks certified one by one: one_layer/kink_by_kink.py."""
 
     # a bound: of 10,000 random units a line misses 6 (see Line.reach)
@@ -180,7 +180,7 @@ class KinkByKink:
 
 
 @dataclass(frozen=True)
-class OtherOutputs:
+class OtherOutputsSettings:
     """Outputs of known units: one_layer/other_outputs.py."""
 
     # 1 - |cosine| of two rows below which one point does not tell their weights apart: rounding grows by 1 /
@@ -191,7 +191,7 @@ class OtherOutputs:
 
 
 @dataclass(frozen=True)
-class Polish:
+class PolishSettings:
     """The last fit: one_layer/refit.py."""
 
     # roundings of a level within which a point's side may be misjudged
@@ -199,7 +199,7 @@ class Polish:
 
 
 @dataclass(frozen=True)
-class Combining:
+class CombiningSettings:
     """Rows that several outputs show: one_layer/combine_outputs.py."""
 
     # sine of the angle up to which two rows are one unit's whatever the noise: 1 - cosine is 1e-9
@@ -216,7 +216,7 @@ class Combining:
 
 
 @dataclass(frozen=True)
-class Averaging:
+class AveragingSettings:
     """Answers under noise: one_layer/average_noise.py."""
 
     # error of a coordinate below which a state is read off: 10 of it lie between 0 and 1/2
@@ -226,7 +226,7 @@ class Averaging:
 
 
 @dataclass(frozen=True)
-class Circles:
+class CirclesSettings:
     """Where noise drowns single answers: one_layer/under_noise.py.
 
     784-128-1 at noise 1e-3: 123 of 128 units in 9,101 queries, an error of 0.4 % of the range.
@@ -274,7 +274,7 @@ class Circles:
 
 
 @dataclass(frozen=True)
-class OneLayer:
+class OneLayerSettings:
     """Output by output: stage_one_layer.py."""
 
     # fresh queries an output under noise: a copy whose weights are off is so at any of them
@@ -286,7 +286,7 @@ class OneLayer:
 
 
 @dataclass(frozen=True)
-class Finish:
+class FinishSettings:
     """From a layer to the result: stage_finish.py."""
 
     # rows that one output hardly shows are blunt: others leave so much more
@@ -295,19 +295,19 @@ class Finish:
     as_good: float = 3.0
 
 
-FIT = Fit()
-ORIENTATION = Orientation()
-DECODING = Decoding()
-SPAN = Span()
-STATES = States()
-DEEPER = Deeper()
-GRADIENTS_ALONE = GradientsAlone()
-BISECTION = Bisection()
-KINK_BY_KINK = KinkByKink()
-OTHER_OUTPUTS = OtherOutputs()
-POLISH = Polish()
-COMBINING = Combining()
-AVERAGING = Averaging()
-CIRCLES = Circles()
-ONE_LAYER = OneLayer()
-FINISH = Finish()
+FIT = FitSettings()
+ORIENTATION = OrientationSettings()
+DECODING = DecodingSettings()
+SPAN = SpanSettings()
+STATES = StatesSettings()
+DEEPER = DeeperSettings()
+GRADIENTS_ALONE = GradientsAloneSettings()
+BISECTION = BisectionSettings()
+KINK_BY_KINK = KinkByKinkSettings()
+OTHER_OUTPUTS = OtherOutputsSettings()
+POLISH = PolishSettings()
+COMBINING = CombiningSettings()
+AVERAGING = AveragingSettings()
+CIRCLES = CirclesSettings()
+ONE_LAYER = OneLayerSettings()
+FINISH = FinishSettings()

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections import Counter
 
 import numpy as np
-from numpy.typing import NDArray
 
+from divulge.arrays import Array, Index, Mask
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.probe import Probe
 from divulge.reconstruction.deep.candidates import Candidates
@@ -20,11 +20,8 @@ from divulge.reconstruction.deep.hyperplane_queries import bend_shares, levels_a
 from divulge.reconstruction.deep.missing_entries.by_lifting import whole_rows
 from divulge.reconstruction.deep.missing_entries.by_milp import meeting
 from divulge.reconstruction.deep.regions import FreeLayer
-from divulge.reconstruction.network.known_layers import Mask, Prefix
+from divulge.reconstruction.network.known_layers import Prefix
 from divulge.reconstruction.settings import EDGES
-
-Array = NDArray[np.float64]
-Index = NDArray[np.intp]
 
 Vain = Counter[tuple[bytes, int]]
 

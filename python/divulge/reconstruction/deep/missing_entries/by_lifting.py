@@ -11,17 +11,14 @@ which a masked least-squares solve takes apart.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from divulge import _core
+from divulge.arrays import Array, Mask
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.probe import Probe
 from divulge.reconstruction.deep.candidates import Candidates
 from divulge.reconstruction.deep.regions import FreeLayer
-from divulge.reconstruction.network.known_layers import Mask
 from divulge.reconstruction.settings import LIFTING, TINY
-
-Array = NDArray[np.float64]
 
 
 def whole_rows(probe: Probe, free: FreeLayer, units: Candidates, lines: Lines) -> Candidates:

@@ -11,13 +11,11 @@ and all levels keep a distance from 0, but for the two that vanish.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import Bounds, LinearConstraint, milp
 
-from divulge.reconstruction.network.known_layers import Dense, Mask, Prefix
+from divulge.arrays import Array, Mask
+from divulge.reconstruction.network.known_layers import Dense, Prefix
 from divulge.reconstruction.settings import MILP
-
-Array = NDArray[np.float64]
 
 
 def meeting(

@@ -13,14 +13,12 @@ gamma_0. That tells for every unit on which side it is inactive, and the multipl
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from divulge.arrays import Array, Mask
 from divulge.reconstruction.deep.candidates import Candidates
 from divulge.reconstruction.deep.partial_rows import Segments, segments
-from divulge.reconstruction.network.known_layers import Dense, Mask, Prefix
+from divulge.reconstruction.network.known_layers import Dense, Prefix
 from divulge.reconstruction.settings import ALWAYS_ON, RANK, TINY
-
-Array = NDArray[np.float64]
 
 
 def with_unit_always_on(

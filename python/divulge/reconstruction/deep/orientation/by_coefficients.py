@@ -9,13 +9,11 @@ the unit may be dead.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from divulge.arrays import Array, Mask
 from divulge.reconstruction.deep.candidates import Candidates
-from divulge.reconstruction.network.known_layers import Mask, Prefix
+from divulge.reconstruction.network.known_layers import Prefix
 from divulge.reconstruction.settings import COEFFICIENTS, RANK, TINY
-
-Array = NDArray[np.float64]
 
 
 def independent_points(prefix: Prefix, units: Candidates, points: Array, most: int) -> Array:

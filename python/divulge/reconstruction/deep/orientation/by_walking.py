@@ -18,13 +18,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from divulge.arrays import Array, Index, Mask
 from divulge.reconstruction.asking.probe import Probe
 from divulge.reconstruction.deep.hyperplane_queries import bend_shares, orthogonal_to
-from divulge.reconstruction.network.known_layers import Dense, Mask
+from divulge.reconstruction.network.known_layers import Dense
 from divulge.reconstruction.settings import WALKING
-
-Array = NDArray[np.float64]
-Index = NDArray[np.intp]
 
 
 @dataclass
