@@ -10,8 +10,14 @@ import numpy as np
 from divulge import _core
 from divulge.oracles import GradientOracle, Oracle
 from divulge.oracles.ledger import whole
+from divulge.reconstruction.asking.lines import Lines
+from divulge.reconstruction.asking.output import AskedOutput
+from divulge.reconstruction.asking.pieces import Transcript
 from divulge.reconstruction.entry import reconstruct
+from divulge.reconstruction.falsification.judge import judge
+from divulge.reconstruction.network.deep_network import DeepModel
 from divulge.reconstruction.network.hidden_layer import Layer
+from divulge.reconstruction.network.known_layers import Prefix
 from divulge.reconstruction.notes import Note, NoteKind
 from divulge.reconstruction.result import Reconstruction
 from divulge.victims import Victim
@@ -45,7 +51,7 @@ def reconstruct_many(victims: Sequence[Victim | Oracle], *, seed: int = 0) -> li
     for place, copy in zip(asked, copies, strict=True):
         oracles[place].ledger.charge(oracles[place].kind, copy.queries)
         if copy.clean:
-            results[place] = _result(oracles[place], copy, seed)
+            results[place] = _judged(oracles[place], copy, seed)
     return [result or _one_by_one(oracle, seed) for result, oracle in zip(results, oracles, strict=True)]
 
 
@@ -66,19 +72,26 @@ def _native(oracle: Oracle) -> _core.Oracle | None:
     return native
 
 
-def _result(oracle: Oracle, copy: _core.OneLayerCopy, seed: int) -> Reconstruction:
-    """Return a copy of the core's as a Reconstruction."""
+def _judged(oracle: Oracle, copy: _core.OneLayerCopy, seed: int) -> Reconstruction | None:
+    """Return a copy of the core's if fresh answers do not refute it, else None."""
     rows = np.column_stack([copy.rows, copy.offsets])
     base = np.append(np.zeros(oracle.input_size), copy.output_bias)
     layer = Layer(rows, copy.output_weights[None], base[None])
+    transcript = Transcript(AskedOutput(oracle, oracle.output))
+    lines = Lines(oracle.input_size, None, np.random.default_rng(seed))
+    before = oracle.ledger.total
+    judgement = judge(DeepModel(Prefix(oracle.input_size), layer), [transcript], lines, copy.queries)
+    if judgement.counterexample is not None or judgement.stopped:
+        return None
+    queries = copy.queries + oracle.ledger.total - before
     return Reconstruction(
         module=layer.module(oracle.dtype, with_slope=False),
         hidden_sizes=(len(layer),) if len(layer) else (),
-        queries=copy.queries,
-        queries_by_layer=(copy.queries,) if len(layer) else (),
-        queries_by_kind={oracle.kind: copy.queries},
+        queries=queries,
+        queries_by_layer=(queries,) if len(layer) else (),
+        queries_by_kind={oracle.kind: queries},
         kind=oracle.kind,
-        certificate=copy.certificate,
+        certificate=judgement.certificate,
         complete=True,
         seed=seed,
     )

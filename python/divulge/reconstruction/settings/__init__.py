@@ -41,6 +41,7 @@ from divulge.reconstruction.settings.deep import (
     TURNING,
     WALKING,
 )
+from divulge.reconstruction.settings.falsification import FALSIFYING
 from divulge.reconstruction.settings.from_values import (
     BY_VALUES,
     GAUSS_NEWTON,
@@ -87,6 +88,7 @@ __all__ = [
     "DIFFERENCES",
     "EDGES",
     "EVIDENCE",
+    "FALSIFYING",
     "FINISH",
     "FIT",
     "FRESH",

@@ -41,9 +41,10 @@ class NoiseFloorSettings:
     guard: float = 8.0
     # rounding to more of them is as mild as noise can be
     decimals: int = 10
-    # relative error that keeps a number on its grid: 1e-15, and 1e4 for what is lost in taking a value apart
-    # into gradient and offset and putting it together again
-    on_grid: float = 1e-15 * 1e4
+    # relative error that keeps a number on its grid: a few roundings of the decimal number
+    on_grid: float = 1e-15
+    # of a grid, up to which that error may come: one number in ten is then so near by chance
+    off_grid: float = 0.05
     # different numbers on a grid and on none that is coarser: the two values of a network of whole weights
     # may lie on one by chance, 9 decimals in one of five
     least_on_grid: int = 3
