@@ -59,12 +59,22 @@ def attacked(name: str, seed: int) -> Row:
             else divulge.reconstruct(oracle, seed=seed)
         )
     except Exception as refused:
-        return Row(name, seed, False, False, np.inf, np.inf, 0, 0, process_time() - begun, repr(refused)[:300])
+        return Row(
+            name, seed, False, False, np.inf, np.inf, 0, 0, process_time() - begun, repr(refused)[:300]
+        )
     seconds = process_time() - begun
     error = largest_error(case, result.module, np.random.default_rng([9, seed]))
     wrong = not error <= WRONG[next(case.module.parameters()).dtype]
     return Row(
-        name, seed, result.complete, wrong, result.certificate.error, error, result.queries, result.hidden_units, seconds
+        name,
+        seed,
+        result.complete,
+        wrong,
+        result.certificate.error,
+        error,
+        result.queries,
+        result.hidden_units,
+        seconds,
     )
 
 
@@ -106,8 +116,10 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--rows", help="file that gets a JSON line for each victim")
     options = parser.parse_args()
-    print(f"{'family':<34}{'victims':>8}{'complete':>9}{'wrong':>6}{'small':>7}{'wrong':>6}{'refused':>8}"
-          f"{'queries':>9}{'a unit':>7}{'s':>7}")
+    print(
+        f"{'family':<34}{'victims':>8}{'complete':>9}{'wrong':>6}{'small':>7}{'wrong':>6}{'refused':>8}"
+        f"{'queries':>9}{'a unit':>7}{'s':>7}"
+    )
     every: list[Row] = []
     with ProcessPoolExecutor(options.jobs) as pool:
         for name in options.families:
@@ -121,7 +133,9 @@ def main() -> None:
     say("all", every)
     for row in every:
         if row.complete and row.wrong:
-            print(f"wrong: {row.family!r} seed {row.seed}, off by {row.error:.1e}, certificate {row.certificate:.1e}")
+            print(
+                f"wrong: {row.family!r} seed {row.seed}, off by {row.error:.1e}, certificate {row.certificate:.1e}"
+            )
 
 
 def say(name: str, rows: list[Row]) -> None:

@@ -64,7 +64,9 @@ def family(name: str) -> Callable[[Family], Family]:
     return add
 
 
-def network(rng: np.random.Generator, sizes: tuple[int, ...], dtype: torch.dtype = torch.float64) -> nn.Sequential:
+def network(
+    rng: np.random.Generator, sizes: tuple[int, ...], dtype: torch.dtype = torch.float64
+) -> nn.Sequential:
     """Return a dense network drawn as PyTorch draws it."""
     torch.manual_seed(int(rng.integers(2**31)))
     layers: list[nn.Module] = []
@@ -73,7 +75,9 @@ def network(rng: np.random.Generator, sizes: tuple[int, ...], dtype: torch.dtype
     return nn.Sequential(*layers[:-1])
 
 
-def normal(rng: np.random.Generator, sizes: tuple[int, ...], dtype: torch.dtype = torch.float64) -> nn.Sequential:
+def normal(
+    rng: np.random.Generator, sizes: tuple[int, ...], dtype: torch.dtype = torch.float64
+) -> nn.Sequential:
     """Return a dense network of standard normal weights and biases, rows divided by their width."""
     module = network(rng, sizes, dtype)
     for layer in linears(module):
@@ -134,7 +138,9 @@ def _(rng: np.random.Generator) -> Case:
     module = normal(rng, sizes)
     weights, biases = rows_of(module)
     turn = 10 ** rng.uniform(-6, -1)
-    weights[1] = rng.choice([1.0, -1.0]) * (weights[0] + turn * rng.standard_normal(sizes[0]) / np.sqrt(sizes[0]))
+    weights[1] = rng.choice([1.0, -1.0]) * (
+        weights[0] + turn * rng.standard_normal(sizes[0]) / np.sqrt(sizes[0])
+    )
     biases[1] = np.sign(weights[0] @ weights[1]) * (biases[0] + turn * rng.standard_normal())
     put(linears(module)[0].weight, weights)
     put(linears(module)[0].bias, biases)
@@ -286,7 +292,9 @@ def _(rng: np.random.Generator) -> Case:
     rank = int(rng.integers(2, 5))
     put(
         linears(module)[0].weight,
-        rng.standard_normal((sizes[1], rank)) @ rng.standard_normal((rank, sizes[0])) / np.sqrt(rank * sizes[0]),
+        rng.standard_normal((sizes[1], rank))
+        @ rng.standard_normal((rank, sizes[0]))
+        / np.sqrt(rank * sizes[0]),
     )
     return Case(module, "gradients", sizes[0])
 
@@ -303,7 +311,10 @@ def _(rng: np.random.Generator) -> Case:
     module = normal(rng, sizes)
     weights, _ = rows_of(module)
     share = rng.uniform(0.7, 0.999)
-    put(linears(module)[0].weight, (1 - share) * weights + share * rng.standard_normal(sizes[0]) / np.sqrt(sizes[0]))
+    put(
+        linears(module)[0].weight,
+        (1 - share) * weights + share * rng.standard_normal(sizes[0]) / np.sqrt(sizes[0]),
+    )
     return Case(module, "gradients", sizes[0])
 
 
@@ -379,7 +390,9 @@ def _(rng: np.random.Generator) -> Case:
 def _(rng: np.random.Generator) -> Case:
     sizes = one_layer(rng)
     case = FAMILIES[
-        ("parallel, gap 1e-6 to .1", "hyperplanes far away", "shared hyperplanes", "sparse rows")[rng.integers(4)]
+        ("parallel, gap 1e-6 to .1", "hyperplanes far away", "shared hyperplanes", "sparse rows")[
+            rng.integers(4)
+        ]
     ](rng)
     if rng.integers(2) or len(linears(case.module)) > 2:
         case = Case(normal(rng, sizes), "gradients", sizes[0])

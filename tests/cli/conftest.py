@@ -9,6 +9,7 @@ from torch import nn
 
 from divulge.cli.models import TRAINING
 from divulge.errors import BudgetExhausted
+from divulge.reconstruction.certificate import Certificate, Sample
 from divulge.victims.lowering import lower
 
 
@@ -17,7 +18,7 @@ class Outcome:
     module: nn.Module
     queries: int = 0
     queries_by_kind: dict = field(default_factory=dict)
-    certificate: float = 1e-13
+    certificate: Certificate = Certificate((Sample("standard normal", 16, 1e-13),))
     complete: bool = True
     notes: list = field(default_factory=list)
     hidden_sizes: tuple = ()

@@ -14,6 +14,7 @@ from divulge.reconstruction.asking.output import AskedOutput
 from divulge.reconstruction.asking.pieces import Transcript
 from divulge.reconstruction.asking.probability_reach import unsaturated_reach
 from divulge.reconstruction.asking.probe import Probe
+from divulge.reconstruction.asking.stopped import INTERRUPTED
 from divulge.reconstruction.certificate import Certificate
 from divulge.reconstruction.falsification.judge import Counterexample
 from divulge.reconstruction.network.hidden_layer import Layer
@@ -141,7 +142,8 @@ class Session:
 
     def stopped(self, sought: str, why: str) -> None:
         """Note that the search for something could not be ended."""
-        self.note(NoteKind.STOPPED, f"stopped while searching for {sought}: {why}")
+        kind = NoteKind.INTERRUPTED if why == INTERRUPTED else NoteKind.STOPPED
+        self.note(kind, f"stopped while searching for {sought}: {why}")
 
     def note_refuted(self, wrong: Counterexample) -> None:
         """Note that a fresh answer shows the copy wrong."""

@@ -123,7 +123,7 @@ def oriented(session: Session, known: OneLayer) -> Orientation:
 def note_what_is_open(session: Session, solved: bool, orientation: Orientation) -> None:
     """Say what the copy leaves open."""
     if not solved:
-        if not session.noted(NoteKind.STOPPED, NoteKind.UNEXPLAINED):
+        if not session.noted(NoteKind.STOPPED, NoteKind.INTERRUPTED, NoteKind.UNEXPLAINED):
             session.note(
                 NoteKind.UNEXPLAINED,
                 "fresh answers are not explained by one hidden layer of the units that were found"

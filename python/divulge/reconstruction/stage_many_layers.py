@@ -33,6 +33,8 @@ def attack_many_layers(session: Session, refuted_at: Array | None) -> Reconstruc
 
     attack = DeepAttack(session.probe, session.outputs, session.lines.anew(), session.book, report)
     found = attack.run() if refuted_at is None else attack.run_on(refuted_at)
+    if found.unturned is not None and not found.stopped:
+        found = attack.run()  # more lines may show the units that the sides hang on
     judgement = Judgement(Certificate())
     for _ in range(FALSIFYING.rounds):
         found = refitted(session, attack, found)
@@ -62,9 +64,7 @@ def result_of(session: Session, found: DeepResult, judgement: Judgement) -> Reco
     model = DeepModel(found.model.prefix, session.in_order(found.model.layer, found.outputs))
     complete = found.solved and found.decided and not stopped and judgement.counterexample is None
     certificate = judgement.certificate if found.solved else Certificate()
-    return session.result(
-        model.module(session.dtype, found.slope), model.hidden_sizes, certificate, complete
-    )
+    return session.result(model.module(session.dtype, found.slope), model.hidden_sizes, certificate, complete)
 
 
 def refitted(session: Session, attack: DeepAttack, found: DeepResult) -> DeepResult:

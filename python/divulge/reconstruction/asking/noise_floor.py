@@ -132,7 +132,8 @@ def rounded_to(transcript: Transcript, rows: Index) -> float:
     numbers = np.unique(np.append(told, transcript.told(rows)))
     error = NOISE_FLOOR.on_grid * np.maximum(1.0, np.abs(numbers))
     off = [
-        (np.abs(np.round(numbers, decimals) - numbers) > error) | (error > NOISE_FLOOR.off_grid * 10.0**-decimals)
+        (np.abs(np.round(numbers, decimals) - numbers) > error)
+        | (error > NOISE_FLOOR.off_grid * 10.0**-decimals)
         for decimals in range(-1, NOISE_FLOOR.decimals)
     ]
     for decimals, (coarser, finer) in enumerate(pairwise(off)):

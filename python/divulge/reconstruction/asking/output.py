@@ -41,7 +41,12 @@ class AskedOutput:
         self.all_at_once = oracle.all_at_once
 
     def representable(self, points: Array) -> Array:
-        """Return the points as the victim's own precision holds them."""
+        """Return the points as the victim's own precision holds them, those beyond a box moved to its edge.
+
+        A step to the other side of a hyperplane may end a little outside.
+        """
+        if self.domain is not None:
+            points = np.clip(points, *self.domain)
         return points.astype(np.float32).astype(np.float64) if self.single else points
 
     def affordable(self, count: int) -> int:

@@ -23,7 +23,9 @@ class KinkByKinkSearch(Search):
         through: points (n, d) that the first lines go through.
     """
 
-    def __init__(self, transcript: Transcript, lines: Lines, report: Report, through: Array | None = None) -> None:
+    def __init__(
+        self, transcript: Transcript, lines: Lines, report: Report, through: Array | None = None
+    ) -> None:
         super().__init__(transcript, lines, report)
         self.through = np.empty((0, lines.input_size)) if through is None else through
 
@@ -32,7 +34,11 @@ class KinkByKinkSearch(Search):
         tolerance, units = self.transcript.tolerances.rounding, Units.none(self.lines.input_size)
         self.best, worst = fit(self.transcript, units), np.inf
         for number in range(len(self.through) + KINK_BY_KINK.most_lines):
-            line = self.line_through(self.through[number]) if number < len(self.through) else self.lines.add_line()
+            line = (
+                self.line_through(self.through[number])
+                if number < len(self.through)
+                else self.lines.add_line()
+            )
             met = kinks_on_line(self.transcript, self.lines, line)
             grown = add_hyperplanes(units, met, self.transcript.tolerances.alike)
             if len(units) and 2 * (len(grown) - len(units)) > len(met) + 8:
@@ -44,7 +50,6 @@ class KinkByKinkSearch(Search):
                 break
         self.report(self.best)
         return Found(self.best, worst, solved=worst <= tolerance)
-
 
     def line_through(self, point: Array) -> int:
         """Add a line in a random direction through a point, in a box all the way across; return its number."""

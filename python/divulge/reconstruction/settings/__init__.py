@@ -41,7 +41,7 @@ from divulge.reconstruction.settings.deep import (
     TURNING,
     WALKING,
 )
-from divulge.reconstruction.settings.falsification import FALSIFYING
+from divulge.reconstruction.settings.falsification import BATCH, FALSIFYING
 from divulge.reconstruction.settings.from_values import (
     BY_VALUES,
     GAUSS_NEWTON,
@@ -74,6 +74,7 @@ __all__ = [
     "ALWAYS_ON",
     "ATTACK",
     "AVERAGING",
+    "BATCH",
     "BENDS",
     "BISECTION",
     "BY_VALUES",

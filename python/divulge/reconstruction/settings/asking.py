@@ -166,15 +166,16 @@ class ValueProbeSettings:
 
 @dataclass(frozen=True)
 class FreshSettings:
-    """Fresh queries that a copy is checked on: certificate.py.
+    """Fresh queries that a copy is checked on: fresh_queries.py.
 
     In a box: of 18 random victims on [0, 1]^60 and [0, 1]^40 two are wrong by more than 1e-9 on 20,000
     uniform points with `vertices` and `aimed`, six without, for about 250 queries. Of 1,080 units of 36
     victims on [0, 1]^60 17 are missed with `corners` and `around`, 42 without.
     """
 
-    # in all of R^d: a unit that is on at half of the points is off at all of them 1 time in 256
-    queries: int = 8
+    # in all of R^d: a unit that is on at half of the points is off at all of them 1 time in 16; a finished copy
+    # is tested at many more
+    queries: int = 4
     # in a box
     inside: int = 32
     # random vertices of it: a unit on at 1 in 20 shows 99 times in 100

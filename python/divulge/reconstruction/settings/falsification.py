@@ -15,8 +15,8 @@ class FalsifyingSettings:
 
     # usual inputs for a group of units
     usual: int = 16
-    # and in all, or one for so many queries of the search, whichever is more: 10 %
-    share: int = 10
+    # or one for so many queries of the search, whichever is more: 6 % of them
+    share: int = 16
     # a bound: with 95 % confidence fewer than 1.2 % of usual inputs are then off
     most: int = 256
     # directions for a group of units, both ends of each: of a unit and its weight one end shows every bit
@@ -40,7 +40,7 @@ class FalsifyingSettings:
     # distances from predicted kinks on lines, in parts of the way to the next one
     beside: tuple[float, float] = (1e-4, 0.3)
     # one in so many points is asked of an output that is not the first: its units are known, its weights tested
-    other_outputs: int = 4
+    other_outputs: int = 8
     # of the coordinates of a point on a face of a box
     on_face: float = 0.5
     # points that are moved towards a group's hyperplanes within a box, so often
@@ -51,4 +51,13 @@ class FalsifyingSettings:
     confidence: float = 3.0
 
 
+@dataclass(frozen=True)
+class BatchSettings:
+    """Many victims in one call: batch.py."""
+
+    # victims in one call of the core, which Ctrl-C loses: enough for all threads, some tenths of a second
+    at_a_time: int = 256
+
+
 FALSIFYING = FalsifyingSettings()
+BATCH = BatchSettings()
