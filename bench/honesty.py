@@ -1,7 +1,7 @@
 """Is `complete` ever wrong? `python bench/honesty.py [--each 300] [--families NAME ...] [--rows FILE]`.
 
-Every family of `honesty_families.py` draws so many victims; each is rebuilt and compared with the victim's own
-weights on 4,000 normal inputs, on as many ten times as far out, or uniform ones of its box. "Wrong" is an
+Every family of `honesty_families.py` draws so many victims; each is rebuilt and compared with the victim
+itself on 4,000 normal inputs, on as many ten times as far out, or uniform ones of its box. "Wrong" is an
 error above 1e-6 of the range of f (1e-3 in float32), in any output. Prints for each family how many were
 called complete, how many of these were wrong, how many with a small certificate, and what was asked; every
 wrong one with its seed. `--rows` appends a JSON line for each victim.
