@@ -59,23 +59,13 @@ def attacked(name: str, seed: int) -> Row:
             else divulge.reconstruct(oracle, seed=seed)
         )
     except Exception as refused:
-        return Row(
-            name, seed, False, False, np.inf, np.inf, 0, 0, process_time() - begun, repr(refused)[:300]
-        )
+        seconds = process_time() - begun
+        return Row(name, seed, False, False, np.inf, np.inf, 0, 0, seconds, repr(refused)[:300])
     seconds = process_time() - begun
     error = largest_error(case, result.module, np.random.default_rng([9, seed]))
     wrong = not error <= WRONG[next(case.module.parameters()).dtype]
-    return Row(
-        name,
-        seed,
-        result.complete,
-        wrong,
-        result.certificate.error,
-        error,
-        result.queries,
-        result.hidden_units,
-        seconds,
-    )
+    found = result.certificate.error, error, result.queries, result.hidden_units
+    return Row(name, seed, result.complete, wrong, *found, seconds)
 
 
 def largest_error(case: Case, copy: torch.nn.Module, rng: np.random.Generator) -> float:
@@ -133,9 +123,8 @@ def main() -> None:
     say("all", every)
     for row in every:
         if row.complete and row.wrong:
-            print(
-                f"wrong: {row.family!r} seed {row.seed}, off by {row.error:.1e}, certificate {row.certificate:.1e}"
-            )
+            said = f"off by {row.error:.1e}, certificate {row.certificate:.1e}"
+            print(f"wrong: {row.family!r} seed {row.seed}, {said}")
 
 
 def say(name: str, rows: list[Row]) -> None:

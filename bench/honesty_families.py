@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -70,7 +71,7 @@ def network(
     """Return a dense network drawn as PyTorch draws it."""
     torch.manual_seed(int(rng.integers(2**31)))
     layers: list[nn.Module] = []
-    for before, after in zip(sizes, sizes[1:], strict=False):
+    for before, after in pairwise(sizes):
         layers += [nn.Linear(before, after, dtype=dtype), nn.ReLU()]
     return nn.Sequential(*layers[:-1])
 
@@ -389,11 +390,8 @@ def _(rng: np.random.Generator) -> Case:
 @family("many at once")
 def _(rng: np.random.Generator) -> Case:
     sizes = one_layer(rng)
-    case = FAMILIES[
-        ("parallel, gap 1e-6 to .1", "hyperplanes far away", "shared hyperplanes", "sparse rows")[
-            rng.integers(4)
-        ]
-    ](rng)
+    names = "parallel, gap 1e-6 to .1", "hyperplanes far away", "shared hyperplanes", "sparse rows"
+    case = FAMILIES[names[rng.integers(4)]](rng)
     if rng.integers(2) or len(linears(case.module)) > 2:
         case = Case(normal(rng, sizes), "gradients", sizes[0])
     return Case(case.module, "batch", case.inputs)

@@ -18,9 +18,9 @@ def test_it_counts_answers_and_bounds_the_share():
 def test_it_is_printed_in_plain_words():
     certificate = Certificate((Sample("standard normal", 300, 1e-12), Sample("far out", 8, 2e-11)), 1e-5)
     assert str(certificate) == (
-        "308 fresh answers (300 standard normal, 8 far out), the worst off by 2.0e-11; with 95% confidence fewer "
-        "than 1% of standard normal inputs are off by more; units with hyperplanes within 1e-05 of each other may "
-        "pass for one"
+        "308 fresh answers (300 standard normal, 8 far out), the worst off by 2.0e-11; with 95% confidence "
+        "fewer than 1% of standard normal inputs are off by more; units with hyperplanes within 1e-05 of "
+        "each other may pass for one"
     )
 
 

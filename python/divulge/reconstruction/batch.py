@@ -72,8 +72,8 @@ def _natively(oracles: Sequence[Oracle], seed: int) -> tuple[dict[int, Reconstru
     ]
     for first in range(0, len(asked), BATCH.at_a_time):
         part = asked[first : first + BATCH.at_a_time]
-        natives = [native for _, native in part]
-        copies = until_stopped(partial(_core.reconstruct_batch, natives, seed), lambda _: None)
+        call = partial(_core.reconstruct_batch, [native for _, native in part], seed)
+        copies = until_stopped(call, lambda _: None)
         if copies is None:
             return results, True
         for (place, _), copy in zip(part, copies, strict=True):

@@ -29,9 +29,9 @@ class Certificate:
     """Fresh answers that a copy was checked on after its last change; none of them was used to make it.
 
     With n answers at inputs drawn independently, none of them off by more than `error`, the share p of such
-    inputs at which the copy is off by more than that is below 3 / n with 95% confidence: (1 - p)^n > .05 means
-    p < 3 / n. That is said of inputs like those of the first sample alone; the other samples look where copies
-    have been wrong.
+    inputs at which the copy is off by more than that is below 3 / n with 95% confidence: (1 - p)^n > .05
+    means p < 3 / n. That is said of inputs like those of the first sample alone; the other samples look where
+    copies have been wrong.
 
     Attributes:
         samples: one for each way of drawing; the first is the usual inputs, standard normal or those of the
@@ -55,7 +55,7 @@ class Certificate:
 
     @property
     def share(self) -> float:
-        """Upper bound, with 95% confidence, of the share of usual inputs off by more than `error`; at most 1."""
+        """Upper bound, with 95% confidence, of the share of usual inputs off by more than `error`."""
         return min(1.0, FALSIFYING.confidence / self.samples[0].answers) if self.samples else 1.0
 
     def __str__(self) -> str:

@@ -91,9 +91,7 @@ def run(session: Session) -> Reconstruction:
         wrong = copy.judgement.counterexample
         if wrong is None:
             return result_of(session, *best)
-        refuted_at = np.concatenate(
-            [np.empty((0, session.input_size)) if refuted_at is None else refuted_at, wrong.point[None]]
-        )
+        refuted_at = wrong.point[None] if refuted_at is None else np.vstack([refuted_at, wrong.point])
     if best is None or session.approach.tells_values:
         deep = attack_many_layers(session, refuted_at)
         if best is None or deep.complete or deep.certificate.error <= best[1].judgement.certificate.error:

@@ -149,8 +149,8 @@ class Session:
         """Note that a fresh answer shows the copy wrong."""
         self.note(
             NoteKind.UNEXPLAINED,
-            f"the copy is off by {wrong.error:.2g} at a fresh input ({wrong.drawn}): units may be missing, or "
-            "the jump of one may be several units'",
+            f"the copy is off by {wrong.error:.2g} at a fresh input ({wrong.drawn}): units may be missing, "
+            "or the jump of one may be several units'",
         )
 
     def noted(self, *kinds: NoteKind) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -56,12 +57,8 @@ def test_the_victim_itself_passes(sizes, oracle, domain):
 
 def deep(sizes: tuple[int, ...]) -> torch.nn.Sequential:
     torch.manual_seed(2)
-    layers = [
-        part
-        for a, b in zip(sizes, sizes[1:], strict=False)
-        for part in (torch.nn.Linear(a, b), torch.nn.ReLU())
-    ]
-    return torch.nn.Sequential(*layers[:-1]).double()
+    layers = [(torch.nn.Linear(a, b), torch.nn.ReLU()) for a, b in pairwise(sizes)]
+    return torch.nn.Sequential(*[part for pair in layers for part in pair][:-1]).double()
 
 
 def test_single_precision_passes_too():

@@ -52,7 +52,7 @@ class KinkByKinkSearch(Search):
         return Found(self.best, worst, solved=worst <= tolerance)
 
     def line_through(self, point: Array) -> int:
-        """Add a line in a random direction through a point, in a box all the way across; return its number."""
+        """Add a line in a random direction through a point, all across a box; return its number."""
         start = self.lines.inside(1)[0]
         if self.lines.domain is None:
             return self.lines.join(np.append(point, 1.0), np.append(point + start, 1.0))[0]

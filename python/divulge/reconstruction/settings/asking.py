@@ -173,8 +173,8 @@ class FreshSettings:
     victims on [0, 1]^60 17 are missed with `corners` and `around`, 42 without.
     """
 
-    # in all of R^d: a unit that is on at half of the points is off at all of them 1 time in 16; a finished copy
-    # is tested at many more
+    # in all of R^d: a unit that is on at half of the points is off at all of them 1 time in 16; a finished
+    # copy is tested at many more
     queries: int = 4
     # in a box
     inside: int = 32

@@ -23,8 +23,8 @@ class FalsifyingSettings:
     far: int = 2
     # directions in all: what differs at infinity differs at one half of them
     most_far: int = 16
-    # distance of these from the origin, in standard deviations: further than hyperplanes lie, near enough that
-    # values keep ten digits
+    # distance of these from the origin, in standard deviations: further than hyperplanes lie, near enough
+    # that values keep ten digits
     reach: float = 1e6
     # the same in single precision, where values keep three
     single_reach: float = 1e4
@@ -39,7 +39,8 @@ class FalsifyingSettings:
     dependent: float = 1e-6
     # distances from predicted kinks on lines, in parts of the way to the next one
     beside: tuple[float, float] = (1e-4, 0.3)
-    # one in so many points is asked of an output that is not the first: its units are known, its weights tested
+    # one in so many points is asked of an output that is not the first: its units are known by then, its
+    # weights are tested
     other_outputs: int = 8
     # of the coordinates of a point on a face of a box
     on_face: float = 0.5
