@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 import divulge
-from divulge import UnsupportedModel, Victim
+from divulge import ProbabilityOracle, UnsupportedModel, Victim
 
 
 @pytest.fixture
@@ -166,3 +166,72 @@ def test_from_file_goes_by_suffix(tmp_path):
     for name in ("model.onnx", "model.pt2"):
         with pytest.raises(FileNotFoundError, match=name):
             Victim.from_file(tmp_path / name)
+
+
+def outputs_of(module, points):
+    return module(torch.tensor(points, dtype=torch.float32)).detach().numpy()
+
+
+@pytest.mark.parametrize("outputs", [1, 2, 5])
+@pytest.mark.parametrize("lower", [True, False])
+def test_classes_are_the_largest_output_or_the_sign_of_one(outputs, lower):
+    module = nn.Sequential(nn.Linear(4, 9), nn.ReLU(), nn.Linear(9, outputs))
+    victim = Victim(module, lower=lower)
+    points = np.random.default_rng(0).standard_normal((50, 4))
+    found = outputs_of(module, points)
+    expected = found.argmax(1) if outputs > 1 else found[:, 0] > 0
+    assert not victim.tells_probabilities
+    assert victim.classes(points).tolist() == expected.tolist()
+    assert victim.classes(points[:0]).shape == (0,)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "end"), [(1, nn.Sigmoid()), (3, nn.Softmax(dim=1)), (1, nn.Hardtanh(0, 1))]
+)
+@pytest.mark.parametrize("bias", [-1.0, 0.0, 1.0])
+def test_probabilities_are_told_from_logits(outputs, end, bias):
+    module = nn.Sequential(nn.Linear(4, 9), nn.ReLU(), nn.Linear(9, outputs), end)
+    with torch.no_grad():
+        module[2].bias += bias
+    victim = Victim(module)
+    points = np.random.default_rng(0).standard_normal((50, 4))
+    found = outputs_of(module, points)
+    assert victim.tells_probabilities
+    expected = found.argmax(1) if outputs > 1 else found[:, 0] > 0.5
+    assert victim.classes(points).tolist() == expected.tolist()
+    p = ProbabilityOracle(victim).probabilities(points)
+    np.testing.assert_allclose(p, found if outputs > 1 else np.column_stack([1 - found, found]), rtol=1e-6)
+
+
+@pytest.mark.parametrize("end", [nn.Identity(), nn.ReLU(), nn.Tanh(), nn.Hardtanh(0.2, 0.3)])
+def test_other_ends_are_no_probabilities(end):
+    module = nn.Sequential(nn.Linear(4, 1), end)
+    with torch.no_grad():
+        module[0].weight *= 1e-3
+        module[0].bias.fill_(0.5)
+    expected = isinstance(end, nn.Hardtanh)  # between 0 and 1 everywhere
+    assert Victim(module, lower=False).tells_probabilities == expected
+
+
+def test_a_constant_is_no_probability():
+    module = nn.Linear(4, 1)
+    nn.init.zeros_(module.weight)
+    nn.init.constant_(module.bias, 0.3)
+    victim = Victim(module, lower=False)
+    assert not victim.tells_probabilities
+    assert victim.classes(np.zeros((2, 4))).tolist() == [1, 1]
+
+
+def test_outputs_without_an_order_name_no_class():
+    class Gap(nn.Module):
+        def forward(self, x):
+            return torch.where(x[:, :2] > 50, torch.nan, x[:, :2])
+
+    victim = Victim(Gap(), (3,))
+    assert victim.classes(np.zeros((1, 3))).tolist() == [0]
+    with pytest.raises(ValueError, match="outputs that name a class, input 1 has NaN"):
+        victim.classes(np.diag([1.0, 99.0, 1.0]))
+    masked = nn.Linear(3, 3)
+    with torch.no_grad():
+        masked.bias[1] = -torch.inf
+    assert 1 not in Victim(masked).classes(np.random.default_rng(0).standard_normal((50, 3)))

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from divulge.arrays import Array
-from divulge.training.class_scores import class_scores
+from divulge.training.class_scores import OutputsAs, named_classes
 from divulge.victims import Victim
 
 COSINES = 500  # inputs on which gradients are compared
@@ -24,6 +24,8 @@ class Yardstick:
         targets: the true classes, shape (n,), or None.
         gradients: of the victim's own class on the first inputs, shape (m, d).
         explained: which outputs these are of, shape (m,).
+        outputs: of the victim.
+        threshold: what one output of a copy is above for class 1.
     """
 
     inputs: Tensor
@@ -31,20 +33,31 @@ class Yardstick:
     targets: Tensor | None
     gradients: Tensor
     explained: Tensor
+    outputs: int
+    threshold: float
 
     @staticmethod
-    def of(victim: Victim, inputs: Tensor, targets: Tensor | None) -> Yardstick:
-        """Ask a victim, outside every ledger."""
-        outputs = torch.from_numpy(victim.values(inputs.numpy()))
-        classes = class_scores(outputs).argmax(dim=1)
+    def of(victim: Victim, inputs: Tensor, targets: Tensor | None, names: bool) -> Yardstick:
+        """Ask a victim, outside every ledger.
+
+        Args:
+            victim: that copies are made of.
+            inputs: shape (n, d).
+            targets: the true classes, shape (n,), or None.
+            names: whether copies learn classes or probabilities, and not the victim's outputs.
+        """
+        classes = torch.from_numpy(victim.classes(inputs.numpy()))
         some = inputs[:COSINES].numpy()
         explained = classes[:COSINES] if victim.output_size > 1 else torch.zeros(len(some), dtype=torch.long)
-        return Yardstick(inputs, classes, targets, _gradients(victim, some, explained), explained)
+        gradients = _gradients(victim, some, explained)
+        threshold = 0.0 if names else victim.threshold
+        return Yardstick(inputs, classes, targets, gradients, explained, victim.output_size, threshold)
 
     def measure(self, copy: nn.Module, input_shape: tuple[int, ...]) -> dict[str, float]:
         """Return agreement, accuracy (NaN without targets) and the mean cosine of the gradients."""
-        victim = Victim(copy, input_shape, lower=False)
-        found = class_scores(torch.from_numpy(victim.values(self.inputs.numpy()))).argmax(dim=1)
+        victim = Victim(OutputsAs(copy, self.outputs), input_shape, lower=False)
+        values = victim.values(self.inputs.numpy())
+        found = torch.from_numpy(named_classes(values, self.threshold))
         mine = _gradients(victim, self.inputs[: len(self.explained)].numpy(), self.explained)
         accuracy = float("nan") if self.targets is None else _share(found == self.targets)
         cosine = torch.nn.functional.cosine_similarity(mine, self.gradients, dim=1).mean()

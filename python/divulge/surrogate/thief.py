@@ -23,7 +23,7 @@ from divulge.surrogate.measure import Yardstick
 from divulge.surrogate.stolen import Stolen
 from divulge.surrogate.train import chosen_weights, train
 from divulge.training import network_by_name
-from divulge.training.class_scores import class_scores
+from divulge.training.class_scores import OutputsAs, class_scores
 from divulge.victims import Victim
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 STEPS = 2000
 FIRST = 50  # queries before any is chosen
 DRAWN = 8  # inputs for each one that is chosen
+_NAMING = ("label", "probability")  # kinds of answers that a copy learns its logits from, and not its outputs
 
 
 def steal(
@@ -116,6 +117,7 @@ class Thief:
         self.surrogate = surrogate
         self.start = _start(surrogate, oracle, self.input_shape, self.seed)
         self.classes = _outputs(self.start, self.input_shape)
+        self.told = self.classes if oracle.output_size is None else oracle.output_size
         self._check_outputs()
         if isinstance(data, Dataset) and test is None:
             test = (data.test_inputs, data.test_targets)
@@ -132,7 +134,7 @@ class Thief:
         self.yardstick = None
         if test is not None and isinstance(victim, Victim):
             targets = None if test[1] is None else torch.as_tensor(np.asarray(test[1]))
-            self.yardstick = Yardstick.of(victim, self._points(test[0]), targets)
+            self.yardstick = Yardstick.of(victim, self._points(test[0]), targets, oracle.kind in _NAMING)
         self.linear = is_linear(self.start, self.input_shape)
         self.asked = 0.0
 
@@ -184,7 +186,7 @@ class Thief:
         for twin in (1, 2):
             module = _start(self.surrogate, self.oracle, self.input_shape, self.seed + twin)
             trained = train(
-                module,
+                OutputsAs(module, self.told),
                 answers,
                 self.input_shape,
                 steps=max(1, steps // 4),
@@ -200,8 +202,8 @@ class Thief:
         """Ask about points; a linear surrogate names the outputs in turn."""
         n = len(points)
         output: Any = self.output
-        if self.linear and output is None and self.classes > 1 and self.oracle.has_explanations:
-            output = (done + np.arange(n)) % self.classes
+        if self.linear and output is None and self.told > 1 and self.oracle.has_explanations:
+            output = (done + np.arange(n)) % self.told
         began = time.perf_counter()
         told = self.oracle.explain(points.numpy(), output)
         self.asked += time.perf_counter() - began
@@ -210,15 +212,18 @@ class Thief:
     def learn(self, answers: Answers, steps: int, weights: Weights | None) -> tuple[nn.Module, bool, Weights]:
         """Return the copy, whether it was solved for, and the weights it was trained with."""
         dtype = next(self.start.parameters()).dtype
-        found = solved(answers, self.input_shape, self.classes, dtype) if self.linear else None
+        found = None
+        if self.linear:
+            found = solved(answers, self.input_shape, self.told, self.classes, dtype)
         if found is not None:
             return found, True, weights or Weights()
         span = None if self.linear else GradientSpan.of(answers, self.start)
         start, shape = self.start, self.input_shape
         if span is not None:
             start, shape, answers = span.shrunk(start), (span.size,), span.told(answers)
-        used = weights or chosen_weights(start, answers, shape, steps=max(1, steps // 4), seed=self.seed)
-        trained = train(copy.deepcopy(start), answers, shape, steps=steps, weights=used, seed=self.seed)
+        judged = OutputsAs(copy.deepcopy(start), self.told)
+        used = weights or chosen_weights(judged, answers, shape, steps=max(1, steps // 4), seed=self.seed)
+        trained = train(judged, answers, shape, steps=steps, weights=used, seed=self.seed).module
         return (trained if span is None else span.grown(trained)), False, used
 
     def _measured(self, module: nn.Module) -> dict[str, float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from math import cos, pi
+from typing import TypeVar
 
 import torch
 from torch import nn
@@ -16,19 +17,20 @@ from divulge.training.fit import one_thread
 BATCH = 64
 RATE = 2e-3
 WARM_UP = 50
+Module = TypeVar("Module", bound=nn.Module)
 TRIED_WEIGHTS = (Weights(explanation=1.0), Weights(explanation=10.0), Weights(explanation=100.0))
 LEAST_HELD_OUT = 20  # fewer answers cannot choose between weights
 
 
 def train(
-    module: nn.Module,
+    module: Module,
     answers: Answers,
     input_shape: Sequence[int],
     *,
     steps: int,
     weights: Weights,
     seed: int,
-) -> nn.Module:
+) -> Module:
     """Train a surrogate in place on answers with Adam, and return it in evaluation mode.
 
     The learning rate rises over the first steps and falls to zero along a cosine. The same arguments give the

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,9 +13,10 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from divulge.arrays import Array
+from divulge.arrays import Array, Index
 from divulge.errors import DivulgeError, UnsupportedModel
 from divulge.points import as_matrix
+from divulge.training.class_scores import named_classes
 from divulge.victims.lowering import DenseLayers, lower, native_network
 
 if TYPE_CHECKING:
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 _BATCH = 1024
 # How far the lowered layers may be from the module, relative to its largest output: rounding differs.
 _TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-9}
+# Probabilities stay between 0 and 1 so far out, too, where logits leave.
+_FAR = 1000.0
+_ROUNDING = 1e-4
 
 
 class Victim:
@@ -110,6 +115,39 @@ class Victim:
     def lowered(self) -> bool:
         """Whether the native network runs this victim."""
         return self.network is not None
+
+    @cached_property
+    def tells_probabilities(self) -> bool:
+        """Whether the outputs are probabilities and no logits: behind a softmax, or one behind a sigmoid.
+
+        Told from a few inputs and from the same a thousand times as large: all outputs lie between 0 and 1,
+        several of one input add up to 1, and they are not the same for all inputs.
+        """
+        if self.lowered:
+            return False
+        probe = self._probe()
+        outputs = np.concatenate([self.values(probe), self.values(_FAR * probe)])
+        sums = outputs.sum(axis=1) if self.output_size > 1 else np.ones(len(outputs))
+        within = (outputs >= 0).all() and (outputs <= 1).all() and np.abs(sums - 1).max() < _ROUNDING
+        return bool(within and np.ptp(outputs, axis=0).max() > 0)
+
+    def classes(self, points: Points) -> Index:
+        """Return the class named at each point, shape (n,).
+
+        That of the largest output; of one output 1 where it is above 0, or above .5 if it is a probability.
+
+        Args:
+            points: shape (n, d) or (n, *input_shape).
+
+        Raises:
+            ValueError: the points have another shape.
+        """
+        return named_classes(self.values(points), self.threshold)
+
+    @property
+    def threshold(self) -> float:
+        """What one output is above for class 1: 0 for a logit, .5 for a probability."""
+        return 0.5 if self.output_size == 1 and self.tells_probabilities else 0.0
 
     def values(self, points: Points) -> Array:
         """Return the outputs, shape (n, K), as float64, computed in the victim's own precision.
@@ -214,7 +252,7 @@ class Victim:
     def _lower(self, probe: NDArray[Any], outputs: Array) -> DenseLayers | None:
         """Return the module's layers if they give the outputs that the module gave."""
         layers = lower(self.module, self.input_shape, self.dtype)
-        if layers is None:
+        if layers is None or not np.isfinite(outputs).all():
             return None
         h = probe.astype(np.float64)
         for i, (weight, bias) in enumerate(zip(layers.weights, layers.biases, strict=True)):
