@@ -120,6 +120,7 @@ def test_without_data_a_domain_still_holds(dense):
 
 
 def test_two_classes_from_one_output():
+    torch.manual_seed(0)
     victim = divulge.Victim(nn.Linear(5, 1))
     data = torch.randn(200, 5, generator=torch.Generator().manual_seed(0))
     stolen = divulge.steal(
@@ -136,6 +137,7 @@ def test_two_classes_from_one_output():
         ({"queries": []}, r"at least one query, got \[\]"),
         ({"surrogate": "forest"}, "a network named linear, mlp, cnn, strided_cnn, patch_cnn, got 'forest'"),
         ({"surrogate": nn.Sequential(nn.Flatten(), nn.Linear(64, 9))}, "as the victim, 10, got 9"),
+        ({"surrogate": nn.Flatten()}, "a surrogate with parameters to train, Flatten has none"),
         ({"inputs": "noise"}, "data, gaussian, mixed, spread, adaptive, got 'noise'"),
         ({"data": None, "inputs": "data"}, '"data" need data='),
         ({"data": np.zeros((4, 3))}, r"shape \(n, 64\), got \(4, 3\)"),

@@ -1,16 +1,18 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
 import divulge
-from divulge import ProbabilityOracle, UnsupportedModel, Victim
+from divulge import ProbabilityOracle, UnsupportedModel, Victim, compare
 
 
 @pytest.fixture
 def classifier():
     torch.manual_seed(0)
-    return nn.Sequential(nn.Flatten(), nn.Linear(64, 16), nn.ReLU(), nn.Dropout(), nn.Linear(16, 3))
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 16), nn.ReLU(), nn.Dropout(), nn.Linear(16, 3)).eval()
 
 
 class Convolutional(nn.Module):
@@ -28,12 +30,51 @@ def test_input_shape_comes_from_the_first_linear(classifier):
     assert (victim.input_size, victim.output_size, victim.dtype) == (64, 3, torch.float32)
 
 
-def test_puts_the_module_into_evaluation_mode(classifier):
-    assert not Victim(classifier.train()).module.training
+@pytest.mark.parametrize("lower", [True, False])
+def test_runs_the_module_in_evaluation_mode_and_leaves_each_part_in_its_own(classifier, lower):
+    points = np.random.default_rng(0).standard_normal((5, 64))
+    expected = outputs_of(classifier.eval(), points)
+    classifier.train()
+    classifier[2].eval()
+    modes = [part.training for part in classifier.modules()]
+    victim = Victim(classifier, lower=lower)
+    assert victim.lowered == lower
+    np.testing.assert_allclose(victim.values(points), expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        victim.values_and_gradients(points, 1)[0], expected[:, 1], rtol=1e-5, atol=1e-6
+    )
+    compare(classifier, victim, points)
+    assert [part.training for part in classifier.modules()] == modes
+    with pytest.raises(UnsupportedModel, match="fails on inputs"):
+        Victim(classifier, (63,))
+    assert [part.training for part in classifier.modules()] == modes
+
+
+def test_a_module_with_a_batch_norm_learns_nothing_from_its_victim():
+    module = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Tanh(), nn.Linear(8, 3)).train()
+    before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+    victim = Victim(module)
+    points = np.random.default_rng(0).standard_normal((5, 4))
+    divulge.steal(
+        divulge.GradientOracle(victim), module, queries=5, steps=2, data=points, test=(points, None)
+    )
+    assert all(torch.equal(tensor, before[name]) for name, tensor in module.state_dict().items())
+    assert all(part.training for part in module.modules())
+
+
+def test_two_threads_may_run_one_module_at_once(classifier):
+    classifier.train()
+    points = np.random.default_rng(0).standard_normal((2000, 64))
+    victims = [Victim(classifier, lower=False) for _ in range(4)]
+    expected = victims[0].values(points)
+    with ThreadPoolExecutor(4) as pool:
+        for found in pool.map(lambda k: victims[k % 4].values(points), range(40)):
+            np.testing.assert_array_equal(found, expected)
+    assert all(part.training for part in classifier.modules())
 
 
 def test_takes_flat_and_shaped_points(classifier):
-    victim = Victim(classifier, (1, 8, 8))
+    victim = Victim(classifier.eval(), (1, 8, 8))
     points = torch.randn(5, 1, 8, 8)
     expected = classifier(points).detach().numpy()
     for given in (points, points.numpy(), points.reshape(5, 64), points.double().numpy().reshape(5, 64)):

@@ -21,7 +21,7 @@ class Explained(nn.Module):
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
         self.module = module
-        self.training = module.training
+        self.training = getattr(module, "training", False)
 
     def forward(self, inputs: Tensor, targets: Tensor | None = None) -> Tensor:
         """Return scores (n, K); with targets (n,) the cross-entropy (n,)."""

@@ -12,6 +12,7 @@ from divulge.arrays import Array
 from divulge.oracles import Answers
 from divulge.training import mlp
 from divulge.training.class_scores import outputs_as
+from divulge.training.modes import evaluating
 from divulge.victims.lowering import lower
 
 EXACT = 1e-3  # relative residual up to which answers are those of a linear model
@@ -19,7 +20,8 @@ EXACT = 1e-3  # relative residual up to which answers are those of a linear mode
 
 def is_linear(module: nn.Module, input_shape: Sequence[int]) -> bool:
     """Whether a module is one affine map."""
-    layers = lower(module, input_shape, next(module.parameters()).dtype)
+    with evaluating(module):
+        layers = lower(module, input_shape, next(module.parameters()).dtype)
     return layers is not None and len(layers.weights) == 1
 
 

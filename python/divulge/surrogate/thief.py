@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Callable, Sequence
 from math import prod
@@ -24,6 +23,7 @@ from divulge.surrogate.stolen import Stolen
 from divulge.surrogate.train import chosen_weights, train
 from divulge.training import network_by_name
 from divulge.training.class_scores import OutputsAs, class_scores
+from divulge.training.modes import copied
 from divulge.victims import Victim
 
 if TYPE_CHECKING:
@@ -116,6 +116,10 @@ class Thief:
         self.input_shape = _input_shape(oracle, data)
         self.surrogate = surrogate
         self.start = _start(surrogate, oracle, self.input_shape, self.seed)
+        if not any(parameter.requires_grad for parameter in self.start.parameters()):
+            raise ValueError(
+                f"expected a surrogate with parameters to train, {type(surrogate).__name__} has none"
+            )
         self.classes = _outputs(self.start, self.input_shape)
         self.told = self.classes if oracle.output_size is None else oracle.output_size
         self._check_outputs()
@@ -221,7 +225,7 @@ class Thief:
         start, shape = self.start, self.input_shape
         if span is not None:
             start, shape, answers = span.shrunk(start), (span.size,), span.told(answers)
-        judged = OutputsAs(copy.deepcopy(start), self.told)
+        judged = OutputsAs(copied(start), self.told)
         used = weights or chosen_weights(judged, answers, shape, steps=max(1, steps // 4), seed=self.seed)
         trained = train(judged, answers, shape, steps=steps, weights=used, seed=self.seed).module
         return (trained if span is None else span.grown(trained)), False, used
@@ -269,10 +273,10 @@ def _input_shape(oracle: Oracle, data: Dataset | Points | None) -> tuple[int, ..
 def _start(surrogate: str | nn.Module, oracle: Oracle, shape: tuple[int, ...], seed: int) -> nn.Module:
     """The untrained surrogate; one of the maker's own keeps the parameters that it came with."""
     if isinstance(surrogate, nn.Module):
-        return copy.deepcopy(surrogate)
+        return copied(surrogate)
     return network_by_name(surrogate, shape, oracle.output_size or 1, seed=seed, dtype=oracle.dtype)
 
 
 def _outputs(module: nn.Module, shape: tuple[int, ...]) -> int:
     """K of the surrogate."""
-    return int(Victim(copy.deepcopy(module), shape, lower=False).output_size)
+    return int(Victim(copied(module), shape, lower=False).output_size)

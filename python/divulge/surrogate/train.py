@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from math import cos, pi
 from typing import TypeVar
@@ -13,6 +12,7 @@ from torch import nn
 from divulge.oracles import Answers
 from divulge.surrogate.losses import AnswerTensors, Weights, loss, usual_weights
 from divulge.training.fit import one_thread
+from divulge.training.modes import copied
 
 BATCH = 64
 RATE = 2e-3
@@ -82,7 +82,7 @@ def chosen_weights(
     errors = []
     for candidate in TRIED_WEIGHTS:
         trial = train(
-            copy.deepcopy(module),
+            copied(module),
             answers.rows(slice(cut)),
             input_shape,
             steps=steps,

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from divulge.conventions import OnProgress
 from divulge.datasets import Dataset
-from divulge.training.class_scores import class_scores
-from divulge.training.modes import evaluating
+from divulge.training.class_scores import class_scores, precision
+from divulge.training.modes import evaluating, own_modes_after_errors
 from divulge.training.networks import mlp
 
 Module = TypeVar("Module", bound=nn.Module)
@@ -114,8 +114,13 @@ def fit_classifier(
     optimiser = torch.optim.Adam(module.parameters(), lr=learning_rate, weight_decay=weight_decay)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     inputs = inputs.to(next(module.parameters()).dtype)
-    module.train()
-    with torch.enable_grad(), one_thread(), torch.random.fork_rng(devices=[]):
+    with (
+        own_modes_after_errors(module),
+        torch.enable_grad(),
+        one_thread(),
+        torch.random.fork_rng(devices=[]),
+    ):
+        module.train()
         torch.manual_seed(generator.initial_seed())
         for epoch in range(epochs):
             for batch in _batches(len(inputs), batch_size, generator):
@@ -137,7 +142,7 @@ def accuracy(module: nn.Module, inputs: Tensor, targets: Tensor) -> float:
 
     The class is that of the largest output; of one output, 1 where it is above 0 and 0 elsewhere.
     """
-    dtype = next(module.parameters()).dtype
+    dtype = precision(module, inputs)
     with evaluating(module), torch.no_grad():
         parts = [class_scores(module(part.to(dtype))).argmax(dim=1) for part in torch.split(inputs, 2048)]
     return float((torch.cat(parts) == targets).double().mean())
