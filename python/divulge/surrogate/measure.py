@@ -3,15 +3,40 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from divulge.arrays import Array
+from divulge.points import host_array
 from divulge.training.class_scores import OutputsAs, named_classes
 from divulge.victims import Victim
 
 COSINES = 500  # inputs on which gradients are compared
+
+
+def as_targets(targets: Any, n: int, classes: int) -> Tensor:
+    """Return the true classes of n inputs as int64, shape (n,).
+
+    Raises:
+        TypeError: they are no whole numbers.
+        ValueError: their shape is another, or one is not from 0 to classes - 1.
+    """
+    found = np.asarray(host_array(targets))
+    if found.dtype.kind not in "iu":
+        raise TypeError(
+            f"expected targets that are numbers of classes from 0 to {classes - 1}, got dtype {found.dtype}"
+        )
+    if found.shape != (n,):
+        raise ValueError(f"expected targets of shape ({n},), one an input, got {found.shape}")
+    if n and not 0 <= found.min() <= found.max() < classes:
+        wrong = found[(found < 0) | (found >= classes)][0]
+        raise ValueError(
+            f"expected targets from 0 to {classes - 1}, as many classes as the victim has, got {wrong}"
+        )
+    return torch.from_numpy(found.astype(np.int64))
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from divulge.surrogate.closed_form import is_linear, solved
 from divulge.surrogate.gradient_span import GradientSpan
 from divulge.surrogate.inputs import Inputs
 from divulge.surrogate.losses import Weights
-from divulge.surrogate.measure import Yardstick
+from divulge.surrogate.measure import Yardstick, as_targets
 from divulge.surrogate.stolen import Stolen
 from divulge.surrogate.train import chosen_weights, train
 from divulge.training import network_by_name
@@ -44,6 +44,7 @@ def steal(
     test: tuple[Points, Points | None] | None = None,
     inputs: str | None = None,
     output: int | None = None,
+    victim: Victim | None = None,
     steps: int = STEPS,
     weights: Weights | None = None,
     seed: int = 0,
@@ -66,15 +67,17 @@ def steal(
             "gaussian".
         output: the output explained; None: each input's top class. A linear surrogate names every output in
             turn.
+        victim: that copies are compared with, outside the oracle; by default the oracle's own, where it has
+            one at hand.
         steps: of the training behind each row.
         weights: of the loss's terms; None: chosen on held-out answers.
         seed: of every random choice.
         progress: called with the rows done and the number of all, after each.
 
     Raises:
-        TypeError: `oracle` is no oracle, or a number of queries not whole.
-        ValueError: copy and victim differ in the number of outputs, data have another shape, an oracle's
-            kind is one that no loss can use, or there is no query to ask.
+        TypeError: `oracle` is no oracle, or a number of queries or a class not whole.
+        ValueError: copy and victim differ in the number of outputs, data or classes have another shape or
+            range, an oracle's kind is one that no loss can use, or there is no query to ask.
         BudgetExhausted: the budget does not cover the queries; nothing was asked then.
 
     Source:
@@ -82,7 +85,9 @@ def steal(
         2019; the choice of inputs, and that a dense copy reads only the span of the gradients told, are
         our own.
     """
-    thief = Thief(oracle, surrogate, data=data, test=test, inputs=inputs, output=output, seed=seed)
+    thief = Thief(
+        oracle, surrogate, data=data, test=test, inputs=inputs, output=output, victim=victim, seed=seed
+    )
     return thief.run(_counts(queries), steps, weights, progress)
 
 
@@ -107,12 +112,14 @@ class Thief:
         test: tuple[Points, Points | None] | None,
         inputs: str | None,
         output: int | None,
+        victim: Victim | None,
         seed: int,
     ) -> None:
         if not isinstance(oracle, Oracle):
             raise TypeError(f"expected an oracle such as GradientOracle, got {type(oracle).__name__}")
         self.oracle, self.output, self.seed = oracle, output, whole("a seed", seed)
-        victim = getattr(oracle, "victim", None)
+        _check_data(data)
+        victim = getattr(oracle, "victim", None) if victim is None else victim
         self.input_shape = _input_shape(oracle, data)
         self.surrogate = surrogate
         self.start = _start(surrogate, oracle, self.input_shape, self.seed)
@@ -137,8 +144,9 @@ class Thief:
         )
         self.yardstick = None
         if test is not None and isinstance(victim, Victim):
-            targets = None if test[1] is None else torch.as_tensor(np.asarray(test[1]))
-            self.yardstick = Yardstick.of(victim, self._points(test[0]), targets, oracle.kind in _NAMING)
+            points, classes = self._points(test[0]), max(2, victim.output_size)
+            targets = None if test[1] is None else as_targets(test[1], len(points), classes)
+            self.yardstick = Yardstick.of(victim, points, targets, oracle.kind in _NAMING)
         self.linear = is_linear(self.start, self.input_shape)
         self.asked = 0.0
 
@@ -259,6 +267,16 @@ def _counts(queries: int | Sequence[int]) -> list[int]:
     if not counts or counts[0] < 1:
         raise ValueError(f"expected at least one query, got {queries}")
     return counts
+
+
+def _check_data(data: Dataset | Points | None) -> None:
+    """Raise ValueError for data that are no array, such as a pair of inputs and classes."""
+    try:
+        np.shape(0 if data is None or isinstance(data, Dataset) else data)
+    except ValueError:
+        raise ValueError(
+            f"expected data that are inputs of one shape, or a Dataset, got a {type(data).__name__} of others"
+        ) from None
 
 
 def _input_shape(oracle: Oracle, data: Dataset | Points | None) -> tuple[int, ...]:
