@@ -124,14 +124,16 @@ def rounded_to(transcript: Transcript, rows: Index) -> float:
 
     A gradient may consist of round numbers by itself; the value at a random point does not, unless there is
     no gradient. One or two numbers may lie on a fine grid by chance: more must, and not on the next coarser.
+    A number so large that its own rounding is as coarse as a grid does not count as on it.
     """
     told = transcript.pieces[rows, :-1]
     if not transcript.tells_values or not told.any(axis=1).all():
         return 0.0
-    numbers = np.unique(np.append(told, transcript.values()[rows]))
-    size = max(1.0, float(np.abs(numbers).max()))
+    numbers = np.unique(np.append(told, transcript.told(rows)))
+    error = NOISE_FLOOR.on_grid * np.maximum(1.0, np.abs(numbers))
     off = [
-        np.abs(np.round(numbers, decimals) - numbers) > NOISE_FLOOR.on_grid * size
+        (np.abs(np.round(numbers, decimals) - numbers) > error)
+        | (error > NOISE_FLOOR.off_grid * 10.0**-decimals)
         for decimals in range(-1, NOISE_FLOOR.decimals)
     ]
     for decimals, (coarser, finer) in enumerate(pairwise(off)):
