@@ -104,6 +104,27 @@ def test_a_victim_behind_a_sigmoid_names_classes_by_a_half(victims, data, name):
     assert copy.leak_curve.agreement[0] > 0.88
 
 
+@pytest.mark.parametrize("end", [nn.Identity(), nn.Sigmoid()])
+@pytest.mark.parametrize("gradients", [True, False])
+def test_a_callable_may_tell_a_logit_or_a_probability(victims, data, end, gradients):
+    victim = victims[1, 24]
+    api = Victim(nn.Sequential(victim.module, end), (D,), lower=False)
+    oracle = divulge.CallableOracle(
+        lambda x: api.values_and_gradients(x, 0) if gradients else api.values(x)[:, 0],
+        D,
+        gradients=gradients,
+        dtype=torch.float32,
+    )
+    options = {"queries": 200, "data": data, "steps": 400, "weights": WEIGHTS, "victim": victim}
+    copy = divulge.steal(oracle, mlp((D,), [64, 64], 1), **options)
+    assert copy.leak_curve.agreement[0] > 0.9
+    if isinstance(end, nn.Sigmoid):
+        with pytest.raises(ValueError, match="a surrogate with one output, one probability is told"):
+            divulge.steal(oracle, mlp((D,), [64, 64], 2), **options)
+    else:
+        assert divulge.steal(oracle, mlp((D,), [64, 64], 2), **options).leak_curve.agreement[0] > 0.9
+
+
 def test_the_leak_report_of_one_logit(victims, data):
     report = divulge.leak_report(
         victims[1, 24],

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from divulge.arrays import Array
+from divulge.oracles import Answers
 from divulge.points import host_array
 from divulge.training.class_scores import OutputsAs, named_classes
 from divulge.victims import Victim
@@ -49,8 +50,7 @@ class Yardstick:
         targets: the true classes, shape (n,), or None.
         gradients: of the victim's own class on the first inputs, shape (m, d).
         explained: which outputs these are of, shape (m,).
-        outputs: of the victim.
-        threshold: what one output of a copy is above for class 1.
+        victim: that copies are compared with.
     """
 
     inputs: Tensor
@@ -58,31 +58,45 @@ class Yardstick:
     targets: Tensor | None
     gradients: Tensor
     explained: Tensor
-    outputs: int
-    threshold: float
+    victim: Victim
 
     @staticmethod
-    def of(victim: Victim, inputs: Tensor, targets: Tensor | None, names: bool) -> Yardstick:
-        """Ask a victim, outside every ledger.
-
-        Args:
-            victim: that copies are made of.
-            inputs: shape (n, d).
-            targets: the true classes, shape (n,), or None.
-            names: whether copies learn classes or probabilities, and not the victim's outputs.
-        """
+    def of(victim: Victim, inputs: Tensor, targets: Tensor | None) -> Yardstick:
+        """Ask a victim about inputs (n, d) with targets (n,), outside every ledger."""
         classes = torch.from_numpy(victim.classes(inputs.numpy()))
         some = inputs[:COSINES].numpy()
         explained = classes[:COSINES] if victim.output_size > 1 else torch.zeros(len(some), dtype=torch.long)
-        gradients = _gradients(victim, some, explained)
-        threshold = 0.0 if names else victim.threshold
-        return Yardstick(inputs, classes, targets, gradients, explained, victim.output_size, threshold)
+        return Yardstick(inputs, classes, targets, _gradients(victim, some, explained), explained, victim)
 
-    def measure(self, copy: nn.Module, input_shape: tuple[int, ...]) -> dict[str, float]:
-        """Return agreement, accuracy (NaN without targets) and the mean cosine of the gradients."""
-        victim = Victim(OutputsAs(copy, self.outputs), input_shape, lower=False)
-        values = victim.values(self.inputs.numpy())
-        found = torch.from_numpy(named_classes(values, self.threshold))
+    def threshold(self, answers: Answers) -> float:
+        """Return what a copy's one output is above for class 1, having learned from answers.
+
+        A copy that learned a probability, the victim's or a callable's, names its class by .5, one that
+        learned a logit by 0.
+
+        Args:
+            answers: of an oracle of one output.
+        """
+        values = answers.values
+        if values is None:
+            return self.victim.threshold
+        true = self.victim.classes(answers.points)
+        matches = [((values > threshold) == true).mean() for threshold in (0.0, 0.5)]
+        return 0.5 if 0 <= values.min() <= values.max() <= 1 and matches[1] > matches[0] else 0.0
+
+    def measure(
+        self, copy: nn.Module, input_shape: tuple[int, ...], threshold: float = 0.0
+    ) -> dict[str, float]:
+        """Return agreement, accuracy (NaN without targets) and the mean cosine of the gradients.
+
+        Raises:
+            ValueError: a copy of two outputs stands for one probability.
+        """
+        outputs = self.victim.output_size
+        victim = Victim(OutputsAs(copy, outputs), input_shape, lower=False)
+        if threshold and Victim(copy, input_shape, lower=False).output_size > 1:
+            raise ValueError("expected a surrogate with one output, one probability is told of two classes")
+        found = torch.from_numpy(named_classes(victim.values(self.inputs.numpy()), threshold))
         mine = _gradients(victim, self.inputs[: len(self.explained)].numpy(), self.explained)
         accuracy = float("nan") if self.targets is None else _share(found == self.targets)
         cosine = torch.nn.functional.cosine_similarity(mine, self.gradients, dim=1).mean()

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 STEPS = 2000
 FIRST = 50  # queries before any is chosen
 DRAWN = 8  # inputs for each one that is chosen
-_NAMING = ("label", "probability")  # kinds of answers that a copy learns its logits from, and not its outputs
 
 
 def steal(
@@ -146,7 +145,7 @@ class Thief:
         if test is not None and isinstance(victim, Victim):
             points, classes = self._points(test[0]), max(2, victim.output_size)
             targets = None if test[1] is None else as_targets(test[1], len(points), classes)
-            self.yardstick = Yardstick.of(victim, points, targets, oracle.kind in _NAMING)
+            self.yardstick = Yardstick.of(victim, points, targets)
         self.linear = is_linear(self.start, self.input_shape)
         self.asked = 0.0
 
@@ -172,7 +171,7 @@ class Thief:
             answers = fresh if answers is None else Answers.join([answers, fresh])
             done = count
             module, is_solved, used = self.learn(answers, steps, weights)
-            rows.append({"queries": count, **self._measured(module), "solved": is_solved})
+            rows.append({"queries": count, **self._measured(module, answers), "solved": is_solved})
             rows[-1] |= {"victim_seconds": self.asked, "seconds": time.perf_counter() - began}
             if progress is not None:
                 progress(len(rows), len(counts))
@@ -238,11 +237,12 @@ class Thief:
         trained = train(judged, answers, shape, steps=steps, weights=used, seed=self.seed).module
         return (trained if span is None else span.grown(trained)), False, used
 
-    def _measured(self, module: nn.Module) -> dict[str, float]:
+    def _measured(self, module: nn.Module, answers: Answers) -> dict[str, float]:
         """What the curve says of a copy, NaN where there is nothing to compare with."""
         if self.yardstick is None:
             return dict.fromkeys(("agreement", "accuracy", "gradient_cosine"), float("nan"))
-        return self.yardstick.measure(module, self.input_shape)
+        threshold = self.yardstick.threshold(answers) if self.told == 1 else 0.0
+        return self.yardstick.measure(module, self.input_shape, threshold)
 
     def _points(self, points: Points) -> Tensor:
         """Return points as a float64 tensor (n, d)."""
