@@ -39,9 +39,17 @@ def measure_noise(transcript: Transcript, lines: Lines) -> NoiseFloor:
         if grid:
             return rounded_floor(transcript, lines, grid)
         last = change(transcript, rows[0], rows[1])
+        start = transcript.points[rows[0], :-1]
+        turn = curvature(transcript, start, step) if transcript.tolerances.single else 0.0
+        if turn:
+            wide = NOISE_FLOOR.wide * np.linalg.norm(step)
+            refusal = (
+                f"the gradient changes by {turn:.2g} of its size over a step of {wide:.2g} and by as much, the "
+                "same way, over the next: not a ReLU network's, or smoothed"
+            )
+            continue
         if last <= NOISE_FLOOR.rounding * rounding:
             return NoiseFloor(rounding)
-        start = transcript.points[rows[0], :-1]
         more = transcript.ask(np.stack([start + share * step for share in NOISE_FLOOR.ladder]))
         repeated, near, far = (change(transcript, rows[0], row) for row in more)
         floor = max(repeated, near)
@@ -58,6 +66,23 @@ def measure_noise(transcript: Transcript, lines: Lines) -> NoiseFloor:
         else:
             return measured_floor(transcript, floor, repeated)
     raise NotPiecewiseLinear(refusal)
+
+
+def curvature(transcript: Transcript, start: Array, step: Array) -> float:
+    """Return by how much the gradient changes over each of two wide steps, 0 where that is no smooth change.
+
+    In single precision a smooth function's gradient may change by no more than rounding between neighbours.
+    Over two steps in a row it turns twice by the same; a piecewise-linear function's changes by nothing or by
+    jumps, of which no two are alike.
+    """
+    steps = NOISE_FLOOR.wide * step * np.arange(3)[:, None]
+    rows = transcript.ask(start + steps)
+    low, middle, high = transcript.pieces[rows, :-1]
+    first, second = middle - low, high - middle
+    size = float(np.linalg.norm(first))
+    alike = np.linalg.norm(second - first) <= NOISE_FLOOR.turned * size
+    told = size > NOISE_FLOOR.rounding * transcript.noise * transcript.scale
+    return size / max(transcript.scale, TINY) if alike and told else 0.0
 
 
 def ask_telling_pair(transcript: Transcript, lines: Lines) -> tuple[Index, Array]:

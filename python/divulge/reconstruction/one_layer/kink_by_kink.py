@@ -52,10 +52,10 @@ class KinkByKinkSearch(Search):
         return Found(self.best, worst, solved=worst <= tolerance)
 
     def line_through(self, point: Array) -> int:
-        """Add a line in a random direction through a point, all across a box; return its number."""
+        """Add a line from a random point through this one and beyond, all across a box; return its number."""
         start = self.lines.inside(1)[0]
         if self.lines.domain is None:
-            return self.lines.join(np.append(point, 1.0), np.append(point + start, 1.0))[0]
+            return self.lines.join(np.append(start, 1.0), np.append(point, 1.0))[0]
         step = np.where(point == start, TINY, point - start)
         across = float(np.max((np.array(self.lines.domain) - start) / step, axis=0).min())
         return self.lines.join(np.append(start, 1.0), np.append(start + across * step, 1.0))[0]

@@ -33,6 +33,11 @@ class NoiseFloorSettings:
     tries: int = 16
     # roundings within which two answers are the same, as in Tolerances.same
     rounding: int = 60
+    # times that distance: in single precision a smooth function's change is then seen over rounding
+    wide: float = 300.0
+    # relative difference of two changes in a row that may be a smooth function's: third derivatives make a
+    # tenth over such steps, unlike jumps more than a half
+    turned: float = 0.3
     # floor above which units cannot be told from noise in two answers: there Tolerances.same is 8e-4 of the
     # gradient, of which one of 1,000 equal units makes 4e-2, and weights are not equal
     too_noisy: float = 1e-4
@@ -89,6 +94,14 @@ class ValuesSettings:
     near: float = 1e-3
     # a second difference of this many roundings at most places is no rounding
     curved: float = 1e3
+    # of a point's length: the wide steps over which a smooth function bends by more than single precision hides
+    wide: float = 0.2
+    # bounds of a value's rounding from which on such a bend is believed
+    told: float = 4.0
+    # relative difference from four times as much: fourth derivatives make some hundredths, kinks a half
+    fourfold: float = 0.2
+    # share of the points at which a smooth function bends so: of 1,000 kinks by chance one in five does
+    mostly: float = 0.6
     # roundings of a value by which it changes at least between usual inputs: else it is constant
     flat: float = 1e4
     # of a constant: eps of it is no subnormal number
