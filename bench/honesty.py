@@ -26,6 +26,7 @@ from honesty_families import FAMILIES, Case
 
 POINTS, FAR = 4_000, 10.0
 SMALL = 1e-8  # of a certificate
+CONSTANT, TINY = 1e-9, 1e-300  # of a function's size: a smaller range is that of a constant one
 WRONG = {torch.float64: 1e-6, torch.float32: 1e-3}
 
 
@@ -83,7 +84,7 @@ def largest_error(case: Case, copy: torch.nn.Module, rng: np.random.Generator) -
             wrong = wrong - wrong[:1]  # output biases are not told
         if case.asks == "probabilities":
             wrong = wrong - wrong[:, :1]  # nor what softmax hides
-        scale = np.maximum(np.ptp(truth, axis=0), 1e-300)
+        scale = np.maximum(np.ptp(truth, axis=0), CONSTANT * np.abs(truth).max(axis=0) + TINY)
         worst = max(worst, float((np.abs(wrong).max(axis=0) / scale).max()))
     return worst
 

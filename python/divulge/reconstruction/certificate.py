@@ -56,7 +56,8 @@ class Certificate:
     @property
     def share(self) -> float:
         """Upper bound, with 95% confidence, of the share of usual inputs off by more than `error`."""
-        return min(1.0, FALSIFYING.confidence / self.samples[0].answers) if self.samples else 1.0
+        usual = self.samples[0].answers if self.samples else 0
+        return FALSIFYING.confidence / max(usual, FALSIFYING.confidence)
 
     def __str__(self) -> str:
         if not self.samples:

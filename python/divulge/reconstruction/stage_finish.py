@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from divulge.reconstruction.asking.stopped import until_stopped
 from divulge.reconstruction.certificate import Certificate, Sample
 from divulge.reconstruction.falsification.judge import Judgement, judge
@@ -107,8 +109,8 @@ def oriented(session: Session, known: OneLayer) -> Orientation:
         return orient(layer, known.tolerance)
     if session.noisy:
         orientation = orient(layer, known.tolerance)
-        if orientation.slope:
-            return orientation
+        if orientation.slope or np.linalg.matrix_rank(layer.rows[:, :-1]) < len(layer):
+            return orientation  # states are read off coordinates along the rows
         return replace(orientation, layer=averaged(orientation.layer, transcripts))
     for looser in (1.0, FINISH.blunt_rows):
         orientation = orient(layer, looser * known.tolerance)

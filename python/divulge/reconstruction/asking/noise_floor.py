@@ -129,7 +129,7 @@ def change(transcript: Transcript, a: int, b: int) -> float:
 
 def measured_floor(transcript: Transcript, floor: float, repeated: float) -> NoiseFloor:
     """Return a floor that was measured, with a sentence if it is more than rounding."""
-    if floor / NOISE_FLOOR.guard <= transcript.noise:
+    if floor <= NOISE_FLOOR.rounding * transcript.noise:
         return NoiseFloor(transcript.noise, drowned=floor > NOISE_FLOOR.too_noisy)
     fresh = "the same input had two answers; " if repeated > 0 else ""
     return NoiseFloor(

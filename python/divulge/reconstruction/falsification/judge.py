@@ -88,9 +88,10 @@ def judge(model: DeepModel, transcripts: Sequence[Transcript], lines: Lines, ask
 def errors_at(
     points: Array, model: DeepModel, transcripts: Sequence[Transcript]
 ) -> tuple[Array, Mask, Array]:
-    """Return errors (outputs, n), which points were clear (n,), and the points as they were asked (n, d).
+    """Return errors (outputs, n), which points count (n,), and the points as they were asked (n, d).
 
-    All points are asked of the first output; of others, whose units are known by then, one in a few.
+    All points are asked of the first output; of others, whose units are known by then, one in a few. What is
+    not a number is as wrong as can be.
     """
     points = transcripts[0].asked.representable(points)
     clear = clear_of(model, points, transcripts[0])
@@ -98,7 +99,8 @@ def errors_at(
     for place, transcript in enumerate(transcripts):
         step = 1 if place == 0 or transcript.asked.all_at_once else FALSIFYING.other_outputs
         errors[place, ::step] = transcript.misses(points[::step], model.pieces(points[::step], place))
-    return errors * clear, clear, points
+    judged = clear | ~np.isfinite(errors).all(axis=0)
+    return np.where(judged, np.nan_to_num(errors, nan=np.inf), 0.0), judged, points
 
 
 def clear_of(model: DeepModel, points: Array, transcript: Transcript) -> Mask:
@@ -111,5 +113,6 @@ def clear_of(model: DeepModel, points: Array, transcript: Transcript) -> Mask:
         return clear
     ends = homogeneous(points)
     blur = FIT.blur * transcript.noise * transcript.scale * np.linalg.norm(ends, axis=1)
-    levels = np.abs(ends @ model.layer.rows.T * model.layer.weights[0])
-    return np.asarray(clear & (levels > blur[:, None]).all(axis=1))
+    weights = np.abs(model.layer.weights[0])
+    near = np.abs(ends @ model.layer.rows.T) * weights <= blur[:, None]
+    return np.asarray(clear & ~near[:, weights > 0].any(axis=1))

@@ -42,9 +42,9 @@ class Layer:
 
     @classmethod
     def from_fit(cls, fit: Fit) -> Layer:
-        """Return the layer of one output."""
-        jumps, sides = fit.units.jumps, fit.units.sides
-        norms = np.linalg.norm(jumps[:, :-1], axis=1)
+        """Return the layer of one output; units without a jump are left out."""
+        norms = np.linalg.norm(fit.units.jumps[:, :-1], axis=1)
+        jumps, sides, norms = fit.units.jumps[norms > 0], fit.units.sides[norms > 0], norms[norms > 0]
         return cls(jumps * (sides / norms)[:, None], (sides * norms)[None], fit.base[None].copy())
 
     def __len__(self) -> int:
