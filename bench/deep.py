@@ -88,7 +88,7 @@ def run(name: str, seed: int) -> Run:
         queries=result.queries,
         queries_per_unit=result.queries / true_units,
         error=error,
-        certificate=result.certificate,
+        certificate=result.certificate.error,
         complete=result.complete,
         exact=hidden == sizes[1:-1] and error < 1e-9,
         seconds=seconds,

@@ -93,7 +93,7 @@ def outcome(victim: divulge.Victim, make: Make, seed: int) -> dict[str, Any]:
         "queries": result.queries,
         "hidden": list(result.hidden_sizes),
         "by layer": list(result.queries_by_layer),
-        "certificate": repr(float(result.certificate)),
+        "certificate": repr(float(result.certificate.error)),
         "complete": result.complete,
         "notes": [str(note) for note in result.notes],
         "parameters": digest(result.module),

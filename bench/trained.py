@@ -67,7 +67,7 @@ def main() -> None:
         agree = float((copy.argmax(axis=1) == true.argmax(axis=1)).mean())
         print(
             f"{seed:>4} {sizes_of(result.module)!s:>20} {result.queries:>7} {error:>8.0e} {agree:>7.4f} "
-            f"{result.certificate:>8.0e} {'yes' if result.complete else 'no':>8} {seconds:>6.1f}",
+            f"{result.certificate.error:>8.0e} {'yes' if result.complete else 'no':>8} {seconds:>6.1f}",
             flush=True,
         )
 

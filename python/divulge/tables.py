@@ -9,6 +9,8 @@ from divulge.html import ShownAsTable
 if TYPE_CHECKING:
     import pandas as pd
 
+    from divulge.reconstruction.certificate import Certificate
+
 
 class ReconstructionTable(ShownAsTable):
     """What a Reconstruction is shown as."""
@@ -17,7 +19,7 @@ class ReconstructionTable(ShownAsTable):
     queries: int
     queries_by_layer: tuple[int, ...]
     kind: str
-    certificate: float
+    certificate: Certificate
     complete: bool
 
     def to_frame(self) -> pd.DataFrame:
@@ -34,5 +36,5 @@ class ReconstructionTable(ShownAsTable):
             "complete": self.complete,
             "from": f"{self.kind} answers",
             "queries": self.queries,
-            "certificate": self.certificate,
+            "certificate": str(self.certificate),
         }

@@ -9,6 +9,7 @@ from torch import nn
 from divulge.oracles import ORACLES
 from divulge.oracles.journal import Journal
 from divulge.reconstruction import Note, NoteKind
+from divulge.reconstruction.certificate import Certificate, Sample
 
 KEYS = {
     "hidden_units", "hidden_units_true", "queries", "queries_by_kind", "certificate", "max_parameter_error",
@@ -126,7 +127,7 @@ def test_an_attack_that_gives_up_says_why(command, attack):
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_what_is_not_finite_is_null(command, attack, value):
-    attack.changes = {"certificate": value}
+    attack.changes = {"certificate": Certificate((Sample("standard normal", 4, value),))}
     _, out, _ = command("reconstruct", "--json")
     assert json.loads(out)["certificate"] is None
 

@@ -5,6 +5,7 @@ import pytest
 from divulge import Comparison, LayerComparison
 from divulge.cli.render import Report, print_table
 from divulge.reconstruction import Note, NoteKind
+from divulge.reconstruction.certificate import Certificate
 
 
 def report(found, queries=(1000, 234), **fields):
@@ -29,7 +30,7 @@ def report(found, queries=(1000, 234), **fields):
         queries=1234,
         queries_by_layer=queries,
         replayed=0,
-        certificate=float("inf"),
+        certificate=Certificate(),
         notes=(Note(NoteKind.NOISE, "a [note]"),),
     )
     return Report("title", result, comparison, False, 2.0)

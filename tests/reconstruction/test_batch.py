@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from divulge import CallableOracle, GradientOracle, Victim, compare, reconstruct_many, set_threads, threads
+from divulge import (
+    CallableOracle,
+    GradientOracle,
+    Victim,
+    _core,
+    compare,
+    reconstruct_many,
+    set_threads,
+    threads,
+)
+from divulge.reconstruction import NoteKind, batch
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -65,3 +78,65 @@ def test_none_and_nonsense():
     assert reconstruct_many([]) == []
     with pytest.raises(TypeError, match="expected victims or oracles, got Linear"):
         reconstruct_many([nn.Linear(2, 1)])
+
+
+def smooth() -> Victim:
+    torch.manual_seed(0)
+    return Victim(nn.Sequential(nn.Linear(6, 4), nn.Tanh(), nn.Linear(4, 1)).double(), (6,))
+
+
+def test_an_error_stays_with_its_victim(make_victim):
+    def fails(points, output):
+        raise TypeError("of the caller's own")
+
+    victims = [make_victim(20, 8), smooth(), CallableOracle(fails, 20), make_victim(20, 8, seed=1)]
+    results = reconstruct_many(victims)
+    assert [result.complete for result in results] == [True, False, False, True]
+    for place, said in ((1, "NotPiecewiseLinear: .* or smoothed"), (2, "TypeError: of the caller's own")):
+        (note,) = results[place].notes
+        assert note.kind is NoteKind.REFUSED
+        assert re.match(said, note.sentence)
+        assert results[place].hidden_sizes == ()
+        assert results[place].certificate.answers == 0
+    assert results[1].module(torch.zeros(2, 6, dtype=torch.float64)).shape == (2, 1)
+
+
+def test_ctrl_c_keeps_what_is_known(make_victim):
+    def interrupted(points, output):
+        raise KeyboardInterrupt
+
+    oracles = [make_victim(20, 8), CallableOracle(interrupted, 20), make_victim(20, 8, 3), make_victim(12, 4)]
+    results = reconstruct_many(oracles)
+    assert [result.complete for result in results] == [True, False, False, True]
+    assert [[note.kind for note in results[place].notes] for place in (1, 2)] == [[NoteKind.INTERRUPTED]] * 2
+    assert "not begun" in results[2].notes[0].sentence
+    assert results[2].queries == 0
+
+
+def test_ctrl_c_in_the_native_call_keeps_earlier_copies(make_victim, monkeypatch):
+    native, calls = _core.reconstruct_batch, []
+
+    def second_is_interrupted(oracles, seed):
+        calls.append(len(oracles))
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return native(oracles, seed)
+
+    monkeypatch.setattr(_core, "reconstruct_batch", second_is_interrupted)
+    monkeypatch.setattr(batch, "BATCH", replace(batch.BATCH, at_a_time=2))
+    results = reconstruct_many([make_victim(10, 4, seed=seed) for seed in range(5)])
+    assert calls == [2, 2]
+    assert [result.complete for result in results] == [True, True, False, False, False]
+
+
+def test_a_native_copy_that_is_wrong_is_searched_on():
+    rng = np.random.default_rng(4)
+    module = nn.Sequential(nn.Linear(20, 16), nn.ReLU(), nn.Linear(16, 1)).double()
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.copy_(torch.from_numpy(rng.standard_normal(parameter.shape)))
+        module[0].bias[:4] = -5 * module[0].weight[:4].norm(dim=1)
+    for seed in range(8):
+        (result,) = reconstruct_many([Victim(module, (20,))], seed=seed)
+        assert result.complete, result.notes
+        assert result.hidden_units == 16

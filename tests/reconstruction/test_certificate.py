@@ -1,22 +1,34 @@
-"""A small certificate means a small error: counted over many random networks."""
+"""What a certificate says."""
 
 from __future__ import annotations
 
 import numpy as np
-from random_victims import function_error, random_network
 
-from divulge import GradientOracle, Victim, reconstruct
+from divulge.reconstruction.certificate import Certificate, Sample
 
 
-def test_no_exception_over_random_networks():
-    rng = np.random.default_rng(2026)
-    exceptions = []
-    for seed in range(100):
-        inputs = int(rng.integers(2, 70))
-        sizes = inputs, int(rng.integers(1, min(inputs, 40) + 1)), int(rng.integers(1, 4))
-        victim = Victim(random_network(*sizes, seed=seed), input_shape=(inputs,))
-        result = reconstruct(GradientOracle(victim), seed=seed)
-        error = function_error(result.module, victim, rng.normal(size=(1000, inputs)))
-        if result.certificate < 1e-8 and error > 1e-6:
-            exceptions.append((seed, sizes, result.certificate, error))
-    assert not exceptions
+def test_it_counts_answers_and_bounds_the_share():
+    certificate = Certificate((Sample("standard normal", 300, 1e-12), Sample("far out", 8, 2e-11)), 1e-5)
+    assert certificate.answers == 308
+    assert certificate.error == 2e-11
+    assert certificate.share == 0.01
+    assert (1 - certificate.share) ** 300 < 0.05
+
+
+def test_it_is_printed_in_plain_words():
+    certificate = Certificate((Sample("standard normal", 300, 1e-12), Sample("far out", 8, 2e-11)), 1e-5)
+    assert str(certificate) == (
+        "308 fresh answers (300 standard normal, 8 far out), the worst off by 2.0e-11; with 95% confidence "
+        "fewer than 1% of standard normal inputs are off by more; units with hyperplanes within 1e-05 of "
+        "each other may pass for one"
+    )
+
+
+def test_nothing_asked_certifies_nothing():
+    assert Certificate().error == np.inf
+    assert Certificate().share == 1.0
+    assert str(Certificate()) == "no fresh answer was asked for"
+
+
+def test_few_answers_say_little():
+    assert Certificate((Sample("standard normal", 2, 0.0),)).share == 1.0

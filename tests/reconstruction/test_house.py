@@ -14,8 +14,9 @@ PACKAGE = "divulge.reconstruction"
 MAY_USE = {
     "network": {"settings"},
     "asking": {"network", "settings"},
-    "one_layer": {"asking", "network", "certificate", "settings"},
+    "one_layer": {"asking", "network", "fresh_queries", "settings"},
     "deep": {"asking", "network", "settings"},
+    "falsification": {"asking", "network", "deep", "certificate", "settings"},
     "refit": {"asking", "network", "deep", "settings"},
 }
 ASKS = {"asking/output.py", "asking/probability_reach.py"}

@@ -48,10 +48,13 @@ class Oracle(ABC):
         ValueError: one of these cannot be.
 
     Attributes:
+        all_at_once: whether an answer about one output holds the others too: asking for these at the same
+            points right after it costs nothing.
         first_logit_hidden: whether the outputs are logits less that of class 0, which is no output.
         attribution: what the gradients are that `explain` returns.
     """
 
+    all_at_once = False
     first_logit_hidden = False
     attribution: Attribution = Gradient()
 

@@ -53,6 +53,8 @@ class JacobianOracle(VictimOracle):
         ValueError: there is no such output, the domain is empty, or the budget negative.
     """
 
+    all_at_once = True
+
     def __init__(
         self, victim: Victim, *, output: int = 0, domain: Domain | None = None, budget: int | None = None
     ) -> None:

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from divulge.arrays import Array
 from divulge.oracles import Oracle
 from divulge.reconstruction.asking.gradient_probe import GradientProbe
 from divulge.reconstruction.asking.lines import Lines
@@ -80,16 +81,25 @@ class Approach(ABC):
         """
         return measure_noise(transcript, lines)
 
-    def search(self, transcript: Transcript, lines: Lines, report: Report) -> Found:
+    def search(
+        self, transcript: Transcript, lines: Lines, report: Report, refuted_at: Array | None = None
+    ) -> Found:
         """Search one output for the units of a single hidden layer.
 
         Args:
             transcript: whom to ask.
             lines: along which lines.
             report: called with the best fit whenever there is a new one.
+            refuted_at: points (n, d) at which copies found before were wrong; None at first.
         """
         if transcript.drowned:
             return CircleSearch(transcript, lines, report).run()
+        if refuted_at is not None:
+            return self.search_again(transcript, lines, report, refuted_at)
+        return self.search_clear(transcript, lines, report)
+
+    def search_again(self, transcript: Transcript, lines: Lines, report: Report, refuted_at: Array) -> Found:
+        """Search once more where a copy was wrong; by default along other lines."""
         return self.search_clear(transcript, lines, report)
 
     @abstractmethod
@@ -126,11 +136,28 @@ class ByBoth(Approach):
             return GradientSearch(transcript, lines.anew(), report).run()
         return KinkByKinkSearch(transcript, lines, report).run()
 
+    def search_again(self, transcript: Transcript, lines: Lines, report: Report, refuted_at: Array) -> Found:
+        """Certify every kink on lines through the points where a copy was wrong: no two pass for one.
+
+        In a box, where few units bend a line, decode once more: what these points show is then unexplained.
+        """
+        if lines.domain is not None:
+            transcript.ask(refuted_at)
+            return self.search_clear(transcript, lines, report)
+        return KinkByKinkSearch(transcript, lines, report, refuted_at).run()
+
     def sharpened(self, transcript: Transcript, fit: Fit, told: Callable[[], None]) -> Fit:
-        """Bisect the offsets where rounding leaves the tangents' crossings blunt."""
+        """Bisect the offsets where rounding leaves the tangents' crossings blunt.
+
+        Units with nearly the same row spoil each other's bits: offsets that explain the answers worse than
+        before are not taken.
+        """
         if not transcript.tolerances.single or transcript.noisy:
             return fit
-        return sharpened(transcript, fit, lambda _: told())
+        before, rows = fit, np.arange(len(transcript))
+        after = sharpened(transcript, fit, lambda _: told())
+        allowed = max(before.slope_residual(transcript, rows), transcript.tolerances.missing)
+        return after if after.slope_residual(transcript, rows) <= allowed else before
 
 
 class ByGradientsAlone(Approach):

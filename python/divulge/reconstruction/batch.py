@@ -4,16 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 from divulge import _core
 from divulge.oracles import GradientOracle, Oracle
 from divulge.oracles.ledger import whole
+from divulge.reconstruction.approach import approach_to
+from divulge.reconstruction.asking.lines import Lines
+from divulge.reconstruction.asking.output import AskedOutput
+from divulge.reconstruction.asking.pieces import Transcript
+from divulge.reconstruction.asking.stopped import INTERRUPTED, until_stopped
+from divulge.reconstruction.certificate import Certificate
 from divulge.reconstruction.entry import reconstruct
+from divulge.reconstruction.falsification.judge import judge
+from divulge.reconstruction.network.deep_network import DeepModel
+from divulge.reconstruction.network.fit import Fit
 from divulge.reconstruction.network.hidden_layer import Layer
+from divulge.reconstruction.network.known_layers import Prefix
 from divulge.reconstruction.notes import Note, NoteKind
 from divulge.reconstruction.result import Reconstruction
+from divulge.reconstruction.session import Session
+from divulge.reconstruction.settings import BATCH
 from divulge.victims import Victim
 
 
@@ -31,22 +44,57 @@ def reconstruct_many(victims: Sequence[Victim | Oracle], *, seed: int = 0) -> li
             threads.
 
     Returns:
-        One `Reconstruction` for each, in the same order.
+        One `Reconstruction` for each, in the same order. An error about one victim stays with that one: its
+        result holds nothing but a note of kind `REFUSED`. After Ctrl-C results are those had by then, and one
+        note of kind `INTERRUPTED` each for the others.
 
     Raises:
         TypeError: one of them is neither a victim nor an oracle.
-        NotPiecewiseLinear: as `reconstruct` raises it.
     """
     oracles, seed = [_oracle(victim) for victim in victims], whole("a seed", seed)
-    results: list[Reconstruction | None] = [None] * len(oracles)
-    natives = [(place, _native(oracle)) for place, oracle in enumerate(oracles)]
-    asked = {place: native for place, native in natives if native is not None}
-    copies = _core.reconstruct_batch(list(asked.values()), seed)
-    for place, copy in zip(asked, copies, strict=True):
-        oracles[place].ledger.charge(oracles[place].kind, copy.queries)
-        if copy.clean:
-            results[place] = _result(oracles[place], copy, seed)
-    return [result or _one_by_one(oracle, seed) for result, oracle in zip(results, oracles, strict=True)]
+    results, interrupted = _natively(oracles, seed)
+    for place, oracle in enumerate(oracles):
+        if place in results:
+            continue
+        if interrupted:
+            results[place] = _nothing(oracle, seed, NoteKind.INTERRUPTED, f"not begun: {INTERRUPTED}")
+            continue
+        results[place] = until_stopped(partial(_one_by_one, oracle, seed), partial(_ended, oracle, seed))
+        interrupted = any(note.kind is NoteKind.INTERRUPTED for note in results[place].notes)
+    return [results[place] for place in range(len(oracles))]
+
+
+def _natively(oracles: Sequence[Oracle], seed: int) -> tuple[dict[int, Reconstruction], bool]:
+    """Take apart what the core can, some at a time; return the good copies by place, and if Ctrl-C came."""
+    results: dict[int, Reconstruction] = {}
+    asked = [
+        (place, native) for place, oracle in enumerate(oracles) if (native := _native(oracle)) is not None
+    ]
+    for first in range(0, len(asked), BATCH.at_a_time):
+        part = asked[first : first + BATCH.at_a_time]
+        call = partial(_core.reconstruct_batch, [native for _, native in part], seed)
+        copies = until_stopped(call, lambda _: None)
+        if copies is None:
+            return results, True
+        for (place, _), copy in zip(part, copies, strict=True):
+            oracles[place].ledger.charge(oracles[place].kind, copy.queries)
+            judged = _judged(oracles[place], copy, seed) if copy.clean else None
+            if judged is not None:
+                results[place] = judged
+    return results, False
+
+
+def _ended(oracle: Oracle, seed: int, why: str) -> Reconstruction:
+    """Return what there is where Ctrl-C came outside of any search."""
+    return _nothing(oracle, seed, NoteKind.INTERRUPTED, f"stopped: {why}")
+
+
+def _nothing(oracle: Oracle, seed: int, kind: NoteKind, sentence: str) -> Reconstruction:
+    """Return an empty result with one note."""
+    session = Session(oracle, approach_to(oracle), seed, None)
+    session.note(kind, sentence)
+    empty = session.in_order(Layer.from_fit(Fit.nothing(oracle.input_size)), [])
+    return session.result(empty.module(oracle.dtype, with_slope=False), [], Certificate(), complete=False)
 
 
 def _oracle(victim: Victim | Oracle) -> Oracle:
@@ -66,28 +114,38 @@ def _native(oracle: Oracle) -> _core.Oracle | None:
     return native
 
 
-def _result(oracle: Oracle, copy: _core.OneLayerCopy, seed: int) -> Reconstruction:
-    """Return a copy of the core's as a Reconstruction."""
+def _judged(oracle: Oracle, copy: _core.OneLayerCopy, seed: int) -> Reconstruction | None:
+    """Return a copy of the core's if fresh answers do not refute it, else None."""
     rows = np.column_stack([copy.rows, copy.offsets])
     base = np.append(np.zeros(oracle.input_size), copy.output_bias)
     layer = Layer(rows, copy.output_weights[None], base[None])
+    transcript = Transcript(AskedOutput(oracle, oracle.output))
+    lines = Lines(oracle.input_size, None, np.random.default_rng(seed))
+    before = oracle.ledger.total
+    judgement = judge(DeepModel(Prefix(oracle.input_size), layer), [transcript], lines, copy.queries)
+    if judgement.counterexample is not None or judgement.stopped:
+        return None
+    queries = copy.queries + oracle.ledger.total - before
     return Reconstruction(
         module=layer.module(oracle.dtype, with_slope=False),
         hidden_sizes=(len(layer),) if len(layer) else (),
-        queries=copy.queries,
-        queries_by_layer=(copy.queries,) if len(layer) else (),
-        queries_by_kind={oracle.kind: copy.queries},
+        queries=queries,
+        queries_by_layer=(queries,) if len(layer) else (),
+        queries_by_kind={oracle.kind: queries},
         kind=oracle.kind,
-        certificate=copy.certificate,
+        certificate=judgement.certificate,
         complete=True,
         seed=seed,
     )
 
 
 def _one_by_one(oracle: Oracle, seed: int) -> Reconstruction:
-    """Reconstruct one victim, counting what the batch asked about it before."""
+    """Reconstruct one victim, counting what the batch asked about it before; errors become its note."""
     before = oracle.ledger.total
-    result = reconstruct(oracle, seed=seed)
+    try:
+        result = reconstruct(oracle, seed=seed)
+    except Exception as error:
+        return _nothing(oracle, seed, NoteKind.REFUSED, f"{type(error).__name__}: {error}")
     if not before:
         return result
     sentence = f"{before} queries had been asked before, without a complete result"

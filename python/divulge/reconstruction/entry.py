@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+
+from divulge.arrays import Array
 from divulge.oracles import Oracle, ProbabilityOracle, ReplayOracle
 from divulge.oracles.ledger import whole
 from divulge.reconstruction.approach import approach_to
 from divulge.reconstruction.result import Progress, Reconstruction
 from divulge.reconstruction.session import Session
-from divulge.reconstruction.stage_finish import finish
+from divulge.reconstruction.settings import FALSIFYING
+from divulge.reconstruction.stage_finish import Copy, finished, result_of
 from divulge.reconstruction.stage_many_layers import attack_many_layers
 from divulge.reconstruction.stage_one_layer import OneLayer
 
@@ -72,10 +76,24 @@ def reconstruct(
 
 
 def run(session: Session) -> Reconstruction:
-    """Try one hidden layer, then many, then finish."""
-    known = OneLayer(session)
-    known.search_first_output()
-    if known.looks_deeper:
-        return attack_many_layers(session)
-    known.solve_other_outputs()
-    return finish(session, known)
+    """Try one hidden layer, then many; where fresh answers refute a copy, search on from there."""
+    refuted_at: Array | None = None
+    best: tuple[OneLayer, Copy] | None = None
+    for _ in range(FALSIFYING.rounds):
+        known = OneLayer(session, refuted_at)
+        known.search_first_output()
+        if known.looks_deeper:
+            break
+        known.solve_other_outputs()
+        copy = finished(session, known)
+        if best is None or copy.judgement.certificate.error < best[1].judgement.certificate.error:
+            best = known, copy
+        wrong = copy.judgement.counterexample
+        if wrong is None:
+            return result_of(session, *best)
+        refuted_at = wrong.point[None] if refuted_at is None else np.vstack([refuted_at, wrong.point])
+    if best is None or session.approach.tells_values:
+        deep = attack_many_layers(session, refuted_at)
+        if best is None or deep.complete or deep.certificate.error <= best[1].judgement.certificate.error:
+            return deep
+    return result_of(session, *best)

@@ -9,7 +9,9 @@ from enum import Enum
 class NoteKind(Enum):
     """What a note is about.
 
-    STOPPED: the search ended before its end: the budget, a failing oracle, Ctrl-C.
+    STOPPED: the search ended before its end: the budget, a failing oracle.
+    INTERRUPTED: the user pressed Ctrl-C.
+    REFUSED: the attack raised an error about this one of many victims.
     NOISE: answers differ by more than rounding, and what that may hide.
     UNEXPLAINED: fresh answers are not explained by what was found.
     SIDES: it is not known on which side some units are active.
@@ -22,6 +24,8 @@ class NoteKind(Enum):
     """
 
     STOPPED = "stopped"
+    INTERRUPTED = "interrupted"
+    REFUSED = "refused"
     NOISE = "noise"
     UNEXPLAINED = "unexplained"
     SIDES = "sides"

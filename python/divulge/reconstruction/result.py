@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from divulge.reconstruction.certificate import Certificate
 from divulge.reconstruction.notes import Note
 from divulge.tables import ReconstructionTable
 
@@ -40,9 +41,13 @@ class Reconstruction(ReconstructionTable):
             the last one.
         queries_by_kind: the queries by kind.
         kind: the kind of answers that were used: "gradient", "value", "probability" and so on.
-        certificate: largest relative residual of value and gradient on fresh queries that the fit never saw;
-            infinite where none was asked.
-        complete: whether every answer is explained and nothing is left open; `notes` says what is.
+        certificate: the fresh answers that the copy was checked on after its last change, and their worst
+            error; print it.
+        complete: whether every answer of the search is explained, nothing is left open that answers can show
+            (`notes` says what is), and fresh answers refute the copy nowhere: at usual inputs, far out in
+            random directions (in a box on faces and vertices), close beside the hyperplanes of all units of
+            the first layer, and behind several layers close beside kinks on random lines and far up random
+            combinations of features. Under noise only at usual inputs.
         notes: what was found beyond the plain case, or why the search ended early: each has a kind and a
             sentence.
         seed: the seed of every random choice.
@@ -55,7 +60,7 @@ class Reconstruction(ReconstructionTable):
     queries_by_layer: tuple[int, ...]
     queries_by_kind: dict[str, int]
     kind: str
-    certificate: float
+    certificate: Certificate
     complete: bool
     seed: int
     notes: tuple[Note, ...] = ()

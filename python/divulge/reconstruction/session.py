@@ -14,6 +14,9 @@ from divulge.reconstruction.asking.output import AskedOutput
 from divulge.reconstruction.asking.pieces import Transcript
 from divulge.reconstruction.asking.probability_reach import unsaturated_reach
 from divulge.reconstruction.asking.probe import Probe
+from divulge.reconstruction.asking.stopped import INTERRUPTED
+from divulge.reconstruction.certificate import Certificate
+from divulge.reconstruction.falsification.judge import Counterexample
 from divulge.reconstruction.network.hidden_layer import Layer
 from divulge.reconstruction.notes import Note, NoteKind
 from divulge.reconstruction.result import Progress, Reconstruction
@@ -139,7 +142,16 @@ class Session:
 
     def stopped(self, sought: str, why: str) -> None:
         """Note that the search for something could not be ended."""
-        self.note(NoteKind.STOPPED, f"stopped while searching for {sought}: {why}")
+        kind = NoteKind.INTERRUPTED if why == INTERRUPTED else NoteKind.STOPPED
+        self.note(kind, f"stopped while searching for {sought}: {why}")
+
+    def note_refuted(self, wrong: Counterexample) -> None:
+        """Note that a fresh answer shows the copy wrong."""
+        self.note(
+            NoteKind.UNEXPLAINED,
+            f"the copy is off by {wrong.error:.2g} at a fresh input ({wrong.drawn}): units may be missing, "
+            "or the jump of one may be several units'",
+        )
 
     def noted(self, *kinds: NoteKind) -> bool:
         """Whether there is a note of one of these kinds."""
@@ -160,7 +172,7 @@ class Session:
         return Layer(layer.rows, weights, base)
 
     def result(
-        self, module: nn.Sequential, sizes: Sequence[int], certificate: float, complete: bool
+        self, module: nn.Sequential, sizes: Sequence[int], certificate: Certificate, complete: bool
     ) -> Reconstruction:
         """Return a copy with what it cost and the notes taken."""
         ledger = self._oracle.ledger
@@ -176,7 +188,7 @@ class Session:
             queries_by_layer=self.queries_by_layer(len(hidden_sizes)),
             queries_by_kind={kind: n for kind, n in kinds.items() if n},
             kind=self._oracle.kind,
-            certificate=float(certificate),
+            certificate=certificate,
             complete=complete,
             seed=self.seed,
             notes=tuple(self.notes),

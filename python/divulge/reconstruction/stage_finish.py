@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-import numpy as np
+from dataclasses import dataclass, replace
 
 from divulge.reconstruction.asking.stopped import until_stopped
+from divulge.reconstruction.certificate import Certificate, Sample
+from divulge.reconstruction.falsification.judge import Judgement, judge
+from divulge.reconstruction.network.deep_network import DeepModel
 from divulge.reconstruction.network.hidden_layer import Layer
+from divulge.reconstruction.network.known_layers import Prefix
 from divulge.reconstruction.network.orientation import Orientation, orient
 from divulge.reconstruction.notes import NoteKind
 from divulge.reconstruction.one_layer.average_noise import averaged
@@ -18,59 +20,90 @@ from divulge.reconstruction.settings import FINISH, FRESH, ONE_LAYER
 from divulge.reconstruction.stage_one_layer import OneLayer
 
 
-def finish(session: Session, known: OneLayer) -> Reconstruction:
-    """Orient the units, refit, check, and put the network together."""
-    orientation = oriented(session, known) if known.solved else orient(known.layer, known.tolerance)
-    certificate, solved = checked(session, known, orientation.layer)
-    solved = solved and explained(session, known, certificate)
+@dataclass(frozen=True)
+class Copy:
+    """A copy of one hidden layer, finished and judged.
+
+    Attributes:
+        orientation: the layer with its units turned.
+        solved: whether every answer of the search is explained.
+        judgement: what fresh answers say.
+    """
+
+    orientation: Orientation
+    solved: bool
+    judgement: Judgement
+
+    @property
+    def refuted(self) -> bool:
+        """Whether a fresh answer shows the copy wrong."""
+        return self.judgement.counterexample is not None
+
+
+def finished(session: Session, known: OneLayer) -> Copy:
+    """Orient the units, refit, and judge what has come of it."""
+    if not known.solved:
+        return Copy(orient(known.layer, known.tolerance), False, Judgement(Certificate()))
+    orientation = oriented(session, known)
+    judgement = (
+        judged_in_noise(session, orientation.layer)
+        if session.drowned
+        else judge(
+            DeepModel(Prefix(session.input_size), orientation.layer),
+            known.transcripts,
+            session.lines,
+            session.queries,
+        )
+    )
+    return Copy(orientation, True, judgement)
+
+
+def result_of(session: Session, known: OneLayer, copy: Copy) -> Reconstruction:
+    """Say what is left open and put the network together."""
+    judgement, orientation = copy.judgement, copy.orientation
+    if judgement.stopped:
+        session.stopped("its errors", judgement.stopped)
+    solved = copy.solved and not judgement.stopped and explained(session, known, judgement)
     note_what_is_open(session, solved, orientation)
     layer = session.in_order(orientation.layer, list(session.transcripts))
     module = layer.module(session.dtype, orientation.slope)
     complete = solved and orientation.decided and not session.drowned
-    return session.result(module, [len(layer)], certificate, complete)
+    return session.result(module, [len(layer)], judgement.certificate, complete)
 
 
-def checked(session: Session, known: OneLayer, layer: Layer) -> tuple[float, bool]:
-    """Return the certificate and whether the layer is solved; where answers are noisy ask fresh points."""
-    if not known.solved or not session.noisy:
-        return known.certificate, known.solved
+def judged_in_noise(session: Session, layer: Layer) -> Judgement:
+    """Ask a few fresh points about every output of a finished layer: noise hides what others would show."""
+    told: list[Sample] = []
 
-    def end(why: str) -> tuple[float, bool]:
-        session.stopped("its errors", why)
-        return np.inf, False
+    def work() -> Judgement:
+        drawn = "standard normal" if session.domain is None else "in the box"
+        for place, transcript in enumerate(session.transcripts.values()):
+            rows = transcript.ask(session.lines.samples(ONE_LAYER.checks))
+            told.append(Sample(drawn, len(rows), layer.fit(place).residual(transcript, rows)))
+        return Judgement(Certificate(tuple(told)))
 
-    return until_stopped(lambda: (fresh_error(session, layer), True), end)
-
-
-def fresh_error(session: Session, layer: Layer) -> float:
-    """Return the largest relative residual of a finished layer on fresh queries about every output.
-
-    Raises:
-        Stopped: the oracle can be asked no further.
-    """
-    worst = 0.0
-    for place, transcript in enumerate(session.transcripts.values()):
-        rows = transcript.ask(session.lines.samples(ONE_LAYER.checks))
-        worst = max(worst, layer.fit(place).residual(transcript, rows))
-    return worst
+    return until_stopped(work, lambda why: Judgement(Certificate(tuple(told)), stopped=why))
 
 
-def explained(session: Session, known: OneLayer, certificate: float) -> bool:
-    """Whether noise or rounding explains the certificate; if not, note it."""
-    allowed = known.tolerance if session.noisy else session.tolerances.alike
-    if certificate <= allowed:
+def explained(session: Session, known: OneLayer, judgement: Judgement) -> bool:
+    """Whether noise or rounding explains what fresh answers show; if not, note it."""
+    wrong, error = judgement.counterexample, judgement.certificate.error
+    if wrong is not None:
+        session.note_refuted(wrong)
+    elif session.noisy and error > known.tolerance:
+        session.note(
+            NoteKind.UNEXPLAINED,
+            f"the copy is off by {error:.2g} at fresh inputs, and noise explains {known.tolerance:.2g}",
+        )
+    else:
         return True
-    session.note(
-        NoteKind.UNEXPLAINED,
-        f"the copy is off by {certificate:.2g} at fresh inputs, and noise explains {allowed:.2g}",
-    )
     return False
 
 
 def oriented(session: Session, known: OneLayer) -> Orientation:
     """Turn the units so that no affine part remains, if every answer is explained as well without one."""
     layer, transcripts = known.layer, known.transcripts
-    if len(transcripts) != len(layer.weights) or not session.approach.tells_both or not len(layer):
+    if not session.approach.tells_both or not len(layer):
         return orient(layer, known.tolerance)
     if session.noisy:
         orientation = orient(layer, known.tolerance)
@@ -90,7 +123,7 @@ def oriented(session: Session, known: OneLayer) -> Orientation:
 def note_what_is_open(session: Session, solved: bool, orientation: Orientation) -> None:
     """Say what the copy leaves open."""
     if not solved:
-        if not session.noted(NoteKind.STOPPED, NoteKind.UNEXPLAINED):
+        if not session.noted(NoteKind.STOPPED, NoteKind.INTERRUPTED, NoteKind.UNEXPLAINED):
             session.note(
                 NoteKind.UNEXPLAINED,
                 "fresh answers are not explained by one hidden layer of the units that were found"

@@ -6,16 +6,25 @@ from dataclasses import replace
 
 import numpy as np
 
+from divulge.arrays import Array
 from divulge.reconstruction.asking.stopped import until_stopped
+from divulge.reconstruction.certificate import Certificate
 from divulge.reconstruction.deep.attack import DeepAttack, DeepResult
+from divulge.reconstruction.falsification.judge import Judgement, judge
 from divulge.reconstruction.network.deep_network import DeepModel
 from divulge.reconstruction.notes import NoteKind
 from divulge.reconstruction.result import Reconstruction
 from divulge.reconstruction.session import Session
+from divulge.reconstruction.settings import FALSIFYING
 
 
-def attack_many_layers(session: Session) -> Reconstruction:
-    """Search for more hidden layers than one; what was asked before counts as answered."""
+def attack_many_layers(session: Session, refuted_at: Array | None) -> Reconstruction:
+    """Search for more hidden layers than one; what was asked before counts as answered.
+
+    Args:
+        session: the conversation with the oracle.
+        refuted_at: points (n, d) at which copies of one hidden layer were wrong, or None.
+    """
 
     def report(model: DeepModel) -> None:
         session.tell(
@@ -23,31 +32,50 @@ def attack_many_layers(session: Session) -> Reconstruction:
         )
 
     attack = DeepAttack(session.probe, session.outputs, session.lines.anew(), session.book, report)
-    found = attack.run()
-    if found.stopped:
-        session.stopped("hidden layers", found.stopped)
-    else:
+    found = attack.run() if refuted_at is None else attack.run_on(refuted_at)
+    if found.unturned is not None and not found.stopped:
+        found = attack.run()  # more lines may show the units that the sides hang on
+    judgement = Judgement(Certificate())
+    for _ in range(FALSIFYING.rounds):
         found = refitted(session, attack, found)
+        if not found.solved or found.stopped:
+            break
+        judgement = judged(session, found)
+        if judgement.counterexample is None:
+            break
+        found = attack.run_on(judgement.counterexample.point[None])
+    return result_of(session, found, judgement)
+
+
+def judged(session: Session, found: DeepResult) -> Judgement:
+    """Ask fresh answers about a copy."""
+    transcripts = [session.transcript(output) for output in found.outputs]
+    return judge(found.model, transcripts, session.lines, session.queries)
+
+
+def result_of(session: Session, found: DeepResult, judgement: Judgement) -> Reconstruction:
+    """Say what is left open and put the network together."""
+    if judgement.counterexample is not None and found.solved:
+        session.note_refuted(judgement.counterexample)
+    stopped = found.stopped or judgement.stopped
+    if stopped:
+        session.stopped("hidden layers" if found.stopped else "its errors", stopped)
     note_what_is_open(session, found)
     model = DeepModel(found.model.prefix, session.in_order(found.model.layer, found.outputs))
-    return session.result(
-        model.module(session.dtype, found.slope),
-        model.hidden_sizes,
-        found.certificate,
-        found.solved and found.decided,
-    )
+    complete = found.solved and found.decided and not stopped and judgement.counterexample is None
+    certificate = judgement.certificate if found.solved else Certificate()
+    return session.result(model.module(session.dtype, found.slope), model.hidden_sizes, certificate, complete)
 
 
 def refitted(session: Session, attack: DeepAttack, found: DeepResult) -> DeepResult:
     """Make the copy as exact as the answers can; where that is stopped it stays, unchecked."""
+    if found.stopped:
+        return found
     probes = [session.probe(output) for output in found.outputs]
-    refit = until_stopped(
+    return until_stopped(
         lambda: session.approach.refitted(attack, found, probes),
         lambda why: replace(found, solved=False, certificate=np.inf, stopped=why),
     )
-    if refit.stopped:
-        session.stopped("what the copy may lack", refit.stopped)
-    return refit
 
 
 def note_what_is_open(session: Session, found: DeepResult) -> None:

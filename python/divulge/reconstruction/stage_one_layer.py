@@ -26,6 +26,10 @@ from divulge.reconstruction.settings import CIRCLES, ONE_LAYER
 class OneLayer:
     """What is known of a hidden layer, grown output by output.
 
+    Args:
+        session: the conversation with the oracle.
+        refuted_at: points (n, d) at which copies found before were wrong; None at first.
+
     Attributes:
         layer: the units and what every output so far makes of them.
         errors: angle by which noise may have turned every row, shape (h,).
@@ -34,8 +38,9 @@ class OneLayer:
         stopped: whether the search ended before its end.
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, refuted_at: Array | None = None) -> None:
         self.session = session
+        self.refuted_at = refuted_at
         self.layer = Layer.from_fit(Fit.nothing(session.input_size))
         self.errors: Array = np.empty(0)
         self.certificate = np.inf
@@ -43,8 +48,8 @@ class OneLayer:
 
     @property
     def transcripts(self) -> list[Transcript]:
-        """The answers about the outputs so far."""
-        return list(self.session.transcripts.values())
+        """The answers about the outputs solved so far."""
+        return list(self.session.transcripts.values())[: len(self.layer.weights)]
 
     @property
     def tolerance(self) -> float:
@@ -86,7 +91,8 @@ class OneLayer:
         session = self.session
         session.keep_unsaturated()
         transcript = session.transcript(session.outputs[0])
-        found = self.search(transcript, session.lines)
+        lines = session.lines if self.refuted_at is None else session.lines.anew()
+        found = self.search(transcript, lines)
         fit = found.fit
         if found.solved:
             fit = session.approach.sharpened(transcript, fit, lambda: self.tell("offsets", fit))
@@ -111,6 +117,8 @@ class OneLayer:
             count = ONE_LAYER.averaged * (1 + len(self.layer))
             transcript.ask(CIRCLES.radius * self.session.lines.samples(count))
         fit, rows = solve_output(self.layer, transcript, self.seen(), self.session.lines)
+        if self.refuted_at is not None:
+            rows = np.append(rows, transcript.ask(self.refuted_at))
         self.tell("output weights", fit)
         if fit.slope_residual(transcript, rows) <= self.missing_unit:
             self.layer = self.layer.with_output(fit)
@@ -129,7 +137,9 @@ class OneLayer:
         Raises:
             Stopped: the oracle can be asked no further; what was found so far of the first layer is kept.
         """
-        found = self.session.approach.search(transcript, lines, lambda fit: self.tell("hidden units", fit))
+        found = self.session.approach.search(
+            transcript, lines, lambda fit: self.tell("hidden units", fit), self.refuted_at
+        )
         if found.unexplained:
             self.session.note(NoteKind.NOISE, found.unexplained)
         if not len(self.layer):
@@ -162,7 +172,7 @@ class OneLayer:
 
     def seen(self) -> Array:
         """Return every point asked about, with a 1 appended, whichever output it was asked of."""
-        return np.concatenate([transcript.points for transcript in self.transcripts])
+        return np.concatenate([transcript.points for transcript in self.session.transcripts.values()])
 
     def tell(self, stage: str, fit: Fit) -> None:
         """Report progress."""

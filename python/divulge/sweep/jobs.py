@@ -92,7 +92,7 @@ def _reconstruct(cell: dict[str, Any]) -> dict[str, Any]:
         "hidden_units": result.hidden_units,
         "hidden_units_true": found.hidden_units_true,
         "complete": result.complete,
-        "certificate": result.certificate,
+        "certificate": result.certificate.error,
         "max_output_error": found.max_output_error,
         "agreement": found.agreement,
     }

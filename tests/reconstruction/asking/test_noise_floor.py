@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -47,12 +50,26 @@ def test_too_much_noise_in_a_box_is_refused_with_the_floor(make_victim, fixed):
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("activation", [nn.GELU, nn.Tanh, nn.Softplus])
-def test_a_smooth_function_is_refused(dtype, activation):
-    torch.manual_seed(0)
-    smooth = nn.Sequential(nn.Linear(20, 10), activation(), nn.Linear(10, 3)).to(dtype)
+@pytest.mark.parametrize(
+    "activation", [nn.GELU, nn.Tanh, nn.Softplus, nn.Sigmoid, partial(nn.Softmax, dim=1)]
+)
+@pytest.mark.parametrize(("inputs", "units"), [(20, 10), (4, 8), (200, 40)])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_smooth_function_is_refused(dtype, activation, inputs, units, seed):
+    torch.manual_seed(seed)
+    smooth = nn.Sequential(nn.Linear(inputs, units), activation(), nn.Linear(units, 3)).to(dtype)
+    oracle = GradientOracle(Victim(smooth, input_shape=(inputs,)), budget=100)
     with pytest.raises(NotPiecewiseLinear, match="or smoothed"):
-        reconstruct(GradientOracle(Victim(smooth, input_shape=(20,))))
+        reconstruct(oracle, seed=seed)
+
+
+@pytest.mark.parametrize("sizes", [(4, 8, 1), (784, 300, 1), (10, 300, 1), (20, 50, 50, 1)])
+@pytest.mark.parametrize("seed", range(4))
+def test_many_kinks_in_single_precision_are_not_smooth(sizes, seed):
+    torch.manual_seed(seed)
+    layers = [(nn.Linear(a, b), nn.ReLU()) for a, b in pairwise(sizes)]
+    module = nn.Sequential(*[part for pair in layers for part in pair][:-1])
+    reconstruct(GradientOracle(Victim(module, input_shape=sizes[:1]), budget=60), seed=seed)
 
 
 def test_rounding_costs_two_queries(make_victim):

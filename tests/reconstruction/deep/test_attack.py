@@ -36,7 +36,7 @@ def test_the_network_is_found(sizes, seed):
     assert result.complete, result.notes
     assert sizes_of(result.module) == list(sizes[1:])
     assert result.hidden_units == sum(sizes[1:-1])
-    assert result.certificate < 1e-8
+    assert result.certificate.error < 1e-8
     assert error_of(result, victim) < 1e-9
     assert result.queries == oracle.ledger.total == result.queries_by_kind["gradient"]
 
@@ -75,7 +75,7 @@ def test_a_budget_leaves_what_was_found(budget):
     assert result.queries == budget
     assert any("budget" in note.sentence for note in result.notes)
     assert result.module(torch.zeros(2, 30, dtype=torch.float64)).shape == (2, 3)
-    assert not result.certificate < 1e-8
+    assert not result.certificate.error < 1e-8
 
 
 @pytest.mark.parametrize("after", [200, 900])
@@ -101,7 +101,7 @@ def test_in_a_box_it_is_right_or_not_complete(seed):
     victim = victim_of(random_deep(8, 6, 5, 1, seed=seed))
     result = reconstruct(GradientOracle(victim, domain=(-2.0, 2.0)), seed=seed)
     assert result.complete or result.notes
-    if result.complete or result.certificate < 1e-8:
+    if result.complete or result.certificate.error < 1e-8:
         points = np.random.default_rng(1).uniform(-2, 2, (2000, 8))
         assert function_error(result.module, victim, points) < 1e-6
 

@@ -48,6 +48,7 @@ class Defence(Oracle):
         self.oracle = oracle
         self.ledger = oracle.ledger
         self.attribution = oracle.attribution
+        self.all_at_once = oracle.all_at_once
         self.first_logit_hidden = oracle.first_logit_hidden
 
     @property

@@ -39,9 +39,17 @@ def measure_noise(transcript: Transcript, lines: Lines) -> NoiseFloor:
         if grid:
             return rounded_floor(transcript, lines, grid)
         last = change(transcript, rows[0], rows[1])
+        start = transcript.points[rows[0], :-1]
+        turn = curvature(transcript, start, step) if transcript.tolerances.single else 0.0
+        if turn:
+            wide = NOISE_FLOOR.wide * np.linalg.norm(step)
+            refusal = (
+                f"the gradient changes by {turn:.2g} of its size over a step of {wide:.2g} and by as much, the "
+                "same way, over the next: not a ReLU network's, or smoothed"
+            )
+            continue
         if last <= NOISE_FLOOR.rounding * rounding:
             return NoiseFloor(rounding)
-        start = transcript.points[rows[0], :-1]
         more = transcript.ask(np.stack([start + share * step for share in NOISE_FLOOR.ladder]))
         repeated, near, far = (change(transcript, rows[0], row) for row in more)
         floor = max(repeated, near)
@@ -58,6 +66,23 @@ def measure_noise(transcript: Transcript, lines: Lines) -> NoiseFloor:
         else:
             return measured_floor(transcript, floor, repeated)
     raise NotPiecewiseLinear(refusal)
+
+
+def curvature(transcript: Transcript, start: Array, step: Array) -> float:
+    """Return by how much the gradient changes over each of two wide steps, 0 where that is no smooth change.
+
+    In single precision a smooth function's gradient may change by no more than rounding between neighbours.
+    Over two steps in a row it turns twice by the same; a piecewise-linear function's changes by nothing or by
+    jumps, of which no two are alike.
+    """
+    steps = NOISE_FLOOR.wide * step * np.arange(3)[:, None]
+    rows = transcript.ask(start + steps)
+    low, middle, high = transcript.pieces[rows, :-1]
+    first, second = middle - low, high - middle
+    size = float(np.linalg.norm(first))
+    alike = np.linalg.norm(second - first) <= NOISE_FLOOR.turned * size
+    told = size > NOISE_FLOOR.rounding * transcript.noise * transcript.scale
+    return size / max(transcript.scale, TINY) if alike and told else 0.0
 
 
 def ask_telling_pair(transcript: Transcript, lines: Lines) -> tuple[Index, Array]:
@@ -124,14 +149,16 @@ def rounded_to(transcript: Transcript, rows: Index) -> float:
 
     A gradient may consist of round numbers by itself; the value at a random point does not, unless there is
     no gradient. One or two numbers may lie on a fine grid by chance: more must, and not on the next coarser.
+    A number so large that its own rounding is as coarse as a grid does not count as on it.
     """
     told = transcript.pieces[rows, :-1]
     if not transcript.tells_values or not told.any(axis=1).all():
         return 0.0
-    numbers = np.unique(np.append(told, transcript.values()[rows]))
-    size = max(1.0, float(np.abs(numbers).max()))
+    numbers = np.unique(np.append(told, transcript.told(rows)))
+    error = NOISE_FLOOR.on_grid * np.maximum(1.0, np.abs(numbers))
     off = [
-        np.abs(np.round(numbers, decimals) - numbers) > NOISE_FLOOR.on_grid * size
+        (np.abs(np.round(numbers, decimals) - numbers) > error)
+        | (error > NOISE_FLOOR.off_grid * 10.0**-decimals)
         for decimals in range(-1, NOISE_FLOOR.decimals)
     ]
     for decimals, (coarser, finer) in enumerate(pairwise(off)):

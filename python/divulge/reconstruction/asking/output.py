@@ -26,6 +26,7 @@ class AskedOutput:
         rounding: relative spacing of the numbers of that precision.
         tells_values: whether an answer holds the value.
         tells_gradients: whether an answer holds the gradient.
+        all_at_once: whether it holds the other outputs', too.
     """
 
     def __init__(self, oracle: Oracle, output: int) -> None:
@@ -37,9 +38,15 @@ class AskedOutput:
         self.rounding = float(torch.finfo(oracle.dtype).eps)
         self.tells_values = oracle.has_values
         self.tells_gradients = oracle.has_gradients
+        self.all_at_once = oracle.all_at_once
 
     def representable(self, points: Array) -> Array:
-        """Return the points as the victim's own precision holds them."""
+        """Return the points as the victim's own precision holds them, those beyond a box moved to its edge.
+
+        A step to the other side of a hyperplane may end a little outside.
+        """
+        if self.domain is not None:
+            points = np.clip(points, *self.domain)
         return points.astype(np.float32).astype(np.float64) if self.single else points
 
     def affordable(self, count: int) -> int:

@@ -6,7 +6,8 @@ import numpy as np
 
 from divulge.arrays import Array, Index
 from divulge.reconstruction.asking.output import AskedOutput
-from divulge.reconstruction.network.record import Record
+from divulge.reconstruction.network.record import Record, homogeneous
+from divulge.reconstruction.settings import TINY
 
 
 class Transcript(Record):
@@ -42,3 +43,30 @@ class Transcript(Record):
         if allowed < len(points):
             raise self.asked.spent()
         return np.arange(len(self) - len(points), len(self))
+
+    def misses(self, points: Array, predicted: Array) -> Array:
+        """Ask how far predicted pieces are from answers, relative to the largest; these are not recorded.
+
+        Where all these values happen to be small, values are compared with what the largest gradient makes of
+        one coordinate.
+
+        Args:
+            points: as the victim's precision holds them, shape (n, d), all about as far from the origin.
+            predicted: pieces there, shape (n, d + 1).
+
+        Returns:
+            The larger error of gradient and value at each point, shape (n,).
+
+        Raises:
+            Stopped: the oracle can be asked no further.
+        """
+        values, gradients = self.asked.query(points)
+        assert gradients is not None  # a ValueTranscript asks the others
+        largest = max(self.scale, float(np.linalg.norm(gradients, axis=1).max(initial=0.0)), TINY)
+        in_slope = np.linalg.norm(predicted[:, :-1] - gradients, axis=1) / largest
+        if values is None or not len(points):
+            return np.asarray(in_slope)
+        spread = largest * float(np.linalg.norm(points, axis=1).max()) / np.sqrt(self.input_size)
+        usual = max(float(np.ptp(values)), float(np.abs(values).max()), spread, TINY)
+        off = np.abs(np.einsum("nd,nd->n", predicted, homogeneous(points)) - values)
+        return np.asarray(np.maximum(in_slope, off / usual))

@@ -41,6 +41,10 @@ class ValueTranscript(Transcript):
         """
         return self.keep(points, differences(self.values_of, points, radius, self.rng)[0])
 
+    def misses(self, points: Array, predicted: Array) -> Array:
+        """Ask one value a point; see `Values.misses`."""
+        return self.values_of.misses(points, predicted)
+
     def keep(self, points: Array, pieces: Array) -> Index:
         """Record pieces (n, d + 1) found around points (n, d)."""
         points, gradients = self.asked.representable(points), pieces[:, :-1]

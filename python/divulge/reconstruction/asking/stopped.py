@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 T = TypeVar("T")
+INTERRUPTED = "interrupted by the user"
 
 
 class Stopped(Exception):
@@ -19,4 +20,4 @@ def until_stopped(work: Callable[[], T], otherwise: Callable[[str], T]) -> T:
     except Stopped as stop:
         return otherwise(str(stop))
     except KeyboardInterrupt:
-        return otherwise("interrupted by the user")
+        return otherwise(INTERRUPTED)

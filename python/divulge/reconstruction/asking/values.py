@@ -111,8 +111,31 @@ class Values:
                 "a ReLU network's, or smoothed, or noisy"
             )
         self.relative = max(VALUES.margin * typical, self.precision)
+        if self.tolerances.single:
+            self.refuse_wide_bends(points, directions, lengths)
         least = VALUES.flat * self.relative * float(np.median(np.abs(middle)) / np.median(lengths))
         self.slope = max(self.slope, least, VALUES.least_slope)
+
+    def refuse_wide_bends(self, points: Array, directions: Array, lengths: Array) -> None:
+        """Tell smooth functions whose bends over tiny steps are lost in single precision, by wide steps.
+
+        Over twice the step a smooth function bends four times as much; one kink bends twice as much, or not
+        at all, and many kinks on average 2^1.5 times.
+
+        Raises:
+            NotPiecewiseLinear: the function bends so at most of these points.
+        """
+        wide = self.inside(points, VALUES.wide * lengths[:, None] * directions)
+        asked = np.concatenate([points + share * wide for share in (-1.0, -0.5, 0.0, 0.5, 1.0)])
+        far_before, before, middle, after, far_after = self.ask(asked).reshape(5, -1)
+        far, near = far_after - 2 * middle + far_before, after - 2 * middle + before
+        told = np.abs(near) > VALUES.told * self.relative * (np.abs(middle) + self.slope * lengths)
+        smooth = told & (np.abs(far - 4 * near) <= VALUES.fourfold * np.abs(far))
+        if smooth.mean() > VALUES.mostly:
+            raise NotPiecewiseLinear(
+                f"over twice the step values bend four times as much at {int(smooth.sum())} of {len(points)} "
+                "inputs: not a ReLU network's, or smoothed"
+            )
 
     def inside(self, points: Array, moves: Array) -> Array:
         """Return the moves (n, d) that stay in the domain both ways, coordinates clipped."""

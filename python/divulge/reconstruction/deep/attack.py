@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from divulge.arrays import Array
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.probe import Probe
 from divulge.reconstruction.asking.stopped import until_stopped
@@ -69,6 +70,16 @@ class DeepAttack:
     def run(self) -> DeepResult:
         """Search to the end, or until an oracle can be asked no further."""
         return until_stopped(self.rounds, lambda why: replace(self.known(), stopped=why))
+
+    def run_on(self, refuted_at: Array) -> DeepResult:
+        """Search on through points (n, d) at which a copy was wrong."""
+
+        def work() -> DeepResult:
+            for point in refuted_at:
+                self.search.look_through(point)
+            return self.rounds()
+
+        return until_stopped(work, lambda why: replace(self.known(), stopped=why))
 
     def rounds(self) -> DeepResult:
         """Find the layers from the first output, then solve for the other outputs.

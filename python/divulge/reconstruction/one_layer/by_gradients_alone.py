@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from divulge.arrays import Array, Index
 from divulge.reconstruction.asking.lines import Edges, Lines
 from divulge.reconstruction.asking.pieces import Transcript
-from divulge.reconstruction.certificate import fresh_residual
+from divulge.reconstruction.fresh_queries import fresh_residual
 from divulge.reconstruction.network.fit import Fit, decoded_fit, off_binary
 from divulge.reconstruction.network.units import Units
 from divulge.reconstruction.one_layer.bisect_offsets import Brackets, bisect

@@ -4,41 +4,65 @@ from __future__ import annotations
 
 import numpy as np
 
+from divulge.arrays import Array
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.native_search import search_lines
 from divulge.reconstruction.asking.pieces import Transcript
-from divulge.reconstruction.certificate import fresh_residual
+from divulge.reconstruction.fresh_queries import fresh_residual
 from divulge.reconstruction.network.fit import fit
 from divulge.reconstruction.network.record import homogeneous
 from divulge.reconstruction.network.units import Units
-from divulge.reconstruction.one_layer.search import Found, Search
-from divulge.reconstruction.settings import KINK_BY_KINK
+from divulge.reconstruction.one_layer.search import Found, Report, Search
+from divulge.reconstruction.settings import KINK_BY_KINK, TINY
 
 
 class KinkByKinkSearch(Search):
-    """Finds every kink on one line after another until fresh answers are explained."""
+    """Finds every kink on one line after another until fresh answers are explained.
+
+    Attributes:
+        through: points (n, d) that the first lines go through.
+    """
+
+    def __init__(
+        self, transcript: Transcript, lines: Lines, report: Report, through: Array | None = None
+    ) -> None:
+        super().__init__(transcript, lines, report)
+        self.through = np.empty((0, lines.input_size)) if through is None else through
 
     def rounds(self) -> Found:
         """Search line after line; the certificate is infinite where the lines run out at once."""
         tolerance, units = self.transcript.tolerances.rounding, Units.none(self.lines.input_size)
         self.best, worst = fit(self.transcript, units), np.inf
-        for _ in range(KINK_BY_KINK.most_lines):
-            met = kinks_on_line(self.transcript, self.lines)
+        for number in range(len(self.through) + KINK_BY_KINK.most_lines):
+            line = (
+                self.line_through(self.through[number])
+                if number < len(self.through)
+                else self.lines.add_line()
+            )
+            met = kinks_on_line(self.transcript, self.lines, line)
             grown = add_hyperplanes(units, met, self.transcript.tolerances.alike)
             if len(units) and 2 * (len(grown) - len(units)) > len(met) + 8:
                 break  # the hyperplanes of one hidden layer are met again on every line
             units = grown
             self.best = fit(self.transcript, units)
             worst = fresh_residual(self.best, self.transcript, self.lines, tolerance)
-            if worst <= tolerance:
+            if worst <= tolerance and number + 1 >= len(self.through):
                 break
         self.report(self.best)
         return Found(self.best, worst, solved=worst <= tolerance)
 
+    def line_through(self, point: Array) -> int:
+        """Add a line from a random point through this one and beyond, all across a box; return its number."""
+        start = self.lines.inside(1)[0]
+        if self.lines.domain is None:
+            return self.lines.join(np.append(start, 1.0), np.append(point, 1.0))[0]
+        step = np.where(point == start, TINY, point - start)
+        across = float(np.max((np.array(self.lines.domain) - start) / step, axis=0).min())
+        return self.lines.join(np.append(start, 1.0), np.append(start + across * step, 1.0))[0]
 
-def kinks_on_line(transcript: Transcript, lines: Lines) -> Units:
-    """Return the units met on one more line."""
-    line = lines.add_line()
+
+def kinks_on_line(transcript: Transcript, lines: Lines, line: int) -> Units:
+    """Return the units met on a line."""
     low, high = lines.ends()
     origin, direction = lines.origins[line : line + 1, :-1], lines.directions[line : line + 1, :-1]
     found = search_lines(transcript, origin, direction, low, high)

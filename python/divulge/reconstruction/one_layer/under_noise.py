@@ -15,7 +15,7 @@ from divulge.arrays import Array, Index, Mask
 from divulge.errors import NotPiecewiseLinear
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.pieces import Transcript
-from divulge.reconstruction.certificate import fresh_residual
+from divulge.reconstruction.fresh_queries import fresh_residual
 from divulge.reconstruction.network.fit import Fit
 from divulge.reconstruction.network.units import Units
 from divulge.reconstruction.one_layer.search import Found, Search

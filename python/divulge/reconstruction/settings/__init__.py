@@ -41,6 +41,7 @@ from divulge.reconstruction.settings.deep import (
     TURNING,
     WALKING,
 )
+from divulge.reconstruction.settings.falsification import BATCH, FALSIFYING
 from divulge.reconstruction.settings.from_values import (
     BY_VALUES,
     GAUSS_NEWTON,
@@ -73,6 +74,7 @@ __all__ = [
     "ALWAYS_ON",
     "ATTACK",
     "AVERAGING",
+    "BATCH",
     "BENDS",
     "BISECTION",
     "BY_VALUES",
@@ -87,6 +89,7 @@ __all__ = [
     "DIFFERENCES",
     "EDGES",
     "EVIDENCE",
+    "FALSIFYING",
     "FINISH",
     "FIT",
     "FRESH",

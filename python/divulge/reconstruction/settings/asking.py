@@ -33,6 +33,11 @@ class NoiseFloorSettings:
     tries: int = 16
     # roundings within which two answers are the same, as in Tolerances.same
     rounding: int = 60
+    # times that distance: in single precision a smooth function's change is then seen over rounding
+    wide: float = 300.0
+    # relative difference of two changes in a row that may be a smooth function's: third derivatives make a
+    # tenth over such steps, unlike jumps more than a half
+    turned: float = 0.3
     # floor above which units cannot be told from noise in two answers: there Tolerances.same is 8e-4 of the
     # gradient, of which one of 1,000 equal units makes 4e-2, and weights are not equal
     too_noisy: float = 1e-4
@@ -41,9 +46,10 @@ class NoiseFloorSettings:
     guard: float = 8.0
     # rounding to more of them is as mild as noise can be
     decimals: int = 10
-    # relative error that keeps a number on its grid: 1e-15, and 1e4 for what is lost in taking a value apart
-    # into gradient and offset and putting it together again
-    on_grid: float = 1e-15 * 1e4
+    # relative error that keeps a number on its grid: a few roundings of the decimal number
+    on_grid: float = 1e-15
+    # of a grid, up to which that error may come: one number in ten is then so near by chance
+    off_grid: float = 0.05
     # different numbers on a grid and on none that is coarser: the two values of a network of whole weights
     # may lie on one by chance, 9 decimals in one of five
     least_on_grid: int = 3
@@ -88,6 +94,14 @@ class ValuesSettings:
     near: float = 1e-3
     # a second difference of this many roundings at most places is no rounding
     curved: float = 1e3
+    # of a point's length: the wide steps over which a smooth function bends by more than single precision hides
+    wide: float = 0.2
+    # bounds of a value's rounding from which on such a bend is believed
+    told: float = 4.0
+    # relative difference from four times as much: fourth derivatives make some hundredths, kinks a half
+    fourfold: float = 0.2
+    # share of the points at which a smooth function bends so: of 1,000 kinks by chance one in five does
+    mostly: float = 0.6
     # roundings of a value by which it changes at least between usual inputs: else it is constant
     flat: float = 1e4
     # of a constant: eps of it is no subnormal number
@@ -165,15 +179,16 @@ class ValueProbeSettings:
 
 @dataclass(frozen=True)
 class FreshSettings:
-    """Fresh queries that a copy is checked on: certificate.py.
+    """Fresh queries that a copy is checked on: fresh_queries.py.
 
     In a box: of 18 random victims on [0, 1]^60 and [0, 1]^40 two are wrong by more than 1e-9 on 20,000
     uniform points with `vertices` and `aimed`, six without, for about 250 queries. Of 1,080 units of 36
     victims on [0, 1]^60 17 are missed with `corners` and `around`, 42 without.
     """
 
-    # in all of R^d: a unit that is on at half of the points is off at all of them 1 time in 256
-    queries: int = 8
+    # in all of R^d: a unit that is on at half of the points is off at all of them 1 time in 16; a finished
+    # copy is tested at many more
+    queries: int = 4
     # in a box
     inside: int = 32
     # random vertices of it: a unit on at 1 in 20 shows 99 times in 100

@@ -77,6 +77,8 @@ def begin(layer: Dense, points: Array, jumps: Array) -> Walk:
 def step(probe: Probe, layer: Dense, walk: Walk, rng: np.random.Generator) -> None:
     """Go on to the next edge of every cell, and ask behind it where the bend is not known yet."""
     which, feature, points = edges(layer, walk, rng)
+    inside = within(probe, points)
+    which, feature, points = which[inside], feature[inside], points[inside]
     if not len(which):
         return
     ahead = np.where(walk.sides[which, feature], -1.0, 1.0)
@@ -91,6 +93,14 @@ def step(probe: Probe, layer: Dense, walk: Walk, rng: np.random.Generator) -> No
     walk.points[which] = points
     walk.normals[which] += walk.rows[which, feature][:, None] * crossed
     walk.sides[which, feature] ^= True
+
+
+def within(probe: Probe, points: Array) -> Mask:
+    """Whether points (n, d) lie in the box, if there is one: other ways lead to other edges."""
+    if probe.domain is None:
+        return np.ones(len(points), bool)
+    low, high = probe.domain
+    return np.asarray(((points > low) & (points < high)).all(axis=1))
 
 
 def edges(layer: Dense, walk: Walk, rng: np.random.Generator) -> tuple[Index, Index, Array]:

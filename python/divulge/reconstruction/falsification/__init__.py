@@ -1,0 +1,1 @@
+"""Where a finished copy might be wrong, and whether it is: the tests behind `complete`."""

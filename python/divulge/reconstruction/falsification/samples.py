@@ -1,0 +1,74 @@
+"""Inputs at which copies have been found wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from divulge.arrays import Array
+from divulge.reconstruction.asking.lines import Lines
+from divulge.reconstruction.deep.extreme_points import climbed
+from divulge.reconstruction.falsification.beside import beside_groups, beside_on_lines
+from divulge.reconstruction.network.deep_network import DeepModel
+from divulge.reconstruction.settings import FALSIFYING
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Points to test a copy at.
+
+    Attributes:
+        how: in words.
+        points: shape (n, d).
+    """
+
+    how: str
+    points: Array
+
+
+def samples(model: DeepModel, lines: Lines, asked: int, single: bool) -> Iterator[Drawn]:
+    """Draw points to test a copy at, the usual ones first.
+
+    Args:
+        model: the copy.
+        lines: the domain, and what draws.
+        asked: queries that the search took.
+        single: whether the victim computes in single precision.
+    """
+    groups = -(-2 * sum(model.hidden_sizes) // lines.input_size)
+    usual = min(FALSIFYING.most, max(FALSIFYING.usual * max(groups, 1), asked // FALSIFYING.share))
+    if lines.domain is None:
+        yield Drawn("standard normal", lines.samples(usual))
+        far = far_out(lines, min(FALSIFYING.most_far, FALSIFYING.far * max(groups, 1)), single)
+        yield Drawn("far out", far)
+    else:
+        yield Drawn("uniform in the box", lines.inside(usual))
+        yield Drawn("on faces and vertices", on_faces(lines, usual))
+    if not sum(model.hidden_sizes):
+        return
+    first = model.whole().layers[0]
+    distances = FALSIFYING.single_distances if single else FALSIFYING.distances
+    yield Drawn("beside hyperplanes", beside_groups(first, lines, distances))
+    if model.prefix.layers or lines.domain is not None:
+        yield Drawn("beside kinks on lines", beside_on_lines(model, lines, usual))
+    if model.prefix.layers:
+        yield Drawn("up combinations of features", climbed(model.prefix, lines.samples(usual // 2), lines))
+
+
+def far_out(lines: Lines, directions: int, single: bool) -> Array:
+    """Return both ends of random directions: the slopes there are those at infinity."""
+    ends = lines.samples(directions) * (FALSIFYING.single_reach if single else FALSIFYING.reach)
+    return lines.unsaturated(np.concatenate([ends, -ends]))
+
+
+def on_faces(lines: Lines, count: int) -> Array:
+    """Return points of a box on faces of all dimensions, every other one a vertex."""
+    assert lines.domain is not None
+    low, high = lines.domain
+    points = lines.inside(count)
+    corners = np.where(lines.rng.integers(0, 2, points.shape) > 0, high, low)
+    moved = lines.rng.uniform(size=points.shape) < FALSIFYING.on_face
+    moved[::2] = True
+    return np.where(moved, corners, points)

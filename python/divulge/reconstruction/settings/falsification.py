@@ -1,0 +1,64 @@
+"""Numbers of the tests that a copy must pass to be called complete: falsification/."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class FalsifyingSettings:
+    """What a finished copy is tested on: falsification/.
+
+    Counts are for a group of units, as many as half the inputs: so many can be put beside their hyperplanes
+    at once, and the fewer inputs there are for a unit the more easily a sum of units passes for one.
+    """
+
+    # usual inputs for a group of units
+    usual: int = 16
+    # or one for so many queries of the search, whichever is more: 6 % of them
+    share: int = 16
+    # a bound: with 95 % confidence fewer than 1.2 % of usual inputs are then off
+    most: int = 256
+    # directions for a group of units, both ends of each: of a unit and its weight one end shows every bit
+    far: int = 2
+    # directions in all: what differs at infinity differs at one half of them
+    most_far: int = 16
+    # distance of these from the origin, in standard deviations: further than hyperplanes lie, near enough
+    # that values keep ten digits
+    reach: float = 1e6
+    # the same in single precision, where values keep three
+    single_reach: float = 1e4
+    # distances from hyperplanes at which whole groups of units are put, the least first: two units taken for
+    # one are wrong between their hyperplanes, one missing beside another is wrong beyond its own
+    distances: tuple[float, ...] = (1e-5, 1e-3, 1e-1, 1e1)
+    # the same in single precision, where a hyperplane is known to 1e-5 of a point's length
+    single_distances: tuple[float, ...] = (1e-3, 1e-2, 1e-1, 1e1)
+    # share of the inputs that a group has units: its hyperplanes then meet well within reach
+    group: float = 0.5
+    # singular value below which rows count as dependent when a group is put beside its hyperplanes
+    dependent: float = 1e-6
+    # distances from predicted kinks on lines, in parts of the way to the next one
+    beside: tuple[float, float] = (1e-4, 0.3)
+    # one in so many points is asked of an output that is not the first: its units are known by then, its
+    # weights are tested
+    other_outputs: int = 8
+    # of the coordinates of a point on a face of a box
+    on_face: float = 0.5
+    # points that are moved towards a group's hyperplanes within a box, so often
+    projections: int = 20
+    # searches from what was found wrong
+    rounds: int = 6
+    # of 1 - .95, the natural logarithm: answers without an error, times the share that may have one
+    confidence: float = 3.0
+
+
+@dataclass(frozen=True)
+class BatchSettings:
+    """Many victims in one call: batch.py."""
+
+    # victims in one call of the core, which Ctrl-C loses: enough for all threads, some tenths of a second
+    at_a_time: int = 256
+
+
+FALSIFYING = FalsifyingSettings()
+BATCH = BatchSettings()

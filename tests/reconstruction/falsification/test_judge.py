@@ -1,0 +1,138 @@
+"""Finished copies are judged: right ones pass, each kind of wrong one is caught, and where."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from random_victims import random_network
+
+from divulge import GradientOracle, JacobianOracle, ValueOracle, Victim
+from divulge.reconstruction.approach import approach_to
+from divulge.reconstruction.falsification.judge import Judgement, judge
+from divulge.reconstruction.network.deep_network import DeepModel
+from divulge.reconstruction.network.hidden_layer import Layer
+from divulge.reconstruction.network.known_layers import Dense, Prefix
+from divulge.reconstruction.session import Session
+
+
+def weights_of(module: torch.nn.Module) -> list[tuple[np.ndarray, np.ndarray]]:
+    linear = [layer for layer in module if isinstance(layer, torch.nn.Linear)]
+    return [
+        (layer.weight.detach().double().numpy(), layer.bias.detach().double().numpy()) for layer in linear
+    ]
+
+
+def exact(module: torch.nn.Module) -> DeepModel:
+    """The victim's own weights as a copy, rows of the last hidden layer of length 1."""
+    *inner, (rows, offsets), (weights, biases) = weights_of(module)
+    size = np.linalg.norm(rows, axis=1)
+    base = np.zeros((len(weights), rows.shape[1] + 1))
+    base[:, -1] = biases
+    prefix = Prefix(module[0].in_features, [Dense(*layer) for layer in inner])
+    return DeepModel(prefix, Layer(np.column_stack([rows, offsets]) / size[:, None], weights * size, base))
+
+
+def judged(model: DeepModel, module: torch.nn.Module, oracle: type = GradientOracle, **options) -> Judgement:
+    asked = oracle(Victim(module, (module[0].in_features,)), **options)
+    session = Session(asked, approach_to(asked), 0, None)
+    transcripts = [session.transcript(output) for output in session.outputs]
+    transcripts[0].scale = 1.0
+    return judge(model, transcripts, session.lines, 100)
+
+
+@pytest.mark.parametrize("sizes", [(20, 8, 1), (6, 12, 3), (12, 8, 6, 2), (1, 4, 1)])
+@pytest.mark.parametrize("oracle", [GradientOracle, JacobianOracle, ValueOracle])
+@pytest.mark.parametrize("domain", [None, (-1.0, 1.0)])
+def test_the_victim_itself_passes(sizes, oracle, domain):
+    module = random_network(*sizes, seed=1) if len(sizes) < 4 else deep(sizes)
+    found = judged(exact(module), module, oracle, domain=domain)
+    assert found.counterexample is None
+    assert found.certificate.error < 1e-9
+    assert found.certificate.answers >= 20
+
+
+def deep(sizes: tuple[int, ...]) -> torch.nn.Sequential:
+    torch.manual_seed(2)
+    layers = [(torch.nn.Linear(a, b), torch.nn.ReLU()) for a, b in pairwise(sizes)]
+    return torch.nn.Sequential(*[part for pair in layers for part in pair][:-1]).double()
+
+
+def test_single_precision_passes_too():
+    module = random_network(20, 10, 2, dtype=torch.float32)
+    found = judged(exact(module), module)
+    assert found.counterexample is None
+    assert 1e-9 < found.certificate.error < 1e-4
+
+
+def without_a_unit(layer: Layer) -> Layer:
+    return Layer(layer.rows[1:], layer.weights[:, 1:], layer.base)
+
+
+def shifted(layer: Layer) -> Layer:
+    rows = layer.rows.copy()
+    rows[0, -1] += 1e-4
+    return Layer(rows, layer.weights, layer.base)
+
+
+def other_weight(layer: Layer) -> Layer:
+    weights = layer.weights.copy()
+    weights[-1, 0] *= 1.001
+    return Layer(layer.rows, weights, layer.base)
+
+
+def other_bias(layer: Layer) -> Layer:
+    base = layer.base.copy()
+    base[-1, -1] += 1e-3
+    return Layer(layer.rows, layer.weights, base)
+
+
+@pytest.mark.parametrize("spoil", [without_a_unit, shifted, other_weight, other_bias])
+@pytest.mark.parametrize("sizes", [(20, 8, 1), (6, 12, 2)])
+@pytest.mark.parametrize("oracle", [GradientOracle, ValueOracle])
+def test_a_wrong_copy_is_caught(spoil, sizes, oracle):
+    module = random_network(*sizes, seed=1)
+    model = exact(module)
+    wrong = judged(replace(model, layer=spoil(model.layer)), module, oracle).counterexample
+    assert wrong is not None
+    assert wrong.error > 1e-7
+    assert wrong.point.shape == (sizes[0],)
+
+
+@pytest.mark.parametrize("gap", [1e-4, 1e-2])
+def test_two_units_taken_for_one_are_caught_beside_their_hyperplane(gap):
+    module = random_network(20, 8, 1, seed=3)
+    with torch.no_grad():
+        module[0].weight[1] = module[0].weight[0]
+        module[0].bias[1] = module[0].bias[0] + gap
+    model = exact(module)
+    (a, b), size = model.layer.weights[0, :2], len(model.layer)
+    weights = np.append(a + b, model.layer.weights[0, 2:])[None]
+    rows = np.delete(model.layer.rows, 1, axis=0)
+    rows[0, -1] = (a * model.layer.rows[0, -1] + b * model.layer.rows[1, -1]) / (a + b)
+    wrong = judged(replace(model, layer=Layer(rows, weights, model.layer.base)), module).counterexample
+    assert size == 8
+    assert wrong is not None
+    assert wrong.drawn == "beside hyperplanes"
+
+
+def test_a_budget_that_ends_is_said():
+    module = random_network(20, 8, 1)
+    found = judged(exact(module), module, budget=20)
+    assert "budget of 20" in found.stopped
+    assert found.counterexample is None
+    assert found.certificate.answers < 20
+
+
+def test_answers_for_the_judge_are_not_used_for_the_fit():
+    module = random_network(20, 8, 1)
+    oracle = GradientOracle(Victim(module, (20,)))
+    session = Session(oracle, approach_to(oracle), 0, None)
+    transcript = session.transcript(0)
+    before = len(transcript)
+    found = judge(exact(module), [transcript], session.lines, 100)
+    assert len(transcript) == before
+    assert oracle.ledger.total - before >= found.certificate.answers > 0
