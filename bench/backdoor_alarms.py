@@ -4,8 +4,8 @@
 
 published: the two BadNets classifiers, ResNet-20, and BadNets of CIFAR-10 fine-tuned on clean images.
 clean: 45 classifiers (convolutional, residual, dense; MNIST, Fashion-MNIST, CIFAR-10; five seeds), with data
-and on noise. poisoned: 21 with five kinds of backdoor. sources: those from one class to another, and all to all,
-with the source named, beside clean ones.
+and on noise. poisoned: 21 with five kinds of backdoor. sources: those from one class to another, and all to
+all, with the source named, beside clean ones.
 Networks and searches are kept in the folder; what is there is not done again.
 """
 
@@ -83,7 +83,8 @@ def poisoned(folder: Path) -> None:
         wrong = [len(set(t) - set(attack.targets)) for t in told]
         print(
             f"{attack.name}, {name}, {kind}: "
-            f"accuracy {accuracy(module, data.test_inputs, data.test_targets):.2f}, true success {attack.success(module, data):.2f}; data {right[0]} and {wrong[0]} others, "
+            f"accuracy {accuracy(module, data.test_inputs, data.test_targets):.2f}, "
+            f"true success {attack.success(module, data):.2f}; data {right[0]} and {wrong[0]} others, "
             f"noise {right[1]} and {wrong[1]} others",
             flush=True,
         )
