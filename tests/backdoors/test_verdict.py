@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from divulge.backdoors import Trigger, square
-from divulge.backdoors.verdict import anomaly_index, extent, published_verdict, verdict
+from divulge.backdoors.verdict import anomaly_index, extent, outliers, published_verdict, verdict
 
 SHAPE = (1, 28, 28)
 PIXELS = 784
@@ -43,7 +43,12 @@ def test_the_index_and_the_published_verdict():
     index = anomaly_index(sizes, PIXELS, logarithmic=False)
     np.testing.assert_allclose(index, np.array([5, 5, 15, 85]) / (1.4826 * 10))
     assert published_verdict(sizes, index, PIXELS) == [3]
-    assert anomaly_index(np.array([100.0, 90, 110, np.inf]), PIXELS)[3] > 2
+    assert outliers(sizes, anomaly_index(sizes, PIXELS), PIXELS) == [3]
+    sizes = np.array([100.0, 101, 99, 60])
+    assert outliers(sizes, anomaly_index(sizes, PIXELS), PIXELS) == []  # an outlier, but not small
+    sizes = np.array([100.0, 90, 110, np.inf])
+    assert anomaly_index(sizes, PIXELS)[3] > 2
+    assert outliers(sizes, anomaly_index(sizes, PIXELS), PIXELS) == []
     assert anomaly_index(np.array([5.0, 5, 5]), PIXELS).tolist() == [0, 0, 0]
     index = anomaly_index(np.array([5.0, 5, 1]), PIXELS)
     assert index.tolist() == [0, 0, np.inf]

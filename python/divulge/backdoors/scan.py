@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from divulge.backdoors.image_bounds import image_bounds
 from divulge.backdoors.searches import MOST_SAMPLES, agnostic, cleanse, refine
 from divulge.backdoors.trigger import Trigger, predictions
 from divulge.backdoors.triggers_found import Deck, Triggers
-from divulge.backdoors.verdict import anomaly_index, extent, published_verdict, verdict
+from divulge.backdoors.verdict import anomaly_index, extent, outliers, published_verdict, verdict
 from divulge.conventions import OnProgress
 from divulge.datasets import Dataset
 from divulge.html import ShownAsTable
@@ -129,8 +130,8 @@ def backdoor_scan(
     For all classes at once the input-agnostic saliency map becomes a mask and a pattern, and the mask shrinks
     as far as .99 of the samples stay in the class. Masks are judged by their size beside the others' (the
     index is taken over logarithms), by their size alone, and by how compact they are
-    (`divulge.backdoors.verdict`); flagged triggers are made smaller with more samples. Without data, the
-    samples are noise, nudged towards each class by its own map: plain noise belongs to few classes, and a
+    (`divulge.backdoors.verdict`); suspects are made smaller with more samples and judged again. Without data,
+    the samples are noise, nudged towards each class by its own map: plain noise belongs to few classes, and a
     trigger to one of these is always small.
 
     A class that is not flagged may have a backdoor all the same. Nothing is said of triggers that work for
@@ -184,12 +185,13 @@ def backdoor_scan(
     index = anomaly_index(sizes, pixels, logarithmic=by_maps)
     triggers, success = _tried(model, found, targets, deck)
     if by_maps:
-        reasons = verdict(
-            sizes, index, success, triggers, on_data=images is not None, one_source=source is not None
-        )
-        if reasons:
-            refine(model, found, list(reasons), targets, deck, limits)
+        judge = partial(verdict, sizes, index, on_data=images is not None, one_source=source is not None)
+        suspects = sorted({*judge(success, triggers), *outliers(sizes, index, pixels)})
+        if suspects:
+            refine(model, found, suspects, targets, deck, limits)
             triggers, success = _tried(model, found, targets, deck)
+        # What more samples leave of a trigger decides.
+        reasons = {k: why for k, why in judge(success, triggers).items() if k in suspects}
     else:
         reasons = {k: f"a trigger of {sizes[k]:.1f} pixels" for k in published_verdict(sizes, index, pixels)}
     notes = _notes(sizes, success, targets, budget)

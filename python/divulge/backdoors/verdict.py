@@ -28,7 +28,7 @@ DOTS = 0.015
 # What is spread over the image may be what the class looks like: its index must be this high; or its size is
 # at most half the next one's, and its pixels are faint on average, as those of a pattern that was blended in.
 # Told only of data: much of any noise may belong to one class.
-SPREAD_OUTLIER, GAP, FAINT = 4.0, 0.5, 0.5
+SPREAD_OUTLIER, GAP, FAINT = 4.0, 0.5, 0.75
 # A trigger that moves less of the samples was not found, only tried.
 SUCCESS = 0.85
 
@@ -73,6 +73,12 @@ def published_verdict(sizes: Array, index: Array, pixels: int) -> list[int]:
     """Return the classes that Neural Cleanse flags: outliers below the median."""
     sizes = np.minimum(sizes, pixels)
     return [int(k) for k in np.flatnonzero((index > OUTLIER) & (sizes < np.median(sizes)))]
+
+
+def outliers(sizes: Array, index: Array, pixels: int) -> list[int]:
+    """Return the classes that are outliers of at most half the median: suspects, whatever their extent."""
+    sizes = np.minimum(sizes, pixels)
+    return [int(k) for k in np.flatnonzero((index > OUTLIER) & (sizes <= SMALL * np.median(sizes)))]
 
 
 def verdict(
@@ -120,7 +126,7 @@ def verdict(
     for k in works if on_data and not one_source else []:
         others = [size for j, size in enumerate(sizes) if j != k and j not in found]
         few, box = extent(triggers[k])
-        faint = 0.9 * sizes[k] <= FAINT * few * pixels and sizes[k] <= GAP * min(others, default=0.0)
+        faint = 0.9 * triggers[k].size <= FAINT * few * pixels and sizes[k] <= GAP * min(others, default=0.0)
         if k not in found and (index[k] > SPREAD_OUTLIER or faint) and sizes[k] <= SMALL * median:
             found[k] = f"a trigger over {box:.0%} of the image, of {sizes[k]:.1f} pixels"
     return dict(sorted(found.items()))
