@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -184,3 +185,62 @@ def test_parameters_by_name(module, inputs):
 def test_refuses_other_parameters_and_names(module, inputs, method, message):
     with pytest.raises(ValueError, match=message):
         attribute(module, inputs, method)
+
+
+@pytest.mark.parametrize("of", [1.7, 1.0, True, None, torch.tensor([0, 1]).double()])
+def test_a_class_is_a_whole_number(module, inputs, of):
+    with pytest.raises(TypeError, match="a word or a class in of= that is a whole number, got"):
+        attribute(module, inputs, of=of)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bool, torch.complex64])
+def test_targets_are_whole_numbers(module, inputs, dtype):
+    with pytest.raises(TypeError, match=f"targets that are numbers of classes, got dtype {dtype}"):
+        attribute(module, inputs, of="target", targets=torch.ones(len(inputs), dtype=dtype))
+
+
+def test_whole_numbers_of_other_kinds_are_classes(module, inputs):
+    expected = attribute(module, inputs, of=1)
+    for of in (np.int64(1), torch.tensor(1), np.uint8(1)):
+        assert torch.equal(attribute(module, inputs, of=of), expected)
+    for targets in (torch.ones(len(inputs), dtype=torch.uint8), np.ones(len(inputs), np.int32)):
+        assert torch.equal(attribute(module, inputs, of="target", targets=targets), expected)
+
+
+class Masked(nn.Module):
+    """A module with one of its classes ruled out."""
+
+    def __init__(self, module, value, k=1):
+        super().__init__()
+        self.module, self.value, self.k = module, value, k
+
+    def forward(self, x):
+        scores = self.module(x)
+        return torch.where(torch.arange(scores.shape[1]) == self.k, self.value, scores)
+
+
+@pytest.mark.parametrize("method", ["gradient", "smoothgrad:5", "integrated_gradients:steps=4"])
+def test_a_class_that_is_ruled_out_is_explained_by_nothing(module, inputs, method):
+    masked = Masked(module, -torch.inf)
+    assert torch.equal(attribute(masked, inputs, method, of=0), attribute(module, inputs, method, of=0))
+    assert attribute(masked, inputs, method).isfinite().all()
+    ones = torch.ones(len(inputs), dtype=torch.int64)
+    for options in ({"of": 1}, {"of": "target", "targets": ones}, {"of": "loss", "targets": ones}):
+        with pytest.raises(ValueError, match="finite scores, that of class 1 is -inf for input 0"):
+            attribute(masked, inputs, method, **options)
+
+
+@pytest.mark.parametrize("value", [torch.inf, torch.nan])
+@pytest.mark.parametrize("of", ["predicted", 0, "loss"])
+def test_scores_without_an_order_are_refused(module, inputs, value, of):
+    targets = torch.zeros(len(inputs), dtype=torch.int64)
+    with pytest.raises(ValueError, match=f"that of class 1 is {value} for input 0"):
+        attribute(Masked(module, value), inputs, of=of, targets=targets, batch_size=2)
+
+
+def test_an_attribution_that_is_not_finite_is_refused(module, inputs):
+    def broken(module, x, classes):
+        return torch.where(x == inputs[-1], torch.nan, 1.0)
+
+    with pytest.raises(ValueError, match=f"finite attributions, that of input {len(inputs) - 1} is not"):
+        attribute(module, inputs, broken, batch_size=2)

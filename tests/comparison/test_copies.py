@@ -187,3 +187,40 @@ def test_units_that_miss_the_domain_are_counted():
     assert found.units_folded == 2
     assert found.hidden_units_effective == 6
     assert compare(victim, Victim(victim)).units_folded is None
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_one_logit_and_two_are_compared_by_their_log_odds(dtype):
+    two = net(4, 3, 2, dtype)
+    one = nn.Sequential(two[0], nn.ReLU(), nn.Linear(3, 1)).to(dtype)
+    with torch.no_grad():
+        one[2].weight[:] = two[2].weight[1:] - two[2].weight[:1]
+        one[2].bias[:] = two[2].bias[1:] - two[2].bias[:1]
+    for copy, victim in ((one, two), (two, one)):
+        found = compare(copy, Victim(victim))
+        assert found.agreement == 1
+        assert found.units_matched == 3
+        assert found.max_output_error < (1e-5 if dtype == torch.float32 else 1e-12)
+        assert found.max_parameter_error < 1e-5
+
+
+def test_a_probability_names_its_class_by_a_half():
+    victim = Victim(nn.Sequential(nn.Linear(3, 1), nn.Sigmoid()))
+    turned = nn.Sequential(nn.Linear(3, 1), nn.Sigmoid())
+    with torch.no_grad():
+        for mine, theirs in zip(turned.parameters(), victim.module.parameters(), strict=True):
+            mine.copy_(-theirs)
+    assert compare(turned, victim).agreement == 0
+    assert compare(victim.module, victim).agreement == 1
+    with pytest.raises(ValueError, match="a copy with 1 outputs, got 2"):
+        compare(nn.Linear(3, 2), victim)
+
+
+def test_outputs_that_are_not_finite_are_refused():
+    masked = nn.Linear(4, 3)
+    with torch.no_grad():
+        masked.bias[1] = -torch.inf
+    with pytest.raises(ValueError, match="output 1 of the victim is -inf at point 0"):
+        compare(nn.Linear(4, 3), Victim(masked))
+    with pytest.raises(ValueError, match="output 1 of the copy is -inf at point 0"):
+        compare(masked, Victim(nn.Linear(4, 3)))

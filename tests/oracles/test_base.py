@@ -160,3 +160,12 @@ def test_gradient_oracle_without_values():
 def test_a_domain_without_room_is_refused(domain, message):
     with pytest.raises(ValueError, match=message):
         CallableOracle(linear, 2, domain=domain)
+
+
+@pytest.mark.parametrize("output", [1.0, 1.7, True, "1"])
+def test_an_output_is_a_whole_number(output):
+    victim = Victim(nn.Linear(3, 4))
+    with pytest.raises(TypeError, match="an output that is a whole number, got"):
+        GradientOracle(victim, output=output)
+    with pytest.raises(TypeError, match="an output that is a whole number, got"):
+        GradientOracle(victim).query(np.zeros((1, 3)), output)

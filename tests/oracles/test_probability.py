@@ -92,3 +92,17 @@ def test_a_probability_that_underflows_has_no_odds():
     assert np.isfinite(oracle.query([[0.0], [700.0]], 1)[0]).all()
     with pytest.raises(OracleError, match="class 2 is 0 for point 1 of 2"):
         oracle.query([[0.0], [800.0]], 1)
+
+
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_probabilities_of_a_victim_that_tells_them_are_told_as_they_are(outputs, points):
+    logits = victim(outputs)
+    module = nn.Sequential(logits.module, nn.Sigmoid() if outputs == 1 else nn.Softmax(dim=1))
+    told, expected = (ProbabilityOracle(v, gradients=True) for v in (Victim(module, (4,)), logits))
+    for k in range(told.output_size):
+        for part, true in zip(told.query(points, k), expected.query(points, k), strict=True):
+            np.testing.assert_allclose(part, true, rtol=1e-9, atol=1e-12)
+    for part, true in zip(told.log_odds().query(points), expected.log_odds().query(points), strict=True):
+        np.testing.assert_allclose(part, true, rtol=1e-8, atol=1e-10)
+    names = told.explain(points)
+    assert names.labels.tolist() == expected.explain(points).labels.tolist()

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -115,3 +116,95 @@ def test_faithfulness_is_the_mean_rank_correlation_of_sizes():
 def test_senseless_names(victim, digits, oracles, defences, message):
     with pytest.raises(ValueError, match=message):
         divulge.leak_report(victim, digits, oracles=oracles, defences=defences, budgets=(5,), steps=1)
+
+
+FEW = {"budgets": (10, 40), "steps": 30, "exact_budget": 0}
+
+
+def test_an_oracle_of_ones_own_is_compared_with_the_victim(victim, digits):
+    def own(victim):
+        return divulge.CallableOracle(victim.values_and_gradients, 64, output_size=10, domain=(0, 1))
+
+    report = divulge.leak_report(victim, digits, oracles={"own": own}, defences=("none", "rounded:2"), **FEW)
+    assert report.curves.agreement.between(0.1, 1).all()
+    assert report.table.rank_correlation[0] == pytest.approx(1)
+    assert report.table.rank_correlation[1] > 0.8
+    assert report.html().count("<svg") == 1
+    assert len(report.plot().axes) == 1
+    assert len(report.summary()) == 2
+
+
+def test_an_oracle_that_returns_values_alone(victim, digits):
+    def own(victim):
+        return divulge.CallableOracle(
+            lambda points, k: victim.values(points)[:, k], 64, output_size=10, gradients=False
+        )
+
+    report = divulge.leak_report(victim, digits, oracles={"own": own}, defences=("none",), **FEW)
+    assert report.table.best.notna().all()
+    assert report.table.rank_correlation.isna().all()
+    assert report.html()
+
+
+@pytest.mark.parametrize("names", [(1, 8), ("1", "8bit"), (("a", 1), None), (np.int64(3), 2.5)])
+def test_names_of_any_kind_are_shown(victim, digits, names):
+    oracles = {names[0]: divulge.LabelOracle, names[1]: divulge.GradientOracle}
+    defences = {names[0]: lambda oracle: divulge.Rounded(oracle, decimals=2)}
+    report = divulge.leak_report(victim, digits, oracles=oracles, defences=defences, **FEW)
+    assert list(report.table.explanation) == [str(names[1])]
+    assert list(report.table.defence) == [str(names[0])]
+    assert str(names[1]) in report.summary()[0]
+    assert report.html().count("<svg") == 1
+    assert report.plot().axes[0].get_legend().texts[0].get_text() == f"{names[1]}, {names[0]}"
+    assert report._repr_html_()
+
+
+def test_one_name_need_be_no_list(victim, digits):
+    report = divulge.leak_report(victim, digits, oracles="gradient", defences="none", **FEW)
+    assert list(report.table.explanation) == ["gradient"]
+
+
+def test_data_of_arrays_are_those_of_tensors(victim, digits):
+    parts = ("train_inputs", "train_targets", "test_inputs", "test_targets")
+    arrays = replace(digits, **{part: getattr(digits, part).numpy() for part in parts})
+    one, other = (
+        divulge.leak_report(victim, data, oracles=("gradient",), defences=("none", "top:5"), **FEW)
+        for data in (arrays, digits)
+    )
+    pd.testing.assert_frame_equal(one.table, other.table)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        (
+            {"test_targets": np.array(["zero"] * 360)},
+            TypeError,
+            "numbers of classes from 0 to 9, got dtype <U4",
+        ),
+        ({"test_targets": np.ones(360)}, TypeError, "numbers of classes from 0 to 9, got dtype float64"),
+        ({"test_targets": np.full(360, 10)}, ValueError, "targets from 0 to 9, as many classes as the"),
+        ({"test_targets": np.full(360, -1)}, ValueError, "as the victim has, got -1"),
+        (
+            {"test_targets": np.ones((360, 1), int)},
+            ValueError,
+            r"shape \(360,\), one an input, got \(360, 1\)",
+        ),
+        ({"test_targets": np.ones(5, int)}, ValueError, r"shape \(360,\), one an input, got \(5,\)"),
+        ({"test_inputs": np.zeros((0, 1, 8, 8))}, ValueError, "test inputs in digits, .* got none"),
+    ],
+)
+def test_data_that_cannot_be_compared_on_are_refused(victim, digits, change, error, message):
+    with pytest.raises(error, match=message):
+        divulge.leak_report(victim, replace(digits, **change), oracles=("label",), defences=("none",), **FEW)
+
+
+def test_what_is_no_victim_and_no_data_set_is_refused(victim, digits):
+    oracle = divulge.GradientOracle(victim)
+    with pytest.raises(TypeError, match=r"expected a victim .* got GradientOracle; an oracle is named in"):
+        divulge.leak_report(oracle, digits)
+    with pytest.raises(TypeError, match=r"expected a victim .* got Sequential$"):
+        divulge.leak_report(victim.module, digits)
+    for data in (digits.train_inputs, digits.train_inputs.numpy(), (digits.train_inputs, None), None):
+        with pytest.raises(TypeError, match=f"expected data such as Dataset.* got {type(data).__name__}"):
+            divulge.leak_report(victim, data)

@@ -155,3 +155,28 @@ def test_a_module_in_training_mode(clean):
     assert module.training
     with pytest.raises(ValueError, match="the module is in training mode"):
         agnostic_saliency(module, 0, (1, 8, 8))
+
+
+def test_one_logit_is_two_classes():
+    torch.manual_seed(0)
+    weight = torch.randn(1, 36)
+    options = {"steps": 30, "reach": None, "norm": "linf", "radius": 0.2}
+    result = agnostic_saliency(linear(weight), [0, 1], (1, 6, 6), **options)
+    twin = agnostic_saliency(linear(torch.cat([-weight, weight]) / 2), [0, 1], (1, 6, 6), **options)
+    torch.testing.assert_close(result.maps, twin.maps)
+    torch.testing.assert_close(result.reached, twin.reached)
+    assert (result.maps[1].sign() == weight.reshape(1, 6, 6).sign()).float().mean() > 0.9
+    with pytest.raises(ValueError, match="target from 0 to 1, got 2"):
+        agnostic_saliency(linear(weight), 2, (1, 6, 6))
+
+
+def test_one_probability_is_refused():
+    module = nn.Sequential(linear(torch.ones(1, 36)), nn.Sigmoid()).eval()
+    with pytest.raises(ValueError, match="expected a logit, the module's one output is a probability"):
+        agnostic_saliency(module, 1, (1, 6, 6))
+
+
+@pytest.mark.parametrize("target", [1.7, True, "one", None])
+def test_a_target_is_a_whole_number(target):
+    with pytest.raises(TypeError, match="a target that is a whole number, got"):
+        agnostic_saliency(linear(torch.ones(3, 36)), [target], (1, 6, 6))

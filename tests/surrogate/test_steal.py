@@ -120,6 +120,7 @@ def test_without_data_a_domain_still_holds(dense):
 
 
 def test_two_classes_from_one_output():
+    torch.manual_seed(0)
     victim = divulge.Victim(nn.Linear(5, 1))
     data = torch.randn(200, 5, generator=torch.Generator().manual_seed(0))
     stolen = divulge.steal(
@@ -136,6 +137,7 @@ def test_two_classes_from_one_output():
         ({"queries": []}, r"at least one query, got \[\]"),
         ({"surrogate": "forest"}, "a network named linear, mlp, cnn, strided_cnn, patch_cnn, got 'forest'"),
         ({"surrogate": nn.Sequential(nn.Flatten(), nn.Linear(64, 9))}, "as the victim, 10, got 9"),
+        ({"surrogate": nn.Flatten()}, "a surrogate with parameters to train, Flatten has none"),
         ({"inputs": "noise"}, "data, gaussian, mixed, spread, adaptive, got 'noise'"),
         ({"data": None, "inputs": "data"}, '"data" need data='),
         ({"data": np.zeros((4, 3))}, r"shape \(n, 64\), got \(4, 3\)"),
@@ -170,3 +172,25 @@ def test_what_a_surrogate_keeps_frozen_or_never_uses_stays(dense, digits):
     assert torch.equal(stolen.module[1].weight, surrogate[1].weight)
     assert torch.equal(stolen.module.unused, surrogate.unused)
     assert not torch.equal(stolen.module[3].weight, surrogate[3].weight)
+
+
+def test_copies_of_a_callable_are_compared_with_the_victim_that_is_named(dense, digits):
+    oracle = divulge.CallableOracle(dense.values_and_gradients, 64, output_size=10)
+    lone = divulge.steal(oracle, queries=30, data=digits, steps=50)
+    assert lone.leak_curve.agreement.isna().all()
+    with pytest.raises(ValueError, match="copies that were compared with their victim"):
+        lone.plot()
+    stolen = divulge.steal(oracle, queries=30, data=digits, steps=50, victim=dense)
+    right = (
+        stolen.module(digits.test_inputs.double()).argmax(1).numpy() == dense.classes(digits.test_inputs)
+    ).mean()
+    assert stolen.leak_curve.agreement[0] == right
+
+
+def test_data_that_are_no_inputs_of_one_shape_are_refused(dense, digits):
+    pair = (digits.train_inputs.numpy(), digits.train_targets.numpy())
+    with pytest.raises(ValueError, match="inputs of one shape, or a Dataset, got a tuple"):
+        divulge.steal(divulge.GradientOracle(dense), queries=5, data=pair)
+    test = (digits.test_inputs, ["a"] * 360)
+    with pytest.raises(TypeError, match="targets that are numbers of classes from 0 to 9, got dtype <U1"):
+        divulge.steal(divulge.GradientOracle(dense), queries=5, data=digits, test=test)

@@ -5,10 +5,15 @@ import time
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
+import torch
 from processes import new_processes
 
+from divulge.datasets import load
 from divulge.sweep import sweep
+from divulge.sweep.content import content_of
+from divulge.training import mlp
 
 GRID = '[grid]\ninputs = 6\nhidden = [3, 4]\noracle = ["gradient", "value"]\n'
 
@@ -128,3 +133,128 @@ def test_copies_are_trained_too(write):
     assert list(table["error"]) == ["", ""]
     assert list(table["queries"]) == [100, 100]
     assert np.all((table["agreement"] > 0.5) & (table["agreement"] <= 1))
+
+
+def write_model(path, hidden=3, seed=0):
+    module = mlp((6,), [hidden], 1, seed=seed, dtype=torch.float64).eval()
+    batch = torch.export.Dim("batch")
+    torch.export.save(
+        torch.export.export(module, (torch.zeros(2, 6).double(),), dynamic_shapes=[{0: batch}]), path
+    )
+
+
+@pytest.fixture
+def model(tmp_path):
+    write_model(tmp_path / "model.pt2")
+    return tmp_path / "model.pt2"
+
+
+def victims(*paths):
+    names = ", ".join(f"'{path}'" for path in paths)
+    return f'seeds = 2\nengine = "threads"\nworkers = 1\n[grid]\nvictim = [{names}]\n'
+
+
+def test_a_model_file_that_was_replaced_is_run_anew(write, model):
+    first = sweep(write(victims(model)))
+    write_model(model, hidden=4)
+    second = sweep(write(victims(model)))
+    assert second.already == 0
+    assert list(first.table["hidden_units"]) == [3, 3]
+    assert list(second.table["hidden_units"]) == [4, 4]
+    assert sweep(write(victims(model))).already == 2
+    write_model(model, hidden=3)  # the same bytes as at first, or other ones of the same weights
+    assert list(sweep(write(victims(model))).table["hidden_units"]) == [3, 3]
+
+
+def test_a_model_file_under_another_name_is_the_same(write, model, tmp_path):
+    sweep(write(victims(model)))
+    moved = model.rename(tmp_path / "moved.pt2")
+    again = tmp_path / "again.pt2"
+    again.write_bytes(moved.read_bytes())
+    result = sweep(write(victims(moved, again)))
+    assert result.already == 4
+    assert list(result.table["victim"]) == [str(moved)] * 2 + [str(again)] * 2
+    assert result.table["victim_content"].nunique() == 1
+
+
+def test_weights_beside_an_onnx_file_count(write, tmp_path):
+    import onnx
+
+    weight = onnx.numpy_helper.from_array(np.eye(4, 3, dtype=np.float32), "w")
+    place = [
+        onnx.helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, ["b", k])
+        for n, k in (("x", 4), ("y", 3))
+    ]
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("MatMul", ["x", "w"], ["y"])], "g", *[[p] for p in place], [weight]
+    )
+    saved = onnx.helper.make_model(graph)
+    onnx.save(saved, tmp_path / "m.onnx", save_as_external_data=True, location="m.data", size_threshold=0)
+    before = content_of(str(tmp_path / "m.onnx"))
+    held = bytearray((tmp_path / "m.data").read_bytes())
+    held[0] ^= 1
+    (tmp_path / "m.data").write_bytes(held)
+    assert content_of(str(tmp_path / "m.onnx")) not in (before, "")
+
+
+def test_the_content_of_data_sets_and_of_nothing(monkeypatch, tmp_path):
+    assert content_of("random") == content_of(str(tmp_path / "missing.onnx")) == ""
+    (tmp_path / "damaged.onnx").write_bytes(b"no model")
+    assert content_of(str(tmp_path / "damaged.onnx"))
+    monkeypatch.setenv("DIVULGE_DATA", str(tmp_path))
+    before = content_of("digits")
+    assert before == content_of("digits") != ""
+    data = load("digits")
+    data.test_targets[0] += 1
+    monkeypatch.setattr("divulge.datasets.load", lambda name: data)
+    assert content_of("digits") not in (before, "")
+
+
+def test_what_failed_is_tried_again(write, model, tmp_path):
+    missing = tmp_path / "later.pt2"
+    text = victims(model, missing).replace("seeds = 2", "seeds = 20")  # several rows a file
+    first = sweep(write(text))
+    assert list(first.table["error"] != "") == [False] * 20 + [True] * 20
+    write_model(missing, hidden=5)
+    second = sweep(write(text))
+    assert second.already == 20
+    assert (second.table["error"] == "").all()
+    assert list(second.table["hidden_units"]) == [3] * 20 + [5] * 20
+    assert sweep(write(text)).already == 40
+
+
+def test_a_row_that_fails_again_stands_once_among_the_others(write, tmp_path):
+    text = '[grid]\ninputs = 6\nhidden = 3\ndefence = ["none", "top:9"]\n'
+    path = write(f'seeds = 40\nengine = "threads"\nworkers = 1\n{text}')
+    first, second = sweep(path), sweep(path)
+    assert (first.already, second.already) == (0, 40)
+    same(first.table, second.table)
+    kept = pd.read_parquet(first.folder)
+    assert len(kept) == 80
+    assert kept["key"].is_unique
+    assert int((kept["error"] != "").sum()) == 40
+
+
+def test_a_killed_worker_is_told_and_gone_on_from(write, tmp_path):
+    path = write(f'seeds = 40\nengine = "processes"\nworkers = 2\n{GRID}')
+    folder = tmp_path / "experiment.results"
+    code = (
+        "from divulge.errors import DivulgeError\nfrom divulge.sweep import sweep\nimport sys\n"
+        f"try: sweep({str(path)!r})\nexcept DivulgeError as error: sys.exit(str(error))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
+    while not list(folder.glob("*.parquet")) and process.poll() is None:
+        time.sleep(0.02)
+    workers = [
+        child for child in psutil.Process(process.pid).children() if "popen_loky" in " ".join(child.cmdline())
+    ]
+    workers[0].send_signal(signal.SIGKILL)
+    _, said = process.communicate()
+    assert process.returncode == 1
+    assert "a worker process was killed" in said
+    new_processes()
+    resumed = sweep(path)
+    assert 0 < resumed.already < 160
+    assert (resumed.table["error"] == "").all()
+    threads = write(f'seeds = 40\nengine = "threads"\nworkers = 1\n{GRID}', "fresh")
+    same(resumed.table, sweep(threads).table)

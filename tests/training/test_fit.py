@@ -3,9 +3,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
+from two_classes import classifier, halves
 
 from divulge.datasets import Dataset, digits, load
-from divulge.training import accuracy, cnn, fit_classifier, mlp, train_classifier
+from divulge.training import Pgd, accuracy, cnn, fit_classifier, mlp, train_classifier
 
 
 @pytest.fixture(scope="module")
@@ -92,3 +94,26 @@ def test_reaches_97_percent_on_mnist():
     data = load("mnist")
     module = train_classifier(128, data, dtype=torch.float32, epochs=6, batch_size=128)
     assert accuracy(module, data.test_inputs, data.test_targets) >= 0.97
+
+
+@pytest.mark.parametrize("shape", [(1,), ()])
+def test_one_logit_is_trained_and_counted_as_two_classes(shape):
+    data = halves()
+    layers = [nn.Linear(12, 24), nn.ReLU(), nn.Linear(24, 1)]
+    module = nn.Sequential(*layers, nn.Unflatten(1, shape) if shape else nn.Flatten(0))
+    fit_classifier(module, data.train_inputs, data.train_targets, learning_rate=1e-2, perturb=Pgd(0.01))
+    z = module(data.test_inputs).detach().reshape(-1)
+    right = accuracy(module, data.test_inputs, data.test_targets)
+    assert right == float(((z > 0) == data.test_targets).double().mean())
+    assert right > 0.9
+
+
+def test_an_adversary_of_one_logit_raises_its_loss():
+    data = halves()
+    module = classifier(data, 1)
+    x, y = data.test_inputs, data.test_targets
+    attacked = Pgd(0.1)(module, x, y)
+    loss = nn.BCEWithLogitsLoss(reduction="none")
+    before, after = (loss(module(part)[:, 0], y.float()).detach() for part in (x, attacked))
+    assert (after > before).double().mean() > 0.99
+    assert accuracy(module, attacked, y) < accuracy(module, x, y) - 0.2

@@ -1,12 +1,16 @@
+import warnings
+
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils import prune
 
+from divulge import GradientOracle, Victim, steal
 from divulge.attributions import attribute
 from divulge.evaluation import parameter_randomisation
 from divulge.evaluation.power import check_fit
 from divulge.training import Pgd, accuracy, fit_classifier
-from divulge.training.modes import evaluating
+from divulge.training.modes import copied, evaluating
 
 
 @pytest.fixture
@@ -128,3 +132,55 @@ def test_accuracy_is_that_of_the_module_as_it_answers(module):
     assert torch.equal(module[2].running_mean, statistics)
     with evaluating(module):
         assert one == float((module(INPUTS).argmax(dim=1) == TARGETS).double().mean())
+
+
+def test_borrowed_twice_it_goes_back_with_the_last(module):
+    first, second = evaluating(module), evaluating(module[2])
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert modes(module) == [True, True, True, False, True, False, True]
+    second.__exit__(None, None, None)
+    assert modes(module) == FROZEN
+    with evaluating(module), evaluating(module):
+        pass
+    assert modes(module) == FROZEN
+
+
+def test_training_that_fails_leaves_the_modes_as_they_were(module):
+    with pytest.raises(IndexError, match="out of bounds"):
+        fit_classifier(module, INPUTS, TARGETS + 5, epochs=1)
+    assert modes(module) == FROZEN
+
+
+def computed_weights():
+    """Linear layers whose weight is computed from other tensors, called once, by name."""
+    yield "pruned", prune.l1_unstructured(nn.Linear(4, 3), "weight", 0.5)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        yield "weight norm of old", nn.utils.weight_norm(nn.Linear(4, 3))
+    yield "spectral norm of old", nn.utils.spectral_norm(nn.Linear(4, 3))
+    yield "weight norm", nn.utils.parametrizations.weight_norm(nn.Linear(4, 3))
+    yield "spectral norm", nn.utils.parametrizations.spectral_norm(nn.Linear(4, 3))
+    yield "plain", nn.Linear(4, 3)
+
+
+@pytest.mark.parametrize(("name", "layer"), list(computed_weights()))
+def test_a_module_with_computed_weights_is_copied(name, layer):
+    module = nn.Sequential(layer, nn.ReLU(), nn.Linear(3, 2))
+    x = torch.rand(5, 4, generator=torch.Generator().manual_seed(0))
+    module(x).sum().backward()
+    module.eval()
+    expected = module(x).detach()
+    copy = copied(module)
+    torch.testing.assert_close(copy(x), expected)
+    with torch.no_grad():
+        for parameter in copy.parameters():
+            parameter.add_(1)
+    assert not torch.equal(copy(x), expected)
+    torch.testing.assert_close(module(x), expected)
+    frame = parameter_randomisation(module, x)
+    assert list(frame["layer"]) == ["2", "0"]
+    stolen = steal(GradientOracle(Victim(module)), module, queries=5, steps=2)
+    assert stolen.module(x).shape == (5, 2)
+    torch.testing.assert_close(module(x), expected)

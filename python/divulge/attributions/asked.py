@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from divulge.training.class_scores import class_scores, sided_scores
+from divulge.training.class_scores import check_class, class_scores, sided_scores
 
 __all__ = ["Asked", "Explained"]
 
@@ -21,7 +21,7 @@ class Explained(nn.Module):
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
         self.module = module
-        self.training = module.training
+        self.training = getattr(module, "training", False)
 
     def forward(self, inputs: Tensor, targets: Tensor | None = None) -> Tensor:
         """Return scores (n, K); with targets (n,) the cross-entropy (n,)."""
@@ -42,16 +42,23 @@ class Asked:
 
     Raises:
         ValueError: one of these cannot be, or does not fit the others.
+        TypeError: class numbers that are no whole numbers.
     """
 
     def __init__(self, module: nn.Module, of: str | int, targets: Tensor | None, n: int) -> None:
         if isinstance(of, str) and of not in ("predicted", "target", "loss"):
             raise ValueError(f"expected of to be 'predicted', 'target', 'loss' or a class, got {of!r}")
+        if not isinstance(of, str):
+            check_class("a word or a class in of=", of)
         if of in ("target", "loss"):
             if targets is None:
                 raise ValueError(f"expected targets, of={of!r} asks about the inputs' own classes")
+            targets = torch.as_tensor(targets)
             if targets.shape != (n,):
                 raise ValueError(f"expected targets of shape ({n},), got {tuple(targets.shape)}")
+            if targets.is_floating_point() or targets.is_complex() or targets.dtype == torch.bool:
+                raise TypeError(f"expected targets that are numbers of classes, got dtype {targets.dtype}")
+            targets = targets.long()
         self.explained, self.of, self.targets = Explained(module), of, targets
 
     @property
@@ -60,16 +67,31 @@ class Asked:
         return self.of == "loss"
 
     def classes(self, x: Tensor, rows: Tensor) -> Tensor:
-        """Return the class (n,) that is asked about at each of some inputs x, given their rows among all."""
+        """Return the class (n,) that is asked about at each of some inputs x, given their rows among all.
+
+        Raises:
+            ValueError: there is no such class, or it has no finite score.
+        """
         with torch.no_grad():
             scores: Tensor = self.explained(x)
+        classes = self._named(scores, rows)
+        unusable = scores.isnan() | scores.isposinf()
+        unusable |= scores.isneginf() & F.one_hot(classes, scores.shape[1]).bool()
+        if unusable.any():
+            row, k = unusable.nonzero()[0].tolist()
+            score, place = float(scores[row, k]), int(rows[row])
+            raise ValueError(f"expected finite scores, that of class {k} is {score} for input {place}")
+        return classes
+
+    def _named(self, scores: Tensor, rows: Tensor) -> Tensor:
+        """Return the class (n,) that is asked about, given scores (n, K)."""
         if self.of == "predicted":
             return scores.argmax(dim=1)
         if self.targets is not None and self.of in ("target", "loss"):
-            classes = self.targets[rows].to(x.device)
+            classes = self.targets[rows].to(scores.device)
         else:
-            classes = torch.full((len(x),), int(self.of), device=x.device)
-        if len(x) and not 0 <= int(classes.min()) <= int(classes.max()) < scores.shape[1]:
+            classes = torch.full((len(rows),), int(self.of), device=scores.device)
+        if len(rows) and not 0 <= int(classes.min()) <= int(classes.max()) < scores.shape[1]:
             raise ValueError(f"expected classes from 0 to {scores.shape[1] - 1}, got {classes.tolist()[:3]}")
         return classes
 

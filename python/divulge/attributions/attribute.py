@@ -53,8 +53,9 @@ def attribute(
         seed: of SmoothGrad's noise, which is that of a `SmoothGradOracle` of the seed, and of random numbers.
 
     Raises:
-        ValueError: one of these cannot be, or a method returns another shape than that of the inputs.
-        TypeError: inputs that are no real numbers, or a number of samples or steps that is not whole.
+        ValueError: one of these cannot be, a score asked about is not finite, or a method returns another
+            shape than that of the inputs, or NaN or infinity.
+        TypeError: inputs that are no real numbers; numbers of classes, samples or steps that are not whole.
     """
     if inputs.dtype == torch.bool or inputs.dtype.is_complex:
         raise TypeError(f"expected inputs that are real numbers, got dtype {inputs.dtype}")
@@ -75,6 +76,7 @@ def attribute(
                 raise ValueError(
                     f"expected an attribution of shape {tuple(x.shape)}, got {tuple(part.shape)}"
                 )
+            _check_finite(part, rows)
             parts.append(part.detach())
     return torch.cat(parts)
 
@@ -102,6 +104,13 @@ def _of_gradients(
     gradients = asked.gradient(places.reshape(n * m, *x.shape[1:]), classes.repeat_interleave(m))
     explanation: Tensor = method.combine(flat, gradients.reshape(n, m, d))
     return explanation.reshape(x.shape)
+
+
+def _check_finite(part: Tensor, rows: Tensor) -> None:
+    """Raise ValueError for attributions (n, ...) of inputs, by their rows, that hold NaN or infinity."""
+    bad = (~part.flatten(1).isfinite()).any(dim=1).nonzero()
+    if len(bad):
+        raise ValueError(f"expected finite attributions, that of input {int(rows[bad[0]])} is not")
 
 
 def _range(inputs: Tensor) -> float:

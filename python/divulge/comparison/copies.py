@@ -14,6 +14,7 @@ from divulge.comparison.canonical import CanonicalForm, canonical_form
 from divulge.comparison.layerwise import LayerComparison, Match, effective_units, match_layers
 from divulge.html import ShownAsTable
 from divulge.oracles.domain import as_box
+from divulge.training.class_scores import named_classes
 from divulge.victims import Victim
 from divulge.victims.affine import HiddenLayers, OneHiddenLayer
 from divulge.victims.lowering import hidden_layers, one_hidden_layer
@@ -61,7 +62,7 @@ class Comparison(ShownAsTable):
         output_range: largest minus smallest output of the victim on these points.
         output_std: standard deviation of the victim's outputs about each output's mean.
         agreement: the share of these points on which copy and victim name the same class, in [0, 1]; with one
-            output the class is its sign.
+            output the class is its sign, or that of p - .5 where the victim's output is a probability p.
         points: how many points were given.
         matches: (unit of the victim, unit of the copy) for each pair of the first hidden layers with the same
             hyperplane, as indices into the networks' own layers.
@@ -129,7 +130,8 @@ def compare(
     Args:
         copy: a module from (n, d) to (n, K), or a Reconstruction that holds one. A Reconstruction from
             probabilities knows its logits up to a function added to all of them: log-odds against class 0 are
-            compared then, of outputs and parameters both.
+            compared then, of outputs and parameters both; so they are where one of copy and victim tells two
+            classes by one logit, the other by two.
         victim: the model that was copied.
         data: points, shape (n, d) or (n, *input_shape); by default 10,000 standard normal ones, always the
             same.
@@ -137,27 +139,40 @@ def compare(
         domain: the box that queries were confined to, as (low, high), for `units_folded` alone.
 
     Raises:
-        ValueError: the points, or the copy's answers to them, have another shape; there are no points; or the
-            domain is empty.
+        ValueError: the points, or the copy's answers to them, have another shape; there are no points; an
+            output is not finite; or the domain is empty.
     """
     module = copy if isinstance(copy, nn.Module) else copy.module
-    odds = getattr(copy, "kind", None) == "probability"
     points = _points(victim, data)
     true, found = victim.values(points), Victim(module, (victim.input_size,), lower=False).values(points)
+    _check_finite("the victim", true)
+    _check_finite("the copy", found)
+    mixed = {true.shape[1], found.shape[1]} == {1, 2} and not victim.tells_probabilities
+    odds = mixed or getattr(copy, "kind", None) == "probability"
     if odds:
         true, found = _log_odds(true), _log_odds(found)
     if true.shape != found.shape:
         raise ValueError(f"expected a copy with {true.shape[1]} outputs, got {found.shape[1]}")
     units = _compare_units(module, victim, tolerance, odds)
+    threshold = victim.threshold
     return Comparison(
         **units,
         units_folded=_units_folded(victim, domain),
         max_output_error=float(np.abs(true - found).max()),
         output_range=float(true.max() - true.min()),
         output_std=float((true - true.mean(axis=0)).std()),
-        agreement=float((_classes(true) == _classes(found)).mean()),
+        agreement=float((named_classes(true, threshold) == named_classes(found, threshold)).mean()),
         points=len(points),
     )
+
+
+def _check_finite(whose: str, values: Array) -> None:
+    """Raise ValueError where outputs (n, K) hold NaN or infinity."""
+    bad = np.argwhere(~np.isfinite(values))
+    if len(bad):
+        point, output = bad[0]
+        value = values[point, output]
+        raise ValueError(f"expected finite outputs, output {output} of {whose} is {value} at point {point}")
 
 
 def _compare_units(module: nn.Module, victim: Victim, tolerance: float, odds: bool) -> dict[str, Any]:
@@ -247,9 +262,3 @@ def _log_odds_of(net: OneHiddenLayer) -> OneHiddenLayer:
     """Return the network of `_log_odds`."""
     outputs, affine, bias = (_log_odds(part.T).T for part in (net.outputs, net.affine, net.bias[:, None]))
     return OneHiddenLayer(net.rows, net.offsets, outputs, affine, bias[:, 0])
-
-
-def _classes(values: Array) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """Return the class of each row: the largest output, or the sign of the only one."""
-    classes = values.argmax(axis=1) if values.shape[1] > 1 else (values[:, 0] > 0)
-    return classes.astype(np.int64)

@@ -12,14 +12,15 @@ from torch import Tensor, nn
 
 from divulge.attributions import attribute
 from divulge.datasets import Dataset
+from divulge.evaluation.layer_order import trained_layers
 from divulge.evaluation.power import AdamTrainer, ModuleFactory, Trainer, check_classes, check_fit
-from divulge.evaluation.randomisation import randomised, trained_layers
+from divulge.evaluation.randomisation import randomised
 from divulge.evaluation.similarity import rank_correlation
 from divulge.evaluation.store import described
 from divulge.evaluation.unmasking import unmask
 from divulge.influence.mislabels import flip_labels
 from divulge.training import accuracy
-from divulge.training.class_scores import ClassScores
+from divulge.training.class_scores import ClassScores, precision
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -199,13 +200,15 @@ def _case(
         labels = torch.from_numpy(flip_labels(data.train_targets.numpy(), mislabelled, seed=seed))
         wrong = (labels != data.train_targets).nonzero()[:images, 0]
         return _Case(jobs.train(replace(data, train_targets=labels), seed + 2), data.train_inputs[wrong])
-    return _Case(_half_drawn_anew(correct, seed), data.test_inputs[:images])
+    inputs = data.test_inputs[:images]
+    return _Case(_half_drawn_anew(correct, inputs, seed), inputs)
 
 
-def _half_drawn_anew(module: nn.Module, seed: int) -> nn.Module:
+def _half_drawn_anew(module: nn.Module, inputs: Tensor, seed: int) -> nn.Module:
     """Return a copy in which the layers of the output half were drawn anew."""
-    half = -(-len(trained_layers(module)) // 2)
-    (_, other), *_ = islice(randomised(module, "cascading", seed), half - 1, half)
+    some = inputs[:2].to(precision(module, inputs))
+    half = -(-len(trained_layers(module, some)) // 2)
+    (_, other), *_ = islice(randomised(module, inputs, "cascading", seed), half - 1, half)
     return other
 
 

@@ -102,7 +102,7 @@ def predictive_power(
     module = module_factory(seed=seed)
     check_fit(module, data)
     trained = (trainer or AdamTrainer())(module, train, data.train_targets, seed=seed)
-    return accuracy(ClassScores(trained).eval(), test, data.test_targets)
+    return accuracy(ClassScores(trained), test, data.test_targets)
 
 
 def check_classes(data: Dataset) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -10,14 +9,18 @@ import torch
 from torch import Tensor, nn
 
 from divulge.attributions import attribute
+from divulge.evaluation.layer_order import draw_anew, trained_layers
 from divulge.evaluation.similarity import rank_correlation, structural_similarity
+from divulge.training.class_scores import precision
+from divulge.training.modes import copied
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["MODES", "parameter_randomisation", "randomised", "trained_layers"]
+__all__ = ["MODES", "parameter_randomisation", "randomised"]
 
 MODES = ("cascading", "independent")
+_SOME = 2  # inputs that show the order of the layers
 
 
 def parameter_randomisation(
@@ -32,9 +35,11 @@ def parameter_randomisation(
 ) -> pd.DataFrame:
     """Return how much an attribution stays the same when layers forget what they learned.
 
-    Layers are the innermost modules that hold parameters, from the output to the input. A layer forgets by
-    drawing its parameters anew, from a normal distribution with the mean and the standard deviation of the
-    trained ones. The class asked about is that of the trained module, so that only the layers differ.
+    Layers are the innermost modules that hold parameters or a batch norm's statistics, a layer's
+    parametrisations being part of it, from the output to the input in the order of execution. A layer forgets
+    by drawing its parameters anew, from a normal distribution with the mean and the standard deviation of the
+    trained ones; a batch norm's statistics become those from before training. The class asked about is that
+    of the trained module, so that only the layers differ.
 
     Args:
         module: a classifier; it is copied.
@@ -63,53 +68,36 @@ def parameter_randomisation(
     options = {"of": "target", "targets": targets, "seed": seed, **options}
     before = attribute(module, inputs, attribution, **options)
     rows = []
-    for name, other in randomised(module, mode, seed):
+    for name, other in randomised(module, inputs, mode, seed):
         after = attribute(other, inputs, attribution, **options)
         rows.append({"layer": name, **_compared(before, after)})
     frame: pd.DataFrame = pd.DataFrame(rows)
     return frame
 
 
-def randomised(module: nn.Module, mode: str, seed: int) -> Iterator[tuple[str, nn.Module]]:
+def randomised(module: nn.Module, inputs: Tensor, mode: str, seed: int) -> Iterator[tuple[str, nn.Module]]:
     """Yield copies of a module with one layer after the other drawn anew, from the output to the input.
+
+    Args:
+        module: any module.
+        inputs: shape (n, ...), to see the order of the layers.
+        mode: "cascading" or "independent".
+        seed: of what is drawn.
 
     Raises:
         ValueError: a module without parameters.
     """
-    names = trained_layers(module)
+    some = inputs[:_SOME].to(precision(module, inputs))
     generator = torch.Generator().manual_seed(seed)
-    other = copy.deepcopy(module)
-    for name in reversed(names):
+    other = copied(module)
+    layers = trained_layers(other, some)
+    for name in reversed(layers):
         if mode == "independent":
-            other = copy.deepcopy(module)
-        for parameter in other.get_submodule(name).parameters(recurse=False):
-            _draw(parameter, generator)
+            other = copied(module)
+            layers = trained_layers(other, some)
+        for of_what, tensor in layers[name]:
+            draw_anew(of_what, tensor, generator)
         yield name, other
-
-
-def trained_layers(module: nn.Module) -> list[str]:
-    """Return the names of all modules that hold parameters of their own, in order.
-
-    Raises:
-        ValueError: there is none.
-    """
-    names = [
-        name
-        for name, part in module.named_modules()
-        if next(part.parameters(recurse=False), None) is not None
-    ]
-    if not names:
-        raise ValueError(f"expected a module with parameters, {type(module).__name__} has none")
-    return names
-
-
-def _draw(parameter: Tensor, generator: torch.Generator) -> None:
-    """Draw a parameter anew, with its mean and its standard deviation."""
-    values = parameter.detach()
-    deviation = float(values.std(correction=0)) or 1 / max(values[0].numel() if values.ndim else 1, 1) ** 0.5
-    shape = torch.randn(values.shape, generator=generator, dtype=values.dtype)
-    with torch.no_grad():
-        parameter.copy_(float(values.mean()) + deviation * shape.to(values.device))
 
 
 def _predicted(module: nn.Module, inputs: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from divulge.oracles.domain import as_box
 from divulge.oracles.explained import Answers
 from divulge.oracles.ledger import Ledger
 from divulge.points import as_matrix, check_finite
+from divulge.training.class_scores import check_class
 
 if TYPE_CHECKING:
     import torch
@@ -207,8 +208,8 @@ class Oracle(ABC):
         return np.array(np.broadcast_to(numbers, (n,)), np.intp)
 
     def _check_output(self, output: int) -> int:
-        """Return a valid output index, or raise ValueError."""
-        number = index(output)
+        """Return a valid output index, or raise ValueError or TypeError."""
+        number = check_class("an output", output)
         if number < 0 or (self.output_size is not None and number >= self.output_size):
             outputs = "unknown" if self.output_size is None else self.output_size
             raise ValueError(f"expected an output from 0 on, of {outputs} outputs, got {number}")

@@ -12,6 +12,7 @@ from divulge.oracles.base import Domain
 from divulge.oracles.explained import Answers
 from divulge.oracles.victim import VictimOracle
 from divulge.points import as_matrix
+from divulge.training.class_scores import named_classes
 
 if TYPE_CHECKING:
     from divulge.points import Points
@@ -105,7 +106,7 @@ class JacobianOracle(VictimOracle):
         return Answers(
             np.repeat(points, size, axis=0),
             np.tile(np.arange(size), n),
-            labels=None if size == 1 else np.repeat(values.argmax(axis=1), size),
+            labels=None if size == 1 else np.repeat(named_classes(values), size),
             values=values.reshape(-1),
             explanations=gradients.reshape(n * size, -1),
             attribution=self.attribution,

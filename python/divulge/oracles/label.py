@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from divulge.arrays import Array, Index
 from divulge.oracles.base import Domain
 from divulge.oracles.explained import Answers
@@ -19,7 +17,8 @@ class LabelOracle(VictimOracle):
     """Answers with the top class alone; see `explain`. `query` has nothing to return: (None, None).
 
     Args:
-        victim: the model under study. One output z is taken for two classes, the second where z > 0.
+        victim: the model under study. One output z means two classes, the second where z > 0, or where
+            z > .5 if it is a probability (`Victim.classes`).
         domain: None for all of R^d, or (low, high): a box of inputs that may be asked about.
         budget: the most queries that may be asked, or None.
 
@@ -40,6 +39,4 @@ class LabelOracle(VictimOracle):
         return Answers(points, labels, labels)
 
     def _top(self, points: Array) -> Index:
-        if self.victim.output_size == 1:
-            return np.asarray(self.victim.values(points)[:, 0] > 0, np.intp)
-        return np.asarray(self.victim.values(points).argmax(axis=1), np.intp)
+        return self.victim.classes(points)

@@ -14,6 +14,7 @@ from divulge.errors import OracleError
 from divulge.oracles.base import Domain, Oracle
 from divulge.oracles.explained import Answers
 from divulge.oracles.victim import VictimOracle
+from divulge.training.class_scores import named_classes
 
 if TYPE_CHECKING:
     from divulge.points import Points
@@ -27,8 +28,9 @@ class ProbabilityOracle(VictimOracle):
     turns this oracle into one that is piecewise linear.
 
     Args:
-        victim: the model under study; its K outputs are taken for logits. One output z is taken for the
-            logits (0, z) of two classes.
+        victim: the model under study; its K outputs are taken for logits, one output z for the logits (0, z)
+            of two classes. Outputs that are probabilities (`Victim.tells_probabilities`) are told as they
+            are, one output p as (1 - p, p).
         output: k, where a query names none.
         domain: None for all of R^d, or (low, high): a box of inputs that may be asked about.
         budget: the most queries that may be asked, or None.
@@ -81,7 +83,7 @@ class ProbabilityOracle(VictimOracle):
 
     def _explain(self, points: Array, outputs: Index | None) -> Answers:
         p = self._probabilities(points)
-        labels = np.asarray(p.argmax(axis=1), np.intp)
+        labels = named_classes(p)
         outputs = labels if outputs is None else outputs
         answers = Answers(points, outputs, labels, probabilities=p)
         if not self.has_gradients:
@@ -95,7 +97,10 @@ class ProbabilityOracle(VictimOracle):
     def _probabilities(self, points: Array) -> Array:
         """Softmax in the victim's precision, shape (n, K)."""
         logits = self.victim.values(points)
-        if self.victim.output_size == 1:
+        alone = self.victim.output_size == 1
+        if self.victim.tells_probabilities:
+            return np.concatenate([1 - logits, logits], axis=1) if alone else logits
+        if alone:
             logits = np.concatenate([np.zeros_like(logits), logits], axis=1)
         logits = logits.astype(np.float32 if self.dtype == torch.float32 else np.float64)
         exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
@@ -103,6 +108,10 @@ class ProbabilityOracle(VictimOracle):
 
     def _gradients(self, points: Array, p: Array, output: int) -> Array:
         """Return dp_k/dx = p_k sum_j p_j (df_k/dx - df_j/dx), exact also where p_k is nearly 1."""
+        if self.victim.tells_probabilities:
+            alone = self.victim.output_size == 1
+            told = self.victim.values_and_gradients(points, 0 if alone else output)[1]
+            return -told if alone and output == 0 else told
         mine = self._logit_gradients(points, output)
         total = np.zeros_like(mine)
         for other in range(p.shape[1]):

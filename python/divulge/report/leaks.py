@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -112,11 +112,11 @@ def leak_report(
     """Measure how fast copies learn from each explanation, behind each defence.
 
     Args:
-        victim: the model that is to be offered.
-        data: inputs like those it is for; copies ask about the training part and are compared on the test
-            part.
+        victim: the model that is to be offered; copies are compared with it, whatever is asked.
+        data: inputs like those it is for, with classes from 0 on; copies ask about the training part and are
+            compared on the test part. Arrays or tensors.
         oracles: by name, such as "label", "gradient", "smoothgrad:samples=10", or a mapping of names to
-            functions of the victim.
+            functions of the victim, which may return an oracle of another kind, such as a `CallableOracle`.
         defences: by name, such as "none", "rounded:3", "noisy:0.01", "rounded:3+top:20", "sign", or a mapping
             of names to functions of an oracle.
         budgets: numbers of queries at which copies are compared.
@@ -128,10 +128,15 @@ def leak_report(
         progress: called with the pairs done and the number of all, after each.
 
     Raises:
-        ValueError: an unknown name, a defence with a senseless number, or no budget.
+        TypeError: what is to be offered is no victim, the data no data set, or classes no whole numbers.
+        ValueError: an unknown name, a defence with a senseless number, no budget, no test input, or a class
+            that the victim does not have.
     """
     import pandas as pd
 
+    _check_victim(victim)
+    data = _as_tensors(data)
+    oracles, defences = ([given] if isinstance(given, str) else given for given in (oracles, defences))
     made = _pairs(victim, oracles, defences)
     rows, curves = [], []
     for done, (name, defence, oracle) in enumerate(made):
@@ -140,22 +145,54 @@ def leak_report(
             surrogate,
             queries=budgets,
             data=data,
+            victim=victim,
             steps=steps,
             weights=usual_weights(oracle.attribution),
             seed=seed,
         ).leak_curve
-        row: dict[str, Any] = {"explanation": name, "defence": defence}
+        row: dict[str, Any] = {"explanation": str(name), "defence": str(defence)}
         row |= {f"queries_{round(100 * level)}": queries_until(curve, level) for level in AGREEMENTS}
         row["exact"] = _exact(oracle, victim, exact_budget, seed)
         row["best"] = float(curve["agreement"].max())
         row["rank_correlation"] = _honest(oracle, victim, name, oracles, data)
         rows.append(row)
-        curve.insert(0, "explanation", name)
-        curve.insert(1, "defence", defence)
+        curve.insert(0, "explanation", str(name))
+        curve.insert(1, "defence", str(defence))
         curves.append(curve)
         if progress is not None:
             progress(done + 1, len(made))
     return LeakReport(pd.DataFrame(rows), pd.concat(curves, ignore_index=True), repr(victim), seed)
+
+
+def _check_victim(victim: Victim) -> None:
+    """Raise TypeError for anything but a victim."""
+    if not isinstance(victim, Victim):
+        hint = (
+            "; an oracle is named in oracles={name: function of the victim}"
+            if isinstance(victim, Oracle)
+            else ""
+        )
+        raise TypeError(
+            f"expected a victim such as Victim(module, input_shape=...), got {type(victim).__name__}{hint}"
+        )
+
+
+def _as_tensors(data: Dataset) -> Dataset:
+    """Return a data set with tensors of its inputs; classes are checked where copies are compared.
+
+    Raises:
+        TypeError: it is no data set.
+        ValueError: it has no test input.
+    """
+    if not isinstance(data, Dataset):
+        raise TypeError(
+            f"expected data such as Dataset(name, train_inputs, train_targets, test_inputs, test_targets), "
+            f"got {type(data).__name__}"
+        )
+    if not len(data.test_inputs):
+        raise ValueError(f"expected test inputs in {data.name}, to compare copies on, got none")
+    train, test = (torch.as_tensor(part) for part in (data.train_inputs, data.test_inputs))
+    return replace(data, train_inputs=train, test_inputs=test)
 
 
 def queries_until(curve: pd.DataFrame, level: float) -> float:

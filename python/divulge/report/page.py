@@ -71,4 +71,4 @@ def _picture(curves: pd.DataFrame, explanation: str) -> str:
     with rc_context({"svg.hashsalt": explanation}):  # the same ids in every run
         leak_figure(lines, explanation).savefig(out, format="svg", metadata={"Date": None})
     svg = out.getvalue()  # of matplotlib's making: text in it is escaped
-    return re.sub(r'(\bid="|href="#|url\(#)', rf"\1{_identifier(explanation)}-", svg[svg.index("<svg") :])
+    return re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{_identifier(explanation)}-", svg[svg.index("<svg") :])

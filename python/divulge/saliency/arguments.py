@@ -57,7 +57,8 @@ def classifier(module: nn.Module, shape: Sequence[int]) -> Classifier:
 
     Raises:
         TypeError: it is no torch module.
-        ValueError: it is in training mode, or does not map images of this shape to scores.
+        ValueError: it is in training mode, does not map images of this shape to scores, or tells one
+            probability.
     """
     if not isinstance(module, nn.Module):
         raise TypeError(f"expected a torch.nn.Module, got {type(module).__name__}")
@@ -67,6 +68,8 @@ def classifier(module: nn.Module, shape: Sequence[int]) -> Classifier:
         raise ValueError(f"expected a shape (channels, height, width), got {tuple(shape)}")
     channels, height, width = (int(s) for s in shape)
     victim = Victim(module, (channels, height, width), lower=False)
+    if victim.threshold:
+        raise ValueError("expected a logit, the module's one output is a probability; leave its sigmoid out")
     tensors = (*module.parameters(), *module.buffers())
     device = next((t.device for t in tensors if t.is_floating_point()), torch.device("cpu"))
     return Classifier(module, (channels, height, width), victim.output_size, victim.dtype, device)

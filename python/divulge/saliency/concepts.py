@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from divulge.saliency.arguments import Classifier
+from divulge.training.class_scores import check_class, class_scores
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,8 @@ def check_targets(model: Classifier, targets: Sequence[Target]) -> None:
     for target in targets:
         if isinstance(target, Unit):
             check_layer(model, target.layer)
-        elif not callable(target) and not 0 <= target < model.outputs:
-            raise ValueError(f"expected a target from 0 to {model.outputs - 1}, got {target}")
+        elif not callable(target):
+            check_class("a target", target, max(2, model.outputs))
 
 
 def check_layer(model: Classifier, layer: str) -> None:
@@ -100,13 +101,13 @@ def value(target: Target, scores: Tensor, activations: Activations) -> Tensor:
                 f"got {tuple(result.shape)}"
             )
         return result
-    return log_scores(scores)[:, target]
+    return log_scores(class_scores(scores))[:, target]
 
 
 def reached(target: Target, scores: Tensor, values: Tensor, before: Tensor) -> Tensor:
     """Say which samples (n,) reached a target: the class is named, or the value is above all those before."""
     if isinstance(target, int):
-        return scores.argmax(1) == target
+        return class_scores(scores).argmax(1) == target
     return values > before.max()
 
 

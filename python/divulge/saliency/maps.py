@@ -142,7 +142,8 @@ def agnostic_saliency(
     L_t is the cross-entropy for a class, and minus the value for a function or a unit.
 
     Args:
-        module: maps (n, *shape) to class scores or probabilities (n, K); in evaluation mode.
+        module: maps (n, *shape) to class scores or probabilities (n, K), or to the log-odds of class 1,
+            (n, 1); in evaluation mode.
         targets: one or several of: a class; a function of scores (n, K) that returns what is to be large,
             (n,); a `Unit`. A class is reached by a sample that the module assigns to it, any other target by
             a value above all those of the samples without map.

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from divulge.arrays import Array
 from divulge.oracles import Answers
 from divulge.training import mlp
+from divulge.training.class_scores import outputs_as
+from divulge.training.modes import evaluating
 from divulge.victims.lowering import lower
 
 EXACT = 1e-3  # relative residual up to which answers are those of a linear model
@@ -18,12 +20,13 @@ EXACT = 1e-3  # relative residual up to which answers are those of a linear mode
 
 def is_linear(module: nn.Module, input_shape: Sequence[int]) -> bool:
     """Whether a module is one affine map."""
-    layers = lower(module, input_shape, next(module.parameters()).dtype)
+    with evaluating(module):
+        layers = lower(module, input_shape, next(module.parameters()).dtype)
     return layers is not None and len(layers.weights) == 1
 
 
 def solved(
-    answers: Answers, input_shape: Sequence[int], classes: int, dtype: torch.dtype
+    answers: Answers, input_shape: Sequence[int], told: int, classes: int, dtype: torch.dtype
 ) -> nn.Module | None:
     """Return the linear model that the answers determine, or None where they determine none.
 
@@ -33,16 +36,20 @@ def solved(
     Args:
         answers: what an oracle told.
         input_shape: the shape of one input.
-        classes: K.
+        told: outputs of the victim.
+        classes: outputs K of the model.
         dtype: precision of the model.
     """
     if answers.probabilities is not None:
         found = _from_probabilities(answers)
     elif answers.explanations is not None and not answers.imitations:
-        found = _from_gradients(answers, classes)
+        found = _from_gradients(answers, told)
     else:
         found = None
-    return None if found is None else _module(*found, input_shape, dtype)
+    if found is None:
+        return None
+    affine = outputs_as(torch.from_numpy(np.column_stack(found)).T, classes).T  # (K, d + 1)
+    return _module(affine[:, :-1], affine[:, -1], input_shape, dtype)
 
 
 def _from_gradients(answers: Answers, classes: int) -> tuple[Array, Array] | None:
@@ -90,10 +97,10 @@ def _from_probabilities(answers: Answers) -> tuple[Array, Array] | None:
     return solution[:-1].T, solution[-1]
 
 
-def _module(rows: Array, offsets: Array, input_shape: Sequence[int], dtype: torch.dtype) -> nn.Module:
+def _module(rows: Tensor, offsets: Tensor, input_shape: Sequence[int], dtype: torch.dtype) -> nn.Module:
     """Flatten and one Linear."""
     module = mlp(input_shape, [], len(rows), seed=0, dtype=dtype)
     with torch.no_grad():
         for parameter, value in zip(module.parameters(), (rows, offsets), strict=True):
-            parameter.copy_(torch.from_numpy(value))
+            parameter.copy_(value)
     return module.eval()

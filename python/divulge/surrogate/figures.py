@@ -19,7 +19,12 @@ def leak_figure(curves: Mapping[str, pd.DataFrame], title: str = "") -> Figure:
         curves: data frames with the columns queries and agreement; several rows of one number of queries
             are drawn as their mean, with the range between the least and the largest behind it.
         title: above the picture.
+
+    Raises:
+        ValueError: no copy was compared with its victim.
     """
+    if all(curve["agreement"].isna().all() for curve in curves.values()):
+        raise ValueError("expected copies that were compared with their victim; pass test= to steal")
     figure = Figure(figsize=(6, 3.6), layout="constrained")
     axes = figure.subplots()
     draw_curves(axes, curves)

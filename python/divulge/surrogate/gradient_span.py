@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,6 +10,7 @@ from torch import nn
 
 from divulge.arrays import Array
 from divulge.oracles import Answers
+from divulge.training.modes import copied
 
 SHARE = 0.25  # of d up to which r counts as few: a larger span leaves out little, copies learn no better
 RANK = 1e-5  # singular values up to this share of the largest are rounding
@@ -63,7 +63,7 @@ class GradientSpan:
 
     def shrunk(self, module: nn.Module) -> nn.Module:
         """Return a copy of a module whose first layer W x + b reads the r numbers: W Q, and b + W c."""
-        small = copy.deepcopy(module)
+        small = copied(module)
         first = _first_linear(small)
         assert first is not None
         with torch.no_grad():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Callable, Sequence
 from math import prod
@@ -19,11 +18,12 @@ from divulge.surrogate.closed_form import is_linear, solved
 from divulge.surrogate.gradient_span import GradientSpan
 from divulge.surrogate.inputs import Inputs
 from divulge.surrogate.losses import Weights
-from divulge.surrogate.measure import Yardstick
+from divulge.surrogate.measure import Yardstick, as_targets
 from divulge.surrogate.stolen import Stolen
 from divulge.surrogate.train import chosen_weights, train
 from divulge.training import network_by_name
-from divulge.training.class_scores import class_scores
+from divulge.training.class_scores import OutputsAs, class_scores
+from divulge.training.modes import copied
 from divulge.victims import Victim
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def steal(
     test: tuple[Points, Points | None] | None = None,
     inputs: str | None = None,
     output: int | None = None,
+    victim: Victim | None = None,
     steps: int = STEPS,
     weights: Weights | None = None,
     seed: int = 0,
@@ -65,15 +66,17 @@ def steal(
             "gaussian".
         output: the output explained; None: each input's top class. A linear surrogate names every output in
             turn.
+        victim: that copies are compared with, outside the oracle; by default the oracle's own, where it has
+            one at hand.
         steps: of the training behind each row.
         weights: of the loss's terms; None: chosen on held-out answers.
         seed: of every random choice.
         progress: called with the rows done and the number of all, after each.
 
     Raises:
-        TypeError: `oracle` is no oracle, or a number of queries not whole.
-        ValueError: copy and victim differ in the number of outputs, data have another shape, an oracle's
-            kind is one that no loss can use, or there is no query to ask.
+        TypeError: `oracle` is no oracle, or a number of queries or a class not whole.
+        ValueError: copy and victim differ in the number of outputs, data or classes have another shape or
+            range, an oracle's kind is one that no loss can use, or there is no query to ask.
         BudgetExhausted: the budget does not cover the queries; nothing was asked then.
 
     Source:
@@ -81,7 +84,9 @@ def steal(
         2019; the choice of inputs, and that a dense copy reads only the span of the gradients told, are
         our own.
     """
-    thief = Thief(oracle, surrogate, data=data, test=test, inputs=inputs, output=output, seed=seed)
+    thief = Thief(
+        oracle, surrogate, data=data, test=test, inputs=inputs, output=output, victim=victim, seed=seed
+    )
     return thief.run(_counts(queries), steps, weights, progress)
 
 
@@ -106,16 +111,23 @@ class Thief:
         test: tuple[Points, Points | None] | None,
         inputs: str | None,
         output: int | None,
+        victim: Victim | None,
         seed: int,
     ) -> None:
         if not isinstance(oracle, Oracle):
             raise TypeError(f"expected an oracle such as GradientOracle, got {type(oracle).__name__}")
         self.oracle, self.output, self.seed = oracle, output, whole("a seed", seed)
-        victim = getattr(oracle, "victim", None)
+        _check_data(data)
+        victim = getattr(oracle, "victim", None) if victim is None else victim
         self.input_shape = _input_shape(oracle, data)
         self.surrogate = surrogate
         self.start = _start(surrogate, oracle, self.input_shape, self.seed)
+        if not any(parameter.requires_grad for parameter in self.start.parameters()):
+            raise ValueError(
+                f"expected a surrogate with parameters to train, {type(surrogate).__name__} has none"
+            )
         self.classes = _outputs(self.start, self.input_shape)
+        self.told = self.classes if oracle.output_size is None else oracle.output_size
         self._check_outputs()
         if isinstance(data, Dataset) and test is None:
             test = (data.test_inputs, data.test_targets)
@@ -131,8 +143,9 @@ class Thief:
         )
         self.yardstick = None
         if test is not None and isinstance(victim, Victim):
-            targets = None if test[1] is None else torch.as_tensor(np.asarray(test[1]))
-            self.yardstick = Yardstick.of(victim, self._points(test[0]), targets)
+            points, classes = self._points(test[0]), max(2, victim.output_size)
+            targets = None if test[1] is None else as_targets(test[1], len(points), classes)
+            self.yardstick = Yardstick.of(victim, points, targets)
         self.linear = is_linear(self.start, self.input_shape)
         self.asked = 0.0
 
@@ -158,7 +171,7 @@ class Thief:
             answers = fresh if answers is None else Answers.join([answers, fresh])
             done = count
             module, is_solved, used = self.learn(answers, steps, weights)
-            rows.append({"queries": count, **self._measured(module), "solved": is_solved})
+            rows.append({"queries": count, **self._measured(module, answers), "solved": is_solved})
             rows[-1] |= {"victim_seconds": self.asked, "seconds": time.perf_counter() - began}
             if progress is not None:
                 progress(len(rows), len(counts))
@@ -184,7 +197,7 @@ class Thief:
         for twin in (1, 2):
             module = _start(self.surrogate, self.oracle, self.input_shape, self.seed + twin)
             trained = train(
-                module,
+                OutputsAs(module, self.told),
                 answers,
                 self.input_shape,
                 steps=max(1, steps // 4),
@@ -200,8 +213,8 @@ class Thief:
         """Ask about points; a linear surrogate names the outputs in turn."""
         n = len(points)
         output: Any = self.output
-        if self.linear and output is None and self.classes > 1 and self.oracle.has_explanations:
-            output = (done + np.arange(n)) % self.classes
+        if self.linear and output is None and self.told > 1 and self.oracle.has_explanations:
+            output = (done + np.arange(n)) % self.told
         began = time.perf_counter()
         told = self.oracle.explain(points.numpy(), output)
         self.asked += time.perf_counter() - began
@@ -210,22 +223,26 @@ class Thief:
     def learn(self, answers: Answers, steps: int, weights: Weights | None) -> tuple[nn.Module, bool, Weights]:
         """Return the copy, whether it was solved for, and the weights it was trained with."""
         dtype = next(self.start.parameters()).dtype
-        found = solved(answers, self.input_shape, self.classes, dtype) if self.linear else None
+        found = None
+        if self.linear:
+            found = solved(answers, self.input_shape, self.told, self.classes, dtype)
         if found is not None:
             return found, True, weights or Weights()
         span = None if self.linear else GradientSpan.of(answers, self.start)
         start, shape = self.start, self.input_shape
         if span is not None:
             start, shape, answers = span.shrunk(start), (span.size,), span.told(answers)
-        used = weights or chosen_weights(start, answers, shape, steps=max(1, steps // 4), seed=self.seed)
-        trained = train(copy.deepcopy(start), answers, shape, steps=steps, weights=used, seed=self.seed)
+        judged = OutputsAs(copied(start), self.told)
+        used = weights or chosen_weights(judged, answers, shape, steps=max(1, steps // 4), seed=self.seed)
+        trained = train(judged, answers, shape, steps=steps, weights=used, seed=self.seed).module
         return (trained if span is None else span.grown(trained)), False, used
 
-    def _measured(self, module: nn.Module) -> dict[str, float]:
+    def _measured(self, module: nn.Module, answers: Answers) -> dict[str, float]:
         """What the curve says of a copy, NaN where there is nothing to compare with."""
         if self.yardstick is None:
             return dict.fromkeys(("agreement", "accuracy", "gradient_cosine"), float("nan"))
-        return self.yardstick.measure(module, self.input_shape)
+        threshold = self.yardstick.threshold(answers) if self.told == 1 else 0.0
+        return self.yardstick.measure(module, self.input_shape, threshold)
 
     def _points(self, points: Points) -> Tensor:
         """Return points as a float64 tensor (n, d)."""
@@ -252,6 +269,16 @@ def _counts(queries: int | Sequence[int]) -> list[int]:
     return counts
 
 
+def _check_data(data: Dataset | Points | None) -> None:
+    """Raise ValueError for data that are no array, such as a pair of inputs and classes."""
+    try:
+        np.shape(0 if data is None or isinstance(data, Dataset) else data)
+    except ValueError:
+        raise ValueError(
+            f"expected data that are inputs of one shape, or a Dataset, got a {type(data).__name__} of others"
+        ) from None
+
+
 def _input_shape(oracle: Oracle, data: Dataset | Points | None) -> tuple[int, ...]:
     """The shape of one input: the victim's, else the data's, else (d,)."""
     victim = getattr(oracle, "victim", None)
@@ -264,10 +291,10 @@ def _input_shape(oracle: Oracle, data: Dataset | Points | None) -> tuple[int, ..
 def _start(surrogate: str | nn.Module, oracle: Oracle, shape: tuple[int, ...], seed: int) -> nn.Module:
     """The untrained surrogate; one of the maker's own keeps the parameters that it came with."""
     if isinstance(surrogate, nn.Module):
-        return copy.deepcopy(surrogate)
+        return copied(surrogate)
     return network_by_name(surrogate, shape, oracle.output_size or 1, seed=seed, dtype=oracle.dtype)
 
 
 def _outputs(module: nn.Module, shape: tuple[int, ...]) -> int:
     """K of the surrogate."""
-    return int(Victim(copy.deepcopy(module), shape, lower=False).output_size)
+    return int(Victim(copied(module), shape, lower=False).output_size)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from math import cos, pi
+from typing import TypeVar
 
 import torch
 from torch import nn
@@ -12,23 +12,25 @@ from torch import nn
 from divulge.oracles import Answers
 from divulge.surrogate.losses import AnswerTensors, Weights, loss, usual_weights
 from divulge.training.fit import one_thread
+from divulge.training.modes import copied
 
 BATCH = 64
 RATE = 2e-3
 WARM_UP = 50
+Module = TypeVar("Module", bound=nn.Module)
 TRIED_WEIGHTS = (Weights(explanation=1.0), Weights(explanation=10.0), Weights(explanation=100.0))
 LEAST_HELD_OUT = 20  # fewer answers cannot choose between weights
 
 
 def train(
-    module: nn.Module,
+    module: Module,
     answers: Answers,
     input_shape: Sequence[int],
     *,
     steps: int,
     weights: Weights,
     seed: int,
-) -> nn.Module:
+) -> Module:
     """Train a surrogate in place on answers with Adam, and return it in evaluation mode.
 
     The learning rate rises over the first steps and falls to zero along a cosine. The same arguments give the
@@ -80,7 +82,7 @@ def chosen_weights(
     errors = []
     for candidate in TRIED_WEIGHTS:
         trial = train(
-            copy.deepcopy(module),
+            copied(module),
             answers.rows(slice(cut)),
             input_shape,
             steps=steps,

@@ -54,9 +54,15 @@ class Experiment:
                 yield {"job": self.job, **dict(zip(self.grid, values, strict=True)), "seed": seed}
 
 
-def key_of(cell: dict[str, Any]) -> str:
-    """Return a name for a run that its settings alone decide."""
-    text = json.dumps(cell, sort_keys=True, default=str)
+def key_of(cell: dict[str, Any], content: str = "") -> str:
+    """Return a name for a run that its settings alone decide.
+
+    Args:
+        cell: the settings.
+        content: of the victim's file or data, which stands for their name; empty where there are none.
+    """
+    named = {**cell, "victim": {"content": content}} if content else cell
+    text = json.dumps(named, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 

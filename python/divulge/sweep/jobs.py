@@ -40,7 +40,7 @@ def run_cell(cell: dict[str, Any]) -> dict[str, Any]:
     began = time.perf_counter()
     try:
         result, error = JOBS[cell["job"]].run(cell), ""
-    except (DivulgeError, ValueError, FileNotFoundError) as failure:
+    except (DivulgeError, ValueError, OSError, MemoryError) as failure:
         result, error = {}, f"{type(failure).__name__}: {failure}"
     return {**result, "seconds": time.perf_counter() - began, "error": error}
 

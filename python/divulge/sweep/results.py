@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,9 +44,25 @@ class Results:
     def write(self, rows: Iterable[dict[str, Any]]) -> None:
         """Keep finished rows in one more file."""
         table = as_table(rows)
-        final = self.folder / f"{table[KEY].iloc[0]}.parquet"
-        with replacing(final) as file:
-            table.to_parquet(file, index=False, write_page_checksum=True)
+        stem = table[KEY].iloc[0]
+        names = (f"{stem}{f'-{n}' * (n > 1)}.parquet" for n in count(1))
+        _write(table, next(path for name in names if not (path := self.folder / name).exists()))
+
+    def forget(self, keys: set[str]) -> None:
+        """Take rows out of the files that hold them; a file of no other rows goes."""
+        for path in sorted(self.folder.glob("*.parquet")):
+            table = _read(path)
+            kept = table[~table[KEY].isin(keys)]
+            if not len(kept):
+                path.unlink()
+            elif len(kept) < len(table):
+                _write(kept, path)
+
+
+def _write(table: pd.DataFrame, path: Path) -> None:
+    """Write a table to a file that is there whole or not at all."""
+    with replacing(path) as file:
+        table.to_parquet(file, index=False, write_page_checksum=True)
 
 
 def _read(path: Path) -> pd.DataFrame:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from divulge.errors import DivulgeError
 from divulge.html import ShownAsTable
+from divulge.sweep.content import CONTENT, content_of
 from divulge.sweep.experiment import Experiment, key_of, read_experiment
 from divulge.sweep.jobs import run_cell
 from divulge.sweep.results import KEY, Results, as_table
@@ -58,10 +62,12 @@ def sweep(
     folder: str | Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Sweep:
-    """Run every combination of a grid that has not been run before.
+    """Run every combination of a grid that has not been run before, and those that failed again.
 
     Rows are kept as they are finished: whatever ends a sweep, a second call goes on where it stopped. A row
-    depends on its own settings alone, so engine and number of workers change nothing but `seconds`.
+    depends on its own settings alone, so engine and number of workers change nothing but `seconds`. What a
+    model file or a data set holds counts, not its name: a file that was replaced is run anew, one that was
+    moved is not.
 
     Args:
         experiment: a TOML file, or one that was read.
@@ -71,21 +77,33 @@ def sweep(
     Raises:
         ValueError: the file, or a file among the results, cannot be used.
         ImportError: the engine is not installed.
+        DivulgeError: a worker process was killed, such as for want of memory.
     """
     plan = experiment if isinstance(experiment, Experiment) else read_experiment(experiment)
     results = Results(Path(folder) if folder is not None else plan.path.with_suffix(".results"))
-    cells = {key_of(cell): cell for cell in plan.cells()}
-    done = {key: row for key, row in results.read().items() if key in cells}
-    already = len(done)
-    left = [(key, cell) for key, cell in cells.items() if key not in done]
+    cells = list(_with_keys(plan))
+    wanted = {key for key, _ in cells}
+    kept = {key: row for key, row in results.read().items() if key in wanted}
+    done = {key: row for key, row in kept.items() if not row["error"]}
+    results.forget(kept.keys() - done.keys())
+    already = sum(key in done for key, _ in cells)
+    left = [(key, cell) for key, cell in dict(cells).items() if key not in done]
     if progress is not None:
         progress(already, len(cells))
     for rows in _finished(plan, chunks(left, plan.workers)):
         results.write(rows)
         done |= {row[KEY]: row for row in rows}
         if progress is not None:
-            progress(len(done), len(cells))
-    return Sweep(as_table(done[key] for key in cells), results.folder, already)
+            progress(sum(key in done for key, _ in cells), len(cells))
+    return Sweep(as_table({**done[key], **cell} for key, cell in cells), results.folder, already)
+
+
+def _with_keys(plan: Experiment) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Return every run's key and settings, with the content of its victim."""
+    content = lru_cache(maxsize=None)(content_of)
+    for cell in plan.cells():
+        held = content(cell["victim"])
+        yield key_of(cell, held), {**cell, CONTENT: held}
 
 
 def chunks(
@@ -118,7 +136,13 @@ def _finished(
     tasks = [joblib.delayed(run_chunk)(part) for part in parts]
     with _engine(plan):
         if plan.engine != "ray":
-            yield from joblib.Parallel(return_as="generator_unordered")(tasks)
+            try:
+                yield from joblib.Parallel(return_as="generator_unordered")(tasks)
+            except BrokenProcessPool as error:
+                raise DivulgeError(
+                    "a worker process was killed, perhaps for want of memory; finished rows are kept, and "
+                    "the same call goes on where it stopped"
+                ) from error
             return
         for first in range(0, len(tasks), RAY_WAVE):  # Ray's backend hands results back all at once
             yield from joblib.Parallel()(tasks[first : first + RAY_WAVE])

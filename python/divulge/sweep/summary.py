@@ -11,7 +11,7 @@ MEASURED = (
     "queries", "hidden_units", "complete", "certificate", "max_output_error", "agreement", "accuracy",
     "gradient_cosine", "seconds",
 )  # fmt: skip
-_NO_SETTINGS = {"key", "seed", "error", "hidden_units_true", *MEASURED}
+_NO_SETTINGS = {"key", "seed", "victim_content", "error", "hidden_units_true", *MEASURED}
 
 
 def settings_that_vary(table: pd.DataFrame) -> list[str]:

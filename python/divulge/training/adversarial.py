@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from divulge.names import NORMS
+from divulge.training.class_scores import class_scores
 from divulge.training.modes import evaluating
 
 
@@ -54,8 +55,8 @@ class Pgd:
         """Return perturbed inputs, shape (n, ...), for which the module errs as much as was found.
 
         Args:
-            module: maps inputs to class scores; it is run in evaluation mode, and each of its
-                parts left in its own.
+            module: maps inputs to class scores, or to the log-odds of class 1; it is run in
+                evaluation mode, and each of its parts left in its own.
             inputs: shape (n, ...), floating point.
             targets: classes, shape (n,).
             done: share of the training that is done, for the warm-up.
@@ -67,7 +68,7 @@ class Pgd:
             for _ in range(self.steps if radius > 0 else 0):
                 x.requires_grad_()
                 with torch.enable_grad():
-                    loss = F.cross_entropy(module(x), targets, reduction="sum")
+                    loss = F.cross_entropy(class_scores(module(x)), targets, reduction="sum")
                     (gradient,) = torch.autograd.grad(loss, x)
                 x = self._project(x.detach() + step * self._direction(gradient), inputs, radius)
         return x.detach()

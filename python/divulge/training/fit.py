@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from divulge.conventions import OnProgress
 from divulge.datasets import Dataset
-from divulge.training.modes import evaluating
+from divulge.training.class_scores import class_scores, precision
+from divulge.training.modes import evaluating, own_modes_after_errors
 from divulge.training.networks import mlp
 
 Module = TypeVar("Module", bound=nn.Module)
@@ -90,7 +91,8 @@ def fit_classifier(
     The same arguments give the same network for any number of threads; torch's random state is not touched.
 
     Args:
-        module: maps inputs (n, ...) to class scores (n, K); all its parts are put into training mode first.
+        module: maps inputs (n, ...) to class scores (n, K), or to the log-odds of class 1, (n,) or (n, 1);
+            all its parts are put into training mode first.
         inputs: shape (n, ...); converted to the precision of the module's parameters.
         targets: classes, int64, shape (n,).
         seed: of the order of the inputs, and of dropout.
@@ -112,8 +114,13 @@ def fit_classifier(
     optimiser = torch.optim.Adam(module.parameters(), lr=learning_rate, weight_decay=weight_decay)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     inputs = inputs.to(next(module.parameters()).dtype)
-    module.train()
-    with torch.enable_grad(), one_thread(), torch.random.fork_rng(devices=[]):
+    with (
+        own_modes_after_errors(module),
+        torch.enable_grad(),
+        one_thread(),
+        torch.random.fork_rng(devices=[]),
+    ):
+        module.train()
         torch.manual_seed(generator.initial_seed())
         for epoch in range(epochs):
             for batch in _batches(len(inputs), batch_size, generator):
@@ -121,7 +128,7 @@ def fit_classifier(
                 if perturb is not None:
                     x = perturb(module, x, y, schedule.last_epoch / steps)
                 optimiser.zero_grad()
-                loss = F.cross_entropy(module(x), y)
+                loss = F.cross_entropy(class_scores(module(x)), y)
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimiser.step()
                 schedule.step()
@@ -131,10 +138,13 @@ def fit_classifier(
 
 
 def accuracy(module: nn.Module, inputs: Tensor, targets: Tensor) -> float:
-    """The share of inputs whose largest output is that of their class, the module run in evaluation mode."""
-    dtype = next(module.parameters()).dtype
+    """Return the share of inputs that a module names the class of, run in evaluation mode.
+
+    The class is that of the largest output; of one output, 1 where it is above 0 and 0 elsewhere.
+    """
+    dtype = precision(module, inputs)
     with evaluating(module), torch.no_grad():
-        parts = [module(part.to(dtype)).argmax(dim=1) for part in torch.split(inputs, 2048)]
+        parts = [class_scores(module(part.to(dtype))).argmax(dim=1) for part in torch.split(inputs, 2048)]
     return float((torch.cat(parts) == targets).double().mean())
 
 

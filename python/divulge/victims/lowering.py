@@ -13,6 +13,7 @@ from torch import fx, nn
 from torch.nn.modules.conv import _ConvNd
 
 from divulge import _core
+from divulge.training.modes import evaluating
 from divulge.victims.affine import AffineForm, HiddenLayers, OneHiddenLayer, ReluNetwork
 from divulge.victims.export_reader import FixedBatch
 from divulge.victims.lowering_operations import MODULES, AffineInterpreter
@@ -57,14 +58,22 @@ def lower(module: nn.Module, input_shape: Sequence[int], dtype: torch.dtype) -> 
 
 
 def one_hidden_layer(module: nn.Module, input_shape: Sequence[int]) -> OneHiddenLayer | None:
-    """Return a module as one hidden layer and an affine skip term in float64, or None where it is deeper."""
-    network = trace(module, input_shape)
+    """Return a module as one hidden layer and an affine skip term in float64, or None where it is deeper.
+
+    It is taken as it is in evaluation mode, and each of its parts left in its own.
+    """
+    with evaluating(module):
+        network = trace(module, input_shape)
     return None if network is None else network.one_hidden_layer()
 
 
 def hidden_layers(module: nn.Module, input_shape: Sequence[int]) -> HiddenLayers | None:
-    """Return a module as hidden layers in a row in float64, or None where it is no such network."""
-    network = trace(module, input_shape)
+    """Return a module as hidden layers in a row in float64, or None where it is no such network.
+
+    It is taken as it is in evaluation mode, and each of its parts left in its own.
+    """
+    with evaluating(module):
+        network = trace(module, input_shape)
     return None if network is None else network.hidden_layers()
 
 

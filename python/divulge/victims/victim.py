@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,10 +13,13 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from divulge.arrays import Array
+from divulge.arrays import Array, Index
 from divulge.errors import DivulgeError, UnsupportedModel, UnsupportedModelFile
 from divulge.points import as_matrix
+from divulge.training.class_scores import named_classes
+from divulge.training.modes import evaluating
 from divulge.victims.lowering import DenseLayers, lower, native_network
+from divulge.victims.packing import packed, unpacked
 
 if TYPE_CHECKING:
     from divulge.points import Points
@@ -25,14 +29,18 @@ Reader = Callable[[Path], tuple[nn.Module, tuple[int, ...]]]
 _BATCH = 1024
 # How far the lowered layers may be from the module, relative to its largest output: rounding differs.
 _TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-9}
+# Probabilities stay between 0 and 1 so far out, too, where logits leave.
+_FAR = 1000.0
+_ROUNDING = 1e-4
 
 
 class Victim:
     """A model under study: any torch module from inputs of one shape to K outputs.
 
-    The module is put into evaluation mode. A module that is a chain of linear layers, ReLUs, reshapes and
-    elementwise affine steps is lowered to the native network, which gives the same answers without Python
-    in the loop; its weights are copied then, so build a new Victim after training the module further.
+    The module is run in evaluation mode, and each of its parts left in its own. A module that is a chain of
+    linear layers, ReLUs, reshapes and elementwise affine steps is lowered to the native network, which gives
+    the same answers without Python in the loop; its weights are copied then, so build a new Victim after
+    training the module further.
 
     Args:
         module: maps a tensor of shape (n, *input_shape) to one of shape (n, K).
@@ -40,7 +48,7 @@ class Victim:
         lower: False runs the module through torch even where the native network could run it.
 
     Attributes:
-        module: the module, in evaluation mode.
+        module: the module.
         input_shape: the shape of one input.
         input_size: d, the numbers in one input.
         output_size: K.
@@ -57,7 +65,7 @@ class Victim:
     ) -> None:
         if not isinstance(module, nn.Module):
             raise TypeError(f"expected a torch.nn.Module, got {type(module).__name__}")
-        self.module = _evaluating(module)
+        self.module = module
         self.dtype, self._device = _precision(module)
         self.input_shape = _input_shape(module, input_shape)
         self.input_size = prod(self.input_shape)
@@ -97,7 +105,7 @@ class Victim:
         """Read a file, and let what is wrong with its module name the file."""
         module, shape = read(_existing(path))
         try:
-            return cls(module, shape, lower=lower)
+            return cls(*_evaluating(module, shape), lower=lower)
         except DivulgeError as error:
             raise UnsupportedModelFile(path, "the model", f"cannot be used: {error}") from error
 
@@ -126,6 +134,39 @@ class Victim:
         """Whether the native network runs this victim."""
         return self.network is not None
 
+    @cached_property
+    def tells_probabilities(self) -> bool:
+        """Whether the outputs are probabilities and no logits: behind a softmax, or one behind a sigmoid.
+
+        Told from a few inputs and from the same a thousand times as large: all outputs lie between 0 and 1,
+        several of one input add up to 1, and they are not the same for all inputs.
+        """
+        if self.lowered:
+            return False
+        probe = self._probe()
+        outputs = np.concatenate([self.values(probe), self.values(_FAR * probe)])
+        sums = outputs.sum(axis=1) if self.output_size > 1 else np.ones(len(outputs))
+        within = (outputs >= 0).all() and (outputs <= 1).all() and np.abs(sums - 1).max() < _ROUNDING
+        return bool(within and np.ptp(outputs, axis=0).max() > 0)
+
+    def classes(self, points: Points) -> Index:
+        """Return the class named at each point, shape (n,).
+
+        That of the largest output; of one output 1 where it is above 0, or above .5 if it is a probability.
+
+        Args:
+            points: shape (n, d) or (n, *input_shape).
+
+        Raises:
+            ValueError: the points have another shape.
+        """
+        return named_classes(self.values(points), self.threshold)
+
+    @property
+    def threshold(self) -> float:
+        """What one output is above for class 1: 0 for a logit, .5 for a probability."""
+        return 0.5 if self.output_size == 1 and self.tells_probabilities else 0.0
+
     def values(self, points: Points) -> Array:
         """Return the outputs, shape (n, K), as float64, computed in the victim's own precision.
 
@@ -138,7 +179,7 @@ class Victim:
         matrix = self.as_points(points)
         if self.network is not None:
             return np.asarray(self.network.values(matrix), dtype=np.float64)
-        with torch.inference_mode(False), torch.no_grad():
+        with evaluating(self.module), torch.inference_mode(False), torch.no_grad():
             parts = [self.module(self._tensor(part)) for part in _batches(matrix)]
         return np.concatenate([_to_float64(part) for part in parts] or [np.zeros((0, self.output_size))])
 
@@ -165,6 +206,14 @@ class Victim:
         values, gradients = (np.concatenate(parts) for parts in zip(empty, *pairs, strict=True))
         return values, gradients
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is pickled: the native network is built anew from its layers."""
+        return {**self.__dict__, "network": None, "module": packed(self.module)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, module=unpacked(state["module"]))
+        self.network = None if self.layers is None else native_network(self.layers)
+
     def __repr__(self) -> str:
         how = "native network" if self.lowered else "torch"
         dtype = str(self.dtype).removeprefix("torch.")
@@ -172,7 +221,7 @@ class Victim:
 
     def _differentiate(self, part: NDArray[Any], output: int) -> tuple[Array, Array]:
         """Values and gradients of one batch through autograd."""
-        with torch.inference_mode(False), torch.enable_grad():
+        with evaluating(self.module), torch.inference_mode(False), torch.enable_grad():
             x = self._tensor(part).requires_grad_()
             column = self.module(x)[:, output]
             gradient = None
@@ -206,7 +255,7 @@ class Victim:
         asked = ("n", *self.input_shape)
         shape = f"({', '.join(str(s) for s in asked)})"
         try:
-            with torch.inference_mode(False), torch.no_grad():
+            with evaluating(self.module), torch.inference_mode(False), torch.no_grad():
                 outputs = self.module(self._tensor(probe))
         except DivulgeError:
             raise
@@ -228,8 +277,9 @@ class Victim:
 
     def _lower(self, probe: NDArray[Any], outputs: Array) -> DenseLayers | None:
         """Return the module's layers if they give the outputs that the module gave."""
-        layers = lower(self.module, self.input_shape, self.dtype)
-        if layers is None:
+        with evaluating(self.module):
+            layers = lower(self.module, self.input_shape, self.dtype)
+        if layers is None or not np.isfinite(outputs).all():
             return None
         h = probe.astype(np.float64)
         with np.errstate(all="ignore"):  # huge weights overflow here as they do in the module
@@ -239,12 +289,12 @@ class Victim:
         return layers if agrees else None
 
 
-def _evaluating(module: nn.Module) -> nn.Module:
-    """Put a module into evaluation mode; an exported one has its mode fixed and says so."""
+def _evaluating(module: nn.Module, input_shape: Sequence[int]) -> tuple[nn.Module, Sequence[int]]:
+    """Put a module that was read into evaluation mode; an exported one has its mode fixed and says so."""
     try:
-        return module.eval()
+        return module.eval(), input_shape
     except NotImplementedError:
-        return module
+        return module, input_shape
 
 
 def _precision(module: nn.Module) -> tuple[torch.dtype, torch.device]:

@@ -142,6 +142,18 @@ def test_prada_tells_lines_of_queries_from_honest_ones(victim):
     assert len(Prada(JacobianOracle(victim)).explain(POINTS)) == 21
 
 
+def test_prada_tells_the_classes_of_one_logit_apart():
+    victim = Victim(nn.Linear(12, 1).double())
+    near = np.repeat(POINTS[:1], 2, axis=0)
+    (value,), (gradient,) = victim.values_and_gradients(near[:1], 0)
+    near[1] -= 2 * value * gradient / (gradient @ gradient)  # as far beyond the surface
+    assert sorted(victim.classes(near).tolist()) == [0, 1]
+    for ask in ("query", "explain"):
+        watched = Prada(GradientOracle(victim))
+        getattr(watched, ask)(near)
+        assert sorted(watched._classes) == [0, 1]
+
+
 def test_prada_watches_an_exact_attack(victim):
     watched = Prada(GradientOracle(victim), least=50)
     result = divulge.reconstruct(watched)

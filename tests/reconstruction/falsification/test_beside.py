@@ -7,6 +7,7 @@ import pytest
 
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.falsification.beside import beside_groups, beside_on_lines
+from divulge.reconstruction.falsification.few_features import with_few_features
 from divulge.reconstruction.falsification.samples import far_out, on_faces
 from divulge.reconstruction.network.deep_network import DeepModel
 from divulge.reconstruction.network.hidden_layer import Layer
@@ -73,3 +74,17 @@ def test_far_out_has_both_ends_and_a_box_its_faces():
     at_edge = (faces == 0) | (faces == 2)
     assert at_edge[::2].all()
     assert 0 < at_edge[1::2].mean() < 1
+
+
+@pytest.mark.parametrize("box", [None, (-3.0, 3.0)])
+@pytest.mark.parametrize("layers", [[(8, 10)], [(8, 10), (6, 8)]])
+def test_few_features_are_on_where_that_is_wanted(box, layers):
+    prefix = Prefix(10, [first_layer(units, inputs) for units, inputs in layers])
+    points = with_few_features(prefix, lines(10, box), 400)
+    on = (prefix.features(points) > 0).sum(axis=1)
+    usual = (prefix.features(lines(10, box).inside(400)) > 0).sum(axis=1)
+    assert np.median(on[::2]) <= 1 + len(layers) < np.median(usual) + 1
+    assert (on[::2] <= 2).mean() > 2 * (usual <= 2).mean()
+    assert len(np.unique(on[1::2])) > len(layers[-1:]) + 3
+    if box is not None:
+        assert np.abs(points).max() <= 3

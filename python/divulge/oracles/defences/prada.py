@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from divulge.arrays import Array
+from divulge.arrays import Array, Index
 from divulge.oracles.base import Oracle
 from divulge.oracles.defences.base import Defence
 from divulge.oracles.explained import Answers
@@ -63,16 +63,19 @@ class Prada(Defence):
         """Pass the question on, and watch."""
         matrix = self._admit(points)
         answers = self.oracle.explain(matrix, output)
-        classes = answers.outputs if answers.labels is None else answers.labels
-        self._watch(matrix, classes[:: max(1, len(classes) // max(1, len(matrix)))])  # K rows a point: one
+        told = answers.outputs if answers.labels is None else answers.labels
+        classes = told[:: max(1, len(told) // max(1, len(matrix)))]  # K rows a point: one
+        self._watch(matrix, classes if answers.labels is not None else self._named(matrix, classes))
         return answers
 
     def _answer(self, points: Array, output: int) -> tuple[Array | None, Array | None]:
         answers = self.oracle.query(points, output)
-        victim = self.victim
-        classes = None if victim is None or victim.output_size == 1 else victim.values(points).argmax(axis=1)
-        self._watch(points, np.zeros(len(points), int) if classes is None else classes)
+        self._watch(points, self._named(points, np.zeros(len(points), np.intp)))
         return answers
+
+    def _named(self, points: Array, otherwise: Index) -> Index:
+        """Return the victim's classes of points (n, d), where it is at hand."""
+        return otherwise if self.victim is None else self.victim.classes(points)
 
     def _watch(self, points: Array, classes: ArrayLike) -> None:
         """Take queries (n, d) of these classes (n,) into account, one after the other."""

@@ -44,8 +44,8 @@ def measure_noise(transcript: Transcript, lines: Lines) -> NoiseFloor:
         if turn:
             wide = NOISE_FLOOR.wide * np.linalg.norm(step)
             refusal = (
-                f"the gradient changes by {turn:.2g} of its size over a step of {wide:.2g} and by as much, the "
-                "same way, over the next: not a ReLU network's, or smoothed"
+                f"the gradient changes by {turn:.2g} of its size over a step of {wide:.2g} and by as much, "
+                "the same way, over the next: not a ReLU network's, or smoothed"
             )
             continue
         if last <= NOISE_FLOOR.rounding * rounding:

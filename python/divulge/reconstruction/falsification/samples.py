@@ -11,6 +11,7 @@ from divulge.arrays import Array
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.deep.extreme_points import climbed
 from divulge.reconstruction.falsification.beside import beside_groups, beside_on_lines
+from divulge.reconstruction.falsification.few_features import with_few_features
 from divulge.reconstruction.network.deep_network import DeepModel
 from divulge.reconstruction.settings import FALSIFYING
 
@@ -41,8 +42,10 @@ def samples(model: DeepModel, lines: Lines, asked: int, single: bool) -> Iterato
     usual = min(FALSIFYING.most, max(FALSIFYING.usual * max(groups, 1), asked // FALSIFYING.share))
     if lines.domain is None:
         yield Drawn("standard normal", lines.samples(usual))
-        far = far_out(lines, min(FALSIFYING.most_far, FALSIFYING.far * max(groups, 1)), single)
-        yield Drawn("far out", far)
+        if model.prefix.layers:
+            yield Drawn("up to 1,000 times as far", scattered(lines, usual))
+        few = min(FALSIFYING.most_far, FALSIFYING.far * max(groups, 1))
+        yield Drawn("far out", far_out(lines, usual // 2 if model.prefix.layers else few, single))
     else:
         yield Drawn("uniform in the box", lines.inside(usual))
         yield Drawn("on faces and vertices", on_faces(lines, usual))
@@ -55,6 +58,13 @@ def samples(model: DeepModel, lines: Lines, asked: int, single: bool) -> Iterato
         yield Drawn("beside kinks on lines", beside_on_lines(model, lines, usual))
     if model.prefix.layers:
         yield Drawn("up combinations of features", climbed(model.prefix, lines.samples(usual // 2), lines))
+        yield Drawn("with few features on", with_few_features(model.prefix, lines, 2 * usual))
+
+
+def scattered(lines: Lines, count: int) -> Array:
+    """Return points at all distances: a unit of a later layer may be on nowhere near."""
+    scales = FALSIFYING.farthest ** lines.rng.uniform(size=(count, 1))
+    return lines.unsaturated(scales * lines.samples(count))
 
 
 def far_out(lines: Lines, directions: int, single: bool) -> Array:

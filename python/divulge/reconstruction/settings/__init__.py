@@ -41,7 +41,7 @@ from divulge.reconstruction.settings.deep import (
     TURNING,
     WALKING,
 )
-from divulge.reconstruction.settings.falsification import BATCH, FALSIFYING
+from divulge.reconstruction.settings.falsification import BATCH, FALSIFYING, FEW_FEATURES
 from divulge.reconstruction.settings.from_values import (
     BY_VALUES,
     GAUSS_NEWTON,
@@ -90,6 +90,7 @@ __all__ = [
     "EDGES",
     "EVIDENCE",
     "FALSIFYING",
+    "FEW_FEATURES",
     "FINISH",
     "FIT",
     "FRESH",

@@ -94,7 +94,7 @@ class ValuesSettings:
     near: float = 1e-3
     # a second difference of this many roundings at most places is no rounding
     curved: float = 1e3
-    # of a point's length: the wide steps over which a smooth function bends by more than single precision hides
+    # of a point's length: wide steps, over which a smooth function bends by more than single precision hides
     wide: float = 0.2
     # bounds of a value's rounding from which on such a bend is believed
     told: float = 4.0

@@ -1,0 +1,66 @@
+"""What a run was made on: the content of a model file, or of a data set."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+CONTENT = "victim_content"  # the column that holds it
+NOTHING = ""  # for random victims, and where there is nothing to read
+
+
+def content_of(victim: str) -> str:
+    """Return a hash of the bytes of a model file and the files it refers to, or of the numbers of a data set.
+
+    The same bytes under another name give the same hash; a file that is not there, or a data set that cannot
+    be read, gives none.
+
+    Args:
+        victim: as in an experiment: "random", a data set's name, or a model file.
+    """
+    from divulge.datasets import DATASETS
+
+    if victim == "random":
+        return NOTHING
+    try:
+        return _of_data(victim) if victim in DATASETS else _of_files(Path(victim))
+    except (OSError, ValueError):
+        return NOTHING
+
+
+def _of_data(name: str) -> str:
+    """Hash the images and targets of both parts."""
+    from divulge.datasets import load
+    from divulge.evaluation.store import fingerprint
+
+    data = load(name)
+    return fingerprint(data.train_inputs, data.train_targets, data.test_inputs, data.test_targets)
+
+
+def _of_files(path: Path) -> str:
+    """Hash a model file, then the files beside it that hold its weights."""
+    found = hashlib.sha256()
+    for part in (path, *_outside(path)):
+        with part.open("rb") as file:
+            while block := file.read(1 << 20):
+                found.update(block)
+    return found.hexdigest()[:24]
+
+
+def _outside(path: Path) -> list[Path]:
+    """Return the files in which an ONNX model keeps weights outside itself; none where it cannot be read."""
+    if path.suffix.lower() != ".onnx":
+        return []
+    try:
+        import onnx
+
+        model = onnx.load(path, load_external_data=False)
+    except Exception:  # a damaged file, or no onnx: the run says what is wrong
+        return []
+    names = {
+        entry.value
+        for tensor in model.graph.initializer
+        for entry in tensor.external_data
+        if entry.key == "location"
+    }
+    return [path.parent / name for name in sorted(names)]
