@@ -12,16 +12,17 @@ from divulge.backdoors.trigger import Trigger
 
 # An index above this is an outlier, as Neural Cleanse has it.
 OUTLIER = 2.0
-# And a flagged patch is at most this share of the median. On noise classes differ more: the published
-# backdoors have .20 and .29, a patch of a clean classifier .44. Between two classes that look alike small
-# changes do.
-SMALL, SMALL_ON_NOISE, SMALL_FROM_SOURCE = 0.5, 0.35, 0.3
+# And a flagged patch is at most this share of the median. Between two classes that look alike small changes
+# do.
+SMALL, SMALL_FROM_SOURCE = 0.5, 0.3
 # A patch: nine tenths of its mask lie in a rectangle of at most this share of the image. Of clean
 # classifiers' smallest triggers that rectangle takes over half, mostly.
 PATCH = 0.28
 # A patch of so few pixels, as a share of the image, is flagged whatever the median is: where five classes of
 # ten have a backdoor the median is one of theirs.
 FEW = 0.03
+# On noise, where classes differ more, this alone counts; on small images four pixels are few, too.
+FEW_ON_NOISE, FOUR = 0.025, 4
 # So few are flagged wherever they lie; told only of data, as any noise may be close to a class. From images
 # of one class a patch must be of so few.
 DOTS = 0.015
@@ -94,7 +95,7 @@ def verdict(
 
     A class is flagged where its trigger moves most of the samples, and is
 
-    - a patch, and either of few pixels or an outlier of at most half the median (on noise, of .35 of it);
+    - a patch, and of few pixels or, where data were given, an outlier of at most half the median;
     - where data were given, a few dots anywhere;
     - where data were given, spread, of at most half the median, and a far outlier or both faint and at most
       half of the next larger one.
@@ -109,9 +110,9 @@ def verdict(
         on_data: whether the samples were images.
         one_source: whether they were of one class.
     """
-    few_at_most = DOTS if one_source else FEW
-    share = SMALL_FROM_SOURCE if one_source else SMALL if on_data else SMALL_ON_NOISE
     pixels = triggers[0].mask.numel()
+    few_at_most = DOTS if one_source else FEW if on_data else max(FEW_ON_NOISE, FOUR / pixels)
+    share = SMALL_FROM_SOURCE if one_source else SMALL if on_data else 0.0
     sizes = np.minimum(sizes, pixels)
     median, found = float(np.median(sizes)), {}
     works = [k for k in range(len(sizes)) if success[k] >= SUCCESS and sizes[k] < pixels]
