@@ -14,7 +14,7 @@ from divulge.reconstruction.certificate import Certificate, Sample
 KEYS = {
     "hidden_units", "hidden_units_true", "queries", "queries_by_kind", "certificate", "max_parameter_error",
     "max_output_error", "agreement", "seconds", "lowered", "seed", "complete", "hidden_sizes",
-    "hidden_sizes_true", "layers", "replayed",
+    "hidden_sizes_true", "layers", "replayed", "fresh_answers",
 }  # fmt: skip
 
 
@@ -306,3 +306,19 @@ def test_a_checkpoint_is_gone_on_from(command, exported, tmp_path):
     code, out, err = command(*arguments, "--seed", 1)
     assert (code, out) == (2, "")
     assert err == (f"divulge: {path}: the head was written with seed 0, expected a checkpoint with seed 1\n")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--oracle", "label"), "a label oracle tells neither"),
+        (("--budget", "-3"), "-3"),
+        (("--domain", "2,1"), "2"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused_before_anything_is_trained(command, monkeypatch, options, said):
+    monkeypatch.setattr("divulge.cli.reconstruct.train_classifier", lambda *_, **__: pytest.fail("trained"))
+    code, _, err = command("reconstruct", *options)
+    assert code not in (0, None)
+    assert said in err
+    assert "training" not in err

@@ -21,6 +21,7 @@ from divulge.datasets import Dataset, load
 from divulge.oracles import Oracle, oracle_by_name
 from divulge.oracles.journal import check_checkpoint
 from divulge.reconstruction import reconstruct
+from divulge.reconstruction.entry import check_oracle
 from divulge.training import train_classifier
 from divulge.victims import Victim
 from divulge.victims.lowering import convolution
@@ -87,6 +88,8 @@ def _check(options: Options) -> None:
                 f"--{name} {getattr(options, name)} is for a victim that is trained here, "
                 f"and --victim {options.victim} names another"
             )
+    stand_in = Victim(torch.nn.Linear(1, 2, dtype=torch.float64), (1,))
+    check_oracle(oracle_by_name(options.oracle, stand_in, budget=options.budget, domain=options.domain))
     if options.checkpoint is not None:
         known = {"precision": options.dtype or DTYPE} if options.victim is None else {}
         check_checkpoint(options.checkpoint, {"seed": options.seed, "oracle": options.oracle, **known})

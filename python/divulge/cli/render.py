@@ -78,6 +78,7 @@ def print_table(report: Report) -> None:
     console = Console(highlight=False)
     console.print(report.title)
     console.print(table)
+    console.print(f"certificate: {report.result.certificate}", markup=False, soft_wrap=True)
     for note in report.result.notes:
         console.print(f"note: {note}", markup=False, soft_wrap=True)
 

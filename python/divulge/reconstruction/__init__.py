@@ -7,9 +7,11 @@ The way of `reconstruct(oracle)`, file by file:
    each output's answers, what they cost, notes, progress.
 2. `stage_one_layer` searches one hidden layer behind the oracle's own output. What does not fit one hidden
    layer goes to `stage_many_layers`, which ends with the result; else the other outputs are solved for.
-3. `stage_finish` has the units turned to their active sides (`network/orientation`), refits, checks, and
-   puts the `result` together. `certificate` asks the fresh queries that a copy is judged by; `notes` are the
-   kinds of things there are to say.
+3. `stage_finish` has the units turned to their active sides (`network/orientation`), refits, has the copy
+   judged by fresh answers (`falsification`), and puts the `result` together. A copy that these refute is
+   searched on: `entry` tries one hidden layer again through the points where it was wrong, then many. The
+   `certificate` says what was asked; `notes` are the kinds of things there are to say. `fresh_queries` are
+   the few by which a search ends.
 
 `batch` does the same for many small victims in one native call. The rooms, and what each may do:
 
@@ -31,6 +33,8 @@ The way of `reconstruct(oracle)`, file by file:
   `by_lifting` and `by_milp`), `orientation/` finds active sides behind many layers (`choose`, by one of
   `by_coefficients`, `by_walking`, `beside_always_on`), `last_layer` solves for outputs, `counterexamples` and
   `extreme_points` look for what is wrong or missing.
+- `falsification` tests finished copies where copies have been wrong: `judge` asks, `samples` names the ways of
+  drawing inputs, `beside` and `few_features` draw them.
 - `refit` makes exact what differences of values left blunt.
 
 `settings/` holds the numbers, with the reason for each: `tolerances` those that depend on noise, a file for

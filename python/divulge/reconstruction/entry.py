@@ -62,17 +62,29 @@ def reconstruct(
         2019; the decoding of several units from one answer is our own (see
         `divulge.reconstruction.one_layer.decoding`).
     """
+    oracle = check_oracle(oracle)
+    approach, seed = approach_to(oracle), whole("a seed", seed)
+    if checkpoint is None:
+        return run(Session(oracle, approach, seed, progress))
+    with ReplayOracle(oracle, Path(checkpoint), seed=seed) as replayed:
+        return run(Session(replayed, approach, seed, progress))
+
+
+def check_oracle(oracle: Oracle) -> Oracle:
+    """Return what is asked in an oracle's place: of probabilities the log-odds.
+
+    Raises:
+        TypeError: it is no oracle.
+        ValueError: it tells neither values nor gradients.
+    """
     if not isinstance(oracle, Oracle):
         raise TypeError(
             f"expected an oracle such as GradientOracle or CallableOracle, got {type(oracle).__name__}"
         )
     if isinstance(oracle, ProbabilityOracle):
         oracle = oracle.log_odds()
-    approach, seed = approach_to(oracle), whole("a seed", seed)
-    if checkpoint is None:
-        return run(Session(oracle, approach, seed, progress))
-    with ReplayOracle(oracle, Path(checkpoint), seed=seed) as replayed:
-        return run(Session(replayed, approach, seed, progress))
+    approach_to(oracle)
+    return oracle
 
 
 def run(session: Session) -> Reconstruction:
