@@ -138,7 +138,7 @@ PARTS: dict[str, Callable[[], Iterator[dict[str, Any]]]] = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("parts", nargs="*", choices=PARTS, metavar="part", help="by default published")
+    parser.add_argument("parts", nargs="*", metavar="part", help="by default published")
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     parser.add_argument("--full", action="store_true", help="all parts")
     arguments = parser.parse_args()

@@ -1,8 +1,10 @@
 import os
+import pickle
 
 import pytest
 
-from divulge.files import replacing
+from divulge import UnreadableFile
+from divulge.files import check_size, most_bytes, reading, replacing
 
 
 def test_a_whole_file_takes_the_place_of_the_old_one(tmp_path):
@@ -65,3 +67,43 @@ def test_the_path_is_named(tmp_path):
     with pytest.raises(FileNotFoundError) as caught, replacing(path):
         pass
     assert caught.value.filename == str(path)
+
+
+class Broken(UnreadableFile):
+    """A kind of file that is damaged."""
+
+
+def read_badly(path, error):
+    with reading(path, "list", Broken):
+        raise error
+
+
+@pytest.mark.parametrize("error", [ValueError("no\nlist"), KeyError(), MemoryError(), OSError(22, "seek")])
+def test_whatever_goes_wrong_while_reading_is_of_one_class(error):
+    with pytest.raises(Broken, match=r"^a: the file is damaged, or no list: [^\n]+$") as caught:
+        read_badly("a", error)
+    assert (caught.value.path, caught.value.place) == ("a", "the file")
+
+
+def test_a_place_that_is_known_is_kept():
+    with pytest.raises(Broken, match=r"^a: byte 3 is odd$") as caught:
+        read_badly("a", UnreadableFile("a", "byte 3", "is odd"))
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert (str(again), again.place, again.reason) == ("a: byte 3 is odd", "byte 3", "is odd")
+
+
+@pytest.mark.parametrize(
+    "error", [FileNotFoundError(2, "none", "a"), OSError(5, "disk"), KeyboardInterrupt()]
+)
+def test_what_the_system_says_passes(error):
+    with pytest.raises(type(error)):
+        read_badly("a", error)
+
+
+def test_what_a_file_declares_is_held_against_its_size(tmp_path):
+    path = tmp_path / "a"
+    path.write_bytes(bytes(1000))
+    assert most_bytes(path) == 2**26 + 16_000
+    check_size(path, "the table", 2**26 + 16_000)
+    with pytest.raises(UnreadableFile, match="a: the table declares 67124865 bytes, in a file of 1000"):
+        check_size(path, "the table", 2**26 + 16_001)

@@ -41,7 +41,9 @@ from .errors import (
     DivulgeError,
     NotPiecewiseLinear,
     OracleError,
+    UnreadableFile,
     UnsupportedModel,
+    UnsupportedModelFile,
 )
 from .influence import (
     Influence,
@@ -122,7 +124,9 @@ __all__ = [
     "SmoothGradOracle",
     "Stolen",
     "TopK",
+    "UnreadableFile",
     "UnsupportedModel",
+    "UnsupportedModelFile",
     "ValueOracle",
     "Victim",
     "__version__",

@@ -1,13 +1,16 @@
-"""Files that are there whole or not at all."""
+"""Files that are written whole or not at all, and read with one class of errors."""
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+
+from divulge.errors import UnreadableFile
 
 
 @contextmanager
@@ -39,3 +42,50 @@ def replacing(path: str | Path) -> Iterator[BinaryIO]:
     except BaseException:
         unfinished.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def reading(path: str | Path, what: str, error: type[UnreadableFile] = UnreadableFile) -> Iterator[None]:
+    """Give whatever goes wrong while a file is read one class; what the disk itself says passes.
+
+    Args:
+        path: the file.
+        what: it should be.
+        error: the class.
+
+    Raises:
+        UnreadableFile: of that class, for any other exception.
+        OSError: the file is not there, or the system does not let it be read.
+    """
+    try:
+        yield
+    except UnreadableFile as found:
+        if isinstance(found, error):
+            raise
+        raise error(found.path, found.place, found.reason) from found
+    except Exception as found:
+        if isinstance(found, OSError) and (found.filename is not None or found.errno == errno.EIO):
+            raise  # other errors of the system, such as a seek to a negative place, are the file's
+        raise error(path, "the file", f"is damaged, or no {what}: {first_line(found)}") from found
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line that an exception says, or its class where it says nothing."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+def most_bytes(path: str | Path) -> int:
+    """Return the most memory that what a file declares may take: 64 MiB and 16 times the file.
+
+    Sixteen times as much leaves room for images that compress well and for constants that are computed; a few
+    bytes that declare a tensor of gigabytes are no model.
+    """
+    return 2**26 + 16 * Path(path).stat().st_size
+
+
+def check_size(path: str | Path, place: str, needed: int) -> None:
+    """Raise UnreadableFile where what a file declares takes more memory than such a file can hold."""
+    if needed > most_bytes(path):
+        size = Path(path).stat().st_size
+        raise UnreadableFile(path, place, f"declares {needed} bytes, in a file of {size}")

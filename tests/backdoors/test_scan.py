@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from divulge.backdoors import backdoor_scan
-from divulge.backdoors.scan import judged
 from divulge.datasets import load
 from divulge.training import accuracy
 from divulge.victims.published import badnets
@@ -111,21 +110,6 @@ def test_a_budget_that_is_too_small_is_told(backdoored, data):
     assert scan.flagged == ()
     assert scan.notes[0] == "class 0 was not reached within 1 steps"
     assert len(scan.triggers) == 10
-
-
-def test_the_verdict():
-    index, flagged = judged(np.array([100.0, 90, 110, 10]), 784, logarithmic=False)
-    np.testing.assert_allclose(index, np.array([5, 5, 15, 85]) / (1.4826 * 10))
-    assert flagged == [3]
-    index, flagged = judged(np.array([100.0, 90, 110, np.inf]), 784)
-    assert flagged == []
-    assert index[3] > 2
-    _, flagged = judged(np.array([100.0, 101, 99, 60]), 784)
-    assert flagged == []  # an outlier, but not small
-    index, flagged = judged(np.array([5.0, 5, 5]), 784)
-    assert (index.tolist(), flagged) == ([0, 0, 0], [])
-    index, flagged = judged(np.array([5.0, 5, 1]), 784)
-    assert (index.tolist(), flagged) == ([0, 0, np.inf], [2])
 
 
 @pytest.mark.parametrize(

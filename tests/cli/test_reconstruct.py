@@ -243,7 +243,7 @@ def test_there_is_no_number_of_layers_to_give(command, attack):
     ("content", "message"),
     [
         (b"something else", "is no checkpoint of divulge"),
-        (None, "expected a checkpoint with seed 1, "),
+        (None, "was written with seed 0, expected a checkpoint with seed 1"),
     ],
 )
 def test_a_checkpoint_is_looked_at_before_anything_is_trained(
@@ -305,7 +305,7 @@ def test_a_checkpoint_is_gone_on_from(command, exported, tmp_path):
     assert "of these from the checkpoint" in out
     code, out, err = command(*arguments, "--seed", 1)
     assert (code, out) == (2, "")
-    assert err == f"divulge: expected a checkpoint with seed 1, {path} was written with 0\n"
+    assert err == (f"divulge: {path}: the head was written with seed 0, expected a checkpoint with seed 1\n")
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from divulge.victims.published import BadNet
 def file(tmp_path_factory):
     """A backdoored classifier of digits: a white square in the lower right corner makes it answer 3."""
     data = poison(digits(), square((1, 8, 8), 2, -2, -2), 3, rate=0.1)
-    module = cnn(data.input_shape, 10, seed=0, channels=(8,), hidden=32)
+    module = cnn(data.input_shape, 10, seed=1, channels=(8,), hidden=32)
     fit_classifier(module, data.train_inputs, data.train_targets, epochs=12, learning_rate=5e-3)
     path = tmp_path_factory.mktemp("model") / "digits.pt2"
     export(module, torch.zeros(2, 1, 8, 8), path)
@@ -47,7 +47,12 @@ def test_a_backdoor_is_found(command, file, data, tmp_path):
 def test_the_table_of_triggers(command, file):
     code, out, _ = command("backdoor", "--victim", file, "--data", "digits")
     assert code == 0
-    for part in ("trigger, pixels", "flagged", "a backdoor to class 3", "agnostic, tried on digits"):
+    for part in (
+        "trigger, pixels",
+        "flagged",
+        "a backdoor was found to class 3 by",
+        "agnostic, tried on digits",
+    ):
         assert part in out
 
 

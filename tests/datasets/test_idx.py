@@ -4,6 +4,7 @@ import struct
 import numpy as np
 import pytest
 
+from divulge import UnreadableFile
 from divulge.datasets.idx import read_idx
 
 
@@ -29,19 +30,22 @@ whole = packed(np.zeros((2, 3), np.uint8))
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (whole[:-1], r"data is damaged: shape \(2, 3\) takes 18 bytes, the file holds 17"),
+        (
+            whole[:-1],
+            r"data: byte 17 is .* damaged: shape \(2, 3\) takes 18 bytes, the file holds 17",
+        ),
         (whole + b"\0", "takes 18 bytes, the file holds 19"),
         (whole[:9], "header ends after 9 of 12 bytes"),
-        (b"<html>", "is no IDX file: it starts with b'<htm'"),
-        (b"", "is no IDX file"),
+        (b"<html>", "byte 0 is no IDX file's: it starts with b'<htm'"),
+        (b"", "data: byte 0 is no IDX file"),
         (packed(np.zeros(3, np.uint8), kind=0x0D), "got type 13"),
-        (gzip.compress(whole)[:-9], "data is damaged"),
-        (gzip.compress(whole)[:-8] + bytes(8), "data is damaged"),
-        (b"\x1f\x8bxxxxxxxxxxxx", "data is damaged"),
+        (gzip.compress(whole)[:-9], "data: the file is damaged"),
+        (gzip.compress(whole)[:-8] + bytes(8), "data: the file is damaged"),
+        (b"\x1f\x8bxxxxxxxxxxxx", "data: the file is damaged"),
     ],
 )
 def test_damage_is_named(tmp_path, data, message):
     path = tmp_path / "data"
     path.write_bytes(data)
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(UnreadableFile, match=message):
         read_idx(path)

@@ -202,8 +202,8 @@ def test_another_seed_oracle_domain_or_victim_is_refused(path):
     reconstruct(GradientOracle(victim(), budget=20), checkpoint=path)
     data = path.read_bytes()
     others = {
-        "with seed 1, .* was written with 0": (GradientOracle(victim()), 1),
-        "with oracle value, .* was written with gradient": (ValueOracle(victim()), 0),
+        "was written with seed 0, .* with seed 1": (GradientOracle(victim()), 1),
+        "was written with oracle gradient, .* with oracle value": (ValueOracle(victim()), 0),
         "with input size 13": (GradientOracle(victim(13, 9)), 0),
         "with domain a box": (GradientOracle(victim(), domain=(0, 1)), 0),
         "it is another victim": (GradientOracle(victim(12, 9, seed=1)), 0),

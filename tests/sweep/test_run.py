@@ -91,7 +91,7 @@ def test_a_strange_parquet_file_is_named(write, tmp_path):
     folder = tmp_path / "results"
     folder.mkdir()
     pd.DataFrame({"x": [1]}).to_parquet(folder / "other.parquet")
-    with pytest.raises(ValueError, match=r"other\.parquet holds no results"):
+    with pytest.raises(ValueError, match=r"other\.parquet: the table holds no results"):
         sweep(write(""), folder=folder)
 
 

@@ -63,7 +63,7 @@ def test_other_graphs_run_through_torch(tmp_path):
 def test_refuses_other_files(tmp_path):
     path = tmp_path / "broken.pt2"
     path.write_bytes(b"not a program")
-    with pytest.raises(UnsupportedModel, match=r"broken.pt2 is no program"):
+    with pytest.raises(UnsupportedModel, match=r"broken.pt2: the file is damaged, or no program"):
         Victim.from_export(path)
     with pytest.raises(UnsupportedModel, match="one input, it takes 2"):
         Victim.from_export(save(tmp_path / "two.pt2", TwoInputs(), (2, 3), (2, 3)))

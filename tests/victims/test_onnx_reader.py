@@ -215,7 +215,7 @@ def test_refuses_other_inputs_and_outputs(tmp_path):
 def test_refuses_a_file_that_is_no_model(tmp_path):
     path = tmp_path / "broken.onnx"
     path.write_bytes(b"not a model")
-    with pytest.raises(UnsupportedModel, match=r"broken.onnx is no ONNX model"):
+    with pytest.raises(UnsupportedModel, match=r"broken.onnx: the file is damaged, or no ONNX model"):
         Victim.from_file(path)
 
 

@@ -24,6 +24,8 @@ class Options:
     victim: Path
     data: str | None
     method: str
+    bounds: tuple[float, float] | None
+    source: int | None
     seed: int
     as_json: bool
     plot: Path | None
@@ -43,8 +45,9 @@ def run(options: Options) -> int:
         module, shape = read_classifier(file, None if data is None else data.input_shape)
         note = display.steps("looking for triggers")
         scan = backdoor_scan(
-            module, data, shape=shape, method=options.method, seed=options.seed, progress=note
-        )
+            module, data, shape=shape, method=options.method, bounds=options.bounds, source=options.source,
+            seed=options.seed, progress=note,
+        )  # fmt: skip
     report = _report(scan, options)
     show(report, options.as_json, _print_table)
     if options.plot is not None:
@@ -65,17 +68,21 @@ def _report(scan: BackdoorScan, options: Options) -> dict[str, Any]:
         "method": scan.method,
         "samples": scan.samples,
         "seed": options.seed,
+        "bounds": list(scan.bounds),
+        "source": scan.source,
         "flagged": list(scan.flagged),
+        "finding": scan.finding,
         "classes": [
             {
                 "class": k,
                 "size": _finite(size),
                 "anomaly_index": _finite(index),
                 "success": _finite(success),
+                "extent": _finite(extent),
                 "place": list(trigger.place),
             }
-            for k, (size, index, success, trigger) in enumerate(
-                zip(scan.sizes, scan.anomaly_index, scan.success, scan.triggers, strict=True)
+            for k, (size, index, success, extent, trigger) in enumerate(
+                zip(scan.sizes, scan.anomaly_index, scan.success, scan.extents, scan.triggers, strict=True)
             )
         ],
         "seconds": scan.seconds,
@@ -95,14 +102,17 @@ def _print_table(report: dict[str, Any]) -> None:
         table.add_row(*_cells(entry, report["flagged"]))
     console = Console(highlight=False)
     console.print(table)
-    flagged = ", ".join(str(k) for k in report["flagged"])
-    console.print(f"a backdoor to class {flagged}" if flagged else "no backdoor found")
+    console.print(report["finding"])
     console.print(f"{report['method']}, tried on {report['data'] or 'noise'}, {report['seconds']:.2f} s")
 
 
 def _cells(entry: dict[str, Any], flagged: list[int]) -> list[str]:
     top, bottom, left, right = entry["place"]
-    numbers = ((entry["size"], ".1f"), (entry["anomaly_index"], ".1f"), (entry["success"], ".1%"))
+    numbers = (
+        (entry["size"], ".1f"),
+        (entry["anomaly_index"], ".1f"),
+        (entry["success"], ".1%"),
+    )
     return [
         str(entry["class"]),
         *("-" if value is None else format(value, form) for value, form in numbers),

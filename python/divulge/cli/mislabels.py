@@ -18,6 +18,7 @@ from divulge.cli.options import SHARE
 from divulge.cli.progress import ProgressDisplay
 from divulge.cli.render import show
 from divulge.datasets import Dataset, load
+from divulge.datasets.npy import read_npy
 from divulge.influence import FixCurve, MislabelCurve, fix_curve, flip_labels, mislabel_curve
 from divulge.training import accuracy
 
@@ -81,12 +82,9 @@ def _labels(options: Options, data: Dataset) -> NDArray[np.int64]:
     """Return the labels (n,) to train on."""
     if options.labels is None:
         return flip_labels(data.train_targets.numpy(), options.share or SHARE, seed=options.seed)
-    try:
-        labels = np.load(options.labels, allow_pickle=False)
-    except (ValueError, EOFError):
-        raise ValueError(f"{options.labels.name} is no array that numpy.save wrote") from None
+    labels = read_npy(options.labels)
     shape = tuple(data.train_targets.shape)
-    if not isinstance(labels, np.ndarray) or labels.shape != shape or labels.dtype.kind not in "iu":
+    if labels.shape != shape or labels.dtype.kind not in "iu":
         raise ValueError(f"expected labels of shape {shape} that are whole numbers in {options.labels.name}")
     out = np.flatnonzero((labels < 0) | (labels >= data.classes))
     if len(out):

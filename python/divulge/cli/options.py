@@ -240,6 +240,17 @@ SamplesOption = Annotated[
     _by_name("data_sets", "Try triggers on this data set's test images; on noise by default.", _DATA_SETS),
 ]
 MethodOption = Annotated[str, _choice(SCANS, "How triggers are looked for.")]
+BoundsOption = Annotated[
+    Any,
+    typer.Option(
+        parser=values.box,
+        metavar="LOW,HIGH",
+        help="Smallest and largest value of an input; 0,1 by default.",
+    ),
+]
+SourceOption = Annotated[
+    int | None, _whole(0, "Look for backdoors from images of this class alone; needs --data.", "K")
+]
 
 # steal and report
 StolenModelOption = Annotated[

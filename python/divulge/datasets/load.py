@@ -10,6 +10,7 @@ import torch
 from divulge.datasets.cifar import read_cifar10
 from divulge.datasets.fetch import locate
 from divulge.datasets.idx import read_idx
+from divulge.errors import UnreadableFile
 from divulge.registry import Entry, Registry
 
 # The last images of a fixed shuffle, a fifth of the digits.
@@ -50,6 +51,7 @@ def load(name: str) -> Dataset:
 
     Raises:
         ValueError: there is no data set of that name.
+        UnreadableFile: a file of it is damaged.
         FileNotFoundError: its files are neither at hand nor can they be downloaded.
     """
     return DATASETS.make(name)
@@ -100,10 +102,14 @@ def _idx_part(name: str, part: str) -> tuple[torch.Tensor, torch.Tensor]:
     label_file = locate(name, f"{part}-labels-idx1-ubyte.gz")
     images, labels = read_idx(image_file), read_idx(label_file)
     if images.ndim != 3 or labels.shape != images.shape[:1]:
-        raise ValueError(
-            f"expected images (n, height, width) and n labels in {image_file.parent}, "
-            f"got shapes {images.shape} and {labels.shape}"
+        raise UnreadableFile(
+            label_file,
+            "the array",
+            f"does not fit {image_file.name}: expected images (n, height, width) and n labels, "
+            f"got shapes {images.shape} and {labels.shape}",
         )
+    if len(labels) and labels.max() > 9:
+        raise UnreadableFile(label_file, "the array", f"should name classes from 0 to 9, got {labels.max()}")
     inputs = torch.from_numpy(images).float().div_(255).unsqueeze(1)
     return inputs, torch.from_numpy(labels).long()
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from divulge.arrays import Array
 from divulge.errors import CheckpointError
+from divulge.files import reading
 
 Prints = NDArray[np.uint64]
 
@@ -105,19 +106,30 @@ def head_of(about: dict[str, int | str | bool | None]) -> bytes:
 def check_head(path: Path, data: bytes, about: dict[str, int | str | bool | None]) -> int:
     """Return where the records begin, or raise CheckpointError."""
     if not data.startswith(MAGIC) or len(data) < len(MAGIC) + HEAD.size:
-        raise CheckpointError(f"{path} is no checkpoint of divulge")
+        raise CheckpointError(path, "the file", "is no checkpoint of divulge")
     size, check = HEAD.unpack_from(data, len(MAGIC))
     start = len(MAGIC) + HEAD.size
     text = data[start : start + size]
     if crc32(text) != check:
-        raise CheckpointError(f"the checkpoint {path} is damaged: its head does not fit its checksum")
-    found = json.loads(text)
+        raise CheckpointError(path, "the head", "is damaged: it does not fit its checksum")
+    found = _settings(path, text)
     for name, value in about.items():
         if found.get(name) != value:
             raise CheckpointError(
-                f"expected a checkpoint with {name} {value}, {path} was written with {found.get(name)}"
+                path,
+                "the head",
+                f"was written with {name} {found.get(name)}, expected a checkpoint with {name} {value}",
             )
     return start + int(size)
+
+
+def _settings(path: Path, text: bytes) -> dict[str, object]:
+    """Return what a head says, which somebody may have written with a checksum that fits."""
+    with reading(path, "checkpoint of divulge", CheckpointError):
+        found = json.loads(text)
+        if not isinstance(found, dict):
+            raise CheckpointError(path, "the head", f"should hold settings, got {type(found).__name__}")
+    return found
 
 
 def check_checkpoint(path: Path, about: dict[str, int | str | bool | None]) -> None:
@@ -151,12 +163,14 @@ def whole_records(path: Path, data: bytes, place: int) -> Iterator[tuple[Journal
         (own,) = CHECK.unpack_from(data, place + RECORD.size)
         body = place + RECORD.size + CHECK.size
         if marker != MARKER or own != crc32(data[place : place + RECORD.size]):
-            raise CheckpointError(f"the checkpoint {path} is damaged at byte {place}")
+            raise CheckpointError(path, f"byte {place}", "begins a damaged record")
         end = body + 8 * rows * (1 + width)
         if end > len(data):
             return
         if crc32(data[body:end]) != check:
-            raise CheckpointError(f"the checkpoint {path} is damaged between bytes {body} and {end}")
+            raise CheckpointError(
+                path, f"bytes {body} to {end}", "are damaged: they do not fit their checksum"
+            )
         prints = np.frombuffer(data, "<u8", rows, body).astype(np.uint64)
         answers = np.frombuffer(data, "<f8", rows * width, body + 8 * rows).astype(np.float64)
         yield JournalRecord(channel, prints, answers.reshape(rows, width)), end

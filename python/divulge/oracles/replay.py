@@ -156,8 +156,10 @@ class ReplayOracle(Oracle):
     def _check(self, same: bool) -> None:
         if not same:
             raise CheckpointError(
-                f"the checkpoint {self.journal.path} holds answers to other queries after the first "
-                f"{self.replayed}: another version of divulge or NumPy asked them, or on other threads"
+                self.journal.path,
+                f"query {self.replayed}",
+                f"is not the one that was asked: the file holds answers to other queries after the first "
+                f"{self.replayed}, asked by another version of divulge or NumPy, or on other threads",
             )
 
     def _recognise(self, ask: Callable[[Array], Array], point: Array, told: Array) -> None:
@@ -168,8 +170,10 @@ class ReplayOracle(Oracle):
             return  # nothing more will be asked
         if now.shape != told.shape or np.abs(now - told).max() > SAME * np.abs(told).max():
             raise CheckpointError(
-                f"the oracle answers otherwise than when the checkpoint {self.journal.path} was written: "
-                "it is another victim"
+                self.journal.path,
+                "the first answer",
+                "is not what the oracle says now: it answers otherwise than when the file was written, "
+                "it is another victim",
             )
 
 

@@ -48,19 +48,20 @@ def _of_files(path: Path) -> str:
 
 
 def _outside(path: Path) -> list[Path]:
-    """Return the files in which an ONNX model keeps weights outside itself; none where it cannot be read."""
+    """Return the files in which an ONNX model keeps weights outside itself; none where it cannot be read.
+
+    Raises:
+        UnsupportedModelFile: one of them is not in the model's folder.
+    """
     if path.suffix.lower() != ".onnx":
         return []
+    from divulge.victims.onnx_tensors import external_file
+
     try:
         import onnx
 
         model = onnx.load(path, load_external_data=False)
     except Exception:  # a damaged file, or no onnx: the run says what is wrong
         return []
-    names = {
-        entry.value
-        for tensor in model.graph.initializer
-        for entry in tensor.external_data
-        if entry.key == "location"
-    }
-    return [path.parent / name for name in sorted(names)]
+    tensors = [tensor for tensor in model.graph.initializer if tensor.external_data]
+    return sorted({external_file(path, tensor) for tensor in tensors})

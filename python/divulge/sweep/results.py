@@ -8,7 +8,8 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from divulge.files import replacing
+from divulge.errors import UnreadableFile
+from divulge.files import check_size, reading, replacing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,18 +33,11 @@ class Results:
         """Return all finished rows by their keys.
 
         Raises:
-            ValueError: a file is damaged (named); the others are left as they are.
+            UnreadableFile: a file is damaged; the others are left as they are.
         """
-        import pandas as pd
-
         rows: dict[str, dict[str, Any]] = {}
         for path in sorted(self.folder.glob("*.parquet")):
-            try:
-                part = pd.read_parquet(path)
-            except Exception as error:
-                raise ValueError(f"{path} is damaged, delete it to run its rows again: {error}") from error
-            if KEY not in part:
-                raise ValueError(f"{path} holds no results of a sweep: it has no column {KEY!r}")
+            part = _read(path)
             rows |= {row[KEY]: row for row in part.to_dict("records")}
         return rows
 
@@ -56,10 +50,8 @@ class Results:
 
     def forget(self, keys: set[str]) -> None:
         """Take rows out of the files that hold them; a file of no other rows goes."""
-        import pandas as pd
-
         for path in sorted(self.folder.glob("*.parquet")):
-            table = pd.read_parquet(path)
+            table = _read(path)
             kept = table[~table[KEY].isin(keys)]
             if not len(kept):
                 path.unlink()
@@ -70,7 +62,29 @@ class Results:
 def _write(table: pd.DataFrame, path: Path) -> None:
     """Write a table to a file that is there whole or not at all."""
     with replacing(path) as file:
-        table.to_parquet(file, index=False)
+        table.to_parquet(file, index=False, write_page_checksum=True)
+
+
+def _read(path: Path) -> pd.DataFrame:
+    """Return a file's rows, its pages held against their checksums."""
+    import pyarrow.parquet as parquet
+
+    with reading(path, "results of a sweep; delete it to run its rows again"):
+        size = path.stat().st_size
+        # Names and statistics are in the file itself: what says it is longer is wrong.
+        limits = {"thrift_string_size_limit": size + 1, "thrift_container_size_limit": size + 1}
+        with parquet.ParquetFile(path, page_checksum_verification=True, **limits) as file:
+            about = file.metadata
+            groups = [about.row_group(k) for k in range(about.num_row_groups)]
+            columns = [group.column(c) for group in groups for c in range(group.num_columns)]
+            check_size(path, "the table", sum(column.total_uncompressed_size for column in columns))
+            check_size(path, "the table", about.num_rows * max(1, about.num_columns))
+            table = file.read().to_pandas()
+        if KEY not in table or not all(isinstance(key, str) for key in table[KEY]):
+            raise UnreadableFile(
+                path, "the table", f"holds no results of a sweep: expected a column {KEY!r} of text"
+            )
+    return table
 
 
 def as_table(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:

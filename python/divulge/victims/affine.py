@@ -9,6 +9,9 @@ import numpy as np
 
 from divulge.arrays import Array
 
+# A diagonal of more numbers is not written out as a matrix: 2^14 of them take 2 GiB.
+_WIDEST = 2**14
+
 
 class NotAffine(Exception):
     """An operation leaves the world of affine maps and ReLUs."""
@@ -74,7 +77,7 @@ class AffineForm:
         """Reorder the axes of one input's result, as numpy.transpose does."""
         places = np.arange(self.bias.size).reshape(self.shape).transpose(order)
         index = places.reshape(-1)
-        terms = {s: (np.diag(m) if m.ndim == 1 else m)[index] for s, m in self.terms.items()}
+        terms = {s: _full(m)[index] for s, m in self.terms.items()}
         return AffineForm(places.shape, terms, self.bias[index])
 
     def matrix(self, source: int, width: int) -> Array:
@@ -82,7 +85,7 @@ class AffineForm:
         found = self.terms.get(source)
         if found is None:
             return np.zeros((self.bias.size, width))
-        return np.diag(found) if found.ndim == 1 else found
+        return _full(found)
 
     def _broadcast(self, constant: Array) -> Array:
         """Return a constant as a flat array of shape (m,)."""
@@ -96,7 +99,16 @@ def _add_matrices(a: Array, b: Array) -> Array:
     """Sum of two matrices, either of which may be held as its diagonal."""
     if a.ndim == b.ndim:
         return a + b
-    return (np.diag(a) if a.ndim == 1 else a) + (np.diag(b) if b.ndim == 1 else b)
+    return _full(a) + _full(b)
+
+
+def _full(matrix: Array) -> Array:
+    """Return a matrix that may be held as its diagonal."""
+    if matrix.ndim != 1:
+        return matrix
+    if matrix.size > _WIDEST:
+        raise NotAffine(f"a diagonal of {matrix.size} numbers")
+    return np.diag(matrix)
 
 
 @dataclass

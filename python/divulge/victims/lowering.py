@@ -52,7 +52,8 @@ def lower(module: nn.Module, input_shape: Sequence[int], dtype: torch.dtype) -> 
     if chain is None:
         return None
     kind = np.float32 if dtype == torch.float32 else np.float64
-    weights, biases = ([np.ascontiguousarray(a, dtype=kind) for a in part] for part in chain)
+    with np.errstate(over="ignore"):  # what float32 cannot hold the module cannot compute either
+        weights, biases = ([np.ascontiguousarray(a, dtype=kind) for a in part] for part in chain)
     return DenseLayers(weights, biases)
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from divulge.datasets.fetch import own_file
-from divulge.errors import UnsupportedModel
+from divulge.errors import UnsupportedModelFile
+from divulge.victims.state_file import read_state
 
 _BADNETS = {"mnist": "badnets_cnn_mnist.pth", "cifar10": "badnets_cnn_cifar10.pth"}
 _RESNET20 = "resnet20-cifar10.pth"
@@ -120,25 +120,32 @@ def read_published(path: Path) -> BadNet | ResNet20:
     """Return the classifier of a state dictionary (.pth) in one of the forms known here, evaluating.
 
     Raises:
-        UnsupportedModel: the file is no state dictionary, or one of another network.
+        UnsupportedModelFile: the file is damaged or no state dictionary, or one of another network.
+        OSError: it cannot be read.
     """
-    try:
-        state: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
-        state = state.get("state_dict", state)
-        state = {key.removeprefix("module."): value for key, value in state.items()}
-    except OSError:
-        raise
-    except Exception as error:
-        raise UnsupportedModel(f"{path} is no file of weights: {str(error).splitlines()[0]}") from error
-    module = BadNet(state["conv1.0.weight"].shape[1]) if "conv1.0.weight" in state else ResNet20()
+    state = read_state(path)
+    module = BadNet(_channels(path, state["conv1.0.weight"])) if "conv1.0.weight" in state else ResNet20()
     try:
         module.load_state_dict(state)
-    except (KeyError, RuntimeError) as error:
-        raise UnsupportedModel(
-            f"{path} holds the weights of another network than BadNets' or ResNet-20; export the module with "
-            "torch.export.save, or to ONNX"
+    except RuntimeError as error:
+        raise UnsupportedModelFile(
+            path,
+            "the file",
+            "holds the weights of another network than BadNets' or ResNet-20; export the module with "
+            "torch.export.save, or to ONNX",
         ) from error
     return module.eval()
+
+
+def _channels(path: Path, weight: Tensor) -> int:
+    """Return the channels of the images that a BadNets classifier takes."""
+    if weight.ndim != 4 or weight.shape[1] not in (1, 3):
+        raise UnsupportedModelFile(
+            path,
+            "tensor 'conv1.0.weight'",
+            f"should take 1 or 3 channels, its shape is {tuple(weight.shape)}",
+        )
+    return int(weight.shape[1])
 
 
 def _own(file: str) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from math import prod
 from pathlib import Path
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from divulge.arrays import Array, Index
-from divulge.errors import DivulgeError, UnsupportedModel
+from divulge.errors import DivulgeError, UnsupportedModel, UnsupportedModelFile
 from divulge.points import as_matrix
 from divulge.training.class_scores import named_classes
 from divulge.training.modes import evaluating
@@ -23,6 +23,8 @@ from divulge.victims.packing import packed, unpacked
 
 if TYPE_CHECKING:
     from divulge.points import Points
+
+Reader = Callable[[Path], tuple[nn.Module, tuple[int, ...]]]
 
 _BATCH = 1024
 # How far the lowered layers may be from the module, relative to its largest output: rounding differs.
@@ -78,31 +80,41 @@ class Victim:
         """Read an ONNX file made of linear layers, ReLUs, reshapes and elementwise arithmetic.
 
         Raises:
-            UnsupportedModel: the file holds another operation (named), or is no ONNX model.
+            UnsupportedModelFile: the file holds another operation (named), is damaged or is no ONNX model.
+            UnsupportedModel: the package onnx is not installed.
             FileNotFoundError: there is no such file.
         """
         from divulge.victims.onnx_reader import read_onnx
 
-        return cls(*_evaluating(*read_onnx(_existing(path))), lower=lower)
+        return cls._of_file(read_onnx, path, lower)
 
     @classmethod
     def from_export(cls, path: str | Path, *, lower: bool = True) -> Victim:
         """Read a `.pt2` file written by torch.export.save; its one input must have a leading batch axis.
 
         Raises:
-            UnsupportedModel: the file is no exported program, or has several inputs.
+            UnsupportedModelFile: the file is damaged or is no exported program, or has several inputs.
             FileNotFoundError: there is no such file.
         """
         from divulge.victims.export_reader import read_export
 
-        return cls(*_evaluating(*read_export(_existing(path))), lower=lower)
+        return cls._of_file(read_export, path, lower)
+
+    @classmethod
+    def _of_file(cls, read: Reader, path: str | Path, lower: bool) -> Victim:
+        """Read a file, and let what is wrong with its module name the file."""
+        module, shape = read(_existing(path))
+        try:
+            return cls(*_evaluating(module, shape), lower=lower)
+        except DivulgeError as error:
+            raise UnsupportedModelFile(path, "the model", f"cannot be used: {error}") from error
 
     @classmethod
     def from_file(cls, path: str | Path, *, lower: bool = True) -> Victim:
         """Read a model file by its suffix, `.onnx` or `.pt2`.
 
         Raises:
-            UnsupportedModel: another suffix, or the file cannot be used.
+            UnsupportedModelFile: another suffix, or the file cannot be used.
             FileNotFoundError: there is no such file.
         """
         suffix = Path(path).suffix.lower()
@@ -110,8 +122,11 @@ class Victim:
             return cls.from_onnx(path, lower=lower)
         if suffix == ".pt2":
             return cls.from_export(path, lower=lower)
-        raise UnsupportedModel(
-            f"expected a file named *.onnx or *.pt2 (torch.export), got {Path(path).name or path}"
+        raise UnsupportedModelFile(
+            path,
+            "the name",
+            "tells no kind: expected a file named *.onnx or *.pt2 (torch.export), "
+            f"got {Path(path).name or path}",
         )
 
     @property
@@ -267,9 +282,10 @@ class Victim:
         if layers is None or not np.isfinite(outputs).all():
             return None
         h = probe.astype(np.float64)
-        for i, (weight, bias) in enumerate(zip(layers.weights, layers.biases, strict=True)):
-            h = (np.maximum(h, 0) if i else h) @ weight.T.astype(np.float64) + bias
-        agrees = np.abs(h - outputs).max() <= _TOLERANCE[self.dtype] * max(np.abs(outputs).max(), 1e-30)
+        with np.errstate(all="ignore"):  # huge weights overflow here as they do in the module
+            for i, (weight, bias) in enumerate(zip(layers.weights, layers.biases, strict=True)):
+                h = (np.maximum(h, 0) if i else h) @ weight.T.astype(np.float64) + bias
+            agrees = np.abs(h - outputs).max() <= _TOLERANCE[self.dtype] * max(np.abs(outputs).max(), 1e-30)
         return layers if agrees else None
 
 
