@@ -33,8 +33,8 @@ The way of `reconstruct(oracle)`, file by file:
   `by_lifting` and `by_milp`), `orientation/` finds active sides behind many layers (`choose`, by one of
   `by_coefficients`, `by_walking`, `beside_always_on`), `last_layer` solves for outputs, `counterexamples` and
   `extreme_points` look for what is wrong or missing.
-- `falsification` tests finished copies where copies have been wrong: `judge` asks, `samples` names the ways of
-  drawing inputs, `beside` and `few_features` draw them.
+- `falsification` tests finished copies where copies have been wrong: `judge` asks, `samples` names the ways
+  inputs are drawn, `beside` and `few_features` draw them.
 - `refit` makes exact what differences of values left blunt.
 
 `settings/` holds the numbers, with the reason for each: `tolerances` those that depend on noise, a file for

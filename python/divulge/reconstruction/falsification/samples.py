@@ -32,6 +32,9 @@ class Drawn:
 def samples(model: DeepModel, lines: Lines, asked: int, single: bool) -> Iterator[Drawn]:
     """Draw points to test a copy at, the usual ones first.
 
+    One hidden layer with no more units than half the inputs is told from sums of units, and from more layers,
+    by the search itself: there a few of each kind do, and the others are for everything else.
+
     Args:
         model: the copy.
         lines: the domain, and what draws.
@@ -39,26 +42,28 @@ def samples(model: DeepModel, lines: Lines, asked: int, single: bool) -> Iterato
         single: whether the victim computes in single precision.
     """
     groups = -(-2 * sum(model.hidden_sizes) // lines.input_size)
-    usual = min(FALSIFYING.most, max(FALSIFYING.usual * max(groups, 1), asked // FALSIFYING.share))
+    simple = groups == 1 and not model.prefix.layers
+    usual = max(FALSIFYING.usual * (groups or FALSIFYING.nothing), asked // FALSIFYING.share)
+    usual = min(FALSIFYING.most, usual)
     if lines.domain is None:
         yield Drawn("standard normal", lines.samples(usual))
-        if model.prefix.layers:
+        yield Drawn("far out", far_out(lines, FALSIFYING.far if simple else usual // 2, single))
+        if not simple:
             yield Drawn("up to 1,000 times as far", scattered(lines, usual))
-        few = min(FALSIFYING.most_far, FALSIFYING.far * max(groups, 1))
-        yield Drawn("far out", far_out(lines, usual // 2 if model.prefix.layers else few, single))
     else:
         yield Drawn("uniform in the box", lines.inside(usual))
         yield Drawn("on faces and vertices", on_faces(lines, usual))
-    if not sum(model.hidden_sizes):
+    if not groups:
         return
-    first = model.whole().layers[0]
+    whole = model.whole()
     distances = FALSIFYING.single_distances if single else FALSIFYING.distances
-    yield Drawn("beside hyperplanes", beside_groups(first, lines, distances))
+    yield Drawn("beside hyperplanes", beside_groups(whole.layers[0], lines, distances))
     if model.prefix.layers or lines.domain is not None:
         yield Drawn("beside kinks on lines", beside_on_lines(model, lines, usual))
-    if model.prefix.layers:
-        yield Drawn("up combinations of features", climbed(model.prefix, lines.samples(usual // 2), lines))
-        yield Drawn("with few features on", with_few_features(model.prefix, lines, 2 * usual))
+    if not simple:
+        features = model.prefix if model.prefix.layers else whole
+        yield Drawn("up combinations of features", climbed(features, lines.samples(usual // 2), lines))
+        yield Drawn("with few features on", with_few_features(features, lines, 2 * usual))
 
 
 def scattered(lines: Lines, count: int) -> Array:

@@ -21,10 +21,10 @@ class FalsifyingSettings:
     most: int = 256
     # behind several layers, how many times as far as usual inputs: further out slopes hardly change any more
     farthest: float = 1e3
-    # directions for a group of units, both ends of each: of a unit and its weight one end shows every bit
+    # groups that a copy without units counts for: all of it is what was not found
+    nothing: int = 4
+    # directions for one group, both ends of each: a unit that was missed is on at one of them
     far: int = 2
-    # directions in all for one hidden layer: what differs at infinity differs at one half of them
-    most_far: int = 16
     # distance of these from the origin, in standard deviations: further than hyperplanes lie, near enough
     # that values keep ten digits
     reach: float = 1e6
