@@ -15,8 +15,9 @@ class FalsifyingSettings:
 
     # usual inputs for a group of units
     usual: int = 16
-    # or one for so many queries of the search, whichever is more: 6 % of them
-    share: int = 16
+    # or one for so many queries of the search, whichever is more: with seven times as many of other kinds,
+    # behind several layers, that is a tenth in all
+    share: int = 64
     # a bound: with 95 % confidence fewer than 1.2 % of usual inputs are then off
     most: int = 256
     # behind several layers, how many times as far as usual inputs: further out slopes hardly change any more
