@@ -42,14 +42,16 @@ def samples(model: DeepModel, lines: Lines, asked: int, single: bool) -> Iterato
         single: whether the victim computes in single precision.
     """
     groups = -(-2 * sum(model.hidden_sizes) // lines.input_size)
-    simple = groups == 1 and not model.prefix.layers
+    deep = bool(model.prefix.layers)
+    simple = groups == 1 and not deep
     usual = max(FALSIFYING.usual * (groups or FALSIFYING.nothing), asked // FALSIFYING.share)
     usual = min(FALSIFYING.most, usual)
+    others = usual if deep else usual // 2
     if lines.domain is None:
         yield Drawn("standard normal", lines.samples(usual))
-        yield Drawn("far out", far_out(lines, FALSIFYING.far if simple else usual // 2, single))
+        yield Drawn("far out", far_out(lines, FALSIFYING.far if simple else others // 2, single))
         if not simple:
-            yield Drawn("up to 1,000 times as far", scattered(lines, usual))
+            yield Drawn("up to 1,000 times as far", scattered(lines, others))
     else:
         yield Drawn("uniform in the box", lines.inside(usual))
         yield Drawn("on faces and vertices", on_faces(lines, usual))
@@ -58,12 +60,13 @@ def samples(model: DeepModel, lines: Lines, asked: int, single: bool) -> Iterato
     whole = model.whole()
     distances = FALSIFYING.single_distances if single else FALSIFYING.distances
     yield Drawn("beside hyperplanes", beside_groups(whole.layers[0], lines, distances))
-    if model.prefix.layers or lines.domain is not None:
+    if deep or lines.domain is not None:
         yield Drawn("beside kinks on lines", beside_on_lines(model, lines, usual))
+    if deep:
+        yield Drawn("up combinations of features", climbed(model.prefix, lines.samples(usual // 2), lines))
     if not simple:
-        features = model.prefix if model.prefix.layers else whole
-        yield Drawn("up combinations of features", climbed(features, lines.samples(usual // 2), lines))
-        yield Drawn("with few features on", with_few_features(features, lines, 2 * usual))
+        features = model.prefix if deep else whole
+        yield Drawn("with few features on", with_few_features(features, lines, 2 * others))
 
 
 def scattered(lines: Lines, count: int) -> Array:
