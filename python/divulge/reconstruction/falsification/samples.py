@@ -58,7 +58,8 @@ def samples(model: DeepModel, lines: Lines, asked: int, single: bool) -> Iterato
     if not groups:
         return
     whole = model.whole()
-    distances = FALSIFYING.single_distances if single else FALSIFYING.distances
+    distances = FALSIFYING.distances if simple else FALSIFYING.more_distances
+    distances = FALSIFYING.single_distances if single else distances
     yield Drawn("beside hyperplanes", beside_groups(whole.layers[0], lines, distances))
     if deep or lines.domain is not None:
         yield Drawn("beside kinks on lines", beside_on_lines(model, lines, usual))

@@ -34,8 +34,11 @@ class FalsifyingSettings:
     # distances from hyperplanes at which whole groups of units are put, the least first: two units taken for
     # one are wrong between their hyperplanes, one missing beside another is wrong beyond its own
     distances: tuple[float, ...] = (1e-5, 1e-3, 1e-1, 1e1)
+    # more of them where there are several groups: of two units with opposite weights, taken for one, the
+    # hyperplanes lie on one side of the copy's, often half a decade apart
+    more_distances: tuple[float, ...] = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 1e0, 1e1)
     # the same in single precision, where a hyperplane is known to 1e-5 of a point's length
-    single_distances: tuple[float, ...] = (1e-3, 1e-2, 1e-1, 1e1)
+    single_distances: tuple[float, ...] = (1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 1e1)
     # share of the inputs that a group has units: its hyperplanes then meet well within reach
     group: float = 0.5
     # singular value below which rows count as dependent when a group is put beside its hyperplanes
