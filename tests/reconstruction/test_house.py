@@ -16,6 +16,7 @@ MAY_USE = {
     "asking": {"network", "settings"},
     "one_layer": {"asking", "network", "fresh_queries", "settings"},
     "deep": {"asking", "network", "settings"},
+    "convolutional": {"asking", "network", "settings"},
     "falsification": {"asking", "network", "deep", "certificate", "settings"},
     "refit": {"asking", "network", "deep", "settings"},
 }

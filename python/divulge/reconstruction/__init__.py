@@ -5,9 +5,11 @@ The way of `reconstruct(oracle)`, file by file:
 1. `entry` checks the arguments and chooses an `approach` by what answers hold: values, gradients, or both.
    It is the only place that asks what kind of oracle this is. `session` holds the conversation: the record of
    each output's answers, what they cost, notes, progress.
-2. `stage_one_layer` searches one hidden layer behind the oracle's own output. What does not fit one hidden
+2. Where inputs are images `stage_convolutional` looks whether the first jumps are those of a convolution, and
+   has such a network taken apart, which ends with the result.
+3. `stage_one_layer` searches one hidden layer behind the oracle's own output. What does not fit one hidden
    layer goes to `stage_many_layers`, which ends with the result; else the other outputs are solved for.
-3. `stage_finish` has the units turned to their active sides (`network/orientation`), refits, has the copy
+4. `stage_finish` has the units turned to their active sides (`network/orientation`), refits, has the copy
    judged by fresh answers (`falsification`), and puts the `result` together. A copy that these refute is
    searched on: `entry` tries one hidden layer again through the points where it was wrong, then many. The
    `certificate` says what was asked; `notes` are the kinds of things there are to say. `fresh_queries` are
@@ -33,6 +35,11 @@ The way of `reconstruct(oracle)`, file by file:
   `by_lifting` and `by_milp`), `orientation/` finds active sides behind many layers (`choose`, by one of
   `by_coefficients`, `by_walking`, `beside_always_on`), `last_layer` solves for outputs, `counterexamples` and
   `extreme_points` look for what is wrong or missing.
+- `convolutional` takes networks of convolutions apart: `attack` is its entry; `walk` isolates the kinks that
+  known `layers` do not explain; `first_layer` reads filters from them, by `patches` and `geometry`; `sides`
+  reads active sides, pooling and the next kernel from kinks of the next layer, `next_layer` its channels, by
+  what a `window` of features shows; `last_sides` and `last_layer` solve for the outputs by `equations`;
+  `judge` asks fresh queries, `network` builds the module.
 - `falsification` tests finished copies where copies have been wrong: `judge` asks, `samples` names the ways
   inputs are drawn, `beside` and `few_features` draw them.
 - `refit` makes exact what differences of values left blunt.

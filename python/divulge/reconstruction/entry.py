@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from divulge.reconstruction.approach import approach_to
 from divulge.reconstruction.result import Progress, Reconstruction
 from divulge.reconstruction.session import Session
 from divulge.reconstruction.settings import FALSIFYING
+from divulge.reconstruction.stage_convolutional import attack_convolutions
 from divulge.reconstruction.stage_finish import Copy, finished, result_of
 from divulge.reconstruction.stage_many_layers import attack_many_layers
 from divulge.reconstruction.stage_one_layer import OneLayer
@@ -25,6 +27,7 @@ def reconstruct(
     seed: int = 0,
     progress: Callable[[Progress], None] | None = None,
     checkpoint: str | Path | None = None,
+    input_shape: Sequence[int] | None = None,
 ) -> Reconstruction:
     """Rebuild a ReLU network from its oracle's answers.
 
@@ -44,6 +47,8 @@ def reconstruct(
             that it answers are not asked again, but for one that shows whether the oracle is still the same.
             They count in the result, as `replayed`, and not in the oracle's ledger or budget. Where it can be
             written no further, on a full disk, the search goes on and a note says where it ends.
+        input_shape: how the d numbers of an input are laid out, (C, H, W), of images that convolutions are to
+            be looked for in; a network that is dense all the same is found to be. Where None they are not.
 
     Returns:
         A `Reconstruction`. When the budget runs out, the oracle fails or the user interrupts, it holds what
@@ -51,7 +56,8 @@ def reconstruct(
 
     Raises:
         TypeError: `oracle` is not an oracle, or the seed not a whole number.
-        ValueError: the seed is negative, or the oracle tells neither values nor gradients.
+        ValueError: the seed is negative, the oracle tells neither values nor gradients, or its inputs have
+            another size than `input_shape`.
         NotPiecewiseLinear: the gradient changes between inputs that lie next to each other, or the answers
             are too noisy.
         CheckpointError: the checkpoint is damaged, or of another seed, oracle or victim; it stays as it is.
@@ -64,10 +70,11 @@ def reconstruct(
     """
     oracle = check_oracle(oracle)
     approach, seed = approach_to(oracle), whole("a seed", seed)
+    shape = () if input_shape is None else shape_of(input_shape, oracle.input_size)
     if checkpoint is None:
-        return run(Session(oracle, approach, seed, progress))
+        return run(Session(oracle, approach, seed, progress, shape))
     with ReplayOracle(oracle, Path(checkpoint), seed=seed) as replayed:
-        return run(Session(replayed, approach, seed, progress))
+        return run(Session(replayed, approach, seed, progress, shape))
 
 
 def check_oracle(oracle: Oracle) -> Oracle:
@@ -87,8 +94,19 @@ def check_oracle(oracle: Oracle) -> Oracle:
     return oracle
 
 
+def shape_of(shape: Sequence[int], size: int) -> tuple[int, ...]:
+    """Return the shape of an input of so many numbers, or raise ValueError."""
+    found = tuple(whole("a side of input_shape", side) for side in shape)
+    if prod(found) != size:
+        raise ValueError(f"expected an input_shape of {size} numbers, got {found} with {prod(found)}")
+    return found
+
+
 def run(session: Session) -> Reconstruction:
-    """Try one hidden layer, then many; where fresh answers refute a copy, search on from there."""
+    """Try convolutions of images, then one hidden layer, then many; go on where answers refute a copy."""
+    convolutional = attack_convolutions(session)
+    if convolutional is not None:
+        return convolutional
     refuted_at: Array | None = None
     best: tuple[OneLayer, Copy] | None = None
     for _ in range(FALSIFYING.rounds):

@@ -31,6 +31,7 @@ class Session:
         approach: how.
         seed: of every random choice.
         progress: called after every round of queries.
+        input_shape: of an input, where convolutions are to be looked for; empty where not.
 
     Attributes:
         approach: how the oracle is attacked.
@@ -44,11 +45,17 @@ class Session:
     """
 
     def __init__(
-        self, oracle: Oracle, approach: Approach, seed: int, progress: Callable[[Progress], None] | None
+        self,
+        oracle: Oracle,
+        approach: Approach,
+        seed: int,
+        progress: Callable[[Progress], None] | None,
+        input_shape: tuple[int, ...] = (),
     ) -> None:
         self.approach = approach
         self.seed = seed
         self.dtype, self.input_size, self.domain = oracle.dtype, oracle.input_size, oracle.domain
+        self.input_shape = input_shape
         self.outputs = [oracle.output, *(k for k in range(oracle.output_size or 1) if k != oracle.output)]
         self.lines = Lines(oracle.input_size, oracle.domain, np.random.default_rng(seed), LINE.reach)
         self.transcripts: dict[int, Transcript] = {}
@@ -164,12 +171,17 @@ class Session:
 
     def in_order(self, layer: Layer, outputs: Sequence[int]) -> Layer:
         """Put a layer's outputs in their places; those not reached stay 0, as does logit 0 of log-odds."""
-        first = 1 if self._oracle.first_logit_hidden else 0
-        size = first + max(self._oracle.output_size or 1, self._oracle.output + 1)
+        places, size = self.output_places(outputs)
         weights, base = np.zeros((size, len(layer))), np.zeros((size, layer.rows.shape[1]))
-        done = [first + output for output in outputs][: len(layer.weights)]
+        done = places[: len(layer.weights)]
         weights[done], base[done] = layer.weights, layer.base
         return Layer(layer.rows, weights, base)
+
+    def output_places(self, outputs: Sequence[int]) -> tuple[list[int], int]:
+        """Return where outputs stand in a copy, and how many it has; a hidden logit 0 stays 0."""
+        first = 1 if self._oracle.first_logit_hidden else 0
+        size = first + max(self._oracle.output_size or 1, self._oracle.output + 1)
+        return [first + output for output in outputs], size
 
     def result(
         self, module: nn.Sequential, sizes: Sequence[int], certificate: Certificate, complete: bool

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,10 +13,13 @@ from divulge.reconstruction.asking.pieces import Transcript
 from divulge.reconstruction.asking.stopped import until_stopped
 from divulge.reconstruction.certificate import Certificate, Sample
 from divulge.reconstruction.deep.last_layer import clear_of_hyperplanes
-from divulge.reconstruction.falsification.samples import samples
+from divulge.reconstruction.falsification.samples import Drawn, samples
 from divulge.reconstruction.network.deep_network import DeepModel
 from divulge.reconstruction.network.record import homogeneous
 from divulge.reconstruction.settings import FALSIFYING, FIT
+
+Predicted = Callable[[Array, int], Array]
+Clear = Callable[[Array], Mask]
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class Judgement:
 
 
 def judge(model: DeepModel, transcripts: Sequence[Transcript], lines: Lines, asked: int) -> Judgement:
-    """Ask fresh points about every output of a finished copy, until one shows it wrong.
+    """Ask fresh points about every output of a finished dense copy, until one shows it wrong.
 
     Points so close to a hyperplane of the copy that rounding may put them on either side are not counted.
 
@@ -62,45 +65,63 @@ def judge(model: DeepModel, transcripts: Sequence[Transcript], lines: Lines, ask
         lines: the domain, and what draws.
         asked: queries that the search took: some tests grow with them.
     """
-    first = transcripts[0]
-    told: list[Sample] = []
-
-    def work() -> Counterexample | None:
-        for drawn in samples(model, lines, asked, first.tolerances.single):
-            errors, clear, points = errors_at(drawn.points, model, transcripts)
-            worst = float(errors.max(initial=0.0))
-            told.append(Sample(drawn.how, int(clear.sum()), worst))
-            if worst > first.tolerances.missing:
-                place, row = np.unravel_index(np.argmax(errors), errors.shape)
-                return Counterexample(int(place), points[row], worst, drawn.how)
-        return None
-
-    def certificate() -> Certificate:
-        apart = FALSIFYING.single_distances if first.tolerances.single else FALSIFYING.distances
-        return Certificate(tuple(told), apart[0])
-
-    return until_stopped(
-        lambda: Judgement(counterexample=work(), certificate=certificate()),
-        lambda why: Judgement(certificate(), stopped=why),
+    single = transcripts[0].tolerances.single
+    return compared(
+        samples(model, lines, asked, single),
+        model.pieces,
+        lambda points: clear_of(model, points, transcripts[0]),
+        transcripts,
+        (FALSIFYING.single_distances if single else FALSIFYING.distances)[0],
     )
 
 
-def errors_at(
-    points: Array, model: DeepModel, transcripts: Sequence[Transcript]
-) -> tuple[Array, Mask, Array]:
-    """Return errors (outputs, n), which points count (n,), and the points as they were asked (n, d).
+def compared(
+    drawn: Iterable[Drawn],
+    predicted: Predicted,
+    clear: Clear,
+    transcripts: Sequence[Transcript],
+    apart: float,
+) -> Judgement:
+    """Ask at points that were drawn, until an answer is off by more than rounding explains.
 
-    All points are asked of the first output; of others, whose units are known by then, one in a few. What is
-    not a number is as wrong as can be.
+    Args:
+        drawn: the usual points first.
+        predicted: the copy's pieces (n, d + 1) at points (n, d), of one output.
+        clear: which points (n, d) are not too near to a hyperplane to count, shape (n,).
+        transcripts: whom to ask, in the order of the copy's outputs.
+        apart: distance of hyperplanes that was looked for, see `Certificate`.
     """
-    points = transcripts[0].asked.representable(points)
-    clear = clear_of(model, points, transcripts[0])
+    told: list[Sample] = []
+
+    def work() -> Counterexample | None:
+        for each in drawn:
+            points = transcripts[0].asked.representable(each.points)
+            errors = errors_at(points, predicted, transcripts)
+            counted = clear(points) | ~np.isfinite(errors).all(axis=0)
+            errors = np.where(counted, np.nan_to_num(errors, nan=np.inf), 0.0)
+            worst = float(errors.max(initial=0.0))
+            told.append(Sample(each.how, int(counted.sum()), worst))
+            if worst > transcripts[0].tolerances.missing:
+                place, row = np.unravel_index(np.argmax(errors), errors.shape)
+                return Counterexample(int(place), points[row], worst, each.how)
+        return None
+
+    return until_stopped(
+        lambda: Judgement(counterexample=work(), certificate=Certificate(tuple(told), apart)),
+        lambda why: Judgement(Certificate(tuple(told), apart), stopped=why),
+    )
+
+
+def errors_at(points: Array, predicted: Predicted, transcripts: Sequence[Transcript]) -> Array:
+    """Return errors (outputs, n) at points (n, d); what is not a number is as wrong as can be.
+
+    All points are asked of the first output; of others, whose units are known by then, one in a few.
+    """
     errors = np.zeros((len(transcripts), len(points)))
     for place, transcript in enumerate(transcripts):
         step = 1 if place == 0 or transcript.asked.all_at_once else FALSIFYING.other_outputs
-        errors[place, ::step] = transcript.misses(points[::step], model.pieces(points[::step], place))
-    judged = clear | ~np.isfinite(errors).all(axis=0)
-    return np.where(judged, np.nan_to_num(errors, nan=np.inf), 0.0), judged, points
+        errors[place, ::step] = transcript.misses(points[::step], predicted(points[::step], place))
+    return errors
 
 
 def clear_of(model: DeepModel, points: Array, transcript: Transcript) -> Mask:

@@ -18,6 +18,17 @@ from divulge.reconstruction.settings.asking import (
     VALUE_PROBE,
     VALUES,
 )
+from divulge.reconstruction.settings.convolutional import (
+    CONV_ATTACK,
+    CONV_FIRST,
+    CONV_JUDGE,
+    CONV_LAST,
+    CONV_LAYERS,
+    CONV_POOLING,
+    CONV_ROWS,
+    CONV_SIDES,
+    CONV_WALK,
+)
 from divulge.reconstruction.settings.deep import (
     ALWAYS_ON,
     ATTACK,
@@ -83,6 +94,15 @@ __all__ = [
     "COEFFICIENTS",
     "COMBINING",
     "CONFIRM",
+    "CONV_ATTACK",
+    "CONV_FIRST",
+    "CONV_JUDGE",
+    "CONV_LAST",
+    "CONV_LAYERS",
+    "CONV_POOLING",
+    "CONV_ROWS",
+    "CONV_SIDES",
+    "CONV_WALK",
     "COUNTEREXAMPLES",
     "DECODING",
     "DEEPER",

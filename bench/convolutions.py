@@ -1,0 +1,137 @@
+"""Convolutional networks from gradients: `python bench/convolutions.py [--only NAME] [--trained]`.
+
+Random networks as torch initialises them, in float64, and with --trained two that learned MNIST first.
+Nothing is told but the input's shape. Copies are checked on 200 fresh points, and 200 of ten times the size.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import nn
+
+import divulge
+from divulge.datasets import load
+
+Part = Callable[[], nn.Module]
+
+
+def conv(*sizes: int, **options: int) -> Part:
+    """Return what makes a convolution."""
+    return lambda: nn.Conv2d(*sizes, **options)
+
+
+def average() -> nn.Module:
+    """Averages of 2 x 2."""
+    return nn.AvgPool2d(2)
+
+
+def largest() -> nn.Module:
+    """The largest of 2 x 2."""
+    return nn.MaxPool2d(2)
+
+
+VICTIMS: dict[str, tuple[tuple[int, int, int], list[Part]]] = {
+    "4 of 5x5, average, 8 of 3x3": ((1, 12, 12), [conv(1, 4, 5), nn.ReLU, average, conv(4, 8, 3), nn.ReLU]),
+    "the same, 14x14": ((1, 14, 14), [conv(1, 4, 5), nn.ReLU, average, conv(4, 8, 3), nn.ReLU]),
+    "the same, largest": ((1, 14, 14), [conv(1, 4, 5), nn.ReLU, largest, conv(4, 8, 3), nn.ReLU]),
+    "padding 2 and 1": (
+        (1, 14, 14),
+        [conv(1, 4, 5, padding=2), nn.ReLU, average, conv(4, 8, 3, padding=1), nn.ReLU],
+    ),
+    "stride 2 in the first": ((1, 18, 18), [conv(1, 4, 5, stride=2), nn.ReLU, conv(4, 8, 3), nn.ReLU]),
+    "stride 2 in the second": ((1, 16, 16), [conv(1, 4, 5), nn.ReLU, conv(4, 8, 3, stride=2), nn.ReLU]),
+    "no pooling": ((1, 12, 12), [conv(1, 4, 5), nn.ReLU, conv(4, 8, 3), nn.ReLU]),
+    "three colours": ((3, 14, 14), [conv(3, 4, 5), nn.ReLU, average, conv(4, 8, 3), nn.ReLU]),
+    "one convolution": ((1, 12, 12), [conv(1, 6, 3), nn.ReLU]),
+}
+TRAINED: dict[str, tuple[tuple[int, int, int], list[Part]]] = {
+    "MNIST, average": ((1, 28, 28), [conv(1, 8, 5), nn.ReLU, average, conv(8, 16, 5), nn.ReLU]),
+    "MNIST, largest": ((1, 28, 28), [conv(1, 8, 5), nn.ReLU, largest, conv(8, 16, 5), nn.ReLU]),
+}
+
+
+def network(shape: tuple[int, int, int], parts: list[Part], outputs: int, seed: int) -> nn.Sequential:
+    """Return a victim's module, float32."""
+    torch.manual_seed(seed)
+    body = [part() for part in parts]
+    size = nn.Sequential(*body)(torch.zeros(1, *shape)).numel()
+    return nn.Sequential(*body, nn.Flatten(), nn.Linear(size, outputs))
+
+
+def train(net: nn.Sequential, seed: int) -> None:
+    """Learn MNIST for two epochs."""
+    data = load("mnist")
+    images, labels = data.train_inputs, data.train_targets
+    steps = torch.optim.Adam(net.parameters(), 1e-3)
+    random = torch.Generator().manual_seed(seed)
+    for _ in range(2):
+        for batch in torch.randperm(len(images), generator=random).split(64):
+            steps.zero_grad()
+            nn.functional.cross_entropy(net(images[batch]), labels[batch]).backward()
+            steps.step()
+
+
+def error_of(copy: nn.Module, net: nn.Module, shape: tuple[int, int, int], scale: float) -> float:
+    """Largest error at fresh points, of the range."""
+    x = scale * torch.randn(200, *shape, generator=torch.Generator().manual_seed(9), dtype=torch.float64)
+    with torch.no_grad():
+        true, found = net(x), copy(x)
+    return float((true - found).abs().max() / (true.max() - true.min()))
+
+
+def filter_error(copy: nn.Module, net: nn.Module) -> float:
+    """Largest difference of the first convolutions' filters, of norm 1 and matched; NaN if there is none."""
+
+    def rows(module: nn.Module) -> np.ndarray:
+        layers = [part for part in module.modules() if isinstance(part, nn.Conv2d)]
+        found = layers[0].weight.detach().flatten(1).double().numpy() if layers else np.zeros((0, 1))
+        return found / np.linalg.norm(found, axis=1, keepdims=True)
+
+    ours, theirs = rows(copy), rows(net)
+    if ours.shape != theirs.shape:
+        return float("nan")
+    return max(float(np.abs(ours - row).max(axis=1).min()) for row in theirs)
+
+
+def main() -> None:
+    """Print a row for every victim and seed."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", help="part of a victim's name")
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--outputs", type=int, default=1)
+    parser.add_argument("--trained", action="store_true", help="victims that learned MNIST")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    heads = ["victim", "seed", "found", "queries", "numbers / parameters"]
+    heads += ["filters", "certificate", "error", "at 10", "s"]
+    print("| " + " | ".join(heads) + " |\n" + "| --- " * len(heads) + "|")
+    for name, (shape, parts) in (TRAINED if options.trained else VICTIMS).items():
+        if options.only and options.only not in name:
+            continue
+        for seed in range(options.seeds):
+            net = network(shape, parts, 10 if options.trained else options.outputs, seed)
+            if options.trained:
+                train(net, seed)
+            net = net.double().eval()
+            start = time.perf_counter()
+            result = divulge.reconstruct(
+                divulge.GradientOracle(divulge.Victim(net, shape)), seed=seed, input_shape=shape
+            )
+            seconds = time.perf_counter() - start
+            sizes = ", ".join(str(size) for size in result.hidden_sizes)
+            told = result.queries * (int(np.prod(shape)) + 1) / sum(p.numel() for p in net.parameters())
+            whole = "whole" if result.complete else "incomplete"
+            cells = [name, str(seed), f"{whole}: {sizes}", str(result.queries), f"{told:.0f}"]
+            errors = [error_of(result.module, net, shape, scale) for scale in (1.0, 10.0)]
+            small = [filter_error(result.module, net), result.certificate.error, *errors]
+            cells += [*(f"{error:.0e}" for error in small), f"{seconds:.0f}"]
+            print("| " + " | ".join(cells) + " |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,148 @@
+"""What answers say of the weights of features: linear equations, solved by least squares."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.linalg import solve_triangular
+from scipy.linalg.lapack import dgeqrf
+
+from divulge.arrays import Array, Index
+from divulge.reconstruction.asking.pieces import Transcript
+from divulge.reconstruction.convolutional.layers import ConvLayer, Prefix
+from divulge.reconstruction.convolutional.linearised import Moving
+from divulge.reconstruction.settings import CONV_LAST, TINY
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Weights of features, and what they leave of answers.
+
+    Attributes:
+        weights: of each feature, then the output's bias, shape (q + 1, outputs).
+        seen: which features are on at some answer, shape (q,).
+        residual: relative.
+        unique: whether no other weights do as well.
+    """
+
+    weights: Array
+    seen: NDArray[np.bool_]
+    residual: float
+    unique: bool
+
+
+class Equations:
+    """What the answers at points say of the weights of features; what was worked out for a point is kept.
+
+    Args:
+        prefix: the known layers.
+        features: what features are at a point (d,), and how they change.
+
+    Attributes:
+        count: how many features there are, known after the first point.
+    """
+
+    def __init__(self, prefix: Prefix, features: Callable[[Array], Moving]) -> None:
+        self.prefix = prefix
+        self.features = features
+        self.count = 0
+        self._kept: dict[bytes, tuple[Index, Array]] = {}
+
+    def at(self, point: Array) -> tuple[Index, Array]:
+        """Return the features that are on at a point (d,), and their equations (d + 1, on)."""
+        key = point.tobytes()
+        if key not in self._kept:
+            now = self.features(point)
+            values = now.values()
+            on, self.count = np.flatnonzero(values), len(values)
+            self._kept[key] = on, np.concatenate([now.rows()[on].T, values[None, on]])
+        return self._kept[key]
+
+    def solve(self, points: Array, gradients: Array, values: Array) -> Solution:
+        """Solve for the weights.
+
+        Args:
+            points: shape (n, d).
+            gradients: of every output, shape (n, d, outputs).
+            values: shape (n, outputs).
+        """
+        height = self.prefix.size + 1
+        parts = [self.at(point) for point in points]
+        system = np.zeros((len(points) * height, self.count + 1))
+        for i, (on, part) in enumerate(parts):
+            system[i * height : (i + 1) * height, on] = part
+            system[(i + 1) * height - 1, -1] = 1.0
+        told = np.concatenate([gradients, values[:, None]], axis=1).reshape(len(system), -1)
+        sizes = np.linalg.norm(system, axis=0)
+        seen = sizes > 0
+        scaled = system[:, seen] / sizes[seen]
+        found, needed = least_squares(scaled, told)
+        left = np.linalg.norm(scaled @ found - told) / max(float(np.linalg.norm(told)), TINY)
+        weights = np.zeros((len(seen), told.shape[1]))
+        weights[seen] = found / sizes[seen, None]
+        return Solution(weights, seen[:-1], float(left), bool(needed.all()))
+
+
+def upper_triangle(matrix: Array) -> Array:
+    """Return R of a matrix (m, n) = Q R, shape (min(m, n), n)."""
+    packed, _, _, _ = dgeqrf(np.asfortranarray(matrix), overwrite_a=1)
+    return np.triu(packed[: min(matrix.shape)])
+
+
+def least_squares(columns: Array, wanted: Array) -> tuple[Array, NDArray[np.bool_]]:
+    """Solve columns (m, q) of norm 1 for wanted (m, outputs).
+
+    A column that those before it make up takes no part: its weights are 0.
+
+    Returns:
+        Weights, shape (q, outputs), and which columns take part, shape (q,).
+    """
+    needed = np.ones(columns.shape[1], bool)
+    for _ in range(2):  # a column that is none leaves rounding behind in those after it: without it once more
+        kept = columns[:, needed]
+        count = kept.shape[1]
+        corner = upper_triangle(np.column_stack([kept, wanted]))
+        sizes = np.abs(np.diag(corner))[:count]
+        idle = np.append(sizes, np.zeros(count - len(sizes))) <= CONV_LAST.null
+        if not idle.any():
+            break
+        needed[np.flatnonzero(needed)[idle]] = False
+    count = int(needed.sum())
+    found = np.zeros((len(needed), wanted.shape[1]))
+    kept, corner = columns[:, needed], corner[:count]
+    if corner.shape[1] != count + wanted.shape[1]:
+        return found, np.zeros_like(needed)
+    found[needed] = solve_triangular(corner[:, :count], corner[:, count:])
+    rest = kept.T @ (wanted - kept @ found[needed])
+    halfway = solve_triangular(corner[:, :count], rest, trans="T")
+    found[needed] += solve_triangular(corner[:, :count], halfway)
+    return found, needed
+
+
+def layer_matrix(layer: ConvLayer, shape: tuple[int, int, int]) -> Array:
+    """A layer as rows over the features (C, H, W) it is given and 1: shape (units, features + 1)."""
+    size = int(np.prod(shape))
+    with torch.no_grad():
+        units = torch.eye(size, dtype=torch.float64).reshape(size, *shape)
+        zero = layer.before(torch.zeros(1, *shape, dtype=torch.float64)).flatten(1)
+        slopes = layer.before(units).flatten(1) - zero
+    return np.concatenate([slopes.numpy().T, zero.numpy().T], axis=1)
+
+
+def answered(transcript: Transcript, points: Array) -> Index:
+    """Return the rows of the answers at points (n, d), asking where there is none.
+
+    Raises:
+        Stopped: the oracle can be asked no further.
+    """
+    known = {point.tobytes(): row for row, point in enumerate(transcript.points[:, :-1])}
+    points = transcript.asked.representable(points)
+    fresh = [point for point in points if point.tobytes() not in known]
+    if fresh:
+        rows = transcript.ask(np.stack(fresh))
+        known |= {point.tobytes(): int(row) for point, row in zip(fresh, rows, strict=True)}
+    return np.array([known[point.tobytes()] for point in points], np.intp)

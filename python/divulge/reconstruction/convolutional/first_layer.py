@@ -1,0 +1,263 @@
+"""The first layer: an unexplained jump is one filter, times a factor, at one place."""
+
+from __future__ import annotations
+
+from collections import Counter
+from enum import Enum
+from itertools import combinations
+
+import numpy as np
+
+from divulge.arrays import Array, Index
+from divulge.reconstruction.convolutional.geometry import Place, grid_of, grid_of_pairs, starts
+from divulge.reconstruction.convolutional.layers import ConvLayer
+from divulge.reconstruction.convolutional.patches import Box, box_of, gap, patch_of, single
+from divulge.reconstruction.convolutional.walk import Answer, Kink, Walk
+from divulge.reconstruction.settings import CONV_FIRST
+
+
+class Kind(Enum):
+    """What a kink is of.
+
+    CHANNEL: a known channel, at a place where it was not looked for. NEW: a channel not known before. PAIR:
+    max pooling, which changes over from one place to another. UNCLEAR: as small as a filter, but none.
+    DEEPER: none of the first layer.
+    """
+
+    CHANNEL = "channel"
+    NEW = "new"
+    PAIR = "pair"
+    UNCLEAR = "unclear"
+    DEEPER = "deeper"
+
+
+class FirstLayer:
+    """The search for the filters of the first layer.
+
+    Attributes:
+        deeper: kinks of layers behind it.
+        places: where channels were seen.
+    """
+
+    def __init__(self, walk: Walk) -> None:
+        self.walk = walk
+        self.shape = walk.known.shape
+        self.deeper: list[Kink] = []
+        self.places: list[Place] = []
+        self._early: list[tuple[Kink, Box]] = []
+        self._unclear: list[Kink] = []
+        self._pairs: list[tuple[Place, Place]] = []
+        self._orphans: list[tuple[Array, Place]] = []  # filters whose offsets are not known, seen in pairs
+        self._hunts = 0
+
+    @property
+    def layer(self) -> ConvLayer:
+        """What is known of it."""
+        return self.walk.known.layers[0]
+
+    def recognised(self) -> bool:
+        """Walk until a patch comes twice, at two places; False where jumps look otherwise.
+
+        Raises:
+            Stopped: the oracle can be asked no further.
+        """
+        for _ in range(CONV_FIRST.most_steps):
+            for kink in self.walk.step():
+                box = box_of(kink, self.shape)
+                self._early.append((kink, box))
+                kernel = self._repeated()
+                if kernel is not None:
+                    self._begin(kernel)
+                    return True
+            local = [box for _, box in self._early if box.size != self.shape[1:]]
+            if len(self._early) >= CONV_FIRST.dense and not local:
+                return False
+            if len(self._early) >= CONV_FIRST.most_early:
+                return False
+        return False
+
+    def _repeated(self) -> tuple[int, int] | None:
+        """The size of a filter that two jumps show at two places.
+
+        At the edges patches are clipped: only where no filter is found away from them for long, being nearly
+        as large as the image, the size counts that comes back most often.
+        """
+        height, width = self.shape[1:]
+        late = len(self._early) >= CONV_FIRST.late
+        counts: Counter[tuple[int, int]] = Counter()
+        for (kink, box), (other, other_box) in combinations(self._early, 2):
+            inner = not (box.touches(height, width) and other_box.touches(height, width))
+            if box.size != other_box.size or box == other_box or box.size == (height, width):
+                continue
+            if (late or inner) and self._alike(kink, box, other, other_box):
+                found, _ = single(patch_of(kink.jump, box, self.shape), self.walk.tolerances.missing)
+                counts[found.shape[1], found.shape[2]] += 1
+        return max(counts, key=lambda size: (counts[size], size), default=None)
+
+    def _alike(self, kink: Kink, box: Box, other: Kink, other_box: Box) -> bool:
+        """Whether two jumps show one patch."""
+        one, two = patch_of(kink.jump, box, self.shape), patch_of(other.jump, other_box, self.shape)
+        return gap(one, two) <= self.walk.tolerances.missing
+
+    def _begin(self, kernel: tuple[int, int]) -> None:
+        """Take the size of a filter and look at all kinks so far again."""
+        filters = np.zeros((0, self.shape[0], *kernel))
+        self.walk.known.layers.append(ConvLayer(filters, np.zeros(0)))
+        self.walk.told = self._note_places
+        early, self._early = self._early, []
+        for kink, _ in sorted(early, key=lambda pair: pair[1].size != kernel):
+            self.take(kink)
+
+    def complete(self, quiet: int) -> None:
+        """Walk on until so many crossings of known channels in a row showed no new one.
+
+        Raises:
+            Stopped: the oracle can be asked no further.
+        """
+        since, channels = self.walk.flips, len(self.layer)
+        for _ in range(CONV_FIRST.most_steps):
+            if self.walk.flips - since >= quiet:
+                if not self._look_for_orphan():
+                    break
+                since = self.walk.flips
+            for kink in self.walk.step():
+                self.walk.flips += self.take(kink) is Kind.CHANNEL
+            if len(self.layer) > channels:
+                since, channels = self.walk.flips, len(self.layer)
+        again, self._unclear = self._unclear, []
+        for kink in again:
+            self.take(kink)
+        self._settle_grid()
+
+    def take(self, kink: Kink) -> Kind:
+        """Say what a kink is of, and keep what it tells."""
+        box = box_of(kink, self.shape)
+        kernel = self.layer.kernel
+        if all(size <= most for size, most in zip(box.size, kernel, strict=True)):
+            return self._small(kink, box)
+        if self._is_pair(kink, box):
+            return Kind.PAIR
+        self.deeper.append(kink)
+        return Kind.DEEPER
+
+    def _small(self, kink: Kink, box: Box) -> Kind:
+        """Take a kink no larger than a filter."""
+        patch = patch_of(kink.jump, box, self.shape)
+        for place in self._placings(box):
+            for channel in range(len(self.layer)):
+                seen = self._cropped(channel, place, box)
+                if (
+                    np.any(seen)
+                    and gap(seen, patch) <= self.walk.tolerances.alike
+                    and self._fits(kink, channel, place)
+                ):
+                    self.places.append(Place(channel, *place))
+                    self._widen(place)
+                    return Kind.CHANNEL
+        if box.size != self.layer.kernel:
+            self._unclear.append(kink)
+            return Kind.UNCLEAR
+        if not self.walk.certified(kink):
+            return Kind.UNCLEAR
+        there = patch_of(kink.point, box, self.shape)
+        self.layer.add(patch, -float((patch * there).sum()))
+        self.places.append(Place(len(self.layer) - 1, *box.corner))
+        return Kind.NEW
+
+    def _placings(self, box: Box) -> list[tuple[int, int]]:
+        """Where a filter may begin of which the image shows a box."""
+        height, width = self.shape[1:]
+        rows = starts(box.top, box.bottom, self.layer.kernel[0], height)
+        return [(r, c) for r in rows for c in starts(box.left, box.right, self.layer.kernel[1], width)]
+
+    def _cropped(self, channel: int, place: tuple[int, int], box: Box) -> Array:
+        """The part of a filter at a place that a box shows."""
+        top, left = box.top - place[0], box.left - place[1]
+        return self.layer.filters[channel, :, top : top + box.size[0], left : left + box.size[1]]
+
+    def _fits(self, kink: Kink, channel: int, place: tuple[int, int]) -> bool:
+        """Whether a channel at a place is 0 at the kink."""
+        (rows, columns), image = self.layer.kernel, kink.point.reshape(self.shape)
+        padded = np.pad(image, ((0, 0), (rows, rows), (columns, columns)))
+        top, left = place[0] + rows, place[1] + columns
+        window = padded[:, top : top + rows, left : left + columns]
+        level = (window * self.layer.filters[channel]).sum() + self.layer.offsets[channel]
+        return bool(abs(level) <= self.walk.tolerances.alike * max(float(np.linalg.norm(window)), 1.0))
+
+    def _widen(self, place: tuple[int, int]) -> None:
+        """Pad so far that a filter may begin at a place."""
+        sizes = zip(place, self.layer.kernel, self.shape[1:], self.layer.padding, strict=True)
+        rows, columns = (max(p, -start, start + k - length) for start, k, length, p in sizes)
+        self.layer.padding = (rows, columns)
+
+    def _is_pair(self, kink: Kink, box: Box) -> bool:
+        """Whether a jump takes a filter off at one place and puts it on at another close by."""
+        sizes = zip(box.size, self.layer.kernel, strict=True)
+        if not all(0 <= size - kernel < CONV_FIRST.widest_pool for size, kernel in sizes):
+            return False
+        weights, (down, across) = single(patch_of(kink.jump, box, self.shape), self.walk.tolerances.alike)
+        if weights.shape[1:] != self.layer.kernel or (down, across) == (0, 0):
+            return False
+        first = box.top, box.left + max(0, -across)
+        channel = self._channel_like(weights)
+        pair = Place(channel, *first), Place(channel, first[0] + down, first[1] + across)
+        self._pairs.append(pair)
+        if channel < 0:
+            self._orphans.append((weights, pair[0]))
+        self._see_pooling()
+        return True
+
+    def _channel_like(self, weights: Array) -> int:
+        """The first channel whose filter this is, or -1."""
+        gaps = [gap(weights, known) for known in self.layer.filters]
+        return next((i for i, found in enumerate(gaps) if found <= self.walk.tolerances.alike), -1)
+
+    def _look_for_orphan(self) -> bool:
+        """Walk to where a filter that was seen in pairs alone may switch off, one way or the other.
+
+        Max pooling keeps a channel on, at one place or another, where all of a window is to go below 0.
+        """
+        self._orphans = [pair for pair in self._orphans if self._channel_like(pair[0]) < 0]
+        if not self._orphans or self._hunts >= CONV_FIRST.hunts:
+            return False
+        weights, place = self._orphans[self._hunts // 2 % len(self._orphans)]
+        rows, columns = self.layer.kernel
+        image, side = np.zeros(self.shape), self.layer.pool.size if self.layer.pool else 1
+        for r in range(1 - side, side):
+            for c in range(1 - side, side):
+                top, left = max(place.row + r, 0), max(place.column + c, 0)
+                part = image[:, top : top + rows, left : left + columns]
+                part += weights[:, : part.shape[1], : part.shape[2]]
+        direction = (-1) ** self._hunts * image.ravel() / np.linalg.norm(image)
+        self.walk.aim(lambda _: direction)
+        self._hunts += 1
+        return True
+
+    def _see_pooling(self) -> None:
+        if self.layer.pool is None and len(self._pairs) >= CONV_FIRST.pairs:
+            self._settle_grid()
+            self.layer.pool = grid_of_pairs(self._pairs, self.layer)
+
+    def _settle_grid(self) -> None:
+        """Take stride and padding from the places seen."""
+        seen = [*self.places, *(place for pair in self._pairs for place in pair)]
+        self.layer.stride, self.layer.padding = grid_of(seen, self.layer.padding)
+
+    def _note_places(self, before: Answer, after: Answer, units: Index) -> None:
+        """Note which of the units that switched in an explained step are there: their jumps are not 0."""
+        layer = self.layer
+        alone = len(self.walk.known.layers) == 1 and layer.stride == (1, 1) and layer.pool is None
+        if not alone or len(units) > CONV_FIRST.share * self.walk.known.size:
+            return
+        rows = self.walk.known.gradients(before.point, units)
+        change = after.gradient - before.gradient
+        sizes, _, rank, _ = np.linalg.lstsq(rows.T, change, rcond=None)
+        if rank < len(units):
+            return
+        there = np.abs(sizes) > CONV_FIRST.there * np.abs(sizes).max()
+        channel, row, column = np.unravel_index(units[there], self.walk.known.unit_shape(0))
+        padding = layer.padding
+        self.places += [
+            Place(int(i), int(r) - padding[0], int(c) - padding[1])
+            for i, r, c in zip(channel, row, column, strict=True)
+        ]

@@ -1,0 +1,216 @@
+"""A walk in small steps: what the known layers explain of each change is taken off, and the rest isolated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from divulge.arrays import Array, Index
+from divulge.reconstruction.asking.lines import Lines
+from divulge.reconstruction.asking.pieces import Transcript
+from divulge.reconstruction.convolutional.inputs import grainy
+from divulge.reconstruction.convolutional.layers import Prefix
+from divulge.reconstruction.settings import CONV_WALK, TINY
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was answered at a point: value, and gradient (d,)."""
+
+    point: Array
+    value: float
+    gradient: Array
+
+
+@dataclass(frozen=True)
+class Kink:
+    """A point (d,) where the gradient jumps.
+
+    Attributes:
+        jump: by how much, shape (d,).
+        floor: up to which entries of it are rounding.
+    """
+
+    point: Array
+    jump: Array
+    floor: float
+
+
+Explained = Callable[[Answer, Answer, Index], None]
+
+
+class Walk:
+    """Walks from one random point towards another, and so on; every answer stays in the transcript.
+
+    Attributes:
+        known: the layers that explain changes; they grow while it walks.
+        reach: size of the points walked to, where inputs are not confined to a box.
+        flips: crossings of known units met in steps that were explained.
+        told: called with the ends of an explained step and the units that switched.
+    """
+
+    def __init__(self, transcript: Transcript, lines: Lines, known: Prefix) -> None:
+        self.transcript = transcript
+        self.lines = lines
+        self.known = known
+        self.tolerances = transcript.tolerances
+        self.reach = 1.0
+        self.flips = 0
+        self.told: Explained | None = None
+        self.share = CONV_WALK.first_step
+        self._here: Answer | None = None
+        self._from = self._to = np.empty(0)
+
+    def samples(self, count: int) -> Array:
+        """Random points (n, d) to walk to or to ask about."""
+        points = grainy(self.lines, self.known.shape, count)
+        return points * (self.reach if self.lines.domain is None else 1.0)
+
+    def ask(self, points: Array) -> list[Answer]:
+        """Ask about points (n, d).
+
+        Raises:
+            Stopped: the oracle can be asked no further.
+        """
+        rows = self.transcript.ask(points)
+        pieces, values = self.transcript.pieces[rows], self.transcript.told(rows)
+        at = self.transcript.points[rows, :-1]
+        return [Answer(x, float(f), g[:-1]) for x, f, g in zip(at, values, pieces, strict=True)]
+
+    def restart(self) -> None:
+        """Go on from another random point."""
+        self._here = None
+
+    def aim(self, direction: Callable[[Array], Array]) -> None:
+        """Walk along a direction next, by the length of a usual point or, in a box, to its edge.
+
+        Args:
+            direction: of norm 1, shape (d,), at the point (d,) where the walk is.
+        """
+        before = self._here or self._start()
+        target = before.point + float(np.linalg.norm(self.samples(1))) * direction(before.point)
+        if self.lines.domain is not None:
+            target = np.clip(target, *self.lines.domain)
+        self._here, self._from, self._to = before, before.point, target
+
+    def step(self) -> list[Kink]:
+        """Take a step; return the kinks on it that the known layers do not explain, each on its own.
+
+        Raises:
+            Stopped: the oracle can be asked no further.
+        """
+        before = self._here or self._start()
+        way = self._to - self._from
+        left = self._to - before.point
+        length = min(self.share * float(np.linalg.norm(way)), float(np.linalg.norm(left)))
+        after = self.ask((before.point + length * left / max(float(np.linalg.norm(left)), TINY))[None])[0]
+        self._here = after
+        if length < self.share * float(np.linalg.norm(way)):
+            self._from, self._to = after.point, self.samples(1)[0]
+        rest, units = self.left_over(before, after)
+        if rest is None:
+            self._note_explained(before, after, units)
+            return []
+        found = self.isolated(before, after)
+        if len(units) > 2 * len(found) + CONV_WALK.crowd:
+            self.share *= CONV_WALK.shorter
+        if len(found) > 1:
+            self.share *= CONV_WALK.shorter
+        return found
+
+    def _start(self) -> Answer:
+        self._from, self._to = self.samples(2)
+        return self.ask(self._from[None])[0]
+
+    def _note_explained(self, before: Answer, after: Answer, units: Index) -> None:
+        self.flips += len(units)
+        if self.told is not None and len(units):
+            self.told(before, after, units)
+        room = self.known.size / max(len(self.known.layers), 1)
+        if len(units) < CONV_WALK.few * room:
+            self.share = min(self.share * CONV_WALK.longer, 0.5)
+        elif len(units) > CONV_WALK.many * room:
+            self.share *= CONV_WALK.shorter
+
+    def left_over(self, before: Answer, after: Answer) -> tuple[Array | None, Index]:
+        """Take off a change of the gradient what known units that switched explain.
+
+        Returns:
+            What is left, shape (d,), or None where that is rounding, and the units that switched.
+        """
+        change = after.gradient - before.gradient
+        scale = max(np.abs(after.gradient).max(), np.abs(before.gradient).max(), TINY)
+        if np.abs(change).max() <= self.tolerances.same * scale:
+            return None, np.empty(0, np.intp)
+        states = self.known.states(np.stack([before.point, after.point]))
+        units = np.flatnonzero(states[0] != states[1])
+        rows = self.known.gradients(before.point, units)
+        if len(self.known.layers) > 1:
+            rows = np.concatenate([rows, self.known.gradients(after.point, units)])
+        rest = off_span(rows, change)
+        return (None if np.abs(rest).max() <= self.tolerances.rounding * scale else rest), units
+
+    def isolated(self, before: Answer, after: Answer, depth: int = 0) -> list[Kink]:
+        """Cut a step until what is not explained lies alone on a part of it."""
+        rest, _ = self.left_over(before, after)
+        if rest is None or depth > CONV_WALK.deepest:
+            return []
+        share, crowd = self._cut(before.point, after.point)
+        if not crowd:
+            crossing = tangents_cross(before, after)
+            if crossing is not None and 0 < crossing < 1:
+                return [self._kink(before, after, crossing)]
+        middle = self.ask((before.point + share * (after.point - before.point))[None])[0]
+        return [*self.isolated(before, middle, depth + 1), *self.isolated(middle, after, depth + 1)]
+
+    def _kink(self, before: Answer, after: Answer, share: float) -> Kink:
+        scale = max(np.abs(after.gradient).max(), np.abs(before.gradient).max())
+        point = before.point + share * (after.point - before.point)
+        return Kink(point, after.gradient - before.gradient, self.tolerances.noise * float(scale))
+
+    def _cut(self, start: Array, end: Array) -> tuple[float, int]:
+        """Return where to cut so that half of the known crossings lie on either side, and their count."""
+        shares = np.linspace(0.0, 1.0, CONV_WALK.grid + 1)
+        states = self.known.states(start + shares[:, None] * (end - start))
+        crossings = (states[1:] != states[:-1]).sum(axis=1)
+        total = int(crossings.sum())
+        if not total:
+            return 0.5, 0
+        before = np.cumsum(crossings)[:-1]
+        best = int(np.abs(before - total / 2).argmin())
+        if 0 < before[best] < total:
+            return float(shares[best + 1]), total
+        cell = int(crossings.argmax())
+        return float(shares[cell] if shares[cell] > 1 - shares[cell + 1] else shares[cell + 1]), total
+
+    def certified(self, kink: Kink) -> bool:
+        """Whether the gradient jumps by the whole jump, and by no more, close to the kink."""
+        normal = kink.jump / np.linalg.norm(kink.jump)
+        away = self.tolerances.missing * max(float(np.linalg.norm(kink.point)), 1.0) * normal
+        before, after = self.ask(np.stack([kink.point - away, kink.point + away]))
+        change = after.gradient - before.gradient
+        off = min(np.abs(change - kink.jump).max(), np.abs(change + kink.jump).max())
+        return bool(off <= self.tolerances.rounding * np.abs(after.gradient).max())
+
+
+def tangents_cross(before: Answer, after: Answer) -> float | None:
+    """Where the affine pieces at two points meet on the way between them, as a share of it."""
+    way = after.point - before.point
+    first, second = before.gradient @ way, after.gradient @ way
+    if first == second:
+        return None
+    return float((after.value - before.value - second) / (first - second))
+
+
+def off_span(rows: Array, vector: Array) -> Array:
+    """What is left of a vector (d,) when its part in the span of rows (m, d) is taken off."""
+    norms = np.linalg.norm(rows, axis=1)
+    rows = rows[norms > 0] / norms[norms > 0, None]
+    if not len(rows):
+        return vector
+    _, sizes, basis = np.linalg.svd(rows, full_matrices=False)
+    basis = basis[sizes > CONV_WALK.rank * sizes[0]]
+    rest = vector - basis.T @ (basis @ vector)
+    return np.asarray(rest - basis.T @ (basis @ rest))

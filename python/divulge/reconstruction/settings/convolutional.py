@@ -1,0 +1,205 @@
+"""Numbers of the search through convolutional networks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ConvLayersSettings:
+    """Known layers: convolutional/layers.py."""
+
+    # copies of a point that are differentiated at a time: what fits a cache
+    batch: int = 256
+
+
+@dataclass(frozen=True)
+class ConvWalkSettings:
+    """Steps: convolutional/walk.py."""
+
+    # of the way between two random points: a wide network has some thousand kinks on it
+    first_step: float = 1e-3
+    # of an image of blocks that is noise
+    fine: float = 0.3
+    # after a step that is explained, and after one with many kinks
+    longer: float = 1.4
+    # likewise
+    shorter: float = 0.6
+    # known units that switch on a step, of d and of each layer: below it steps grow, above it they shrink.
+    # Their jumps must leave most of the input free to show what is not explained
+    few: float = 0.15
+    # likewise
+    many: float = 0.3
+    # known crossings beside which a kink that is not known is far to isolate
+    crowd: int = 12
+    # cuts of one step: 2^-24 of it is near rounding
+    deepest: int = 24
+    # points at which known units are looked up to cut between their crossings
+    grid: int = 64
+    # singular value, of the largest, of a direction that is none
+    rank: float = 1e-9
+
+
+@dataclass(frozen=True)
+class ConvFirstSettings:
+    """The first layer: convolutional/first_layer.py, patches.py."""
+
+    # entries of a jump, of its largest, that are rounding
+    faint: float = 1e-8
+    # and beside the rounding of the gradients it was taken from
+    roundings: float = 30.0
+    # a bound
+    most_steps: int = 1000
+    # kinks that all cover the image: the network is dense
+    dense: int = 4
+    # kinks of which no two show one patch: there is no filter
+    most_early: int = 60
+    # kinks from which on patches at the edges count, which may be clipped
+    late: int = 20
+    # places between which a max pooling changes over: less than the widest window
+    widest_pool: int = 4
+    # pairs of places that tell the window
+    pairs: int = 12
+    # walks towards where a filter that is seen in pairs alone may switch off, either way
+    hunts: int = 12
+    # units that may switch in one step, of d, for their jumps to be told apart
+    share: float = 0.4
+    # a jump, of the largest of a step, of a unit that is not there
+    there: float = 1e-6
+    # crossings of known channels with no new one among them: (1 - 1/16)^40 is 8 %
+    quiet: int = 40
+
+
+@dataclass(frozen=True)
+class ConvPoolingSettings:
+    """Pooling: convolutional/geometry.py, sides.py."""
+
+    # sides and distances of windows, the tightest first
+    max_windows: tuple[tuple[int, int], ...] = ((2, 2), (3, 3), (2, 1), (3, 2), (4, 4), (3, 1))
+    # likewise of averages, the widest first: a narrow one explains nothing that a wide one does not
+    average_windows: tuple[tuple[int, int], ...] = ((4, 4), (3, 3), (2, 2))
+    # of a max pooling behind the last layer
+    last_windows: tuple[tuple[int, int], ...] = ((2, 2), (3, 3))
+
+
+@dataclass(frozen=True)
+class ConvSidesSettings:
+    """Active sides of channels, and what is behind them: convolutional/sides.py."""
+
+    # kinks of which the largest box must be seen twice
+    twice: int = 2
+    # and so often, beside the size that is seen most
+    often: float = 0.3
+    # random sides to start from
+    starts: int = 12
+    # steps towards the slope of leaky units, the difference that tells which way, and the largest slope
+    newton: int = 12
+    # likewise
+    difference: float = 1e-6
+    # likewise
+    steepest: float = 0.9
+    # kinks used at most
+    most: int = 8
+    # equations more than unknowns beyond one for each channel
+    margin: int = 8
+
+
+@dataclass(frozen=True)
+class ConvRowsSettings:
+    """The channels of the next layer: convolutional/rows.py, next_layer.py."""
+
+    # equations more than unknowns that make an agreement none of chance
+    margin: int = 4
+    # part of an entry in what is not determined
+    open: float = 1e-7
+    # entries two pieces of a channel must share
+    overlap: int = 4
+    # size of these, of all, below which they are rounding
+    slight: float = 1e-3
+    # windows that may be the one of which a kink shows a part
+    around: int = 36
+    # crossings of known channels of the layer with no new one among them
+    quiet: int = 15
+    # steps without a crossing, a bound
+    patience: int = 400
+    # loose kinks that are held against a new one
+    loose: int = 40
+
+
+@dataclass(frozen=True)
+class ConvLastSettings:
+    """The last layer: convolutional/last_layer.py."""
+
+    # equations for each unknown
+    equations: float = 1.3
+    # singular value, of the largest, of a combination that is none
+    null: float = 1e-11
+    # slope below which a unit is not leaky
+    leak: float = 1e-7
+    # rounds of asking more where weights are not unique, and points in each
+    rounds: int = 3
+    # likewise
+    more: int = 4
+    # units that are climbed to at a time, and how far beyond 0, of a usual point
+    tries: int = 8
+    # likewise
+    beyond: float = 0.05
+    # points looked at to find one where units are on that never were
+    candidates: int = 512
+    # powers of ten that their sizes span
+    powers: tuple[float, float] = (-1.0, 1.0)
+    # steps uphill towards one
+    climb: int = 100
+    # points added at most
+    most: int = 60
+
+
+@dataclass(frozen=True)
+class ConvJudgeSettings:
+    """Fresh answers: convolutional/judge.py."""
+
+    # sizes of the points, of usual ones
+    scales: tuple[float, ...] = (0.1, 1.0, 10.0, 100.0)
+    # points of each size, noise and images alike, about the first output, and about every other
+    first: int = 8
+    # likewise
+    other: int = 1
+    # points of each kind that a finished copy is tested at: one lacked a channel that shows at ten times the
+    # usual size alone, and 24 fresh answers did not tell
+    fresh: int = 64
+
+
+@dataclass(frozen=True)
+class ConvAttackSettings:
+    """Layer after layer: convolutional/attack.py."""
+
+    # a bound
+    deepest: int = 12
+    # rounds of walking for more kinks until sides are read, kinks in each, and a bound on its steps
+    rounds: int = 6
+    # likewise
+    kinks: int = 6
+    # likewise
+    steps: int = 150
+    # sizes of the points that are walked to while channels are missing, and crossings of known channels with
+    # no new one among them: near and far, short and long
+    searches: tuple[tuple[float, int], ...] = (
+        (1.0, 0),
+        (1.0, 40),
+        (3.0, 40),
+        (1.0, 80),
+        (0.3, 80),
+        (10.0, 160),
+        (1.0, 320),
+    )
+
+
+CONV_LAYERS = ConvLayersSettings()
+CONV_WALK = ConvWalkSettings()
+CONV_FIRST = ConvFirstSettings()
+CONV_POOLING = ConvPoolingSettings()
+CONV_SIDES = ConvSidesSettings()
+CONV_ROWS = ConvRowsSettings()
+CONV_LAST = ConvLastSettings()
+CONV_JUDGE = ConvJudgeSettings()
+CONV_ATTACK = ConvAttackSettings()

@@ -1,0 +1,123 @@
+"""Convolutions: whether the first jumps are theirs, the attack, and what is left to say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from torch import nn
+
+from divulge.arrays import Array
+from divulge.reconstruction.asking.lines import Lines
+from divulge.reconstruction.asking.stopped import until_stopped
+from divulge.reconstruction.certificate import Certificate
+from divulge.reconstruction.convolutional.attack import ConvolutionalAttack, ConvResult
+from divulge.reconstruction.convolutional.inputs import grainy
+from divulge.reconstruction.convolutional.network import ConvNetwork
+from divulge.reconstruction.falsification.judge import Judgement, compared
+from divulge.reconstruction.falsification.samples import Drawn, far_out, scattered
+from divulge.reconstruction.notes import NoteKind
+from divulge.reconstruction.result import Reconstruction
+from divulge.reconstruction.session import Session
+from divulge.reconstruction.settings import CONV_JUDGE, FALSIFYING, LINE
+
+
+def attack_convolutions(session: Session) -> Reconstruction | None:
+    """Take a network of convolutions apart; None where inputs are no images, or the first jumps are dense."""
+    shape = image_shape(session.input_shape)
+    if shape is None or not session.approach.tells_both:
+        return None
+
+    def give_up(why: str) -> None:
+        """Leave it to the search that follows to say that nothing more can be asked."""
+
+    attack = until_stopped(lambda: recognised(session, shape), give_up)
+    if attack is None:
+        return None
+    found = attack.run()
+    if found.stopped:
+        session.stopped("convolutions", found.stopped)
+    if found.open:
+        session.note(NoteKind.UNEXPLAINED, found.open)
+    return result(session, found)
+
+
+def image_shape(shape: tuple[int, ...]) -> tuple[int, int, int] | None:
+    """Return (C, H, W), or None where inputs are no images."""
+    if len(shape) not in (2, 3):
+        return None
+    channels, height, width = (1, *shape)[-3:]
+    return (channels, height, width) if min(height, width) > 1 else None
+
+
+def recognised(session: Session, shape: tuple[int, int, int]) -> ConvolutionalAttack | None:
+    """Return an attack, if the first jumps are of a convolution.
+
+    Raises:
+        Stopped: the oracle can be asked no further.
+    """
+    session.keep_unsaturated()
+    if session.transcript(session.outputs[0]).noisy:
+        return None
+    rng = np.random.default_rng([session.seed, session.input_size])
+    lines = Lines(session.input_size, session.domain, rng, LINE.reach)
+    attack = ConvolutionalAttack(
+        session.transcript,
+        session.outputs,
+        lines,
+        shape,
+        session.book,
+        lambda units: session.tell("convolutions", units, lambda: None),
+    )
+    return attack if attack.recognised() else None
+
+
+def result(session: Session, found: ConvResult) -> Reconstruction:
+    """Judge the copy and return it, or a constant where no layer is whole."""
+    if found.network is None:
+        return session.result(constant(session), [], Certificate(), False)
+    judgement = Judgement(Certificate())
+    if not found.open and not found.stopped:
+        judgement = judged(session, found.network, found.outputs)
+    if judgement.counterexample is not None:
+        session.note_refuted(judgement.counterexample)
+    if judgement.stopped:
+        session.stopped("its errors", judgement.stopped)
+    places, size = session.output_places(found.outputs)
+    network: ConvNetwork = found.network.in_order(places, size)
+    certified = judgement.certificate.answers and not judgement.stopped
+    complete = bool(certified) and judgement.counterexample is None
+    return session.result(
+        network.module(session.dtype), network.hidden_sizes, judgement.certificate, complete
+    )
+
+
+def judged(session: Session, network: ConvNetwork, outputs: Sequence[int]) -> Judgement:
+    """Ask fresh points, images of every grain, at all distances and far out."""
+
+    def predicted(points: Array, place: int) -> Array:
+        values, gradients = network.answers(points, place)
+        return np.column_stack([gradients, values - np.einsum("nd,nd->n", gradients, points)])
+
+    lines, count = session.lines, CONV_JUDGE.fresh
+    drawn = [
+        Drawn("standard normal" if session.domain is None else "uniform in the box", lines.inside(count)),
+        Drawn("images of every grain", grainy(lines, network.prefix.shape, count)),
+    ]
+    if session.domain is None:
+        drawn += [
+            Drawn("up to 1,000 times as far", scattered(lines, count)),
+            Drawn("far out", far_out(lines, count // 2, session.tolerances.single)),
+            Drawn("grains far out", FALSIFYING.farthest * grainy(lines, network.prefix.shape, count)),
+        ]
+    transcripts = [session.transcript(output) for output in outputs]
+    return compared(drawn, predicted, lambda points: np.ones(len(points), bool), transcripts, 0.0)
+
+
+def constant(session: Session) -> nn.Sequential:
+    """A network of no layer, zero everywhere."""
+    _, size = session.output_places(session.outputs)
+    layer = nn.Linear(session.input_size, size, dtype=session.dtype)
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return nn.Sequential(nn.Flatten(), layer)
