@@ -37,7 +37,7 @@ def test_recovers_every_parameter(make_victim, sizes, per_unit, seed):
     assert result.certificate.error < 1e-9
     searching = result.queries - result.certificate.answers
     assert searching <= per_unit * sizes[1] + 4 * (sizes[2] - 1)
-    assert result.certificate.answers <= 32 * -(-2 * sizes[1] // sizes[0])
+    assert result.certificate.answers <= (28 if 2 * sizes[1] <= sizes[0] else 160)
 
 
 def test_ledger_and_result_agree_and_the_seed_decides(make_victim):

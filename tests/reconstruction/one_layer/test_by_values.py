@@ -31,7 +31,7 @@ def test_recovers_every_parameter(make_victim, sizes, values, seed):
     assert result.certificate.error < 1e-9
     assert result.queries == oracle.ledger.total
     assert result.queries - result.certificate.answers <= values
-    assert result.certificate.answers <= max(result.queries / 8, 48 * -(-2 * sizes[1] // sizes[0]))
+    assert result.certificate.answers <= max(result.queries / 8, 80 * -(-2 * sizes[1] // sizes[0]))
     assert result.kind == "value"
     assert result.queries_by_kind == {"value": result.queries}
 

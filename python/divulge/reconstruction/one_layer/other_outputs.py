@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from divulge.arrays import Array, Index
@@ -24,27 +26,40 @@ def solve_output(layer: Layer, transcript: Transcript, seen: Array, lines: Lines
         seen: points (m, d + 1) asked about any output.
         lines: see `probe_points`.
     """
-    transcript.ask(probe_points(layer, lines, seen))
+    sharp = transcript.asked.tells_gradients
+
+    def draw(count: int) -> Array:
+        return lines.samples(count) if sharp else clearest(layer, lines, count)
+
+    transcript.ask(probe_points(layer, lines, seen, draw))
     weights, base, decided = output_weights_and_base(layer, transcript)
     for _ in range(OTHER_OUTPUTS.more_points):
         if decided:
             break
-        transcript.ask(lines.samples(2))
+        transcript.ask(draw(2))
         weights, base, decided = output_weights_and_base(layer, transcript)
     fit = Fit(Units(layer.rows * weights[:, None], np.sign(weights)), base, np.inf)
-    return fit, transcript.ask(lines.samples(1))
+    return fit, transcript.ask(draw(1))
 
 
-def probe_points(layer: Layer, lines: Lines, seen: Array) -> Array:
+def clearest(layer: Layer, lines: Lines, count: int) -> Array:
+    """Return of some random points (n, d) those farthest from hyperplanes: differences are sharp there."""
+    points = lines.samples(OTHER_OUTPUTS.drawn * count)
+    room = np.abs(homogeneous(points) @ layer.rows.T).min(axis=1, initial=np.inf)
+    return points[np.argsort(-room, kind="stable")[:count]]
+
+
+def probe_points(layer: Layer, lines: Lines, seen: Array, draw: Callable[[int], Array]) -> Array:
     """Return points (n, d) between which every unit switches, enough to solve for the output weights.
 
     Args:
         layer: the hidden units.
         lines: the ends of its first line, and its random points, are used.
         seen: points (m, d + 1) asked about other outputs; one is taken where a unit switches nowhere else.
+        draw: returns so many random points, shape (n, d).
     """
     ends = lines.points(np.zeros(2, np.intp), np.array(lines.span()))
-    points = np.concatenate([ends, lines.samples(1 + len(layer) // lines.input_size)])
+    points = np.concatenate([ends, draw(1 + len(layer) // lines.input_size)])
     on, on_seen = layer.on(homogeneous(points)), layer.on(seen)
     while len(seen):
         constant = on.all(axis=0) | ~on.any(axis=0)

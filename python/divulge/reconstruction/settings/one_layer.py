@@ -186,6 +186,9 @@ class OtherOutputsSettings:
     # 1 - |cosine| of two rows below which one point does not tell their weights apart: rounding grows by 1 /
     # angle, 1,000, in the weights
     parallel: float = 1e-6
+    # random points for each that is taken where gradients are differences: of 24 narrow networks with ten
+    # outputs five lost an output to a point beside a hyperplane
+    drawn: int = 8
     # how often two more points are asked where an output's weights are not decided yet
     more_points: int = 8
 
