@@ -7,7 +7,7 @@ import pytest
 from honesty import SMALL, attacked
 from honesty_families import FAMILIES
 
-SEEDS = range(1000, 1005)
+SEEDS = range(5)
 FOUND = {  # families of which every victim can be found, some were complete and wrong before
     "parallel, gap 1e-6 to .1",
     "nearly parallel",

@@ -134,9 +134,11 @@ class DeepSearch:
         self.sweep_through(point)
 
     def sweep_through(self, point: Array) -> None:
-        """SearchedSegment a random line through a point."""
-        origins, directions = self.pool.new_lines(1)
-        self.pool.sweep(point[None], directions if self.lines.domain is None else origins - point)
+        """Search a random line through a point, in a box from there to a point that is no vertex."""
+        _, directions = self.pool.new_lines(1)
+        if self.lines.domain is not None:
+            directions = self.lines.inside(1) - point
+        self.pool.sweep(point[None], directions)
 
     @property
     def enough(self) -> float:
