@@ -48,6 +48,8 @@ class FalsifyingSettings:
     # one in so many points is asked of an output that is not the first: its units are known by then, its
     # weights are tested
     other_outputs: int = 8
+    # and no more than so many of one kind: ten outputs of 784-256-256-10 took 2,400 more queries without
+    of_others: int = 2
     # of the coordinates of a point on a face of a box
     on_face: float = 0.5
     # points that are moved towards a group's hyperplanes within a box, so often
