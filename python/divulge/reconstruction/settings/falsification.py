@@ -23,7 +23,7 @@ class FalsifyingSettings:
     # behind several layers, how many times as far as usual inputs: further out slopes hardly change any more
     farthest: float = 1e3
     # groups that a copy without units counts for: all of it is what was not found
-    nothing: int = 4
+    nothing: int = 2
     # directions for one group, both ends of each: a unit that was missed is on at one of them
     far: int = 2
     # distance of these from the origin, in standard deviations: further than hyperplanes lie, near enough
