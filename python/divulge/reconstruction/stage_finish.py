@@ -90,7 +90,7 @@ def judged_in_noise(session: Session, layer: Layer) -> Judgement:
 def explained(session: Session, known: OneLayer, judgement: Judgement) -> bool:
     """Whether noise or rounding explains what fresh answers show; if not, note it."""
     wrong, error = judgement.counterexample, judgement.certificate.error
-    if wrong is not None:
+    if wrong is not None and not session.noisy:
         session.note_refuted(wrong)
     elif session.noisy and error > known.tolerance:
         session.note(
