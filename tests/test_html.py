@@ -54,7 +54,9 @@ def maps():
 def scan():
     triggers = tuple(Trigger(torch.rand(4, 4), torch.rand(1, 4, 4)) for _ in range(3))
     sizes = np.array([9.0, 8.0, np.inf])
-    return BackdoorScan(3, EVIL, "data", sizes, sizes / 9, np.full(3, np.nan), triggers, (1,), (EVIL,), 1.5)
+    unknown = np.full(3, np.nan)
+    found = sizes, sizes / 9, unknown, unknown, triggers, (1,), {1: EVIL}
+    return BackdoorScan(3, EVIL, "data", *found, (0.0, 1.0), None, (EVIL,), 1.5)
 
 
 def curve():
