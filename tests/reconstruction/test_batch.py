@@ -13,6 +13,7 @@ from torch import nn
 from divulge import (
     CallableOracle,
     GradientOracle,
+    LabelOracle,
     Victim,
     _core,
     compare,
@@ -140,3 +141,25 @@ def test_a_native_copy_that_is_wrong_is_searched_on():
         (result,) = reconstruct_many([Victim(module, (20,))], seed=seed)
         assert result.complete, result.notes
         assert result.hidden_units == 16
+
+
+def test_oracles_that_tell_nothing_are_refused_alone(make_victim):
+    results = reconstruct_many([LabelOracle(make_victim(20, 8, 3)), make_victim(20, 8)])
+    assert [result.complete for result in results] == [False, True]
+    assert [note.kind for note in results[0].notes] == [NoteKind.REFUSED]
+    assert results[0].module(torch.zeros(2, 20, dtype=torch.float64)).shape == (2, 3)
+
+
+def test_ctrl_c_while_a_native_copy_is_judged_ends_it(make_victim, monkeypatch):
+    judge, calls = batch.judge, []
+
+    def second_is_interrupted(*arguments):
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return judge(*arguments)
+
+    monkeypatch.setattr(batch, "judge", second_is_interrupted)
+    results = reconstruct_many([make_victim(10, 4, seed=seed) for seed in range(4)])
+    assert len(calls) == 2
+    assert [result.complete for result in results] == [True, False, False, False]

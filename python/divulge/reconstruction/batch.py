@@ -11,7 +11,6 @@ import numpy as np
 from divulge import _core
 from divulge.oracles import GradientOracle, Oracle
 from divulge.oracles.ledger import whole
-from divulge.reconstruction.approach import approach_to
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.output import AskedOutput
 from divulge.reconstruction.asking.pieces import Transcript
@@ -20,12 +19,10 @@ from divulge.reconstruction.certificate import Certificate
 from divulge.reconstruction.entry import reconstruct
 from divulge.reconstruction.falsification.judge import judge
 from divulge.reconstruction.network.deep_network import DeepModel
-from divulge.reconstruction.network.fit import Fit
 from divulge.reconstruction.network.hidden_layer import Layer
 from divulge.reconstruction.network.known_layers import Prefix
 from divulge.reconstruction.notes import Note, NoteKind
 from divulge.reconstruction.result import Reconstruction
-from divulge.reconstruction.session import Session
 from divulge.reconstruction.settings import BATCH
 from divulge.victims import Victim
 
@@ -52,49 +49,56 @@ def reconstruct_many(victims: Sequence[Victim | Oracle], *, seed: int = 0) -> li
         TypeError: one of them is neither a victim nor an oracle.
     """
     oracles, seed = [_oracle(victim) for victim in victims], whole("a seed", seed)
-    results, interrupted = _natively(oracles, seed)
+    results: dict[int, Reconstruction] = {}
+    interrupted = until_stopped(partial(_natively, oracles, seed, results), bool)
     for place, oracle in enumerate(oracles):
         if place in results:
             continue
         if interrupted:
             results[place] = _nothing(oracle, seed, NoteKind.INTERRUPTED, f"not begun: {INTERRUPTED}")
             continue
-        results[place] = until_stopped(partial(_one_by_one, oracle, seed), partial(_ended, oracle, seed))
+        ended = partial(_nothing, oracle, seed, NoteKind.INTERRUPTED)
+        results[place] = until_stopped(partial(_one_by_one, oracle, seed), ended)
         interrupted = any(note.kind is NoteKind.INTERRUPTED for note in results[place].notes)
     return [results[place] for place in range(len(oracles))]
 
 
-def _natively(oracles: Sequence[Oracle], seed: int) -> tuple[dict[int, Reconstruction], bool]:
-    """Take apart what the core can, some at a time; return the good copies by place, and if Ctrl-C came."""
-    results: dict[int, Reconstruction] = {}
+def _natively(oracles: Sequence[Oracle], seed: int, results: dict[int, Reconstruction]) -> bool:
+    """Take apart what the core can, some at a time; put good copies into `results`, return if Ctrl-C came."""
     asked = [
         (place, native) for place, oracle in enumerate(oracles) if (native := _native(oracle)) is not None
     ]
     for first in range(0, len(asked), BATCH.at_a_time):
         part = asked[first : first + BATCH.at_a_time]
-        call = partial(_core.reconstruct_batch, [native for _, native in part], seed)
-        copies = until_stopped(call, lambda _: None)
-        if copies is None:
-            return results, True
+        copies = _core.reconstruct_batch([native for _, native in part], seed)
         for (place, _), copy in zip(part, copies, strict=True):
             oracles[place].ledger.charge(oracles[place].kind, copy.queries)
-            judged = _judged(oracles[place], copy, seed) if copy.clean else None
-            if judged is not None:
-                results[place] = judged
-    return results, False
+        for (place, _), copy in zip(part, copies, strict=True):
+            result, stopped = _judged(oracles[place], copy, seed) if copy.clean else (None, "")
+            if stopped == INTERRUPTED:
+                return True
+            if result is not None:
+                results[place] = result
+    return False
 
 
-def _ended(oracle: Oracle, seed: int, why: str) -> Reconstruction:
-    """Return what there is where Ctrl-C came outside of any search."""
-    return _nothing(oracle, seed, NoteKind.INTERRUPTED, f"stopped: {why}")
-
-
-def _nothing(oracle: Oracle, seed: int, kind: NoteKind, sentence: str) -> Reconstruction:
-    """Return an empty result with one note."""
-    session = Session(oracle, approach_to(oracle), seed, None)
-    session.note(kind, sentence)
-    empty = session.in_order(Layer.from_fit(Fit.nothing(oracle.input_size)), [])
-    return session.result(empty.module(oracle.dtype, with_slope=False), [], Certificate(), complete=False)
+def _nothing(oracle: Oracle, seed: int, kind: NoteKind, sentence: str, queries: int = 0) -> Reconstruction:
+    """Return a copy that is 0 everywhere, with one note."""
+    size = oracle.output_size or oracle.output + 1
+    base = np.zeros((size, oracle.input_size + 1))
+    empty = Layer(base[:0], np.zeros((size, 0)), base)
+    return Reconstruction(
+        module=empty.module(oracle.dtype, with_slope=False),
+        hidden_sizes=(),
+        queries=queries,
+        queries_by_layer=(),
+        queries_by_kind={oracle.kind: queries} if queries else {},
+        kind=oracle.kind,
+        certificate=Certificate(),
+        complete=False,
+        seed=seed,
+        notes=(Note(kind, sentence),),
+    )
 
 
 def _oracle(victim: Victim | Oracle) -> Oracle:
@@ -114,8 +118,8 @@ def _native(oracle: Oracle) -> _core.Oracle | None:
     return native
 
 
-def _judged(oracle: Oracle, copy: _core.OneLayerCopy, seed: int) -> Reconstruction | None:
-    """Return a copy of the core's if fresh answers do not refute it, else None."""
+def _judged(oracle: Oracle, copy: _core.OneLayerCopy, seed: int) -> tuple[Reconstruction | None, str]:
+    """Return a copy of the core's, None where fresh answers refute it, and why asking was stopped."""
     rows = np.column_stack([copy.rows, copy.offsets])
     base = np.append(np.zeros(oracle.input_size), copy.output_bias)
     layer = Layer(rows, copy.output_weights[None], base[None])
@@ -124,9 +128,9 @@ def _judged(oracle: Oracle, copy: _core.OneLayerCopy, seed: int) -> Reconstructi
     before = oracle.ledger.total
     judgement = judge(DeepModel(Prefix(oracle.input_size), layer), [transcript], lines, copy.queries)
     if judgement.counterexample is not None or judgement.stopped:
-        return None
+        return None, judgement.stopped
     queries = copy.queries + oracle.ledger.total - before
-    return Reconstruction(
+    result = Reconstruction(
         module=layer.module(oracle.dtype, with_slope=False),
         hidden_sizes=(len(layer),) if len(layer) else (),
         queries=queries,
@@ -137,6 +141,7 @@ def _judged(oracle: Oracle, copy: _core.OneLayerCopy, seed: int) -> Reconstructi
         complete=True,
         seed=seed,
     )
+    return result, ""
 
 
 def _one_by_one(oracle: Oracle, seed: int) -> Reconstruction:
@@ -145,7 +150,8 @@ def _one_by_one(oracle: Oracle, seed: int) -> Reconstruction:
     try:
         result = reconstruct(oracle, seed=seed)
     except Exception as error:
-        return _nothing(oracle, seed, NoteKind.REFUSED, f"{type(error).__name__}: {error}")
+        said = f"{type(error).__name__}: {error}"
+        return _nothing(oracle, seed, NoteKind.REFUSED, said, oracle.ledger.total - before)
     if not before:
         return result
     sentence = f"{before} queries had been asked before, without a complete result"

@@ -36,11 +36,6 @@ class Copy:
     solved: bool
     judgement: Judgement
 
-    @property
-    def refuted(self) -> bool:
-        """Whether a fresh answer shows the copy wrong."""
-        return self.judgement.counterexample is not None
-
 
 def finished(session: Session, known: OneLayer) -> Copy:
     """Orient the units, refit, and judge what has come of it."""

@@ -151,7 +151,8 @@ RULES: dict[str, Callable[..., fx.Node]] = {
 }
 
 CONVOLUTION = (
-    "is a convolution; exact reconstruction is for linear layers and ReLUs: train a surrogate instead"
+    "is a convolution; exact reconstruction from a file is for linear layers and ReLUs: train a surrogate "
+    "instead, or build the module in torch and pass reconstruct() its input_shape"
 )
 
 # Why an operation cannot be read, where there is more to say than that.
