@@ -26,18 +26,9 @@ class Box(NamedTuple):
         return self.bottom - self.top, self.right - self.left
 
     @property
-    def area(self) -> int:
-        """Pixels."""
-        return self.size[0] * self.size[1]
-
-    @property
     def corner(self) -> tuple[int, int]:
         """The first row and column."""
         return self.top, self.left
-
-    def holds(self, other: Box) -> bool:
-        """Whether another box has no more rows and columns."""
-        return all(most >= size for most, size in zip(self.size, other.size, strict=True))
 
     def touches(self, height: int, width: int) -> bool:
         """Whether it lies at an edge of the image."""
