@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from processes import new_processes
+from smooth import smooth
 from torch import nn
 
 import divulge
@@ -23,20 +24,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning"),
 ]
-
-
-class Smooth(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.first, self.drop, self.last = nn.Linear(6, 8), nn.Dropout(), nn.Linear(8, 3)
-
-    def forward(self, x):
-        return self.last(self.drop(torch.tanh(self.first(x))))
-
-
-def smooth():
-    torch.manual_seed(0)
-    return Smooth()
 
 
 def chain(dtype=torch.float32):
