@@ -1,8 +1,8 @@
 """The victim as a function of few combinations of its inputs, where its gradients span no more.
 
-Where the gradients at many points lie in the span of r orthonormal rows B, r below d, f(x) = g(B x): a network
-whose first layer has r units is one of r inputs. What is asked about u = B x is asked at x = B^T u, and a
-gradient there is B times that of f. Every further gradient shows whether the span still holds it.
+Where the gradients at many points lie in the span of r orthonormal rows B, r below d, f(x) = g(B x): a
+network whose first layer has r units is one of r inputs. What is asked about u = B x is asked at x = B^T u,
+and the gradient of g is B times that of f. Every further gradient shows whether the span still holds it.
 """
 
 from __future__ import annotations

@@ -174,7 +174,7 @@ class DeepSearch:
             depth += 1
 
     def turned(self, prefix: Prefix, depth: int, units: Candidates) -> Dense | None:
-        """Turn a layer's units the right way; where that cannot be, without those of a deeper one among them."""
+        """Turn a layer's units the right way, where that cannot be without those that are a deeper one's."""
         layer = turned(self.pool, prefix, units, self.enough)
         if layer is not None or not self.stuck:
             return layer

@@ -62,7 +62,8 @@ class OneSided:
                 continue
             sides = asked.features @ units.rows.T + units.offsets > 0
             sides[:, own] = False
-            found[own] = any(one_sided(asked.shown, side) for side in sides.T)
+            nowhere = len(asked.shown) >= ONE_SIDED.enough_places and not asked.shown.any()
+            found[own] = nowhere or any(one_sided(asked.shown, side) for side in sides.T)
         return found
 
     def places_of(self, prefix: Prefix, unit: Candidates) -> Asked:

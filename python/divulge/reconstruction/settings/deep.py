@@ -262,10 +262,12 @@ class SpansSettings:
     # points drawn, and asked of them: those at which most features are active
     draws: int = 8192
     points: int = 96
+    # while the sides of some units are open: rounds, points on either side of each, how far these are drawn
+    rounds: int = 6
+    points_more: int = 8
+    far: float = 100.0
     # singular value of a slope of unit norm that counts as none
     rank: float = 1e-9
-    # how much better the sides must explain what is left than any others do
-    gap: float = 1e3
     # level of a unit on everywhere, beside the largest seen
     above: float = 2.0
 
@@ -277,6 +279,9 @@ class OneSidedSettings:
     # looked at first, and where a unit is missing at one of these
     first_places: int = 5
     places: int = 40
+    # at which a unit of the layer that is looked at shows at least once: one that has an effect at a third of
+    # all places is missed at all of them one time in 700
+    enough_places: int = 16
     # that a unit shows on one side of another by chance: with 20 places on each side and 12 that show it is
     # 2e-5
     chance: float = 1e-4

@@ -6,9 +6,9 @@ gradients of the units that are active there,
     g(x) in span { r_j . J(x) : j active at x },
 
 J the features' Jacobian. Where fewer units are active than J has rank that is a test of the sides, all at
-once: right ones pass it at every point, and a unit on the wrong side is soon missed. Where one more unit, r_0,
-is on everywhere and no kink has shown it, what the active units leave of g is at every point a multiple of
-what they leave of r_0 . J: linear equations in r_0, which have a solution for the right sides alone.
+once: right ones pass it at every point, and a unit on the wrong side is soon missed. Where one more unit,
+r_0, is on everywhere and no kink has shown it, what the active units leave of g is at every point a multiple
+of what they leave of r_0 . J: linear equations in r_0, which have a solution for the right sides alone.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from itertools import product
 
 import numpy as np
 
-from divulge.arrays import Array, Mask
+from divulge.arrays import Array, Index, Mask
 from divulge.reconstruction.deep.candidates import Candidates
 from divulge.reconstruction.deep.searched_lines import Pool
 from divulge.reconstruction.network.known_layers import Dense, Prefix
@@ -41,6 +41,19 @@ class Told:
     above: Mask
     gradients: Array
 
+    @classmethod
+    def asked(cls, pool: Pool, prefix: Prefix, units: Candidates, points: Array) -> Told:
+        """Ask at points (n, d)."""
+        gradients = pool.probe.pieces(points)[:, :-1]
+        size = np.linalg.norm(gradients, axis=1)
+        some = size > TINY
+        points, gradients = points[some], gradients[some] / size[some, None]
+        jacobians = prefix.jacobians(points)
+        slopes = units.rows @ jacobians
+        slopes /= np.maximum(np.linalg.norm(slopes, axis=2, keepdims=True), TINY)
+        above = prefix.features(points) @ units.rows.T + units.offsets > 0
+        return cls(slopes, jacobians, above, gradients)
+
     def left(self, turned: Mask) -> tuple[Array, Array]:
         """Return projectors off the span of the active units, (n, d, d), and what they leave of g, (n, d)."""
         active = self.above ^ turned
@@ -52,20 +65,24 @@ class Told:
         """Return at how many points the active units' span does not hold the gradient."""
         return int((np.linalg.norm(self.left(turned)[1], axis=1) > enough).sum())
 
-    def row_beside(self, turned: Mask, enough: float) -> tuple[Array, float]:
-        """Return the row of a unit on everywhere that explains what is left best, and how badly it does."""
+    def row_beside(self, turned: Mask, enough: float) -> Array | None:
+        """Return the one row of a unit on everywhere that explains what is left, or None."""
         off, left = self.left(turned)
         size = np.linalg.norm(left, axis=1)
         some = size > enough
-        off, left, size = off[some], left[some], size[some]
-        across = off - np.einsum("nd,ne->nde", left, left) / (size**2)[:, None, None]
+        unit = left[some] / size[some, None]
+        across = off[some] - unit[:, :, None] * unit[:, None]
         equations = np.einsum("nde,npe->ndp", across, self.jacobians[some]).reshape(
             -1, self.jacobians.shape[1]
         )
         _, sizes, rows = np.linalg.svd(equations, full_matrices=False)
-        if len(sizes) < 2 or not sizes[-2] > 0:
-            return rows[-1], np.inf
-        return rows[-1], float(sizes[-1] / sizes[-2])
+        if len(sizes) < 2 or sizes[-1] > enough * sizes[0] or sizes[-2] <= enough * sizes[0]:
+            return None
+        beside = np.einsum("p,npd->nd", rows[-1], self.jacobians)
+        beside = np.einsum("nde,ne->nd", off, beside)
+        beside /= np.maximum(np.linalg.norm(beside, axis=1, keepdims=True), TINY)
+        rest = left - np.einsum("nd,nd->n", left, beside)[:, None] * beside
+        return rows[-1] if (np.linalg.norm(rest, axis=1) <= enough).all() else None
 
 
 def turned_by_spans(pool: Pool, prefix: Prefix, units: Candidates, enough: float) -> Dense | None:
@@ -82,40 +99,48 @@ def turned_by_spans(pool: Pool, prefix: Prefix, units: Candidates, enough: float
     """
     if not prefix.layers or len(units) > SPANS.most_units:
         return None
-    told = asked(pool, prefix, units)
+    told = Told.asked(pool, prefix, units, most_active(prefix, pool.lines.samples(SPANS.draws), SPANS.points))
     every = [np.array(bits) for bits in product((False, True), repeat=len(units))]
     right = [bits for bits in every if told.misses(bits, enough) == 0]
-    if right:
-        return units.turned(right[0]) if len(right) == 1 else None
-    return beside_one_more(pool, prefix, units, told, every, enough)
+    if not right:
+        told = Told.asked(pool, prefix, units, on_both_sides(prefix, units, pool, np.arange(len(units))))
+        return beside_one_more(pool, prefix, units, told, every, enough)
+    for _ in range(SPANS.rounds):
+        open_units = np.flatnonzero(np.any(right, axis=0) & ~np.all(right, axis=0))
+        if not len(open_units):
+            return units.turned(right[0])
+        told = Told.asked(pool, prefix, units, on_both_sides(prefix, units, pool, open_units))
+        right = [bits for bits in right if told.misses(bits, enough) == 0]
+        if not right:
+            break
+    return None
+
+
+def most_active(prefix: Prefix, points: Array, count: int) -> Array:
+    """Return the points (n, d) at which most features of all layers before are active, the first so many."""
+    active = np.stack([(levels > 0).sum(axis=1) for levels in prefix.levels(points)])
+    return points[np.argsort(-active.min(axis=0), kind="stable")[:count]]
+
+
+def on_both_sides(prefix: Prefix, units: Candidates, pool: Pool, which: Index) -> Array:
+    """Return points on both sides of some of the units, far out too, where many features are active."""
+    draws = pool.lines.samples(SPANS.draws)
+    draws *= np.exp(pool.lines.rng.uniform(0.0, np.log(SPANS.far), (len(draws), 1)))
+    above = prefix.features(draws) @ units.rows.T + units.offsets > 0
+    sides = [above[:, unit] == side for unit in which for side in (False, True)]
+    return np.concatenate([most_active(prefix, draws[side], SPANS.points_more) for side in sides])
 
 
 def beside_one_more(
     pool: Pool, prefix: Prefix, units: Candidates, told: Told, every: list[Mask], enough: float
 ) -> Dense | None:
     """Turn the units of a layer of which one more is on everywhere, and add that one."""
-    found = [told.row_beside(bits, enough) for bits in every]
-    errors = np.array([error for _, error in found])
-    order = np.argsort(errors)
-    if not errors[order[0]] <= enough or errors[order[1]] <= SPANS.gap * errors[order[0]]:
+    found = [(bits, told.row_beside(bits, enough)) for bits in every]
+    right = [(bits, row) for bits, row in found if row is not None]
+    if len(right) != 1:
         return None
-    row, layer = found[order[0]][0], units.turned(every[order[0]])
+    ((bits, row),) = right
+    layer = units.turned(bits)
     features = prefix.features(pool.probe.answered()[0])
     level = SPANS.above * float(np.abs(features @ row).max())
     return Dense(np.concatenate([layer.rows, row[None]]), np.append(layer.offsets, level))
-
-
-def asked(pool: Pool, prefix: Prefix, units: Candidates) -> Told:
-    """Ask where many features of all layers before are active: there spans are small beside the rank."""
-    draws = pool.lines.samples(SPANS.draws)
-    active = np.stack([(levels > 0).sum(axis=1) for levels in prefix.levels(draws)])
-    points = draws[np.argsort(-active.min(axis=0), kind="stable")[: SPANS.points]]
-    gradients = pool.probe.pieces(points)[:, :-1]
-    size = np.linalg.norm(gradients, axis=1)
-    some = size > TINY
-    points, gradients = points[some], gradients[some] / size[some, None]
-    jacobians = prefix.jacobians(points)
-    slopes = units.rows @ jacobians
-    slopes /= np.maximum(np.linalg.norm(slopes, axis=2, keepdims=True), TINY)
-    above = prefix.features(points) @ units.rows.T + units.offsets > 0
-    return Told(slopes, jacobians, above, gradients)

@@ -1,0 +1,76 @@
+"""Victims of few combinations of their inputs."""
+
+import numpy as np
+import pytest
+import torch
+from deep_networks import random_deep, victim_of
+
+from divulge import GradientOracle, reconstruct
+from divulge.reconstruction.asking.output import AskedOutput
+from divulge.reconstruction.asking.pieces import Transcript
+from divulge.reconstruction.asking.row_space import OutsideRowSpace, RowSpace, RowSpaceOutput
+from divulge.reconstruction.notes import NoteKind
+from divulge.reconstruction.settings import RANK
+
+
+def off_by(network, module, scale=1.0):
+    x = scale * torch.from_numpy(np.random.default_rng(9).standard_normal((4000, network[0].in_features)))
+    with torch.no_grad():
+        return float((network(x) - module(x)).abs().max() / (network(x).max() - network(x).min()))
+
+
+@pytest.mark.parametrize("rank", [1, 4])
+def test_the_span_of_gradients_is_read_and_grown(rank):
+    rng = np.random.default_rng(rank)
+    rows = rng.standard_normal((rank, 30))
+    space = RowSpace.of(rng.standard_normal((20, rank)) @ rows, RANK)
+    assert space.basis.shape == (rank, 30)
+    np.testing.assert_allclose(space.basis @ space.basis.T, np.eye(rank), atol=1e-12)
+    space.check(rows, 1.0)
+    more = rng.standard_normal((2, 30))
+    with pytest.raises(OutsideRowSpace) as met:
+        space.check(np.vstack([rows, more]), 1.0)
+    np.testing.assert_array_equal(met.value.gradients, more)
+    grown = space.grown(more)
+    assert len(grown) == rank + 2
+    grown.check(np.vstack([rows, more]), 1.0)
+
+
+def test_answers_are_those_of_a_network_of_fewer_inputs():
+    network = random_deep(40, 5, 4, 2, seed=0)
+    asked = AskedOutput(GradientOracle(victim_of(network)), 1)
+    transcript = Transcript(asked)
+    transcript.ask(np.random.default_rng(0).standard_normal((30, 40)))
+    space = RowSpace.of(transcript.pieces[:, :-1], RANK)
+    inner = random_deep(5, 5, 4, 2, seed=0)
+    inner.load_state_dict(
+        network.state_dict() | {"0.weight": network[0].weight @ torch.from_numpy(space.basis.T)}
+    )
+    points = np.random.default_rng(1).standard_normal((50, 5))
+    values, gradients = RowSpaceOutput(asked, space, transcript.scale).query(points)
+    expected = AskedOutput(GradientOracle(victim_of(inner)), 1).query(points)
+    np.testing.assert_allclose(values, expected[0], rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(gradients, expected[1], rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("sizes", [(300, 6, 5, 1), (200, 8, 8, 6, 3)])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_narrow_networks_of_many_inputs_come_out_whole(sizes, seed):
+    network = random_deep(*sizes, seed=seed)
+    oracle = GradientOracle(victim_of(network), budget=20_000)
+    result = reconstruct(oracle, seed=seed)
+    assert {note.kind for note in result.notes} <= {NoteKind.AFFINE_PART}  # of a unit that is always on
+    assert result.module[0].in_features == sizes[0]
+    assert off_by(network, result.module) < 1e-9
+    assert off_by(network, result.module, 10.0) < 1e-9
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_a_unit_that_is_seldom_on_is_found_outside_the_span(seed):
+    network = random_deep(60, 6, 5, 1, seed=seed)
+    with torch.no_grad():
+        network[0].bias[2] = -2.7 * network[0].weight[2].norm()  # on at 1 in 300 points
+    result = reconstruct(GradientOracle(victim_of(network), budget=40_000), seed=seed)
+    wrong = off_by(network, result.module, 3.0) > 1e-9
+    assert result.complete or wrong
+    assert not (result.complete and wrong)
