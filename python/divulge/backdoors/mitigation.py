@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from divulge.datasets import Dataset
 from divulge.html import ShownAsTable
 from divulge.saliency.arguments import check_least
 from divulge.training import accuracy, fit_classifier
+from divulge.training.modes import copied, trainable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,7 +93,7 @@ def mitigate(
     check_least(images=(images, 1))
     order = torch.randperm(len(data.train_targets), generator=torch.Generator().manual_seed(seed))[:images]
     tuned = fit_classifier(
-        deepcopy(module).requires_grad_(),
+        trainable(copied(module)),
         data.train_inputs[order],
         data.train_targets[order],
         seed=seed,
