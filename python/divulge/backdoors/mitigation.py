@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from divulge.backdoors.scan import BackdoorScan
+from divulge.backdoors.result import BackdoorScan
 from divulge.backdoors.trigger import Trigger
 from divulge.conventions import OnProgress
 from divulge.datasets import Dataset
