@@ -154,10 +154,9 @@ def test_a_module_in_training_mode(clean):
 @pytest.mark.parametrize("method", ["agnostic", "neural-cleanse"])
 def test_it_is_told_which_triggers_were_not_looked_for(clean, data, method):
     notes = backdoor_scan(clean, data, method=method, steps=2).notes
-    assert notes[-1].startswith(
-        "nothing is said of triggers that send each class to another, or work from one"
-    )
-    assert "source=k" in notes[-1]
+    assert any("triggers that work from one class alone: source=k looks for those" in note for note in notes)
+    everywhere = any("triggers that send each class to another, which" in note for note in notes)
+    assert everywhere == (method == "neural-cleanse")
     notes = backdoor_scan(clean, data, method=method, steps=2, source=4).notes
     assert notes[-1] == "only triggers that work from class 4 were looked for"
 

@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 
 from divulge.arrays import Array
+from divulge.backdoors.all_to_all import all_to_all
 from divulge.backdoors.asked import Asked
 from divulge.backdoors.searches import WEAKENED, agnostic, cleanse, reach_most, refine
 from divulge.backdoors.trigger import Trigger, predictions
@@ -29,6 +30,7 @@ class Judged:
         success: share of the samples that each trigger moves, NaN where all were there before, shape (T,).
         triggers: T of them.
         reasons: why a target is flagged, by its place among the targets.
+        away: a trigger that sends each class to one of its own, where one was found, and where each goes.
     """
 
     sizes: Array
@@ -36,10 +38,18 @@ class Judged:
     success: Array
     triggers: tuple[Trigger, ...]
     reasons: dict[int, str]
+    away: tuple[Trigger, dict[int, int]] | None = None
 
 
 def judged_by_maps(asked: Asked, steps: int, seed: int, progress: OnProgress | None) -> Judged:
-    """Grow triggers from saliency maps, judge them, and judge suspects again."""
+    """Grow triggers from saliency maps, judge them, and judge suspects again; then look for all to all."""
+    judged, deck = _judged_targets(asked, steps, seed, progress)
+    whole = asked.images is not None and asked.source is None
+    return replace(judged, away=all_to_all(asked, deck, seed)) if whole else judged
+
+
+def _judged_targets(asked: Asked, steps: int, seed: int, progress: OnProgress | None) -> tuple[Judged, Deck]:
+    """Do so for each target, and return the samples, too."""
     found, deck = agnostic(asked.model, asked.images, asked.targets, asked.bounds, steps, seed, progress)
     sizes = found.sizes.double().cpu().numpy()
     index = anomaly_index(sizes, asked.pixels)
@@ -50,7 +60,7 @@ def judged_by_maps(asked: Asked, steps: int, seed: int, progress: OnProgress | N
     unusual = outliers(sizes, index, asked.pixels)
     suspects = sorted({*judge(success, triggers), *unusual})
     if not suspects:
-        return Judged(sizes, index, success, triggers, {})
+        return Judged(sizes, index, success, triggers, {}), deck
     first = found.copy()
     refine(asked.model, found, suspects, asked.targets, deck, asked.bounds)
     triggers, success = _tried(asked, found, deck)
@@ -59,8 +69,8 @@ def judged_by_maps(asked: Asked, steps: int, seed: int, progress: OnProgress | N
     judged = Judged(sizes, index, success, triggers, reasons)
     others = [k for k in unusual if k not in reasons]
     if not others or asked.images is None or asked.source is not None:
-        return judged
-    return _with_weakened(judged, others, asked, first, deck)
+        return judged, deck
+    return _with_weakened(judged, others, asked, first, deck), deck
 
 
 def judged_by_cleansing(

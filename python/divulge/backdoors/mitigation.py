@@ -80,7 +80,7 @@ def mitigate(
     Raises:
         ValueError: nothing was flagged, the triggers are for other images, or an option that cannot be.
     """
-    triggers = finding if isinstance(finding, dict) else {k: finding.triggers[k] for k in finding.flagged}
+    triggers = finding if isinstance(finding, dict) else finding.found
     if not triggers:
         raise ValueError("expected a finding with a flagged class, none is flagged")
     for trigger in triggers.values():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from divulge.arrays import Array
@@ -40,6 +40,9 @@ class BackdoorScan(ShownAsTable):
         notes: a sentence for each class of which nothing can be said, one where bounds were assumed, one on
             the triggers that were not looked for.
         seconds: the search took.
+        away: one trigger that sends most classes each to a class of its own, or None where none was found;
+            looked for where data are given and no source.
+        moves: where it sends each class that it sends somewhere.
     """
 
     classes: int
@@ -56,14 +59,25 @@ class BackdoorScan(ShownAsTable):
     source: int | None
     notes: tuple[str, ...]
     seconds: float
+    away: Trigger | None = None
+    moves: dict[int, int] = field(default_factory=dict)
 
     @property
     def finding(self) -> str:
         """What was found, in one sentence."""
-        if not self.flagged:
+        found = [f"to class {k} by {self.reasons[k]}" for k in self.flagged]
+        if self.away is not None:
+            ways = ", ".join(f"{k} to {self.moves[k]}" for k in self.moves)
+            found.append(f"from class {ways} by one trigger of {self.away.size:.1f} pixels")
+        if not found:
             return "no backdoor was found, which does not say that there is none"
-        found = "; ".join(f"to class {k} by {self.reasons[k]}" for k in self.flagged)
-        return f"a backdoor was found {found}"
+        return f"a backdoor was found {'; '.join(found)}"
+
+    @property
+    def found(self) -> dict[int, Trigger]:
+        """The triggers that tell of a backdoor, by the class that they send images to."""
+        everywhere = {} if self.away is None else dict.fromkeys(self.moves.values(), self.away)
+        return {**everywhere, **{k: self.triggers[k] for k in self.flagged}}
 
     def to_frame(self) -> pd.DataFrame:
         """Return a row for each class: its trigger's size, how unusual that is, and its success."""

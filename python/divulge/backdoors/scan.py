@@ -25,9 +25,10 @@ _CLEANSE_STEPS = 1000
 _ASSUMED = "inputs were taken to lie between 0 and 1: say bounds=(low, high) where others are meant"
 # A sentence for each kind of scan.
 _OTHER_TRIGGERS = (
-    "nothing is said of triggers that send each class to another, or work from one class alone: "
-    "source=k looks for those that work from class k"
+    "nothing is said of triggers that work from one class alone: source=k looks for those that work from "
+    "class k"
 )
+_ALL_TO_ALL = "nothing is said of triggers that send each class to another, which are looked for with data"
 _OTHER_SOURCES = "only triggers that work from class {} were looked for"
 
 
@@ -54,8 +55,12 @@ def backdoor_scan(
     the samples are noise, nudged towards each class by its own map: plain noise belongs to few classes, and a
     trigger to one of these is always small.
 
+    With data, one more trigger is grown that sends images away from their classes, wherever they go: where it
+    sends most classes each to one of its own, the backdoor is one of all to all
+    (`divulge.backdoors.all_to_all`).
+
     A class that is not flagged may have a backdoor all the same. Nothing is said of triggers that work for
-    images of one class alone, or send each class to another, unless `source` names that class; of triggers
+    images of one class alone, unless `source` names that class; of triggers
     that move or bend the image, depend on it, or are no pixels (a word, a pose); of large ones; of values
     outside of the bounds; and without data of any that are spread over the image.
 
@@ -95,7 +100,10 @@ def backdoor_scan(
     else:
         budget = _CLEANSE_STEPS if steps is None else steps
         judged = judged_by_cleansing(asked, budget, tolerance, seed, progress)
-    notes = _notes(asked, judged, budget, assumed=data is None and bounds is None)
+    looked_everywhere = method == "agnostic" and data is not None
+    notes = _notes(
+        asked, judged, budget, looked_everywhere=looked_everywhere, assumed=data is None and bounds is None
+    )
     return _result(asked, judged, method, notes, time.perf_counter() - start)
 
 
@@ -122,10 +130,12 @@ def _result(asked: Asked, judged: Judged, method: str, notes: list[str], seconds
         source=asked.source,
         notes=tuple(notes),
         seconds=seconds,
+        away=None if judged.away is None else judged.away[0],
+        moves={} if judged.away is None else judged.away[1],
     )
 
 
-def _notes(asked: Asked, judged: Judged, budget: int, *, assumed: bool) -> list[str]:
+def _notes(asked: Asked, judged: Judged, budget: int, *, looked_everywhere: bool, assumed: bool) -> list[str]:
     """Say of which classes, and of which triggers, nothing can be said."""
     notes = []
     for k, size, success in zip(asked.targets, judged.sizes, judged.success, strict=True):
@@ -134,6 +144,8 @@ def _notes(asked: Asked, judged: Judged, budget: int, *, assumed: bool) -> list[
         elif np.isnan(success):
             notes.append(f"class {k} is what all samples are taken for: nothing is said of it")
     notes.append(_OTHER_TRIGGERS if asked.source is None else _OTHER_SOURCES.format(asked.source))
+    if asked.source is None and not looked_everywhere:
+        notes.append(_ALL_TO_ALL)
     return [*notes, _ASSUMED] if assumed else notes
 
 

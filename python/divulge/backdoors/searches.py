@@ -18,7 +18,7 @@ _MAP_STEPS, _MAP_SAMPLES = 8, 8
 _DRAWS = 48
 # A backdoor that fine-tuning has weakened moves most samples by its small trigger, but not .99 of them.
 WEAKENED = 0.75
-_MOST = Schedule(early=0.5, success=WEAKENED)
+MOST = Schedule(early=0.5, success=WEAKENED)
 _POLISH = Schedule(steps=50, batch=64, first=0.2, last=0.01, proof=256, bend=0.3)
 
 
@@ -77,7 +77,7 @@ def reach_most(
 ) -> Triggers:
     """Return triggers that move three quarters of the samples, grown from those that move .99."""
     patterns = _relative(found.patterns, bounds)
-    return grow_triggers(model, targets, deck, found.masks, patterns, bounds, _MOST)
+    return grow_triggers(model, targets, deck, found.masks, patterns, bounds, MOST)
 
 
 def _relative(patterns: Tensor, bounds: Bounds) -> Tensor:
