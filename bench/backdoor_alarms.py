@@ -4,9 +4,8 @@
 
 published: the two BadNets classifiers, both fine-tuned on clean images, and ResNet-20.
 clean: 45 classifiers (convolutional, residual, dense; MNIST, Fashion-MNIST, CIFAR-10; five seeds, or those
-named), with data
-and on noise. poisoned: 21 with five kinds of backdoor. sources: those from one class to another,
-and all to all, with the source named, beside clean ones.
+named), with data and on noise. poisoned: 21 with five kinds of backdoor. sources: those from one class to
+another, and all to all, with the source named, beside clean ones.
 Networks and searches are kept in the folder; what is there is not done again.
 """
 
