@@ -15,6 +15,7 @@ from divulge import CheckpointError, UnreadableFile, UnsupportedModelFile, Victi
 from divulge.datasets.cifar import _read_archive, _read_arrays
 from divulge.datasets.idx import read_idx
 from divulge.datasets.npy import read_npy
+from divulge.evaluation.store import Store
 from divulge.oracles.journal import Journal, JournalRecord
 from divulge.sweep import read_experiment
 from divulge.sweep.results import Results
@@ -105,6 +106,31 @@ def write_old_weights(path):
     torch.save(BadNet(1).state_dict(), path, _use_new_zipfile_serialization=False)
 
 
+def write_run(path):
+    Store(path.parent).save(ABOUT, {"accuracy": 0.9375, "ranks": [3, 1, 2]})
+
+
+def read_run(path):
+    assert Store(path.parent).load(ABOUT) == {"accuracy": 0.9375, "ranks": [3, 1, 2]}
+
+
+def write_trained(path):
+    torch.manual_seed(0)
+    Store(path.parent).save_module(ABOUT, BadNet(1))
+
+
+def read_trained(path):
+    torch.manual_seed(0)
+    module, expected = BadNet(1), BadNet(1).state_dict()
+    torch.manual_seed(0)
+    expected = BadNet(1).state_dict()
+    torch.nn.init.zeros_(module.fc2[0].weight)
+    assert Store(path.parent).load_module(ABOUT, module)
+    assert all(torch.equal(tensor, expected[name]) for name, tensor in module.state_dict().items())
+
+
+RUN = Store(".")._path(ABOUT, "")
+
 # File, how it is written, how it is read, the class of errors, how many damaged ones.
 FILES = {
     "idx": ("a.idx", write_idx, read_idx, UnreadableFile, 200),
@@ -114,6 +140,8 @@ FILES = {
     "checkpoint": ("a.checkpoint", write_checkpoint, read_checkpoint, CheckpointError, 150),
     "sweep": ("a.toml", write_sweep, lambda path: list(read_experiment(path).cells()), UnreadableFile, 150),
     "results": ("a.parquet", write_results, read_results, UnreadableFile, 100),
+    "finished run": (f"{RUN}.json", write_run, read_run, UnreadableFile, 100),
+    "trained module": (f"{RUN}.pt", write_trained, read_trained, UnreadableFile, 30),
     "export": ("a.pt2", write_export, read_victim, UnsupportedModelFile, 40),
     "weights": ("a.pth", write_weights, read_weights, UnsupportedModelFile, 30),
     "old weights": ("a.pth", write_old_weights, read_weights, UnsupportedModelFile, 30),

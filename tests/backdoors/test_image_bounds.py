@@ -58,4 +58,5 @@ def test_bytes_with_their_bounds_are_scanned(backdoored, data):
 def test_a_scan_without_data_says_which_bounds_it_took(backdoored, data):
     scan = backdoor_scan(backdoored, shape=data.input_shape)
     assert "inputs were taken to lie between 0 and 1" in scan.notes[-1]
-    assert not backdoor_scan(backdoored, shape=data.input_shape, bounds=(0, 1)).notes
+    given = backdoor_scan(backdoored, shape=data.input_shape, bounds=(0, 1)).notes
+    assert not any("inputs were taken" in note for note in given)

@@ -1,7 +1,10 @@
 import pytest
 import torch
+from computed_weights import small_networks
 
-from divulge.backdoors import Trigger, poison, square, train_twin
+from divulge.backdoors import Trigger, mitigate, poison, square, train_twin
+from divulge.datasets import Dataset
+from divulge.evaluation.layer_order import learned
 
 
 def test_a_share_of_the_training_part_is_poisoned(data):
@@ -49,6 +52,39 @@ def test_a_twin_is_seeded_and_the_original_stays(clean, data):
     assert all(torch.equal(*pair) for pair in zip(before, clean.parameters(), strict=True))
     assert torch.equal(torch.get_rng_state(), state)
     assert not one.training
+
+
+def few_images():
+    """Images of 2x2 in three classes."""
+    x = torch.rand(30, 1, 2, 2, generator=torch.Generator().manual_seed(1))
+    y = torch.arange(30) % 3
+    return Dataset("few", x, y, x, y)
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+@pytest.mark.parametrize(("name", "module"), list(small_networks()))
+def test_a_twin_of_a_module_that_computes_its_weights_knows_nothing_of_it(name, module):
+    with torch.no_grad():
+        for _, tensor in learned(module):
+            tensor.add_(5)  # what must not be seen in the twin
+    before = {tensor_name: tensor.clone() for tensor_name, tensor in module.state_dict().items()}
+    untrained = train_twin(module, few_images(), epochs=1, learning_rate=1e-9)
+    for tensor_name, tensor in learned(untrained):
+        assert (tensor - before[tensor_name]).abs().max() > 1e-3, (name, tensor_name)
+    assert all(
+        torch.equal(tensor, before[tensor_name]) for tensor_name, tensor in module.state_dict().items()
+    )
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+@pytest.mark.parametrize(("name", "module"), list(small_networks()))
+def test_a_module_that_computes_its_weights_is_mitigated(name, module):
+    before = {tensor_name: tensor.clone() for tensor_name, tensor in module.state_dict().items()}
+    result = mitigate(module, few_images(), {1: square((1, 2, 2), 1, 0, 0)}, epochs=1, learning_rate=0.1)
+    assert all(
+        torch.equal(tensor, before[tensor_name]) for tensor_name, tensor in module.state_dict().items()
+    )
+    assert not torch.equal(result.module(few_images().test_inputs), module(few_images().test_inputs)), name
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import torch
 
-from divulge.backdoors import backdoor_scan
-from divulge.datasets import load
-from divulge.training import accuracy
+from divulge.backdoors import backdoor_scan, square
+from divulge.datasets import load, subset
+from divulge.training import accuracy, fit_classifier
 from divulge.victims.published import badnets
 
 
@@ -108,6 +108,7 @@ def test_float64_and_gradients_of_parameters_stay_as_they_are(backdoored, data):
 def test_a_budget_that_is_too_small_is_told(backdoored, data):
     scan = backdoor_scan(backdoored, data, steps=1)
     assert scan.flagged == ()
+    assert "no backdoor was found, which does not say that there is none" in scan.finding
     assert scan.notes[0] == "class 0 was not reached within 1 steps"
     assert len(scan.triggers) == 10
 
@@ -150,6 +151,16 @@ def test_a_module_in_training_mode(clean):
         backdoor_scan(3, shape=(1, 8, 8), classes=10)
 
 
+@pytest.mark.parametrize("method", ["agnostic", "neural-cleanse"])
+def test_it_is_told_which_triggers_were_not_looked_for(clean, data, method):
+    notes = backdoor_scan(clean, data, method=method, steps=2).notes
+    assert any("triggers that work from one class alone: source=k looks for those" in note for note in notes)
+    everywhere = any("triggers that send each class to another, which" in note for note in notes)
+    assert everywhere == (method == "neural-cleanse")
+    notes = backdoor_scan(clean, data, method=method, steps=2, source=4).notes
+    assert notes[-1] == "only triggers that work from class 4 were looked for"
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(
     not Path(os.environ.get("DIVULGE_DATA", ""), "models").is_dir(), reason="no models in $DIVULGE_DATA"
@@ -166,3 +177,22 @@ def test_the_published_backdoors_are_found(name):
     blind = backdoor_scan(module, shape=data.input_shape, classes=10)
     assert blind.flagged == (1,)
     assert blind.anomaly_index[1] >= 2.5
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not Path(os.environ.get("DIVULGE_DATA", ""), "models").is_dir(), reason="no models in $DIVULGE_DATA"
+)
+@pytest.mark.parametrize(("name", "images", "epochs"), [("mnist", 200, 10), ("cifar10", 500, 10)])
+def test_a_published_backdoor_that_fine_tuning_has_weakened_is_found(name, images, epochs):
+    data = subset(load(name), train=10_000, test=2000, seed=0)
+    x, y = data.train_inputs[-images:], data.train_targets[-images:]
+    module = fit_classifier(badnets(name), x, y, epochs=epochs, learning_rate=1e-3)
+    true = square(data.input_shape, 5, -5, -5)
+    assert 0.6 < true.success(module, data.test_inputs, 1) < 0.85
+    scan = backdoor_scan(module, data.train_inputs)
+    assert scan.flagged == (1,)
+    assert "of the samples" in scan.reasons[1]
+    trigger = scan.triggers[1]
+    assert float(trigger.mask[-9:, -9:].sum()) >= 0.8 * trigger.size
+    assert trigger.success(module, data.test_inputs, 1) > 0.6

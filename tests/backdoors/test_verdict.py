@@ -3,7 +3,14 @@ import pytest
 import torch
 
 from divulge.backdoors import Trigger, square
-from divulge.backdoors.verdict import anomaly_index, extent, outliers, published_verdict, verdict
+from divulge.backdoors.verdict import (
+    anomaly_index,
+    extent,
+    outliers,
+    published_verdict,
+    verdict,
+    weakened_verdict,
+)
 
 SHAPE = (1, 28, 28)
 PIXELS = 784
@@ -120,3 +127,23 @@ def test_from_one_class_a_patch_must_be_of_few_pixels(side, found):
     assert list(told) == found
     corners = [*triggers[:9], dots((0, 0), (0, 27), (27, 0), (27, 27))]
     assert not verdict(sizes, index, np.full(10, 1.0), corners, on_data=True, one_source=True)
+
+
+@pytest.mark.parametrize(
+    ("size", "suspects", "success", "expected"),
+    [
+        (5, [9], 0.75, [9]),
+        (5, [9], 0.5, []),  # found for too few samples
+        (5, [0, 1], 0.75, []),  # not suspected before
+        (7, [9], 0.75, []),  # over half the median
+        (None, [9], 0.75, []),  # spread
+    ],
+)
+def test_a_weakened_trigger_is_a_small_patch(size, suspects, success, expected):
+    triggers = [*usual, spread(20) if size is None else square(SHAPE, size, 3, 3)]
+    sizes = np.array([t.size for t in triggers])
+    index = anomaly_index(sizes, PIXELS)
+    found = weakened_verdict(sizes, index, np.full(10, success), triggers, suspects, 0.75)
+    assert list(found) == expected
+    if expected:
+        assert found[9] == "a patch of 25.0 pixels, 0.34 of the median, that moves 75% of the samples"

@@ -6,6 +6,7 @@ import torch
 from processes import new_processes
 from torch import nn
 
+from divulge import UnreadableFile
 from divulge.attributions import attribute
 from divulge.datasets import Dataset, digits, subset
 from divulge.evaluation import AdamTrainer, diffroar, diffroar_runs, predictive_power
@@ -98,6 +99,9 @@ def test_goes_on_after_an_interruption(data, tmp_path):
     assert after.calls == 13
     damaged = next(tmp_path.glob("*.json"))
     damaged.write_text("{")
+    with pytest.raises(UnreadableFile, match=f"{damaged.name}: the file is damaged, or no finished run"):
+        diffroar_runs(factory, data, levels=(1, 3), runs=2, trainer=after, folder=tmp_path)
+    damaged.unlink()
     again = diffroar_runs(factory, data, levels=(1, 3), runs=2, trainer=after, folder=tmp_path)
     assert again.equals(frame)
 

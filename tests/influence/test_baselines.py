@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from computed_weights import small_networks
 from torch import nn
 
 from divulge import Influence
@@ -39,6 +40,22 @@ def test_tracin_sums_over_checkpoints(make, truth):
     module[1].forward = lambda x: nn.functional.linear(x, module[1].weight)
     with pytest.raises(ValueError, match=r"TracIn copies the module; .* got one in '1'"):
         TracIn(module, train, checkpoints=states, learning_rates=[0.1, 0.3])
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+@pytest.mark.parametrize(("name", "module"), list(small_networks()))
+def test_tracin_of_a_module_that_computes_its_weights(name, module):
+    x = torch.rand(6, 1, 2, 2, generator=torch.Generator().manual_seed(2))
+    y = torch.arange(6) % 3
+    states = [module.state_dict()]
+    scores = TracIn(module, (x, y), checkpoints=states, learning_rates=[0.5]).scores((x[:2], y[:2]))
+    gradients = []
+    for i in range(6):
+        loss = nn.functional.cross_entropy(module(x[i : i + 1]), y[i : i + 1])
+        parts = torch.autograd.grad(loss, list(module.parameters()))
+        gradients.append(torch.cat([part.flatten() for part in parts]))
+    g = torch.stack(gradients)
+    np.testing.assert_allclose(scores, -0.5 * g[:2] @ g.T, rtol=1e-4, atol=1e-6, err_msg=name)
 
 
 def test_representer_points_add_up_to_the_logits():

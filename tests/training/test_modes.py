@@ -1,9 +1,7 @@
-import warnings
-
 import pytest
 import torch
+from computed_weights import computed_weights
 from torch import nn
-from torch.nn.utils import prune
 
 from divulge import GradientOracle, Victim, steal
 from divulge.attributions import attribute
@@ -153,16 +151,19 @@ def test_training_that_fails_leaves_the_modes_as_they_were(module):
     assert modes(module) == FROZEN
 
 
-def computed_weights():
-    """Linear layers whose weight is computed from other tensors, called once, by name."""
-    yield "pruned", prune.l1_unstructured(nn.Linear(4, 3), "weight", 0.5)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)
-        yield "weight norm of old", nn.utils.weight_norm(nn.Linear(4, 3))
-    yield "spectral norm of old", nn.utils.spectral_norm(nn.Linear(4, 3))
-    yield "weight norm", nn.utils.parametrizations.weight_norm(nn.Linear(4, 3))
-    yield "spectral norm", nn.utils.parametrizations.spectral_norm(nn.Linear(4, 3))
-    yield "plain", nn.Linear(4, 3)
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+def test_the_copy_of_a_scripted_part_can_be_trained():
+    module = nn.Sequential(
+        torch.jit.script(nn.Sequential(nn.Linear(4, 3), nn.ReLU())), nn.Linear(3, 2)
+    ).eval()
+    x, y = torch.rand(5, 4, generator=torch.Generator().manual_seed(0)), torch.arange(5) % 2
+    expected = module(x).detach()
+    copy = copied(module)
+    torch.testing.assert_close(copy(x), expected)
+    before = [parameter.detach().clone() for parameter in copy.parameters()]
+    fit_classifier(copy, x, y, epochs=1, learning_rate=0.1)
+    assert not any(map(torch.equal, before, copy.parameters()))
+    torch.testing.assert_close(module(x), expected)
 
 
 @pytest.mark.parametrize(("name", "layer"), list(computed_weights()))

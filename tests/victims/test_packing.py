@@ -1,6 +1,7 @@
 """Victims and what holds them, pickled; and modules that torch has wrapped, compiled or scripted."""
 
 import pickle
+from functools import partial
 
 import joblib
 import numpy as np
@@ -14,6 +15,7 @@ import divulge
 from divulge import UnsupportedModel, Victim
 from divulge.attributions import attribute
 from divulge.evaluation import parameter_randomisation
+from divulge.influence import GradientSimilarity, TracIn
 from divulge.training import Pgd, accuracy
 
 POINTS = np.random.default_rng(0).standard_normal((7, 6))
@@ -134,6 +136,53 @@ def test_a_victim_of_a_wrapped_module_is_pickled_or_refused(name, wrapped):
             pickle.dumps(victim)
     else:
         same(pickle.loads(pickle.dumps(victim)).values(POINTS), victim.values(POINTS))
+
+
+def test_a_module_with_a_scripted_part_is_pickled():
+    module = nn.Sequential(WRAPPED["scripted"](), nn.Linear(3, 2)).eval()
+    victim = Victim(module, (6,))
+    same(pickle.loads(pickle.dumps(victim)).values(POINTS), victim.values(POINTS))
+
+
+@pytest.mark.parametrize("curvature", ["gauss_newton", "kfac"])
+def test_influences_of_a_wrapped_module_are_pickled_or_refused(name, wrapped, bare, curvature):
+    for part in wrapped.modules():
+        if hasattr(part, "training"):
+            part.training = False
+    make = partial(divulge.Influence, wrapped, (INPUTS, TARGETS), curvature=curvature, damping=0.1)
+    if name == "frozen":
+        with pytest.raises(ValueError, match="RecursiveScriptModule has no parameters"):
+            make()
+        return
+    influence = make()
+    if curvature == "kfac" and name in ("exported", "scripted", "traced"):
+        with pytest.raises(
+            ValueError, match="kfac and ekfac are for the weights of Linear and Conv2d layers"
+        ):
+            influence.scores((INPUTS[:2], TARGETS[:2]))
+        return
+    expected = divulge.Influence(bare, (INPUTS, TARGETS), curvature=curvature, damping=0.1)
+    scores = influence.scores((INPUTS[:2], TARGETS[:2]))
+    np.testing.assert_allclose(scores, expected.scores((INPUTS[:2], TARGETS[:2])), rtol=1e-3, atol=1e-4)
+    if name == "exported":
+        with pytest.raises(UnsupportedModel, match="exported module cannot be pickled; build it where it is"):
+            pickle.dumps(influence)
+        return
+    found = pickle.loads(pickle.dumps(influence))
+    assert found.path == influence.path
+    same(found.scores((INPUTS[:2], TARGETS[:2])), influence.scores((INPUTS[:2], TARGETS[:2])))
+    same(found.self_influence(), influence.self_influence())
+
+
+def test_scores_to_compare_with_of_a_scripted_module_are_pickled():
+    module = WRAPPED["scripted"]().eval()
+    train, test = (INPUTS, TARGETS), (INPUTS[:2], TARGETS[:2])
+    states = [module.state_dict()]
+    for scores in (
+        GradientSimilarity(module, train),
+        TracIn(module, train, checkpoints=states, learning_rates=[0.1]),
+    ):
+        same(pickle.loads(pickle.dumps(scores)).scores(test), scores.scores(test))
 
 
 def test_a_wrapped_module_is_randomised_and_trained_as_a_copy(name, wrapped, bare):

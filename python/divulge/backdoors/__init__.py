@@ -2,7 +2,8 @@
 
 from divulge.backdoors.mitigation import Mitigation, mitigate
 from divulge.backdoors.poisoning import poison, train_twin
-from divulge.backdoors.scan import BackdoorScan, backdoor_scan
+from divulge.backdoors.result import BackdoorScan
+from divulge.backdoors.scan import backdoor_scan
 from divulge.backdoors.trigger import Trigger, square
 
 __all__ = [

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from matplotlib.figure import Figure
 
-from divulge.backdoors.scan import BackdoorScan
+from divulge.backdoors.result import BackdoorScan
 from divulge.influence.figures import images_figure
 
 _COLUMNS = 10

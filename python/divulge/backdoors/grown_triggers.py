@@ -8,6 +8,7 @@ from math import cos, pi
 import torch
 from torch import Tensor
 
+from divulge.backdoors.trigger import predictions
 from divulge.backdoors.triggers_found import SUCCESS, Deck, Triggers, overlaid, scaled
 from divulge.conventions import OnProgress
 from divulge.saliency.arguments import Bounds, Classifier, check_loss
@@ -64,7 +65,7 @@ def started_from(maps: Tensor) -> tuple[Tensor, Tensor]:
 
 def grow_triggers(
     model: Classifier,
-    targets: list[int],
+    targets: list[int] | None,
     deck: Deck,
     masks: Tensor,
     patterns: Tensor,
@@ -75,11 +76,12 @@ def grow_triggers(
     """Return the smallest triggers that send samples to their classes.
 
     Minimises CE(f((1 - m) x + m p), t) + c |m|_1, or a concave penalty, over masks m and patterns p in [0, 1]
-    for all targets t at once, by projected steps of Adam's form; c is found for each target.
+    for all targets t at once, by projected steps of Adam's form; c is found for each target. Without targets
+    samples are sent away from the classes that they are taken for, wherever they go: 1 - f in place of f.
 
     Args:
         model: the classifier.
-        targets: T classes.
+        targets: T classes, or None.
         deck: the samples.
         masks: to start from, shape (T, 1, height, width).
         patterns: to start from, numbers from 0 to 1, shape (T, channels, height, width).
@@ -93,18 +95,17 @@ def grow_triggers(
     masks, patterns = masks.clone(), patterns.clone()
     found = Triggers.none(masks, patterns)
     moments = Moments(masks, 0.5, 0.9), Moments(patterns, 0.5, 0.9)
-    labels = torch.tensor(targets, device=masks.device)[:, None, None]
-    cost = masks.new_full((len(targets),), schedule.cost)
-    begun = torch.zeros(len(targets), dtype=torch.bool, device=masks.device)
+    cost = masks.new_full((len(masks),), schedule.cost)
+    begun = torch.zeros(len(masks), dtype=torch.bool, device=masks.device)
     recent: list[Tensor] = []
     proof = -(-schedule.proof // schedule.batch)
     for step in range(schedule.steps):
         batch = schedule.batch if 2 * step >= schedule.steps else round(schedule.early * schedule.batch)
         by_masks, by_patterns, right, losses = _differentiate(
-            model, labels, deck.draw(batch), masks, patterns, bounds
+            model, targets, deck.draw(batch), masks, patterns, bounds
         )
-        check_loss(losses, targets, step)
-        begun |= right >= SUCCESS
+        check_loss(losses, targets or ["any other class"] * len(masks), step)
+        begun |= right >= min(SUCCESS, schedule.success)
         recent = [*recent, right][-proof:] if batch == schedule.batch else []
         if len(recent) == proof:
             # One of 72 may miss.
@@ -122,26 +123,42 @@ def grow_triggers(
 
 
 def _differentiate(
-    model: Classifier, labels: Tensor, samples: Tensor, masks: Tensor, patterns: Tensor, bounds: Bounds
+    model: Classifier,
+    targets: list[int] | None,
+    samples: Tensor,
+    masks: Tensor,
+    patterns: Tensor,
+    bounds: Bounds,
 ) -> list[Tensor]:
     """Return the loss's slopes by masks and patterns, the share of samples that are right, the losses."""
+    own = predictions(model.module, samples)[None] if targets is None else None
+    labels = torch.tensor(targets, device=masks.device)[:, None] if own is None else own
+    labels = labels.expand(len(masks), len(samples))
     images = _IMAGES if model.device.type == "cpu" else None
     parts = [
-        _one_pass(model, labels[group], samples, masks[group], patterns[group], bounds)
+        _one_pass(model, labels[group], targets is None, samples, masks[group], patterns[group], bounds)
         for group in model.groups(len(masks), len(samples), images)
     ]
     return [torch.cat(numbers) for numbers in zip(*parts, strict=True)]
 
 
 def _one_pass(
-    model: Classifier, labels: Tensor, samples: Tensor, masks: Tensor, patterns: Tensor, bounds: Bounds
+    model: Classifier,
+    labels: Tensor,
+    away: bool,
+    samples: Tensor,
+    masks: Tensor,
+    patterns: Tensor,
+    bounds: Bounds,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Do so for as many targets as share a forward pass."""
+    """Do so for as many targets as share a forward pass, towards labels (T, n) or away from them."""
     masks, patterns = masks.detach().requires_grad_(), patterns.detach().requires_grad_()
     with torch.enable_grad():
         scores = overlaid(model, samples, masks, scaled(patterns, bounds))
         chances = log_scores(scores.flatten(0, 1)).view_as(scores)
-        losses = -chances.gather(2, labels.expand(-1, len(samples), 1)).mean((1, 2))
+        classes = labels[:, :, None]
+        others = chances.scatter(2, classes, -torch.inf).logsumexp(2) if away else None
+        losses = -(chances.gather(2, classes)[..., 0] if others is None else others).mean(1)
     by_masks, by_patterns = torch.autograd.grad(losses.sum(), (masks, patterns))
-    right = (scores.argmax(2) == labels[:, :, 0]).to(masks.dtype).mean(1)
+    right = ((scores.argmax(2) == labels) != away).to(masks.dtype).mean(1)
     return by_masks, by_patterns, right, losses.detach()

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from divulge.backdoors.scan import BackdoorScan
+from divulge.backdoors.result import BackdoorScan
 from divulge.backdoors.trigger import Trigger
 from divulge.conventions import OnProgress
 from divulge.datasets import Dataset
 from divulge.html import ShownAsTable
 from divulge.saliency.arguments import check_least
 from divulge.training import accuracy, fit_classifier
+from divulge.training.modes import copied, trainable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,7 +80,7 @@ def mitigate(
     Raises:
         ValueError: nothing was flagged, the triggers are for other images, or an option that cannot be.
     """
-    triggers = finding if isinstance(finding, dict) else {k: finding.triggers[k] for k in finding.flagged}
+    triggers = finding if isinstance(finding, dict) else finding.found
     if not triggers:
         raise ValueError("expected a finding with a flagged class, none is flagged")
     for trigger in triggers.values():
@@ -93,7 +93,7 @@ def mitigate(
     check_least(images=(images, 1))
     order = torch.randperm(len(data.train_targets), generator=torch.Generator().manual_seed(seed))[:images]
     tuned = fit_classifier(
-        deepcopy(module).requires_grad_(),
+        trainable(copied(module)),
         data.train_inputs[order],
         data.train_targets[order],
         seed=seed,

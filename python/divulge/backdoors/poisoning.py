@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -12,7 +11,9 @@ from torch import nn
 from divulge.backdoors.trigger import Trigger
 from divulge.conventions import OnProgress
 from divulge.datasets import Dataset
+from divulge.evaluation.layer_order import draw_anew, learned
 from divulge.training import fit_classifier
+from divulge.training.modes import copied, trainable
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -61,7 +62,9 @@ def train_twin(
     """Return a module of the same architecture, drawn afresh and trained on other data.
 
     Args:
-        module: is copied, its parameters drawn again by each layer's `reset_parameters`; it stays as it is.
+        module: is copied, its parameters drawn again by each layer's `reset_parameters`; what these leave as
+            it was, such as a weight behind a mask or a norm, from a normal distribution with the mean and the
+            standard deviation it had. The module stays as it is.
         data: what to train on: clean, or what `poison` returned.
         seed: of the parameters and of the training; torch's random state is not touched.
         epochs: passes over the training part.
@@ -69,15 +72,10 @@ def train_twin(
         progress: called with the epochs done and the number of all, after each.
         **options: further arguments of `divulge.training.fit_classifier`.
     """
-    twin = deepcopy(module)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        for layer in twin.modules():
-            reset = getattr(layer, "reset_parameters", None)
-            if reset is not None:
-                reset()
+    twin = copied(module)
+    _forget(twin, seed)
     return fit_classifier(
-        twin.requires_grad_(),
+        trainable(twin),
         data.train_inputs,
         data.train_targets,
         seed=seed,
@@ -86,3 +84,19 @@ def train_twin(
         progress=progress,
         **options,
     )
+
+
+def _forget(module: nn.Module, seed: int) -> None:
+    """Draw all that a module learned again, in place."""
+    before = [(name, tensor, tensor.detach().clone()) for name, tensor in learned(module)]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for layer in module.modules():
+            reset = getattr(layer, "reset_parameters", None)
+            if reset is not None:
+                reset()
+    generator = torch.Generator().manual_seed(seed)
+    for name, tensor, held in before:
+        # Ones and zeros, of a norm that has no reset_parameters, are no sign of what was learned.
+        if torch.equal(tensor, held) and not bool((held == held.flatten()[0]).all()):
+            draw_anew(name.rpartition(".")[2], tensor, generator)

@@ -4,111 +4,32 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from divulge.arrays import Array
+from divulge.backdoors.asked import Asked, asked_for
 from divulge.backdoors.grown_triggers import Schedule
-from divulge.backdoors.image_bounds import image_bounds
-from divulge.backdoors.searches import MOST_SAMPLES, agnostic, cleanse, refine
-from divulge.backdoors.trigger import Trigger, predictions
-from divulge.backdoors.triggers_found import Deck, Triggers
-from divulge.backdoors.verdict import anomaly_index, extent, outliers, published_verdict, verdict
+from divulge.backdoors.judged import Judged, judged_by_cleansing, judged_by_maps
+from divulge.backdoors.result import BackdoorScan
+from divulge.backdoors.trigger import Trigger
+from divulge.backdoors.verdict import extent
 from divulge.conventions import OnProgress
 from divulge.datasets import Dataset
-from divulge.html import ShownAsTable
 from divulge.names import SCANS
-from divulge.saliency.arguments import Bounds, Classifier, check_least, classifier
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure
+from divulge.saliency.arguments import Bounds, check_least
 
 _CLEANSE_STEPS = 1000
-# Of a source.
-_LEAST_IMAGES = 24
-# The success of every trigger is told on so many.
-_TOLD = 256
-
-
-@dataclass(frozen=True)
-class BackdoorScan(ShownAsTable):
-    """What a search for backdoors found.
-
-    Attributes:
-        classes: number of classes, K.
-        method: "agnostic" or "neural-cleanse".
-        samples: "data" or "noise", what the triggers were tried on.
-        sizes: the sum of each class's mask in pixels, infinite where no trigger was found, shape (K,).
-        anomaly_index: |x - median| / (1.4826 median|x - median|), x the logarithm of the size, or the size
-            itself for Neural Cleanse, shape (K,).
-        success: share of the samples that each trigger sends to its class, of those not there, NaN where all
-            are, shape (K,).
-        extents: the smallest rectangle round the pixels that make up nine tenths of each mask, as a share of
-            the image, shape (K,).
-        triggers: one for each class.
-        flagged: classes with a trigger that tells of a backdoor, by `divulge.backdoors.verdict.verdict`; for
-            Neural Cleanse those with an index above 2 and a size below the median. A class that is not
-            flagged is not thereby without a backdoor: see `backdoor_scan`.
-        reasons: what was found of each flagged class.
-        bounds: of the inputs between which triggers were looked for.
-        source: the class whose images were looked at, or None for all.
-        notes: a sentence for each class of which nothing can be said, and one where bounds were assumed.
-        seconds: the search took.
-    """
-
-    classes: int
-    method: str
-    samples: str
-    sizes: Array
-    anomaly_index: Array
-    success: Array
-    extents: Array
-    triggers: tuple[Trigger, ...]
-    flagged: tuple[int, ...]
-    reasons: dict[int, str]
-    bounds: Bounds
-    source: int | None
-    notes: tuple[str, ...]
-    seconds: float
-
-    @property
-    def finding(self) -> str:
-        """What was found, in one sentence."""
-        if not self.flagged:
-            return "no backdoor was found, which does not say that there is none"
-        found = "; ".join(f"to class {k} by {self.reasons[k]}" for k in self.flagged)
-        return f"a backdoor was found {found}"
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return a row for each class: its trigger's size, how unusual that is, and its success."""
-        import pandas as pd
-
-        columns = {
-            "class": range(self.classes),
-            "size": self.sizes,
-            "anomaly_index": self.anomaly_index,
-            "success": self.success,
-            "extent": self.extents,
-            "flagged": [k in self.flagged for k in range(self.classes)],
-        }
-        return pd.DataFrame(columns)
-
-    def _facts(self) -> dict[str, Any]:
-        """Return what is shown above the table."""
-        about = {"method": self.method, "tried on": self.samples, "finding": self.finding}
-        return {**about, "seconds": self.seconds}
-
-    def plot(self) -> Figure:
-        """Draw each class's mask with its size, and below it mask times pattern with the anomaly index."""
-        from divulge.backdoors.figures import triggers_figure
-
-        return triggers_figure(self)
+_ASSUMED = "inputs were taken to lie between 0 and 1: say bounds=(low, high) where others are meant"
+# A sentence for each kind of scan.
+_OTHER_TRIGGERS = (
+    "nothing is said of triggers that work from one class alone: source=k looks for those that work from "
+    "class k"
+)
+_ALL_TO_ALL = "nothing is said of triggers that send each class to another, which are looked for with data"
+_OTHER_SOURCES = "only triggers that work from class {} were looked for"
 
 
 def backdoor_scan(
@@ -134,8 +55,12 @@ def backdoor_scan(
     the samples are noise, nudged towards each class by its own map: plain noise belongs to few classes, and a
     trigger to one of these is always small.
 
+    With data, one more trigger is grown that sends images away from their classes, wherever they go: where it
+    sends most classes each to one of its own, the backdoor is one of all to all
+    (`divulge.backdoors.all_to_all`).
+
     A class that is not flagged may have a backdoor all the same. Nothing is said of triggers that work for
-    images of one class alone, or send each class to another, unless `source` names that class; of triggers
+    images of one class alone, unless `source` names that class; of triggers
     that move or bend the image, depend on it, or are no pixels (a word, a pose); of large ones; of values
     outside of the bounds; and without data of any that are spread over the image.
 
@@ -164,79 +89,64 @@ def backdoor_scan(
             (the range that was observed is told); too few images of the source; a loss that is NaN.
     """
     start = time.perf_counter()
-    model = _checked(module, _shape(data) if shape is None else shape, classes)
     if method not in SCANS:
         raise ValueError(f"expected method {' or '.join(map(repr, SCANS))}, got {method!r}")
     if steps is not None:
         check_least(steps=(steps, 1))
-    images = None if data is None else _images(model, data, seed)
-    limits = image_bounds(images, bounds)
-    images = None if images is None else model.tensor(images)
-    if source is not None:
-        images = _from_source(model, images, source)
-    by_maps = method == "agnostic"
-    budget = (Schedule().steps if by_maps else _CLEANSE_STEPS) if steps is None else steps
-    targets = [k for k in range(model.outputs) if k != source]
-    if by_maps:
-        found, deck = agnostic(model, images, targets, limits, budget, seed, progress)
+    asked = asked_for(module, data, shape, classes, bounds, source, seed)
+    if method == "agnostic":
+        budget = Schedule().steps if steps is None else steps
+        judged = judged_by_maps(asked, budget, seed, progress)
     else:
-        found, deck = cleanse(model, images, targets, limits, budget, tolerance, seed, progress)
-    sizes, pixels = found.sizes.double().cpu().numpy(), model.shape[1] * model.shape[2]
-    index = anomaly_index(sizes, pixels, logarithmic=by_maps)
-    triggers, success = _tried(model, found, targets, deck)
-    if by_maps:
-        judge = partial(verdict, sizes, index, on_data=images is not None, one_source=source is not None)
-        suspects = sorted({*judge(success, triggers), *outliers(sizes, index, pixels)})
-        if suspects:
-            refine(model, found, suspects, targets, deck, limits)
-            triggers, success = _tried(model, found, targets, deck)
-        # What more samples leave of a trigger decides.
-        reasons = {k: why for k, why in judge(success, triggers).items() if k in suspects}
-    else:
-        reasons = {k: f"a trigger of {sizes[k]:.1f} pixels" for k in published_verdict(sizes, index, pixels)}
-    notes = _notes(sizes, success, targets, budget)
-    if data is None and bounds is None:
-        notes.append(
-            "inputs were taken to lie between 0 and 1: say bounds=(low, high) where others are meant"
-        )
-    numbers = (sizes, index, success, np.array([extent(t)[1] for t in triggers]))
-    sizes, index, success, extents = (_placed(values, targets, model.outputs) for values in numbers)
+        budget = _CLEANSE_STEPS if steps is None else steps
+        judged = judged_by_cleansing(asked, budget, tolerance, seed, progress)
+    looked_everywhere = method == "agnostic" and data is not None
+    notes = _notes(
+        asked, judged, budget, looked_everywhere=looked_everywhere, assumed=data is None and bounds is None
+    )
+    return _result(asked, judged, method, notes, time.perf_counter() - start)
+
+
+def _result(asked: Asked, judged: Judged, method: str, notes: list[str], seconds: float) -> BackdoorScan:
+    """Return what was found of the targets as what was found of all classes."""
+    classes, targets = asked.model.outputs, asked.targets
+    extents = np.array([extent(t)[1] for t in judged.triggers])
+    numbers = (judged.sizes, judged.index, judged.success, extents)
+    sizes, index, success, extents = (_placed(values, targets, classes) for values in numbers)
+    nothing = Trigger(torch.zeros(asked.model.shape[1:]), torch.zeros(asked.model.shape))
+    triggers = dict(zip(targets, judged.triggers, strict=True))
     return BackdoorScan(
-        classes=model.outputs,
+        classes=classes,
         method=method,
-        samples="noise" if data is None else "data",
+        samples="noise" if asked.images is None else "data",
         sizes=sizes,
         anomaly_index=index,
         success=success,
         extents=extents,
-        triggers=tuple(_of_class(triggers, targets, k, model) for k in range(model.outputs)),
-        flagged=tuple(targets[i] for i in reasons),
-        reasons={targets[i]: why for i, why in reasons.items()},
-        bounds=limits,
-        source=source,
+        triggers=tuple(triggers.get(k, nothing) for k in range(classes)),
+        flagged=tuple(targets[i] for i in judged.reasons),
+        reasons={targets[i]: why for i, why in judged.reasons.items()},
+        bounds=asked.bounds,
+        source=asked.source,
         notes=tuple(notes),
-        seconds=time.perf_counter() - start,
+        seconds=seconds,
+        away=None if judged.away is None else judged.away[0],
+        moves={} if judged.away is None else judged.away[1],
     )
 
 
-def _tried(model: Classifier, found: Triggers, targets: list[int], deck: Deck) -> tuple[list[Trigger], Array]:
-    """Return the triggers, and the share of the samples that each moves to its class, of those not there."""
-    triggers = [Trigger(m[0], p) for m, p in zip(found.masks.cpu(), found.patterns.cpu(), strict=True)]
-    told = deck.samples[:_TOLD]
-    before = predictions(model.module, told)
-    pairs = zip(targets, triggers, strict=True)
-    return triggers, np.array([t.success(model.module, told, k, predicted=before) for k, t in pairs])
-
-
-def _notes(sizes: Array, success: Array, targets: list[int], budget: int) -> list[str]:
-    """Say of which classes nothing can be said."""
+def _notes(asked: Asked, judged: Judged, budget: int, *, looked_everywhere: bool, assumed: bool) -> list[str]:
+    """Say of which classes, and of which triggers, nothing can be said."""
     notes = []
-    for i, k in enumerate(targets):
-        if np.isinf(sizes[i]):
+    for k, size, success in zip(asked.targets, judged.sizes, judged.success, strict=True):
+        if np.isinf(size):
             notes.append(f"class {k} was not reached within {budget} steps")
-        elif np.isnan(success[i]):
+        elif np.isnan(success):
             notes.append(f"class {k} is what all samples are taken for: nothing is said of it")
-    return notes
+    notes.append(_OTHER_TRIGGERS if asked.source is None else _OTHER_SOURCES.format(asked.source))
+    if asked.source is None and not looked_everywhere:
+        notes.append(_ALL_TO_ALL)
+    return [*notes, _ASSUMED] if assumed else notes
 
 
 def _placed(values: Array, targets: list[int], classes: int) -> Array:
@@ -244,57 +154,3 @@ def _placed(values: Array, targets: list[int], classes: int) -> Array:
     placed = np.full(classes, np.nan)
     placed[targets] = values
     return placed
-
-
-def _of_class(triggers: list[Trigger], targets: list[int], k: int, model: Classifier) -> Trigger:
-    """Return a class's trigger, an empty one for the source."""
-    if k in targets:
-        return triggers[targets.index(k)]
-    return Trigger(torch.zeros(model.shape[1:]), torch.zeros(model.shape))
-
-
-def _from_source(model: Classifier, images: Tensor | None, source: int) -> Tensor:
-    """Return the images that a module takes for one class."""
-    if not 0 <= source < model.outputs:
-        raise ValueError(f"expected a source from 0 to {model.outputs - 1}, got {source}")
-    if images is None:
-        raise ValueError(f"expected data to take the images of class {source} from, got none")
-    chosen = images[predictions(model.module, images) == source]
-    if len(chosen) < _LEAST_IMAGES:
-        raise ValueError(
-            f"expected at least {_LEAST_IMAGES} images that are taken for class {source}, "
-            f"got {len(chosen)} of {len(images)}"
-        )
-    return chosen
-
-
-def _shape(data: Dataset | Tensor | None) -> Sequence[int]:
-    """Return the shape of one image of the data."""
-    if data is None:
-        raise ValueError("expected data, or the shape (channels, height, width) of one image, got neither")
-    return data.input_shape if isinstance(data, Dataset) else data.shape[1:]
-
-
-def _checked(module: nn.Module, shape: Sequence[int], classes: int | None) -> Classifier:
-    """Return the module with what is known of it."""
-    if classes is not None and classes < 3:
-        raise ValueError(f"expected at least 3 classes, for a median to say what is usual, got {classes}")
-    model = classifier(module, shape)
-    if model.outputs < 3:
-        raise ValueError(
-            f"expected at least 3 classes, for a median to say what is usual, got {model.outputs}"
-        )
-    if classes not in (None, model.outputs):
-        raise ValueError(f"expected {classes} outputs, one a class, the module has {model.outputs}")
-    return model
-
-
-def _images(model: Classifier, data: Dataset | Tensor, seed: int) -> Tensor:
-    """Return at most 1,024 images of the data."""
-    images = data.test_inputs if isinstance(data, Dataset) else data
-    if tuple(images.shape[1:]) != model.shape or not len(images):
-        raise ValueError(
-            f"expected images of shape (n, {', '.join(map(str, model.shape))}), got {tuple(images.shape)}"
-        )
-    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))
-    return images[order[:MOST_SAMPLES].to(images.device)]

@@ -16,6 +16,9 @@ MOST_SAMPLES = 1024
 _MAP_STEPS, _MAP_SAMPLES = 8, 8
 # No data: samples a class.
 _DRAWS = 48
+# A backdoor that fine-tuning has weakened moves most samples by its small trigger, but not .99 of them.
+WEAKENED = 0.75
+MOST = Schedule(early=0.5, success=WEAKENED)
 _POLISH = Schedule(steps=50, batch=64, first=0.2, last=0.01, proof=256, bend=0.3)
 
 
@@ -63,12 +66,23 @@ def refine(
         deck: the samples.
         bounds: of the inputs.
     """
-    low, high = bounds
-    patterns = (found.patterns[flagged] - low) / (high - low)
-    classes = [targets[i] for i in flagged]
+    classes, patterns = [targets[i] for i in flagged], _relative(found.patterns[flagged], bounds)
     finer = grow_triggers(model, classes, deck, found.masks[flagged], patterns, bounds, _POLISH)
     for i in torch.nonzero(torch.isfinite(finer.sizes)).flatten().tolist():
         found.masks[flagged[i]], found.patterns[flagged[i]] = finer.masks[i], finer.patterns[i]
+
+
+def reach_most(
+    model: Classifier, found: Triggers, targets: list[int], deck: Deck, bounds: Bounds
+) -> Triggers:
+    """Return triggers that move three quarters of the samples, grown from those that move .99."""
+    patterns = _relative(found.patterns, bounds)
+    return grow_triggers(model, targets, deck, found.masks, patterns, bounds, MOST)
+
+
+def _relative(patterns: Tensor, bounds: Bounds) -> Tensor:
+    """Return patterns in the units of the inputs as numbers from 0 to 1."""
+    return (patterns - bounds[0]) / (bounds[1] - bounds[0])
 
 
 def _nudged(model: Classifier, maps: Tensor, bounds: Bounds, seed: int) -> Tensor:

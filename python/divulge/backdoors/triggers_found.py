@@ -33,6 +33,10 @@ class Triggers:
         """Return a place for the smallest triggers, with none found yet."""
         return cls(masks.clone(), patterns.clone(), masks.new_full((len(masks),), torch.inf))
 
+    def copy(self) -> Triggers:
+        """Return triggers that do not change with these."""
+        return Triggers(*(getattr(self, f.name).clone() for f in fields(self)))
+
     @classmethod
     def joined(cls, parts: Sequence[Triggers]) -> Triggers:
         """Put triggers of several groups of targets together."""

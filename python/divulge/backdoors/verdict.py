@@ -131,3 +131,35 @@ def verdict(
         if k not in found and (index[k] > SPREAD_OUTLIER or faint) and sizes[k] <= SMALL * median:
             found[k] = f"a trigger over {box:.0%} of the image, of {sizes[k]:.1f} pixels"
     return dict(sorted(found.items()))
+
+
+def weakened_verdict(
+    sizes: Array,
+    index: Array,
+    success: Array,
+    triggers: Sequence[Trigger],
+    suspects: Sequence[int],
+    share: float,
+) -> dict[int, str]:
+    """Return the suspects that are flagged where a trigger need move a smaller share of the samples.
+
+    What a clean classifier holds of a class stays spread then; the trigger of a backdoor that was weakened
+    shrinks to its patch, an outlier of at most half the median.
+
+    Args:
+        sizes: of the masks, infinite where none was found, shape (K,).
+        index: of each, shape (K,).
+        success: share of the samples that each trigger moves, shape (K,).
+        triggers: one a class.
+        suspects: classes in question.
+        share: of the samples that were to be moved.
+    """
+    pixels, found = triggers[0].mask.numel(), {}
+    small = outliers(sizes, index, pixels)
+    median = float(np.median(np.minimum(sizes, pixels)))
+    for k in suspects:
+        works = k in small and np.isfinite(sizes[k]) and success[k] >= share * SUCCESS
+        if works and extent(triggers[k])[1] <= PATCH:
+            size = f"{sizes[k]:.1f} pixels, {sizes[k] / median:.2f} of the median"
+            found[k] = f"a patch of {size}, that moves {success[k]:.0%} of the samples"
+    return found

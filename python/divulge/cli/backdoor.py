@@ -71,6 +71,7 @@ def _report(scan: BackdoorScan, options: Options) -> dict[str, Any]:
         "bounds": list(scan.bounds),
         "source": scan.source,
         "flagged": list(scan.flagged),
+        "moves": [[k, scan.moves[k]] for k in scan.moves],
         "finding": scan.finding,
         "classes": [
             {

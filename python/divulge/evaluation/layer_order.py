@@ -11,7 +11,7 @@ from torch.overrides import TorchFunctionMode
 
 from divulge.training.modes import evaluating
 
-__all__ = ["Learned", "draw_anew", "trained_layers"]
+__all__ = ["Learned", "draw_anew", "learned", "trained_layers"]
 
 # What a batch norm learned, and what it is before.
 _STATISTICS = {"running_mean": 0.0, "running_var": 1.0}
@@ -41,7 +41,7 @@ def trained_layers(module: nn.Module, inputs: Tensor) -> Learned:
         ValueError: there is none.
     """
     layers: Learned = {}
-    for name, tensor in _learned(module):
+    for name, tensor in learned(module):
         layers.setdefault(_layer_of(name), []).append((name.rpartition(".")[2], tensor))
     if not layers:
         raise ValueError(f"expected a module with parameters, {type(module).__name__} has none")
@@ -66,8 +66,8 @@ def draw_anew(name: str, tensor: Tensor, generator: torch.Generator) -> None:
         tensor.copy_(float(values.mean()) + deviation * noise.to(values.device))
 
 
-def _learned(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
-    """Parameters and statistics by their names, each tensor once."""
+def learned(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """Yield parameters and statistics by their names, each tensor once."""
     seen: set[int] = set()
     for prefix, part in module.named_modules():
         own = dict(part.named_parameters(recurse=False))

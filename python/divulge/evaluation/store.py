@@ -13,7 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from divulge.files import replacing
+from divulge.errors import UnreadableFile
+from divulge.files import reading, replacing
+from divulge.victims.state_file import check_declared
 
 __all__ = ["Store", "described", "fingerprint"]
 
@@ -36,30 +38,47 @@ class Store:
             self.folder.mkdir(parents=True, exist_ok=True)
 
     def load(self, about: dict[str, Any]) -> Any:
-        """Return the result of a description, or None where it is not kept, or its file is damaged."""
+        """Return the result of a description, or None where it is not kept.
+
+        Raises:
+            UnreadableFile: its file is damaged.
+        """
         path = self._path(about, ".json")
         if path is None or not path.is_file():
             return None
-        try:
-            kept = json.loads(path.read_text())
-        except ValueError:
-            return None
-        return kept["result"] if isinstance(kept, dict) and kept.get("about") == about else None
+        with reading(path, "finished run; delete it to run it again"):
+            kept = json.loads(path.read_bytes())
+            if kept["hash"] != _hash_of(kept["result"]):
+                raise UnreadableFile(path, "the result", "is not what was written; delete it to run it again")
+            if _text(kept["about"]) != _text(about):
+                raise UnreadableFile(path, "the description", "is another run's; delete it to run it again")
+            return kept["result"]
 
     def save(self, about: dict[str, Any], result: Any) -> None:
         """Keep a result; the file is there whole or not at all."""
         path = self._path(about, ".json")
         if path is not None:
-            text = json.dumps({"about": about, "result": result})
+            text = json.dumps({"about": about, "hash": _hash_of(result), "result": result})
             with replacing(path) as file:
                 file.write(text.encode())
 
     def load_module(self, about: dict[str, Any], module: nn.Module) -> bool:
-        """Give a module its trained parameters, and return whether they were kept."""
+        """Give a module its trained parameters, and return whether they were kept.
+
+        Raises:
+            UnreadableFile: their file is damaged, or another module's.
+        """
         path = self._path(about, ".pt")
         if path is None or not path.is_file():
             return False
-        module.load_state_dict(torch.load(path, weights_only=True))
+        with reading(path, "trained module of this kind; delete it to train it again"):
+            check_declared(path)
+            kept = torch.load(path, weights_only=True)
+            if kept["hash"] != _hash_of_state(kept["state"]):
+                raise UnreadableFile(
+                    path, "the parameters", "are not what was written; delete it to train it again"
+                )
+            module.load_state_dict(kept["state"])
         return True
 
     def save_module(self, about: dict[str, Any], module: nn.Module) -> None:
@@ -67,22 +86,38 @@ class Store:
         path = self._path(about, ".pt")
         if path is not None:
             with replacing(path) as file:
-                torch.save(module.state_dict(), file)
+                state = module.state_dict()
+                torch.save({"hash": _hash_of_state(state), "state": state}, file)
 
     def _path(self, about: dict[str, Any], suffix: str) -> Path | None:
         if self.folder is None:
             return None
-        text = json.dumps(about, sort_keys=True)
-        return self.folder / (hashlib.sha256(text.encode()).hexdigest()[:24] + suffix)
+        return self.folder / (_hash_of(about) + suffix)
+
+
+def _text(thing: Any) -> str:
+    """Write what JSON can hold, the same for what is the same."""
+    return json.dumps(thing, sort_keys=True)
+
+
+def _hash_of(thing: Any) -> str:
+    """Return a hash of what JSON can hold."""
+    return hashlib.sha256(_text(thing).encode()).hexdigest()[:24]
+
+
+def _hash_of_state(state: dict[str, Any]) -> str:
+    """Return a hash of a module's tensors and their names."""
+    tensors = {name: value for name, value in state.items() if isinstance(value, Tensor)}
+    return _hash_of([*tensors, fingerprint(*tensors.values())])
 
 
 def fingerprint(*tensors: Tensor) -> str:
     """Return a hash of tensors' shapes, precisions and numbers."""
     found = hashlib.sha256()
     for tensor in tensors:
-        array = tensor.detach().cpu().contiguous().numpy()
-        found.update(f"{array.shape} {array.dtype}".encode())
-        found.update(array.tobytes())
+        found.update(f"{tuple(tensor.shape)} {tensor.dtype}".encode())
+        # Bytes, since NumPy has no bfloat16.
+        found.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return found.hexdigest()[:24]
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from copy import deepcopy
 from typing import Any
 
 import numpy as np
 from torch import Tensor, nn
+from torch.jit import ScriptModule
 
 from divulge.influence.influence import Influence
 from divulge.influence.losses import LossFunction
 from divulge.influence.operators import Array, blocks
+from divulge.training.modes import copied
 
 __all__ = ["GradientSimilarity", "RandomProjection", "RepresenterPoints", "TracIn"]
 
@@ -90,7 +91,11 @@ class TracIn:
                 f"expected a learning rate for each checkpoint, "
                 f"got {len(learning_rates)} for {len(checkpoints)}"
             )
-        own = [name for name, part in module.named_modules() if "forward" in part.__dict__]
+        own = [
+            name
+            for name, part in module.named_modules()
+            if "forward" in part.__dict__ and not isinstance(part, ScriptModule)
+        ]
         if own:
             raise ValueError(
                 "TracIn copies the module; an instance's forward() would go on with the weights that it "
@@ -99,9 +104,9 @@ class TracIn:
         self._rates = list(learning_rates)
         self._steps = []
         for checkpoint in checkpoints:
-            copy = deepcopy(module)
-            copy.load_state_dict(checkpoint)
-            self._steps.append(GradientSimilarity(copy, train, loss=loss, parameters=parameters))
+            step = copied(module)
+            step.load_state_dict(checkpoint)
+            self._steps.append(GradientSimilarity(step, train, loss=loss, parameters=parameters))
 
     def scores(self, test: Any, of: str | LossFunction = "loss") -> Array:
         """Return scores (m, n), above zero where training on a sample raised the test loss."""

@@ -27,7 +27,7 @@ def check_evaluating(module: nn.Module) -> None:
         raise TypeError(f"expected a torch.nn.Module, got {type(module).__name__}")
     for name, layer in module.named_modules():
         random = isinstance(layer, _WITH_DROPOUT) and layer.dropout > 0
-        if layer.training and (isinstance(layer, _MODE_DEPENDENT) or random):
+        if getattr(layer, "training", False) and (isinstance(layer, _MODE_DEPENDENT) or random):
             raise ValueError(
                 f"{type(layer).__name__} {name!r} is in training mode, where outputs depend on chance or "
                 "on the batch; call module.eval() first"

@@ -29,9 +29,15 @@ from divulge.influence.prepared import prepare
 from divulge.influence.ranking import Ranking, group_members, top_of
 from divulge.influence.samples import Samples, read_samples
 from divulge.influence.solvers import Solution
+from divulge.victims.packing import packed, unpacked
 
 __all__ = ["Influence"]
 
+# What an Influence is built from.
+_GIVEN = (
+    "loss", "curvature", "solver", "damping", "weight_decay", "_names", "_lower", "_sharded", "_batch_size",
+    "_given", "_tolerance", "_limits",
+)  # fmt: skip
 # Samples whose inverse products show how exact a closed form is.
 _SOLVED = 4
 
@@ -158,6 +164,17 @@ class Influence:
         """Take the module anew where it was changed since."""
         if self._stale or self._prepared.snapshot.changed:
             self._stale = True  # until all went well
+            self._build()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is pickled; of a module that torch alone can write, what is needed to take it anew."""
+        module = packed(self.module)
+        held = _GIVEN if isinstance(module, bytes) else self.__dict__
+        return {**{name: self.__dict__[name] for name in held}, "module": module}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, module=unpacked(state["module"]))
+        if isinstance(state["module"], bytes):
             self._build()
 
     @property

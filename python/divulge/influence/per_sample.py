@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +11,8 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from divulge.training.modes import copied
 
 __all__ = ["LossFunction", "PerSample", "check_function", "check_values", "per_sample"]
 
@@ -65,7 +66,7 @@ def per_sample(loss: LossFunction) -> LossFunction:
     if isinstance(loss, nn.Module):
         if getattr(loss, "reduction", None) not in _REDUCTIONS:
             return loss
-        single: Any = copy.deepcopy(loss)
+        single: Any = copied(loss)
         single.reduction = "none"
         return PerSample(single, str(loss.reduction), isinstance(loss, _elementwise_modules()))
     function: Any = loss

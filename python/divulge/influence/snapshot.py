@@ -27,7 +27,8 @@ class Snapshot:
 
     Whatever is computed within `run` sees the copies, forward and backward: activation checkpointing, which
     runs parts of the module again on the way back, never mixes them with the module's own. Attention runs on
-    torch's plain implementation, the only one that has a second derivative.
+    torch's plain implementation, the only one that has a second derivative, and what torch.compile compiled
+    is not run as compiled: it has none.
 
     Args:
         module: the module.
@@ -73,7 +74,8 @@ class Snapshot:
             state[f"module.{name}"] = self._copies[name].clone()
         for name, tensor in zip(self.names, self.tensors if tensors is None else tensors, strict=True):
             state[f"module.{name}"] = tensor
-        with _LOCK, gradients_on(), attributes_kept(self.module), sdpa_kernel(SDPBackend.MATH):
+        plain = torch.compiler.set_stance("force_eager"), sdpa_kernel(SDPBackend.MATH)
+        with _LOCK, gradients_on(), attributes_kept(self.module), plain[0], plain[1]:
             result: Result = functional_call(_Frame(self.module), state, (work,))
         return result
 

@@ -62,7 +62,7 @@ def classifier(module: nn.Module, shape: Sequence[int]) -> Classifier:
     """
     if not isinstance(module, nn.Module):
         raise TypeError(f"expected a torch.nn.Module, got {type(module).__name__}")
-    if module.training:
+    if getattr(module, "training", False):  # a frozen script has no mode
         raise ValueError("the module is in training mode; call its eval() first")
     if len(shape) != 3:
         raise ValueError(f"expected a shape (channels, height, width), got {tuple(shape)}")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from threading import Lock
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 import torch
@@ -81,15 +81,28 @@ def copied(module: Module) -> Module:
     """Return a deep copy of a module, also of one that keeps tensors computed from its parameters.
 
     Pruning, weight norm and spectral norm keep such a weight, which torch refuses to copy; the copy's first
-    call computes it anew. A scripted module is written and read, since parameters of its deep copy cannot be
-    trained.
+    call computes it anew. A scripted module, or part, is written and read, since parameters of its deep copy
+    cannot be trained.
     """
-    if isinstance(module, torch.jit.ScriptModule):
-        return cast(Module, script_from_bytes(script_to_bytes(module)))
-    computed = (
-        value
+    copies: dict[int, Any] = {
+        id(value): value.detach().clone()
         for part in module.modules()
         for value in vars(part).values()
         if isinstance(value, torch.Tensor) and not value.is_leaf
-    )
-    return copy.deepcopy(module, {id(value): value.detach().clone() for value in computed})
+    }
+    copies |= {id(part): script_from_bytes(script_to_bytes(part)) for part in scripts_of(module)}
+    return cast(Module, copies[id(module)]) if id(module) in copies else copy.deepcopy(module, copies)
+
+
+def trainable(module: Module) -> Module:
+    """Let all parameters of a module require gradients, also a scripted one's, and return it."""
+    for parameter in module.parameters():
+        parameter.requires_grad_()
+    return module
+
+
+def scripts_of(module: nn.Module) -> list[torch.jit.ScriptModule]:
+    """Return the scripted or traced modules of a module that are no part of another such."""
+    found = [part for part in module.modules() if isinstance(part, torch.jit.ScriptModule)]
+    inner = {id(child) for part in found for child in part.children()}
+    return [part for part in found if id(part) not in inner]

@@ -29,7 +29,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
         OSError: it cannot be read.
     """
     with reading(path, "file of weights", UnsupportedModelFile):
-        _check_declared(path)
+        check_declared(path)
         found = torch.load(path, weights_only=True, map_location="cpu")
         state = found.get("state_dict", found) if isinstance(found, dict) else found
         if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
@@ -41,7 +41,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
     return state
 
 
-def _check_declared(path: Path) -> None:
+def check_declared(path: Path) -> None:
     """Raise where the numbers that a file's pickles name could not be sizes of what it holds.
 
     A tensor's size stands there as numbers of its own, its strides, and the length of its storage.
