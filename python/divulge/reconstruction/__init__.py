@@ -20,7 +20,7 @@ The way of `reconstruct(oracle)`, file by file:
 - `asking` is the only room that asks an oracle. `output` sends the queries; `pieces` (`pieces_from_values`)
   keeps the affine piece that each answer shows; `gradient_probe` and `value_probe` find kinks, pieces and
   slopes by one protocol, `probe`; `lines` are the lines walked; `native_search` is the bridge to the compiled
-  kink search; `noise_floor` measures noise, `probability_reach` how far logits can be told; `stopped` is
+  kink search; `row_space` asks about few combinations of the inputs; `noise_floor` measures noise, `probability_reach` how far logits can be told; `stopped` is
   where an exhausted budget, a failing oracle and Ctrl-C are caught.
 - `network` is what is known, and asks nothing: `record` of answers, `units`, `fit`, `hidden_layer`,
   `known_layers` (a prefix of the network), `deep_network`, `orientation` (on which side the units of an only
@@ -33,7 +33,8 @@ The way of `reconstruct(oracle)`, file by file:
   what was searched, `partial_rows` what kinks tell of rows, `candidates` which of them are one unit,
   `evidence` and `confirm` whether it is one; `missing_entries/` completes rows (`by_edges`, which calls
   `by_lifting` and `by_milp`), `orientation/` finds active sides behind many layers (`choose`, by one of
-  `by_coefficients`, `by_walking`, `beside_always_on`), `last_layer` solves for outputs, `counterexamples` and
+  `by_coefficients`, `by_spans`, `by_walking`, `beside_always_on`; `one_sided` tells units of a deeper layer
+  among them), `last_layer` solves for outputs, `counterexamples` and
   `extreme_points` look for what is wrong or missing.
 - `convolutional` takes networks of convolutions apart: `attack` is its entry; `walk` isolates the kinks that
   known `layers` do not explain; `first_layer` reads filters from them, by `patches` and `geometry`; `sides`

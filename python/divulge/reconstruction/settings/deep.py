@@ -259,12 +259,15 @@ class SpansSettings:
 
     # all sides of so many units are tried, 2^units
     most_units: int = 10
-    # points drawn, and asked of them: those at which most features are active
+    # points drawn, of which those are asked at which most features are active
     draws: int = 8192
+    # asked at first: a wrong side is missed at most of them
     points: int = 96
-    # while the sides of some units are open: rounds, points on either side of each, how far these are drawn
+    # in which more is asked while the sides of some units are open
     rounds: int = 6
+    # on either side of each of these
     points_more: int = 8
+    # as many times the usual distance they are drawn: hyperplanes of large biases lie there
     far: float = 100.0
     # singular value of a slope of unit norm that counts as none
     rank: float = 1e-9
@@ -276,8 +279,9 @@ class SpansSettings:
 class OneSidedSettings:
     """Deeper units among those of a layer: deep/one_sided.py."""
 
-    # looked at first, and where a unit is missing at one of these
+    # looked at first: as many as bear a unit out
     first_places: int = 5
+    # and where a unit is missing at one of these
     places: int = 40
     # at which a unit of the layer that is looked at shows at least once: one that has an effect at a third of
     # all places is missed at all of them one time in 700

@@ -79,9 +79,9 @@ class DecodingSettings:
     # answers without a solution at which more hidden layers than one are thought of: 784-64-32-1 takes 284
     # queries to tell, 1,116 without
     doubtful: int = 256
-    # and, for each independent jump, after so many: a network of one layer takes two to three, and a few more
-    # at the start
+    # and after so many for each independent jump: a network of one layer takes two to three
     doubtful_rank: int = 6
+    # beside these: where the first lines begin
     doubtful_start: int = 40
     # the same in single precision, where decoding takes longer: a 784-256-256-10 network's first layer is
     # known after 34 s in place of 200 s

@@ -86,7 +86,7 @@ class Told:
 
 
 def turned_by_spans(pool: Pool, prefix: Prefix, units: Candidates, enough: float) -> Dense | None:
-    """Turn the units over where that is told, or return None.
+    """Turn the units over where that is told, or return None; where a gradient costs many values too.
 
     Args:
         pool: where to ask, and what was answered.
@@ -97,7 +97,7 @@ def turned_by_spans(pool: Pool, prefix: Prefix, units: Candidates, enough: float
     Raises:
         Stopped: the oracle can be asked no further.
     """
-    if not prefix.layers or len(units) > SPANS.most_units:
+    if not prefix.layers or len(units) > SPANS.most_units or pool.probe.bends_are_cheap:
         return None
     told = Told.asked(pool, prefix, units, most_active(prefix, pool.lines.samples(SPANS.draws), SPANS.points))
     every = [np.array(bits) for bits in product((False, True), repeat=len(units))]
