@@ -8,7 +8,8 @@ The way of `reconstruct(oracle)`, file by file:
 2. Where inputs are images `stage_convolutional` looks whether the first jumps are those of a convolution, and
    has such a network taken apart, which ends with the result.
 3. `stage_one_layer` searches one hidden layer behind the oracle's own output. What does not fit one hidden
-   layer goes to `stage_many_layers`, which ends with the result; else the other outputs are solved for.
+   layer goes to `stage_many_layers`, which ends with the result (asking `within_row_space` where inputs are
+   many and few combinations count); else the other outputs are solved for.
 4. `stage_finish` has the units turned to their active sides (`network/orientation`), refits, has the copy
    judged by fresh answers (`falsification`), and puts the `result` together. A copy that these refute is
    searched on: `entry` tries one hidden layer again through the points where it was wrong, then many. The
@@ -20,8 +21,9 @@ The way of `reconstruct(oracle)`, file by file:
 - `asking` is the only room that asks an oracle. `output` sends the queries; `pieces` (`pieces_from_values`)
   keeps the affine piece that each answer shows; `gradient_probe` and `value_probe` find kinks, pieces and
   slopes by one protocol, `probe`; `lines` are the lines walked; `native_search` is the bridge to the compiled
-  kink search; `row_space` asks about few combinations of the inputs; `noise_floor` measures noise, `probability_reach` how far logits can be told; `stopped` is
-  where an exhausted budget, a failing oracle and Ctrl-C are caught.
+  kink search; `row_space` asks about a few combinations of the inputs; `noise_floor` measures noise,
+  `probability_reach` how far logits can be told; `stopped` is where an exhausted budget, a failing oracle and
+  Ctrl-C are caught.
 - `network` is what is known, and asks nothing: `record` of answers, `units`, `fit`, `hidden_layer`,
   `known_layers` (a prefix of the network), `deep_network`, `orientation` (on which side the units of an only
   or last hidden layer are active), `derivatives`.

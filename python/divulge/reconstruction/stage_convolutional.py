@@ -27,13 +27,12 @@ def attack_convolutions(session: Session) -> Reconstruction | None:
     shape = image_shape(session.input_shape)
     if shape is None or not session.approach.tells_both:
         return None
-
-    def give_up(why: str) -> None:
-        """Leave it to the search that follows to say that nothing more can be asked."""
-
-    attack = until_stopped(lambda: recognised(session, shape), give_up)
+    attack = until_stopped(lambda: recognised(session, shape), str)
     if attack is None:
         return None
+    if isinstance(attack, str):
+        session.stopped("convolutions", attack)
+        return session.result(constant(session), [], Certificate(), False)
     found = attack.run()
     if found.stopped:
         session.stopped("convolutions", found.stopped)

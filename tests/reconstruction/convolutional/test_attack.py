@@ -111,3 +111,25 @@ def test_padding_of_another_kind_is_never_called_complete(mode):
     net = conv_net(shape, conv(1, 3, 3, padding=1, padding_mode=mode), nn.ReLU)
     result = reconstruct(GradientOracle(victim_of(net, shape), budget=3000), input_shape=shape)
     assert not result.complete or error_of(result, net, shape, scale=10.0) < 1e-8
+
+
+@pytest.mark.parametrize("after", [0, 5, 40, 150])
+@pytest.mark.parametrize("failure", [KeyboardInterrupt(), ConnectionError("gone")])
+def test_whatever_ends_it_is_said_and_nothing_more_is_asked(after, failure):
+    shape, parts = VICTIMS["averages"]
+    victim = victim_of(conv_net(shape, *parts, outputs=1), shape)
+    failed = asked = 0
+
+    def answer(points):
+        nonlocal asked, failed
+        asked += len(points)
+        if asked > after:
+            failed += 1
+            raise failure
+        return victim.values_and_gradients(points, 0)
+
+    result = reconstruct(CallableOracle(answer, victim.input_size), input_shape=shape)
+    kind = NoteKind.INTERRUPTED if isinstance(failure, KeyboardInterrupt) else NoteKind.STOPPED
+    assert not result.complete
+    assert [note.kind for note in result.notes] == [kind]
+    assert failed == 1
