@@ -18,6 +18,7 @@ from divulge.reconstruction.deep.region_search import explore
 from divulge.reconstruction.deep.regions import FreeLayer
 from divulge.reconstruction.deep.searched_lines import Pool
 from divulge.reconstruction.deep.units_of_layer import LayerUnits
+from divulge.reconstruction.deep.whole_rows import whole_rows
 from divulge.reconstruction.network.known_layers import Dense, Prefix
 from divulge.reconstruction.network.orientation import orient
 from divulge.reconstruction.settings import LAYERS
@@ -40,6 +41,7 @@ class DeepSearch:
         self.doubted: DeepFit | None = None  # the last one that was found wrong somewhere
         self.unturned: int | None = None  # the layer behind which nothing could be looked for
         self.units = LayerUnits(probe, self.pool, lines)
+        self.asked_whole: Dense | None = None  # the first layer behind which whole rows were looked for
 
     def run(self) -> DeepFit | None:
         """Find all layers; return the best fit, or None where not even one layer was found."""
@@ -176,6 +178,12 @@ class DeepSearch:
         """Look for the units of the layer after the prefix, in chosen regions too where that pays."""
         first = Prefix(self.probe.input_size, prefix.layers[:1])
         free = FreeLayer.of(first, self.lines.domain, self.lines.samples(LAYERS.samples))
+        if depth == 1 and free is not None and prefix.layers[0] is not self.asked_whole:
+            self.asked_whole = prefix.layers[0]
+            whole = whole_rows(self.probe, free, self.lines)
+            if whole is not None:
+                self.confirmed[depth : depth + 1] = [whole]
+                return whole
         find = partial(self.find, prefix, depth, free if depth == 1 else None)
         if free is None or first.width < LAYERS.wide:
             return find()

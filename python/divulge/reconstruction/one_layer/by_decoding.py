@@ -60,7 +60,7 @@ class DecodingSearch(Search):
                 certificate = self.certify()
                 if certificate <= self.tolerance:
                     return Found(self.best, certificate, solved=True)
-            elif self.span.rank >= self.transcript.input_size or self.certified > 2 * self.span.rank + 8:
+            elif self.too_many() or self.certified > 2 * self.span.rank + 8:
                 break  # more units than independent jumps: nothing to decode by
             elif doubtful and len(self.transcript) >= self.doubtful_from():
                 doubtful = False
@@ -78,6 +78,10 @@ class DecodingSearch(Search):
             idle = 0 if latest > progress else idle + 1
             progress = max(progress, latest)
         return Found(self.best, np.inf, solved=False)
+
+    def too_many(self) -> bool:
+        """Whether there may be more units than independent jumps."""
+        return self.span.rank >= self.transcript.input_size
 
     def may_be_deep(self) -> bool:
         """Whether to ask early for more hidden layers than one: in a box few units bend a line."""
@@ -120,7 +124,7 @@ class DecodingSearch(Search):
         self.span.update(self.transcript)
         spare = self.span.fresh - self.span.rank - (len(self.lines.origins) - 1)
         self.exact, self.certified = False, 0
-        if spare >= SPAN.spare_answers and self.span.rank < self.transcript.input_size:
+        if spare >= SPAN.spare_answers and not self.too_many():
             residual = Residual(self.transcript, edges)
             complement = self.span.complement(self.transcript)
             if self.spanned(residual, complement) and 3 * len(residual.units) >= self.span.rank:
@@ -255,7 +259,8 @@ class DecodingSearch(Search):
             return None
         low, high = self.lines.to_t(np.array([residual.edges.low[edge], residual.edges.high[edge]]))
         move = self.lines.rng.choice([-1.0, 1.0]) * DECODING.across * (high - low) / length * free
-        return np.asarray(self.lines.points(np.array([line]), np.array([middle]))[0] + move)
+        point = self.lines.points(np.array([line]), np.array([middle]))[0] + move
+        return np.asarray(point) if self.lines.holds(point) else None
 
     def ask_beside(self, edges: Edges, beside: list[tuple[int, Array]]) -> None:
         """Query points beside lines and note which edge each belongs to."""

@@ -172,6 +172,22 @@ class LiftingSettings:
 
 
 @dataclass(frozen=True)
+class PositiveSettings:
+    """The second layer asked about positive features: deep/positive_features.py, deep/whole_rows.py."""
+
+    # of the features' logarithms
+    sigma: float = 3.0
+    # of a point's features, relative to the largest: clear of hyperplanes that are known to 1e-9
+    least: float = 1e-6
+    # largest feature of a point, in usual sizes
+    largest: tuple[float, float] = (3.0, 100.0)
+    # answers to a feature after which there are more units than features
+    answers: int = 4
+    # and so many more
+    more_answers: int = 64
+
+
+@dataclass(frozen=True)
 class ProgrammeSettings:
     """Where hyperplanes meet: deep/missing_entries/by_milp.py.
 
@@ -343,6 +359,7 @@ COEFFICIENTS = CoefficientsSettings()
 WALKING = WalkingSettings()
 TURNING = TurningSettings()
 PARTIAL_ROWS = PartialRowsSettings()
+POSITIVE = PositiveSettings()
 REGION_SEARCH = RegionSearchSettings()
 REGIONS = RegionsSettings()
 SEARCHED_LINES = SearchedLinesSettings()
