@@ -21,7 +21,7 @@ from divulge.reconstruction.deep.units_of_layer import LayerUnits
 from divulge.reconstruction.deep.whole_rows import whole_rows
 from divulge.reconstruction.network.known_layers import Dense, Prefix
 from divulge.reconstruction.network.orientation import orient
-from divulge.reconstruction.settings import LAYERS
+from divulge.reconstruction.settings import LAST_LAYER, LAYERS, POSITIVE
 
 
 class DeepSearch:
@@ -42,6 +42,7 @@ class DeepSearch:
         self.unturned: int | None = None  # the layer behind which nothing could be looked for
         self.units = LayerUnits(probe, self.pool, lines)
         self.asked_whole: Dense | None = None  # the first layer behind which whole rows were looked for
+        self.whole_behind: Dense | None = None  # and behind which the last layer's were found
 
     def run(self) -> DeepFit | None:
         """Find all layers; return the best fit, or None where not even one layer was found."""
@@ -60,6 +61,8 @@ class DeepSearch:
                 self.pool.sweep(*self.pool.new_lines(LAYERS.lines))
             elif self.probe.rounded:
                 break  # what is left is rounding here and there, which no more units explain
+            elif self.seen_whole(self.best):
+                break
             elif self.filled():
                 continue
             elif not self.leftovers(self.best) and not self.refuted(self.best):
@@ -92,6 +95,10 @@ class DeepSearch:
                 break
             prefix = prefix.grown(self.oriented_layers[depth])
         return False
+
+    def seen_whole(self, fit: DeepFit) -> bool:
+        """Whether the last layer was read as whole rows, and every unit that is ever on was looked for there."""
+        return len(fit.prefix.layers) == 1 and fit.prefix.layers[0] is self.whole_behind
 
     def leaves_slope(self, fit: DeepFit) -> bool:
         """Whether a linear part remains beside the last layer, as that of a unit that is nearly always on."""
@@ -182,6 +189,7 @@ class DeepSearch:
             self.asked_whole = prefix.layers[0]
             whole = whole_rows(self.probe, free, self.lines)
             if whole is not None:
+                self.whole_behind = self.asked_whole
                 self.confirmed[depth : depth + 1] = [whole]
                 return whole
         find = partial(self.find, prefix, depth, free if depth == 1 else None)
@@ -198,7 +206,9 @@ class DeepSearch:
 
     def as_last(self, prefix: Prefix, units: Candidates) -> DeepFit:
         """Fit an output on the units as if theirs were the last hidden layer."""
-        return fit_as_last(self.probe, self.pool.usual, prefix, units)
+        whole = self.whole_behind is not None and self.whole_behind in prefix.layers
+        clearance = POSITIVE.clearance if whole else LAST_LAYER.clearance
+        return fit_as_last(self.probe, self.pool.usual, prefix, units, clearance)
 
     def consider(self, fit: DeepFit) -> DeepFit:
         """Keep a fit if it is the best so far."""

@@ -96,6 +96,17 @@ class PositiveLines(Lines):
         largest = self.rng.uniform(*np.log(POSITIVE.largest), (n, 1))
         return np.asarray(np.exp(logs + largest) * self.free.spread)
 
+    def axes(self) -> Array:
+        """Return features (h + 1, h): one alone large, each in turn, and none.
+
+        A unit with any positive weight is on at one of them, a unit with any negative one off: what is on at
+        some features and off at others is so here.
+        """
+        size = self.input_size
+        small = POSITIVE.least * self.rng.uniform(1.0, 2.0, (size + 1, size))
+        ends = POSITIVE.alone * (small + np.eye(size + 1, size))
+        return np.asarray(ends * self.free.spread)
+
     def inside(self, n: int) -> Array:
         """Return features (n, h)."""
         return self.samples(n)

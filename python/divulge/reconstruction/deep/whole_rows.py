@@ -19,6 +19,15 @@ from divulge.reconstruction.settings import LINE, POSITIVE
 class PositiveSearch(DecodingSearch):
     """Decodes among positive features, of which there may be as many as units."""
 
+    lines: PositiveLines
+
+    def certify(self) -> float:
+        """Ask fresh points, then one beside every axis: there shows every unit that is ever on."""
+        worst = super().certify()
+        if worst > self.tolerance:
+            return worst
+        return max(worst, self.best.residual(self.transcript, self.transcript.ask(self.lines.axes())))
+
     def too_many(self) -> bool:
         """Whether answers enough for as many units as features were decoded in vain."""
         enough = POSITIVE.answers * self.transcript.input_size + POSITIVE.more_answers

@@ -181,6 +181,11 @@ class PositiveSettings:
     least: float = 1e-6
     # largest feature of a point, in usual sizes
     largest: tuple[float, float] = (3.0, 100.0)
+    # the one feature of a point on an axis, in usual sizes: a weight that is a thousandth of the others still
+    # turns its unit on
+    alone: float = 1e4
+    # relative distance from hyperplanes at which answers tell of the last layer: small beside `least`
+    clearance: float = 1e-9
     # answers to a feature after which there are more units than features
     answers: int = 4
     # and so many more
