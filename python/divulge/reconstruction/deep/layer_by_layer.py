@@ -17,11 +17,12 @@ from divulge.reconstruction.deep.orientation.choose import turned
 from divulge.reconstruction.deep.region_search import explore
 from divulge.reconstruction.deep.regions import FreeLayer
 from divulge.reconstruction.deep.searched_lines import Pool
-from divulge.reconstruction.deep.units_of_layer import LayerUnits
+from divulge.reconstruction.deep.units_of_layer import LayerUnits, together
+from divulge.reconstruction.deep.unexplained_gradients import unexplained
 from divulge.reconstruction.deep.whole_rows import whole_rows
 from divulge.reconstruction.network.known_layers import Dense, Prefix
 from divulge.reconstruction.network.orientation import orient
-from divulge.reconstruction.settings import LAST_LAYER, LAYERS, POSITIVE
+from divulge.reconstruction.settings import LAST_LAYER, LAYERS, POSITIVE, UNEXPLAINED
 
 
 class DeepSearch:
@@ -46,7 +47,8 @@ class DeepSearch:
 
     def run(self) -> DeepFit | None:
         """Find all layers; return the best fit, or None where not even one layer was found."""
-        self.pool.sweep(*self.pool.new_lines(LAYERS.lines))
+        first = 1 if together(self.probe, Prefix(self.probe.input_size)) else LAYERS.lines
+        self.pool.sweep(*self.pool.new_lines(first))
         bent = stuck = 0
         for _ in range(LAYERS.rounds):
             before = self.unturned, [len(units) for units in self.confirmed]
@@ -193,9 +195,23 @@ class DeepSearch:
                 self.confirmed[depth : depth + 1] = [whole]
                 return whole
         find = partial(self.find, prefix, depth, free if depth == 1 else None)
+        if depth == 0:
+            return self.spanning(find)
         if free is None or first.width < LAYERS.wide:
             return find()
         return explore(self.pool, prefix, free, find, self.enough)
+
+    def spanning(self, find: Callable[[], Candidates]) -> Candidates:
+        """Find the units of the first layer, until their rows span every gradient, or lines bring no more."""
+        units, idle = find(), 0
+        while together(self.probe, Prefix(self.probe.input_size)) and idle < UNEXPLAINED.idle:
+            starts, directions = unexplained(self.probe, units.rows)
+            if not len(starts):
+                break
+            self.pool.sweep(starts, directions)
+            before, units = len(units), find()
+            idle = 0 if len(units) > before else idle + 1
+        return units
 
     def find(self, prefix: Prefix, depth: int, free: FreeLayer | None) -> Candidates:
         """Find the units of the layer at a depth that are known by now, and take them as confirmed."""

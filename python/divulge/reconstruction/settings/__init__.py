@@ -50,7 +50,9 @@ from divulge.reconstruction.settings.deep import (
     SEARCHED_LINES,
     SHARPENING,
     SUBTRACTION,
+    TOGETHER,
     TURNING,
+    UNEXPLAINED,
     WALKING,
 )
 from divulge.reconstruction.settings.falsification import BATCH, FALSIFYING, FEW_FEATURES
@@ -146,7 +148,9 @@ __all__ = [
     "STATES",
     "SUBTRACTION",
     "TINY",
+    "TOGETHER",
     "TURNING",
+    "UNEXPLAINED",
     "VALUES",
     "VALUE_PROBE",
     "WALKING",

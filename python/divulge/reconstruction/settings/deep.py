@@ -265,6 +265,31 @@ class WalkingSettings:
 
 
 @dataclass(frozen=True)
+class TogetherSettings:
+    """Units of the first layer put beside their hyperplanes at once: deep/confirm_together.py."""
+
+    # of as many units as there are independent rows: their hyperplanes then meet well within reach
+    share: float = 0.5
+    # of the two questions from the hyperplanes, relative to a point's size: rows are known to 1e-12 in double
+    # precision, and few other units switch so near
+    near: float = 1e-7
+    # share of a jump that may lie outside of the rows: rounding, as in `alike`
+    crooked: float = 1e-6
+    # singular value below which rows count as dependent
+    dependent: float = 1e-6
+
+
+@dataclass(frozen=True)
+class UnexplainedSettings:
+    """Lines along gradients that no known row explains: deep/unexplained_gradients.py."""
+
+    # searched at a time
+    lines: int = 2
+    # how often for nothing
+    idle: int = 3
+
+
+@dataclass(frozen=True)
 class TurningSettings:
     """Which units to turn over: deep/orientation/choose.py."""
 
@@ -368,5 +393,7 @@ POSITIVE = PositiveSettings()
 REGION_SEARCH = RegionSearchSettings()
 REGIONS = RegionsSettings()
 SEARCHED_LINES = SearchedLinesSettings()
+TOGETHER = TogetherSettings()
+UNEXPLAINED = UnexplainedSettings()
 SHARPENING = SharpeningSettings()
 SUBTRACTION = SubtractionSettings()

@@ -1,0 +1,59 @@
+"""Whether units of the first layer show where they must, many of them asked about at once.
+
+Independent rows R (m, d) may all be put at a small distance from their hyperplanes, on chosen sides s:
+
+    x = x_0 + R^+ (distance s - o - R x_0).
+
+Between that point and the one with sides -s all of these units switch, and hardly any other: the gradients
+differ by sum_j s_j c_j r_j, which gives every c_j at once. A candidate that is a deeper unit's has none there.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from divulge.arrays import Array, Index, Mask
+from divulge.reconstruction.asking.lines import Lines
+from divulge.reconstruction.asking.probe import Probe
+from divulge.reconstruction.deep.candidates import Candidates
+from divulge.reconstruction.settings import TINY, TOGETHER
+
+
+def shown_together(probe: Probe, units: Candidates, lines: Lines, places: int) -> tuple[Array, Index]:
+    """Return the share of so many places at which each unit was found, and how many told, shape (c,) each.
+
+    Args:
+        probe: whom to ask.
+        units: candidates for the first layer.
+        lines: what draws the places, in all of R^d.
+        places: how many.
+    """
+    found, told = np.zeros(len(units), np.intp), np.zeros(len(units), np.intp)
+    each = max(1, int(TOGETHER.share * np.linalg.matrix_rank(units.rows))) if len(units) else 1
+    for _ in range(places):
+        order = lines.rng.permutation(len(units))
+        for start in range(0, len(units), each):
+            group = order[start : start + each]
+            switched = switching(probe, units.rows[group], units.offsets[group], lines)
+            if switched is not None:
+                told[group] += 1
+                found[group] += switched
+    return found / np.maximum(told, 1), told
+
+
+def switching(probe: Probe, rows: Array, offsets: Array, lines: Lines) -> Mask | None:
+    """Ask on both sides of hyperplanes at once; return which switch, or None where that cannot be told."""
+    start = lines.samples(1)[0]
+    distance = TOGETHER.near * (1.0 + np.linalg.norm(start) / np.sqrt(len(start)))
+    sides = lines.rng.choice([-distance, distance], len(rows))
+    inverse = np.linalg.pinv(rows, rcond=TOGETHER.dependent)
+    centre = start - inverse @ (rows @ start + offsets)
+    away = inverse @ sides
+    after, before = probe.pieces(np.stack([centre + away, centre - away]))[:, :-1]
+    jump, size = after - before, np.linalg.norm(after) + np.linalg.norm(before)
+    if np.linalg.norm(jump) <= probe.tolerances.rounding * size:
+        return np.zeros(len(rows), bool) if size > 0 else None
+    shares = inverse.T @ jump
+    if np.linalg.norm(shares @ rows - jump) > TOGETHER.crooked * np.linalg.norm(jump):
+        return None
+    return np.asarray(np.abs(shares) > probe.tolerances.missing * max(np.abs(shares).max(), TINY))
