@@ -79,15 +79,17 @@ class PositiveLines(Lines):
 
     def span(self) -> tuple[float, float]:
         """Return the range of s."""
-        return self.ends()
+        return -POSITIVE.reach, POSITIVE.reach
 
     def to_t(self, s: Array) -> Array:
-        """Return s: points are spread evenly between the ends."""
-        return s
+        """Return t = 1 / (1 + e^-s): units switch where the ends' shares have all kinds of ratios."""
+        return np.asarray(1 / (1 + np.exp(-s)))
 
     def to_s(self, t: Array) -> Array:
-        """Return t."""
-        return t
+        """Return s, that of the ends finite; NaN beyond them."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            s = np.log(t) - np.log1p(-t)
+        return np.where(np.isinf(s) & ((t == 0) | (t == 1)), np.clip(s, *self.span()), s)
 
     def samples(self, n: int) -> Array:
         """Return features (n, h): log-normal, the largest of each point some usual sizes."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from divulge.arrays import Array
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.pieces import Transcript
 from divulge.reconstruction.asking.probe import Probe
@@ -13,6 +14,7 @@ from divulge.reconstruction.deep.positive_features import FeatureOutput, Positiv
 from divulge.reconstruction.deep.regions import FreeLayer
 from divulge.reconstruction.network.hidden_layer import Layer
 from divulge.reconstruction.one_layer.by_decoding import DecodingSearch
+from divulge.reconstruction.one_layer.decoding import Residual
 from divulge.reconstruction.settings import LINE, POSITIVE
 
 
@@ -21,12 +23,14 @@ class PositiveSearch(DecodingSearch):
 
     lines: PositiveLines
 
-    def certify(self) -> float:
-        """Ask fresh points, then one beside every axis: there shows every unit that is ever on."""
-        worst = super().certify()
-        if worst > self.tolerance:
-            return worst
-        return max(worst, self.best.residual(self.transcript, self.transcript.ask(self.lines.axes())))
+    def scattered(self) -> Array:
+        """Return a point beside every axis, and others: a copy must explain every unit that is ever on."""
+        return np.concatenate([self.lines.axes(), super().scattered()])
+
+    def reached(self, residual: Residual) -> tuple[int, ...]:
+        """Return how far the search has come: the span is complete from the start."""
+        links, rank, certified, exact, units = super().reached(residual)
+        return links, rank, exact, units, certified
 
     def too_many(self) -> bool:
         """Whether answers enough for as many units as features were decoded in vain."""

@@ -50,10 +50,11 @@ class DecodingSearch(Search):
 
     def rounds(self) -> Found:
         """Ask and decode until everything is explained, or no round brings anything new."""
-        self.transcript.ask(self.lines.samples(DECODING.scattered))
+        self.transcript.ask(self.scattered())
         for _ in range(DECODING.lines_in_box if self.lines.domain else DECODING.lines):
             self.walk(self.lines.add_line(), DECODING.first_nodes)
-        progress, idle, doubtful = (-1, -1, -1, False, -1), 0, self.may_be_deep()
+        idle, doubtful = 0, self.may_be_deep()
+        progress: tuple[int, ...] = ()
         while idle < DECODING.stalled_rounds and not self.drowned():
             residual = self.decode()
             if self.best.error <= self.tolerance:
@@ -68,16 +69,20 @@ class DecodingSearch(Search):
                     return Found(self.best, np.inf, solved=False, deeper=True)
             else:
                 self.cut(residual)
-            latest = (
-                min(len(self.linked), DECODING.most_links),
-                self.span.rank,
-                self.certified,
-                self.exact,
-                len(residual.units) if self.exact else 0,
-            )
+            latest = self.reached(residual)
             idle = 0 if latest > progress else idle + 1
             progress = max(progress, latest)
         return Found(self.best, np.inf, solved=False)
+
+    def reached(self, residual: Residual) -> tuple[int, ...]:
+        """Return how far the search has come, by numbers of which the first that differ decide."""
+        links = min(len(self.linked), DECODING.most_links)
+        units = len(residual.units) if self.exact else 0
+        return links, self.span.rank, self.certified, self.exact, units
+
+    def scattered(self) -> Array:
+        """Return points (n, d) to ask about before any line."""
+        return self.lines.samples(DECODING.scattered)
 
     def too_many(self) -> bool:
         """Whether there may be more units than independent jumps."""

@@ -181,6 +181,8 @@ class PositiveSettings:
     least: float = 1e-6
     # largest feature of a point, in usual sizes
     largest: tuple[float, float] = (3.0, 100.0)
+    # of s along a line: the lesser end then has a share of 3e-4, of a few units
+    reach: float = 8.0
     # the one feature of a point on an axis, in usual sizes: a weight that is a thousandth of the others still
     # turns its unit on
     alone: float = 1e4
