@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from divulge.arrays import Array
-from divulge.reconstruction.asking.lines import Lines
+from divulge.arrays import Array, Index
+from divulge.reconstruction.asking.lines import Edges, Lines
 from divulge.reconstruction.asking.pieces import Transcript
 from divulge.reconstruction.asking.probe import Probe
 from divulge.reconstruction.asking.stopped import Stopped
@@ -31,6 +31,10 @@ class PositiveSearch(DecodingSearch):
         """Return how far the search has come: the span is complete from the start."""
         links, rank, certified, exact, units = super().reached(residual)
         return links, rank, exact, units, certified
+
+    def worth_cutting(self, edges: Edges, live: Index) -> Index:
+        """Return the open edges of any line that are not short: elsewhere their units lie further apart."""
+        return live[(edges.high - edges.low)[live] > POSITIVE.short]
 
     def too_many(self) -> bool:
         """Whether answers enough for as many units as features were decoded in vain."""

@@ -182,8 +182,7 @@ class DecodingSearch(Search):
         edges = residual.edges
         live = residual.live()
         live = live[edges.high[live] - edges.low[live] > self.narrow]
-        pool = live[edges.line[live] == 0]
-        pool = pool if len(pool) else live
+        pool = self.worth_cutting(edges, live)
         if not len(pool):
             self.link(residual)
             return
@@ -201,6 +200,11 @@ class DecodingSearch(Search):
         on_line += [] if self.exact else self.support(edges)
         self.ask(np.array([line for line, _ in on_line], np.intp), np.array([s for _, s in on_line]))
         self.ask_beside(edges, beside)
+
+    def worth_cutting(self, edges: Edges, live: Index) -> Index:
+        """Return the open edges of which some are to be cut: those of the main line while there are any."""
+        main = live[edges.line[live] == 0]
+        return main if len(main) else live
 
     def link(self, residual: Residual) -> None:
         """Draw a line from the answer explained worst to the one explained best."""

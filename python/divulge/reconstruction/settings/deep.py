@@ -186,6 +186,8 @@ class PositiveSettings:
     # the one feature of a point on an axis, in usual sizes: a weight that is a thousandth of the others still
     # turns its unit on
     alone: float = 1e4
+    # length of an edge, in s, within which units are not told apart, but sought on another line
+    short: float = 0.02
     # relative distance from hyperplanes at which answers tell of the last layer: small beside `least`
     clearance: float = 1e-9
     # answers to a feature after which there are more units than features
