@@ -187,7 +187,7 @@ class PositiveSettings:
     # turns its unit on
     alone: float = 1e4
     # length of an edge, in s, within which units are not told apart, but sought on another line
-    short: float = 0.02
+    short: float = 0.05
     # relative distance from hyperplanes at which answers tell of the last layer: small beside `least`
     clearance: float = 1e-9
     # answers to a feature after which there are more units than features
