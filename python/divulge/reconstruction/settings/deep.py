@@ -299,6 +299,8 @@ class TurningSettings:
 
     # that vote: at one a unit may be dead behind the layer
     points: int = 8
+    # answers that vote where they cost nothing more, as for the first layer
+    answers: int = 1000
     # of which each is the one where rows are told apart best
     draws: int = 64
 
