@@ -16,10 +16,13 @@ from divulge.arrays import Array, Index, Mask
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.probe import Probe
 from divulge.reconstruction.deep.candidates import Candidates
+from divulge.reconstruction.deep.unexplained_gradients import far_origin
 from divulge.reconstruction.settings import TINY, TOGETHER
 
 
-def shown_together(probe: Probe, units: Candidates, lines: Lines, places: int) -> tuple[Array, Index]:
+def shown_together(
+    probe: Probe, units: Candidates, lines: Lines, places: int, known: Candidates | None = None
+) -> tuple[Array, Index]:
     """Return the share of so many places at which each unit was found, and how many told, shape (c,) each.
 
     Args:
@@ -27,6 +30,7 @@ def shown_together(probe: Probe, units: Candidates, lines: Lines, places: int) -
         units: candidates for the first layer.
         lines: what draws the places, in all of R^d.
         places: how many.
+        known: units of the first layer; at every place their levels are large, that later layers be on there.
     """
     found, told = np.zeros(len(units), np.intp), np.zeros(len(units), np.intp)
     each = max(1, int(TOGETHER.share * np.linalg.matrix_rank(units.rows))) if len(units) else 1
@@ -34,16 +38,16 @@ def shown_together(probe: Probe, units: Candidates, lines: Lines, places: int) -
         order = lines.rng.permutation(len(units))
         for start in range(0, len(units), each):
             group = order[start : start + each]
-            switched = switching(probe, units.rows[group], units.offsets[group], lines)
+            start = lines.samples(1)[0] if known is None else far_origin(known, lines)
+            switched = switching(probe, units.rows[group], units.offsets[group], start, lines)
             if switched is not None:
                 told[group] += 1
                 found[group] += switched
     return found / np.maximum(told, 1), told
 
 
-def switching(probe: Probe, rows: Array, offsets: Array, lines: Lines) -> Mask | None:
-    """Ask on both sides of hyperplanes at once; return which switch, or None where that cannot be told."""
-    start = lines.samples(1)[0]
+def switching(probe: Probe, rows: Array, offsets: Array, start: Array, lines: Lines) -> Mask | None:
+    """Ask on both sides of hyperplanes near a start; return which switch, or None where that cannot be told."""
     distance = TOGETHER.near * (1.0 + np.linalg.norm(start) / np.sqrt(len(start)))
     sides = lines.rng.choice([-distance, distance], len(rows))
     inverse = np.linalg.pinv(rows, rcond=TOGETHER.dependent)

@@ -18,7 +18,7 @@ from divulge.reconstruction.deep.region_search import explore
 from divulge.reconstruction.deep.regions import FreeLayer
 from divulge.reconstruction.deep.searched_lines import Pool
 from divulge.reconstruction.deep.units_of_layer import LayerUnits, together
-from divulge.reconstruction.deep.unexplained_gradients import unexplained
+from divulge.reconstruction.deep.unexplained_gradients import far_origin, unexplained
 from divulge.reconstruction.deep.whole_rows import whole_rows
 from divulge.reconstruction.network.known_layers import Dense, Prefix
 from divulge.reconstruction.network.orientation import orient
@@ -205,10 +205,10 @@ class DeepSearch:
         """Find the units of the first layer, until their rows span every gradient, or lines bring no more."""
         units, idle = find(), 0
         while together(self.probe, Prefix(self.probe.input_size)) and idle < UNEXPLAINED.idle:
-            starts, directions = unexplained(self.probe, units.rows)
-            if not len(starts):
+            direction = unexplained(self.probe, units.rows)
+            if direction is None:
                 break
-            self.pool.sweep(starts, directions)
+            self.pool.sweep(far_origin(units, self.lines)[None], direction[None])
             before, units = len(units), find()
             idle = 0 if len(units) > before else idle + 1
         return units

@@ -63,7 +63,8 @@ class LayerUnits:
         """
         units, old = self.candidates(prefix, known)
         units = self.sharp(prefix, units, ~old & (units.members > 1))
-        old |= self.beyond_chance(units)
+        if not together(self.probe, prefix):  # which costs next to nothing
+            old |= self.beyond_chance(units)
         untried = old | ~self.refused(prefix, units)
         units, old = units.take(untried), old[untried]
         keep = old.copy()
@@ -71,7 +72,7 @@ class LayerUnits:
         self.refuse(prefix, units.take(~keep))
         units, old = self.completed(prefix, units.take(keep)), old[keep]
         new = ~old if free is None else ~old & units.known.all(axis=1)
-        keep = old | self.confirmed_again(prefix, units, new)
+        keep = old | self.confirmed_again(prefix, units, new, known)
         self.refuse(prefix, units.take(~keep))
         return self.without_doubles(units.take(keep))
 
@@ -116,10 +117,12 @@ class LayerUnits:
         twice = units.members > 1
         return twice if twice.sum() >= LAYERS.many else np.zeros(len(units), bool)
 
-    def confirmed_again(self, prefix: Prefix, units: Candidates, new: Mask) -> Mask:
+    def confirmed_again(
+        self, prefix: Prefix, units: Candidates, new: Mask, known: Candidates | None
+    ) -> Mask:
         """Confirm new units at more places, now that more of their rows is known."""
         out = np.zeros(len(units), bool)
-        out[new] = self.confirm(prefix, units.take(new))
+        out[new] = self.confirm(prefix, units.take(new), known)
         return out
 
     def without_doubles(self, units: Candidates) -> Candidates:
@@ -166,15 +169,17 @@ class LayerUnits:
         share, asked = self.shown(prefix, units, most)
         return np.where(asked > 0, share >= 0.5, units.members > 1)
 
-    def confirm(self, prefix: Prefix, units: Candidates) -> Mask:
-        """Look for the hyperplanes at random places where they must show."""
-        share, asked = self.shown(prefix, units, LAYERS.places)
+    def confirm(self, prefix: Prefix, units: Candidates, known: Candidates | None = None) -> Mask:
+        """Look for the hyperplanes at random places where they must show; of the layer's units some are known."""
+        share, asked = self.shown(prefix, units, LAYERS.places, known)
         return np.asarray((share >= LAYERS.hit_share) & (asked > 1))
 
-    def shown(self, prefix: Prefix, units: Candidates, most: int) -> tuple[Array, Index]:
+    def shown(
+        self, prefix: Prefix, units: Candidates, most: int, known: Candidates | None = None
+    ) -> tuple[Array, Index]:
         """Return at which share of places each unit was found, and at how many it was asked about."""
         if together(self.probe, prefix):
-            return shown_together(self.probe, units, self.lines, LAYERS.places)
+            return shown_together(self.probe, units, self.lines, LAYERS.places, known)
         return shown(self.probe, prefix, units, self.lines, most)
 
     def unexplained(self, known: Prefix, prefix: Prefix) -> Segments:

@@ -36,6 +36,10 @@ class PositiveSearch(DecodingSearch):
         """Return the open edges of any line that are not short: elsewhere their units lie further apart."""
         return live[(edges.high - edges.low)[live] > POSITIVE.short]
 
+    def doubtful_from(self) -> int:
+        """Return after how many answers to ask for deeper layers: kinks are then certified with a few more."""
+        return POSITIVE.doubtful * self.transcript.input_size + POSITIVE.more_answers
+
     def too_many(self) -> bool:
         """Whether answers enough for as many units as features were decoded in vain."""
         enough = POSITIVE.answers * self.transcript.input_size + POSITIVE.more_answers

@@ -46,8 +46,8 @@ class LayersSettings:
 class AttackSettings:
     """All outputs, and the certificate: deep/attack.py."""
 
-    # about each output: a last look, what hides from so few COUNTEREXAMPLES has looked for
-    fresh_queries: int = 16
+    # about each output: a last look, before falsification/ looks for what hides from so few
+    fresh_queries: int = 4
 
 
 @dataclass(frozen=True)
@@ -190,9 +190,11 @@ class PositiveSettings:
     short: float = 0.05
     # relative distance from hyperplanes at which answers tell of the last layer: small beside `least`
     clearance: float = 1e-9
+    # answers to a feature after which more hidden layers are thought of
+    doubtful: int = 2
     # answers to a feature after which there are more units than features
     answers: int = 4
-    # and so many more
+    # and so many more, of either
     more_answers: int = 64
 
 
@@ -287,8 +289,9 @@ class TogetherSettings:
 class UnexplainedSettings:
     """Lines along gradients that no known row explains: deep/unexplained_gradients.py."""
 
-    # searched at a time
-    lines: int = 2
+    # largest level of a known unit at a line's origin, in usual sizes: it decides what is on in later layers,
+    # more than what changes along the line
+    far: float = 1e3
     # how often for nothing
     idle: int = 3
 
