@@ -17,29 +17,51 @@ from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.probe import Probe
 from divulge.reconstruction.deep.candidates import Candidates
 from divulge.reconstruction.deep.unexplained_gradients import far_origin
-from divulge.reconstruction.settings import TINY, TOGETHER
+from divulge.reconstruction.settings import LAYERS, TINY, TOGETHER
 
 
-def shown_together(
-    probe: Probe, units: Candidates, lines: Lines, places: int, known: Candidates | None = None
-) -> tuple[Array, Index]:
-    """Return the share of so many places at which each unit was found, and how many told, shape (c,) each.
+def confirmed_together(probe: Probe, units: Candidates, lines: Lines, known: Candidates | None) -> Mask:
+    """Return which candidates are units of the first layer, shape (c,).
+
+    The rows of two deeper units' kinks may differ by a row of the first layer: then both show where both are
+    asked about. Who was not found at every place is asked about once more among few others.
 
     Args:
         probe: whom to ask.
         units: candidates for the first layer.
         lines: what draws the places, in all of R^d.
-        places: how many.
+        known: units of the layer, or None.
+    """
+    share, told = shown_together(probe, units, lines, TOGETHER.share, known)
+    sure = (share == 1) & (told >= TOGETHER.enough)
+    again = np.flatnonzero(~sure & ((share >= LAYERS.hit_share) | (told < TOGETHER.enough)))
+    if known is None and sure.any():
+        known = units.take(sure)
+    share, told = shown_together(probe, units.take(again), lines, TOGETHER.few, known)
+    sure[again] = (share >= LAYERS.hit_share) & (told > 1)
+    return sure
+
+
+def shown_together(
+    probe: Probe, units: Candidates, lines: Lines, part: float, known: Candidates | None
+) -> tuple[Array, Index]:
+    """Return the share of places at which each unit was found, and how many told, shape (c,) each.
+
+    Args:
+        probe: whom to ask.
+        units: candidates for the first layer.
+        lines: what draws the places, in all of R^d.
+        part: of as many units as there are independent rows that are asked about at once.
         known: units of the first layer; at every place their levels are large, that later layers be on there.
     """
     found, told = np.zeros(len(units), np.intp), np.zeros(len(units), np.intp)
-    each = max(1, int(TOGETHER.share * np.linalg.matrix_rank(units.rows))) if len(units) else 1
-    for _ in range(places):
+    each = max(1, int(part * np.linalg.matrix_rank(units.rows))) if len(units) else 1
+    for _ in range(LAYERS.places):
         order = lines.rng.permutation(len(units))
         for start in range(0, len(units), each):
             group = order[start : start + each]
-            start = lines.samples(1)[0] if known is None else far_origin(known, lines)
-            switched = switching(probe, units.rows[group], units.offsets[group], start, lines)
+            origin = lines.samples(1)[0] if known is None else far_origin(known, lines)
+            switched = switching(probe, units.rows[group], units.offsets[group], origin, lines)
             if switched is not None:
                 told[group] += 1
                 found[group] += switched

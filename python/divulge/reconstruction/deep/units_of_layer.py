@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from divulge.arrays import Array, Index, Mask
+from divulge.arrays import Mask
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.probe import Probe
 from divulge.reconstruction.deep.candidates import Candidates, group, merge
 from divulge.reconstruction.deep.confirm import shown
-from divulge.reconstruction.deep.confirm_together import shown_together
+from divulge.reconstruction.deep.confirm_together import confirmed_together
 from divulge.reconstruction.deep.evidence import explained_by, hits
 from divulge.reconstruction.deep.missing_entries.by_edges import Vain, complete, completed_by_programme
 from divulge.reconstruction.deep.partial_rows import Segments
@@ -166,21 +166,15 @@ class LayerUnits:
         if together(self.probe, prefix) or (free is not None and not self.probe.bends_are_cheap):
             return np.ones(len(units), bool)
         most = LAYERS.places if self.probe.bends_are_cheap else CONFIRM.first_places
-        share, asked = self.shown(prefix, units, most)
+        share, asked = shown(self.probe, prefix, units, self.lines, most)
         return np.where(asked > 0, share >= 0.5, units.members > 1)
 
     def confirm(self, prefix: Prefix, units: Candidates, known: Candidates | None = None) -> Mask:
         """Look for the hyperplanes at random places where they must show; of the layer's units some are known."""
-        share, asked = self.shown(prefix, units, LAYERS.places, known)
-        return np.asarray((share >= LAYERS.hit_share) & (asked > 1))
-
-    def shown(
-        self, prefix: Prefix, units: Candidates, most: int, known: Candidates | None = None
-    ) -> tuple[Array, Index]:
-        """Return at which share of places each unit was found, and at how many it was asked about."""
         if together(self.probe, prefix):
-            return shown_together(self.probe, units, self.lines, LAYERS.places, known)
-        return shown(self.probe, prefix, units, self.lines, most)
+            return confirmed_together(self.probe, units, self.lines, known)
+        share, asked = shown(self.probe, prefix, units, self.lines, LAYERS.places)
+        return np.asarray((share >= LAYERS.hit_share) & (asked > 1))
 
     def unexplained(self, known: Prefix, prefix: Prefix) -> Segments:
         """Return what the kinks of no known unit say of the layer after the prefix."""

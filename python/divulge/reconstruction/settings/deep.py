@@ -276,6 +276,10 @@ class TogetherSettings:
 
     # of as many units as there are independent rows: their hyperplanes then meet well within reach
     share: float = 0.5
+    # the same for those in doubt: of two that show only together one pair in eight is
+    few: float = 0.125
+    # places at all of which a unit must show to be sure
+    enough: int = 4
     # of the two questions from the hyperplanes, relative to a point's size: rows are known to 1e-12 in double
     # precision, and few other units switch so near
     near: float = 1e-7
