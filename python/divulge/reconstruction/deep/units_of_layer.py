@@ -143,7 +143,8 @@ class LayerUnits:
         merged = merge(found, groups)
         old = np.bincount(groups, weights=is_known, minlength=len(merged)) > 0
         seen, due = hits(prefix, merged, self.pool.sweeps, self.probe.tolerances.missing)
-        keep = (seen >= LAYERS.hit_share * due) & (old | (seen > 0))
+        share = 0.0 if together(self.probe, prefix) else LAYERS.hit_share  # these are told apart elsewhere
+        keep = (seen >= share * due) & (old | (seen > 0))
         if self.probe.rounded:
             keep |= old  # a blunt row misses kinks that are there
         return merged.take(keep), old[keep]

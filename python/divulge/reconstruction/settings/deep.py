@@ -186,6 +186,12 @@ class PositiveSettings:
     # the one feature of a point on an axis, in usual sizes: a weight that is a thousandth of the others still
     # turns its unit on
     alone: float = 1e4
+    # searched kink by kink where there are more units than features: three in ten units show on one
+    lines: int = 40
+    # of these, looked for elsewhere: one of one layer shows there as it did
+    kinks: int = 8
+    # units to a feature from which on they are a deeper layer's
+    most: int = 8
     # length of an edge, in s, within which units are not told apart, but sought on another line
     short: float = 0.05
     # relative distance from hyperplanes at which answers tell of the last layer: small beside `least`
