@@ -16,7 +16,7 @@ from divulge.reconstruction.deep.candidates import Candidates
 from divulge.reconstruction.deep.positive_features import FeatureOutput, PositiveLines
 from divulge.reconstruction.deep.regions import FreeLayer
 from divulge.reconstruction.fresh_queries import fresh_residual
-from divulge.reconstruction.network.fit import Fit, fit
+from divulge.reconstruction.network.fit import Fit, fit, median_remainder
 from divulge.reconstruction.network.hidden_layer import Layer
 from divulge.reconstruction.network.record import homogeneous
 from divulge.reconstruction.network.units import Units
@@ -73,9 +73,8 @@ def by_kinks(transcript: Transcript, lines: PositiveLines) -> Fit | None:
         Stopped: the oracle can be asked no further.
     """
     probe, units = GradientProbe(transcript), Units.none(lines.input_size)
-    best = fit(transcript, units)
     for number in range(POSITIVE.lines):
-        line = lines.add_line() if number % 2 == 0 else worst_line(transcript, lines, best)
+        line = lines.add_line() if number % 2 == 0 else worst_line(transcript, lines, units)
         origin, direction = lines.origins[line : line + 1, :-1], lines.directions[line : line + 1, :-1]
         known = OnlyUnits(units) if len(units) else None
         kinks = probe.kinks_beside(known, origin, direction, np.zeros(1), np.ones(1))
@@ -108,9 +107,13 @@ def without_idle(transcript: Transcript, found: Fit) -> Fit:
     return found if used.all() else fit(transcript, Units(found.units.jumps[used], found.units.sides[used]))
 
 
-def worst_line(transcript: Transcript, lines: PositiveLines, best: Fit) -> int:
-    """Add the segment between the answers that a fit explains best and worst; return its number."""
-    left = best.base + best.units.pieces(transcript.points) - transcript.pieces
+def worst_line(transcript: Transcript, lines: PositiveLines, units: Units) -> int:
+    """Add the segment between the answers that units explain best and worst; return its number.
+
+    With the median of what they leave as the affine part, not least squares: a unit that is missing would be
+    spread over all answers.
+    """
+    left = units.pieces(transcript.points) + median_remainder(transcript, units) - transcript.pieces
     off = np.linalg.norm(left[:, :-1], axis=1)
     return lines.join(transcript.points[np.argmin(off)], transcript.points[np.argmax(off)])[0]
 
