@@ -5,7 +5,8 @@ Independent rows R (m, d) may all be put at a small distance from their hyperpla
     x = x_0 + R^+ (distance s - o - R x_0).
 
 Between that point and the one with sides -s all of these units switch, and hardly any other: the gradients
-differ by sum_j s_j c_j r_j, which gives every c_j at once. A candidate that is a deeper unit's has none there.
+differ by sum_j s_j c_j r_j, which gives every c_j at once. A candidate that is a deeper unit's has none
+there.
 """
 
 from __future__ import annotations
@@ -17,7 +18,13 @@ from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.probe import Probe
 from divulge.reconstruction.deep.candidates import Candidates
 from divulge.reconstruction.deep.unexplained_gradients import far_origin
-from divulge.reconstruction.settings import LAYERS, TINY, TOGETHER
+from divulge.reconstruction.settings import LAYERS, LINE, TINY, TOGETHER
+
+
+def sharp_far_out(probe: Probe, lines: Lines) -> bool:
+    """Whether one may ask anywhere, and a gradient is one sharp answer."""
+    anywhere = probe.domain is None and lines.reach >= LINE.reach
+    return anywhere and not (probe.rounded or probe.bends_are_cheap)
 
 
 def confirmed_together(probe: Probe, units: Candidates, lines: Lines, known: Candidates | None) -> Mask:
@@ -39,7 +46,7 @@ def confirmed_together(probe: Probe, units: Candidates, lines: Lines, known: Can
         known = units.take(sure)
     share, told = shown_together(probe, units.take(again), lines, TOGETHER.few, known)
     sure[again] = (share >= LAYERS.hit_share) & (told > 1)
-    return sure
+    return np.asarray(sure)
 
 
 def shown_together(
@@ -69,7 +76,7 @@ def shown_together(
 
 
 def switching(probe: Probe, rows: Array, offsets: Array, start: Array, lines: Lines) -> Mask | None:
-    """Ask on both sides of hyperplanes near a start; return which switch, or None where that cannot be told."""
+    """Ask on both sides of hyperplanes near a start; return which switch, None where that cannot be told."""
     distance = TOGETHER.near * (1.0 + np.linalg.norm(start) / np.sqrt(len(start)))
     sides = lines.rng.choice([-distance, distance], len(rows))
     inverse = np.linalg.pinv(rows, rcond=TOGETHER.dependent)

@@ -17,8 +17,8 @@ from divulge.reconstruction.deep.orientation.choose import turned
 from divulge.reconstruction.deep.region_search import explore
 from divulge.reconstruction.deep.regions import FreeLayer
 from divulge.reconstruction.deep.searched_lines import Pool
-from divulge.reconstruction.deep.units_of_layer import LayerUnits, together
 from divulge.reconstruction.deep.unexplained_gradients import far_origin, unexplained
+from divulge.reconstruction.deep.units_of_layer import LayerUnits, together
 from divulge.reconstruction.deep.whole_rows import whole_rows
 from divulge.reconstruction.network.known_layers import Dense, Prefix
 from divulge.reconstruction.network.orientation import orient
@@ -47,7 +47,7 @@ class DeepSearch:
 
     def run(self) -> DeepFit | None:
         """Find all layers; return the best fit, or None where not even one layer was found."""
-        first = 1 if together(self.probe, Prefix(self.probe.input_size)) else LAYERS.lines
+        first = 1 if together(self.probe, Prefix(self.probe.input_size), self.lines) else LAYERS.lines
         self.pool.sweep(*self.pool.new_lines(first))
         bent = stuck = 0
         for _ in range(LAYERS.rounds):
@@ -99,7 +99,7 @@ class DeepSearch:
         return False
 
     def seen_whole(self, fit: DeepFit) -> bool:
-        """Whether the last layer was read as whole rows, and every unit that is ever on was looked for there."""
+        """Whether the last layer was read as whole rows, and every unit that is ever on looked for there."""
         return len(fit.prefix.layers) == 1 and fit.prefix.layers[0] is self.whole_behind
 
     def leaves_slope(self, fit: DeepFit) -> bool:
@@ -204,7 +204,7 @@ class DeepSearch:
     def spanning(self, find: Callable[[], Candidates]) -> Candidates:
         """Find the units of the first layer, until their rows span every gradient, or lines bring no more."""
         units, idle = find(), 0
-        while together(self.probe, Prefix(self.probe.input_size)) and idle < UNEXPLAINED.idle:
+        while together(self.probe, Prefix(self.probe.input_size), self.lines) and idle < UNEXPLAINED.idle:
             direction = unexplained(self.probe, units.rows)
             if direction is None:
                 break

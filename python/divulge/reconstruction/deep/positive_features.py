@@ -1,8 +1,8 @@
 """The victim behind a first layer of independent rows, asked about features in place of inputs.
 
-Where the rows of layer one are independent x = W^+ (p - b) has any pre-activations p that one likes. Where all
-of them are positive they are the features, no unit of that layer switches, and what follows is a function of p
-alone, with the gradient g(x) W^+: one hidden layer fewer than the victim, every row whole.
+Where the rows of layer one are independent x = W^+ (p - b) has any pre-activations p that one likes. Where
+all of them are positive they are the features, no unit of that layer switches, and what follows is a function
+of p alone, with the gradient g(x) W^+: one hidden layer fewer than the victim, every row whole.
 
 A unit that is hardly ever on has negative weights from most features. It is on where few others dominate, so
 points are drawn log-normal, widely: at them most units are on about as often as off.
@@ -12,10 +12,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from divulge.arrays import Array, Index
+from divulge.arrays import Array
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.output import AskedOutput
-from divulge.reconstruction.asking.pieces import Transcript
 from divulge.reconstruction.asking.probe import Probe
 from divulge.reconstruction.deep.regions import FreeLayer
 from divulge.reconstruction.settings import POSITIVE
@@ -95,7 +94,8 @@ class PositiveLines(Lines):
         """Return features (n, h): log-normal, the largest of each point some usual sizes."""
         logs = POSITIVE.sigma * self.rng.standard_normal((n, self.input_size))
         logs = np.maximum(logs - logs.max(axis=1, keepdims=True), np.log(POSITIVE.least))
-        largest = self.rng.uniform(*np.log(POSITIVE.largest), (n, 1))
+        least, most = POSITIVE.largest
+        largest = self.rng.uniform(np.log(least), np.log(most), (n, 1))
         return np.asarray(np.exp(logs + largest) * self.free.spread)
 
     def axes(self) -> Array:
@@ -129,5 +129,5 @@ class PositiveLines(Lines):
         levels = self.free.hyperplane_levels(
             normals[which], offsets[which], np.ones((len(which), self.input_size), bool), self.rng
         )
-        levels = np.where(np.isfinite(levels).all(axis=1)[:, None], levels, points[which])
+        levels = np.where(np.isfinite(levels).all(axis=1, keepdims=True), levels, points[which])
         return levels.reshape(places, *points.shape)

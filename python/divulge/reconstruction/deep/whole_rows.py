@@ -13,6 +13,7 @@ from divulge.reconstruction.asking.pieces import Transcript
 from divulge.reconstruction.asking.probe import Kinks, Probe
 from divulge.reconstruction.asking.stopped import Stopped
 from divulge.reconstruction.deep.candidates import Candidates
+from divulge.reconstruction.deep.confirm_together import sharp_far_out
 from divulge.reconstruction.deep.positive_features import FeatureOutput, PositiveLines
 from divulge.reconstruction.deep.regions import FreeLayer
 from divulge.reconstruction.fresh_queries import fresh_residual
@@ -24,7 +25,7 @@ from divulge.reconstruction.one_layer.by_decoding import DecodingSearch
 from divulge.reconstruction.one_layer.decoding import Residual
 from divulge.reconstruction.one_layer.is_deeper import jump_errors
 from divulge.reconstruction.one_layer.kink_by_kink import add_hyperplanes
-from divulge.reconstruction.settings import DEEPER, LINE, POSITIVE
+from divulge.reconstruction.settings import DEEPER, POSITIVE
 
 
 class PositiveSearch(DecodingSearch):
@@ -46,7 +47,7 @@ class PositiveSearch(DecodingSearch):
         return live[(edges.high - edges.low)[live] > POSITIVE.short]
 
     def doubtful_from(self) -> int:
-        """Return after how many answers to ask for deeper layers: kinks are then certified with a few more."""
+        """Return after how many answers to ask for deeper layers: few more certify kinks by then."""
         return POSITIVE.doubtful * self.transcript.input_size + POSITIVE.more_answers
 
     def too_many(self) -> bool:
@@ -129,8 +130,8 @@ def whole_rows(probe: Probe, free: FreeLayer, lines: Lines) -> Candidates | None
     Raises:
         Stopped: the oracle can be asked no further.
     """
-    if probe.rounded or probe.bends_are_cheap or lines.reach < LINE.reach:
-        return None  # answers too blunt far out, a gradient too dear, or points out of reach
+    if not sharp_far_out(probe, lines):
+        return None
     transcript, positive = Transcript(FeatureOutput(probe, free)), PositiveLines(free, lines.rng)
     found = PositiveSearch(transcript, positive, lambda fit: None).run()
     if found.stopped:

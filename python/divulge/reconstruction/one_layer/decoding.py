@@ -164,14 +164,15 @@ class Factored:
     def complement(self, columns: Array) -> Array:
         """Return the basis of what is orthogonal to the columns of a matrix that has these rows first.
 
-        With B the new rows the columns (-Q R^-T B', I) complete it, orthogonal to the others, made orthonormal.
+        With B the new rows the columns (-Q R^-T B', I), made orthonormal, complete it.
         """
         known, more = self.inside.shape[0], len(columns) - len(self.inside)
         if not more:
             return self.outside
         x = solve_triangular(self.r, columns[known:].T, trans="T")
         new = solve_triangular(np.linalg.cholesky(x.T @ x + np.eye(more)), np.eye(more), lower=True).T
-        return np.block([[self.outside, -self.inside @ (x @ new)], [np.zeros((more, self.outside.shape[1])), new]])
+        none = np.zeros((more, self.outside.shape[1]))
+        return np.block([[self.outside, -self.inside @ (x @ new)], [none, new]])
 
 
 def span_test(residual: Residual, complement: Array, most: int, seen: set[bytes]) -> bool:

@@ -44,15 +44,12 @@ from divulge.reconstruction.settings.deep import (
     LIFTING,
     MILP,
     PARTIAL_ROWS,
-    POSITIVE,
     REGION_SEARCH,
     REGIONS,
     SEARCHED_LINES,
     SHARPENING,
     SUBTRACTION,
-    TOGETHER,
     TURNING,
-    UNEXPLAINED,
     WALKING,
 )
 from divulge.reconstruction.settings.falsification import BATCH, FALSIFYING, FEW_FEATURES
@@ -64,6 +61,7 @@ from divulge.reconstruction.settings.from_values import (
     RARE,
     REMAINDER,
 )
+from divulge.reconstruction.settings.independent_rows import POSITIVE, TOGETHER, UNEXPLAINED
 from divulge.reconstruction.settings.one_layer import (
     AVERAGING,
     BISECTION,

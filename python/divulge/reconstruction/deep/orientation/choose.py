@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from divulge.arrays import Array
 from divulge.reconstruction.deep import last_layer
 from divulge.reconstruction.deep.candidates import Candidates
 from divulge.reconstruction.deep.orientation.beside_always_on import with_unit_always_on
