@@ -105,6 +105,10 @@ class Session:
         if isinstance(self._oracle, LogOdds | ReplayOracle) and self._oracle.first_logit_hidden:
             self.lines = self.lines.shortened(unsaturated_reach(self._oracle, self.lines))
 
+    def asked(self, output: int) -> AskedOutput:
+        """Return one output of the oracle, to be asked."""
+        return AskedOutput(self._oracle, output)
+
     def transcript(self, output: int) -> Transcript:
         """Return the record of one output's answers; the first one's noise is measured, the others take it.
 
@@ -113,7 +117,7 @@ class Session:
             Stopped: the oracle can be asked no further.
         """
         if output not in self.transcripts:
-            transcript = self.approach.transcript(AskedOutput(self._oracle, output), self.lines)
+            transcript = self.approach.transcript(self.asked(output), self.lines)
             if self.transcripts:
                 transcript.take_noise(self.first)
             self.transcripts[output] = transcript

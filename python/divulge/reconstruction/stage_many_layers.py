@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
+from torch import nn
 
 from divulge.arrays import Array
+from divulge.reconstruction.asking.row_space import OutsideRowSpace
 from divulge.reconstruction.asking.stopped import until_stopped
 from divulge.reconstruction.certificate import Certificate
 from divulge.reconstruction.deep.attack import DeepAttack, DeepResult
@@ -16,6 +19,7 @@ from divulge.reconstruction.notes import NoteKind
 from divulge.reconstruction.result import Reconstruction
 from divulge.reconstruction.session import Session
 from divulge.reconstruction.settings import FALSIFYING
+from divulge.reconstruction.within_row_space import Within, row_space_of
 
 
 def attack_many_layers(session: Session, refuted_at: Array | None) -> Reconstruction:
@@ -25,26 +29,52 @@ def attack_many_layers(session: Session, refuted_at: Array | None) -> Reconstruc
         session: the conversation with the oracle.
         refuted_at: points (n, d) at which copies of one hidden layer were wrong, or None.
     """
+    space = until_stopped(lambda: row_space_of(session), str)
+    if isinstance(space, str):
+        found = replace(attack_on(session, Within(session, None)).known(), stopped=space)
+        return result_of(session, found, Judgement(Certificate()))
+    within = Within(session, space)
+    while True:
+        try:
+            return attack_within(session, within, refuted_at)
+        except OutsideRowSpace as met:
+            within = within.grown(met.gradients)
+
+
+def attack_on(session: Session, within: Within) -> DeepAttack:
+    """Return the attack, nothing asked yet."""
 
     def report(model: DeepModel) -> None:
-        session.tell(
-            "hidden layers", sum(model.hidden_sizes), lambda: model.module(session.dtype, with_slope=True)
-        )
+        def copy() -> nn.Module:
+            return within.outwards(model).module(session.dtype, with_slope=True)
 
-    attack = DeepAttack(session.probe, session.outputs, session.lines.anew(), session.book, report)
-    found = attack.run() if refuted_at is None else attack.run_on(refuted_at)
+        session.tell("hidden layers", sum(model.hidden_sizes), copy)
+
+    return DeepAttack(within.probe, session.outputs, within.lines, session.book, report)
+
+
+def attack_within(session: Session, within: Within, refuted_at: Array | None) -> Reconstruction:
+    """Search to the end; a copy that fresh answers refute is searched on through these.
+
+    Raises:
+        OutsideRowSpace: the row space is too small.
+    """
+    attack = attack_on(session, within)
+    found = attack.run() if refuted_at is None else attack.run_on(within.inwards(refuted_at))
     if found.unturned is not None and not found.stopped:
         found = attack.run()  # more lines may show the units that the sides hang on
     judgement = Judgement(Certificate())
     for _ in range(FALSIFYING.rounds):
-        found = refitted(session, attack, found)
+        found = refitted(session, attack, within, found)
         if not found.solved or found.stopped:
             break
-        judgement = judged(session, found)
+        judgement = judged(session, within.outwards_result(found))
         if judgement.counterexample is None:
             break
-        found = attack.run_on(judgement.counterexample.point[None])
-    return result_of(session, found, judgement)
+        refuted_at = judgement.counterexample.point[None]
+        until_stopped(partial(within.check_at, refuted_at), str)
+        found = attack.run_on(within.inwards(refuted_at))
+    return result_of(session, within.outwards_result(found), judgement)
 
 
 def judged(session: Session, found: DeepResult) -> Judgement:
@@ -67,11 +97,11 @@ def result_of(session: Session, found: DeepResult, judgement: Judgement) -> Reco
     return session.result(model.module(session.dtype, found.slope), model.hidden_sizes, certificate, complete)
 
 
-def refitted(session: Session, attack: DeepAttack, found: DeepResult) -> DeepResult:
+def refitted(session: Session, attack: DeepAttack, within: Within, found: DeepResult) -> DeepResult:
     """Make the copy as exact as the answers can; where that is stopped it stays, unchecked."""
     if found.stopped:
         return found
-    probes = [session.probe(output) for output in found.outputs]
+    probes = [within.probe(output) for output in found.outputs]
     return until_stopped(
         lambda: session.approach.refitted(attack, found, probes),
         lambda why: replace(found, solved=False, certificate=np.inf, stopped=why),

@@ -41,6 +41,7 @@ class DeepSearch:
         self.best: DeepFit | None = None
         self.doubted: DeepFit | None = None  # the last one that was found wrong somewhere
         self.unturned: int | None = None  # the layer behind which nothing could be looked for
+        self.stuck = 0  # rounds in which nothing new was found, and that layer could not be turned
         self.units = LayerUnits(probe, self.pool, lines)
         self.asked_whole: Dense | None = None  # the first layer behind which whole rows were looked for
         self.whole_behind: Dense | None = None  # and behind which the last layer's were found
@@ -49,13 +50,13 @@ class DeepSearch:
         """Find all layers; return the best fit, or None where not even one layer was found."""
         first = 1 if together(self.probe, Prefix(self.probe.input_size), self.lines) else LAYERS.lines
         self.pool.sweep(*self.pool.new_lines(first))
-        bent = stuck = 0
+        bent = self.stuck = 0
         for _ in range(LAYERS.rounds):
             before = self.unturned, [len(units) for units in self.confirmed]
             self.layers()
             again = before == (self.unturned, [len(units) for units in self.confirmed])
-            stuck = stuck + 1 if again and self.unturned is not None else 0
-            if stuck == LAYERS.stuck_rounds:
+            self.stuck = self.stuck + 1 if again and self.unturned is not None else 0
+            if self.stuck == LAYERS.stuck_rounds:
                 break
             if self.best is None or self.best.error > self.enough:
                 if again and self.best is not None:
@@ -174,7 +175,7 @@ class DeepSearch:
             if grew:
                 del self.oriented_layers[depth:], self.confirmed[depth + 1 :]
             if depth >= len(self.oriented_layers):
-                layer = turned(self.pool, prefix, units, self.enough)
+                layer = self.turned(prefix, depth, units)
                 if layer is None:
                     self.unturned = depth
                     return
@@ -182,6 +183,17 @@ class DeepSearch:
                 self.book(depth)
             prefix = prefix.grown(self.oriented_layers[depth])
             depth += 1
+
+    def turned(self, prefix: Prefix, depth: int, units: Candidates) -> Dense | None:
+        """Turn a layer's units the right way; where that cannot be, without those of a deeper one among them."""
+        layer = turned(self.pool, prefix, units, self.enough)
+        if layer is not None or not self.stuck:
+            return layer
+        own = self.units.without_deeper(prefix, units)
+        if len(own) == len(units):
+            return None
+        self.confirmed[depth] = own
+        return turned(self.pool, prefix, own, self.enough)
 
     def units_after(self, prefix: Prefix, depth: int) -> Candidates:
         """Look for the units of the layer after the prefix, in chosen regions too where that pays."""

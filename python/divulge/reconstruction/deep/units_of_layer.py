@@ -15,6 +15,7 @@ from divulge.reconstruction.deep.confirm import shown
 from divulge.reconstruction.deep.confirm_together import confirmed_together, sharp_far_out
 from divulge.reconstruction.deep.evidence import explained_by, hits
 from divulge.reconstruction.deep.missing_entries.by_edges import Vain, complete, completed_by_programme
+from divulge.reconstruction.deep.one_sided import OneSided
 from divulge.reconstruction.deep.partial_rows import Segments
 from divulge.reconstruction.deep.regions import FreeLayer
 from divulge.reconstruction.deep.searched_lines import Pool
@@ -45,6 +46,7 @@ class LayerUnits:
         self.lines = lines
         self.refusals: dict[Layers, Counter[bytes]] = {}
         self.vain: dict[Layers, Vain] = {}
+        self.one_sided = OneSided(probe, lines)
         self.kept: dict[Layers, tuple[Segments, int]] = {}  # solved jumps by layers, of how many sweeps
 
     @property
@@ -127,6 +129,17 @@ class LayerUnits:
         alike = LAYERS.single_alike if self.probe.rounded else self.alike
         groups = group(units.segments(), alike, LAYERS.overlap)
         return merge(units.segments(), groups)
+
+    def without_deeper(self, prefix: Prefix, units: Candidates) -> Candidates:
+        """Leave out units of a deeper layer: among many none looks like one of this layer twice.
+
+        It is not tried where a place costs many values, nor where there are more features than inputs and
+        places cannot be chosen: there a third more queries told nothing.
+        """
+        dear = self.probe.rounded or self.probe.bends_are_cheap or len(units) >= LAYERS.many
+        if not prefix.layers or dear or len(prefix.layers[0]) > prefix.input_size:
+            return units
+        return units.take(~self.one_sided.deeper(prefix, units))
 
     def candidates(self, prefix: Prefix, known: Candidates | None) -> tuple[Candidates, Mask]:
         """Return the units that the pool of kinks shows and the sweeps bear out, and which are known."""

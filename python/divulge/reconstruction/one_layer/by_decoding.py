@@ -94,11 +94,10 @@ class DecodingSearch(Search):
 
     def doubtful_from(self) -> int:
         """Return after how many answers without a solution to ask; blunt answers may take long to decode."""
-        return (
-            min(DECODING.doubtful, 4 * self.lines.input_size)
-            if not self.transcript.tolerances.single
-            else DECODING.single_doubtful
-        )
+        if self.transcript.tolerances.single:
+            return DECODING.single_doubtful
+        usual = DECODING.doubtful_start + DECODING.doubtful_rank * self.span.rank
+        return min(DECODING.doubtful, 4 * self.lines.input_size, usual)
 
     def drowned(self) -> bool:
         """Whether noise keeps single units from being told apart: far more was asked than ever is without."""

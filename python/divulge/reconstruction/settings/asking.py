@@ -15,6 +15,17 @@ class LineSettings:
 
 
 @dataclass(frozen=True)
+class RowSpaceSettings:
+    """Fewer combinations than inputs: asking/row_space.py."""
+
+    # gradients beyond the rank that lie in the span before it is believed: a unit that is on at one point in
+    # five is missed at one time in 35, and begins the search again once it is met
+    surplus: int = 16
+    # of the inputs' number, up to which the rank is worth it: half the size of everything that is solved
+    share: float = 0.5
+
+
+@dataclass(frozen=True)
 class NoiseFloorSettings:
     """How noisy answers are: asking/noise_floor.py."""
 
@@ -208,6 +219,7 @@ class FreshSettings:
 
 
 LINE = LineSettings()
+ROW_SPACE = RowSpaceSettings()
 NOISE_FLOOR = NoiseFloorSettings()
 PROBABILITIES = ProbabilitiesSettings()
 BENDS = BendsSettings()

@@ -256,6 +256,37 @@ class TurningSettings:
 
 
 @dataclass(frozen=True)
+class SpansSettings:
+    """Sides of layers as wide as those before them: deep/orientation/by_spans.py."""
+
+    # all sides of so many units are tried, 2^units
+    most_units: int = 10
+    # points drawn, and asked of them: those at which most features are active
+    draws: int = 8192
+    points: int = 96
+    # singular value of a slope of unit norm that counts as none
+    rank: float = 1e-9
+    # how much better the sides must explain what is left than any others do
+    gap: float = 1e3
+    # level of a unit on everywhere, beside the largest seen
+    above: float = 2.0
+
+
+@dataclass(frozen=True)
+class OneSidedSettings:
+    """Deeper units among those of a layer: deep/one_sided.py."""
+
+    # looked at first, and where a unit is missing at one of these
+    first_places: int = 5
+    places: int = 40
+    # that a unit shows on one side of another by chance: with 20 places on each side and 12 that show it is
+    # 2e-5
+    chance: float = 1e-4
+    # to which rows are one: their rounding is finer
+    decimals: int = 6
+
+
+@dataclass(frozen=True)
 class PartialRowsSettings:
     """Rows from jumps: deep/partial_rows.py."""
 
@@ -344,6 +375,8 @@ ALWAYS_ON = AlwaysOnSettings()
 COEFFICIENTS = CoefficientsSettings()
 WALKING = WalkingSettings()
 TURNING = TurningSettings()
+SPANS = SpansSettings()
+ONE_SIDED = OneSidedSettings()
 PARTIAL_ROWS = PartialRowsSettings()
 REGION_SEARCH = RegionSearchSettings()
 REGIONS = RegionsSettings()

@@ -79,6 +79,10 @@ class DecodingSettings:
     # answers without a solution at which more hidden layers than one are thought of: 784-64-32-1 takes 284
     # queries to tell, 1,116 without
     doubtful: int = 256
+    # and, for each independent jump, after so many: a network of one layer takes two to three, and a few more
+    # at the start
+    doubtful_rank: int = 6
+    doubtful_start: int = 40
     # the same in single precision, where decoding takes longer: a 784-256-256-10 network's first layer is
     # known after 34 s in place of 200 s
     single_doubtful: int = 400

@@ -9,6 +9,7 @@ from divulge.reconstruction.deep import last_layer
 from divulge.reconstruction.deep.candidates import Candidates
 from divulge.reconstruction.deep.orientation.beside_always_on import with_unit_always_on
 from divulge.reconstruction.deep.orientation.by_coefficients import coefficients, independent_points, votes
+from divulge.reconstruction.deep.orientation.by_spans import turned_by_spans
 from divulge.reconstruction.deep.orientation.by_walking import signs
 from divulge.reconstruction.deep.searched_lines import Pool
 from divulge.reconstruction.network.known_layers import Dense, Prefix
@@ -29,7 +30,7 @@ def turned(pool: Pool, prefix: Prefix, units: Candidates, enough: float) -> Dens
         return by_walks(pool, prefix, units)
     points, pieces = answers(pool, prefix, units)
     if not len(points):
-        return None
+        return turned_by_spans(pool, prefix, units, enough)
     gamma, residual = coefficients(prefix, units, points, pieces[:, :-1])
     usable = residual <= enough
     if probe.rounded and not usable.all():
