@@ -148,3 +148,13 @@ def test_a_second_layer_that_is_hardly_ever_on_comes_out_whole(seed, lowered):
     points = torch.from_numpy(np.random.default_rng(1).standard_normal((2000, 40)))
     with torch.no_grad():
         assert (result.module(points) - network(points)).abs().max() < 1e-9
+
+
+def test_rounding_is_no_miss_where_the_gradient_is_0():
+    network = hardly_on(40, 24, 24, 3, seed=0, lowered=2.5)
+    probe = probe_of(network)
+    points = np.random.default_rng(0).standard_normal((400, 40))
+    pieces = probe.pieces(points)
+    flat = ~pieces[:, :-1].any(axis=1)
+    assert flat.sum() > 5
+    assert probe.misses(points[flat], pieces[flat] + 1e-16).max() < 1e-12
