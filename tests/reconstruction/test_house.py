@@ -15,7 +15,7 @@ MAY_USE = {
     "network": {"settings"},
     "asking": {"network", "settings"},
     "one_layer": {"asking", "network", "fresh_queries", "settings"},
-    "deep": {"asking", "network", "settings"},
+    "deep": {"asking", "network", "one_layer", "fresh_queries", "settings"},
     "convolutional": {"asking", "network", "settings"},
     "falsification": {"asking", "network", "deep", "certificate", "settings"},
     "refit": {"asking", "network", "deep", "settings"},

@@ -21,6 +21,11 @@ class GradientProbe(Probe):
         self.tolerances = transcript.tolerances
         self.rounded = self.tolerances.single
 
+    @property
+    def steepest(self) -> float:
+        """Length of the largest gradient answered."""
+        return self.transcript.scale
+
     def pieces(self, points: Array, radius: Array | None = None) -> Array:
         """Ask one query a point."""
         rows = self.transcript.ask(points)

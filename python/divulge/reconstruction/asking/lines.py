@@ -143,6 +143,16 @@ class Lines:
         """Return the points (n, d) at s on the named lines."""
         return (self.origins[line] + self.to_t(s)[:, None] * self.directions[line])[:, :-1]
 
+    def holds(self, point: Array) -> bool:
+        """Whether a point (d,) beside the lines may be asked about."""
+        return self.domain is None
+
+    def on_hyperplanes(self, points: Array, normals: Array, places: int) -> Array:
+        """Return other places of hyperplanes through points (n, d), in all of R^d: shape (places, n, d)."""
+        found = self.samples(places * len(points)).reshape(places, *points.shape)
+        levels = np.einsum("pnd,nd->pn", found - points, normals)
+        return np.asarray(found - (levels / np.einsum("nd,nd->n", normals, normals))[:, :, None] * normals)
+
     def record(self, rows: Index, line: Index, s: Array) -> None:
         """Note that these answers lie on these lines."""
         self.row = np.concatenate([self.row, rows])

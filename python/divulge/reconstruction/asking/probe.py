@@ -66,6 +66,11 @@ class Probe(ABC):
     bends_are_cheap = False
     rounded = False
 
+    @property
+    def steepest(self) -> float:
+        """Length of the largest gradient that is known, 0 where none is."""
+        return 0.0
+
     @abstractmethod
     def kinks(
         self, origins: Array, directions: Array, low: Array, high: Array, explained: Explained | None = None
@@ -123,8 +128,10 @@ class Probe(ABC):
         pieces = self.pieces(points)
         wrong, ends = predicted - pieces, np.column_stack([points, np.ones(len(points))])
         slopes, values = np.linalg.norm(pieces[:, :-1], axis=1), np.abs(np.einsum("nd,nd->n", pieces, ends))
-        in_slope = np.linalg.norm(wrong[:, :-1], axis=1) / max(slopes.max(initial=0.0), TINY)
-        in_value = np.abs(np.einsum("nd,nd->n", wrong, ends)) / max(values.max(initial=0.0), TINY)
+        slope = float(slopes.max(initial=self.steepest))
+        spread = slope * float(np.linalg.norm(points, axis=1).max(initial=0.0)) / np.sqrt(self.input_size)
+        in_slope = np.linalg.norm(wrong[:, :-1], axis=1) / max(slope, TINY)
+        in_value = np.abs(np.einsum("nd,nd->n", wrong, ends)) / max(values.max(initial=spread), TINY)
         return np.asarray(np.maximum(in_slope, in_value))
 
     @abstractmethod

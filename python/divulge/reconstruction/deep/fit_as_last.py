@@ -12,6 +12,7 @@ from divulge.reconstruction.deep.candidates import Candidates
 from divulge.reconstruction.network.deep_network import DeepModel
 from divulge.reconstruction.network.hidden_layer import Layer
 from divulge.reconstruction.network.known_layers import Prefix
+from divulge.reconstruction.settings import LAST_LAYER
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,13 @@ class DeepFit:
         return DeepModel(self.prefix, self.layer)
 
 
-def fit_as_last(probe: Probe, usual: float, prefix: Prefix, units: Candidates) -> DeepFit:
+def fit_as_last(
+    probe: Probe,
+    usual: float,
+    prefix: Prefix,
+    units: Candidates,
+    clearance: float = LAST_LAYER.clearance,
+) -> DeepFit:
     """Fit an output on units as if theirs were the last hidden layer.
 
     Args:
@@ -44,12 +51,14 @@ def fit_as_last(probe: Probe, usual: float, prefix: Prefix, units: Candidates) -
         usual: distance from the origin up to which points count as usual; these come first.
         prefix: the layers before.
         units: of the layer after them.
+        clearance: relative distance from hyperplanes at which answers are taken.
     """
     layer = last_layer.as_layer(units)
     points, pieces = probe.answered()
     order = np.random.default_rng(0).permutation(len(points))
     order = order[np.argsort(np.linalg.norm(points[order], axis=1) > usual, kind="stable")]
-    chosen = order[last_layer.telling_points(prefix, layer, points[order], needed(probe, prefix, units))]
+    count = needed(probe, prefix, units)
+    chosen = order[last_layer.telling_points(prefix, layer, points[order], count, clearance)]
     design = last_layer.Design.of(points[chosen], len(units) + prefix.width + 1)
     solution, error = design.solve(prefix, layer, pieces[chosen], with_slope=True, blunt=probe.rounded)
     return DeepFit(prefix, last_layer.with_output(layer, solution, with_slope=True), error, design)

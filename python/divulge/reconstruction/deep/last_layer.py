@@ -120,21 +120,26 @@ def with_output(layer: Layer, solution: Array, with_slope: bool) -> Layer:
     )
 
 
-def telling_points(prefix: Prefix, layer: Layer, points: Array, count: int) -> Index:
+def telling_points(
+    prefix: Prefix, layer: Layer, points: Array, count: int, clearance: float = LAST_LAYER.clearance
+) -> Index:
     """Choose points at which every unit is on and off and every feature active, at least `count`.
 
-    Points close to a hyperplane of the network are left out: their side may be misjudged.
+    Points close to a hyperplane of the network are left out: their side may be misjudged. Of the others each
+    next one is that which shows most of what has not been seen often enough, the first of equals.
     """
-    usable = np.flatnonzero(clear_of_hyperplanes(prefix, layer, points))
+    usable = np.flatnonzero(clear_of_hyperplanes(prefix, layer, points, clearance))
     features = prefix.features(points[usable])
     on = features @ layer.rows[:, :-1].T + layer.rows[:, -1] > 0
-    states = np.concatenate([on, ~on, features > 0], axis=1)
-    chosen = np.zeros(len(usable), bool)
-    chosen[:count] = True
-    for state in range(states.shape[1]):
-        missing = LAST_LAYER.seen - int((states[:, state] & chosen).sum())
-        if missing > 0:
-            chosen[np.flatnonzero(states[:, state] & ~chosen)[:missing]] = True
+    states = np.concatenate([on, ~on, features > 0], axis=1).astype(float)
+    missing = np.minimum(LAST_LAYER.seen, states.sum(axis=0))
+    left = np.ones(len(usable), bool)
+    chosen: list[int] = []
+    while left.any() and (len(chosen) < count or missing.any()):
+        best = int(np.argmax(np.where(left, states @ missing, -1.0)))
+        missing = np.maximum(missing - states[best], 0.0)
+        left[best] = False
+        chosen.append(best)
     return usable[chosen]
 
 

@@ -17,10 +17,12 @@ from divulge.reconstruction.deep.orientation.choose import turned
 from divulge.reconstruction.deep.region_search import explore
 from divulge.reconstruction.deep.regions import FreeLayer
 from divulge.reconstruction.deep.searched_lines import Pool
-from divulge.reconstruction.deep.units_of_layer import LayerUnits
+from divulge.reconstruction.deep.unexplained_gradients import far_origin, unexplained
+from divulge.reconstruction.deep.units_of_layer import LayerUnits, together
+from divulge.reconstruction.deep.whole_rows import whole_rows
 from divulge.reconstruction.network.known_layers import Dense, Prefix
 from divulge.reconstruction.network.orientation import orient
-from divulge.reconstruction.settings import LAYERS
+from divulge.reconstruction.settings import LAST_LAYER, LAYERS, POSITIVE, UNEXPLAINED
 
 
 class DeepSearch:
@@ -41,10 +43,13 @@ class DeepSearch:
         self.unturned: int | None = None  # the layer behind which nothing could be looked for
         self.stuck = 0  # rounds in which nothing new was found, and that layer could not be turned
         self.units = LayerUnits(probe, self.pool, lines)
+        self.asked_whole: Dense | None = None  # the first layer behind which whole rows were looked for
+        self.whole_behind: Dense | None = None  # and behind which the last layer's were found
 
     def run(self) -> DeepFit | None:
         """Find all layers; return the best fit, or None where not even one layer was found."""
-        self.pool.sweep(*self.pool.new_lines(LAYERS.lines))
+        first = 1 if together(self.probe, Prefix(self.probe.input_size), self.lines) else LAYERS.lines
+        self.pool.sweep(*self.pool.new_lines(first))
         bent = self.stuck = 0
         for _ in range(LAYERS.rounds):
             before = self.unturned, [len(units) for units in self.confirmed]
@@ -59,6 +64,8 @@ class DeepSearch:
                 self.pool.sweep(*self.pool.new_lines(LAYERS.lines))
             elif self.probe.rounded:
                 break  # what is left is rounding here and there, which no more units explain
+            elif self.seen_whole(self.best):
+                break
             elif self.filled():
                 continue
             elif not self.leftovers(self.best) and not self.refuted(self.best):
@@ -91,6 +98,10 @@ class DeepSearch:
                 break
             prefix = prefix.grown(self.oriented_layers[depth])
         return False
+
+    def seen_whole(self, fit: DeepFit) -> bool:
+        """Whether the last layer was read as whole rows, and every unit that is ever on looked for there."""
+        return len(fit.prefix.layers) == 1 and fit.prefix.layers[0] is self.whole_behind
 
     def leaves_slope(self, fit: DeepFit) -> bool:
         """Whether a linear part remains beside the last layer, as that of a unit that is nearly always on."""
@@ -188,10 +199,31 @@ class DeepSearch:
         """Look for the units of the layer after the prefix, in chosen regions too where that pays."""
         first = Prefix(self.probe.input_size, prefix.layers[:1])
         free = FreeLayer.of(first, self.lines.domain, self.lines.samples(LAYERS.samples))
+        if depth == 1 and free is not None and prefix.layers[0] is not self.asked_whole:
+            self.asked_whole = prefix.layers[0]
+            whole = whole_rows(self.probe, free, self.lines)
+            if whole is not None:
+                self.whole_behind = self.asked_whole
+                self.confirmed[depth : depth + 1] = [whole]
+                return whole
         find = partial(self.find, prefix, depth, free if depth == 1 else None)
+        if depth == 0:
+            return self.spanning(find)
         if free is None or first.width < LAYERS.wide:
             return find()
         return explore(self.pool, prefix, free, find, self.enough)
+
+    def spanning(self, find: Callable[[], Candidates]) -> Candidates:
+        """Find the units of the first layer, until their rows span every gradient, or lines bring no more."""
+        units, idle = find(), 0
+        while together(self.probe, Prefix(self.probe.input_size), self.lines) and idle < UNEXPLAINED.idle:
+            direction = unexplained(self.probe, units.rows)
+            if direction is None:
+                break
+            self.pool.sweep(far_origin(units, self.lines)[None], direction[None])
+            before, units = len(units), find()
+            idle = 0 if len(units) > before else idle + 1
+        return units
 
     def find(self, prefix: Prefix, depth: int, free: FreeLayer | None) -> Candidates:
         """Find the units of the layer at a depth that are known by now, and take them as confirmed."""
@@ -202,7 +234,9 @@ class DeepSearch:
 
     def as_last(self, prefix: Prefix, units: Candidates) -> DeepFit:
         """Fit an output on the units as if theirs were the last hidden layer."""
-        return fit_as_last(self.probe, self.pool.usual, prefix, units)
+        whole = self.whole_behind is not None and self.whole_behind in prefix.layers
+        clearance = POSITIVE.clearance if whole else LAST_LAYER.clearance
+        return fit_as_last(self.probe, self.pool.usual, prefix, units, clearance)
 
     def consider(self, fit: DeepFit) -> DeepFit:
         """Keep a fit if it is the best so far."""

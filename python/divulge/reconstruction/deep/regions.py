@@ -37,7 +37,7 @@ class FreeLayer:
         if len(prefix.layers) != 1 or domain is not None:
             return None
         layer = prefix.layers[0]
-        if len(layer) > prefix.input_size:
+        if not 0 < len(layer) <= prefix.input_size:
             return None
         u, s, vt = layer.svd
         if s[-1] * REGIONS.worst_condition < s[0]:

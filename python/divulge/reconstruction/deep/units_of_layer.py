@@ -12,6 +12,7 @@ from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.probe import Probe
 from divulge.reconstruction.deep.candidates import Candidates, group, merge
 from divulge.reconstruction.deep.confirm import shown
+from divulge.reconstruction.deep.confirm_together import confirmed_together, sharp_far_out
 from divulge.reconstruction.deep.evidence import explained_by, hits
 from divulge.reconstruction.deep.missing_entries.by_edges import Vain, complete, completed_by_programme
 from divulge.reconstruction.deep.one_sided import OneSided
@@ -23,6 +24,11 @@ from divulge.reconstruction.network.known_layers import Dense, Prefix
 from divulge.reconstruction.settings import CONFIRM, LAYERS
 
 Layers = tuple[Dense, ...]
+
+
+def together(probe: Probe, prefix: Prefix, lines: Lines) -> bool:
+    """Whether units are asked about many at once: the first layer's, where answers far out are sharp."""
+    return not prefix.layers and sharp_far_out(probe, lines)
 
 
 class LayerUnits:
@@ -58,7 +64,8 @@ class LayerUnits:
         """
         units, old = self.candidates(prefix, known)
         units = self.sharp(prefix, units, ~old & (units.members > 1))
-        old |= self.beyond_chance(units)
+        if not together(self.probe, prefix, self.lines):  # which costs next to nothing
+            old |= self.beyond_chance(units)
         untried = old | ~self.refused(prefix, units)
         units, old = units.take(untried), old[untried]
         keep = old.copy()
@@ -66,7 +73,7 @@ class LayerUnits:
         self.refuse(prefix, units.take(~keep))
         units, old = self.completed(prefix, units.take(keep)), old[keep]
         new = ~old if free is None else ~old & units.known.all(axis=1)
-        keep = old | self.confirmed_again(prefix, units, new)
+        keep = old | self.confirmed_again(prefix, units, new, known)
         self.refuse(prefix, units.take(~keep))
         return self.without_doubles(units.take(keep))
 
@@ -111,10 +118,10 @@ class LayerUnits:
         twice = units.members > 1
         return twice if twice.sum() >= LAYERS.many else np.zeros(len(units), bool)
 
-    def confirmed_again(self, prefix: Prefix, units: Candidates, new: Mask) -> Mask:
+    def confirmed_again(self, prefix: Prefix, units: Candidates, new: Mask, known: Candidates | None) -> Mask:
         """Confirm new units at more places, now that more of their rows is known."""
         out = np.zeros(len(units), bool)
-        out[new] = self.confirm(prefix, units.take(new))
+        out[new] = self.confirm(prefix, units.take(new), known)
         return out
 
     def without_doubles(self, units: Candidates) -> Candidates:
@@ -146,7 +153,10 @@ class LayerUnits:
         merged = merge(found, groups)
         old = np.bincount(groups, weights=is_known, minlength=len(merged)) > 0
         seen, due = hits(prefix, merged, self.pool.sweeps, self.probe.tolerances.missing)
-        keep = (seen >= LAYERS.hit_share * due) & (old | (seen > 0))
+        share = (
+            0.0 if together(self.probe, prefix, self.lines) else LAYERS.hit_share
+        )  # these are told apart elsewhere
+        keep = (seen >= share * due) & (old | (seen > 0))
         if self.probe.rounded:
             keep |= old  # a blunt row misses kinks that are there
         return merged.take(keep), old[keep]
@@ -166,19 +176,16 @@ class LayerUnits:
 
         Where a whole row takes two questions, and those cost no more than others, all are worth it.
         """
-        if free is not None and not self.probe.bends_are_cheap:
+        if together(self.probe, prefix, self.lines) or (free is not None and not self.probe.bends_are_cheap):
             return np.ones(len(units), bool)
-        share, asked = shown(
-            self.probe,
-            prefix,
-            units,
-            self.lines,
-            LAYERS.places if self.probe.bends_are_cheap else CONFIRM.first_places,
-        )
+        most = LAYERS.places if self.probe.bends_are_cheap else CONFIRM.first_places
+        share, asked = shown(self.probe, prefix, units, self.lines, most)
         return np.where(asked > 0, share >= 0.5, units.members > 1)
 
-    def confirm(self, prefix: Prefix, units: Candidates) -> Mask:
-        """Look for the hyperplanes at random places where they must show."""
+    def confirm(self, prefix: Prefix, units: Candidates, known: Candidates | None = None) -> Mask:
+        """Look for hyperplanes at random places where they must show; some of the layer's units are known."""
+        if together(self.probe, prefix, self.lines):
+            return confirmed_together(self.probe, units, self.lines, known)
         share, asked = shown(self.probe, prefix, units, self.lines, LAYERS.places)
         return np.asarray((share >= LAYERS.hit_share) & (asked > 1))
 

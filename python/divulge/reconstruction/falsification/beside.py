@@ -48,7 +48,7 @@ def put_beside(rows: Array, offsets: Array, lines: Lines, distances: tuple[float
 
 
 def beside_on_lines(model: DeepModel, lines: Lines, count: int) -> Array:
-    """Return points on both sides of the kinks that a copy predicts on random lines, about so many."""
+    """Return points on both sides of the kinks that a copy predicts on random lines, so many at most."""
     points: list[Array] = [np.empty((0, lines.input_size))]
     whole = model.whole()
     for _ in range(count):
@@ -64,4 +64,5 @@ def beside_on_lines(model: DeepModel, lines: Lines, count: int) -> Array:
         points.append(lines.unsaturated(segment.points(lines.to_t(beside))))
         if sum(map(len, points)) >= count:
             break
-    return np.concatenate(points)
+    found = np.concatenate(points)
+    return found[lines.rng.permutation(len(found))[:count]]

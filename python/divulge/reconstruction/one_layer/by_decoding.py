@@ -50,17 +50,18 @@ class DecodingSearch(Search):
 
     def rounds(self) -> Found:
         """Ask and decode until everything is explained, or no round brings anything new."""
-        self.transcript.ask(self.lines.samples(DECODING.scattered))
+        self.transcript.ask(self.scattered())
         for _ in range(DECODING.lines_in_box if self.lines.domain else DECODING.lines):
             self.walk(self.lines.add_line(), DECODING.first_nodes)
-        progress, idle, doubtful = (-1, -1, -1, False, -1), 0, self.may_be_deep()
+        idle, doubtful = 0, self.may_be_deep()
+        progress: tuple[int, ...] = ()
         while idle < DECODING.stalled_rounds and not self.drowned():
             residual = self.decode()
             if self.best.error <= self.tolerance:
                 certificate = self.certify()
                 if certificate <= self.tolerance:
                     return Found(self.best, certificate, solved=True)
-            elif self.span.rank >= self.transcript.input_size or self.certified > 2 * self.span.rank + 8:
+            elif self.too_many() or self.certified > 2 * self.span.rank + 8:
                 break  # more units than independent jumps: nothing to decode by
             elif doubtful and len(self.transcript) >= self.doubtful_from():
                 doubtful = False
@@ -68,16 +69,24 @@ class DecodingSearch(Search):
                     return Found(self.best, np.inf, solved=False, deeper=True)
             else:
                 self.cut(residual)
-            latest = (
-                min(len(self.linked), DECODING.most_links),
-                self.span.rank,
-                self.certified,
-                self.exact,
-                len(residual.units) if self.exact else 0,
-            )
+            latest = self.reached(residual)
             idle = 0 if latest > progress else idle + 1
             progress = max(progress, latest)
         return Found(self.best, np.inf, solved=False)
+
+    def reached(self, residual: Residual) -> tuple[int, ...]:
+        """Return how far the search has come, by numbers of which the first that differ decide."""
+        links = min(len(self.linked), DECODING.most_links)
+        units = len(residual.units) if self.exact else 0
+        return links, self.span.rank, self.certified, self.exact, units
+
+    def scattered(self) -> Array:
+        """Return points (n, d) to ask about before any line."""
+        return self.lines.samples(DECODING.scattered)
+
+    def too_many(self) -> bool:
+        """Whether there may be more units than independent jumps."""
+        return self.span.rank >= self.transcript.input_size
 
     def may_be_deep(self) -> bool:
         """Whether to ask early for more hidden layers than one: in a box few units bend a line."""
@@ -119,7 +128,7 @@ class DecodingSearch(Search):
         self.span.update(self.transcript)
         spare = self.span.fresh - self.span.rank - (len(self.lines.origins) - 1)
         self.exact, self.certified = False, 0
-        if spare >= SPAN.spare_answers and self.span.rank < self.transcript.input_size:
+        if spare >= SPAN.spare_answers and not self.too_many():
             residual = Residual(self.transcript, edges)
             complement = self.span.complement(self.transcript)
             if self.spanned(residual, complement) and 3 * len(residual.units) >= self.span.rank:
@@ -172,8 +181,7 @@ class DecodingSearch(Search):
         edges = residual.edges
         live = residual.live()
         live = live[edges.high[live] - edges.low[live] > self.narrow]
-        pool = live[edges.line[live] == 0]
-        pool = pool if len(pool) else live
+        pool = self.worth_cutting(edges, live)
         if not len(pool):
             self.link(residual)
             return
@@ -191,6 +199,11 @@ class DecodingSearch(Search):
         on_line += [] if self.exact else self.support(edges)
         self.ask(np.array([line for line, _ in on_line], np.intp), np.array([s for _, s in on_line]))
         self.ask_beside(edges, beside)
+
+    def worth_cutting(self, edges: Edges, live: Index) -> Index:
+        """Return the open edges of which some are to be cut: those of the main line while there are any."""
+        main = live[edges.line[live] == 0]
+        return main if len(main) else live
 
     def link(self, residual: Residual) -> None:
         """Draw a line from the answer explained worst to the one explained best."""
@@ -254,7 +267,8 @@ class DecodingSearch(Search):
             return None
         low, high = self.lines.to_t(np.array([residual.edges.low[edge], residual.edges.high[edge]]))
         move = self.lines.rng.choice([-1.0, 1.0]) * DECODING.across * (high - low) / length * free
-        return np.asarray(self.lines.points(np.array([line]), np.array([middle]))[0] + move)
+        point = self.lines.points(np.array([line]), np.array([middle]))[0] + move
+        return np.asarray(point) if self.lines.holds(point) else None
 
     def ask_beside(self, edges: Edges, beside: list[tuple[int, Array]]) -> None:
         """Query points beside lines and note which edge each belongs to."""

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import solve_triangular
 
 from divulge.arrays import Array, Index
 from divulge.reconstruction.asking.lines import Edges, Lines
@@ -101,6 +102,7 @@ class Span:
     def __init__(self, input_size: int) -> None:
         self.rows = np.empty((0, input_size))
         self.seen = 0
+        self.factored: Factored | None = None  # of the answers some rounds ago
         self.fresh = 0  # answers that differ from every earlier one
 
     def update(self, transcript: Transcript) -> None:
@@ -128,7 +130,49 @@ class Span:
         gradients = transcript.pieces[:, :-1]
         coordinates = (gradients - gradients[0]) @ self.rows.T
         columns = np.column_stack([np.ones(len(gradients)), coordinates])
-        return np.asarray(np.linalg.qr(columns, mode="complete")[0][:, columns.shape[1] :])
+        if self.factored is None or not self.factored.reaches(columns):
+            self.factored = Factored.of(columns)
+        return self.factored.complement(columns)
+
+
+@dataclass
+class Factored:
+    """A QR factorisation, that of a matrix with a few more rows following from it.
+
+    Attributes:
+        inside: orthonormal basis of the columns' span, shape (n, m).
+        outside: of what is orthogonal to it, shape (n, n - m).
+        r: the triangular factor, shape (m, m).
+    """
+
+    inside: Array
+    outside: Array
+    r: Array
+
+    @classmethod
+    def of(cls, columns: Array) -> Factored:
+        """Factor a matrix (n, m)."""
+        q, r = np.linalg.qr(columns, mode="complete")
+        m = columns.shape[1]
+        return cls(q[:, :m], q[:, m:], r[:m])
+
+    def reaches(self, columns: Array) -> bool:
+        """Whether a matrix is this one with a few more rows."""
+        more = len(columns) - len(self.inside)
+        return columns.shape[1] == self.inside.shape[1] and more <= SPAN.more_rows
+
+    def complement(self, columns: Array) -> Array:
+        """Return the basis of what is orthogonal to the columns of a matrix that has these rows first.
+
+        With B the new rows the columns (-Q R^-T B', I), made orthonormal, complete it.
+        """
+        known, more = self.inside.shape[0], len(columns) - len(self.inside)
+        if not more:
+            return self.outside
+        x = solve_triangular(self.r, columns[known:].T, trans="T")
+        new = solve_triangular(np.linalg.cholesky(x.T @ x + np.eye(more)), np.eye(more), lower=True).T
+        none = np.zeros((more, self.outside.shape[1]))
+        return np.block([[self.outside, -self.inside @ (x @ new)], [none, new]])
 
 
 def span_test(residual: Residual, complement: Array, most: int, seen: set[bytes]) -> bool:

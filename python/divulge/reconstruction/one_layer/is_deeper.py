@@ -25,10 +25,7 @@ def looks_deeper(transcript: Transcript, lines: Lines, edges: Edges) -> bool:
     points, jumps = certified_kinks(transcript, lines, edges, DEEPER.single_kinks if blunt else DEEPER.kinks)
     if not len(points):
         return False
-    places = lines.samples(DEEPER.places * len(points)).reshape(DEEPER.places, *points.shape)
-    levels = np.einsum("pnd,nd->pn", places - points, jumps)
-    square = np.einsum("nd,nd->n", jumps, jumps)
-    places = places - (levels / square)[:, :, None] * jumps
+    places = lines.on_hyperplanes(points, jumps, DEEPER.places)
     if not blunt:
         return bool((jump_errors(transcript, places, jumps) > DEEPER.same).any())
     found = jumps_near(transcript, places, jumps)

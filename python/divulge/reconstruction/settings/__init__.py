@@ -64,6 +64,7 @@ from divulge.reconstruction.settings.from_values import (
     RARE,
     REMAINDER,
 )
+from divulge.reconstruction.settings.independent_rows import POSITIVE, TOGETHER, UNEXPLAINED
 from divulge.reconstruction.settings.one_layer import (
     AVERAGING,
     BISECTION,
@@ -135,6 +136,7 @@ __all__ = [
     "OTHER_OUTPUTS",
     "PARTIAL_ROWS",
     "POLISH",
+    "POSITIVE",
     "PROBABILITIES",
     "RANK",
     "RARE",
@@ -150,7 +152,9 @@ __all__ = [
     "STATES",
     "SUBTRACTION",
     "TINY",
+    "TOGETHER",
     "TURNING",
+    "UNEXPLAINED",
     "VALUES",
     "VALUE_PROBE",
     "WALKING",

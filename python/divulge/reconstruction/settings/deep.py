@@ -46,8 +46,8 @@ class LayersSettings:
 class AttackSettings:
     """All outputs, and the certificate: deep/attack.py."""
 
-    # about each output: a last look, what hides from so few COUNTEREXAMPLES has looked for
-    fresh_queries: int = 16
+    # about each output: a last look, before falsification/ looks for what hides from so few
+    fresh_queries: int = 4
 
 
 @dataclass(frozen=True)
@@ -249,6 +249,8 @@ class TurningSettings:
 
     # that vote: at one a unit may be dead behind the layer
     points: int = 8
+    # answers that vote where they cost nothing more, as for the first layer
+    answers: int = 1000
     # of which each is the one where rows are told apart best
     draws: int = 64
 

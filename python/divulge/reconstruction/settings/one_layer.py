@@ -95,6 +95,8 @@ class DecodingSettings:
 class SpanSettings:
     """Single units told from sums: one_layer/decoding.py."""
 
+    # answers after which the factorisation of all of them is made anew: for 256 units a quarter of a second
+    more_rows: int = 64
     # beyond the dimension of the span before its test is believed
     spare_answers: int = 4
     # a matched filter's standard deviation below which it is trusted: six of them are 1. Half: +3 % queries;

@@ -34,6 +34,10 @@ def independent_points(prefix: Prefix, units: Candidates, points: Array, most: i
 
 def coefficients(prefix: Prefix, units: Candidates, points: Array, gradients: Array) -> tuple[Array, Array]:
     """Return gamma at every point, shape (n, c), and the relative residuals, shape (n,)."""
+    if not prefix.layers:
+        gamma = gradients @ np.linalg.pinv(units.rows, rcond=RANK)
+        off = np.linalg.norm(gamma @ units.rows - gradients, axis=1)
+        return gamma, off / np.maximum(np.linalg.norm(gradients, axis=1), TINY)
     gamma, residual = np.empty((len(points), len(units))), np.empty(len(points))
     for n, (jacobian, gradient) in enumerate(zip(prefix.jacobians(points), gradients, strict=True)):
         basis = (units.rows @ jacobian).T

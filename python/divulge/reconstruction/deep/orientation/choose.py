@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from divulge.arrays import Array
 from divulge.reconstruction.deep import last_layer
 from divulge.reconstruction.deep.candidates import Candidates
 from divulge.reconstruction.deep.orientation.beside_always_on import with_unit_always_on
@@ -27,12 +28,9 @@ def turned(pool: Pool, prefix: Prefix, units: Candidates, enough: float) -> Dens
     probe = pool.probe
     if not prefix.layers and len(units) > probe.input_size:
         return by_walks(pool, prefix, units)
-    points = independent_points(
-        prefix, units, pool.lines.samples(TURNING.draws * TURNING.points), TURNING.points
-    )
+    points, pieces = answers(pool, prefix, units)
     if not len(points):
         return turned_by_spans(pool, prefix, units, enough)
-    pieces = probe.pieces(points)
     gamma, residual = coefficients(prefix, units, points, pieces[:, :-1])
     usable = residual <= enough
     if probe.rounded and not usable.all():
@@ -43,6 +41,20 @@ def turned(pool: Pool, prefix: Prefix, units: Candidates, enough: float) -> Dens
     zero = probe.tolerances.missing * float(np.abs(gamma).max())
     which, _ = votes(prefix, units, points, gamma, zero)
     return units.turned(which)
+
+
+def answers(pool: Pool, prefix: Prefix, units: Candidates) -> tuple[Array, Array]:
+    """Return points and pieces at which the units' gradients are told apart; of the first layer, old ones."""
+    probe = pool.probe
+    if prefix.layers or probe.rounded or probe.bends_are_cheap:
+        draws = pool.lines.samples(TURNING.draws * TURNING.points)
+        points = independent_points(prefix, units, draws, TURNING.points)
+        return points, probe.pieces(points)
+    points, pieces = probe.answered()
+    told = np.flatnonzero(pieces[:, :-1].any(axis=1))
+    told = np.random.default_rng(0).permutation(told)[: TURNING.answers]
+    points = independent_points(prefix, units, points[told], len(told))
+    return points, pieces[told][: len(points)]
 
 
 def by_walks(pool: Pool, prefix: Prefix, units: Candidates) -> Dense | None:

@@ -1,0 +1,73 @@
+"""Numbers of what the search through many layers does where the first layer's rows are independent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class PositiveSettings:
+    """The second layer asked about positive features: deep/positive_features.py, deep/whole_rows.py."""
+
+    # of the features' logarithms
+    sigma: float = 3.0
+    # of a point's features, relative to the largest: clear of hyperplanes that are known to 1e-9
+    least: float = 1e-6
+    # largest feature of a point, in usual sizes
+    largest: tuple[float, float] = (3.0, 100.0)
+    # of s along a line: the lesser end then has a share of 3e-4, of a few units
+    reach: float = 8.0
+    # the one feature of a point on an axis, in usual sizes: a weight that is a thousandth of the others still
+    # turns its unit on
+    alone: float = 1e4
+    # searched kink by kink where there are more units than features: three in ten units show on one
+    lines: int = 40
+    # of these, looked for elsewhere: one of one layer shows there as it did
+    kinks: int = 8
+    # units to a feature from which on they are a deeper layer's
+    most: int = 8
+    # length of an edge, in s, within which units are not told apart, but sought on another line
+    short: float = 0.05
+    # relative distance from hyperplanes at which answers tell of the last layer: small beside `least`
+    clearance: float = 1e-9
+    # answers to a feature after which more hidden layers are thought of
+    doubtful: int = 2
+    # answers to a feature after which there are more units than features
+    answers: int = 4
+    # and so many more, of either
+    more_answers: int = 64
+
+
+@dataclass(frozen=True)
+class TogetherSettings:
+    """Units of the first layer put beside their hyperplanes at once: deep/confirm_together.py."""
+
+    # of as many units as there are independent rows: their hyperplanes then meet well within reach
+    share: float = 0.5
+    # the same for those in doubt: of two that show only together one pair in eight is
+    few: float = 0.125
+    # places at all of which a unit must show to be sure
+    enough: int = 4
+    # of the two questions from the hyperplanes, relative to a point's size: rows are known to 1e-12 in double
+    # precision, and few other units switch so near
+    near: float = 1e-7
+    # share of a jump that may lie outside of the rows: rounding, as in `alike`
+    crooked: float = 1e-6
+    # singular value below which rows count as dependent
+    dependent: float = 1e-6
+
+
+@dataclass(frozen=True)
+class UnexplainedSettings:
+    """Lines along gradients that no known row explains: deep/unexplained_gradients.py."""
+
+    # largest level of a known unit at a line's origin, in usual sizes: it decides what is on in later layers,
+    # more than what changes along the line
+    far: float = 1e3
+    # how often for nothing
+    idle: int = 3
+
+
+POSITIVE = PositiveSettings()
+TOGETHER = TogetherSettings()
+UNEXPLAINED = UnexplainedSettings()

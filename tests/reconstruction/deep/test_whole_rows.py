@@ -1,0 +1,160 @@
+"""The second layer read as whole rows through positive features, and the first layer that this takes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from deep_networks import prefix_of, probe_of, random_deep, units_of, victim_of
+
+from divulge import GradientOracle, reconstruct
+from divulge.reconstruction.asking.lines import Lines
+from divulge.reconstruction.asking.pieces import Transcript
+from divulge.reconstruction.deep.confirm_together import confirmed_together
+from divulge.reconstruction.deep.positive_features import FeatureOutput, PositiveLines
+from divulge.reconstruction.deep.regions import FreeLayer
+from divulge.reconstruction.deep.unexplained_gradients import far_origin, unexplained
+from divulge.reconstruction.deep.whole_rows import whole_rows
+
+
+def hardly_on(*sizes: int, seed: int, lowered: float) -> torch.nn.Sequential:
+    """A random network whose second layer's biases are lowered, in deviations of its pre-activations."""
+    network = random_deep(*sizes, seed=seed)
+    points = torch.from_numpy(np.random.default_rng(99).standard_normal((5000, sizes[0])))
+    with torch.no_grad():
+        network[2].bias -= lowered * network[:3](points).std(dim=0)
+    return network
+
+
+def found_rows(network, seed=0):
+    """What is found of the second layer once the first is known, how many queries it took, and the truth."""
+    probe, lines = probe_of(network), Lines(network[0].in_features, None, np.random.default_rng(seed))
+    free = FreeLayer.of(prefix_of(network, 1), None, lines.samples(32))
+    assert free is not None
+    return whole_rows(probe, free, lines), len(probe.transcript), units_of(network, 1)
+
+
+def assert_same(found, truth):
+    """Every unit once, its whole row and offset, up to sign."""
+    assert len(found) == len(truth)
+    assert found.known.all()
+    cosines = found.rows @ truth.rows.T
+    order = np.abs(cosines).argmax(axis=1)
+    assert sorted(order) == list(range(len(truth)))
+    sign = np.sign(cosines[np.arange(len(order)), order])
+    np.testing.assert_allclose(found.rows, sign[:, None] * truth.rows[order], atol=1e-9)
+    np.testing.assert_allclose(found.offsets, sign * truth.offsets[order], atol=1e-8)
+
+
+@pytest.mark.parametrize("sizes", [(40, 24, 24, 3), (80, 40, 20, 1), (9, 9, 5, 1)])
+@pytest.mark.parametrize("lowered", [0.0, 2.5])
+def test_all_rows_are_whole_for_a_few_queries_a_unit(sizes, lowered):
+    found, queries, truth = found_rows(hardly_on(*sizes, seed=3, lowered=lowered))
+    assert found is not None
+    assert_same(found, truth)
+    assert queries <= sizes[1] + 8 + 6 * sizes[2] + 16
+
+
+def test_more_units_than_features():
+    found, _, truth = found_rows(random_deep(40, 12, 24, 1, seed=1))
+    assert found is not None
+    assert_same(found, truth)
+
+
+def test_deeper_layers_are_noticed():
+    for seed in range(3):
+        found, queries, _ = found_rows(random_deep(40, 20, 10, 10, 1, seed=seed))
+        assert found is None
+        assert queries < 400
+
+
+def test_features_are_those_asked_for_and_their_gradient_is_over_all_of_them():
+    network = random_deep(12, 8, 6, 1, seed=2)
+    probe, rng = probe_of(network), np.random.default_rng(0)
+    free = FreeLayer.of(prefix_of(network, 1), None, rng.standard_normal((50, 12)))
+    lines = PositiveLines(free, rng)
+    features = np.concatenate([lines.samples(20), lines.axes()])
+    np.testing.assert_allclose(
+        prefix_of(network, 1).features(free.points(features)), features, rtol=1e-9, atol=1e-9
+    )
+    transcript = Transcript(FeatureOutput(probe, free))
+    rows = transcript.ask(features)
+    pieces = transcript.pieces[rows]
+    tail = network[2:]
+    x = torch.from_numpy(features).requires_grad_()
+    values = tail(x).sum()
+    values.backward()
+    np.testing.assert_allclose(pieces[:, :-1], x.grad.numpy(), atol=1e-9)
+
+
+def test_lines_between_positive_features_reach_both_ends():
+    network = random_deep(12, 8, 6, 1)
+    free = FreeLayer.of(prefix_of(network, 1), None, np.random.default_rng(0).standard_normal((50, 12)))
+    lines = PositiveLines(free, np.random.default_rng(1))
+    line = np.full(5, lines.add_line())
+    assert (lines.points(line, np.linspace(*lines.span(), 5)) > 0).all()
+    s = np.array([-3.0, 0.0, 2.0])
+    np.testing.assert_allclose(lines.to_s(lines.to_t(s)), s, atol=1e-12)
+    assert np.isfinite(lines.to_s(np.array([0.0, 1.0]))).all()
+    assert np.isnan(lines.to_s(np.array([-0.5, 1.5]))).all()
+
+
+def test_first_layer_units_are_told_from_deeper_ones_together():
+    network = random_deep(30, 12, 10, 1, seed=4)
+    first, rng = units_of(network, 0), np.random.default_rng(0)
+    prefix, points = prefix_of(network, 1), rng.standard_normal((10, 30))
+    rows = prefix.gradients(points, units_of(network, 1).rows)
+    size = np.linalg.norm(rows, axis=1)
+    deeper = first.take(np.arange(10))
+    deeper = type(deeper)(
+        rows / size[:, None],
+        np.ones(rows.shape, bool),
+        rng.standard_normal(10),
+        deeper.members,
+        deeper.points,
+    )
+    probe, lines = probe_of(network), Lines(30, None, rng)
+    np.testing.assert_array_equal(confirmed_together(probe, first, lines, None), True)
+    np.testing.assert_array_equal(confirmed_together(probe, deeper, lines, first), False)
+    assert len(probe.transcript) < 12 * 4 + 200
+
+
+def test_what_known_rows_leave_of_a_gradient_shows_a_missing_unit():
+    network = random_deep(20, 8, 6, 1, seed=5)
+    probe, first = probe_of(network), units_of(network, 0)
+    probe.pieces(np.random.default_rng(0).standard_normal((40, 20)))
+    assert unexplained(probe, first.rows) is None
+    known = first.take(np.arange(7))
+    direction = unexplained(probe, known.rows)
+    assert direction is not None
+    assert np.abs(known.rows @ direction).max() < 1e-9 * np.linalg.norm(direction)
+    assert abs(first.rows[7] @ direction) > 0.1
+
+
+def test_where_nothing_is_known_a_line_starts_at_a_usual_point():
+    lines = Lines(6, None, np.random.default_rng(0))
+    none = units_of(random_deep(6, 4, 3, 1), 0).take(np.empty(0, np.intp))
+    assert np.linalg.norm(far_origin(none, lines)) < 10
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("lowered", [2.0, 2.5])
+def test_a_second_layer_that_is_hardly_ever_on_comes_out_whole(seed, lowered):
+    network = hardly_on(40, 24, 24, 3, seed=seed, lowered=lowered)
+    result = reconstruct(GradientOracle(victim_of(network)), seed=seed)
+    assert result.complete
+    assert result.hidden_sizes == (24, 24)
+    assert result.queries < 2000
+    points = torch.from_numpy(np.random.default_rng(1).standard_normal((2000, 40)))
+    with torch.no_grad():
+        assert (result.module(points) - network(points)).abs().max() < 1e-9
+
+
+def test_rounding_is_no_miss_where_the_gradient_is_0():
+    network = hardly_on(40, 24, 24, 3, seed=0, lowered=2.5)
+    probe = probe_of(network)
+    points = np.random.default_rng(0).standard_normal((400, 40))
+    pieces = probe.pieces(points)
+    flat = ~pieces[:, :-1].any(axis=1)
+    assert flat.sum() > 5
+    assert probe.misses(points[flat], pieces[flat] + 1e-16).max() < 1e-12
