@@ -190,7 +190,7 @@ class DeepSearch:
         if layer is not None or not self.stuck:
             return layer
         own = self.units.without_deeper(prefix, units)
-        if len(own) == len(units):
+        if len(own) in (0, len(units)):
             return None
         self.confirmed[depth] = own
         return turned(self.pool, prefix, own, self.enough)

@@ -21,14 +21,15 @@ from divulge.reconstruction.deep.regions import FreeLayer
 from divulge.reconstruction.deep.searched_lines import Pool
 from divulge.reconstruction.deep.sharpen_offsets import sharpened
 from divulge.reconstruction.network.known_layers import Dense, Prefix
-from divulge.reconstruction.settings import CONFIRM, LAYERS
+from divulge.reconstruction.settings import CONFIRM, LAYERS, TOGETHER
 
 Layers = tuple[Dense, ...]
 
 
 def together(probe: Probe, prefix: Prefix, lines: Lines) -> bool:
-    """Whether units are asked about many at once: the first layer's, where answers far out are sharp."""
-    return not prefix.layers and sharp_far_out(probe, lines)
+    """Whether the first layer's units are asked about many at once: where it pays, and far out is sharp."""
+    many = probe.input_size >= TOGETHER.least_inputs
+    return not prefix.layers and many and sharp_far_out(probe, lines)
 
 
 class LayerUnits:
@@ -153,9 +154,8 @@ class LayerUnits:
         merged = merge(found, groups)
         old = np.bincount(groups, weights=is_known, minlength=len(merged)) > 0
         seen, due = hits(prefix, merged, self.pool.sweeps, self.probe.tolerances.missing)
-        share = (
-            0.0 if together(self.probe, prefix, self.lines) else LAYERS.hit_share
-        )  # these are told apart elsewhere
+        told_apart_later = together(self.probe, prefix, self.lines)
+        share = 0.0 if told_apart_later else LAYERS.hit_share
         keep = (seen >= share * due) & (old | (seen > 0))
         if self.probe.rounded:
             keep |= old  # a blunt row misses kinks that are there

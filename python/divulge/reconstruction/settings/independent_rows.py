@@ -42,6 +42,9 @@ class PositiveSettings:
 class TogetherSettings:
     """Units of the first layer put beside their hyperplanes at once: deep/confirm_together.py."""
 
+    # from which on it is done: few units fit beside one another among few inputs, where with more units than
+    # inputs two layers of 8 units take twice the queries (two and three inputs)
+    least_inputs: int = 16
     # of as many units as there are independent rows: their hyperplanes then meet well within reach
     share: float = 0.5
     # the same for those in doubt: of two that show only together one pair in eight is

@@ -99,7 +99,10 @@ def turned_by_spans(pool: Pool, prefix: Prefix, units: Candidates, enough: float
     """
     if not prefix.layers or len(units) > SPANS.most_units or pool.probe.bends_are_cheap:
         return None
-    told = Told.asked(pool, prefix, units, most_active(prefix, pool.lines.samples(SPANS.draws), SPANS.points))
+    points = most_active(prefix, pool.lines.samples(SPANS.draws), SPANS.points)
+    if 2 * np.median(ranks(prefix, points)) <= len(units):
+        return None  # half of the units span whatever a gradient may be
+    told = Told.asked(pool, prefix, units, points)
     every = [np.array(bits) for bits in product((False, True), repeat=len(units))]
     right = [bits for bits in every if told.misses(bits, enough) == 0]
     if not right:
@@ -118,14 +121,21 @@ def turned_by_spans(pool: Pool, prefix: Prefix, units: Candidates, enough: float
 
 def most_active(prefix: Prefix, points: Array, count: int) -> Array:
     """Return the points (n, d) at which most features of all layers before are active, the first so many."""
-    active = np.stack([(levels > 0).sum(axis=1) for levels in prefix.levels(points)])
-    return points[np.argsort(-active.min(axis=0), kind="stable")[:count]]
+    return points[np.argsort(-ranks(prefix, points), kind="stable")[:count]]
+
+
+def ranks(prefix: Prefix, points: Array) -> Index:
+    """Return what rank the features' Jacobian has at most at points (n, d): active features, or inputs."""
+    active = [(levels > 0).sum(axis=1) for levels in prefix.levels(points)]
+    return np.asarray(np.minimum(np.min(active, axis=0), prefix.input_size), np.intp)
 
 
 def on_both_sides(prefix: Prefix, units: Candidates, pool: Pool, which: Index) -> Array:
-    """Return points on both sides of some of the units, far out too, where many features are active."""
+    """Return points on both sides of some of the units, but in a box far out too, many features active."""
     draws = pool.lines.samples(SPANS.draws)
-    draws *= np.exp(pool.lines.rng.uniform(0.0, np.log(SPANS.far), (len(draws), 1)))
+    if pool.lines.domain is None:
+        draws = draws * np.exp(pool.lines.rng.uniform(0.0, np.log(SPANS.far), (len(draws), 1)))
+        draws = pool.lines.unsaturated(draws)
     above = prefix.features(draws) @ units.rows.T + units.offsets > 0
     sides = [above[:, unit] == side for unit in which for side in (False, True)]
     return np.concatenate([most_active(prefix, draws[side], SPANS.points_more) for side in sides])
