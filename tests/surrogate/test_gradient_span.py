@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from computed_weights import computed_weights
 
 import divulge
 from divulge.surrogate.gradient_span import GradientSpan
@@ -63,3 +64,15 @@ def test_a_copy_comes_back_with_the_victims_inputs(victim):
     )
     assert stolen.module[1].in_features == INPUTS
     assert np.linalg.matrix_rank(stolen.module[1].weight.detach().double().numpy(), tol=1e-5) <= HIDDEN
+
+
+@pytest.mark.parametrize(("name", "layer"), list(computed_weights()))
+def test_a_first_layer_whose_weight_is_computed_learns_from_few_directions(name, layer):
+    torch.manual_seed(0)
+    linear = torch.nn.Linear(4, 2)
+    with torch.no_grad():
+        linear.weight[1] = -linear.weight[0]  # the gradients of both logits span one direction
+    start = torch.nn.Sequential(layer, torch.nn.ReLU(), torch.nn.Linear(3, 2))
+    oracle = divulge.GradientOracle(divulge.Victim(torch.nn.Sequential(linear, torch.nn.ReLU())))
+    stolen = divulge.steal(oracle, start, queries=6, steps=3)
+    assert stolen.module(torch.ones(2, 4)).shape == (2, 2)

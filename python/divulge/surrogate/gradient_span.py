@@ -89,9 +89,14 @@ class GradientSpan:
 
 
 def _first_linear(module: nn.Module) -> nn.Linear | None:
-    """The Linear that reads the input of a chain, behind Flatten only; None for other modules."""
+    """The Linear that reads the input of a chain, behind Flatten only; None for other modules.
+
+    A weight that is computed from others, as by spectral norm, cannot be given another shape.
+    """
     if not isinstance(module, nn.Sequential):
         return None
     layer = next((layer for layer in module if not isinstance(layer, nn.Flatten)), None)
-    usable = isinstance(layer, nn.Linear) and layer.weight.requires_grad and layer.bias is not None
-    return layer if usable else None  # type: ignore[return-value]
+    if not isinstance(layer, nn.Linear) or layer.bias is None:
+        return None
+    own = dict(layer.named_parameters(recurse=False))
+    return layer if "weight" in own and own["weight"].requires_grad else None
