@@ -60,9 +60,9 @@ def backdoor_scan(
     (`divulge.backdoors.all_to_all`).
 
     A class that is not flagged may have a backdoor all the same. Nothing is said of triggers that work for
-    images of one class alone, unless `source` names that class; of triggers
-    that move or bend the image, depend on it, or are no pixels (a word, a pose); of large ones; of values
-    outside of the bounds; and without data of any that are spread over the image.
+    images of one class alone, unless `source` names that class; of triggers that move or bend the image,
+    depend on it, or are no pixels (a word, a pose); of large ones; of values outside of the bounds; and
+    without data of any that are spread over the image.
 
     "neural-cleanse" is Wang et al. (2019) with one batch of 32 a step: every class by itself from a random
     start, the index taken over the sizes themselves; without data on plain noise.

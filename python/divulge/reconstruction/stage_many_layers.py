@@ -72,7 +72,10 @@ def attack_within(session: Session, within: Within, refuted_at: Array | None) ->
         if judgement.counterexample is None:
             break
         refuted_at = judgement.counterexample.point[None]
-        until_stopped(partial(within.check_at, refuted_at), str)
+        stopped = until_stopped(partial(within.check_at, refuted_at), str)
+        if stopped is not None:
+            found = replace(found, stopped=stopped)
+            break
         found = attack.run_on(within.inwards(refuted_at))
     return result_of(session, within.outwards_result(found), judgement)
 

@@ -33,7 +33,7 @@ def row_space_of(session: Session) -> RowSpace | None:
     while True:
         space = RowSpace.of(transcript.pieces[:, :-1], RANK)
         missing = len(space) + ROW_SPACE.surplus - len(transcript)
-        if len(space) > most:
+        if not 0 < len(space) <= most:
             return None
         if missing <= 0:
             return space
@@ -80,10 +80,11 @@ class Within:
         return found
 
     def grown(self, gradients: Array) -> Within:
-        """Return where to ask once gradients (n, d) outside the space were met."""
+        """Return where to ask once gradients (n, d) outside were met; in all inputs if it has grown large."""
         assert self.space is not None
         space = self.space.grown(gradients)
-        return Within(self.session, space if len(space) < self.session.input_size else None)
+        pays = len(space) <= ROW_SPACE.share * self.session.input_size
+        return Within(self.session, space if pays else None)
 
     def inwards(self, points: Array) -> Array:
         """Return points (n, d) as the search has them."""

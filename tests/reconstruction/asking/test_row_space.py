@@ -5,12 +5,18 @@ import pytest
 import torch
 from deep_networks import random_deep, victim_of
 
-from divulge import GradientOracle, reconstruct
+from divulge import CallableOracle, GradientOracle, reconstruct
+from divulge.reconstruction import stage_many_layers
+from divulge.reconstruction.approach import approach_to
 from divulge.reconstruction.asking.output import AskedOutput
 from divulge.reconstruction.asking.pieces import Transcript
 from divulge.reconstruction.asking.row_space import OutsideRowSpace, RowSpace, RowSpaceOutput
+from divulge.reconstruction.certificate import Certificate
+from divulge.reconstruction.falsification.judge import Counterexample, Judgement
 from divulge.reconstruction.notes import NoteKind
+from divulge.reconstruction.session import Session
 from divulge.reconstruction.settings import RANK
+from divulge.reconstruction.within_row_space import Within, row_space_of
 
 
 def off_by(network, module, scale=1.0):
@@ -76,3 +82,44 @@ def test_a_unit_that_is_seldom_on_is_found_outside_the_span(seed):
     wrong = off_by(network, result.module, 3.0) > 1e-9
     assert result.complete or wrong
     assert not (result.complete and wrong)
+
+
+def test_ctrl_c_while_a_refuted_copy_is_looked_at_ends_the_search(monkeypatch):
+    victim = victim_of(random_deep(60, 6, 5, 1, seed=1))
+    refuted, interrupted = False, 0
+
+    def answer(points):
+        nonlocal interrupted
+        if refuted:
+            interrupted += 1
+            raise KeyboardInterrupt
+        return victim.values_and_gradients(points, 0)
+
+    def judged(session, found):
+        nonlocal refuted
+        refuted = True
+        return Judgement(Certificate(), Counterexample(0, np.ones(60), 1.0, "here"))
+
+    monkeypatch.setattr(stage_many_layers, "judged", judged)
+    result = reconstruct(CallableOracle(answer, 60))
+    assert interrupted == 1
+    assert not result.complete
+    assert NoteKind.INTERRUPTED in [note.kind for note in result.notes]
+
+
+def test_a_space_that_grows_beyond_what_pays_is_left():
+    oracle = GradientOracle(victim_of(random_deep(12, 4, 3, 1, seed=0)))
+    session = Session(oracle, approach_to(oracle), 0, None)
+    within = Within(session, row_space_of(session))
+    more = np.random.default_rng(0).standard_normal((6, 12))
+    assert len(within.space) == 4
+    assert len(within.grown(more[:2]).space) == 6
+    assert within.grown(more).space is None
+
+
+def test_a_constant_has_no_space():
+    network = random_deep(12, 4, 1, seed=0)
+    with torch.no_grad():
+        network[2].weight.zero_()
+    oracle = GradientOracle(victim_of(network))
+    assert row_space_of(Session(oracle, approach_to(oracle), 0, None)) is None

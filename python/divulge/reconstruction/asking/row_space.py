@@ -100,7 +100,7 @@ class RowSpaceOutput(AskedOutput):
     """
 
     def __init__(self, asked: AskedOutput, space: RowSpace, largest: float) -> None:
-        self.__dict__.update(asked.__dict__)
+        super().__init__(asked._oracle, asked._output)
         self.input_size = len(space)
         self.space, self.largest = space, largest
 

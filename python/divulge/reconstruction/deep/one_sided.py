@@ -19,7 +19,7 @@ from divulge.reconstruction.asking.probe import Probe
 from divulge.reconstruction.deep.candidates import Candidates
 from divulge.reconstruction.deep.confirm import at
 from divulge.reconstruction.deep.evidence import places
-from divulge.reconstruction.network.known_layers import Prefix
+from divulge.reconstruction.network.known_layers import Dense, Prefix
 from divulge.reconstruction.settings import ONE_SIDED
 
 
@@ -47,7 +47,7 @@ class OneSided:
     def __init__(self, probe: Probe, lines: Lines) -> None:
         self.probe = probe
         self.lines = lines
-        self.asked: dict[tuple[int, bytes], Asked] = {}
+        self.asked: dict[tuple[tuple[Dense, ...], bytes], Asked] = {}
 
     def deeper(self, prefix: Prefix, units: Candidates) -> Mask:
         """Return which units, shape (c,), are of a deeper layer.
@@ -68,8 +68,9 @@ class OneSided:
 
     def places_of(self, prefix: Prefix, unit: Candidates) -> Asked:
         """Look for one unit at a few places, at more of them where it is missing at one."""
-        row = unit.rows[0] * np.sign(unit.rows[0][np.argmax(np.abs(unit.rows[0]))])
-        key = (len(prefix.layers), np.round(row, ONE_SIDED.decimals).tobytes())
+        row = np.append(unit.rows[0], unit.offsets[0])
+        row *= np.sign(row[np.argmax(np.abs(unit.rows[0]))])
+        key = (tuple(prefix.layers), np.round(row, ONE_SIDED.decimals).tobytes())
         if key not in self.asked:
             asked = self.look(prefix, unit, ONE_SIDED.first_places)
             if not asked.shown.all():
