@@ -10,6 +10,7 @@ from torch import Tensor
 
 from divulge.influence.layer_calls import Call, recorded
 from divulge.influence.layer_groups import LayerGroup
+from divulge.influence.parts import rows_of
 from divulge.influence.sample_axis import SampleAxis, find_axis
 from divulge.influence.snapshot import Snapshot
 
@@ -19,7 +20,7 @@ _OTHERS = "name others in parameters=, or use curvature='gauss_newton'"
 
 
 def calibrate(
-    groups: Sequence[LayerGroup], snapshot: Snapshot, run: Callable[[Tensor], Tensor], probe: Tensor
+    groups: Sequence[LayerGroup], snapshot: Snapshot, run: Callable[[Any], Tensor], probe: Any
 ) -> list[list[SampleAxis]]:
     """Return the samples' axis in each call of each group's layers.
 
@@ -36,7 +37,7 @@ def calibrate(
         ValueError: a layer is not called, its samples are on no axis, its weight is read elsewhere, too, or
             its gradient is none of such sums.
     """
-    k = len(probe)
+    k = rows_of(probe)
     with recorded(groups, k) as calls:
         outputs = run(probe)
     for group, made in zip(groups, calls, strict=True):
