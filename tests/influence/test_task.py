@@ -262,11 +262,30 @@ def test_what_is_explained_at_positions(of, reduction):
     np.testing.assert_allclose(influence.gradients(test, of), expected, rtol=1e-8, atol=1e-11)
 
 
+def test_parameters_by_pattern():
+    module, train, test = Tagger().double(), texts(6, 0), texts(3, 1)
+    options = {"curvature": "ekfac", "damping": 0.1}
+    expected = Influence(module, train, parameters=["query.weight", "head.weight"], **options).scores(test)
+    got = Influence(module, train, parameters=["[qh]*.weight"], **options)
+    np.testing.assert_array_equal(got.scores(test), expected)
+
+
 def test_one_token_is_explained_by_a_function():
     module, train, test = Tagger().double(), texts(6, 0), texts(3, 1)
     second = Influence(module, train).gradients(test, lambda z, y: z[:, 1, 2])
     expected = reference(module, train, test, lambda z, y: z[0, VOCABULARY + 2]).test
     np.testing.assert_allclose(second, expected, rtol=1e-8, atol=1e-11)
+
+
+def test_the_row_for_padding_is_not_trained():
+    module, train, test = Tagger().double(), texts(9, 0), texts(3, 1)
+    module.embed = nn.Embedding(VOCABULARY, 3, padding_idx=0).double()
+    influence = Influence(module, train, curvature="gauss_newton", damping=0.5)
+    truth = reference(module, train, test, token_loss("mean"))
+    np.testing.assert_allclose(
+        influence.scores(test), truth.scores(0.5, "gauss_newton"), rtol=1e-6, atol=1e-9
+    )
+    assert (influence.gradients(test)[:, :3] == 0).all()
 
 
 def test_a_text_that_counts_nowhere_has_no_influence():
@@ -431,7 +450,7 @@ BAD = {
     ),
     "a class for a text": (
         (INPUTS, np.zeros(6, int)),
-        r"class numbers of shape \(n, 4\), one for each position",
+        r"class numbers of shape \(n, 4\), one for each position of outputs \(n, 4, 5\)",
     ),
     "real classes": ((INPUTS, TARGETS.astype(float)), "class numbers of shape"),
     "a NaN": (
@@ -471,7 +490,7 @@ def test_tasks_that_make_no_sense_are_refused():
         Task(call="logits")
     with pytest.raises(ValueError, match="expected positions as 'mean' or 'sum', got 'max'"):
         Influence(module, train, task=Task(positions="max"))
-    with pytest.raises(ValueError, match="expected ignore_index as a whole number, got 0.5"):
+    with pytest.raises(ValueError, match=r"expected ignore_index as a whole number, got 0.5"):
         Influence(module, train, task=Task(ignore_index=0.5))
     with pytest.raises(ValueError, match=r"one loss, got one in task= and another"):
         Influence(module, train, task=Task(), loss="squared")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from divulge.errors import UnsupportedModel
 from divulge.influence.losses import Loss
@@ -85,11 +85,14 @@ def check_derivative(
     base = _outputs(snapshot, inputs, snapshot.tensors)
     slope = output_gradients(loss.function, base, targets)
     generator, scales, wrong = torch.Generator().manual_seed(seed), _scales(snapshot.tensors), 0
+    padding = list(_padding_rows(snapshot))
     saturated = float(slope.abs().max()) < _SMALL_SLOPE
     if saturated:  # losses whose gradients are little but rounding: a function of the outputs will do
         slope = torch.randn(base.shape[1:], generator=generator).to(base).expand_as(base)
     for _ in range(_DIRECTIONS):
         direction = [_normal(t, generator) * s for t, s in zip(snapshot.tensors, scales, strict=True)]
+        for number, row in padding:
+            direction[number][row] = 0
         flat = torch.cat([part.reshape(-1) for part in direction]).cpu().numpy()
         if saturated:
             derivative = operator.gradients(samples, partial(_linear, slope[0])) @ flat
@@ -105,6 +108,17 @@ def check_derivative(
             f"{type(snapshot.module).__name__}'s outputs, by finite differences on "
             f"{len(targets)} samples; possible reasons: {_REASONS}"
         )
+
+
+def _padding_rows(snapshot: Snapshot) -> Iterator[tuple[int, int]]:
+    """Yield each embedding's number among the tensors, and its row for padding, which has no gradient."""
+    named = dict(snapshot.module.named_parameters())
+    numbers = {id(named[name]): i for i, name in enumerate(snapshot.names)}
+    for part in snapshot.module.modules():
+        if isinstance(part, nn.Embedding) and part.padding_idx is not None:
+            number = numbers.get(id(part._parameters.get("weight")))
+            if number is not None:
+                yield number, part.padding_idx
 
 
 def _verdict(

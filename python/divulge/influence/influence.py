@@ -80,13 +80,14 @@ class Influence:
         curvature: C. "hessian" of the mean loss; "gauss_newton", J' H_loss J; "fisher", the expectation over
             the model's own labels (for cross_entropy and squared equal to gauss_newton, and computed as
             such); "kfac" and "ekfac", its Kronecker-factored approximations, where all parameters in
-            question are those of Linear and Conv2d layers: wherever their samples' axis is, in place or
-            called several times; others are refused.
+            question are those of linear layers, convolutions, embeddings and normalisations: wherever their
+            samples' axis is, in place or called several times; others are refused.
         solver: of H x = b. "cg"; "direct", Cholesky's factor of the whole matrix, up to 20,000 parameters;
             "lissa"; "arnoldi"; "nystroem". kfac and ekfac are inverted in closed form and take none.
         damping: added to the curvature's diagonal.
         parameters: names of the module's parameters that are meant, by default all that require gradients;
-            a name may stand for all that begin with it ("head" for "head.weight").
+            a name may stand for all that begin with it ("head" for "head.weight"), a pattern for all that
+            match ("*.norm?.weight").
         weight_decay: of the training objective, added to the curvature's diagonal.
         temperature: of the smooth hinge.
         tolerance: on each solution's relative residual; by default 1e-8 for float64, 1e-5 for float32, and

@@ -60,14 +60,17 @@ class KroneckerCurvature:
 
     def _scaled(self, vectors: Floats, weights: list[Floats]) -> Floats:
         out, m = np.zeros_like(vectors), len(vectors)
-        for u, v, weight, (h, d, begin, bias) in zip(
+        for u, v, weight, (h, d, begin, bias, transposed) in zip(
             self.outer, self.inner, weights, self.places, strict=True
         ):
             matrix = vectors[:, begin : begin + h * d].reshape(m, h, d)
+            if transposed:
+                matrix = vectors[:, begin : begin + h * d].reshape(m, d, h).transpose(0, 2, 1)
             if bias is not None:
                 matrix = np.concatenate([matrix, vectors[:, bias : bias + h, None]], axis=2)
             turned = u @ ((u.T @ matrix @ v) * weight) @ v.T
-            out[:, begin : begin + h * d] = turned[:, :, :d].reshape(m, -1)
+            own = turned[:, :, :d]
+            out[:, begin : begin + h * d] = (own.transpose(0, 2, 1) if transposed else own).reshape(m, -1)
             if bias is not None:
                 out[:, bias : bias + h] = turned[:, :, d]
         return out
@@ -89,7 +92,7 @@ def fit_kronecker(
             "kfac and ekfac divide by the damping, expected damping or weight decay above 0, got 0"
         )
     places = operator.layers
-    held = sum(h * d + (0 if bias is None else h) for h, d, _, bias in places)
+    held = sum(h * d + (0 if bias is None else h) for h, d, _, bias, _ in places)
     if held != operator.parameters:
         raise ValueError(f"expected layers that hold all {operator.parameters} parameters, got {held}")
 

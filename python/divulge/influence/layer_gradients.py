@@ -1,4 +1,4 @@
-"""Gradients of Linear and Conv2d layers anywhere in a module, in the factors that K-FAC is made of."""
+"""Gradients of layers anywhere in a module, in the factors that K-FAC is made of."""
 
 from __future__ import annotations
 
@@ -38,8 +38,7 @@ class LayerGradients:
         probe: inputs (k, *shape) of a few samples.
 
     Raises:
-        ValueError: a parameter that belongs to no Linear or Conv2d, or to one of another kind than
-            described; gradients that are not such sums.
+        ValueError: a parameter that belongs to a layer without a rule, see `layer_groups`; gradients that are not such sums.
     """
 
     def __init__(self, snapshot: Snapshot, run: Callable[[Any], Tensor], probe: Any) -> None:
@@ -55,7 +54,7 @@ class LayerGradients:
             batches: inputs (k, *shape) and cotangents (k, ...), those of each label of the outputs' size.
             rows: n, all samples.
         """
-        inner = [np.zeros((d + (b is not None),) * 2) for _, d, _, b in self.places]
+        inner = [np.zeros((d + (b is not None),) * 2) for _, d, _, b, _ in self.places]
         outer = [np.zeros((h, h)) for h, *_ in self.places]
         for inputs, passes in self._passes(batches):
             for total, a in zip(inner, inputs, strict=True):
@@ -111,7 +110,7 @@ class LayerGradients:
                         "kfac and ekfac need a layer to be called as often for each batch, "
                         f"{group.names[0]!r} was called {len(made)} times and {len(axes)} times before"
                     )
-                seen.append(_joined([call.seen for call in made]))
+                seen.append(_joined([call.inner(len(cotangents)) for call in made]))
             yield seen, self._deltas(outputs, cotangents, calls, len(cotangents))
 
     def _deltas(

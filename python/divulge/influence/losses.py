@@ -205,7 +205,8 @@ def _class_at_each(targets: NDArray[Any], outputs: tuple[int, ...], what: str, i
     if targets.shape[1:] != tuple(positions) or targets.dtype.kind not in "iu":
         raise ValueError(
             f"expected {what} targets that are class numbers of shape (n, {', '.join(map(str, positions))}), "
-            f"one for each position of the outputs, got shape {targets.shape} and dtype {targets.dtype}"
+            f"one for each position of outputs (n, {', '.join(map(str, outputs))}), "
+            f"got shape {targets.shape} and dtype {targets.dtype}"
         )
     whole, flat = targets.astype(np.int64, copy=False), targets.reshape(len(targets), -1)
     bad = ((flat < 0) | (flat >= max(k, 2))) & (flat != ignored)

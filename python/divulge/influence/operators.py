@@ -35,12 +35,16 @@ Factors = list[tuple[NDArray[np.float64], NDArray[np.float64]]]
 
 
 class LayerPlace(NamedTuple):
-    """Where a layer's weight (outputs, inputs) and bias begin in the flat vector of parameters."""
+    """Where a layer's weight (outputs, inputs) and bias begin in the flat vector of parameters.
+
+    Of a transposed one the weight lies there as (inputs, outputs).
+    """
 
     outputs: int
     inputs: int
     weight: int
     bias: int | None
+    transposed: bool = False
 
 
 class Operator(Protocol):
