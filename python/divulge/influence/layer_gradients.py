@@ -38,7 +38,8 @@ class LayerGradients:
         probe: inputs (k, *shape) of a few samples.
 
     Raises:
-        ValueError: a parameter that belongs to a layer without a rule, see `layer_groups`; gradients that are not such sums.
+        ValueError: a parameter that belongs to a layer without a rule, see `layer_groups`; gradients that are
+            not such sums.
     """
 
     def __init__(self, snapshot: Snapshot, run: Callable[[Any], Tensor], probe: Any) -> None:
