@@ -4,8 +4,16 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.compose import make_column_transformer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.tree import DecisionTreeClassifier
 
 import divulge
+from divulge import Victim, leak_report
+from divulge.datasets import digits as digits_data
+from divulge.datasets import read_data
 from divulge.report.leaks import faithfulness, queries_until
 
 
@@ -208,3 +216,55 @@ def test_what_is_no_victim_and_no_data_set_is_refused(victim, digits):
     for data in (digits.train_inputs, digits.train_inputs.numpy(), (digits.train_inputs, None), None):
         with pytest.raises(TypeError, match=f"expected data such as Dataset.* got {type(data).__name__}"):
             divulge.leak_report(victim, data)
+
+
+def words(n=150):
+    """A table with words, and classes in words."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"age": rng.integers(18, 80, n), "job": rng.choice(["cook", "nurse", "pilot"], n)})
+    frame["grade"] = np.where((frame["age"] > 40) ^ (frame["job"] == "cook"), "yes", "no")
+    return frame
+
+
+def test_a_pipeline_on_a_table_and_what_it_cannot_explain():
+    frame = words()
+    data = read_data(frame, "grade")
+    encoder = make_column_transformer((OneHotEncoder(), ["job"]), remainder="passthrough")
+    model = make_pipeline(encoder, DecisionTreeClassifier(random_state=0))
+    victim = Victim(model.fit(frame[["age", "job"]], frame["grade"]), data=data)
+    found = leak_report(
+        victim,
+        data,
+        oracles=("label", "probability", "shap", "gradient"),
+        defences=("none", "rounded:1"),
+        budgets=(10, 100),
+        steps=200,
+    )
+    assert found.table["explanation"].unique().tolist() == ["label", "probability", "shap"]
+    assert found.curves["gradient_cosine"].isna().all()
+    assert found.curves["agreement"].min() > 0.5
+    assert "Left out: gradient, DecisionTreeClassifier has no input gradients" in found.summary()[-1]
+    assert "Left out: gradient" in found.html()
+
+
+def test_explanations_of_a_linear_pipeline_give_it_away():
+    data = digits_data()
+    inputs = data.train_inputs.flatten(1).double().numpy()
+    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=300)).fit(
+        inputs, data.train_targets.numpy()
+    )
+    found = leak_report(
+        Victim(model), data, oracles=("shap",), defences=("none",), surrogate="linear", budgets=(10,), steps=1
+    )
+    assert found.curves["solved"].all()
+    assert found.table["best"].item() == 1.0
+
+
+def test_classes_of_another_name_are_named():
+    frame = words()
+    model = DecisionTreeClassifier().fit(frame[["age"]], frame["grade"])
+    data = read_data(frame[["age", "grade"]].replace({"yes": "perhaps"}), "grade")
+    with pytest.raises(
+        ValueError, match="the data's class 'perhaps' is none of the model's, which are 'no', 'yes'"
+    ):
+        leak_report(Victim(model, data=data), data)

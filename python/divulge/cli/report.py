@@ -16,11 +16,10 @@ from rich.table import Table
 
 from divulge.cli.progress import ProgressDisplay
 from divulge.cli.registries import check_defence
-from divulge.cli.steal import classifier
+from divulge.cli.steal import victim_of
 from divulge.datasets import load
 from divulge.report import LeakReport, leak_report
 from divulge.report.page import HEADS, cells
-from divulge.victims import Victim
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,9 @@ class Options:
     """What was asked for on the command line."""
 
     data: str
+    target: str | None
     model: str
+    trusted: bool
     oracles: tuple[str, ...]
     defences: tuple[str, ...]
     budgets: tuple[int, ...]
@@ -48,10 +49,10 @@ def run(options: Options) -> int:
     """
     with ProgressDisplay() as display:
         display.say(f"reading {options.data}")
-        data = load(options.data)
+        data = load(options.data, options.target, seed=options.seed)
         for defence in options.defences:
             check_defence(defence, prod(data.input_shape))
-        victim = Victim(classifier(options.model, data, options.seed, display), data.input_shape)
+        victim = victim_of(options.model, data, options.seed, display, trusted=options.trusted)
         report = leak_report(
             victim,
             data,

@@ -29,6 +29,7 @@ from divulge.oracles.ledger import Ledger
 from divulge.oracles.names import ORACLES, oracle_by_name
 from divulge.oracles.probability import LogOdds, ProbabilityOracle
 from divulge.oracles.replay import ReplayOracle
+from divulge.oracles.shapley import ShapOracle
 from divulge.oracles.value import ValueOracle
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "ReplayOracle",
     "Rounded",
     "SaliencyOracle",
+    "ShapOracle",
     "SignOnly",
     "SmoothGradOracle",
     "TopK",

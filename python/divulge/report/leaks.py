@@ -14,7 +14,7 @@ from torch import nn
 from divulge.arrays import Array
 from divulge.conventions import OnProgress
 from divulge.datasets import Dataset
-from divulge.errors import DivulgeError
+from divulge.errors import DivulgeError, UnsupportedModel
 from divulge.evaluation import rank_correlation
 from divulge.files import replacing
 from divulge.html import ShownAsTable
@@ -48,12 +48,14 @@ class LeakReport(ShownAsTable):
         curves: the leak curves, with the columns explanation and defence before those of `Stolen`.
         victim: a line on the victim.
         seed: of every random choice.
+        left_out: explanations that the model cannot give, each with the reason, a sentence.
     """
 
     table: pd.DataFrame
     curves: pd.DataFrame
     victim: str
     seed: int
+    left_out: tuple[str, ...] = ()
 
     def to_frame(self) -> pd.DataFrame:
         """Return a copy of the table."""
@@ -78,7 +80,7 @@ class LeakReport(ShownAsTable):
         """Return what the table says, in plain sentences."""
         from divulge.report.words import sentences
 
-        return sentences(self.table, self.curves)
+        return [*sentences(self.table, self.curves), *(f"Left out: {reason}." for reason in self.left_out)]
 
     def html(self) -> str:
         """Return the page: one file without scripts that needs nothing from anywhere else."""
@@ -137,7 +139,9 @@ def leak_report(
     _check_victim(victim)
     data = _as_tensors(data)
     oracles, defences = ([given] if isinstance(given, str) else given for given in (oracles, defences))
-    made = _pairs(victim, oracles, defences)
+    if victim.class_names is not None:
+        data = data.with_classes(victim.class_names)
+    made, left_out = _pairs(victim, oracles, defences, data)
     rows, curves = [], []
     for done, (name, defence, oracle) in enumerate(made):
         curve = steal(
@@ -161,7 +165,7 @@ def leak_report(
         curves.append(curve)
         if progress is not None:
             progress(done + 1, len(made))
-    return LeakReport(pd.DataFrame(rows), pd.concat(curves, ignore_index=True), repr(victim), seed)
+    return LeakReport(pd.DataFrame(rows), pd.concat(curves, ignore_index=True), repr(victim), seed, left_out)
 
 
 def _check_victim(victim: Victim) -> None:
@@ -212,12 +216,24 @@ def queries_until(curve: pd.DataFrame, level: float) -> float:
     return float(np.exp(queries[i - 1] + share * (queries[i] - queries[i - 1])))
 
 
-def _pairs(victim: Victim, oracles: Makers, defences: Makers) -> list[tuple[str, str, Oracle]]:
-    """Every explanation behind every defence; those that change nothing of an answer are left out."""
-    made = []
+Pairs = list[tuple[str, str, Oracle]]
+
+
+def _pairs(victim: Victim, oracles: Makers, defences: Makers, data: Dataset) -> tuple[Pairs, tuple[str, ...]]:
+    """Every explanation behind every defence, and what was left out, with the reason.
+
+    Defences that change nothing of an answer are left out without a word, and explanations that ask for
+    gradients which the model does not have with one.
+    """
+    made, left_out = [], []
     for name in oracles:
+        try:
+            _oracle(name, victim, oracles, data)
+        except UnsupportedModel as error:
+            left_out.append(f"{name}, {error}")
+            continue
         for defence in defences:
-            oracle = _oracle(name, victim, oracles)
+            oracle = _oracle(name, victim, oracles, data)
             if isinstance(defences, Mapping):
                 oracle = defences[defence](oracle)
             else:
@@ -225,8 +241,11 @@ def _pairs(victim: Victim, oracles: Makers, defences: Makers) -> list[tuple[str,
             if defence == "none" or _touches(oracle):
                 made.append((name, defence, oracle))
     if not made:
-        raise ValueError("expected at least one oracle with a defence that concerns it, or the defence none")
-    return made
+        reason = f"; {left_out[0]}" if left_out else ""
+        raise ValueError(
+            f"expected at least one oracle with a defence that concerns it, or the defence none{reason}"
+        )
+    return made, tuple(left_out)
 
 
 def _touches(oracle: Oracle) -> bool:
@@ -242,9 +261,9 @@ def _touches(oracle: Oracle) -> bool:
     return not isinstance(inner, LabelOracle)
 
 
-def _oracle(name: str, victim: Victim, oracles: Makers) -> Oracle:
+def _oracle(name: str, victim: Victim, oracles: Makers, data: Dataset) -> Oracle:
     """Return an oracle of the victim by its name."""
-    return oracles[name](victim) if isinstance(oracles, Mapping) else oracle_by_name(name, victim)
+    return oracles[name](victim) if isinstance(oracles, Mapping) else oracle_by_name(name, victim, data=data)
 
 
 def _exact(oracle: Oracle, victim: Victim, budget: int, seed: int) -> float:
@@ -264,7 +283,7 @@ def _honest(oracle: Oracle, victim: Victim, name: str, oracles: Makers, data: Da
         return float("nan")
     points = data.test_inputs[:HONEST].flatten(1)
     told = oracle.explain(points).explanations
-    true = _oracle(name, victim, oracles).explain(points).explanations
+    true = _oracle(name, victim, oracles, data).explain(points).explanations
     assert told is not None
     assert true is not None
     return faithfulness(told, true)

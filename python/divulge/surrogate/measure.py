@@ -48,7 +48,7 @@ class Yardstick:
         inputs: shape (n, d).
         classes: the victim's, shape (n,).
         targets: the true classes, shape (n,), or None.
-        gradients: of the victim's own class on the first inputs, shape (m, d).
+        gradients: of the victim's own class on the first inputs, shape (m, d); None where it has none.
         explained: which outputs these are of, shape (m,).
         victim: that copies are compared with.
     """
@@ -56,7 +56,7 @@ class Yardstick:
     inputs: Tensor
     classes: Tensor
     targets: Tensor | None
-    gradients: Tensor
+    gradients: Tensor | None
     explained: Tensor
     victim: Victim
 
@@ -66,7 +66,8 @@ class Yardstick:
         classes = torch.from_numpy(victim.classes(inputs.numpy()))
         some = inputs[:COSINES].numpy()
         explained = classes[:COSINES] if victim.output_size > 1 else torch.zeros(len(some), dtype=torch.long)
-        return Yardstick(inputs, classes, targets, _gradients(victim, some, explained), explained, victim)
+        gradients = _gradients(victim, some, explained) if victim.differentiable else None
+        return Yardstick(inputs, classes, targets, gradients, explained, victim)
 
     def threshold(self, answers: Answers) -> float:
         """Return what a copy's one output is above for class 1, having learned from answers.
@@ -87,7 +88,7 @@ class Yardstick:
     def measure(
         self, copy: nn.Module, input_shape: tuple[int, ...], threshold: float = 0.0
     ) -> dict[str, float]:
-        """Return agreement, accuracy (NaN without targets) and the mean cosine of the gradients.
+        """Return agreement, accuracy and the mean cosine of the gradients, NaN where there are none.
 
         Raises:
             ValueError: a copy of two outputs stands for one probability.
@@ -97,13 +98,15 @@ class Yardstick:
         if threshold and Victim(copy, input_shape, lower=False).output_size > 1:
             raise ValueError("expected a surrogate with one output, one probability is told of two classes")
         found = torch.from_numpy(named_classes(victim.values(self.inputs.numpy()), threshold))
-        mine = _gradients(victim, self.inputs[: len(self.explained)].numpy(), self.explained)
         accuracy = float("nan") if self.targets is None else _share(found == self.targets)
-        cosine = torch.nn.functional.cosine_similarity(mine, self.gradients, dim=1).mean()
+        cosine = float("nan")
+        if self.gradients is not None:
+            mine = _gradients(victim, self.inputs[: len(self.explained)].numpy(), self.explained)
+            cosine = float(torch.nn.functional.cosine_similarity(mine, self.gradients, dim=1).mean())
         return {
             "agreement": _share(found == self.classes),
             "accuracy": accuracy,
-            "gradient_cosine": float(cosine),
+            "gradient_cosine": cosine,
         }
 
 
