@@ -269,7 +269,7 @@ def report(
     model: StolenModelOption = "mlp",
     trusted: TrustedOption = False,
     oracles: AnswerListOption = "label,probability,gradient,smoothgrad",
-    defences: DefenceListOption = "none,rounded:2,top:10",
+    defences: DefenceListOption = None,
     budgets: CountsOption = "10,30,100,300",
     surrogate: SurrogateOption = "mlp",
     steps: CopyStepsOption = 500,

@@ -325,7 +325,10 @@ AnswerListOption = Annotated[
 DefenceListOption = Annotated[
     Any,
     typer.Option(
-        parser=values.listed(_defence, "defences"), metavar="NAME,NAME", help="Defences that are compared."
+        parser=values.listed(_defence, "defences"),
+        metavar="NAME,NAME",
+        help="Defences that are compared.",
+        show_default="none,rounded:2,top:10; of fewer than 30 numbers a third",
     ),
 ]
 OutputOption = Annotated[

@@ -19,7 +19,10 @@ from divulge.cli.registries import check_defence
 from divulge.cli.steal import victim_of
 from divulge.datasets import load
 from divulge.report import LeakReport, leak_report
+from divulge.report.leaks import usual_defences
 from divulge.report.page import HEADS, cells
+
+_MOST = 10  # numbers of an explanation that a defence lets out
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class Options:
     model: str
     trusted: bool
     oracles: tuple[str, ...]
-    defences: tuple[str, ...]
+    defences: tuple[str, ...] | None
     budgets: tuple[int, ...]
     surrogate: str
     steps: int
@@ -50,14 +53,15 @@ def run(options: Options) -> int:
     with ProgressDisplay() as display:
         display.say(f"reading {options.data}")
         data = load(options.data, options.target, seed=options.seed)
-        for defence in options.defences:
+        defences = options.defences or usual_defences(prod(data.input_shape), _MOST)
+        for defence in defences:
             check_defence(defence, prod(data.input_shape))
         victim = victim_of(options.model, data, options.seed, display, trusted=options.trusted)
         report = leak_report(
             victim,
             data,
             oracles=options.oracles,
-            defences=options.defences,
+            defences=defences,
             budgets=options.budgets,
             surrogate=options.surrogate,
             steps=options.steps,

@@ -50,7 +50,8 @@ class Yardstick:
         targets: the true classes, shape (n,), or None.
         gradients: of the victim's own class on the first inputs, shape (m, d); None where it has none.
         explained: which outputs these are of, shape (m,).
-        victim: that copies are compared with.
+        victim: that copies are compared with; None where its classes alone are known.
+        outputs: K.
     """
 
     inputs: Tensor
@@ -58,7 +59,8 @@ class Yardstick:
     targets: Tensor | None
     gradients: Tensor | None
     explained: Tensor
-    victim: Victim
+    victim: Victim | None
+    outputs: int
 
     @staticmethod
     def of(victim: Victim, inputs: Tensor, targets: Tensor | None) -> Yardstick:
@@ -67,7 +69,12 @@ class Yardstick:
         some = inputs[:COSINES].numpy()
         explained = classes[:COSINES] if victim.output_size > 1 else torch.zeros(len(some), dtype=torch.long)
         gradients = _gradients(victim, some, explained) if victim.differentiable else None
-        return Yardstick(inputs, classes, targets, gradients, explained, victim)
+        return Yardstick(inputs, classes, targets, gradients, explained, victim, victim.output_size)
+
+    @staticmethod
+    def of_classes(classes: Tensor, inputs: Tensor, targets: Tensor | None, outputs: int) -> Yardstick:
+        """Take the classes (n,) that a victim named for inputs (n, d), of so many outputs."""
+        return Yardstick(inputs, classes, targets, None, classes, None, outputs)
 
     def threshold(self, answers: Answers) -> float:
         """Return what a copy's one output is above for class 1, having learned from answers.
@@ -79,6 +86,8 @@ class Yardstick:
             answers: of an oracle of one output.
         """
         values = answers.values
+        if self.victim is None:
+            return 0.0
         if values is None:
             return self.victim.threshold
         true = self.victim.classes(answers.points)
@@ -93,7 +102,7 @@ class Yardstick:
         Raises:
             ValueError: a copy of two outputs stands for one probability.
         """
-        outputs = self.victim.output_size
+        outputs = self.outputs
         victim = Victim(OutputsAs(copy, outputs), input_shape, lower=False)
         if threshold and Victim(copy, input_shape, lower=False).output_size > 1:
             raise ValueError("expected a surrogate with one output, one probability is told of two classes")

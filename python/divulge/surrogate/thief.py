@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from divulge.arrays import Index
 from divulge.datasets import Dataset
 from divulge.oracles import Answers, Oracle
 from divulge.oracles.ledger import whole
@@ -44,7 +45,7 @@ def steal(
     test: tuple[Points, Points | None] | None = None,
     inputs: str | None = None,
     output: int | None = None,
-    victim: Victim | None = None,
+    victim: Victim | Index | None = None,
     steps: int = STEPS,
     weights: Weights | None = None,
     seed: int = 0,
@@ -68,7 +69,7 @@ def steal(
         output: the output explained; None: each input's top class. A linear surrogate names every output in
             turn.
         victim: that copies are compared with, outside the oracle; by default the oracle's own, where it has
-            one at hand.
+            one at hand. Or the classes that it names on the test inputs, shape (m,).
         steps: of the training behind each row.
         weights: of the loss's terms; None: chosen on held-out answers.
         seed: of every random choice.
@@ -112,7 +113,7 @@ class Thief:
         test: tuple[Points, Points | None] | None,
         inputs: str | None,
         output: int | None,
-        victim: Victim | None,
+        victim: Victim | Index | None,
         seed: int,
     ) -> None:
         if not isinstance(oracle, Oracle):
@@ -150,6 +151,12 @@ class Thief:
             points, classes = self._points(test[0]), max(2, victim.output_size)
             targets = None if test[1] is None else as_targets(test[1], len(points), classes)
             self.yardstick = Yardstick.of(victim, points, targets)
+        elif test is not None and victim is not None:
+            points, classes = self._points(test[0]), max(2, self.told)
+            targets = None if test[1] is None else as_targets(test[1], len(points), classes)
+            self.yardstick = Yardstick.of_classes(
+                as_targets(victim, len(points), classes), points, targets, self.told
+            )
         self.linear = is_linear(self.start, self.input_shape)
         self.asked = 0.0
 
