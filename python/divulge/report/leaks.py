@@ -147,6 +147,7 @@ def leak_report(
         studied, oracles = live_victim(victim)
     else:
         _check_victim(victim)
+        assert isinstance(victim, Victim)
         studied = victim
     data = _as_tensors(data)
     if defences is None:

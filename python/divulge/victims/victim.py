@@ -47,10 +47,10 @@ class Victim:
     the same answers without Python in the loop; its weights are copied then, so build a new Victim after
     training the module further.
 
-    A module may answer with an object or a mapping that holds `logits`, or a tuple that begins with them, and
-    may compute in half precision or bfloat16; then it is fed and read in float32. An estimator of
-    scikit-learn, XGBoost or LightGBM, or a pipeline, is fed rows of numbers; linear models, perceptrons and
-    the scalers before them become layers with gradients, others have none (`EstimatorModule`).
+    A module may answer with an object or a mapping that holds `logits`, and may compute in half precision or
+    bfloat16; then it is fed and read in float32. An estimator of scikit-learn, XGBoost or LightGBM, or a
+    pipeline, is fed rows of numbers; linear models, perceptrons and the scalers before them become layers
+    with gradients, others have none (`EstimatorModule`).
 
     Args:
         module: maps a tensor of shape (n, *input_shape) to one of shape (n, K), or has a method predict.

@@ -12,7 +12,7 @@ HALF = (torch.float16, torch.bfloat16)
 
 
 class Logits(nn.Module):
-    """A module whose answer holds its logits as an attribute, a key or the first of a tuple."""
+    """A module whose answer holds its logits as an attribute or a key."""
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
@@ -42,10 +42,6 @@ class InFloat32(nn.Module):
 
 def logits_in(answer: Any) -> torch.Tensor | None:
     """Return the logits that an answer holds, or None."""
-    if isinstance(answer, Mapping):
-        found = answer.get("logits")
-    elif isinstance(answer, tuple | list) and not hasattr(answer, "logits"):
-        found = answer[0] if answer else None
-    else:
-        found = getattr(answer, "logits", None)
+    held = isinstance(answer, Mapping)
+    found = answer.get("logits") if held else getattr(answer, "logits", None)
     return found if isinstance(found, torch.Tensor) else None
