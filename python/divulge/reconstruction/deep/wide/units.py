@@ -1,0 +1,126 @@
+"""Units behind known layers as far as they are known, and which of them a kink belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from divulge.arrays import Array, Mask
+from divulge.reconstruction.deep.wide.cells import Known
+from divulge.reconstruction.deep.wide.equations import Equations
+from divulge.reconstruction.deep.wide.follow import Follower
+from divulge.reconstruction.settings import TINY, WIDE_UNITS
+
+
+@dataclass
+class Unit:
+    """One unit.
+
+    Attributes:
+        equations: about its row.
+        weight: jump of the gradient over the normal, NaN where it was not measured.
+        places: points on its hyperplane, shape (d,) each.
+    """
+
+    equations: Equations
+    weight: float
+    places: list[Array] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, follower: Follower) -> Unit:
+        """Return the unit that was followed."""
+        weight = float(np.median(follower.weights)) if follower.weights else float("nan")
+        return cls(follower.equations, weight, follower.places)
+
+    @property
+    def whole(self) -> bool:
+        """Whether every entry is known."""
+        return bool(self.equations.known.all())
+
+    @property
+    def row(self) -> Array:
+        """The smallest row that the equations allow."""
+        return self.equations.solution
+
+    def offset(self, known: Known) -> float:
+        """Return b, such that z vanishes at the place where fewest open features are on."""
+        terms = known.terms(np.array(self.places))
+        crowd = (terms[:, ~self.equations.known] > 0).sum(axis=1)
+        return float(-(terms[np.argmin(crowd)] @ self.row))
+
+
+def owner(known: Known, units: Sequence[Unit], point: Array) -> Unit | None:
+    """Return the unit on whose hyperplane a point lies for certain, or None."""
+    terms = known.terms(point[None])[0]
+    size = np.linalg.norm(terms)
+    for unit in units:
+        row, offset = unit.row, unit.offset(known)
+        near = abs(terms @ row + offset) <= WIDE_UNITS.near * (size * np.linalg.norm(row) + abs(offset))
+        if near and unit.equations.tell(terms) is not None:
+            return unit
+    return None
+
+
+def same(known: Known, units: Sequence[Unit], new: Unit) -> Unit | None:
+    """Return the unit whose known entries are a multiple of a new one's, where there are enough of both."""
+    width = known.width
+    mine = new.equations.known[:width]
+    for unit in units:
+        both = np.flatnonzero(mine & unit.equations.known[:width])
+        if len(both) < WIDE_UNITS.overlap:
+            continue
+        a, b = new.row[both], unit.row[both]
+        factor = (a @ b) / max(a @ a, TINY)
+        if b.any() and np.linalg.norm(factor * a - b) <= WIDE_UNITS.near * np.linalg.norm(b):
+            return unit
+    return None
+
+
+def taken_in(known: Known, units: list[Unit], new: Unit) -> bool:
+    """Add a unit, or what was seen of it to the one that it is; return whether it is another one."""
+    old = same(known, units, new)
+    if old is None:
+        units.append(new)
+        return True
+    width = known.width
+    both = np.flatnonzero(new.equations.known[:width] & old.equations.known[:width])
+    factor = float(new.row[both] @ old.row[both] / (new.row[both] @ new.row[both]))
+    for terms, right in new.equations.asked:
+        old.equations.add(terms, factor * right)
+    old.places += new.places
+    if np.isnan(old.weight):
+        old.weight = new.weight / factor
+    return False
+
+
+def joined(known: Known, unit: Unit, point: Array, jump: Array) -> bool:
+    """Take a kink in as a unit's with open entries, if d + 1 equations with few unknowns say that it is."""
+    if np.isnan(unit.weight) or known.open_sides:
+        return False
+    cell, equations = known.cell(point), unit.equations
+    terms = np.concatenate([cell.gradient_terms(), known.terms(point[None])])
+    beyond = np.array([equations.beyond(row) for row in terms])
+    sizes = np.append(np.full(len(jump), np.linalg.norm(jump / unit.weight)), 1.0)
+    sizes[-1] = np.linalg.norm(terms[-1]) * np.linalg.norm(unit.row) + abs(unit.offset(known))
+    u, s, _ = np.linalg.svd(beyond / sizes[:, None])
+    rank = int((s > WIDE_UNITS.free).sum())
+    if rank >= len(sizes):
+        return False
+    for sign in (1.0, -1.0):
+        right = np.append(sign * jump / unit.weight, -unit.offset(known))
+        left = u[:, rank:].T @ ((right - terms @ unit.row) / sizes)
+        if np.linalg.norm(left) <= WIDE_UNITS.near:
+            for row, value in zip(terms, right, strict=True):
+                equations.add(row, float(value))
+            unit.places.append(point)
+            return True
+    return False
+
+
+def with_rows(known: Known, units: Sequence[Unit]) -> tuple[Array, Mask, Array]:
+    """Return rows (u, h), which entries are known, and offsets (u,)."""
+    rows = np.array([unit.row[: known.width] for unit in units]).reshape(-1, known.width)
+    seen = np.array([unit.equations.known[: known.width] for unit in units]).reshape(-1, known.width)
+    return rows, seen, np.array([unit.offset(known) for unit in units])
