@@ -44,6 +44,10 @@ class WideSidesSettings:
     rank: float = 1e-8
     # the same of what unknown entries could explain
     blind: float = 1e-10
+    # entry, relative to the row, that is no bend
+    bend: float = 1e-7
+    # units that were seen not to bend at a hyperplane before it is taken for none of the layer
+    looks: int = 3
     # distance of a solved side from 0 or 1: rounding of the entries, 1e-9, times that rank's condition
     whole: float = 1e-3
 

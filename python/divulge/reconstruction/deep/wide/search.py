@@ -23,6 +23,11 @@ from divulge.reconstruction.network.known_layers import Dense, Prefix
 from divulge.reconstruction.settings import WIDE_LINES, WIDE_SEARCH
 
 
+def can_follow(probe: Probe) -> bool:
+    """Whether units can be followed: by sharp gradients that may be asked for anywhere."""
+    return probe.domain is None and not probe.rounded and not probe.bends_are_cheap
+
+
 class WideSearch:
     """The state of the search behind a first layer whose hyperplanes are known.
 
@@ -51,6 +56,10 @@ class WideSearch:
                 break
             self.between(wrong, right)
         return fit
+
+    def look_through(self, point: Array) -> None:
+        """Search between a point (d,) where the copy is wrong and a random one."""
+        self.between(point[None], self.lines.samples(1))
 
     def turned(self) -> bool:
         """Follow units until their equations tell the sides of the first layer; turn it."""

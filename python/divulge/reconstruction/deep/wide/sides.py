@@ -21,15 +21,27 @@ def wrong_sides(known: Known, units: Sequence[Equations]) -> Mask | None:
     stacked = [about_sides(known, unit) for unit in units]
     matrix = np.concatenate([np.empty((0, known.width)), *(m for m, _ in stacked)])
     right = np.concatenate([np.empty(0), *(y for _, y in stacked)])
-    if len(matrix) < known.width:
+    used = ~unused(known, units)
+    matrix, bits = matrix[:, used], np.zeros(known.width)
+    if len(matrix) < used.sum():
         return None
     u, s, vt = np.linalg.svd(matrix, full_matrices=False)
-    if s[-1] <= WIDE_SIDES.rank * s[0]:
+    if not len(s) or s[-1] <= WIDE_SIDES.rank * s[0]:
         return None
-    bits = vt.T @ ((u.T @ right) / s)
+    bits[used] = vt.T @ ((u.T @ right) / s)
     turned = np.round(bits)
     whole = np.abs(bits - turned).max() <= WIDE_SIDES.whole and np.isin(turned, (0, 1)).all()
     return np.asarray(turned > 0.5) if whole else None
+
+
+def unused(known: Known, units: Sequence[Equations]) -> Mask:
+    """Return the features that no unit bends at, of those that were looked at often enough: no unit's of the layer."""
+    width = known.width
+    seen = np.array([unit.known[:width] for unit in units]).reshape(-1, width)
+    rows = np.array([unit.solution[:width] for unit in units]).reshape(-1, width)
+    size = np.linalg.norm(rows, axis=1, keepdims=True)
+    bends = (np.abs(rows) > WIDE_SIDES.bend * size) & seen
+    return np.asarray((seen.sum(axis=0) >= WIDE_SIDES.looks) & ~bends.any(axis=0))
 
 
 def about_sides(known: Known, unit: Equations) -> tuple[Array, Array]:

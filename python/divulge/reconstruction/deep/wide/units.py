@@ -44,11 +44,15 @@ class Unit:
         """The smallest row that the equations allow."""
         return self.equations.solution
 
-    def offset(self, known: Known) -> float:
-        """Return b, such that z vanishes at the place where fewest open features are on."""
+    def anchor(self, known: Known) -> Array:
+        """Return what theta is multiplied with at a place of the hyperplane, one at which few open features are on."""
         terms = known.terms(np.array(self.places))
         crowd = (terms[:, ~self.equations.known] > 0).sum(axis=1)
-        return float(-(terms[np.argmin(crowd)] @ self.row))
+        return np.asarray(terms[np.argmin(crowd)])
+
+    def offset(self, known: Known) -> float:
+        """Return b that belongs to the smallest row."""
+        return float(-(self.anchor(known) @ self.row))
 
 
 def owner(known: Known, units: Sequence[Unit], point: Array) -> Unit | None:
@@ -56,9 +60,9 @@ def owner(known: Known, units: Sequence[Unit], point: Array) -> Unit | None:
     terms = known.terms(point[None])[0]
     size = np.linalg.norm(terms)
     for unit in units:
-        row, offset = unit.row, unit.offset(known)
-        near = abs(terms @ row + offset) <= WIDE_UNITS.near * (size * np.linalg.norm(row) + abs(offset))
-        if near and unit.equations.tell(terms) is not None:
+        anchor = unit.anchor(known)
+        level, usual = (terms - anchor) @ unit.row, (size + np.linalg.norm(anchor)) * np.linalg.norm(unit.row)
+        if abs(level) <= WIDE_UNITS.near * usual and unit.equations.tell(terms - anchor) is not None:
             return unit
     return None
 
@@ -89,6 +93,7 @@ def taken_in(known: Known, units: list[Unit], new: Unit) -> bool:
     factor = float(new.row[both] @ old.row[both] / (new.row[both] @ new.row[both]))
     for terms, right in new.equations.asked:
         old.equations.add(terms, factor * right)
+    old.equations.add(known.terms(new.places[0][None])[0] - old.anchor(known), 0.0)
     old.places += new.places
     if np.isnan(old.weight):
         old.weight = new.weight / factor
@@ -100,16 +105,17 @@ def joined(known: Known, unit: Unit, point: Array, jump: Array) -> bool:
     if np.isnan(unit.weight) or known.open_sides:
         return False
     cell, equations = known.cell(point), unit.equations
-    terms = np.concatenate([cell.gradient_terms(), known.terms(point[None])])
+    here, anchor = known.terms(point[None])[0], unit.anchor(known)
+    terms = np.concatenate([cell.gradient_terms(), (here - anchor)[None]])
     beyond = np.array([equations.beyond(row) for row in terms])
-    sizes = np.append(np.full(len(jump), np.linalg.norm(jump / unit.weight)), 1.0)
-    sizes[-1] = np.linalg.norm(terms[-1]) * np.linalg.norm(unit.row) + abs(unit.offset(known))
+    sizes = np.full(len(terms), np.linalg.norm(jump / unit.weight))
+    sizes[-1] = (np.linalg.norm(here) + np.linalg.norm(anchor)) * np.linalg.norm(unit.row)
     u, s, _ = np.linalg.svd(beyond / sizes[:, None])
     rank = int((s > WIDE_UNITS.free).sum())
     if rank >= len(sizes):
         return False
     for sign in (1.0, -1.0):
-        right = np.append(sign * jump / unit.weight, -unit.offset(known))
+        right = np.append(sign * jump / unit.weight, 0.0)
         left = u[:, rank:].T @ ((right - terms @ unit.row) / sizes)
         if np.linalg.norm(left) <= WIDE_UNITS.near:
             for row, value in zip(terms, right, strict=True):
