@@ -85,6 +85,7 @@ from divulge.reconstruction.settings.one_layer import (
 )
 from divulge.reconstruction.settings.tolerances import RANK, TINY, Tolerances
 from divulge.reconstruction.settings.wide import (
+    CHOSEN_ROWS,
     FOLLOWING,
     OPEN_ENTRIES,
     WIDE_LAST,
@@ -95,6 +96,7 @@ from divulge.reconstruction.settings.wide import (
 )
 
 __all__ = [
+    "CHOSEN_ROWS",
     "ALWAYS_ON",
     "ATTACK",
     "AVERAGING",

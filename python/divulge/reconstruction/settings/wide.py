@@ -92,8 +92,16 @@ class OpenEntriesSettings:
     halvings: int = 48
     # behind a feature's hyperplane, where it is off
     back: float = 1e-9
-    # times what keeps a unit's state against all other features that grow as fast
-    larger: float = 4.0
+
+
+@dataclass(frozen=True)
+class ChosenRowsSettings:
+    """Entries in place of those that show nowhere: deep/wide/chosen_rows.py."""
+
+    # share of a level that open entries must make up to count: below it the equations tell
+    telling: float = 1e-7
+    # entry, over the length of what is known of the row: larger ones would cost digits of the others
+    largest: float = 1e3
 
 
 @dataclass(frozen=True)
@@ -104,8 +112,14 @@ class WideLastSettings:
     reweightings: int = 20
     # error below which answers count alike
     least: float = 1e-10
-    # singular value, relative to the largest, of features that no answer tells apart
-    rank: float = 1e-12
+    # answers that must be explained before they are believed to tell entries
+    agree: float = 0.8
+    # to which directions of errors are one
+    decimals: int = 3
+    # singular value, relative to the largest, of what answers tell
+    determined: float = 1e-8
+    # share of an open entry in combinations that no answer tells, which is rounding
+    blind: float = 1e-8
 
 
 @dataclass(frozen=True)
@@ -117,9 +131,15 @@ class WideSearchSettings:
     # edges that a unit is followed over, for every feature
     steps: int = 8
     # of fits and searches where they are wrong
-    rounds: int = 8
+    rounds: int = 16
     # of wrong points and right ones, searched in one round
     pairs: int = 10
+    # segments from the centre to points of all scales: states along them choose open entries
+    rays: int = 24
+    # segments to a unit whose state at the centre is not known
+    tries: int = 3
+    # of the way from the centre to a unit's hyperplane, so that it is crossed
+    beyond: float = 1.01
     # fresh ones in each round, and as many that were asked before
     points: int = 200
     # of these, in usual ones
@@ -131,5 +151,6 @@ WIDE_SIDES = WideSidesSettings()
 WIDE_LINES = WideLinesSettings()
 WIDE_UNITS = WideUnitsSettings()
 OPEN_ENTRIES = OpenEntriesSettings()
+CHOSEN_ROWS = ChosenRowsSettings()
 WIDE_LAST = WideLastSettings()
 WIDE_SEARCH = WideSearchSettings()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from divulge.arrays import Array, Mask
@@ -28,10 +30,29 @@ class Equations:
     def __len__(self) -> int:
         return len(self.basis)
 
+    def extended(self, more: Iterable[tuple[Array, float]]) -> Equations:
+        """Return these equations and more."""
+        out = Equations(len(self.solution))
+        out.basis, out.solution, out.asked = self.basis, self.solution, list(self.asked)
+        for terms, right in more:
+            out.add(terms, right)
+        return out
+
+    @property
+    def free(self) -> Array:
+        """Orthonormal rows that the equations leave open, shape (n - r, n)."""
+        _, _, vt = np.linalg.svd(self.basis, full_matrices=True)
+        return np.asarray(vt[len(self) :])
+
     def beyond(self, terms: Array) -> Array:
         """Return the part of a (n,) that no equation so far is about."""
         left = terms - self.basis.T @ (self.basis @ terms)
         return np.asarray(left - self.basis.T @ (self.basis @ left))
+
+    def beyond_all(self, terms: Array) -> Array:
+        """Return the same of several, shape (m, n)."""
+        left = terms - (terms @ self.basis.T) @ self.basis
+        return np.asarray(left - (left @ self.basis.T) @ self.basis)
 
     def tell(self, terms: Array) -> float | None:
         """Return a . theta for a (n,), or None where the equations leave it open."""

@@ -13,12 +13,18 @@ from divulge.reconstruction.deep.candidates import Candidates
 from divulge.reconstruction.deep.fit_as_last import DeepFit, fit_as_last
 from divulge.reconstruction.deep.last_layer import as_layer, clear_of_hyperplanes
 from divulge.reconstruction.deep.wide.cells import Known
+from divulge.reconstruction.deep.wide.chosen_rows import chosen_row
 from divulge.reconstruction.deep.wide.follow import Follower
 from divulge.reconstruction.deep.wide.kinks import LaterKinks, kinks_behind
-from divulge.reconstruction.deep.wide.last import linear_rest
-from divulge.reconstruction.deep.wide.open_entries import stand_ins, tell_entries
+from divulge.reconstruction.deep.wide.last import errors, unlike, with_linear_rest
+from divulge.reconstruction.deep.wide.open_entries import tell_entries
 from divulge.reconstruction.deep.wide.sides import without_rest, wrong_sides
-from divulge.reconstruction.deep.wide.units import Unit, joined, owner, taken_in, with_rows
+from divulge.reconstruction.deep.wide.star import Star
+from divulge.reconstruction.deep.wide.states import Searched
+from divulge.reconstruction.deep.wide.told_by_values import told_by_values
+from divulge.reconstruction.deep.wide.units import Unit, joined, owners, taken_in
+from divulge.reconstruction.network.deep_network import DeepModel
+from divulge.reconstruction.network.hidden_layer import Layer
 from divulge.reconstruction.network.known_layers import Dense, Prefix
 from divulge.reconstruction.settings import WIDE_LINES, WIDE_SEARCH
 
@@ -42,12 +48,15 @@ class WideSearch:
         self.probe, self.lines, self.enough = probe, lines, enough
         self.known = Known(Prefix(probe.input_size, [first]), open_sides=True)
         self.units: list[Unit] = []
+        self.segments: list[Searched] = []
+        self.centre = lines.samples(1)[0]
 
     def run(self) -> DeepFit | None:
         """Search to the end; return the best fit, or None where the sides are not told."""
         if self.known.open_sides and not self.turned():
             return None
         self.find(WIDE_SEARCH.idle, lambda: False)
+        self.look_around()
         fit = None
         for _ in range(WIDE_SEARCH.rounds):
             tell_entries(self.probe, self.known, self.units, self.lines)
@@ -90,8 +99,7 @@ class WideSearch:
             start = start * self.lines.rng.choice(WIDE_LINES.scales)
             reach = WIDE_LINES.reach * max(WIDE_LINES.scales)
             way = way * (reach * np.sqrt(len(way)) / np.linalg.norm(way))
-            found = kinks_behind(self.probe, self.known.prefix, (start - way)[None], (start + way)[None])
-            new = self.absorb(found, enough)
+            new = self.absorb(self.searched(start - way, start + way), enough)
             vain = 0 if new else vain + 1
             if vain == idle or enough():
                 return
@@ -101,7 +109,7 @@ class WideSearch:
         new = 0
         for place in self.lines.rng.permutation(len(kinks)):
             point, jump = kinks.points[place], kinks.jumps[place]
-            if owner(self.known, self.units, point) is not None:
+            if owners(self.known, self.units, point[None])[0] >= 0:
                 continue
             if any(joined(self.known, unit, point, jump) for unit in self.units if not unit.whole):
                 continue
@@ -114,48 +122,108 @@ class WideSearch:
                     break
         return new
 
-    def between(self, wrong: Array, right: Array) -> None:
-        """Search between points where the copy is wrong and points where it is right, shape (n, d) each."""
-        self.absorb(kinks_behind(self.probe, self.known.prefix, wrong, right))
+    def searched(self, start: Array, end: Array) -> LaterKinks:
+        """Search a segment between two points (d,)."""
+        found = kinks_behind(self.probe, self.known.prefix, start[None], end[None])
+        self.segments.append(Searched(start, end, found))
+        return found
 
-    def as_last(self) -> tuple[DeepFit, Array, Array]:
-        """Fit the output; return the fit, points at which it is wrong, and as many at which it is right."""
+    def between(self, wrong: Array, right: Array) -> None:
+        """Search between points where the copy is wrong and points where it is right, and the centre: (n, d) each."""
+        whole = all(unit.whole for unit in self.units)
+        for place, point in enumerate(wrong):
+            start = right[place] if whole and len(right) else self.centre
+            self.absorb(self.searched(start, point))
+
+    def settled(self) -> Star:
+        """Search from the centre, until the states of all units with open entries are known there."""
+        star = Star(self.known, self.units, self.centre, self.segments)
+        for _ in range(WIDE_SEARCH.tries):
+            if not star.unsettled.any():
+                break
+            for number in np.flatnonzero(star.unsettled):
+                places = self.units[number].places
+                place = places[self.lines.rng.integers(len(places))]
+                end = self.centre + WIDE_SEARCH.beyond * (place - self.centre)
+                self.absorb(self.searched(self.centre, end))
+            star = Star(self.known, self.units, self.centre, self.segments)
+        return star
+
+    def look_around(self) -> None:
+        """Search from the centre to points of all scales, where entries are open."""
+        if all(unit.whole for unit in self.units):
+            return
+        scales = self.lines.rng.choice(WIDE_SEARCH.scales, (WIDE_SEARCH.rays, 1))
+        for point in scales * self.lines.samples(WIDE_SEARCH.rays):
+            self.absorb(self.searched(self.centre, point))
+
+    def rows(self) -> tuple[Array, Array]:
+        """Return every unit's row (u, h) and offset (u,), open entries chosen so that known states come out."""
+        star = self.settled()
+        rows, offsets = [], []
+        for number, unit in enumerate(self.units):
+            row, offset = unit.row, unit.offset(self.known)
+            if not unit.whole:
+                chosen = chosen_row(self.known, unit, unit.told, *star.states(number))
+                if chosen is None and unit.told:
+                    unit.told = []
+                    chosen = chosen_row(self.known, unit, [], *star.states(number))
+                row, offset = (row, offset) if chosen is None else chosen
+            rows.append(row)
+            offsets.append(offset)
+        return np.array(rows), np.array(offsets)
+
+    def as_last(self) -> tuple[DeepFit | None, Array, Array]:
+        """Fit the output; return the fit, or points at which it is wrong, and as many at which it is right."""
         prefix = self.known.prefix
-        _, _, offsets = with_rows(self.known, self.units)
-        rows = np.array([stand_ins(self.known, unit, self.lines) for unit in self.units])
-        sizes = np.linalg.norm(rows, axis=1)
-        candidates = Candidates(
-            rows / sizes[:, None],
+        rows, offsets = self.rows()
+        size = np.linalg.norm(rows, axis=1)
+        units = Candidates(
+            rows / size[:, None],
             np.ones(rows.shape, bool),
-            offsets / sizes,
+            offsets / size,
             np.ones(len(rows), np.intp),
             np.array([unit.places[0] for unit in self.units]),
         )
-        points, pieces = self.answers(candidates)
-        weights = np.array([unit.weight for unit in self.units])
-        rest = linear_rest(prefix, rows, offsets, np.nan_to_num(weights), points, pieces)
-        wrong = np.flatnonzero(rest.errors > self.enough)
-        right = np.flatnonzero(rest.errors <= self.enough)
-        fit = fit_as_last(self.probe, self.usual, prefix, candidates)
-        if not len(right):
+        layer = as_layer(units)
+        points, pieces = self.answers(layer)
+        count = WIDE_SEARCH.points  # as many old ones as there are fresh ones, which come last
+        old = self.lines.rng.permutation(max(len(points) - count, 0))[:count]
+        some = np.concatenate([old, np.arange(max(len(points) - count, 0), len(points))])
+        weights = np.nan_to_num([unit.weight for unit in self.units]) * size
+        model = with_linear_rest(prefix, layer, weights, points[some], pieces[some])
+        wrong = errors(model, points, pieces) > self.enough
+        self.wrong_share = wrong.mean()
+        if not wrong.any():
+            fit = fit_as_last(self.probe, self.usual, prefix, units)
             return fit, points[:0], points[:0]
-        wrong = self.lines.rng.permutation(wrong)[: WIDE_SEARCH.pairs]
-        return fit, points[wrong], points[self.lines.rng.choice(right, len(wrong))]
+        if not all(unit.whole for unit in self.units):
+            self.learn(model, size, points[some], pieces[some])
+        chosen = np.flatnonzero(wrong)
+        chosen = chosen[unlike(model, points[chosen], pieces[chosen], self.lines.rng)][: WIDE_SEARCH.pairs]
+        right = np.flatnonzero(~wrong)
+        right = self.lines.rng.choice(right, len(chosen)) if len(right) else chosen[:0]
+        return None, points[chosen], points[right]
+
+    def learn(self, model: DeepModel, size: Array, points: Array, pieces: Array) -> None:
+        """Take from answers what they tell of open entries."""
+        free = [unit.equations.free for unit in self.units]
+        anchors = np.array([unit.anchor(self.known) for unit in self.units])
+        told = told_by_values(model, free, anchors, points, pieces, self.enough)
+        for unit, more, factor in zip(self.units, told, size, strict=True):
+            unit.told = [(terms, right * factor) for terms, right in more]
 
     @property
     def usual(self) -> float:
         """Distance from the origin up to which points count as usual."""
         return float(WIDE_LINES.reach * max(WIDE_LINES.scales) * np.sqrt(self.probe.input_size))
 
-    def answers(self, units: Candidates) -> tuple[Array, Array]:
-        """Ask at some random points of all scales, and return them with those that were asked before."""
+    def answers(self, layer: Layer) -> tuple[Array, Array]:
+        """Ask at some random points of all scales; return these and what was asked before, clear of kinks."""
         count = WIDE_SEARCH.points
         scales = self.lines.rng.choice(WIDE_SEARCH.scales, (count, 1))
         self.probe.pieces(scales * self.lines.samples(count))
         points, pieces = self.probe.answered()
-        fresh = np.arange(len(points)) >= len(points) - count
-        near = np.linalg.norm(points, axis=1) <= self.usual
-        old = np.flatnonzero(~fresh & near)
-        chosen = np.concatenate([self.lines.rng.permutation(old)[:count], np.flatnonzero(fresh)])
-        clear = clear_of_hyperplanes(self.known.prefix, as_layer(units), points[chosen])
-        return points[chosen[clear]], pieces[chosen[clear]]
+        usable = np.linalg.norm(points, axis=1) <= self.usual
+        usable &= clear_of_hyperplanes(self.known.prefix, layer, points)
+        return points[usable], pieces[usable]

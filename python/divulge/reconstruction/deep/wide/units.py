@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from divulge.arrays import Array, Mask
+from divulge.arrays import Array, Index, Mask
 from divulge.reconstruction.deep.wide.cells import Known
 from divulge.reconstruction.deep.wide.equations import Equations
 from divulge.reconstruction.deep.wide.follow import Follower
@@ -21,12 +21,15 @@ class Unit:
     Attributes:
         equations: about its row.
         weight: jump of the gradient over the normal, NaN where it was not measured.
+        told: equations that answers told, as far as states were right.
         places: points on its hyperplane, shape (d,) each.
     """
 
     equations: Equations
     weight: float
     places: list[Array] = field(default_factory=list)
+    told: list[tuple[Array, float]] = field(default_factory=list)
+    _anchor: tuple[tuple[int, int, int], Array] | None = field(default=None, repr=False)
 
     @classmethod
     def of(cls, follower: Follower) -> Unit:
@@ -46,25 +49,30 @@ class Unit:
 
     def anchor(self, known: Known) -> Array:
         """Return what theta is multiplied with at a place of the hyperplane, one at which few open features are on."""
-        terms = known.terms(np.array(self.places))
-        crowd = (terms[:, ~self.equations.known] > 0).sum(axis=1)
-        return np.asarray(terms[np.argmin(crowd)])
+        state = len(self.equations), len(self.places), known.unknowns
+        if self._anchor is None or self._anchor[0] != state:
+            terms = known.terms(np.array(self.places))
+            crowd = (terms[:, ~self.equations.known] > 0).sum(axis=1)
+            self._anchor = state, terms[np.argmin(crowd)]
+        return self._anchor[1]
 
     def offset(self, known: Known) -> float:
         """Return b that belongs to the smallest row."""
         return float(-(self.anchor(known) @ self.row))
 
 
-def owner(known: Known, units: Sequence[Unit], point: Array) -> Unit | None:
-    """Return the unit on whose hyperplane a point lies for certain, or None."""
-    terms = known.terms(point[None])[0]
-    size = np.linalg.norm(terms)
-    for unit in units:
+def owners(known: Known, units: Sequence[Unit], points: Array) -> Index:
+    """Return on which unit's hyperplane points (n, d) lie for certain, -1 where on none's, shape (n,)."""
+    found = np.full(len(points), -1)
+    terms = known.terms(points)
+    size = np.linalg.norm(terms, axis=1)
+    for number, unit in enumerate(units):
         anchor = unit.anchor(known)
-        level, usual = (terms - anchor) @ unit.row, (size + np.linalg.norm(anchor)) * np.linalg.norm(unit.row)
-        if abs(level) <= WIDE_UNITS.near * usual and unit.equations.tell(terms - anchor) is not None:
-            return unit
-    return None
+        usual = (size + np.linalg.norm(anchor)) * np.linalg.norm(unit.row)
+        near = np.flatnonzero(np.abs((terms - anchor) @ unit.row) <= WIDE_UNITS.near * usual)
+        told = [n for n in near if unit.equations.tell(terms[n] - anchor) is not None]
+        found[told] = number
+    return found
 
 
 def same(known: Known, units: Sequence[Unit], new: Unit) -> Unit | None:
