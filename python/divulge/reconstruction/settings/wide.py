@@ -131,7 +131,7 @@ class WideSearchSettings:
     # edges that a unit is followed over, for every feature
     steps: int = 8
     # of fits and searches where they are wrong
-    rounds: int = 16
+    rounds: int = 60
     # of wrong points and right ones, searched in one round
     pairs: int = 10
     # segments from the centre to points of all scales: states along them choose open entries
@@ -142,6 +142,10 @@ class WideSearchSettings:
     beyond: float = 1.01
     # fresh ones in each round, and as many that were asked before
     points: int = 200
+    # that many times as many where none of them was wrong
+    more: int = 3
+    # until so many show no error: units that are on at one input in a thousand are missing till then
+    most_points: int = 1800
     # of these, in usual ones
     scales: tuple[float, ...] = (0.3, 1.0, 3.0, 10.0)
 

@@ -50,21 +50,27 @@ class WideSearch:
         self.units: list[Unit] = []
         self.segments: list[Searched] = []
         self.centre = lines.samples(1)[0]
+        self.looked = False  # whether lines were searched with all sides known
 
     def run(self) -> DeepFit | None:
         """Search to the end; return the best fit, or None where the sides are not told."""
         if self.known.open_sides and not self.turned():
             return None
-        self.find(WIDE_SEARCH.idle, lambda: False)
-        self.look_around()
-        fit = None
+        if not self.looked:
+            self.looked = True
+            self.find(WIDE_SEARCH.idle, lambda: False)
+            self.look_around()
+        if not self.units:
+            return None
+        fresh = WIDE_SEARCH.points
         for _ in range(WIDE_SEARCH.rounds):
             tell_entries(self.probe, self.known, self.units, self.lines)
-            fit, wrong, right = self.as_last()
-            if not len(wrong):
-                break
+            fit, wrong, right = self.as_last(fresh)
+            if fit is not None and fresh >= WIDE_SEARCH.most_points:
+                return fit
+            fresh = WIDE_SEARCH.points if fit is None else WIDE_SEARCH.more * fresh
             self.between(wrong, right)
-        return fit
+        return None
 
     def look_through(self, point: Array) -> None:
         """Search between a point (d,) where the copy is wrong and a random one."""
@@ -173,7 +179,7 @@ class WideSearch:
             offsets.append(offset)
         return np.array(rows), np.array(offsets)
 
-    def as_last(self) -> tuple[DeepFit | None, Array, Array]:
+    def as_last(self, fresh: int = WIDE_SEARCH.points) -> tuple[DeepFit | None, Array, Array]:
         """Fit the output; return the fit, or points at which it is wrong, and as many at which it is right."""
         prefix = self.known.prefix
         rows, offsets = self.rows()
@@ -186,14 +192,13 @@ class WideSearch:
             np.array([unit.places[0] for unit in self.units]),
         )
         layer = as_layer(units)
-        points, pieces = self.answers(layer)
+        points, pieces = self.answers(layer, fresh)
         count = WIDE_SEARCH.points  # as many old ones as there are fresh ones, which come last
         old = self.lines.rng.permutation(max(len(points) - count, 0))[:count]
         some = np.concatenate([old, np.arange(max(len(points) - count, 0), len(points))])
         weights = np.nan_to_num([unit.weight for unit in self.units]) * size
         model = with_linear_rest(prefix, layer, weights, points[some], pieces[some])
         wrong = errors(model, points, pieces) > self.enough
-        self.wrong_share = wrong.mean()
         if not wrong.any():
             fit = fit_as_last(self.probe, self.usual, prefix, units)
             return fit, points[:0], points[:0]
@@ -218,9 +223,8 @@ class WideSearch:
         """Distance from the origin up to which points count as usual."""
         return float(WIDE_LINES.reach * max(WIDE_LINES.scales) * np.sqrt(self.probe.input_size))
 
-    def answers(self, layer: Layer) -> tuple[Array, Array]:
+    def answers(self, layer: Layer, count: int) -> tuple[Array, Array]:
         """Ask at some random points of all scales; return these and what was asked before, clear of kinks."""
-        count = WIDE_SEARCH.points
         scales = self.lines.rng.choice(WIDE_SEARCH.scales, (count, 1))
         self.probe.pieces(scales * self.lines.samples(count))
         points, pieces = self.probe.answered()
