@@ -1,4 +1,4 @@
-"""Controllers with wide first layers: `python bench/controllers.py [--only 8-64-64-4] [--seeds 5] [--random]`.
+"""Wide controllers: `python bench/controllers.py [--only 8-64-64-4] [--seeds 5] [--random]`.
 
 A controller imitates a saturated linear-quadratic regulator of a random plant: Adam on standardised states
 and actions, as such networks are trained. `--random` leaves PyTorch's start untrained. Float64, gradients of
@@ -86,7 +86,8 @@ def line(name: str, module: nn.Sequential, seed: int, budget: int) -> None:
         error = max(error, float((np.abs(copy - truth).max(axis=0) / np.ptp(truth, axis=0)).max()))
     hidden = "-".join(map(str, result.hidden_sizes))
     print(
-        f"{name:>14} {seed:>4} {hidden:>16} {result.queries:>8} {result.certificate.error:>8.0e} {error:>8.0e} "
+        f"{name:>14} {seed:>4} {hidden:>16} {result.queries:>8} {result.certificate.error:>8.0e} "
+        f"{error:>8.0e} "
         f"{'yes' if result.complete else 'no':>8} {seconds:.0f}",
         flush=True,
     )

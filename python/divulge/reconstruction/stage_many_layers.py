@@ -128,8 +128,8 @@ def note_what_is_open(session: Session, found: DeepResult) -> None:
     if found.solved and not found.decided:
         session.note(
             NoteKind.AFFINE_PART,
-            "a linear part remains beside the last hidden layer: a skip connection, units that switch nowhere, "
-            "or units turned over, w max(z, 0) = w z + w max(-z, 0); the function is known, not which of them",
+            "a linear part remains beside the last hidden layer: a skip connection, units that switch "
+            "nowhere or units turned over, w max(z, 0) = w z + w max(-z, 0); the function does not tell which",
         )
     if found.solved and found.unseen:
         session.note(

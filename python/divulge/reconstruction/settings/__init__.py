@@ -96,7 +96,6 @@ from divulge.reconstruction.settings.wide import (
 )
 
 __all__ = [
-    "CHOSEN_ROWS",
     "ALWAYS_ON",
     "ATTACK",
     "AVERAGING",
@@ -104,6 +103,7 @@ __all__ = [
     "BENDS",
     "BISECTION",
     "BY_VALUES",
+    "CHOSEN_ROWS",
     "CIRCLES",
     "CLIMBING",
     "COEFFICIENTS",

@@ -31,8 +31,8 @@ class FollowingSettings:
     inner: tuple[float, float] = (0.2, 0.8)
     # sine of the angle between an edge's hyperplane and the unit's below which the bend is not told
     parallel: float = 1e-6
-    # distances of two answers from the hyperplane, and from the edge, in usual ones: closer where another unit
-    # is near, wider where the ways were long
+    # distances of two answers from the hyperplane, and from the edge, in usual ones: closer where another
+    # unit is near, wider where the ways were long
     near: tuple[tuple[float, float], ...] = ((1e-6, 1e-8), (1e-5, 1e-7), (1e-6, 1e-10))
 
 
@@ -63,7 +63,7 @@ class WideLinesSettings:
     # of lines, in such points: kinks of random hyperplanes are heavy-tailed, nine in ten lie within
     reach: float = 6.0
     # least share of a line that a piece must have to be searched
-    least: float = 1e-7
+    least: float = 1e-9
     # share of a piece left out at its ends, where known units switch
     margin: float = 1e-6
 
@@ -101,7 +101,10 @@ class ChosenRowsSettings:
     # share of a level that open entries must make up to count: below it the equations tell
     telling: float = 1e-7
     # entry, over the length of what is known of the row: larger ones would cost digits of the others
-    largest: float = 1e3
+    largest: float = 1e4
+    # margin, over the same, that is enough: entries that large keep a state against all other features that
+    # grow as fast
+    margin: float = 100.0
 
 
 @dataclass(frozen=True)
@@ -138,16 +141,26 @@ class WideSearchSettings:
     rays: int = 24
     # segments to a unit whose state at the centre is not known
     tries: int = 3
+    # distance from the origin, in usual ones, up to which states are looked at where a copy was wrong further
+    # out: beyond, slopes hardly change
+    farthest: float = 3e4
+    # of the points that segments from the centre go to
+    ray_scales: tuple[float, ...] = (1.0, 3.0, 10.0, 100.0, 1e4)
+    # distance up to which answers count
+    reach: float = 1e3
     # of the way from the centre to a unit's hyperplane, so that it is crossed
     beyond: float = 1.01
     # fresh ones in each round, and as many that were asked before
     points: int = 200
+    # share of wrong points that are searched from a right point and not from the centre: that shows units
+    # missed
+    from_right: float = 0.25
     # that many times as many where none of them was wrong
     more: int = 3
     # until so many show no error: units that are on at one input in a thousand are missing till then
     most_points: int = 1800
     # of these, in usual ones
-    scales: tuple[float, ...] = (0.3, 1.0, 3.0, 10.0)
+    scales: tuple[float, ...] = (0.3, 1.0, 3.0, 10.0, 100.0)
 
 
 FOLLOWING = FollowingSettings()

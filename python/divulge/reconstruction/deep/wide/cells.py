@@ -4,8 +4,8 @@ A unit behind them has the pre-activation
 
     z = R . relu(z_L) + U . p + b,
 
-z_L the last known layer's levels and p the features before it. U = - sum of s_i R_i a_i over the units i that are
-turned the wrong way (s_i = 1, a_i their rows), and 0 once none is. theta = (R, U).
+z_L the last known layer's levels and p the features before it. U = - sum of s_i R_i a_i over the units i that
+are turned the wrong way (s_i = 1, a_i their rows), and 0 once none is. theta = (R, U).
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class Cell:
             return np.asarray(top.T)
         inner = len(self.slopes) > 1
         low = self.sides[-2][:, None] * self.slopes[-2] if inner else np.eye(top.shape[1])
-        return np.concatenate([top, low]).T
+        return np.asarray(np.concatenate([top, low]).T)
 
     def across(self, layer: int, unit: int) -> Array:
         """Return what theta is multiplied with in dz / d relu(z_unit) of a layer, shape (unknowns,)."""

@@ -1,12 +1,13 @@
 """Rows with entries in place of those that no answer tells, such that every known state comes out.
 
-A row is one of r + N y, r the smallest that the equations allow and N what they leave open. With the states s_n of the
-unit at points x_n,
+A row is one of r + N y, r the smallest that the equations allow and N what they leave open. With the states
+s_n of the unit at points x_n,
 
     s_n (r + N y) . (terms(x_n) - terms(x*)) >= e |N . (terms(x_n) - terms(x*))|,   x* on its hyperplane,
 
-is a linear programme in y and the margin e, which is made as large as can be. What the unit adds where it is on then
-differs from the truth by what is linear in the features, for which the linear part beside the layer makes up.
+is a linear programme in y and the margin e, which is made as large as can be. What the unit adds where it is
+on then differs from the truth by what is linear in the features, for which the linear part beside the layer
+makes up.
 """
 
 from __future__ import annotations
@@ -45,12 +46,12 @@ def chosen_row(
 
 
 def margin_solution(matrix: Array, levels: Array) -> Array | None:
-    """Return y with matrix y + levels >= e for the largest e up to 1, or None where even e = 0 cannot be."""
+    """Return y with matrix y + levels >= e, e as large as a bound allows; None where none is from 0 on."""
     n, free = matrix.shape
     if not n:
         return np.zeros(free)
     objective = np.append(np.zeros(free), -1.0)
-    bounds = [(-CHOSEN_ROWS.largest, CHOSEN_ROWS.largest)] * free + [(0.0, 1.0)]
+    bounds = [(-CHOSEN_ROWS.largest, CHOSEN_ROWS.largest)] * free + [(0.0, CHOSEN_ROWS.margin)]
     found = linprog(
         objective, A_ub=np.column_stack([-matrix, np.ones(n)]), b_ub=levels, bounds=bounds, method="highs"
     )

@@ -1,4 +1,4 @@
-"""Linear equations about one unit's row, taken in one by one: sums of entries may be known, not single ones."""
+"""Linear equations about one unit's row: sums of entries may be known where single ones are not."""
 
 from __future__ import annotations
 

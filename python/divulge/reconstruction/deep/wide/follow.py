@@ -1,8 +1,8 @@
 """One unit behind known layers, followed along its bent hyperplane from cell to cell.
 
-In a cell its hyperplane has the normal n = dz/dx, d equations in theta. Behind the edge that the unit u of a known
-layer makes it has n + alpha e, e the gradient of z_u, into the cell, and alpha = dz / d relu(z_u) up to sign: two
-answers beside the edge tell it, one equation more.
+In a cell its hyperplane has the normal n = dz/dx, d equations in theta. Behind the edge that the unit u of a
+known layer makes it has n + alpha e, e the gradient of z_u, into the cell, and alpha = dz / d relu(z_u) up to
+sign: two answers beside the edge tell it, one equation more.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class Follower:
         self.go_behind(self.point + reach * way, way, layer, unit)
 
     def go_behind(self, place: Array, way: Array, layer: int, unit: int) -> None:
-        """Go behind the edge that a unit makes at a place, asking how the hyperplane bends where it is open."""
+        """Go behind the edge that a unit makes at a place, asking how the hyperplane bends there."""
         inward = -1.0 if self.cell.sides[layer][unit] else 1.0
         bend = inward * self.cell.slopes[layer][unit]
         terms = self.cell.across(layer, unit)
@@ -151,8 +151,8 @@ def bent(probe: Probe, place: Array, way: Array, normal: Array, bend: Array) -> 
         bend: normal of the edge's hyperplane, pointing ahead, shape (d,).
 
     Returns:
-        The share alpha of the new normal, normal + alpha bend, and the jump over the new normal; None where the
-        answers show no such bend.
+        The share alpha of the new normal, normal + alpha bend, and the jump over the new normal; None where
+        the answers show no such bend.
     """
     edge = bend / np.linalg.norm(bend)
     across = normal - edge * (edge @ normal)

@@ -1,4 +1,4 @@
-"""Kinks of units behind known layers: lines are cut where the known ones switch, and only the rest is searched."""
+"""Kinks of units behind known layers: lines are cut where known units switch, the pieces are searched."""
 
 from __future__ import annotations
 

@@ -2,8 +2,8 @@
 
     f(x) - sum_k w_k max(R_k . p + b_k, 0) = V . p + c.
 
-Units that are missing, and states that are wrong, spoil single answers: reweighted least squares leaves these out,
-and they show where to search on.
+Units that are missing, and states that are wrong, spoil single answers: reweighted least squares leaves these
+out, and they show where to search on.
 """
 
 from __future__ import annotations
@@ -18,9 +18,7 @@ from divulge.reconstruction.network.known_layers import Prefix
 from divulge.reconstruction.settings import RANK, TINY, WIDE_LAST
 
 
-def with_linear_rest(
-    prefix: Prefix, layer: Layer, weights: Array, points: Array, pieces: Array
-) -> DeepModel:
+def with_linear_rest(prefix: Prefix, layer: Layer, weights: Array, points: Array, pieces: Array) -> DeepModel:
     """Solve for the linear part beside units, and return the network.
 
     Args:
@@ -55,7 +53,7 @@ def errors(model: DeepModel, points: Array, pieces: Array) -> Array:
 
 
 def unlike(model: DeepModel, points: Array, pieces: Array, rng: np.random.Generator) -> Index:
-    """Return wrong answers, one for each cause in random order: the same cause makes the same error of the slope."""
+    """Return one wrong answer for each direction in which slopes are off, in random order: one for a cause."""
     off = (model.pieces(points, 0) - pieces)[:, :-1]
     off = off / np.maximum(np.linalg.norm(off, axis=1, keepdims=True), TINY)
     order = rng.permutation(len(points))

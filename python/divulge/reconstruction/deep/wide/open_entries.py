@@ -1,9 +1,9 @@
 """Entries of rows that no bend has told yet: where they show, and what stands for those that show nowhere.
 
-The unit k bends at the hyperplane of feature i only where its own meets that one. There the feature is 0, so that the
-level z_k needs no entry of i: points on the hyperplane of i at which the other open features are off tell by known
-entries whether z_k has both signs. If so, it vanishes between two such points, and two answers beside that place tell
-the entry.
+The unit k bends at the hyperplane of feature i only where its own meets that one. There the feature is 0, so
+that the level z_k needs no entry of i: points on the hyperplane of i at which the other open features are off
+tell by known entries whether z_k has both signs. If so, it vanishes between two such points, and two answers
+beside that place tell the entry.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def at_edge(known: Known, unit: Unit, feature: int, lines: Lines) -> Array | Non
 
 
 def between(known: Known, row: Array, offset: float, below: Array, above: Array) -> Array:
-    """Return where a level that is known along a segment vanishes on it: by halves, then by the last piece's slope."""
+    """Return where a level that is known along a segment vanishes on it: by halves, then by a slope."""
     ends = np.stack([below, above])
     for _ in range(OPEN_ENTRIES.halvings):
         middle = ends.mean(axis=0)

@@ -1,4 +1,4 @@
-"""Two hidden layers, the first wider than its input: sides, units, rows and the output, one after the other."""
+"""Two hidden layers, the first wider than its input: sides, units, rows, the output."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from divulge.reconstruction.deep.wide.units import Unit, joined, owners, taken_i
 from divulge.reconstruction.network.deep_network import DeepModel
 from divulge.reconstruction.network.hidden_layer import Layer
 from divulge.reconstruction.network.known_layers import Dense, Prefix
-from divulge.reconstruction.settings import WIDE_LINES, WIDE_SEARCH
+from divulge.reconstruction.settings import TINY, WIDE_LINES, WIDE_SEARCH
 
 
 def can_follow(probe: Probe) -> bool:
@@ -74,7 +74,9 @@ class WideSearch:
 
     def look_through(self, point: Array) -> None:
         """Search between a point (d,) where the copy is wrong and a random one."""
-        self.between(point[None], self.lines.samples(1))
+        most = WIDE_SEARCH.farthest * np.sqrt(len(point))
+        near = point * min(1.0, most / max(float(np.linalg.norm(point)), TINY))
+        self.between(near[None], self.lines.samples(1))
 
     def turned(self) -> bool:
         """Follow units until their equations tell the sides of the first layer; turn it."""
@@ -111,7 +113,7 @@ class WideSearch:
                 return
 
     def absorb(self, kinks: LaterKinks, enough: Callable[[], bool] = lambda: False) -> int:
-        """Take kinks in: those of known units tell nothing, the others' units are followed; return how many are new."""
+        """Take kinks in, following units that are not known; return how many new ones there are."""
         new = 0
         for place in self.lines.rng.permutation(len(kinks)):
             point, jump = kinks.points[place], kinks.jumps[place]
@@ -135,10 +137,11 @@ class WideSearch:
         return found
 
     def between(self, wrong: Array, right: Array) -> None:
-        """Search between points where the copy is wrong and points where it is right, and the centre: (n, d) each."""
+        """Search from the centre, or from points where the copy is right, to points where it is wrong."""
         whole = all(unit.whole for unit in self.units)
         for place, point in enumerate(wrong):
-            start = right[place] if whole and len(right) else self.centre
+            other = len(right) and (whole or self.lines.rng.uniform() < WIDE_SEARCH.from_right)
+            start = right[place] if other else self.centre
             self.absorb(self.searched(start, point))
 
     def settled(self) -> Star:
@@ -159,12 +162,12 @@ class WideSearch:
         """Search from the centre to points of all scales, where entries are open."""
         if all(unit.whole for unit in self.units):
             return
-        scales = self.lines.rng.choice(WIDE_SEARCH.scales, (WIDE_SEARCH.rays, 1))
+        scales = self.lines.rng.choice(WIDE_SEARCH.ray_scales, (WIDE_SEARCH.rays, 1))
         for point in scales * self.lines.samples(WIDE_SEARCH.rays):
             self.absorb(self.searched(self.centre, point))
 
     def rows(self) -> tuple[Array, Array]:
-        """Return every unit's row (u, h) and offset (u,), open entries chosen so that known states come out."""
+        """Return every unit's row (u, h) and offset (u,), open entries such that known states come out."""
         star = self.settled()
         rows, offsets = [], []
         for number, unit in enumerate(self.units):
@@ -180,7 +183,7 @@ class WideSearch:
         return np.array(rows), np.array(offsets)
 
     def as_last(self, fresh: int = WIDE_SEARCH.points) -> tuple[DeepFit | None, Array, Array]:
-        """Fit the output; return the fit, or points at which it is wrong, and as many at which it is right."""
+        """Fit the output; return the fit, or points where it is wrong, and as many where it is right."""
         prefix = self.known.prefix
         rows, offsets = self.rows()
         size = np.linalg.norm(rows, axis=1)
@@ -228,6 +231,6 @@ class WideSearch:
         scales = self.lines.rng.choice(WIDE_SEARCH.scales, (count, 1))
         self.probe.pieces(scales * self.lines.samples(count))
         points, pieces = self.probe.answered()
-        usable = np.linalg.norm(points, axis=1) <= self.usual
+        usable = np.linalg.norm(points, axis=1) <= WIDE_SEARCH.reach * np.sqrt(points.shape[1])
         usable &= clear_of_hyperplanes(self.known.prefix, layer, points)
         return points[usable], pieces[usable]

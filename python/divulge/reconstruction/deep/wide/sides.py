@@ -1,7 +1,7 @@
 """On which side the units of the last known layer are active, from the equations of units behind it.
 
-U = - sum_i s_i R_i a_i. With the entries R_i that are known, every equation about (R, U) is one in the s_i, and in
-the entries that are not known and their products with s_i; what these could explain is left out.
+U = - sum_i s_i R_i a_i. With the entries R_i that are known, every equation about (R, U) is one in the s_i,
+and in the entries that are not known and their products with s_i; what these could explain is left out.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def wrong_sides(known: Known, units: Sequence[Equations]) -> Mask | None:
 
 
 def unused(known: Known, units: Sequence[Equations]) -> Mask:
-    """Return the features that no unit bends at, of those that were looked at often enough: no unit's of the layer."""
+    """Return the features that no unit was seen to bend at, though several were looked at."""
     width = known.width
     seen = np.array([unit.known[:width] for unit in units]).reshape(-1, width)
     rows = np.array([unit.solution[:width] for unit in units]).reshape(-1, width)

@@ -1,4 +1,4 @@
-"""Segments from one point to all that matter: there the state of every unit is known, hence along all of them."""
+"""Segments from one point, at which the state of every unit is known, and hence along all of them."""
 
 from __future__ import annotations
 
@@ -57,4 +57,4 @@ class Star:
     @property
     def unsettled(self) -> Mask:
         """Which units have open entries and no known state at the centre, shape (u,)."""
-        return np.array([not unit.whole for unit in self.units], bool) & (self.at_centre == 0)
+        return np.asarray(np.array([not unit.whole for unit in self.units]) & (self.at_centre == 0))

@@ -1,8 +1,8 @@
 """In which state a unit is along segments all of whose kinks belong to known units.
 
-Between its own kinks a unit keeps its state. At each of them the sign of dz along the segment tells which it is before
-and after; a segment on which it has none gets its state from a point at which the equations tell the level, or from
-its start, where that is a point whose states are known.
+Between its own kinks a unit keeps its state. At each of them the sign of dz along the segment tells which it
+is before and after; a segment on which it has none gets its state from a point at which the equations tell
+the level, or from its start, where that is a point whose states are known.
 """
 
 from __future__ import annotations

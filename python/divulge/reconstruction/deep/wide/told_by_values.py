@@ -1,7 +1,7 @@
 """What answers tell of open entries where a unit is on, though no bend does.
 
-With every unit's state known, an answer is linear in what is open: with rows r_k + N_k y_k, N_k what unit k's equations
-leave open,
+With every unit's state known, an answer is linear in what is open: with rows r_k + N_k y_k, N_k what unit k's
+equations leave open,
 
     f = sum over active k of w_k (r_k + N_k y_k) . (terms - terms(x*_k)) + V . p + c.
 

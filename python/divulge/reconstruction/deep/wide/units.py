@@ -48,7 +48,7 @@ class Unit:
         return self.equations.solution
 
     def anchor(self, known: Known) -> Array:
-        """Return what theta is multiplied with at a place of the hyperplane, one at which few open features are on."""
+        """Return the terms of theta at a place of the hyperplane at which few open features are on."""
         state = len(self.equations), len(self.places), known.unknowns
         if self._anchor is None or self._anchor[0] != state:
             terms = known.terms(np.array(self.places))
@@ -84,7 +84,7 @@ def same(known: Known, units: Sequence[Unit], new: Unit) -> Unit | None:
         if len(both) < WIDE_UNITS.overlap:
             continue
         a, b = new.row[both], unit.row[both]
-        factor = (a @ b) / max(a @ a, TINY)
+        factor = float(a @ b) / max(float(a @ a), TINY)
         if b.any() and np.linalg.norm(factor * a - b) <= WIDE_UNITS.near * np.linalg.norm(b):
             return unit
     return None
