@@ -129,7 +129,7 @@ def note_what_is_open(session: Session, found: DeepResult) -> None:
         session.note(
             NoteKind.AFFINE_PART,
             "a linear part remains beside the last hidden layer: a skip connection, units that switch "
-            "nowhere or units turned over, w max(z, 0) = w z + w max(-z, 0); the function does not tell which",
+            "nowhere or units turned over, w max(z, 0) = w z + w max(-z, 0): the function is the same",
         )
     if found.solved and found.unseen:
         session.note(

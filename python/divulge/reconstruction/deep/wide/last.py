@@ -53,7 +53,7 @@ def errors(model: DeepModel, points: Array, pieces: Array) -> Array:
 
 
 def unlike(model: DeepModel, points: Array, pieces: Array, rng: np.random.Generator) -> Index:
-    """Return one wrong answer for each direction in which slopes are off, in random order: one for a cause."""
+    """Return one wrong answer for each direction in which slopes are off: one cause makes one direction."""
     off = (model.pieces(points, 0) - pieces)[:, :-1]
     off = off / np.maximum(np.linalg.norm(off, axis=1, keepdims=True), TINY)
     order = rng.permutation(len(points))
