@@ -55,3 +55,13 @@ def test_three_hidden_layers_are_never_taken_for_two():
         assert function_error(result.module, victim, points) < 1e-8
     else:
         assert result.notes
+
+
+@pytest.mark.parametrize("sizes", [(1, 16, 16, 1), (1, 32, 32, 32, 1)])
+def test_with_one_input_the_function_is_all_there_is_to_know(sizes):
+    victim = victim_of(as_started(*sizes, seed=0))
+    result = reconstruct(GradientOracle(victim, budget=100_000), seed=0)
+    assert result.complete, result.notes
+    for scale in (1.0, 10.0, 100.0):
+        points = scale * np.random.default_rng(3).standard_normal((4000, 1))
+        assert function_error(result.module, victim, points) < 1e-8
