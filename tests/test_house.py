@@ -19,7 +19,7 @@ MOST_LINES = 400
 # Packages whose signatures are not settled yet.
 UNSETTLED = {"reference", "tensors", "cli"}
 # What may be left out and still be given by position: the data, and what names the thing that is asked for.
-BY_POSITION = {"data", "attribution", "attributions", "input_shape", "method", "surrogate"}
+BY_POSITION = {"data", "target", "attribution", "attributions", "input_shape", "method", "surrogate"}
 BY_NAME = {"seed", "jobs", "progress"}
 
 

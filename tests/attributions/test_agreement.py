@@ -8,7 +8,7 @@ from torch import nn
 from divulge import Victim
 from divulge.attributions import METHODS, Attribution, SmoothGrad, attribute
 from divulge.oracles import ORACLES, SmoothGradOracle, oracle_by_name
-from divulge.surrogate.losses import at_places
+from divulge.surrogate.explanation_errors import at_places
 from divulge.training import mlp
 
 SHAPE = (1, 4, 4)
@@ -38,7 +38,7 @@ def by_the_copy(module, attribution, classes, noise):
     """What a copy that is trained on explanations compares with those told."""
     x = INPUTS.flatten(1)
     _, gradients = at_places(module, attribution, x, classes, noise, SHAPE)
-    return attribution.combine(x, gradients).detach()
+    return attribution.combine(x, gradients, noise).detach()
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -8,6 +8,7 @@ from divulge.attributions import (
     IntegratedGradients,
     ProbabilityGradient,
     Saliency,
+    Shap,
     SmoothGrad,
 )
 
@@ -19,6 +20,9 @@ ALL = (
     IntegratedGradients(4, np.arange(6.0)),
     IntegratedGradients(4, 0.5),
     ProbabilityGradient(),
+    Shap(0.5, 4),
+    Shap(np.arange(6.0), 1),
+    Shap(np.arange(12.0).reshape(2, 6), 3),
 )
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((7, 6))
@@ -28,23 +32,26 @@ X = RNG.standard_normal((7, 6))
 def test_arrays_and_tensors_alike(method):
     noise = RNG.standard_normal((7, method.draws, 6))
     places = method.places(X, noise)
-    assert places.shape == (7, method.differentiated, 6)
+    assert places.shape == (7, method.count(6), 6)
     np.testing.assert_allclose(method.places(torch.from_numpy(X), torch.from_numpy(noise)), places)
-    gradients = RNG.standard_normal(places.shape)
-    made = method.combine(X, gradients)
+    found = RNG.standard_normal(places.shape[:2] if method.of_values else places.shape)
+    made = method.combine(X, found, noise)
     assert made.shape == X.shape
-    np.testing.assert_allclose(method.combine(torch.from_numpy(X), torch.from_numpy(gradients)), made)
+    tensors = map(torch.from_numpy, (X, found, noise))
+    np.testing.assert_allclose(method.combine(*tensors), made)
 
 
 @pytest.mark.parametrize("method", ALL, ids=lambda method: method.name)
 def test_what_explains_a_linear_score(method):
     row = RNG.standard_normal(6)
-    gradients = np.broadcast_to(row, (7, method.differentiated, 6))
+    noise = RNG.standard_normal((7, method.draws, 6))
+    gradients = np.broadcast_to(row, (7, method.count(6), 6))
+    found = method.places(X, noise) @ row if method.of_values else gradients
     factor = method.factor(X)
     if method.name in ("saliency", "probability_gradient"):
         assert factor is None
-    else:
-        np.testing.assert_allclose(method.combine(X, gradients), factor * row)
+    elif len(np.shape(getattr(method, "background", 0))) < 2:  # else the mean over many orders
+        np.testing.assert_allclose(method.combine(X, found, noise), factor * row)
 
 
 def test_lighter_ones_explain_the_same():
@@ -52,6 +59,28 @@ def test_lighter_ones_explain_the_same():
     assert SmoothGrad(3).lighter() == SmoothGrad(3)
     assert IntegratedGradients(50, 0.5).lighter() == IntegratedGradients(8, 0.5)
     assert Saliency().lighter() == Saliency()
+
+
+def test_shap_values_add_up_to_the_change_of_the_value():
+    method = Shap(np.arange(6.0), 2)
+    noise = RNG.standard_normal((7, method.draws, 6))
+    values = np.sin(method.places(X, noise).sum(axis=-1))
+    total = np.sin(X.sum(axis=1)) - np.sin(np.arange(6.0).sum())
+    np.testing.assert_allclose(method.combine(X, values, noise).sum(axis=1), total)
+
+
+def test_pairs_around_a_number_differ_in_it_alone():
+    method, which = Shap(RNG.standard_normal((3, 6)), 1), np.array([[0, 4]] * 7)
+    noise = RNG.standard_normal((7, 4, 6))
+    places = method.around(X, which, noise)
+    tensors = map(torch.from_numpy, (X, which, noise))
+    np.testing.assert_allclose(method.around(*tensors), places)
+    changed = places[:, 0::2] != places[:, 1::2]
+    assert (changed.argmax(axis=-1) == which).all()
+    assert (changed.sum(axis=-1) == 1).all()
+    np.testing.assert_array_equal(
+        np.take_along_axis(places[:, 1::2], which[..., None], -1)[..., 0], X[:, [0, 4]]
+    )
 
 
 def test_a_range_that_was_given_stays():
@@ -72,6 +101,10 @@ def test_a_baseline_may_have_the_shape_of_an_input():
     ("make", "error", "message"),
     [
         (lambda: SmoothGrad(0), ValueError, "at least one sample of SmoothGrad, got 0"),
+        (lambda: Shap(np.nan), ValueError, "a background of finite numbers"),
+        (lambda: Shap(np.zeros((2, 2, 2))), ValueError, r"got shape \(2, 2, 2\)"),
+        (lambda: Shap(np.zeros(5)).places(X, np.zeros((7, 20, 6))), ValueError, "of 6 numbers, got 5"),
+        (lambda: Shap(0.0, 0), ValueError, "at least one order of SHAP, got 0"),
         (lambda: SmoothGrad(2.5), TypeError, "at least one sample of SmoothGrad, got 2.5"),
         (lambda: SmoothGrad(True), TypeError, "got True"),
         (lambda: SmoothGrad(noise=0), ValueError, "positive, finite noise, .* got 0"),

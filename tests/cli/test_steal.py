@@ -1,6 +1,10 @@
 import json
 
+import joblib
+import numpy as np
+import pandas as pd
 import pytest
+from sklearn.tree import DecisionTreeClassifier
 
 SMALL = ("steal", "--steps", 20, "--queries", "5,20", "--model", "logistic")
 
@@ -55,7 +59,10 @@ def test_the_report(command, tmp_path):
         ),
         (("steal", "--inputs", "noise"), "'--inputs': expected data or"),
         (("steal", "--steps", 0), "'--steps': expected a whole number of at least 1, got 0"),
-        (("steal", "--model", "rnn"), "a file *.onnx or *.pt2, got rnn"),
+        (
+            ("steal", "--model", "rnn"),
+            "a file *.onnx or *.pt2 or *.joblib or *.pkl or *.pickle or *.pt, got rnn",
+        ),
         (("steal", "--plot", "curve.xyz"), "'--plot': expected a file named *."),
         (("report", "--budgets", "x"), "'--budgets': expected whole numbers"),
         (
@@ -78,3 +85,48 @@ def test_what_cannot_be_followed_is_one_sentence(command, arguments, message):
     assert code == 2
     assert out == ""
     assert message in err.splitlines()[-1]
+
+
+@pytest.fixture
+def own(tmp_path):
+    """A table and a tree that was fitted on it."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(120, 3)), columns=["a", "b", "c"])
+    frame["grade"] = np.where(frame["a"] > 0, "yes", "no")
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    model = DecisionTreeClassifier(max_depth=2, random_state=0)
+    joblib.dump(model.fit(frame[["a", "b", "c"]], frame["grade"]), tmp_path / "m.joblib")
+    return "--data", str(tmp_path / "t.csv"), "--target", "grade", "--model", str(tmp_path / "m.joblib")
+
+
+def test_a_report_on_a_model_and_a_table_of_ones_own(command, own):
+    asked = ("--oracles", "label,shap,gradient", "--defences", "none", "--budgets", "5,40", "--steps", "80")
+    code, out, _ = command("report", *own, *asked, "--trusted", "--json")
+    told = json.loads(out)
+    assert code == 0
+    assert [row["explanation"] for row in told["table"]] == ["label", "shap"]
+    assert "Left out: gradient, DecisionTreeClassifier has no input gradients" in told["summary"][-1]
+    code, out, _ = command(
+        "steal", *own, "--oracle", "shap", "--queries", "40", "--steps", "80", "--trusted", "--json"
+    )
+    assert json.loads(out)["victim_accuracy"] == 1.0
+
+
+def test_code_in_a_file_and_a_wrong_column_are_told(command, own):
+    code, _, err = command("report", *own)
+    assert code == 2
+    assert "runs code when it is read: pass trusted=True, or --trusted" in err
+    code, _, err = command("report", *own[:3], "class", *own[4:], "--trusted")
+    assert code == 2
+    assert "there is no column 'class' in t.csv, which has 'a', 'b', 'c', 'grade'" in err
+
+
+def test_models_are_trained_on_a_table(command, own):
+    for model in ("logistic", "mlp"):
+        code, out, _ = command(
+            "steal", *own[:4], "--model", model, "--queries", "5", "--steps", "20", "--json"
+        )
+        assert code == 0
+        assert json.loads(out)["victim_accuracy"] > 0.9
+    code, out, _ = command("reconstruct", *own[:4], "--hidden", "3", "--json")
+    assert (code, json.loads(out)["complete"]) == (0, True)

@@ -36,9 +36,14 @@ def test_modules_that_fail_or_return_something_else(make):
     with pytest.raises(UnsupportedModel, match=r"fails on inputs of shape \(2, 1, 6, 6\)"):
         Influence(nn.Linear(7, 2).double(), train)
     with pytest.raises(
-        UnsupportedModel, match=r"outputs of shape \(n, K\) for n = 2 inputs, got \(2, 1, 6, 2\)"
+        ValueError, match=r"one for each position of outputs \(n, 1, 6, 2\), got shape \(40,\)"
     ):
         Influence(nn.Linear(6, 2).double(), train)
+    flat = nn.Sequential(nn.Flatten(), nn.Linear(36, 1), nn.Flatten(0)).double()
+    with pytest.raises(
+        UnsupportedModel, match=r"outputs of shape \(n, K\) or .* for n = 2 inputs, got \(2,\)"
+    ):
+        Influence(flat, train)
     with pytest.raises(UnsupportedModel, match=r"float32 or float64, got torch\.float16"):
         Influence(nn.Linear(6, 2).half(), train)
     broken = nn.Sequential(nn.Flatten(), nn.Linear(36, 2)).double()
@@ -116,7 +121,10 @@ def test_numbers_and_names(make):
     for call, message in [
         (lambda: influence.hvp(np.zeros(5)), r"vectors of shape \(163,\) or \(m, 163\), got \(5,\)"),
         (lambda: influence.solve(np.full(163, np.nan)), "finite vectors"),
-        (lambda: influence.scores(test, of="score"), "of= loss, margin, logit or a function, got 'score'"),
+        (
+            lambda: influence.scores(test, of="score"),
+            "of= loss, log_probability, margin, logit or a function, got 'score'",
+        ),
         (lambda: influence.scores(test, groups=[1, 2]), r"groups as 40 numbers from 0 on, got shape \(2,\)"),
         (lambda: influence.top_k(test, 41), "whole k from 1 to 40, got 41"),
         (lambda: influence.top_k(test, 2.5), "whole k from 1 to 40, got 2.5"),

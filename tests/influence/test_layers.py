@@ -124,6 +124,67 @@ class Checkpointed(nn.Module):
         return self.last(checkpoint(lambda v: torch.tanh(self.first(v)), x, use_reentrant=False))
 
 
+class Normed(nn.Module):
+    """Every kind of normalisation, over features and over channels; one of them called twice."""
+
+    def __init__(self):
+        super().__init__()
+        self.rows, self.rms, self.last = nn.LayerNorm(3), nn.RMSNorm(3), nn.Linear(6, 3)
+        self.groups, self.batch = nn.GroupNorm(2, 4), nn.BatchNorm1d(4)
+        self.widen, self.narrow = nn.Linear(3, 4), nn.Linear(4, 3)
+        for norm in (self.rows, self.rms, self.groups, self.batch):
+            for p in norm.parameters():
+                nn.init.normal_(p)
+        self.batch.running_mean.normal_()
+        self.batch.running_var.uniform_(0.5, 2)
+
+    def forward(self, x):
+        h = self.rows(x.reshape(-1, 2, 3))
+        h = h + torch.tanh(self.rows(h * h))
+        channels = self.batch(torch.tanh(self.groups(self.widen(h).transpose(1, 2))))
+        return self.last((h + self.rms(self.narrow(channels.transpose(1, 2)))).flatten(1))
+
+
+class LookedUp(nn.Module):
+    """Tokens, one of which is padding, looked up twice."""
+
+    def __init__(self):
+        super().__init__()
+        self.table, self.last = nn.Embedding(4, 3, padding_idx=1), nn.Linear(6, 3)
+
+    def forward(self, x):
+        tokens = (x.abs() * 2).long().clamp(max=3)
+        first = self.table(tokens[:, :4]).sum(1)
+        return self.last(torch.tanh(torch.cat([first, self.table(tokens[:, 4]) * x[:, :3]], dim=1)))
+
+
+class Grouped(nn.Module):
+    """Convolutions whose channels keep to groups or to themselves, of images and of rows."""
+
+    def __init__(self):
+        super().__init__()
+        self.widen, self.own = nn.Conv2d(1, 4, 2, groups=1), nn.Conv2d(4, 4, (1, 2), groups=4, bias=False)
+        self.pairs = nn.Conv1d(4, 6, 2, groups=2, padding=1, stride=2, dilation=2)
+        self.last = nn.Linear(6, 3)
+
+    def forward(self, x):
+        h = torch.tanh(self.widen(x.reshape(-1, 1, 2, 3)))
+        rows = torch.tanh(self.own(torch.cat([h, h * 2], dim=3))).flatten(2)
+        return self.last(self.pairs(rows).sum(2))
+
+
+class Conv1D(nn.Module):
+    """Hugging Face's name for a Linear with its weight transposed."""
+
+    def __init__(self, nf, nx):
+        super().__init__()
+        self.nf = nf
+        self.weight, self.bias = nn.Parameter(torch.randn(nx, nf)), nn.Parameter(torch.randn(nf))
+
+    def forward(self, x):
+        return torch.addmm(self.bias, x.reshape(-1, x.shape[-1]), self.weight).view(*x.shape[:-1], self.nf)
+
+
 class MyLinear(nn.Linear):
     """Computes as its class does."""
 
@@ -137,6 +198,10 @@ EXACT = {
     "pairs": Pairs,
     "hooked": Hooked,
     "checkpointed": Checkpointed,
+    "normed": Normed,
+    "looked up": LookedUp,
+    "grouped": Grouped,
+    "transposed": lambda: nn.Sequential(Conv1D(4, 6), nn.Tanh(), Conv1D(3, 4)),
     "subclass": lambda: nn.Sequential(MyLinear(6, 4), nn.Tanh(), nn.Linear(4, 3)),
 }
 
@@ -162,6 +227,18 @@ def test_gradients_in_factors_are_those_of_autograd(name, curvature):
     expected = np.einsum("ij,jk,ik->i", truth.train, inverse, truth.train)
     np.testing.assert_allclose(influence.self_influence(), expected, rtol=1e-8)
     np.testing.assert_allclose(influence.scores(test), -truth.test @ inverse @ truth.train.T, atol=1e-9)
+
+
+@pytest.mark.parametrize("curvature", ["kfac", "ekfac"])
+def test_scales_and_shifts_have_their_whole_fisher_matrix(curvature):
+    module, train, test = problem(Normed)
+    names = ["rms.weight", "groups.bias"]
+    whole = dense(module, train, test, names=names).gauss_newton
+    expected = np.zeros((7, 7))
+    for part in (slice(0, 3), slice(3, 7)):
+        expected[part, part] = whole[part, part]
+    influence = Influence(module, train, curvature=curvature, damping=0.3, parameters=names)
+    np.testing.assert_allclose(influence.hvp(np.eye(7)), expected, rtol=1e-9, atol=1e-12)
 
 
 class SequenceFirstTwin(SequenceFirst):
@@ -287,7 +364,7 @@ REFUSED = {
     "routed": (Routed, "'experts.0' sees, which none of its axes holds"),
     "two biases": (chain(two_biases), "'3.weight' is the weight of '3' and '4', whose biases differ"),
     "own forward": (chain(own_forward), "'0.weight' belongs to Linear"),
-    "embedding": (Embedded, "'table.weight' belongs to Embedding"),
+    "embedding": (Embedded, "'table.weight' is that of 'table' and 'last'"),
     "pruned": (
         chain(lambda m: prune.random_unstructured(m[0], "weight", amount=0.4)),
         r"'0.weight_orig' belongs to Linear: .*prune.remove",

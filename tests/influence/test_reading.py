@@ -115,9 +115,9 @@ WRONG = {
     ),
     "keys": (
         lambda x, y: [{"x": x[0], "y": y[0], "mask": 1}],
-        "a dict of two with a key among .* got x, y, mask",
+        "the module fails on inputs of shapes .* 'x', .* 'mask': .* unexpected keyword argument 'x'",
     ),
-    "other keys": (lambda x, y: {"a": x, "b": y}, "a dict of two with a key among .*, got a, b"),
+    "other keys": (lambda x, y: {"a": x, "b": y}, "a dict with one key among .*, got a, b"),
     "triples": (lambda x, y: Items([(x[0], y[0], 1)]), "samples that are pairs .*, got tuple of 3"),
     "shapes": (
         lambda x, y: Items([(x[0], y[0]), (x[1, :, :2], y[1])]),

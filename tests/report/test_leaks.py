@@ -4,8 +4,17 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.compose import make_column_transformer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.tree import DecisionTreeClassifier
 
 import divulge
+from divulge import Victim, leak_report
+from divulge.datasets import digits as digits_data
+from divulge.datasets import read_data
+from divulge.oracles import LiveOracle, oracle_by_name
 from divulge.report.leaks import faithfulness, queries_until
 
 
@@ -208,3 +217,91 @@ def test_what_is_no_victim_and_no_data_set_is_refused(victim, digits):
     for data in (digits.train_inputs, digits.train_inputs.numpy(), (digits.train_inputs, None), None):
         with pytest.raises(TypeError, match=f"expected data such as Dataset.* got {type(data).__name__}"):
             divulge.leak_report(victim, data)
+
+
+def words(n=150):
+    """A table with words, and classes in words."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"age": rng.integers(18, 80, n), "job": rng.choice(["cook", "nurse", "pilot"], n)})
+    frame["grade"] = np.where((frame["age"] > 40) ^ (frame["job"] == "cook"), "yes", "no")
+    return frame
+
+
+def test_a_pipeline_on_a_table_and_what_it_cannot_explain():
+    frame = words()
+    data = read_data(frame, "grade")
+    encoder = make_column_transformer((OneHotEncoder(), ["job"]), remainder="passthrough")
+    model = make_pipeline(encoder, DecisionTreeClassifier(random_state=0))
+    victim = Victim(model.fit(frame[["age", "job"]], frame["grade"]), data=data)
+    found = leak_report(
+        victim,
+        data,
+        oracles=("label", "probability", "shap", "gradient"),
+        defences=("none", "rounded:1"),
+        budgets=(10, 100),
+        steps=200,
+    )
+    assert found.table["explanation"].unique().tolist() == ["label", "probability", "shap"]
+    assert found.curves["gradient_cosine"].isna().all()
+    assert found.curves["agreement"].min() > 0.5
+    assert "Left out: gradient, DecisionTreeClassifier has no input gradients" in found.summary()[-1]
+    assert "Left out: gradient" in found.html()
+
+
+def test_explanations_of_a_linear_pipeline_give_it_away():
+    data = digits_data()
+    inputs = data.train_inputs.flatten(1).double().numpy()
+    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=300)).fit(
+        inputs, data.train_targets.numpy()
+    )
+    found = leak_report(
+        Victim(model), data, oracles=("shap",), defences=("none",), surrogate="linear", budgets=(60,), steps=1
+    )
+    assert found.curves["solved"].all()
+    assert found.table["best"].item() > 0.99  # pixels that are 0 in all that was asked stay unknown
+
+
+def test_classes_of_another_name_are_named():
+    frame = words()
+    model = DecisionTreeClassifier().fit(frame[["age"]], frame["grade"])
+    data = read_data(frame[["age", "grade"]].replace({"yes": "perhaps"}), "grade")
+    with pytest.raises(
+        ValueError, match="the data's class 'perhaps' is none of the model's, which are 'no', 'yes'"
+    ):
+        leak_report(Victim(model, data=data), data)
+
+
+def test_a_live_api_is_reported_on_by_its_answers_alone():
+    frame = words(300)[["age", "grade"]].assign(more=np.random.default_rng(1).normal(size=300))
+    frame["grade"] = np.where(frame["age"] > 40, "yes", "no")
+    data = read_data(frame, "grade")
+    model = Victim(DecisionTreeClassifier(max_depth=2).fit(frame[["age", "more"]], frame["grade"]), data=data)
+    asked = []
+
+    def label(points):
+        asked.append(len(points))
+        return [model.class_names[k] for k in model.classes(points)]
+
+    shap = oracle_by_name("shap", model, data=data)
+    live = {
+        "label": LiveOracle(label, 2, tells="label", classes=model.class_names),
+        "shap": LiveOracle(lambda p: shap.explain(p, 1).explanations, 2, tells=shap.attribution,
+                           classes=model.class_names, output=1),
+    }  # fmt: skip
+    found = leak_report(live, data, defences=("none", "sign"), budgets=(10, 40), steps=200)
+    pairs = list(zip(found.table["explanation"], found.table["defence"], strict=True))
+    assert pairs == [("label", "none"), ("shap", "none"), ("shap", "sign")]
+    assert found.table["best"].min() > 0.7
+    assert found.table[["exact", "rank_correlation"]].isna().all(axis=None)
+    assert "Left out: exact reconstruction" in found.summary()[-1]
+    assert sum(asked) == len(data.test_inputs) + 40 == live["label"].ledger.total
+    assert "an API with 2 numbers in, 2 classes" in found.html()
+
+
+def test_a_live_api_that_names_no_class_cannot_be_compared_with():
+    alone = LiveOracle(lambda p: p, 64, tells="shap", classes=(0, 1))
+    with pytest.raises(ValueError, match="labels or probabilities, to compare copies with, got shap"):
+        leak_report(alone, digits_data())
+    other = LiveOracle(lambda p: p, 3, tells="label", classes=(0, 1))
+    with pytest.raises(ValueError, match=r"inputs of one size, got \[3, 64\]"):
+        leak_report({"a": alone, "b": other}, digits_data())

@@ -19,7 +19,7 @@ def test_labels_and_probabilities_hold_nearby(kind):
     here = told(kind(VICTIM))
     assert 0.95 * NEARBY < here.reach < 1.05 * NEARBY
     there = here.nearby(torch.Generator().manual_seed(1))
-    assert float((there.x - here.x).std()) == pytest.approx(here.reach, rel=0.05)
+    assert float((there.x - here.x).std()) == pytest.approx(float(here.reach), rel=0.05)
     for name in ("outputs", "labels", "probabilities"):
         assert getattr(there, name) is getattr(here, name)
 

@@ -135,6 +135,21 @@ def test_copies_are_trained_too(write):
     assert np.all((table["agreement"] > 0.5) & (table["agreement"] <= 1))
 
 
+def test_a_table_of_ones_own_is_trained_on_and_counts_by_its_content(write, tmp_path):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(90, 3)), columns=["a", "b", "c"])
+    frame["grade"] = np.where(frame["a"] > 0, "yes", "no")
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    grid = f'[grid]\nvictim = "{tmp_path}/t.csv"\ntarget = "grade"\nhidden = 3\nqueries = 40\nsteps = 400\n'
+    path = write(f'job = "steal"\nengine = "threads"\nworkers = 1\n{grid}oracle = ["gradient", "shap"]\n')
+    found = sweep(path)
+    assert list(found.table["error"]) == ["", ""]
+    assert found.table["agreement"].min() > 0.6
+    assert sweep(path).already == 2
+    frame.iloc[::-1].to_csv(tmp_path / "t.csv", index=False)
+    assert sweep(path).already == 0
+
+
 def write_model(path, hidden=3, seed=0):
     module = mlp((6,), [hidden], 1, seed=seed, dtype=torch.float64).eval()
     batch = torch.export.Dim("batch")

@@ -5,6 +5,7 @@ that is trained on explanations (`divulge.surrogate`), or `attribute`, which ask
 """
 
 from divulge.attributions.attribute import AttributionFunction, attribute
+from divulge.attributions.from_values import Shap, ValueAttribution
 from divulge.attributions.methods import (
     Attribution,
     Gradient,
@@ -26,6 +27,8 @@ __all__ = [
     "ProbabilityGradient",
     "RandomNumbers",
     "Saliency",
+    "Shap",
     "SmoothGrad",
+    "ValueAttribution",
     "attribute",
 ]

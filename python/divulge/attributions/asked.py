@@ -95,6 +95,14 @@ class Asked:
             raise ValueError(f"expected classes from 0 to {scores.shape[1] - 1}, got {classes.tolist()[:3]}")
         return classes
 
+    def value(self, x: Tensor, classes: Tensor) -> Tensor:
+        """Return the score or the loss at x, shape (n,)."""
+        with torch.no_grad():
+            if self.loss:
+                found: Tensor = self.explained(x, classes)
+                return found
+            return _chosen(self.explained(x), classes)[:, 0]
+
     def gradient(self, x: Tensor, classes: Tensor) -> Tensor:
         """Return the gradient (n, ...) of the score or the loss at x."""
         with torch.enable_grad():

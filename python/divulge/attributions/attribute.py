@@ -42,10 +42,11 @@ def attribute(
             evaluation mode, each of its parts left in its own.
         inputs: shape (n, ...), real numbers.
         method: a name, with parameters or without: "gradient", "saliency", "input_times_gradient",
-            "smoothgrad", "smoothgrad:samples=10,noise=0.2", "integrated_gradients", or "random" (uniform
-            numbers); one of `divulge.attributions`, such as `SmoothGrad(10, 0.2)`, whose noise is a share of
-            max - min over all inputs unless it names a range; a function of (module, inputs, classes) that
-            returns the attribution; or an attribution of captum, or its class, such as captum.attr.DeepLift.
+            "smoothgrad", "smoothgrad:samples=10,noise=0.2", "integrated_gradients", "shap" (against
+            zeros), or "random" (uniform numbers); one of `divulge.attributions`, such as
+            `SmoothGrad(10, 0.2)`, whose noise is a share of max - min over all inputs unless it names a
+            range; a function of (module, inputs, classes) that returns the attribution; or an attribution of
+            captum, or its class, such as captum.attr.DeepLift.
         of: the score: "predicted", that of the class which scores most at x; "target", that of the input's
             own class; a class number; or "loss", the cross-entropy with the input's own class.
         targets: classes, shape (n,), for "target" and "loss".
@@ -64,7 +65,7 @@ def attribute(
     at_a_time = batch_size
     if isinstance(method, Attribution):
         method = method.scaled(_range(inputs))
-        at_a_time = max(1, batch_size // method.differentiated)
+        at_a_time = max(1, batch_size // method.count(inputs[:1].numel()))
     run = _run(method, module, asked, np.random.default_rng(seed))
     dtype = precision(module, inputs)
     parts = [inputs[:0].to(dtype)]
@@ -86,23 +87,24 @@ def _run(
 ) -> Callable[[Tensor, Tensor], Tensor]:
     """Return what attributes a batch of inputs with their classes."""
     if isinstance(method, Attribution):
-        return lambda x, classes: _of_gradients(method, asked, x, classes, rng)
+        return lambda x, classes: _combined(method, asked, x, classes, rng)
     if isinstance(method, RandomNumbers):
         return lambda x, classes: torch.from_numpy(rng.random(tuple(x.shape))).to(x)
     return foreign(method, module, asked)
 
 
-def _of_gradients(
+def _combined(
     method: Attribution, asked: Asked, x: Tensor, classes: Tensor, rng: np.random.Generator
 ) -> Tensor:
-    """Return what a method makes of gradients, shape (n, ...)."""
+    """Return what a method makes of gradients or values, shape (n, ...)."""
     flat = x.flatten(1)
     n, d = flat.shape
     noise = torch.from_numpy(rng.standard_normal((n, method.draws, d))).to(flat)
     places = method.places(flat, noise)
     m = places.shape[1]
-    gradients = asked.gradient(places.reshape(n * m, *x.shape[1:]), classes.repeat_interleave(m))
-    explanation: Tensor = method.combine(flat, gradients.reshape(n, m, d))
+    ask = asked.value if method.of_values else asked.gradient
+    found = ask(places.reshape(n * m, *x.shape[1:]), classes.repeat_interleave(m))
+    explanation: Tensor = method.combine(flat, found.reshape(n, m, *([] if method.of_values else [d])), noise)
     return explanation.reshape(x.shape)
 
 

@@ -24,31 +24,33 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Attribution:
-    """An explanation of a score f_k at x: gradients at one or several places, combined.
+    """An explanation of a score f_k at x: gradients or values at one or several places, combined.
 
-    Oracles make it of a victim's gradients (NumPy), copies of their own (torch, differentiable), and
-    `attribute` of any module's. Shapes: x (n, d), noise (n, draws, d), places and gradients (n, m, d).
+    Oracles make it of a victim's answers (NumPy), copies of their own (torch, differentiable), and
+    `attribute` of any module's. Shapes: x (n, d), noise (n, draws, d), places and gradients (n, m, d), values
+    (n, m).
 
     Attributes:
         name: of the method, everywhere.
         of_probability: whether the class's probability is explained and not its score.
         at_the_input: whether gradients are taken at x alone.
         is_gradient: whether it is a gradient, or a mean of gradients.
+        of_values: whether it is made of values f_k, shape (n, m), and not of gradients.
     """
 
     name: ClassVar[str]
     of_probability: ClassVar[bool] = False
     at_the_input: ClassVar[bool] = True
     is_gradient: ClassVar[bool] = False
+    of_values: ClassVar[bool] = False
 
     @property
     def draws(self) -> int:
         """How many standard normal vectors `places` needs for one input."""
         return 0
 
-    @property
-    def differentiated(self) -> int:
-        """At how many places, m."""
+    def count(self, d: int) -> int:
+        """Return at how many places, m, for inputs of d numbers."""
         return 1
 
     def scaled(self, input_range: float) -> Attribution:
@@ -59,9 +61,9 @@ class Attribution:
         """Return where to differentiate, shape (n, m, d)."""
         return x[:, None]
 
-    def combine(self, x: Any, gradients: Any) -> Any:
-        """Return the explanation, shape (n, d), made of gradients at the places."""
-        return gradients[:, 0]
+    def combine(self, x: Any, found: Any, noise: Any = None) -> Any:
+        """Return the explanation, shape (n, d), made of what was found at the places of the noise."""
+        return found[:, 0]
 
     def factor(self, x: Array) -> Array | None:
         """Return c, shape (n, d): c w explains a linear score w.x + b; None where no such c is known."""
@@ -112,7 +114,7 @@ class SmoothGrad(Attribution):
     input_range: float | None = None
 
     def __post_init__(self) -> None:
-        _check_count("sample of SmoothGrad", self.samples)
+        check_count("sample of SmoothGrad", self.samples)
         if not 0 < self.noise < inf:
             raise ValueError(f"expected a positive, finite noise, a share of the range, got {self.noise}")
         if self.input_range is not None and not 0 <= self.input_range < inf:
@@ -123,8 +125,7 @@ class SmoothGrad(Attribution):
         """One vector a sample."""
         return self.samples
 
-    @property
-    def differentiated(self) -> int:
+    def count(self, d: int) -> int:
         """At every sample."""
         return self.samples
 
@@ -137,9 +138,9 @@ class SmoothGrad(Attribution):
         size = self.noise * (1.0 if self.input_range is None else self.input_range)
         return x[:, None] + size * noise
 
-    def combine(self, x: Any, gradients: Any) -> Any:
+    def combine(self, x: Any, found: Any, noise: Any = None) -> Any:
         """Return the mean."""
-        return gradients.mean(1)
+        return found.mean(1)
 
     def factor(self, x: Array) -> Array:
         """Return ones."""
@@ -172,24 +173,23 @@ class IntegratedGradients(Attribution):
     baseline: Any = field(default=0.0)
 
     def __post_init__(self) -> None:
-        _check_count("step of integrated gradients", self.steps)
+        check_count("step of integrated gradients", self.steps)
         if not np.isfinite(np.asarray(host_array(self.baseline), float)).all():
             raise ValueError("expected a baseline of finite numbers")
 
-    @property
-    def differentiated(self) -> int:
+    def count(self, d: int) -> int:
         """At every step."""
         return self.steps
 
     def places(self, x: Any, noise: Any) -> Any:
         """Return b + alpha (x - b)."""
         base = self._base(x)
-        alpha = _like(x, (np.arange(self.steps) + 0.5) / self.steps)
+        alpha = like(x, (np.arange(self.steps) + 0.5) / self.steps)
         return base + alpha[:, None] * (x - base)[:, None]
 
-    def combine(self, x: Any, gradients: Any) -> Any:
+    def combine(self, x: Any, found: Any, noise: Any = None) -> Any:
         """Return the difference to the baseline times the mean."""
-        return (x - self._base(x)) * gradients.mean(1)
+        return (x - self._base(x)) * found.mean(1)
 
     def factor(self, x: Array) -> Array:
         """Return x - b."""
@@ -207,7 +207,7 @@ class IntegratedGradients(Attribution):
                 f"expected a baseline that is a number or of the shape of one input, {x.shape[1]} numbers, "
                 f"got {len(flat)}"
             )
-        return _like(x, flat)
+        return like(x, flat)
 
 
 @dataclass(frozen=True)
@@ -216,9 +216,9 @@ class Saliency(Attribution):
 
     name: ClassVar[str] = "saliency"
 
-    def combine(self, x: Any, gradients: Any) -> Any:
+    def combine(self, x: Any, found: Any, noise: Any = None) -> Any:
         """Return the absolute values."""
-        return abs(gradients[:, 0])
+        return abs(found[:, 0])
 
 
 @dataclass(frozen=True)
@@ -227,9 +227,9 @@ class InputTimesGradient(Attribution):
 
     name: ClassVar[str] = "input_times_gradient"
 
-    def combine(self, x: Any, gradients: Any) -> Any:
+    def combine(self, x: Any, found: Any, noise: Any = None) -> Any:
         """Return the product."""
-        return x * gradients[:, 0]
+        return x * found[:, 0]
 
     def factor(self, x: Array) -> Array:
         """Return x."""
@@ -245,7 +245,7 @@ class ProbabilityGradient(Attribution):
     is_gradient: ClassVar[bool] = True
 
 
-def _like(x: Any, numbers: np.ndarray[Any, Any]) -> Any:
+def like(x: Any, numbers: np.ndarray[Any, Any]) -> Any:
     """Return numbers as an array or a tensor of the precision of x, where x is."""
     if isinstance(x, np.ndarray):
         return numbers.astype(x.dtype)
@@ -254,7 +254,7 @@ def _like(x: Any, numbers: np.ndarray[Any, Any]) -> Any:
     return torch.as_tensor(numbers, dtype=x.dtype, device=x.device)
 
 
-def _check_count(what: str, count: int) -> None:
+def check_count(what: str, count: int) -> None:
     """Raise TypeError or ValueError for what is no whole number from 1 on."""
     if isinstance(count, bool) or not isinstance(count, int | np.integer):
         raise TypeError(f"expected a whole number, at least one {what}, got {count!r}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from divulge.attributions.from_values import Shap
 from divulge.attributions.methods import (
     Attribution,
     Gradient,
@@ -30,6 +31,7 @@ METHODS: Registry[Attribution | RandomNumbers] = Registry(
         "input_times_gradient": Entry(InputTimesGradient),
         "smoothgrad": Entry(SmoothGrad, ("samples", "noise", "input_range")),
         "integrated_gradients": Entry(IntegratedGradients, ("steps", "baseline")),
+        "shap": Entry(Shap, ("samples",)),
         "random": Entry(RandomNumbers),
     },
 )

@@ -58,10 +58,12 @@ from divulge.cli.options import (
     StepsOption,
     StolenModelOption,
     SurrogateOption,
+    TargetOption,
     TestOption,
     TopOption,
     TrainedModelOption,
     TrainingImagesOption,
+    TrustedOption,
     VictimOption,
 )
 
@@ -90,8 +92,10 @@ def top(
 @app.command()
 def reconstruct(
     data: DataOption = None,
+    target: TargetOption = None,
     hidden: HiddenOption = None,
     victim: VictimOption = None,
+    trusted: TrustedOption = False,
     dtype: DtypeOption = None,
     oracle: OracleOption = "gradient",
     seed: SeedOption = 0,
@@ -113,6 +117,7 @@ def reconstruct(
 @app.command()
 def influence(
     data: ImagesOption = "digits",
+    target: TargetOption = None,
     model: ModelOption = "mlp",
     test: TestOption = 8,
     top: TopOption = 10,
@@ -128,6 +133,7 @@ def influence(
 @app.command()
 def mislabels(
     data: ImagesOption = "digits",
+    target: TargetOption = None,
     model: TrainedModelOption = "mlp",
     share: ShareOption = None,
     labels: LabelsOption = None,
@@ -146,6 +152,7 @@ def mislabels(
 @app.command()
 def blockmnist(
     data: ImagesOption = "mnist",
+    target: TargetOption = None,
     model: BlockModelOption = "patch_cnn",
     position: PositionOption = "random",
     attribution: AttributionOption = "gradient",
@@ -166,6 +173,7 @@ def blockmnist(
 @app.command()
 def diffroar(
     data: ImagesOption = "digits",
+    target: TargetOption = None,
     model: NetworkOption = "strided_cnn",
     attribution: AttributionOption = "gradient",
     levels: RoarLevelsOption = "5,10,20,50",
@@ -219,6 +227,7 @@ def saliency(
 def backdoor(
     victim: ClassifierOption,
     data: SamplesOption = None,
+    target: TargetOption = None,
     method: MethodOption = "agnostic",
     bounds: BoundsOption = None,
     source: SourceOption = None,
@@ -233,7 +242,9 @@ def backdoor(
 @app.command()
 def steal(
     data: ImagesOption = "digits",
+    target: TargetOption = None,
     model: StolenModelOption = "mlp",
+    trusted: TrustedOption = False,
     oracle: AnswersOption = "gradient",
     defence: DefenceOption = "none",
     surrogate: SurrogateOption = "mlp",
@@ -254,9 +265,11 @@ def steal(
 @app.command()
 def report(
     data: ImagesOption = "digits",
+    target: TargetOption = None,
     model: StolenModelOption = "mlp",
+    trusted: TrustedOption = False,
     oracles: AnswerListOption = "label,probability,gradient,smoothgrad",
-    defences: DefenceListOption = "none,rounded:2,top:10",
+    defences: DefenceListOption = None,
     budgets: CountsOption = "10,30,100,300",
     surrogate: SurrogateOption = "mlp",
     steps: CopyStepsOption = 500,

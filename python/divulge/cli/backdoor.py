@@ -23,6 +23,7 @@ class Options:
 
     victim: Path
     data: str | None
+    target: str | None
     method: str
     bounds: tuple[float, float] | None
     source: int | None
@@ -41,7 +42,7 @@ def run(options: Options) -> int:
     file = options.victim
     with ProgressDisplay() as display:
         display.say(f"reading {options.data or file.name}")
-        data = None if options.data is None else load(options.data)
+        data = None if options.data is None else load(options.data, options.target, seed=options.seed)
         module, shape = read_classifier(file, None if data is None else data.input_shape)
         note = display.steps("looking for triggers")
         scan = backdoor_scan(

@@ -28,6 +28,7 @@ class Options:
     """What was asked for on the command line."""
 
     data: str
+    target: str | None
     model: str
     position: str
     attribution: str
@@ -48,7 +49,7 @@ def run(options: Options) -> int:
     start = time.perf_counter()
     with ProgressDisplay() as display:
         display.say(f"reading {options.data}")
-        data = load(options.data)
+        data = load(options.data, options.target, seed=options.seed)
         made = {
             part: blockify(
                 data,

@@ -31,6 +31,7 @@ class Options:
     """What was asked for on the command line."""
 
     data: str
+    target: str | None
     model: str
     attribution: str
     levels: tuple[float, ...]
@@ -57,7 +58,9 @@ def run(options: Options) -> int:
     start = time.perf_counter()
     with ProgressDisplay() as display:
         display.say(f"reading {options.data}")
-        data = subset(load(options.data), train=options.images, seed=options.seed)
+        data = subset(
+            load(options.data, options.target, seed=options.seed), train=options.images, seed=options.seed
+        )
         plain = AdamTrainer(epochs=options.epochs)
         frame = diffroar(
             partial(_network, options.model, data.input_shape, data.classes),

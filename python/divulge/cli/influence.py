@@ -27,6 +27,7 @@ class Options:
     """What was asked for on the command line."""
 
     data: str
+    target: str | None
     model: str
     test: int
     top: int
@@ -45,7 +46,7 @@ def run(options: Options) -> int:
     """
     with ProgressDisplay() as display:
         display.say(f"reading {options.data}")
-        data = load(options.data)
+        data = load(options.data, options.target, seed=options.seed)
         if options.test >= len(data.test_targets):
             raise ValueError(f"expected --test from 0 to {len(data.test_targets) - 1}, got {options.test}")
         module = models.model(options.model, data, options.seed, display)

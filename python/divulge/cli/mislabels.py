@@ -32,6 +32,7 @@ class Options:
     """What was asked for on the command line; None where an option was not given."""
 
     data: str
+    target: str | None
     model: str
     share: float | None
     labels: Path | None
@@ -51,7 +52,7 @@ def run(options: Options) -> int:
     start = time.perf_counter()
     with ProgressDisplay() as display:
         display.say(f"reading {options.data}")
-        data = load(options.data)
+        data = load(options.data, options.target, seed=options.seed)
         true = data.train_targets.numpy()
         given = _labels(options, data)
         noisy = replace(data, train_targets=torch.from_numpy(given))

@@ -14,6 +14,7 @@ from divulge.datasets import Dataset
 from divulge.influence import Influence
 from divulge.influence.regression import fit_linear
 from divulge.training import train_classifier
+from divulge.training.scaled import in_one_unit, one_unit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +24,15 @@ if TYPE_CHECKING:
 HIDDEN = 64
 # Passes over the training part and images a step, by data set: about 96% on the digits, 98% on MNIST.
 TRAINING = {"digits": (30, 64), "mnist": (8, 128), "fashion-mnist": (8, 128), "cifar10": (20, 64)}
+_STEPS, _BATCH = 3000, 64
 _WEIGHT_DECAY = {"logistic": 0.01, "mlp": 1e-4}
+
+
+def training_of(data: Dataset) -> tuple[int, int]:
+    """Return passes over the training part and inputs a step; of data of one's own some 3,000 steps."""
+    if data.name in TRAINING:
+        return TRAINING[data.name]
+    return min(200, max(5, _STEPS * _BATCH // len(data.train_targets))), _BATCH
 
 
 def train(
@@ -31,11 +40,10 @@ def train(
 ) -> nn.Module:
     """Train softmax regression to convergence, or a network with one hidden layer."""
     if kind == "logistic":
-        linear = fit_linear(
-            data.train_inputs, data.train_targets, data.classes, weight_decay=_WEIGHT_DECAY[kind]
-        )
-        return nn.Sequential(nn.Flatten(), linear).eval()
-    epochs, batch_size = TRAINING[data.name]
+        inputs = one_unit(data).train_inputs
+        linear = fit_linear(inputs, data.train_targets, data.classes, weight_decay=_WEIGHT_DECAY[kind])
+        return in_one_unit(nn.Sequential(nn.Flatten(), linear).eval(), data)
+    epochs, batch_size = training_of(data)
     return train_classifier(
         HIDDEN,
         data,
@@ -61,12 +69,19 @@ def model(name: str, data: Dataset, seed: int, display: ProgressDisplay) -> nn.M
     from divulge.victims import Victim
 
     victim = Victim.from_file(path)
-    victim.as_points(data.test_inputs[:1].reshape(1, -1))  # raises where the images do not fit the model
-    if victim.output_size != data.classes:
-        raise ValueError(
-            f"{path.name} has {victim.output_size} outputs, and {data.name} has {data.classes} classes"
-        )
+    check_fits(victim, data, path.name)
     return _parametrised(victim)
+
+
+def check_fits(victim: Victim, data: Dataset, name: str) -> None:
+    """Raise ValueError where a model does not take the data's inputs, or has other classes."""
+    victim.as_points(data.test_inputs[:1].reshape(1, -1))
+    if victim.class_names is not None:
+        data.with_classes(victim.class_names)
+    elif victim.output_size != data.classes and (victim.output_size, data.classes) != (1, 2):
+        raise ValueError(
+            f"{name} has {victim.output_size} outputs, and {data.name} has {data.classes} classes"
+        )
 
 
 def influence(

@@ -15,7 +15,7 @@ from divulge.names import NORMS, POSITIONS, PRECISIONS, QUERIES, SCANS
 
 MODELS = ("logistic", "mlp")  # trained here
 STOLEN_MODELS = (*MODELS, "cnn")
-_DATA_SETS = "digits|mnist|fashion-mnist|cifar10"
+_DATA_SETS = "digits|mnist|fashion-mnist|cifar10|FILE"
 DATA, HIDDEN, DTYPE = "digits", 32, "float64"  # of a victim that is trained here
 SHARE = 0.1  # of the labels, flipped where none are given
 # Of the curvature's diagonal, beside the weight decay: a network's curvature is close to singular.
@@ -54,6 +54,16 @@ def _by_name(registry: str, help: str, metavar: str = "NAME", **more: Any) -> An
     return typer.Option(parser=_named(registry), metavar=metavar, help=help, **more)
 
 
+def _data(help: str, **more: Any) -> Any:
+    return typer.Option(parser=_data_set, metavar=_DATA_SETS, help=help, **more)
+
+
+def _data_set(text: str) -> str:
+    from divulge.cli import registries
+
+    return values.name_or_data(registries.data_sets())(text)
+
+
 def _block_network(text: str) -> str:
     from divulge.cli import registries
 
@@ -76,7 +86,17 @@ def _seed(help: str) -> Any:
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of the table.")]
 SeedOption = Annotated[int, _seed("Seed of everything random.")]
-ImagesOption = Annotated[str, _by_name("data_sets", "Data set to train and test on.", _DATA_SETS)]
+ImagesOption = Annotated[str, _data("Data set to train and test on, or a file or folder of one's own.")]
+TargetOption = Annotated[
+    str | None,
+    typer.Option(metavar="COLUMN", help="The column of --data FILE that holds the class."),
+]
+TrustedOption = Annotated[
+    bool,
+    typer.Option(
+        "--trusted", help="Run what is written in a model file *.joblib, *.pkl or *.pt: its maker is known."
+    ),
+]
 FigureOption = Annotated[
     Path | None, _file(values.picture, "Draw a figure into this file (.png, .pdf, .svg).")
 ]
@@ -88,10 +108,8 @@ JobsOption = Annotated[
 # reconstruct
 DataOption = Annotated[
     str | None,
-    _by_name(
-        "data_sets",
-        "Data set to train on and to compare on.",
-        _DATA_SETS,
+    _data(
+        "Data set to train on and to compare on, or a file or folder of one's own.",
         show_default=f"{DATA} unless a victim is given",
     ),
 ]
@@ -101,8 +119,9 @@ HiddenOption = Annotated[
 VictimOption = Annotated[
     Path | None,
     _file(
-        values.present(*values.MODEL_SUFFIXES),
-        "Take this model apart instead: ONNX, or a .pt2 file of torch.export.",
+        values.present(*values.MODEL_SUFFIXES, *values.TRUSTED_SUFFIXES),
+        "Take this model apart instead: ONNX, or a .pt2 file of torch.export; with --trusted also *.joblib, "
+        "*.pkl or *.pt.",
     ),
 ]
 DtypeOption = Annotated[
@@ -181,8 +200,8 @@ AttributionOption = Annotated[
     str,
     _by_name(
         "attributions",
-        "gradient, saliency, input_times_gradient, smoothgrad, smoothgrad:samples=10, integrated_gradients "
-        "or random.",
+        "gradient, saliency, input_times_gradient, smoothgrad, smoothgrad:samples=10, integrated_gradients, "
+        "shap or random.",
     ),
 ]
 RadiusOption = Annotated[float | None, _number("Of the l2 ball that the robust model is trained against.")]
@@ -237,7 +256,7 @@ ClassesOption = Annotated[
 StepsOption = Annotated[int, _whole(1, "The most steps that a map may take.")]
 SamplesOption = Annotated[
     str | None,
-    _by_name("data_sets", "Try triggers on this data set's test images; on noise by default.", _DATA_SETS),
+    _data("Try triggers on this data set's test images; on noise by default."),
 ]
 MethodOption = Annotated[str, _choice(SCANS, "How triggers are looked for.")]
 BoundsOption = Annotated[
@@ -256,9 +275,9 @@ SourceOption = Annotated[
 StolenModelOption = Annotated[
     str,
     typer.Option(
-        parser=values.name_or_model(STOLEN_MODELS),
+        parser=values.name_or_model(STOLEN_MODELS, values.TRUSTED_SUFFIXES),
         metavar="|".join((*STOLEN_MODELS, "FILE")),
-        help="The victim: trained here, or a file *.onnx or *.pt2.",
+        help="The victim: trained here, or a file *.onnx or *.pt2; with --trusted *.joblib, *.pkl or *.pt.",
     ),
 ]
 AnswersOption = Annotated[
@@ -266,7 +285,8 @@ AnswersOption = Annotated[
     _by_name(
         "answers",
         "What an answer holds: label, probability, value, gradient, smoothgrad, integrated_gradients, "
-        "saliency, input_times_gradient or jacobian, with parameters as in smoothgrad:samples=10,noise=0.2.",
+        "shap, saliency, input_times_gradient or jacobian, with parameters as in "
+        "smoothgrad:samples=10,noise=0.2.",
     ),
 ]
 DefenceOption = Annotated[
@@ -305,7 +325,10 @@ AnswerListOption = Annotated[
 DefenceListOption = Annotated[
     Any,
     typer.Option(
-        parser=values.listed(_defence, "defences"), metavar="NAME,NAME", help="Defences that are compared."
+        parser=values.listed(_defence, "defences"),
+        metavar="NAME,NAME",
+        help="Defences that are compared.",
+        show_default="none,rounded:2,top:10; of fewer than 30 numbers a third",
     ),
 ]
 OutputOption = Annotated[

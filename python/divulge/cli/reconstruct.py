@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from divulge.cli.app import FAILED, INTERRUPTED
-from divulge.cli.models import TRAINING
+from divulge.cli.models import training_of
 from divulge.cli.options import DATA, DTYPE, HIDDEN
 from divulge.cli.progress import Curve, ProgressDisplay, interrupts_noted
 from divulge.cli.render import Report, print_json, print_note, print_table
@@ -38,8 +38,10 @@ class Options:
     """What was asked for on the command line; None where an option was not given."""
 
     data: str | None
+    target: str | None
     hidden: int | None
     victim: Path | None
+    trusted: bool
     dtype: str | None
     oracle: str
     seed: int
@@ -103,10 +105,11 @@ def _inside(domain: tuple[float, float], input_size: int) -> NDArray[np.float64]
 def _victim(options: Options, display: ProgressDisplay) -> tuple[Victim, Points | None, str]:
     """Return the victim, the points to compare on, and a title."""
     if options.victim is not None:
-        victim = Victim.from_file(options.victim)
+        data = None if options.data is None else load(options.data, options.target, seed=options.seed)
+        victim = Victim.from_file(options.victim, data, trusted=options.trusted)
         if layer := convolution(victim.module):
             raise ValueError(f"{options.victim.name}: {layer!r} {CONVOLUTION}")
-        points = None if options.data is None else load(options.data).test_inputs
+        points = None if data is None else data.test_inputs
         if points is not None:
             victim.as_points(points[:1])  # raises where the images do not fit the model
         inside = "standard normal points" if options.domain is None else "random points of the box"
@@ -114,14 +117,14 @@ def _victim(options: Options, display: ProgressDisplay) -> tuple[Victim, Points 
         return victim, points, f"{options.victim.name}, compared on {where}"
     name = options.data or DATA
     display.say(f"training on {name}")
-    data = load(name)
+    data = load(name, options.target, seed=options.seed)
     victim = Victim(_trained(options, data), data.input_shape)
     return victim, data.test_inputs, f"{name} classifier, compared on its test images"
 
 
 def _trained(options: Options, data: Dataset) -> torch.nn.Module:
     """Train the victim."""
-    epochs, batch_size = TRAINING[data.name]
+    epochs, batch_size = training_of(data)
     dtype = getattr(torch, options.dtype or DTYPE)
     hidden = HIDDEN if options.hidden is None else options.hidden
     return train_classifier(

@@ -16,11 +16,13 @@ from rich.table import Table
 
 from divulge.cli.progress import ProgressDisplay
 from divulge.cli.registries import check_defence
-from divulge.cli.steal import classifier
+from divulge.cli.steal import victim_of
 from divulge.datasets import load
 from divulge.report import LeakReport, leak_report
+from divulge.report.leaks import usual_defences
 from divulge.report.page import HEADS, cells
-from divulge.victims import Victim
+
+_MOST = 10  # numbers of an explanation that a defence lets out
 
 
 @dataclass(frozen=True)
@@ -28,9 +30,11 @@ class Options:
     """What was asked for on the command line."""
 
     data: str
+    target: str | None
     model: str
+    trusted: bool
     oracles: tuple[str, ...]
-    defences: tuple[str, ...]
+    defences: tuple[str, ...] | None
     budgets: tuple[int, ...]
     surrogate: str
     steps: int
@@ -48,15 +52,16 @@ def run(options: Options) -> int:
     """
     with ProgressDisplay() as display:
         display.say(f"reading {options.data}")
-        data = load(options.data)
-        for defence in options.defences:
+        data = load(options.data, options.target, seed=options.seed)
+        defences = options.defences or usual_defences(prod(data.input_shape), _MOST)
+        for defence in defences:
             check_defence(defence, prod(data.input_shape))
-        victim = Victim(classifier(options.model, data, options.seed, display), data.input_shape)
+        victim = victim_of(options.model, data, options.seed, display, trusted=options.trusted)
         report = leak_report(
             victim,
             data,
             oracles=options.oracles,
-            defences=options.defences,
+            defences=defences,
             budgets=options.budgets,
             surrogate=options.surrogate,
             steps=options.steps,

@@ -15,12 +15,13 @@ from rich.table import Table
 from torch import nn
 
 from divulge.cli import models
+from divulge.cli.options import MODELS
 from divulge.cli.progress import ProgressDisplay
 from divulge.cli.registries import check_defence
 from divulge.datasets import Dataset, load
 from divulge.oracles import defence_by_name, oracle_by_name
 from divulge.surrogate import Stolen, steal
-from divulge.training import accuracy, cnn, fit_classifier
+from divulge.training import cnn, fit_classifier
 from divulge.victims import Victim
 
 
@@ -29,7 +30,9 @@ class Options:
     """What was asked for on the command line."""
 
     data: str
+    target: str | None
     model: str
+    trusted: bool
     oracle: str
     defence: str
     surrogate: str
@@ -50,11 +53,12 @@ def run(options: Options) -> int:
     """
     with ProgressDisplay() as display:
         display.say(f"reading {options.data}")
-        data = load(options.data)
+        data = load(options.data, options.target, seed=options.seed)
         check_defence(options.defence, prod(data.input_shape))
-        module = classifier(options.model, data, options.seed, display)
-        victim = Victim(module, data.input_shape)
-        oracle = defence_by_name(options.defence, oracle_by_name(options.oracle, victim))
+        victim = victim_of(options.model, data, options.seed, display, trusted=options.trusted)
+        if victim.class_names is not None:
+            data = data.with_classes(victim.class_names)
+        oracle = defence_by_name(options.defence, oracle_by_name(options.oracle, victim, data=data))
         stolen = steal(
             oracle,
             options.surrogate,
@@ -65,7 +69,7 @@ def run(options: Options) -> int:
             seed=options.seed,
             progress=display.steps(f"learning from {options.oracle} answers"),
         )
-    right = accuracy(module, data.test_inputs, data.test_targets)
+    right = float((victim.classes(data.test_inputs) == data.test_targets.numpy()).mean())
     if options.as_json:
         sys.stdout.write(json.dumps(_report(options, stolen, right)) + "\n")
     else:
@@ -79,11 +83,21 @@ def run(options: Options) -> int:
     return 0
 
 
-def classifier(name: str, data: Dataset, seed: int, display: ProgressDisplay) -> nn.Module:
+def victim_of(name: str, data: Dataset, seed: int, display: ProgressDisplay, *, trusted: bool) -> Victim:
     """Return the victim that --model names: logistic, mlp, cnn or a file."""
-    if name != "cnn":
-        return models.model(name, data, seed, display)
-    epochs, batch_size = models.TRAINING[data.name]
+    if name in MODELS:
+        steps = display.steps(f"training on {data.name}")
+        return Victim(models.train(name, data, seed, steps), data.input_shape)
+    if name == "cnn":
+        return Victim(_trained_cnn(data, seed, display), data.input_shape)
+    victim = Victim.from_file(name, data, trusted=trusted)
+    models.check_fits(victim, data, Path(name).name)
+    return victim
+
+
+def _trained_cnn(data: Dataset, seed: int, display: ProgressDisplay) -> nn.Module:
+    """Train a small convolutional network."""
+    epochs, batch_size = models.training_of(data)
     return fit_classifier(
         cnn(data.input_shape, data.classes, seed=seed),
         data.train_inputs,

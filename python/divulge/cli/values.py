@@ -16,6 +16,8 @@ import typer
 from divulge.registry import Registry, split_list
 
 MODEL_SUFFIXES = (".onnx", ".pt2")
+TRUSTED_SUFFIXES = (".joblib", ".pkl", ".pickle", ".pt")  # code in them runs when they are read
+DATA_SUFFIXES = (".csv", ".parquet", ".npz", ".npy")
 Number = TypeVar("Number", int, float)
 
 
@@ -128,16 +130,29 @@ def present(*suffixes: str) -> Callable[[str], Path]:
     return read
 
 
-def name_or_model(names: Sequence[str]) -> Callable[[str], str]:
-    """Return a reader of a name or of a model file that is there."""
+def name_or_model(names: Sequence[str], more: Sequence[str] = ()) -> Callable[[str], str]:
+    """Return a reader of a name or of a model file that is there, with more suffixes than the usual ones."""
 
     def read(text: str) -> str:
         if text in names:
             return text
-        if Path(text).suffix.lower() not in MODEL_SUFFIXES:
-            kinds = f"{', '.join(names)} or a file {_patterns(MODEL_SUFFIXES)}"
+        if Path(text).suffix.lower() not in (*MODEL_SUFFIXES, *more):
+            kinds = f"{', '.join(names)} or a file {_patterns((*MODEL_SUFFIXES, *more))}"
             raise typer.BadParameter(f"expected {kinds}, got {text}")
         return str(present()(text))
+
+    return read
+
+
+def name_or_data(registry: Registry[Any]) -> Callable[[str], str]:
+    """Return a reader of a data set's name, or of a file or folder of data that is there."""
+
+    def read(text: str) -> str:
+        if text not in registry and Path(text).is_dir():
+            return text
+        if text not in registry and Path(text).suffix.lower() in DATA_SUFFIXES:
+            return str(present()(text))
+        return entry_of(registry)(text)
 
     return read
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from divulge.datasets.load import Dataset, mnist
+from divulge.datasets.dataset import Dataset
+from divulge.datasets.load import mnist
 from divulge.datasets.subset import subset
 from divulge.names import POSITIONS
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 
 from divulge.datasets.cifar import read_cifar10
+from divulge.datasets.dataset import Dataset
 from divulge.datasets.fetch import locate
 from divulge.datasets.idx import read_idx
+from divulge.datasets.own import SUFFIXES, read_data
 from divulge.errors import UnreadableFile
 from divulge.registry import Entry, Registry
 
@@ -17,44 +17,32 @@ from divulge.registry import Entry, Registry
 _DIGITS_TEST = 360
 
 
-@dataclass(frozen=True)
-class Dataset:
-    """Images in [0, 1] with their classes, split into a training and a test part.
+def load(name: str, target: str | None = None, *, seed: int = 0) -> Dataset:
+    """Return a data set by its name: "digits", "mnist", "fashion-mnist", "cifar10", or a file of one's own.
 
-    Attributes:
-        name: the name under which `load` knows it.
-        train_inputs: float32, shape (n, channels, height, width).
-        train_targets: int64, shape (n,).
-        test_inputs: float32, shape (m, channels, height, width).
-        test_targets: int64, shape (m,).
-    """
-
-    name: str
-    train_inputs: torch.Tensor
-    train_targets: torch.Tensor
-    test_inputs: torch.Tensor
-    test_targets: torch.Tensor
-
-    @property
-    def input_shape(self) -> tuple[int, ...]:
-        """The shape of one input."""
-        return tuple(self.train_inputs.shape[1:])
-
-    @property
-    def classes(self) -> int:
-        """The number of classes."""
-        return int(self.train_targets.max()) + 1
-
-
-def load(name: str) -> Dataset:
-    """Return a data set by its name: "digits", "mnist", "fashion-mnist" or "cifar10".
+    Args:
+        name: of a data set, a file or a folder (`read_data`).
+        target: the column of a file's table that holds the class.
+        seed: of a file's split into training and test part.
 
     Raises:
-        ValueError: there is no data set of that name.
+        ValueError: there is no data set of that name, or the file's data cannot be used.
         UnreadableFile: a file of it is damaged.
         FileNotFoundError: its files are neither at hand nor can they be downloaded.
     """
-    return DATASETS.make(name)
+    if is_path(name):
+        return read_data(name, target, seed=seed)
+    data = DATASETS.make(name)
+    if target is not None:
+        raise ValueError(f"expected a target column of a file alone, got {target!r} for {name}")
+    return data
+
+
+def is_path(name: str) -> bool:
+    """Whether a name is that of a file or folder, and of no known data set."""
+    from pathlib import Path
+
+    return name not in DATASETS and (Path(name).suffix.lower() in SUFFIXES or Path(name).is_dir())
 
 
 def digits() -> Dataset:

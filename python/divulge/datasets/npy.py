@@ -19,7 +19,7 @@ def read_npy(path: Path) -> NDArray[Any]:
     """Return the array in a `.npy` file.
 
     Raises:
-        UnreadableFile: the file is damaged, or holds something else than numbers.
+        UnreadableFile: the file is damaged, or holds something else than numbers and words.
     """
     with reading(path, "array that numpy.save wrote"), path.open("rb") as file:
         return _array(path, "the file", file, path.stat().st_size)
@@ -29,7 +29,7 @@ def read_npz(path: Path, *names: str) -> list[NDArray[Any]]:
     """Return arrays of a `.npz` file by their names.
 
     Raises:
-        UnreadableFile: the file is damaged, has no array of such a name, or holds no numbers.
+        UnreadableFile: the file is damaged, has no array of such a name, or holds neither numbers nor words.
     """
     with reading(path, "file that numpy.savez wrote"), zipfile.ZipFile(path) as archive:
         held = [name.removesuffix(".npy") for name in archive.namelist()]
@@ -45,6 +45,17 @@ def read_npz(path: Path, *names: str) -> list[NDArray[Any]]:
         return arrays
 
 
+def read_npz_names(path: Path) -> dict[str, NDArray[Any]]:
+    """Return all arrays of a `.npz` file by their names.
+
+    Raises:
+        UnreadableFile: the file is damaged, or an array holds neither numbers nor words.
+    """
+    with reading(path, "file that numpy.savez wrote"), zipfile.ZipFile(path) as archive:
+        held = [info.filename.removesuffix(".npy") for info in archive.infolist()]
+    return dict(zip(held, read_npz(path, *held), strict=True))
+
+
 def _array(path: Path, place: str, file: IO[bytes], size: int) -> NDArray[Any]:
     """Read an array whose header fits the bytes behind it.
 
@@ -57,8 +68,8 @@ def _array(path: Path, place: str, file: IO[bytes], size: int) -> NDArray[Any]:
     version = npy.read_magic(file)
     read_header = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}[version]
     shape, in_columns, kind = read_header(file)
-    if kind.kind not in "fiub" or min(shape, default=0) < 0:
-        raise UnreadableFile(path, place, f"should hold numbers, got {kind} of shape {shape}")
+    if kind.kind not in "fiubUS" or min(shape, default=0) < 0:
+        raise UnreadableFile(path, place, f"should hold numbers or words, got {kind} of shape {shape}")
     needed = prod(shape) * kind.itemsize
     if needed > size:
         raise UnreadableFile(

@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from divulge.datasets.load import Dataset
+from divulge.datasets.dataset import Dataset
 
 
 def subset(
@@ -48,6 +48,7 @@ def subset(
         train_targets=_renumbered(parts["training"], kept),
         test_inputs=data.test_inputs[test_rows],
         test_targets=_renumbered(parts["test"], kept),
+        class_names=tuple(data.class_names[k] for k in kept) if data.class_names else (),
     )
 
 

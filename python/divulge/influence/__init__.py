@@ -14,6 +14,7 @@ from divulge.influence.mislabels import FixCurve, fix_curve, flip_labels
 from divulge.influence.ranking import Ranking
 from divulge.influence.regression import fit_linear
 from divulge.influence.solvers import Solution
+from divulge.influence.task import Task
 from divulge.influence.truth import (
     DatamodelingScore,
     MislabelCurve,
@@ -35,6 +36,7 @@ __all__ = [
     "RepresenterPoints",
     "SingularCurvature",
     "Solution",
+    "Task",
     "TracIn",
     "TrainingAttack",
     "domain_influence",

@@ -9,13 +9,51 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Curvature", "SolverName", "check_choice", "check_numbers", "check_rows", "default_tolerance"]
+from divulge.influence.parts import leaves
+
+__all__ = [
+    "Curvature",
+    "SolverName",
+    "check_alike",
+    "check_choice",
+    "check_numbers",
+    "check_rows",
+    "default_tolerance",
+]
 
 Curvature = Literal["hessian", "gauss_newton", "fisher", "kfac", "ekfac"]
 SolverName = Literal["cg", "direct", "lissa", "arnoldi", "nystroem"]
 
 _CURVATURES = ("hessian", "gauss_newton", "fisher", "kfac", "ekfac")
 _SOLVERS = ("cg", "direct", "lissa", "arnoldi", "nystroem")
+
+
+def check_alike(test: Any, train: Any, *, whole: bool) -> None:
+    """Raise ValueError where test inputs have another form than those that were trained on.
+
+    Args:
+        test: (m, *shape), or a dict or tuple of such.
+        train: (n, *shape) likewise.
+        whole: whether the training inputs' whole numbers stay whole.
+    """
+    given, known = dict(leaves(test)), dict(leaves(train))
+    if given.keys() != known.keys():
+        raise ValueError(
+            f"expected test inputs{','.join(known)} like the training data, "
+            f"got{','.join(given) or ' one array'}"
+        )
+    for name, part in given.items():
+        expected = known[name]
+        if part.shape[1:] != expected.shape[1:]:
+            raise ValueError(
+                f"expected test inputs{name} of shape (m, {', '.join(map(str, expected.shape[1:]))}) "
+                f"like the training data, got {part.shape}"
+            )
+        if whole and expected.dtype.kind in "iu" and part.dtype.kind not in "iu":
+            raise ValueError(
+                f"expected test inputs{name} that are whole numbers like the training data, "
+                f"got dtype {part.dtype}"
+            )
 
 
 def check_choice(curvature: str, solver: str | None, is_likelihood: bool) -> None:

@@ -22,6 +22,7 @@ from divulge.influence.operators import (
     blocks,
     output_gradients,
 )
+from divulge.influence.parts import is_plain, mapped
 from divulge.influence.per_sample import check_values
 from divulge.influence.samples import Samples
 from divulge.influence.snapshot import Snapshot
@@ -84,6 +85,15 @@ class AutogradOperator:
         return torch.cat(parts)
 
     @_in_snapshot
+    def losses(self, samples: Samples) -> Array:
+        """Return the losses (k,) of k samples."""
+        parts = [np.zeros(0, self.dtype)]
+        for inputs, targets in self._batches(samples):
+            with torch.no_grad():
+                parts.append(_host(self.loss.function(self._outputs(inputs), targets)).astype(self.dtype))
+        return np.concatenate(parts)
+
+    @_in_snapshot
     def products(self, kind: CurvatureName, vectors: Array) -> Array:
         """Return C v (m, P) for vectors (m, P)."""
         add = self._hessian_products if kind == "hessian" else self._gauss_newton_products
@@ -121,8 +131,10 @@ class AutogradOperator:
     @_in_snapshot
     def input_gradients(self, rows: NDArray[np.int64], vectors: Array) -> Array:
         """Return d/dx (v_j . grad_theta L(x_i)) (m, k, *shape) at k samples, for vectors (m, P)."""
-        if self.samples.integers:
-            raise ValueError("expected inputs that are real numbers; those of whole numbers have no gradient")
+        if self.samples.integers or not is_plain(self.samples.inputs):
+            raise ValueError(
+                "expected inputs of one array of real numbers; several, and whole numbers, have no gradient"
+            )
         directions = self._directions(vectors)
         parts = [np.zeros((len(vectors), 0, *self.samples.shape), self.dtype)]
         for inputs, targets in self._batches(self.samples.take(rows)):
@@ -165,7 +177,7 @@ class AutogradOperator:
         """Return the weighted squares (n,) of the losses' gradients in a basis."""
 
         def slope(outputs: Tensor, targets: Tensor, _: int) -> Tensor:
-            return output_gradients(self.loss.function, outputs, targets)
+            return output_gradients(self.loss.function, outputs, targets).flatten(1)
 
         return self._layer_gradients.quadratic(self._with_cotangents(slope), inner, outer, weights)
 
@@ -173,37 +185,37 @@ class AutogradOperator:
     def _layer_gradients(self) -> LayerGradients:
         spread = np.linspace(0, max(self.rows - 1, 0), min(_PROBES, self.rows))
         part = self.samples.take(np.unique(spread.astype(np.int64)))
-        probe = part.batch(slice(None), self.torch_dtype)[0].to(self.device)
+        probe = next(self._batches(part))[0]
         return self.snapshot.run(lambda: LayerGradients(self.snapshot, self._outputs, probe))
 
-    def _labelled(self, labels: Labels) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield inputs (k, *shape) of each batch and its labels' cotangents (k, S K)."""
+    def _labelled(self, labels: Labels) -> Iterator[tuple[Any, Tensor]]:
+        """Yield inputs (k, *shape) of each batch and its labels' cotangents, each of the outputs' size."""
 
-        def drawn(outputs: Tensor, _: Tensor, first: int) -> Tensor:
-            return torch.from_numpy(labels(_host(outputs), first)).to(self.device)
+        def drawn(outputs: Tensor, targets: Tensor, first: int) -> Tensor:
+            cotangents = torch.from_numpy(labels(_host(outputs), first)).to(self.device)
+            if outputs.ndim == 2:
+                return cotangents
+            sizes = self.loss.weights(targets).to(cotangents).sqrt()[:, None, ..., None]
+            return (cotangents.reshape(len(outputs), -1, *outputs.shape[1:]) * sizes).flatten(1)
 
         return self._with_cotangents(drawn)
 
-    def _with_cotangents(
-        self, make: Callable[[Tensor, Tensor, int], Tensor]
-    ) -> Iterator[tuple[Tensor, Tensor]]:
+    def _with_cotangents(self, make: Callable[[Tensor, Tensor, int], Tensor]) -> Iterator[tuple[Any, Tensor]]:
         at = self.first
         for inputs, targets in self._batches(self.samples):
             with torch.no_grad():
                 outputs = self._outputs(inputs)
             yield inputs, make(outputs, targets, at)
-            at += len(inputs)
+            at += len(targets)
 
-    def _hessian_products(self, inputs: Tensor, targets: Tensor, directions: list[list[Tensor]]) -> Tensor:
+    def _hessian_products(self, inputs: Any, targets: Tensor, directions: list[list[Tensor]]) -> Tensor:
         """The sum over a batch of H v, as double backward of one graph."""
         total = self.loss.function(self._outputs(inputs), targets).sum()
         gradient = _grad(total, self.tensors, create_graph=True)
         rows = [_flat(_grad(_inner(gradient, v), self.tensors)) for v in directions]
         return _stack(rows, self.parameters)
 
-    def _gauss_newton_products(
-        self, inputs: Tensor, targets: Tensor, directions: list[list[Tensor]]
-    ) -> Tensor:
+    def _gauss_newton_products(self, inputs: Any, targets: Tensor, directions: list[list[Tensor]]) -> Tensor:
         """The sum over a batch of J' H_loss J v."""
         outputs = self._outputs(inputs)
         tangents = _jacobian_products(outputs, self.tensors, directions)
@@ -215,14 +227,14 @@ class AutogradOperator:
             rows.append(_flat(_grad(outputs, self.tensors, cotangent)))
         return _stack(rows, self.parameters)
 
-    def _outputs(self, inputs: Tensor) -> Tensor:
-        outputs: Tensor = self.snapshot.module(inputs.clone())  # which forward() may overwrite
+    def _outputs(self, inputs: Any) -> Tensor:
+        outputs: Tensor = self.snapshot.outputs(inputs)
         return outputs
 
-    def _batches(self, samples: Samples) -> Iterator[tuple[Tensor, Tensor]]:
+    def _batches(self, samples: Samples) -> Iterator[tuple[Any, Tensor]]:
         for rows in blocks(len(samples), self.batch_size):
             inputs, targets = samples.batch(rows, self.torch_dtype)
-            yield inputs.to(self.device), targets.to(self.device)
+            yield mapped(lambda part: part.to(self.device), inputs), targets.to(self.device)
 
     def _directions(self, vectors: Array) -> list[list[Tensor]]:
         """Split vectors (m, P) into tensors of the parameters' shapes."""

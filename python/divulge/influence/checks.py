@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fnmatch import fnmatchcase
 
 import torch
 from torch import nn
@@ -74,4 +75,4 @@ def selected_parameters(module: nn.Module, names: Sequence[str] | None) -> dict[
 
 
 def _matches(name: str, asked: str) -> bool:
-    return name == asked or name.startswith(f"{asked}.")
+    return name == asked or name.startswith(f"{asked}.") or fnmatchcase(name, asked)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from divulge.errors import UnsupportedModel
 from divulge.influence.losses import Loss
@@ -34,7 +34,7 @@ def check_paths(snapshot: Snapshot, samples: Samples) -> None:
     Raises:
         UnsupportedModel: with the parameter's name, or where the module has no derivative at all.
     """
-    inputs = samples.batch(slice(None), snapshot.tensors[0].dtype)[0].to(snapshot.device)
+    inputs = snapshot.batch(samples)[0]
     try:
         outputs, missing = snapshot.run(lambda: _missing(snapshot, inputs))
     except RuntimeError as error:
@@ -81,17 +81,18 @@ def check_derivative(
     Raises:
         UnsupportedModel: the derivative is another.
     """
-    inputs, targets = (
-        part.to(snapshot.device) for part in samples.batch(slice(None), snapshot.tensors[0].dtype)
-    )
+    inputs, targets = snapshot.batch(samples)
     base = _outputs(snapshot, inputs, snapshot.tensors)
     slope = output_gradients(loss.function, base, targets)
     generator, scales, wrong = torch.Generator().manual_seed(seed), _scales(snapshot.tensors), 0
+    padding = list(_padding_rows(snapshot))
     saturated = float(slope.abs().max()) < _SMALL_SLOPE
     if saturated:  # losses whose gradients are little but rounding: a function of the outputs will do
-        slope = torch.randn(base.shape[1], generator=generator).to(base).expand_as(base)
+        slope = torch.randn(base.shape[1:], generator=generator).to(base).expand_as(base)
     for _ in range(_DIRECTIONS):
         direction = [_normal(t, generator) * s for t, s in zip(snapshot.tensors, scales, strict=True)]
+        for number, row in padding:
+            direction[number][row] = 0
         flat = torch.cat([part.reshape(-1) for part in direction]).cpu().numpy()
         if saturated:
             derivative = operator.gradients(samples, partial(_linear, slope[0])) @ flat
@@ -105,13 +106,24 @@ def check_derivative(
         raise UnsupportedModel(
             f"the derivatives that {operator.path} computes are not those of "
             f"{type(snapshot.module).__name__}'s outputs, by finite differences on "
-            f"{len(inputs)} samples; possible reasons: {_REASONS}"
+            f"{len(targets)} samples; possible reasons: {_REASONS}"
         )
+
+
+def _padding_rows(snapshot: Snapshot) -> Iterator[tuple[int, int]]:
+    """Yield each embedding's number among the tensors, and its row for padding, which has no gradient."""
+    named = dict(snapshot.module.named_parameters())
+    numbers = {id(named[name]): i for i, name in enumerate(snapshot.names)}
+    for part in snapshot.module.modules():
+        if isinstance(part, nn.Embedding) and part.padding_idx is not None:
+            number = numbers.get(id(part._parameters.get("weight")))
+            if number is not None:
+                yield number, part.padding_idx
 
 
 def _verdict(
     snapshot: Snapshot,
-    inputs: Tensor,
+    inputs: Any,
     base: Tensor,
     slope: Tensor,
     direction: list[Tensor],
@@ -125,7 +137,7 @@ def _verdict(
         for h in (step, -step):
             moved = [_moved(t, v, h) for t, v in zip(snapshot.tensors, direction, strict=True)]
             change = (_outputs(snapshot, inputs, moved) - base).double() * slope.double()
-            sides.append((change.sum(1) / h).cpu().numpy())
+            sides.append((change.flatten(1).sum(1) / h).cpu().numpy())
         found = (sides[0] + sides[1]) / 2
         size = max(float(np.linalg.norm(found)), float(np.linalg.norm(derivative)))
         if not np.isfinite(size):
@@ -138,12 +150,12 @@ def _verdict(
 
 
 def _linear(weights: Tensor, outputs: Tensor, _: Tensor) -> Tensor:
-    return outputs @ weights.to(outputs)
+    return (outputs * weights.to(outputs)).flatten(1).sum(1)
 
 
-def _missing(snapshot: Snapshot, inputs: Tensor) -> tuple[Tensor, list[int]]:
+def _missing(snapshot: Snapshot, inputs: Any) -> tuple[Tensor, list[int]]:
     """Return outputs, and the numbers of parameters that no gradient reaches."""
-    outputs = snapshot.module(inputs.clone())
+    outputs = snapshot.outputs(inputs)
     everything = list(range(len(snapshot.tensors)))
     if not outputs.requires_grad:
         return outputs, everything
@@ -151,10 +163,10 @@ def _missing(snapshot: Snapshot, inputs: Tensor) -> tuple[Tensor, list[int]]:
     return outputs.detach(), [i for i in everything if gradients[i] is None]
 
 
-def _outputs(snapshot: Snapshot, inputs: Tensor, tensors: Sequence[Tensor]) -> Tensor:
+def _outputs(snapshot: Snapshot, inputs: Any, tensors: Sequence[Tensor]) -> Tensor:
     def call() -> Any:
         with torch.no_grad():
-            return snapshot.module(inputs.clone()).clone()
+            return snapshot.outputs(inputs).clone()
 
     outputs: Tensor = snapshot.run(call, tensors)
     return outputs

@@ -15,6 +15,7 @@ from torch import nn
 from divulge.influence.arguments import (
     Curvature,
     SolverName,
+    check_alike,
     check_choice,
     check_numbers,
     check_rows,
@@ -25,18 +26,20 @@ from divulge.influence.inverse import DampedInverse, SolverOptions
 from divulge.influence.losses import LossFunction, output_function, resolve_loss
 from divulge.influence.operators import Array, Operator, blocks
 from divulge.influence.output import open_output
+from divulge.influence.positions import Positions
 from divulge.influence.prepared import prepare
 from divulge.influence.ranking import Ranking, group_members, top_of
 from divulge.influence.samples import Samples, read_samples
 from divulge.influence.solvers import Solution
+from divulge.influence.task import Task
 from divulge.victims.packing import packed, unpacked
 
 __all__ = ["Influence"]
 
 # What an Influence is built from.
 _GIVEN = (
-    "loss", "curvature", "solver", "damping", "weight_decay", "_names", "_lower", "_sharded", "_batch_size",
-    "_given", "_tolerance", "_limits",
+    "loss", "task", "curvature", "solver", "damping", "weight_decay", "_names", "_lower", "_sharded",
+    "_batch_size", "_given", "_tolerance", "_limits",
 )  # fmt: skip
 # Samples whose inverse products show how exact a closed form is.
 _SOLVED = 4
@@ -62,6 +65,9 @@ class Influence:
 
     Args:
         module: from inputs (n, *shape) to outputs (n, K), trained, in evaluation mode.
+        task: how the module is called, what it was trained on and what is explained, where a module takes or
+            returns something else than tensors, or losses are those of several positions: texts, masks,
+            several inputs. It has the loss then.
         loss: "cross_entropy", of a single output that of two classes by the sign of its logit, targets 0 and
             1; "squared", |z - y|^2 / 2; "smooth_hinge" of one output with targets -1 and 1; or a function of
             (outputs, targets) that returns one number a sample. Losses of torch are taken for each sample
@@ -74,13 +80,14 @@ class Influence:
         curvature: C. "hessian" of the mean loss; "gauss_newton", J' H_loss J; "fisher", the expectation over
             the model's own labels (for cross_entropy and squared equal to gauss_newton, and computed as
             such); "kfac" and "ekfac", its Kronecker-factored approximations, where all parameters in
-            question are those of Linear and Conv2d layers: wherever their samples' axis is, in place or
-            called several times; others are refused.
+            question are those of linear layers, convolutions, embeddings and normalisations: wherever their
+            samples' axis is, in place or called several times; others are refused.
         solver: of H x = b. "cg"; "direct", Cholesky's factor of the whole matrix, up to 20,000 parameters;
             "lissa"; "arnoldi"; "nystroem". kfac and ekfac are inverted in closed form and take none.
         damping: added to the curvature's diagonal.
         parameters: names of the module's parameters that are meant, by default all that require gradients;
-            a name may stand for all that begin with it ("head" for "head.weight").
+            a name may stand for all that begin with it ("head" for "head.weight"), a pattern for all that
+            match ("*.norm?.weight").
         weight_decay: of the training objective, added to the curvature's diagonal.
         temperature: of the smooth hinge.
         tolerance: on each solution's relative residual; by default 1e-8 for float64, 1e-5 for float32, and
@@ -119,6 +126,7 @@ class Influence:
         module: nn.Module,
         train: Any,
         *,
+        task: Task | None = None,
         loss: str | LossFunction = "cross_entropy",
         curvature: Curvature = "hessian",
         solver: SolverName | None = None,
@@ -134,7 +142,11 @@ class Influence:
         sharded: bool = False,
         seed: int = 0,
     ) -> None:
-        self.loss = resolve_loss(loss, temperature)
+        if task is not None and loss != "cross_entropy":
+            raise ValueError("expected one loss, got one in task= and another as loss=")
+        self.task = task or Task(loss=loss)
+        positions = Positions(self.task.positions, self.task.ignore_index)
+        self.loss = resolve_loss(self.task.loss, temperature, positions)
         check_choice(curvature, solver, self.loss.is_likelihood)
         whole = {"max_iterations": max_iterations, "rank": rank, "batch_size": batch_size, "seed": seed}
         check_numbers(damping, weight_decay, tolerance, **whole)
@@ -150,9 +162,9 @@ class Influence:
     def _build(self) -> None:
         """Take the module as it is now."""
         self._prepared = given = prepare(
-            self.module, self._names, self.loss, self._given, self._batch_size, self._lower
+            self.module, self._names, self.loss, self._given, self._batch_size, self._lower, self.task.call
         )
-        self.train, self.outputs = given.train, given.outputs
+        self.train, self.outputs = given.train, given.outputs[-1]
         self.operator: Operator = ShardedOperator(given.operator) if self._sharded else given.operator
         default = default_tolerance(self.solver, given.dtype)
         self.tolerance = default if self._tolerance is None else self._tolerance
@@ -195,30 +207,22 @@ class Influence:
         """
         self._follow()
         samples = read_samples(test, "test")
-        if samples.shape != self.train.shape:
-            raise ValueError(
-                f"expected test inputs of shape (m, {', '.join(map(str, self.train.shape))}) "
-                f"like the training data, got {samples.inputs.shape}"
-            )
-        if self.train.integers and samples.inputs.dtype.kind not in "iu":
-            raise ValueError(
-                f"expected test inputs that are whole numbers like the training data, "
-                f"got dtype {samples.inputs.dtype}"
-            )
+        check_alike(samples.inputs, self.train.inputs, whole=self.train.integers)
         samples = replace(samples, integers=self.train.integers)
-        return samples.checked(self.loss, self.outputs, "test")
+        return samples.checked(self.loss, self._prepared.outputs, "test")
 
-    def gradients(self, test: Any, of: str | LossFunction = "loss") -> Array:
+    def gradients(self, test: Any, of: str | LossFunction | None = None) -> Array:
         """Return grad f (m, P) of test points, formed whole; `of` as in `scores`."""
-        return self.operator.gradients(self.checked(test), output_function(of, self.loss))
+        return self.operator.gradients(self.checked(test), self._function(of))
+
+    def _function(self, of: str | LossFunction | None) -> LossFunction:
+        """Return the function of (outputs, targets) that is asked for, by default the task's."""
+        return output_function(self.task.of if of is None else of, self.loss)
 
     def losses(self, test: Any) -> Array:
         """Return the module's losses (m,) on test points."""
         samples = self.checked(test)
-        targets = samples.batch(slice(None), self._prepared.dtype)[1]
-        outputs = self._prepared.autograd.outputs(samples)
-        losses: Array = self.loss.function(outputs, targets.to(outputs.device)).detach().cpu().numpy()
-        return losses
+        return self._prepared.autograd.losses(samples)
 
     def hvp(self, vectors: ArrayLike) -> Array:
         """Return C v + (weight decay) v, without damping, for one vector (P,) or a block (m, P).
@@ -245,7 +249,7 @@ class Influence:
     def scores(
         self,
         test: Any,
-        of: str | LossFunction = "loss",
+        of: str | LossFunction | None = None,
         groups: ArrayLike | None = None,
         out: Any = None,
     ) -> Any:
@@ -256,8 +260,9 @@ class Influence:
 
         Args:
             test: like `train`.
-            of: what is influenced: "loss"; "margin", the target's log odds; "logit", the target's output;
-                or a function of (outputs, targets) with one number a test point.
+            of: what is influenced: "loss"; "log_probability" of the target; "margin", its log odds; "logit",
+                its output; or a function of (outputs, targets) with one number a test point. By default the
+                task's, most often the loss.
             groups: (n,), the number of each training sample's group from 0 on; scores are then summed over
                 groups, (m, groups).
             out: what to write to, returned: anything of shape (m, n) that takes `out[begin:end] = block` (a
@@ -271,16 +276,16 @@ class Influence:
         members = None if groups is None else group_members(groups, self.operator.rows)
         columns = self.operator.rows if members is None else members.shape[1]
         target = open_output(out, (len(samples), columns), self.operator.dtype)
-        for rows, solution in self._inverse.solutions(samples, output_function(of, self.loss)):
+        for rows, solution in self._inverse.solutions(samples, self._function(of)):
             scores = -self.operator.scores(solution)
             target[rows] = scores if members is None else scores @ members
         return target
 
-    def top_k(self, test: Any, k: int = 10, of: str | LossFunction = "loss") -> Ranking:
+    def top_k(self, test: Any, k: int = 10, of: str | LossFunction | None = None) -> Ranking:
         """Return the k most helpful and most harmful training samples of each test point."""
         if k not in range(1, self.operator.rows + 1):
             raise ValueError(f"expected a whole k from 1 to {self.operator.rows}, got {k!r}")
-        samples, function = self.checked(test), output_function(of, self.loss)
+        samples, function = self.checked(test), self._function(of)
         parts = [
             top_of(-self.operator.scores(solution), k)
             for _, solution in self._inverse.solutions(samples, function)
@@ -309,7 +314,7 @@ class Influence:
             out[part] = np.einsum("ij,ij->i", gradients, solution)
         return out
 
-    def leave_one_out(self, test: Any, of: str | LossFunction = "loss") -> Array:
+    def leave_one_out(self, test: Any, of: str | LossFunction | None = None) -> Array:
         """Return the predicted change (m, n) of each test loss when a training sample is left out.
 
         It is -scores / n; for one layer and the direct solver, the exact Newton step without the sample,
@@ -318,13 +323,13 @@ class Influence:
         samples = self.checked(test)
         forms = self._inverse.forms
         parts = []
-        for _, solution in self._inverse.solutions(samples, output_function(of, self.loss)):
+        for _, solution in self._inverse.solutions(samples, self._function(of)):
             slope = self.operator.scores(solution) / self.operator.rows if forms is None else None
             parts.append(slope if forms is None else forms.changes(solution))
         return np.concatenate([np.asarray(part, self.operator.dtype) for part in parts])
 
     def perturbation(
-        self, test: Any, rows: ArrayLike | None = None, of: str | LossFunction = "loss"
+        self, test: Any, rows: ArrayLike | None = None, of: str | LossFunction | None = None
     ) -> Array:
         """Return the influence (m, k, *shape) of each training pixel on each test loss.
 
@@ -337,7 +342,7 @@ class Influence:
             rows: (k,), the training samples in question, by default all.
             of: as in `scores`.
         """
-        samples, function = self.checked(test), output_function(of, self.loss)
+        samples, function = self.checked(test), self._function(of)
         chosen = check_rows(rows, self.operator.rows)
         autograd = self._prepared.autograd
         pixels: Any = ShardedOperator(autograd) if self._sharded else autograd

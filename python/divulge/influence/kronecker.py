@@ -15,6 +15,8 @@ __all__ = ["KroneckerCurvature", "fit_kronecker", "label_cotangents"]
 
 _EXACT_CLASSES = 16
 _DRAWN_LABELS = 8
+# A draw for each of a sample's positions, eight of them or more together.
+_DRAWS_TOGETHER = 8
 
 
 @dataclass(frozen=True)
@@ -58,14 +60,17 @@ class KroneckerCurvature:
 
     def _scaled(self, vectors: Floats, weights: list[Floats]) -> Floats:
         out, m = np.zeros_like(vectors), len(vectors)
-        for u, v, weight, (h, d, begin, bias) in zip(
+        for u, v, weight, (h, d, begin, bias, transposed) in zip(
             self.outer, self.inner, weights, self.places, strict=True
         ):
             matrix = vectors[:, begin : begin + h * d].reshape(m, h, d)
+            if transposed:
+                matrix = vectors[:, begin : begin + h * d].reshape(m, d, h).transpose(0, 2, 1)
             if bias is not None:
                 matrix = np.concatenate([matrix, vectors[:, bias : bias + h, None]], axis=2)
             turned = u @ ((u.T @ matrix @ v) * weight) @ v.T
-            out[:, begin : begin + h * d] = turned[:, :, :d].reshape(m, -1)
+            own = turned[:, :, :d]
+            out[:, begin : begin + h * d] = (own.transpose(0, 2, 1) if transposed else own).reshape(m, -1)
             if bias is not None:
                 out[:, bias : bias + h] = turned[:, :, d]
         return out
@@ -87,7 +92,7 @@ def fit_kronecker(
             "kfac and ekfac divide by the damping, expected damping or weight decay above 0, got 0"
         )
     places = operator.layers
-    held = sum(h * d + (0 if bias is None else h) for h, d, _, bias in places)
+    held = sum(h * d + (0 if bias is None else h) for h, d, _, bias, _ in places)
     if held != operator.parameters:
         raise ValueError(f"expected layers that hold all {operator.parameters} parameters, got {held}")
 
@@ -108,12 +113,15 @@ def fit_kronecker(
 def label_cotangents(outputs: Array, loss: Loss, seed: int, first: int = 0) -> Array:
     """Return (n, S K): the gradients by the outputs for S labels of each sample, times their weights' roots.
 
+    Outputs of several positions (n, *positions, K) have independent labels: those are drawn, at all positions
+    together, as often as makes eight draws a sample; squared loss takes signs in the noise's place.
+
     Softmax: sqrt(p_s) (p - e_s) for every class s, or (p - e_s) / sqrt(S) for drawn ones. A single logit:
     sqrt(p (1 - p)), p its sigmoid, the root of the mean square over both labels. Squared loss: the model's
     label is its output plus standard normal noise, whose outer product has the mean I: e_s.
 
     Args:
-        outputs: (n, K).
+        outputs: (n, K) or (n, *positions, K).
         loss: a likelihood.
         seed: of drawn labels.
         first: the number of the first sample among all; its labels do not depend on what else is drawn.
@@ -121,6 +129,8 @@ def label_cotangents(outputs: Array, loss: Loss, seed: int, first: int = 0) -> A
     Raises:
         ValueError: the loss is no likelihood.
     """
+    if outputs.ndim > 2:
+        return _labels_at_positions(outputs, loss, seed, first)
     n, k = outputs.shape
     identity = np.eye(k, dtype=outputs.dtype)
     if loss.name == "squared":
@@ -136,9 +146,42 @@ def label_cotangents(outputs: Array, loss: Loss, seed: int, first: int = 0) -> A
     p = torch.from_numpy(outputs).softmax(1).numpy()
     if k <= _EXACT_CLASSES:
         return np.asarray(np.sqrt(p)[:, :, None] * (p[:, None, :] - identity), outputs.dtype).reshape(n, -1)
-    stream = np.random.PCG64(seed).advance(first * _DRAWN_LABELS)  # one step a number
-    uniform = np.random.Generator(stream).random((n, _DRAWN_LABELS))
+    uniform = _uniform(seed, first, (n, _DRAWN_LABELS))
+    return np.asarray(_drawn(p, uniform), outputs.dtype).reshape(n, -1)
+
+
+def _labels_at_positions(outputs: Array, loss: Loss, seed: int, first: int) -> Array:
+    """Return (n, S T K) of outputs (n, *positions, K) with T positions."""
+    n, k = len(outputs), outputs.shape[-1]
+    flat = outputs.reshape(n, -1, k)
+    positions = flat.shape[1]
+    draws = -(-_DRAWS_TOGETHER // positions)
+    if loss.name == "squared":
+        signs = np.where(_uniform(seed, first, (n, draws, positions, k)) < 0.5, -1, 1) / np.sqrt(draws)
+        return np.asarray(signs, outputs.dtype).reshape(n, -1)
+    if loss.name != "cross_entropy":
+        return label_cotangents(flat[:, 0], loss, seed, first)  # which refuses
+    uniform = _uniform(seed, first, (n, positions, draws))
+    if k == 1:
+        p = torch.from_numpy(flat).sigmoid().numpy()
+        binary: Array = np.asarray((p - (uniform < p)) / np.sqrt(draws), outputs.dtype)
+        return np.asarray(binary.transpose(0, 2, 1)).reshape(n, -1)
+    p = torch.from_numpy(flat).softmax(-1).numpy().reshape(-1, k)
+    drawn = _drawn(p, uniform.reshape(-1, draws)).reshape(n, positions, draws, k)
+    moved: Array = np.asarray(drawn, outputs.dtype).transpose(0, 2, 1, 3)
+    return moved.reshape(n, -1)
+
+
+def _uniform(seed: int, first: int, shape: tuple[int, ...]) -> Floats:
+    """Return random numbers of samples from `first` on, the same whatever else is drawn."""
+    stream = np.random.PCG64(seed).advance(first * int(np.prod(shape[1:])))  # one step a number
+    return np.random.Generator(stream).random(shape)
+
+
+def _drawn(p: Array, uniform: Floats) -> Floats:
+    """Return (p - e_label) / sqrt(S) (n, S, K) of probabilities (n, K) for S labels each."""
     cumulative = np.cumsum(p.astype(np.float64), axis=1)
     labels = (uniform[:, :, None] > cumulative[:, None, :-1]).sum(axis=2)
-    drawn = (p[:, None, :] - identity[labels]) / np.sqrt(_DRAWN_LABELS)
-    return np.asarray(drawn, outputs.dtype).reshape(n, -1)
+    drawn: Floats = p[:, None, :] - np.eye(p.shape[1], dtype=p.dtype)[labels]
+    scaled: Floats = drawn / np.sqrt(uniform.shape[1])
+    return scaled

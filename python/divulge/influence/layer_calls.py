@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.graph import get_gradient_edge
 
 from divulge.influence.layer_groups import LayerGroup
+from divulge.influence.layer_rules import back_last, is_elementwise, seen_last
 from divulge.influence.sample_axis import SampleAxis
 
-__all__ = ["Call", "features_last", "recorded"]
+__all__ = ["Call", "recorded"]
 
 
 @dataclass
@@ -25,28 +25,49 @@ class Call:
     Attributes:
         layer: what was called.
         name: its own.
+        group: whose call it is.
         edge: of the graph, of which the output's gradient is asked.
         output: a shape and type like the output's.
-        seen: (a, 1) (k, T, d + 1) where the samples' axis is known, else features last, a copy.
+        seen: (a, 1) (k, T, d + 1) where the samples' axis is known, else features last, a copy; of a scale
+            the normalised input in a's place.
         axis: of the samples.
     """
 
     layer: nn.Module
     name: str
+    group: LayerGroup
     edge: Any
     output: Tensor
     seen: Tensor
     axis: SampleAxis | None
+    known: bool = False
 
     def delta(self, gradient: Tensor | None) -> Tensor:
         """Return a gradient by the output, features last."""
         if gradient is None:
             gradient = self.output.new_zeros(self.output.shape)
-        return gradient.flatten(2).transpose(1, 2) if isinstance(self.layer, nn.Conv2d) else gradient
+        delta = back_last(self.layer, self.group.kind, gradient)
+        return _part(delta, self.group.part) if self.group.kind == "convolution" else delta
 
     def delta_rows(self, gradient: Tensor | None, k: int) -> Tensor:
-        """Return it as (k, T, h)."""
-        return _rows(self.axis, self.delta(gradient), k, self.name)
+        """Return it as (k, T, h); of a scale or a shift its own gradient (k, 1, h)."""
+        delta = _rows(self.axis, self.delta(gradient), k, self.name)
+        if not is_elementwise(self.group.kind):
+            return delta
+        if self.group.kind == "scale":
+            delta = delta * self.rows_seen(k)
+        return delta.sum(1, keepdim=True)
+
+    def rows_seen(self, k: int) -> Tensor:
+        """Return what was seen as (k, T, d + 1)."""
+        held = self.seen.ndim == 3 and self.known
+        return self.seen if held else _rows(self.axis, self.seen, k, self.name)
+
+    def inner(self, k: int) -> Tensor:
+        """Return what the Kronecker product's second factor is made of, (k, T, d + 1)."""
+        if is_elementwise(self.group.kind):
+            return self.seen.new_ones(k, 1, 1)
+        return self.rows_seen(k)
 
 
 @contextmanager
@@ -67,14 +88,17 @@ def recorded(
             a = (args[0] if args else kwargs["input"]).detach()
             known = axes[i] if axes is not None else []
             axis = known[len(calls[i])] if len(calls[i]) < len(known) else None
-            seen = features_last(layer, a)
+            seen = _seen(groups[i], layer, a, output)
             if axis is not None:
                 seen = _rows(axis, seen, k, name)
             if groups[i].place.bias is not None:
                 seen = torch.cat([seen, seen.new_ones(*seen.shape[:-1], 1)], dim=-1)
             elif seen.untyped_storage().data_ptr() == a.untyped_storage().data_ptr():
                 seen = seen.clone()
-            calls[i].append(Call(layer, name, _edge(output, name), _like(output), seen, axis))
+            call = Call(
+                layer, name, groups[i], _edge(output, name), _like(output), seen, axis, axis is not None
+            )
+            calls[i].append(call)
 
         return hook
 
@@ -90,12 +114,18 @@ def recorded(
             handle.remove()
 
 
-def features_last(layer: nn.Module, a: Tensor) -> Tensor:
-    """Return a layer's input as (..., d): a convolution's patches (n, T, d)."""
-    if isinstance(layer, nn.Conv2d) and a.ndim == 4:
-        patches = F.unfold(a, layer.kernel_size, layer.dilation, layer.padding, layer.stride)  # type: ignore[arg-type]
-        return patches.transpose(1, 2)
-    return a
+def _seen(group: LayerGroup, layer: nn.Module, a: Tensor, output: Tensor) -> Tensor:
+    """Return what a layer sees, features last; a shift sees nothing."""
+    if group.kind == "shift":
+        return back_last(layer, group.kind, output.detach().new_ones(()).expand(output.shape))[..., :1]
+    seen = seen_last(layer, group.kind, a)
+    return _part(seen, group.part) if group.kind == "convolution" else seen
+
+
+def _part(tensor: Tensor, part: tuple[int, int]) -> Tensor:
+    """Return one of so many equal parts of the features."""
+    number, total = part
+    return tensor if total == 1 else tensor.chunk(total, dim=-1)[number]
 
 
 def _rows(axis: SampleAxis | None, tensor: Tensor, k: int, name: str) -> Tensor:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from divulge.influence.layer_calls import Call, recorded
 from divulge.influence.layer_groups import LayerGroup
+from divulge.influence.parts import rows_of
 from divulge.influence.sample_axis import SampleAxis, find_axis
 from divulge.influence.snapshot import Snapshot
 
@@ -19,7 +20,7 @@ _OTHERS = "name others in parameters=, or use curvature='gauss_newton'"
 
 
 def calibrate(
-    groups: Sequence[LayerGroup], snapshot: Snapshot, run: Callable[[Tensor], Tensor], probe: Tensor
+    groups: Sequence[LayerGroup], snapshot: Snapshot, run: Callable[[Any], Tensor], probe: Any
 ) -> list[list[SampleAxis]]:
     """Return the samples' axis in each call of each group's layers.
 
@@ -36,7 +37,7 @@ def calibrate(
         ValueError: a layer is not called, its samples are on no axis, its weight is read elsewhere, too, or
             its gradient is none of such sums.
     """
-    k = len(probe)
+    k = rows_of(probe)
     with recorded(groups, k) as calls:
         outputs = run(probe)
     for group, made in zip(groups, calls, strict=True):
@@ -64,7 +65,7 @@ def calibrate(
             sum(_outer(call, row[at + c], i, k) for c, call in enumerate(made))
             for i, row in enumerate(gradients)
         ]
-        own = [_own(group, row[len(flat) :], snapshot.tensors) for row in gradients]
+        own = [group.matrix(row[len(flat) :], snapshot.tensors) for row in gradients]
         _check_sums(group, sums, own)
         at += len(made)
     return [[call.axis for call in made if call.axis is not None] for made in calls]
@@ -93,21 +94,8 @@ def _axis(call: Call, deltas: list[Tensor]) -> SampleAxis:
 def _outer(call: Call, gradient: Tensor | None, sample: int, k: int) -> Any:
     """Return one sample's sum over positions of delta (a, 1)', and of its size, (2, h, d + 1)."""
     assert call.axis is not None
-    a = call.axis.rows(call.seen, k)
-    assert a is not None
-    delta, a = call.delta_rows(gradient, k)[sample].double(), a[sample].double()
+    a, delta = call.inner(k)[sample].double(), call.delta_rows(gradient, k)[sample].double()
     return torch.stack([delta.T @ a, delta.abs().T @ a.abs()])
-
-
-def _own(group: LayerGroup, gradients: Sequence[Tensor | None], tensors: Sequence[Tensor]) -> Tensor:
-    """Return autograd's gradient by weight and bias (h, d + 1)."""
-    parts = []
-    for number in (group.weight, group.bias):
-        if number is not None:
-            gradient = gradients[number]
-            full = torch.zeros_like(tensors[number]) if gradient is None else gradient
-            parts.append(full.reshape(len(full), -1).double())
-    return torch.cat(parts, dim=1)
 
 
 def _check_sums(group: LayerGroup, sums: list[Any], own: list[Tensor]) -> None:

@@ -1,4 +1,4 @@
-"""Gradients of Linear and Conv2d layers anywhere in a module, in the factors that K-FAC is made of."""
+"""Gradients of layers anywhere in a module, in the factors that K-FAC is made of."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from divulge.influence.layer_calls import Call, recorded
 from divulge.influence.layer_check import calibrate
 from divulge.influence.layer_groups import layer_groups
 from divulge.influence.operators import Array, Factors
+from divulge.influence.parts import rows_of
 from divulge.influence.snapshot import Snapshot
 
 __all__ = ["LayerGradients"]
 
-Batches = Iterable[tuple[Tensor, Tensor]]
+Batches = Iterable[tuple[Any, Tensor]]
 Floats = list[NDArray[np.float64]]
 
 
@@ -37,24 +38,24 @@ class LayerGradients:
         probe: inputs (k, *shape) of a few samples.
 
     Raises:
-        ValueError: a parameter that belongs to no Linear or Conv2d, or to one of another kind than
-            described; gradients that are not such sums.
+        ValueError: a parameter that belongs to a layer without a rule, see `layer_groups`; gradients that are
+            not such sums.
     """
 
-    def __init__(self, snapshot: Snapshot, run: Callable[[Tensor], Tensor], probe: Tensor) -> None:
+    def __init__(self, snapshot: Snapshot, run: Callable[[Any], Tensor], probe: Any) -> None:
         self._run = run
         self._groups = layer_groups(snapshot.module, snapshot.names, snapshot.tensors)
         self.places = [group.place for group in self._groups]
-        self._axes = calibrate(self._groups, snapshot, run, probe) if len(probe) else []
+        self._axes = calibrate(self._groups, snapshot, run, probe) if rows_of(probe) else []
 
     def factors(self, batches: Batches, rows: int) -> Factors:
         """Return K-FAC's factors of each layer.
 
         Args:
-            batches: inputs (k, *shape) and cotangents (k, S K).
+            batches: inputs (k, *shape) and cotangents (k, ...), those of each label of the outputs' size.
             rows: n, all samples.
         """
-        inner = [np.zeros((d + (b is not None),) * 2) for _, d, _, b in self.places]
+        inner = [np.zeros((d + (b is not None),) * 2) for _, d, _, b, _ in self.places]
         outer = [np.zeros((h, h)) for h, *_ in self.places]
         for inputs, passes in self._passes(batches):
             for total, a in zip(inner, inputs, strict=True):
@@ -101,7 +102,7 @@ class LayerGradients:
     def _passes(self, batches: Batches) -> Iterator[tuple[list[Tensor], Iterator[list[Tensor]]]]:
         """Yield each batch's (a, 1) (k, T, d + 1) of each layer, and for each label delta (k, T, h)."""
         for inputs, cotangents in batches:
-            with recorded(self._groups, len(inputs), self._axes) as calls:
+            with recorded(self._groups, len(cotangents), self._axes) as calls:
                 outputs = self._run(inputs)
             seen = []
             for group, axes, made in zip(self._groups, self._axes, calls, strict=True):
@@ -110,15 +111,16 @@ class LayerGradients:
                         "kfac and ekfac need a layer to be called as often for each batch, "
                         f"{group.names[0]!r} was called {len(made)} times and {len(axes)} times before"
                     )
-                seen.append(_joined([call.seen for call in made]))
-            yield seen, self._deltas(outputs, cotangents, calls, len(inputs))
+                seen.append(_joined([call.inner(len(cotangents)) for call in made]))
+            yield seen, self._deltas(outputs, cotangents, calls, len(cotangents))
 
     def _deltas(
         self, outputs: Tensor, cotangents: Tensor, calls: list[list[Call]], k: int
     ) -> Iterator[list[Tensor]]:
         edges: Any = [call.edge for made in calls for call in made]
-        for label in torch.split(cotangents, outputs.shape[1], dim=1):
-            grads = iter(torch.autograd.grad(outputs, edges, label, retain_graph=True, allow_unused=True))
+        for label in torch.split(cotangents, outputs[0].numel(), dim=1):
+            along = label.reshape(outputs.shape)
+            grads = iter(torch.autograd.grad(outputs, edges, along, retain_graph=True, allow_unused=True))
             yield [_joined([call.delta_rows(next(grads), k) for call in made]) for made in calls]
 
 

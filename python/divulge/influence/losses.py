@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from divulge.influence.per_sample import LossFunction, per_sample
+from divulge.influence.positions import Positions
 
 __all__ = ["Loss", "LossFunction", "output_function", "resolve_loss"]
 
 _NAMES = ("cross_entropy", "squared", "smooth_hinge")
-_OUTPUT_NAMES = ("loss", "margin", "logit")
+_OUTPUT_NAMES = ("loss", "log_probability", "margin", "logit")
+_MEAN = Positions()
 
 
 @dataclass(frozen=True)
@@ -27,35 +29,48 @@ class Loss:
 
     Attributes:
         name: "cross_entropy", "squared", "smooth_hinge" or "custom".
-        function: from outputs (n, K) and targets to losses (n,).
+        function: from outputs (n, K), or (n, *positions, K), and targets to losses (n,).
         temperature: of the smooth hinge.
+        positions: how the losses of a sample's positions become one.
     """
 
     name: str
     function: LossFunction
     temperature: float = 0.0
+    positions: Positions = _MEAN
 
     @property
     def is_likelihood(self) -> bool:
         """Whether exp(-loss) is a probability of the target, so that a model can draw its own labels."""
         return self.name in ("cross_entropy", "squared")
 
-    def check_targets(self, targets: NDArray[Any], outputs: int, what: str) -> NDArray[Any]:
+    def check_targets(self, targets: NDArray[Any], outputs: tuple[int, ...], what: str) -> NDArray[Any]:
         """Return targets as the loss needs them: classes (n,), numbers (n, K), or -1 and 1 (n,).
+
+        Args:
+            targets: as given.
+            outputs: the shape (*positions, K) of one sample's outputs.
+            what: "training" or "test", for messages.
 
         Raises:
             ValueError: a target that the loss does not know, with its row.
         """
+        if self.name == "cross_entropy" and len(outputs) > 1:
+            return _class_at_each(targets, outputs, what, self.positions.ignore_index)
         if self.name == "cross_entropy":
-            return _classes(targets, outputs, what)
+            return _classes(targets, outputs[0], what)
         if self.name == "squared":
             return _numbers(targets, outputs, what)
         if self.name == "smooth_hinge":
             return _signs(targets, outputs, what)
         return targets
 
+    def weights(self, targets: Tensor) -> Tensor:
+        """Return what each position counts for, (n, *positions)."""
+        return self.positions.weights(targets if self.name == "cross_entropy" else targets[..., 0])
 
-def resolve_loss(loss: str | LossFunction, temperature: float) -> Loss:
+
+def resolve_loss(loss: str | LossFunction, temperature: float = 0.001, positions: Positions = _MEAN) -> Loss:
     """Return a loss by name, or one that wraps a function of (outputs, targets).
 
     Raises:
@@ -66,23 +81,28 @@ def resolve_loss(loss: str | LossFunction, temperature: float) -> Loss:
     if loss not in _NAMES:
         raise ValueError(f"expected a loss {', '.join(_NAMES)} or a function, got {loss!r}")
     if loss == "cross_entropy":
-        return Loss(loss, _cross_entropy)
+        return Loss(loss, partial(_cross_entropy, positions=positions), positions=positions)
     if loss == "squared":
-        return Loss(loss, _squared)
+        return Loss(loss, partial(_squared, positions=positions), positions=positions)
     if isinstance(temperature, bool) or not isinstance(temperature, Real) or not temperature >= 0:
         raise ValueError(f"expected a temperature of at least 0, got {temperature!r}")
     return Loss(loss, partial(_smooth_hinge, temperature=float(temperature)), float(temperature))
 
 
-def _cross_entropy(z: Tensor, y: Tensor) -> Tensor:
+def _cross_entropy(z: Tensor, y: Tensor, positions: Positions) -> Tensor:
     """Return -log p(y), p the softmax of K outputs, or of (0, z) where z is the only one."""
+    if z.ndim > 2:
+        classes = positions.classes(y).flatten()
+        values = _cross_entropy(z.flatten(0, -2), classes, positions).reshape(y.shape)
+        return positions.joined(values, y)
     if z.shape[1] == 1:
         return F.softplus(z[:, 0]) - y * z[:, 0]
     return F.cross_entropy(z, y, reduction="none")
 
 
-def _squared(z: Tensor, y: Tensor) -> Tensor:
-    return ((z - y) ** 2).sum(1) / 2
+def _squared(z: Tensor, y: Tensor, positions: Positions) -> Tensor:
+    values = ((z - y) ** 2).sum(-1) / 2
+    return values if values.ndim == 1 else positions.joined(values, torch.zeros_like(values))
 
 
 def _smooth_hinge(z: Tensor, y: Tensor, temperature: float) -> Tensor:
@@ -105,13 +125,28 @@ def output_function(of: str | LossFunction, loss: Loss) -> LossFunction:
         raise ValueError(f"expected of= {', '.join(_OUTPUT_NAMES)} or a function, got {of!r}")
     if of == "loss":
         return loss.function
-    if loss.name not in ("cross_entropy", "smooth_hinge"):
+    if of == "log_probability" and loss.name == "cross_entropy":
+        return partial(_negated, function=loss.function)
+    if of == "log_probability" or loss.name not in ("cross_entropy", "smooth_hinge"):
         raise ValueError(
             f"of={of!r} needs classes, which the loss {loss.name!r} does not have; pass a function"
         )
     if loss.name == "smooth_hinge":
         return _signed if of == "margin" else _only
-    return _margin if of == "margin" else _logit
+    kind = _margin if of == "margin" else _logit
+    return partial(_at_positions, kind=kind, positions=loss.positions)
+
+
+def _negated(z: Tensor, y: Tensor, function: LossFunction) -> Tensor:
+    return -function(z, y)
+
+
+def _at_positions(z: Tensor, y: Tensor, kind: LossFunction, positions: Positions) -> Tensor:
+    """Return a function of the outputs of one position, joined over a sample's where there are several."""
+    if z.ndim == 2:
+        return kind(z, y)
+    values = kind(z.flatten(0, -2), positions.classes(y).flatten()).reshape(y.shape)
+    return positions.joined(values, y)
 
 
 def _signed(z: Tensor, y: Tensor) -> Tensor:
@@ -164,21 +199,43 @@ def _classes(targets: NDArray[Any], outputs: int, what: str) -> NDArray[Any]:
     return targets.astype(np.int64, copy=False)
 
 
-def _numbers(targets: NDArray[Any], outputs: int, what: str) -> NDArray[Any]:
-    numbers = targets[:, None] if targets.ndim == 1 else targets
-    if numbers.ndim != 2 or numbers.shape[1] != outputs or numbers.dtype.kind not in "iuf":
+def _class_at_each(targets: NDArray[Any], outputs: tuple[int, ...], what: str, ignored: int) -> NDArray[Any]:
+    """Return classes 0 to K - 1 (n, *positions), or the number that says that a position does not count."""
+    *positions, k = outputs
+    if targets.shape[1:] != tuple(positions) or targets.dtype.kind not in "iu":
         raise ValueError(
-            f"expected {what} targets of shape (n, {outputs}), got {targets.shape} and dtype {targets.dtype}"
+            f"expected {what} targets that are class numbers of shape (n, {', '.join(map(str, positions))}), "
+            f"one for each position of outputs (n, {', '.join(map(str, outputs))}), "
+            f"got shape {targets.shape} and dtype {targets.dtype}"
         )
-    wrong = np.flatnonzero(~np.isfinite(numbers).all(axis=1))
+    whole, flat = targets.astype(np.int64, copy=False), targets.reshape(len(targets), -1)
+    bad = ((flat < 0) | (flat >= max(k, 2))) & (flat != ignored)
+    rows = np.flatnonzero(bad.any(axis=1))
+    if len(rows):
+        raise ValueError(
+            f"expected {what} targets from 0 to {max(k, 2) - 1}, or {ignored} where a position does not "
+            f"count, got {flat[rows[0]][bad[rows[0]]][0]} at row {rows[0]}"
+        )
+    return whole
+
+
+def _numbers(targets: NDArray[Any], outputs: tuple[int, ...], what: str) -> NDArray[Any]:
+    numbers = targets[:, None] if targets.ndim == 1 else targets
+    if numbers.shape[1:] != outputs or numbers.dtype.kind not in "iuf":
+        raise ValueError(
+            f"expected {what} targets of shape (n, {', '.join(map(str, outputs))}), "
+            f"got {targets.shape} and dtype {targets.dtype}"
+        )
+    wrong = np.flatnonzero(~np.isfinite(numbers).reshape(len(numbers), -1).all(axis=1))
     if len(wrong):
         raise ValueError(f"expected finite {what} targets, got {numbers[wrong[0]]} at row {wrong[0]}")
     return numbers
 
 
-def _signs(targets: NDArray[Any], outputs: int, what: str) -> NDArray[Any]:
-    if outputs != 1:
-        raise ValueError(f"expected a module with one output for the smooth hinge, got {outputs}")
+def _signs(targets: NDArray[Any], outputs: tuple[int, ...], what: str) -> NDArray[Any]:
+    if outputs != (1,):
+        shape = ", ".join(map(str, outputs))
+        raise ValueError(f"expected a module with one output for the smooth hinge, got {shape}")
     if targets.ndim != 1:
         raise ValueError(f"expected {what} targets of shape (n,), got {targets.shape}")
     wrong = np.flatnonzero(np.abs(targets) != 1)

@@ -145,7 +145,7 @@ class NativeOperator:
 
     def linear_outputs(self, vector: Array, rows: slice) -> Array:
         """Return J_i v (rows, K) of a chain of one layer, v (P,) in the place of its parameters."""
-        h, d, _, biased = self.layers[0]
+        h, d, _, biased, _ = self.layers[0]
         outputs: Array = self._inputs[rows] @ vector[: h * d].reshape(h, d).T.astype(self.dtype)
         if biased is not None:
             outputs += vector[h * d :].astype(self.dtype)

@@ -28,19 +28,23 @@ Array = NDArray[np.floating[Any]]
 CurvatureName = Literal["hessian", "gauss_newton"]
 
 
-# From outputs (k, K) of samples first, first + 1, ... to cotangents (k, S K): see `label_cotangents`.
+# From outputs (k, ..., K) of samples first, first + 1, ... to cotangents of S labels: see `label_cotangents`.
 Labels = Callable[[Array, int], Array]
 # Of each layer: the mean of (a, 1)(a, 1)' (d + 1, d + 1), that of the sum over labels of delta delta' (h, h).
 Factors = list[tuple[NDArray[np.float64], NDArray[np.float64]]]
 
 
 class LayerPlace(NamedTuple):
-    """Where a layer's weight (outputs, inputs) and bias begin in the flat vector of parameters."""
+    """Where a layer's weight (outputs, inputs) and bias begin in the flat vector of parameters.
+
+    Of a transposed one the weight lies there as (inputs, outputs).
+    """
 
     outputs: int
     inputs: int
     weight: int
     bias: int | None
+    transposed: bool = False
 
 
 class Operator(Protocol):
@@ -102,7 +106,7 @@ def blocks(total: int, size: int) -> list[slice]:
 
 @gradients_on()
 def output_gradients(function: LossFunction, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """Return the derivatives (n, K) by the outputs (n, K) of a function of (outputs, targets).
+    """Return the derivatives by the outputs (n, ..., K) of a function of (outputs, targets), of their shape.
 
     Raises:
         ValueError: the function does not return n numbers, one of each sample alone.

@@ -137,7 +137,8 @@ def check_function(function: LossFunction, outputs: Tensor, targets: Tensor) -> 
             return
         draw = _SIZE * torch.randn(z.shape, generator=generator)
         z = draw.to(z.device, z.dtype).requires_grad_()
-    raise ValueError(f"expected a loss that changes with the outputs (n, {z.shape[1]}), its gradient is 0")
+    shape = ", ".join(map(str, z.shape[1:]))
+    raise ValueError(f"expected a loss that changes with the outputs (n, {shape}), its gradient is 0")
 
 
 def _check_slope(function: LossFunction, outputs: Tensor, targets: Tensor) -> None:

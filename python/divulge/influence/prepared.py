@@ -21,10 +21,12 @@ from divulge.influence.device import DeviceOperator
 from divulge.influence.losses import Loss
 from divulge.influence.modes import gradients_on
 from divulge.influence.native import NativeOperator
+from divulge.influence.parts import is_plain
 from divulge.influence.per_sample import check_function
 from divulge.influence.probe import check_outputs, first_and_last, read_inputs
 from divulge.influence.samples import Samples
 from divulge.influence.snapshot import Snapshot
+from divulge.influence.task import Call, call_module
 
 __all__ = ["Prepared", "prepare"]
 
@@ -36,14 +38,14 @@ class Prepared:
     Attributes:
         snapshot: of it.
         train: the training data, with targets in the loss's form.
-        outputs: K.
+        outputs: the shape of one sample's outputs, (K,) or (*positions, K).
         autograd: the operator by torch.
         operator: the one that is used, by compiled code where that can.
     """
 
     snapshot: Snapshot
     train: Samples
-    outputs: int
+    outputs: tuple[int, ...]
     autograd: AutogradOperator
     operator: Any
 
@@ -55,7 +57,13 @@ class Prepared:
 
 @gradients_on()
 def prepare(
-    module: nn.Module, names: Sequence[str] | None, loss: Loss, given: Samples, batch_size: int, lower: bool
+    module: nn.Module,
+    names: Sequence[str] | None,
+    loss: Loss,
+    given: Samples,
+    batch_size: int,
+    lower: bool,
+    call: Call = call_module,
 ) -> Prepared:
     """Return a module as it is now with what computes for it; arguments as those of `Influence`.
 
@@ -65,7 +73,7 @@ def prepare(
     """
     check_evaluating(module)
     parameters = selected_parameters(module, names)
-    snapshot = Snapshot(module, list(parameters))
+    snapshot = Snapshot(module, list(parameters), call)
     samples = read_inputs(snapshot, given)
     outputs = check_outputs(snapshot, samples)
     if snapshot.changed:
@@ -73,7 +81,7 @@ def prepare(
     train = samples.checked(loss, outputs, "training")
     autograd = AutogradOperator(snapshot, loss, train, batch_size)
     made = Prepared(snapshot, train, outputs, autograd, autograd)
-    compiled = _compiled(made, parameters) if lower else None
+    compiled = _compiled(made, parameters) if lower and call is call_module else None
     made = Prepared(snapshot, train, outputs, autograd, compiled or autograd)
     _check(made)
     return made
@@ -105,7 +113,8 @@ def _compiled(
     on_cpu = devices == {torch.device("cpu")}
     if loss.name == "custom" or not (on_cpu or _runs_on(devices, train)):
         return None
-    if train.integers or (loss.name == "cross_entropy" and made.outputs == 1):
+    one_logit = loss.name == "cross_entropy" and made.outputs == (1,)
+    if train.integers or not is_plain(train.inputs) or len(made.outputs) > 1 or one_logit:
         return None
     probe = train.batch(slice(0, 8), made.dtype)[0]
     chain = find_chain(module, tensors, probe.to(tensors[0].device))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from divulge.errors import UnsupportedModel
+from divulge.influence.parts import is_plain, leaves
 from divulge.influence.samples import Samples
 from divulge.influence.snapshot import Snapshot
 
@@ -30,6 +31,8 @@ def read_inputs(snapshot: Snapshot, samples: Samples) -> Samples:
 
     Bytes are images, and always become real numbers, as all do that the module takes no otherwise.
     """
+    if not is_plain(samples.inputs):
+        return samples
     if samples.inputs.dtype.kind not in "iu" or samples.inputs.dtype.itemsize == 1:
         return samples
     whole = replace(samples, integers=True)
@@ -40,15 +43,15 @@ def read_inputs(snapshot: Snapshot, samples: Samples) -> Samples:
     return whole
 
 
-def check_outputs(snapshot: Snapshot, samples: Samples) -> int:
-    """Return the number K of the module's outputs.
+def check_outputs(snapshot: Snapshot, samples: Samples) -> tuple[int, ...]:
+    """Return the shape of one sample's outputs, (K,) or (*positions, K).
 
     Calls that are compared have one shape, so that only their rounding is alike; that of one sample alone has
     not, and is compared loosely.
 
     Raises:
-        UnsupportedModel: it fails on the samples' inputs, returns something else than (n, K), draws random
-            numbers, returns something else the next time or beside other samples.
+        UnsupportedModel: it fails on the samples' inputs, returns something else than (n, ..., K), draws
+            random numbers, returns something else the next time or beside other samples.
     """
     pair = samples.take(first_and_last(samples))
     rows, name = np.arange(len(pair)), type(snapshot.module).__name__
@@ -72,7 +75,7 @@ def check_outputs(snapshot: Snapshot, samples: Samples) -> int:
             "of a batch, as batch normalisation in training mode does, or its first axis is not that of the "
             "samples"
         )
-    return outputs.shape[1]
+    return tuple(outputs.shape[1:])
 
 
 def _calls(snapshot: Snapshot, pair: Samples, batches: list[NDArray[np.int64]]) -> list[Tensor]:
@@ -83,28 +86,40 @@ def _calls(snapshot: Snapshot, pair: Samples, batches: list[NDArray[np.int64]]) 
 
 
 def _call(snapshot: Snapshot, samples: Samples) -> Any:
-    inputs = samples.batch(slice(None), snapshot.tensors[0].dtype)[0].to(snapshot.device)
+    inputs = snapshot.batch(samples)[0]
     try:
         with torch.no_grad():
-            outputs = snapshot.module(inputs)
+            outputs = snapshot.outputs(inputs)
     except Exception as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise UnsupportedModel(
-            f"the module fails on inputs of shape {tuple(inputs.shape)}: {reason}"
-        ) from error
+        raise UnsupportedModel(f"the module fails on inputs of {_shapes(inputs)}: {reason}") from error
     return outputs.clone() if isinstance(outputs, Tensor) else outputs
 
 
 def _checked(outputs: Any, samples: Samples) -> Tensor:
     n = len(samples)
-    if not isinstance(outputs, Tensor) or outputs.ndim != 2 or len(outputs) != n:
-        got = tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
-        raise UnsupportedModel(f"expected outputs of shape (n, K) for n = {n} inputs, got {got}")
+    if not isinstance(outputs, Tensor):
+        raise UnsupportedModel(
+            f"expected outputs as a tensor, or as logits= of what the module returns, got "
+            f"{type(outputs).__name__}; pass task=Task(call=...) that takes them out of it"
+        )
+    if outputs.ndim < 2 or len(outputs) != n or 0 in outputs.shape:
+        raise UnsupportedModel(
+            f"expected outputs of shape (n, K) or (n, *positions, K) for n = {n} inputs, "
+            f"got {tuple(outputs.shape)}"
+        )
     if not bool(torch.isfinite(outputs).all()):
         raise UnsupportedModel(
-            f"the module returns a NaN or an infinity for inputs of shape {samples.inputs.shape}"
+            f"the module returns a NaN or an infinity for inputs of {_shapes(samples.inputs)}"
         )
     return outputs
+
+
+def _shapes(inputs: Any) -> str:
+    """Name the shapes of inputs."""
+    if is_plain(inputs):
+        return f"shape {tuple(inputs.shape)}"
+    return "shapes " + ", ".join(f"{tuple(part.shape)}{name}" for name, part in leaves(inputs))
 
 
 def _alike(a: Tensor, b: Tensor, factor: float = 1.0) -> bool:

@@ -1,8 +1,8 @@
-"""Training data and test points in the forms that people have them, read as two arrays."""
+"""Training data and test points in the forms that people have them, read as inputs and targets."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from torch.utils.data import (
     default_collate,
 )
 
+from divulge.influence.parts import leaves, mapped
 from divulge.points import host_array
 
 __all__ = ["read_pair"]
@@ -26,10 +27,12 @@ _TARGET_KEYS = ("targets", "target", "y", "labels", "label")
 def read_pair(data: Any, what: str) -> tuple[Any, Any]:
     """Return inputs (n, *shape) and targets (n, ...) as they are given, or gathered in memory.
 
+    Of a module with several inputs they are a dict of arrays by name, or a tuple of them.
+
     Args:
-        data: (inputs, targets); {"inputs": ..., "labels": ...} or the like; a list of (input, target); a
-            map-style torch Dataset or a DataLoader of such pairs or dicts, in the order of the Dataset's
-            items; a `divulge.datasets.Dataset`.
+        data: (inputs, targets); {"inputs": ..., "labels": ...} or the like; a dict of one target and several
+            inputs by name; a list of (input, target); a map-style torch Dataset or a DataLoader of such pairs
+            or dicts, in the order of the Dataset's items; a `divulge.datasets.Dataset`.
         what: "training" or "test", for messages.
 
     Raises:
@@ -59,10 +62,7 @@ def _loaded(loader: DataLoader[Any], what: str) -> tuple[Any, Any]:
         items = [_pair(batch, what) for batch in loader]
         if not items:
             raise ValueError(f"expected {what} data, got an empty DataLoader")
-        inputs, targets = (
-            [np.asarray(host_array(part)) for part in side] for side in zip(*items, strict=True)
-        )
-        return np.concatenate(inputs), np.concatenate(targets)
+        return _side_by_side(items, what, np.concatenate)
     sampler: Any = loader.sampler
     random = isinstance(sampler, RandomSampler) and not sampler.replacement
     if not (isinstance(sampler, SequentialSampler) or random) or len(sampler) != len(loader.dataset):  # type: ignore[arg-type]
@@ -73,12 +73,21 @@ def _loaded(loader: DataLoader[Any], what: str) -> tuple[Any, Any]:
     dataset: Any = loader.dataset
     if loader.collate_fn is default_collate:
         return read_pair(dataset, what)
-    single: list[Any] = [_pair(loader.collate_fn([dataset[i]]), what) for i in range(len(dataset))]
-    return _gathered([(host_array(x)[0], host_array(y)[0]) for x, y in single], what)
+    items = [dataset[i] for i in range(len(dataset))]
+    single: list[Any] = [_pair(loader.collate_fn([item]), what) for item in items]
+    if not _alike(single):  # texts of several lengths, which are filled up to the longest of a batch
+        return _pair(loader.collate_fn(items), what)
+    return _gathered([tuple(mapped(_first, side) for side in pair) for pair in single], what)
 
 
-def _concatenated(batches: Sequence[Any]) -> Any:
-    return np.concatenate([np.asarray(host_array(batch)) for batch in batches])
+def _first(batch: Any) -> Any:
+    return host_array(batch)[0]
+
+
+def _alike(pairs: Sequence[tuple[Any, Any]]) -> bool:
+    """Whether all have inputs and targets of one shape."""
+    shapes = [[np.shape(host_array(part)) for side in pair for _, part in leaves(side)] for pair in pairs]
+    return all(shape == shapes[0] for shape in shapes)
 
 
 def _is_dataset(data: Any) -> bool:
@@ -125,29 +134,57 @@ def _pair(item: Any, what: str) -> tuple[Any, Any]:
 
 
 def _named(item: Mapping[Any, Any], what: str) -> tuple[Any, Any]:
-    """Return inputs and targets of a dict whose two keys say which is which."""
-    inputs, targets = ([key for key in names if key in item] for names in (_INPUT_KEYS, _TARGET_KEYS))
-    if len(inputs) != 1 or len(targets) != 1 or len(item) != 2:
+    """Return inputs and targets of a dict whose keys say which is which."""
+    targets = [key for key in _TARGET_KEYS if key in item]
+    inputs = [key for key in item if key not in targets]
+    if len(targets) != 1 or not inputs or (len(inputs) == 1 and inputs[0] not in _INPUT_KEYS):
         raise ValueError(
-            f"expected a dict of two with a key among {', '.join(_INPUT_KEYS)} and one among "
-            f"{', '.join(_TARGET_KEYS)} as {what} data, got {', '.join(map(str, item))}"
+            f"expected a dict with one key among {', '.join(_TARGET_KEYS)}, and beside it one among "
+            f"{', '.join(_INPUT_KEYS)} or the names of several inputs, as {what} data, "
+            f"got {', '.join(map(str, item))}"
         )
-    return item[inputs[0]], item[targets[0]]
+    if len(inputs) == 1:
+        return item[inputs[0]], item[targets[0]]
+    return {key: item[key] for key in inputs}, item[targets[0]]
 
 
 def _gathered(items: Sequence[Any], what: str) -> tuple[Any, Any]:
-    """Return samples as two arrays."""
+    """Return samples as inputs and targets."""
     if not items:
         raise ValueError(f"expected {what} data, got an empty Dataset")
-    pairs = [_pair(item, what) for item in items]
-    sides = []
-    for side, name in zip(zip(*pairs, strict=True), ("inputs", "targets"), strict=True):
-        arrays = [np.asarray(host_array(part)) for part in side]
-        odd = next((i for i, a in enumerate(arrays) if a.shape != arrays[0].shape), None)
+    return _side_by_side([_pair(item, what) for item in items], what, np.stack)
+
+
+def _side_by_side(
+    pairs: Sequence[tuple[Any, Any]], what: str, join: Callable[[Sequence[Any]], Any]
+) -> tuple[Any, Any]:
+    """Join the inputs and the targets of samples, or of batches."""
+    inputs, targets = zip(*pairs, strict=True)
+    form = inputs[0]
+    if isinstance(form, Mapping):
+        odd = next((i for i, x in enumerate(inputs) if set(x) != set(form)), None)
         if odd is not None:
-            raise ValueError(
-                f"expected {what} {name} of one shape, got {arrays[0].shape} and, at row {odd}, "
-                f"{arrays[odd].shape}"
-            )
-        sides.append(np.stack(arrays))
-    return sides[0], sides[1]
+            got = f"{', '.join(map(str, form))} and, at row {odd}, {', '.join(map(str, inputs[odd]))}"
+            raise ValueError(f"expected {what} inputs of the same names, got {got}")
+        joined: Any = {key: _joined([x[key] for x in inputs], f"{what} inputs {key!r}", join) for key in form}
+    elif isinstance(form, tuple):
+        joined = tuple(
+            _joined(parts, f"{what} inputs number {i}", join)
+            for i, parts in enumerate(zip(*inputs, strict=True))
+        )
+    else:
+        joined = _joined(inputs, f"{what} inputs", join)
+    return joined, _joined(targets, f"{what} targets", join)
+
+
+def _joined(parts: Sequence[Any], what: str, join: Callable[[Sequence[Any]], Any]) -> Any:
+    """Return samples or batches as one array."""
+    arrays = [np.asarray(host_array(part)) for part in parts]
+    start = 1 if join is np.concatenate else 0
+    odd = next((i for i, a in enumerate(arrays) if a.shape[start:] != arrays[0].shape[start:]), None)
+    if odd is not None:
+        raise ValueError(
+            f"expected {what} of one shape, got {arrays[0].shape} and, at row {odd}, {arrays[odd].shape}; "
+            "fill them up to one length, for instance in a DataLoader's collate_fn"
+        )
+    return join(arrays)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from divulge.influence.losses import Loss
 from divulge.influence.modes import gradients_on
+from divulge.influence.parts import is_plain, leaves, mapped, rows_of
 from divulge.influence.reading import read_pair
 from divulge.points import host_array
 
@@ -25,31 +26,37 @@ class Samples:
     """Inputs (n, *shape) and targets (n, ...), in memory or memory-mapped; batches are read when needed.
 
     Attributes:
-        inputs: real numbers.
+        inputs: real numbers; of a module that takes several inputs, a dict or a tuple of such arrays.
         targets: as the loss needs them.
-        integers: whether inputs stay whole numbers, as the tokens that a module looks up must.
+        integers: whether whole numbers stay whole, as the tokens that a module looks up must.
     """
 
-    inputs: NDArray[Any]
+    inputs: Any
     targets: NDArray[Any]
     integers: bool = False
 
     def __len__(self) -> int:
-        return len(self.inputs)
+        return rows_of(self.inputs)
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        """The shape of one input."""
-        return self.inputs.shape[1:]
+    def shape(self) -> Any:
+        """The shape of one input, of several those of each in their form."""
+        return mapped(lambda part: part.shape[1:], self.inputs)
 
     @gradients_on()
-    def batch(self, rows: slice | NDArray[np.int64], dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    def batch(self, rows: slice | NDArray[np.int64], dtype: torch.dtype) -> tuple[Any, Tensor]:
         """Return rows as tensors; inputs, and targets that are no class numbers, in the given precision."""
-        inputs, targets = _tensor(self.inputs[rows]), _tensor(self.targets[rows])
+        targets = _tensor(self.targets[rows])
         return (
-            inputs.long() if self.integers else inputs.to(dtype),
+            mapped(lambda part: self._input(_tensor(part[rows]), dtype), self.inputs),
             targets.to(dtype) if targets.is_floating_point() else targets,
         )
+
+    def _input(self, part: Tensor, dtype: torch.dtype) -> Tensor:
+        """Return an input as the module takes it: beside others, masks stay masks."""
+        if part.is_floating_point() or not self.integers:
+            return part.to(dtype)
+        return part if part.dtype == torch.bool and not is_plain(self.inputs) else part.long()
 
     def needs_conversion(self, dtype: torch.dtype) -> bool:
         """Whether memory-mapped inputs cannot be read where they lie by what computes in that precision."""
@@ -61,23 +68,17 @@ class Samples:
 
     def take(self, rows: NDArray[np.int64]) -> Samples:
         """Return some rows."""
-        return replace(self, inputs=self.inputs[rows], targets=self.targets[rows])
+        inputs = mapped(lambda part: part[rows], self.inputs)
+        return replace(self, inputs=inputs, targets=self.targets[rows])
 
-    def checked(self, loss: Loss, outputs: int, what: str) -> Samples:
+    def checked(self, loss: Loss, outputs: tuple[int, ...], what: str) -> Samples:
         """Return the samples with targets in the loss's form.
 
         Raises:
             ValueError: a target or an input that cannot be used, with its row.
         """
-        for begin in range(0, len(self), _CHECKED_ROWS):
-            part = self.inputs[begin : begin + _CHECKED_ROWS]
-            if part.dtype.kind != "f":
-                break
-            bad = np.flatnonzero(~np.isfinite(part).reshape(len(part), -1).all(axis=1))
-            if len(bad):
-                raise ValueError(
-                    f"expected finite {what} inputs, row {begin + bad[0]} holds a NaN or an infinity"
-                )
+        for name, array in leaves(self.inputs):
+            _check_finite(array, f"{what} inputs{name}")
         return replace(self, targets=loss.check_targets(self.targets, outputs, what))
 
 
@@ -93,21 +94,45 @@ def read_samples(data: Any, what: str) -> Samples:
     """
     if isinstance(data, Samples):
         return data
-    inputs, targets = (np.asanyarray(host_array(part)) for part in read_pair(data, what))
-    if inputs.ndim < 2 or inputs.dtype.kind not in "buif":
-        raise ValueError(
-            f"expected {what} inputs of shape (n, ...) that are real numbers, "
-            f"got shape {inputs.shape} and dtype {inputs.dtype}"
-        )
-    if targets.ndim < 1 or len(targets) != len(inputs):
-        raise ValueError(
-            f"expected {len(inputs)} {what} targets, got {len(targets) if targets.ndim else 'one'}"
-        )
+    given, wanted = read_pair(data, what)
+    targets = _array(wanted)
+    if isinstance(given, tuple) and any(
+        np.shape(part)[:1] != targets.shape[:1] for part in map(_array, given)
+    ):
+        given = (
+            np.stack([_array(part) for part in given]) if given else ()
+        )  # rows, and no inputs side by side
+    inputs = mapped(_array, given)
+    for name, part in leaves(inputs):
+        if part.ndim < (2 if is_plain(inputs) else 1) or part.dtype.kind not in "buif":
+            raise ValueError(
+                f"expected {what} inputs{name} of shape (n, ...) that are real numbers, "
+                f"got shape {part.shape} and dtype {part.dtype}"
+            )
+        if len(part) != rows_of(inputs):
+            raise ValueError(f"expected {rows_of(inputs)} {what} inputs{name}, got {len(part)}")
+    rows = rows_of(inputs)
+    if targets.ndim < 1 or len(targets) != rows:
+        raise ValueError(f"expected {rows} {what} targets, got {len(targets) if targets.ndim else 'one'}")
     if targets.dtype.kind not in "buif":
         raise ValueError(f"expected {what} targets that are real numbers, got dtype {targets.dtype}")
-    if len(inputs) == 0:
+    if rows == 0:
         raise ValueError(f"expected {what} data, got none")
-    return Samples(inputs, targets)
+    return Samples(inputs, targets, integers=not is_plain(inputs))
+
+
+def _array(part: Any) -> NDArray[Any]:
+    return np.asanyarray(host_array(part))
+
+
+def _check_finite(array: NDArray[Any], what: str) -> None:
+    for begin in range(0, len(array), _CHECKED_ROWS):
+        part = array[begin : begin + _CHECKED_ROWS]
+        if part.dtype.kind != "f":
+            break
+        bad = np.flatnonzero(~np.isfinite(part).reshape(len(part), -1).all(axis=1))
+        if len(bad):
+            raise ValueError(f"expected finite {what}, row {begin + bad[0]} holds a NaN or an infinity")
 
 
 def _tensor(part: NDArray[Any]) -> Tensor:

@@ -13,6 +13,9 @@ from torch.func import functional_call
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from divulge.influence.modes import attributes_kept, gradients_on
+from divulge.influence.parts import mapped
+from divulge.influence.samples import Samples
+from divulge.influence.task import Call, call_module
 
 __all__ = ["Snapshot"]
 
@@ -33,6 +36,7 @@ class Snapshot:
     Args:
         module: the module.
         names: of the parameters in question, in the module's order.
+        call: from the module and a batch's inputs to outputs.
 
     Attributes:
         names: as given.
@@ -40,8 +44,8 @@ class Snapshot:
     """
 
     @gradients_on()
-    def __init__(self, module: nn.Module, names: Sequence[str]) -> None:
-        self.module, self.names = module, list(names)
+    def __init__(self, module: nn.Module, names: Sequence[str], call: Call = call_module) -> None:
+        self.module, self.names, self._call = module, list(names), call
         self._copies = {name: tensor.detach().clone() for name, tensor in _state(module)}
         self._buffers = [name for name, _ in module.named_buffers()]
         self._structure = _structure(module)
@@ -61,6 +65,15 @@ class Snapshot:
             or _structure(self.module) != self._structure
             or not all(_same(tensor.detach(), self._copies[name].detach()) for name, tensor in live.items())
         )
+
+    def batch(self, samples: Samples) -> tuple[Any, Tensor]:
+        """Return all of some samples as tensors in the precision and on the device of the parameters."""
+        inputs, targets = samples.batch(slice(None), self.tensors[0].dtype)
+        return mapped(lambda part: part.to(self.device), inputs), targets.to(self.device)
+
+    def outputs(self, inputs: Any) -> Any:
+        """Return what the module returns, within `run`; it sees a copy of the inputs, which it may change."""
+        return self._call(self.module, mapped(torch.clone, inputs))
 
     def run(self, work: Callable[[], Result], tensors: Sequence[Tensor] | None = None) -> Result:
         """Return work(), during which the module holds the copies.

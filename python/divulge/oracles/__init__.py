@@ -26,9 +26,11 @@ from divulge.oracles.input_times_gradient import InputTimesGradientOracle
 from divulge.oracles.jacobian import JacobianOracle
 from divulge.oracles.label import LabelOracle
 from divulge.oracles.ledger import Ledger
+from divulge.oracles.live import LiveOracle
 from divulge.oracles.names import ORACLES, oracle_by_name
 from divulge.oracles.probability import LogOdds, ProbabilityOracle
 from divulge.oracles.replay import ReplayOracle
+from divulge.oracles.shapley import ShapOracle
 from divulge.oracles.value import ValueOracle
 
 __all__ = [
@@ -46,6 +48,7 @@ __all__ = [
     "JacobianOracle",
     "LabelOracle",
     "Ledger",
+    "LiveOracle",
     "LogOdds",
     "Noisy",
     "Normalized",
@@ -55,6 +58,7 @@ __all__ = [
     "ReplayOracle",
     "Rounded",
     "SaliencyOracle",
+    "ShapOracle",
     "SignOnly",
     "SmoothGradOracle",
     "TopK",

@@ -1,4 +1,4 @@
-"""Oracles of APIs that explain by something made of input gradients."""
+"""Oracles of APIs that explain by something made of input gradients, or of values."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class AttributionOracle(VictimOracle):
 
     Args:
         victim: the model under study, any torch module.
-        attribution: what is made of its gradients.
+        attribution: what is made of its gradients or values.
         output: k, where `query` names none; `explain` takes the top class then.
         domain: None for all of R^d, or (low, high): a box of inputs that may be asked about.
         budget: the most queries that may be asked, or None.
@@ -36,6 +36,7 @@ class AttributionOracle(VictimOracle):
 
     Raises:
         ValueError: there is no such output, the domain is empty, or the budget negative.
+        UnsupportedModel: the attribution is made of gradients, and the model has none.
     """
 
     def __init__(
@@ -52,6 +53,8 @@ class AttributionOracle(VictimOracle):
     ) -> None:
         kind = attribution.name
         super().__init__(victim, output, domain, budget, kind=kind, values=values, gradients=False)
+        if not attribution.of_values:
+            victim.check_differentiable()
         self.attribution = attribution.scaled(1.0 if self._box is None else self._box.range)
         self._rng = np.random.default_rng(seed)
         self._fixed: Array | None = None
@@ -73,7 +76,7 @@ class AttributionOracle(VictimOracle):
             named = np.zeros(len(points), np.intp)
         values = self.victim.values(points)[np.arange(len(points)), named] if self.has_values else None
         explanations = np.zeros(points.shape)
-        size = max(1, _PLACES // self.attribution.differentiated)
+        size = max(1, _PLACES // self.attribution.count(self.input_size))
         for first in range(0, len(points), size):
             part = slice(first, first + size)
             explanations[part] = self._attribute(points[part], named[part])
@@ -81,15 +84,26 @@ class AttributionOracle(VictimOracle):
 
     def _attribute(self, points: Array, outputs: Index) -> Array:
         """Attributions (n, d) of one part of the points (n, d)."""
-        n, d = points.shape
-        places = np.asarray(self.attribution.places(points, self._noise(n)))
-        m = places.shape[1]
+        noise = self._noise(len(points))
+        places = np.asarray(self.attribution.places(points, noise))
+        found = self._values_at if self.attribution.of_values else self._gradients_at
+        return np.asarray(self.attribution.combine(points, found(places, outputs), noise))
+
+    def _values_at(self, places: Array, outputs: Index) -> Array:
+        """Values (n, m) of the outputs (n,) at places (n, m, d)."""
+        n, m, d = places.shape
+        values = self.victim.values(places.reshape(-1, d)).reshape(n, m, -1)
+        return np.asarray(values[np.arange(n), :, outputs])
+
+    def _gradients_at(self, places: Array, outputs: Index) -> Array:
+        """Gradients (n, m, d) of the outputs (n,) at places (n, m, d)."""
+        n, m, d = places.shape
         gradients = np.zeros((n, m, d))
         for output in np.unique(outputs):
             rows = outputs == output
             flat = places[rows].reshape(-1, d)
             gradients[rows] = self.victim.values_and_gradients(flat, int(output))[1].reshape(-1, m, d)
-        return np.asarray(self.attribution.combine(points, gradients))
+        return gradients
 
     def _noise(self, n: int) -> Array:
         """Standard normal vectors, shape (n, draws, d)."""

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import Any
 
+import numpy as np
+
+from divulge.datasets import Dataset
 from divulge.oracles.attributed import IntegratedGradientsOracle, SaliencyOracle, SmoothGradOracle
 from divulge.oracles.base import Oracle
 from divulge.oracles.gradient import GradientOracle
@@ -11,7 +15,9 @@ from divulge.oracles.input_times_gradient import InputTimesGradientOracle
 from divulge.oracles.jacobian import JacobianOracle
 from divulge.oracles.label import LabelOracle
 from divulge.oracles.probability import ProbabilityOracle
+from divulge.oracles.shapley import ROWS, ShapOracle
 from divulge.oracles.value import ValueOracle
+from divulge.points import host_array
 from divulge.registry import Entry, Registry
 from divulge.victims import Victim
 
@@ -32,20 +38,25 @@ ORACLES: Registry[Oracle] = Registry(
             ("samples", "noise", "input_range", "fixed_noise", "seed", "values", "output"),
         ),
         "integrated_gradients": Entry(IntegratedGradientsOracle, ("steps", "baseline", "values", "output")),
+        "shap": Entry(ShapOracle, ("samples", "exact", "seed", "values", "output")),
         "jacobian": Entry(JacobianOracle, ("output",)),
     },
 )
 
 
-def oracle_by_name(text: str, victim: Victim, **common: Any) -> Oracle:
+def oracle_by_name(text: str, victim: Victim, *, data: Dataset | None = None, **common: Any) -> Oracle:
     """Return an oracle of a victim by name: "gradient", "label", "smoothgrad:samples=10,noise=0.2".
 
     Args:
         text: a name of `ORACLES`, with its parameters.
         victim: the model under study.
+        data: whose first training inputs are the background of explanations that have one, such as "shap".
         common: what every oracle takes, `domain` and `budget`.
 
     Raises:
         ValueError: there is none of that name, or a parameter is unknown or makes no sense.
     """
+    name, _ = ORACLES.parse(text)
+    if data is not None and "background" in signature(ORACLES[name].make).parameters:
+        common["background"] = np.asarray(host_array(data.train_inputs[:ROWS].flatten(1)), np.float64)
     return ORACLES.make(text, victim, **common)

@@ -23,6 +23,7 @@ class VictimOracle(Oracle):
     Raises:
         TypeError: `victim` is not a Victim.
         ValueError: there is no such output, the domain is empty, or the budget negative.
+        UnsupportedModel: gradients are asked for, and the model has none.
     """
 
     def __init__(
@@ -41,6 +42,8 @@ class VictimOracle(Oracle):
             raise TypeError(
                 f"expected a victim such as Victim(module, input_shape=...), got {type(victim).__name__}"
             )
+        if gradients:
+            victim.check_differentiable()
         self.victim = victim
         super().__init__(
             input_size=victim.input_size,

@@ -14,12 +14,13 @@ from torch import nn
 from divulge.arrays import Array
 from divulge.conventions import OnProgress
 from divulge.datasets import Dataset
-from divulge.errors import DivulgeError
+from divulge.errors import DivulgeError, UnsupportedModel
 from divulge.evaluation import rank_correlation
 from divulge.files import replacing
 from divulge.html import ShownAsTable
 from divulge.oracles import Budget, Oracle, defence_by_name, oracle_by_name
 from divulge.reconstruction import reconstruct
+from divulge.report.live import LiveVictim, live_victim
 from divulge.surrogate import steal
 from divulge.surrogate.losses import usual_weights
 from divulge.victims import Victim
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 AGREEMENTS = (0.90, 0.95, 0.99)
+INSIDE = "exact reconstruction and what an honest user loses, which need the model itself beside the API"
 HONEST = 100  # test inputs on which told and true explanations are compared
 EXACT_BUDGET = 20_000
 
@@ -48,12 +50,14 @@ class LeakReport(ShownAsTable):
         curves: the leak curves, with the columns explanation and defence before those of `Stolen`.
         victim: a line on the victim.
         seed: of every random choice.
+        left_out: explanations that the model cannot give, each with the reason, a sentence.
     """
 
     table: pd.DataFrame
     curves: pd.DataFrame
     victim: str
     seed: int
+    left_out: tuple[str, ...] = ()
 
     def to_frame(self) -> pd.DataFrame:
         """Return a copy of the table."""
@@ -78,7 +82,7 @@ class LeakReport(ShownAsTable):
         """Return what the table says, in plain sentences."""
         from divulge.report.words import sentences
 
-        return sentences(self.table, self.curves)
+        return [*sentences(self.table, self.curves), *(f"Left out: {reason}." for reason in self.left_out)]
 
     def html(self) -> str:
         """Return the page: one file without scripts that needs nothing from anywhere else."""
@@ -97,11 +101,11 @@ class LeakReport(ShownAsTable):
 
 
 def leak_report(
-    victim: Victim,
+    victim: Victim | Oracle | Mapping[str, Oracle],
     data: Dataset,
     *,
     oracles: Makers = ("label", "probability", "gradient", "smoothgrad"),
-    defences: Makers = ("none", "rounded:2", "top:20"),
+    defences: Makers | None = None,
     budgets: Sequence[int] = (20, 100, 500),
     surrogate: str | nn.Module = "mlp",
     steps: int = 1000,
@@ -112,13 +116,17 @@ def leak_report(
     """Measure how fast copies learn from each explanation, behind each defence.
 
     Args:
-        victim: the model that is to be offered; copies are compared with it, whatever is asked.
+        victim: the model that is to be offered; copies are compared with it, whatever is asked. Or what a
+            live API answers: an oracle, or several by their names, of which one tells labels or
+            probabilities; it names the classes of the test inputs first, which its ledger counts. What needs
+            the model itself is left out then: exact reconstruction, and what an honest user loses.
         data: inputs like those it is for, with classes from 0 on; copies ask about the training part and are
             compared on the test part. Arrays or tensors.
         oracles: by name, such as "label", "gradient", "smoothgrad:samples=10", or a mapping of names to
             functions of the victim, which may return an oracle of another kind, such as a `CallableOracle`.
         defences: by name, such as "none", "rounded:3", "noisy:0.01", "rounded:3+top:20", "sign", or a mapping
-            of names to functions of an oracle.
+            of names to functions of an oracle. By default none, rounded:2 and the 20 largest numbers, a third
+            of them where an input has fewer than 60.
         budgets: numbers of queries at which copies are compared.
         surrogate: of what kind the copies are.
         steps: of each copy's training.
@@ -134,39 +142,57 @@ def leak_report(
     """
     import pandas as pd
 
-    _check_victim(victim)
+    studied: Victim | LiveVictim
+    if isinstance(victim, Mapping) or (isinstance(victim, Oracle) and not hasattr(victim, "victim")):
+        studied, oracles = live_victim(victim)
+    else:
+        _check_victim(victim)
+        assert isinstance(victim, Victim)
+        studied = victim
     data = _as_tensors(data)
+    if defences is None:
+        defences = usual_defences(studied.input_size)
     oracles, defences = ([given] if isinstance(given, str) else given for given in (oracles, defences))
-    made = _pairs(victim, oracles, defences)
+    if studied.class_names is not None:
+        data = data.with_classes(studied.class_names)
+    made, left_out = _pairs(studied, oracles, defences, data)
+    if isinstance(studied, LiveVictim):
+        left_out += (INSIDE,)
     rows, curves = [], []
+    reference = studied if isinstance(studied, Victim) else studied.classes(data.test_inputs.flatten(1))
     for done, (name, defence, oracle) in enumerate(made):
         curve = steal(
             oracle,
             surrogate,
             queries=budgets,
             data=data,
-            victim=victim,
+            victim=reference,
             steps=steps,
             weights=usual_weights(oracle.attribution),
             seed=seed,
         ).leak_curve
         row: dict[str, Any] = {"explanation": str(name), "defence": str(defence)}
         row |= {f"queries_{round(100 * level)}": queries_until(curve, level) for level in AGREEMENTS}
-        row["exact"] = _exact(oracle, victim, exact_budget, seed)
+        row["exact"] = _exact(oracle, studied, exact_budget, seed)
         row["best"] = float(curve["agreement"].max())
-        row["rank_correlation"] = _honest(oracle, victim, name, oracles, data)
+        row["rank_correlation"] = _honest(oracle, studied, name, oracles, data)
         rows.append(row)
         curve.insert(0, "explanation", str(name))
         curve.insert(1, "defence", str(defence))
         curves.append(curve)
         if progress is not None:
             progress(done + 1, len(made))
-    return LeakReport(pd.DataFrame(rows), pd.concat(curves, ignore_index=True), repr(victim), seed)
+    return LeakReport(pd.DataFrame(rows), pd.concat(curves, ignore_index=True), repr(studied), seed, left_out)
 
 
-def _check_victim(victim: Victim) -> None:
+def usual_defences(inputs: int, most: int = 20) -> tuple[str, ...]:
+    """Return the defences that are compared where none are named, for inputs of so many numbers."""
+    return ("none", "rounded:2", f"top:{max(1, min(most, inputs // 3))}")
+
+
+def _check_victim(victim: Any) -> None:
     """Raise TypeError for anything but a victim."""
-    if not isinstance(victim, Victim):
+    if not isinstance(victim, Victim | LiveVictim):
         hint = (
             "; an oracle is named in oracles={name: function of the victim}"
             if isinstance(victim, Oracle)
@@ -212,12 +238,26 @@ def queries_until(curve: pd.DataFrame, level: float) -> float:
     return float(np.exp(queries[i - 1] + share * (queries[i] - queries[i - 1])))
 
 
-def _pairs(victim: Victim, oracles: Makers, defences: Makers) -> list[tuple[str, str, Oracle]]:
-    """Every explanation behind every defence; those that change nothing of an answer are left out."""
-    made = []
+Pairs = list[tuple[str, str, Oracle]]
+
+
+def _pairs(
+    victim: Victim | LiveVictim, oracles: Makers, defences: Makers, data: Dataset
+) -> tuple[Pairs, tuple[str, ...]]:
+    """Every explanation behind every defence, and what was left out, with the reason.
+
+    Defences that change nothing of an answer are left out without a word, and explanations that ask for
+    gradients which the model does not have with one.
+    """
+    made, left_out = [], []
     for name in oracles:
+        try:
+            _oracle(name, victim, oracles, data)
+        except UnsupportedModel as error:
+            left_out.append(f"{name}, {error}")
+            continue
         for defence in defences:
-            oracle = _oracle(name, victim, oracles)
+            oracle = _oracle(name, victim, oracles, data)
             if isinstance(defences, Mapping):
                 oracle = defences[defence](oracle)
             else:
@@ -225,13 +265,15 @@ def _pairs(victim: Victim, oracles: Makers, defences: Makers) -> list[tuple[str,
             if defence == "none" or _touches(oracle):
                 made.append((name, defence, oracle))
     if not made:
-        raise ValueError("expected at least one oracle with a defence that concerns it, or the defence none")
-    return made
+        reason = f"; {left_out[0]}" if left_out else ""
+        raise ValueError(
+            f"expected at least one oracle with a defence that concerns it, or the defence none{reason}"
+        )
+    return made, tuple(left_out)
 
 
 def _touches(oracle: Oracle) -> bool:
     """Whether a defence changes anything that the oracle tells: a label has no number, a value no part."""
-    from divulge.oracles import LabelOracle
     from divulge.oracles.defences.partial import PartialDefence
 
     inner = oracle
@@ -239,17 +281,20 @@ def _touches(oracle: Oracle) -> bool:
         if isinstance(inner, PartialDefence) and not inner.has_explanations:
             return False
         inner = inner.oracle
-    return not isinstance(inner, LabelOracle)
+    return inner.kind != "label"
 
 
-def _oracle(name: str, victim: Victim, oracles: Makers) -> Oracle:
+def _oracle(name: str, victim: Victim | LiveVictim, oracles: Makers, data: Dataset) -> Oracle:
     """Return an oracle of the victim by its name."""
-    return oracles[name](victim) if isinstance(oracles, Mapping) else oracle_by_name(name, victim)
+    if isinstance(oracles, Mapping):
+        return oracles[name](victim)
+    assert isinstance(victim, Victim)
+    return oracle_by_name(name, victim, data=data)
 
 
-def _exact(oracle: Oracle, victim: Victim, budget: int, seed: int) -> float:
+def _exact(oracle: Oracle, victim: Victim | LiveVictim, budget: int, seed: int) -> float:
     """Return how many queries an exact reconstruction takes, NaN where it is not reached."""
-    if not (budget and victim.lowered and oracle.has_gradients):
+    if not (budget and isinstance(victim, Victim) and victim.lowered and oracle.has_gradients):
         return float("nan")
     try:
         result = reconstruct(Budget(oracle, budget), seed=seed)
@@ -258,13 +303,13 @@ def _exact(oracle: Oracle, victim: Victim, budget: int, seed: int) -> float:
     return float(result.queries) if result.complete else float("nan")
 
 
-def _honest(oracle: Oracle, victim: Victim, name: str, oracles: Makers, data: Dataset) -> float:
+def _honest(oracle: Oracle, victim: Victim | LiveVictim, name: str, oracles: Makers, data: Dataset) -> float:
     """Return the mean rank correlation of told and true explanations on test inputs."""
-    if not oracle.has_explanations:
+    if not oracle.has_explanations or isinstance(victim, LiveVictim):
         return float("nan")
     points = data.test_inputs[:HONEST].flatten(1)
     told = oracle.explain(points).explanations
-    true = _oracle(name, victim, oracles).explain(points).explanations
+    true = _oracle(name, victim, oracles, data).explain(points).explanations
     assert told is not None
     assert true is not None
     return faithfulness(told, true)

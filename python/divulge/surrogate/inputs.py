@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from divulge.datasets import Dataset
 from divulge.names import QUERIES
 
 _BASIS = 2000  # inputs whose combinations stand for the data's covariance
@@ -30,6 +31,7 @@ class Inputs:
         kind: "data", "gaussian", "mixed" or "spread".
         box: None, or (low, high), each of shape (d,): inputs are clipped to it.
         generator: of every draw.
+        table: whose rows inputs are brought to; what may not change keeps the values of a row.
 
     Raises:
         ValueError: there is no such kind, or no data where they are needed.
@@ -42,6 +44,7 @@ class Inputs:
         kind: str,
         box: tuple[Tensor, Tensor] | None,
         generator: torch.Generator,
+        table: Dataset | None = None,
     ) -> None:
         if kind not in QUERIES:
             raise ValueError(f"expected inputs of the kind {', '.join(QUERIES)}, got {kind!r}")
@@ -52,6 +55,9 @@ class Inputs:
         self.kind = kind
         self.box = box
         self.generator = generator
+        self.table = table
+        columns = () if table is None else table.columns
+        self._fixed = [i for i, column in enumerate(columns) if not column.may_change]
         self._order = torch.zeros(0, dtype=torch.long)
         if data is not None:
             chosen = data[self._shuffled()[:_BASIS]]
@@ -70,6 +76,8 @@ class Inputs:
             images = self._spread(half) if self.kind == "spread" and few else self._images(half)
             points = torch.stack([self._gaussian(half), images], dim=1)
             points = points.reshape(-1, self.input_size)[:n]
+        if self.table is not None:
+            points = torch.from_numpy(self.table.snap(points.numpy()))
         return points if self.box is None else torch.clamp(points, *self.box)
 
     def _images(self, n: int) -> Tensor:
@@ -99,7 +107,11 @@ class Inputs:
         if self.data is None:
             return torch.randn(n, self.input_size, generator=self.generator, dtype=torch.float64)
         noise = torch.randn(n, len(self._basis), generator=self.generator, dtype=self._basis.dtype)
-        return torch.addmm(self._mean, noise, self._basis)
+        points = torch.addmm(self._mean, noise, self._basis)
+        if self._fixed:
+            rows = torch.randint(len(self.data), (n,), generator=self.generator)
+            points[:, self._fixed] = self.data[rows][:, self._fixed]
+        return points
 
     def _shuffled(self) -> Tensor:
         """The numbers of all data in random order."""

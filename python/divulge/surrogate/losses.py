@@ -10,11 +10,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from divulge.attributions.methods import Attribution, Saliency
+from divulge.attributions.from_values import ValueAttribution
+from divulge.attributions.methods import Attribution, InputTimesGradient, IntegratedGradients, Saliency
 from divulge.oracles import Answers
+from divulge.surrogate.explanation_errors import explanation_errors
 from divulge.training.class_scores import class_scores
 
 if TYPE_CHECKING:
+    from divulge.arrays import Array
     from divulge.oracles.explained import Imitation
 
 NEARBY = 0.8  # how far a label or probabilities are taken to hold, of the spread of the points
@@ -45,6 +48,8 @@ def usual_weights(attribution: Attribution | None) -> Weights:
     """Return the weights to begin with; absolute gradients are those of -f too and count little."""
     if isinstance(attribution, Saliency):
         return Weights(label=1.0, value=0.1, explanation=0.1)
+    if isinstance(attribution, ValueAttribution):  # in the unit of the values
+        return Weights(label=0.1, value=1.0, explanation=3.0)
     return Weights()
 
 
@@ -56,6 +61,8 @@ class AnswerTensors:
         x: shape (n, d).
         outputs: shape (n,).
         labels, values, probabilities, explanations: as in `Answers`, or None.
+        reach: how far labels and probabilities are taken to hold, one number or shape (d,).
+        weigh: what errors of explanations count times, one number or shape (d,).
     """
 
     x: Tensor
@@ -68,11 +75,15 @@ class AnswerTensors:
     imitations: tuple[Imitation, ...]
     value_scale: float
     explanation_scale: float
-    reach: float
+    reach: Tensor
+    weigh: Tensor
 
     @staticmethod
-    def of(answers: Answers, dtype: torch.dtype) -> AnswerTensors:
+    def of(answers: Answers, dtype: torch.dtype, spread: Array | None = None) -> AnswerTensors:
         """Convert answers; scales are the values' variance and the explanations' mean square.
+
+        Where columns are of different units their spread (d,) is given: gradients count times it, so that
+        none counts more for its unit, and labels reach a share of each one's.
 
         The reach of labels and probabilities is a share of the root mean square deviation of a coordinate of
         the points from its mean; that of values and explanations is 0.
@@ -83,6 +94,9 @@ class AnswerTensors:
 
         values, explanations = real(answers.values), real(answers.explanations)
         x = torch.as_tensor(answers.points).to(dtype)
+        unit = None if spread is None else torch.from_numpy(spread).to(dtype)
+        per_unit = answers.attribution is not None and not _adds_up(answers.attribution)
+        weigh = unit if per_unit and unit is not None else torch.ones((), dtype=dtype)
         moves = values is not None or explanations is not None
         return AnswerTensors(
             x=x,
@@ -96,8 +110,9 @@ class AnswerTensors:
             value_scale=1.0 if values is None else _positive(float(values.var(correction=0))),
             explanation_scale=1.0
             if explanations is None
-            else _positive(float(explanations.square().sum(dim=1).mean())),
-            reach=0.0 if moves else NEARBY * float(x.var(dim=0, correction=0).mean().sqrt()),
+            else _positive(float((explanations * weigh).square().sum(dim=1).mean())),
+            reach=torch.zeros(()) if moves else NEARBY * _spread(x, unit),
+            weigh=weigh,
         )
 
     def __len__(self) -> int:
@@ -115,7 +130,7 @@ class AnswerTensors:
 
         Values and explanations stay where they are: they would move with x.
         """
-        if not self.reach:
+        if not self.reach.any():
             return self
         e = self.reach * torch.randn(self.x.shape, generator=generator, dtype=self.x.dtype)
         return replace(self, x=self.x + e)
@@ -133,74 +148,35 @@ def loss(
     An explanation that averages over noise is estimated twice, from halves of the noise, and the product of
     the two errors taken: its mean has none of the noise in it, as the square would.
     """
-    sides = None
+    errors = None
     if told.explanations is not None and weights.explanation:
-        logits, sides = estimates(module, told, input_shape, generator)
+        logits, errors = explanation_errors(module, told, input_shape, generator)
     else:
         logits = module(told.x.reshape(-1, *input_shape))
     total = logits.new_zeros(())
     if told.labels is not None or told.probabilities is not None:
         target = told.labels if told.probabilities is None else told.probabilities
         assert target is not None
-        total = total + (1.0 if sides is None else weights.label) * F.cross_entropy(
+        total = total + (1.0 if errors is None else weights.label) * F.cross_entropy(
             class_scores(logits), target
         )
     if told.values is not None:
         chosen = logits.gather(1, told.outputs[:, None])[:, 0]
         total = total + weights.value * (chosen - told.values).square().mean() / told.value_scale
-    if sides is not None:
-        assert told.explanations is not None
-        errors = [side - told.explanations for side in sides]
+    if errors is not None:
         product = (errors[0] * errors[-1]).sum(dim=1).mean()
         total = total + weights.explanation * product / told.explanation_scale
     return total
 
 
-def estimates(
-    module: nn.Module, told: AnswerTensors, input_shape: Sequence[int], generator: torch.Generator
-) -> tuple[Tensor, list[Tensor]]:
-    """Logits (n, K) and one or two estimates of the surrogate's explanations, each (n, d), differentiable."""
-    assert told.attribution is not None
-    attribution = told.attribution.lighter()
-    n, d = told.x.shape
-    noise = torch.randn(n, attribution.draws, d, generator=generator, dtype=told.x.dtype)
-    outputs, gradients = at_places(module, attribution, told.x, told.outputs, noise, input_shape)
-    m = gradients.shape[1]
-    logits = outputs if attribution.at_the_input else module(told.x.reshape(-1, *input_shape))
-    halves = torch.split(gradients, m // 2, dim=1)[:2] if attribution.draws > 1 else (gradients,)
-    sides = [attribution.combine(told.x, half) for half in halves]
-    for imitation in told.imitations:
-        assert told.explanations is not None
-        sides = [imitation(side, told.explanations) for side in sides]
-    return logits, sides
+def _adds_up(attribution: Attribution) -> bool:
+    """Whether an explanation is a share of the score, in the score's unit, and no gradient in x's."""
+    return isinstance(attribution, ValueAttribution | IntegratedGradients | InputTimesGradient)
 
 
-def at_places(
-    module: nn.Module,
-    attribution: Attribution,
-    x: Tensor,
-    named: Tensor,
-    noise: Tensor,
-    input_shape: Sequence[int],
-) -> tuple[Tensor, Tensor]:
-    """A module's outputs (n m, K) at an attribution's places and gradients there (n, m, d), differentiable.
-
-    Args:
-        module: maps (n, *input_shape) to (n, K).
-        attribution: says where.
-        x: shape (n, d).
-        named: the outputs that are explained, shape (n,).
-        noise: standard normal, shape (n, draws, d).
-        input_shape: the shape of one input.
-    """
-    places = attribution.places(x, noise)
-    n, m, d = places.shape
-    flat = places.reshape(-1, d).detach().requires_grad_()
-    outputs = module(flat.reshape(-1, *input_shape))
-    scores = class_scores(outputs).softmax(dim=1) if attribution.of_probability else outputs
-    chosen = scores.gather(1, named.repeat_interleave(m)[:, None])
-    (gradients,) = torch.autograd.grad(chosen.sum(), flat, create_graph=True)
-    return outputs, gradients.reshape(n, m, d)
+def _spread(x: Tensor, unit: Tensor | None) -> Tensor:
+    """The root mean square deviation of a coordinate of points (n, d), or each one's where it is given."""
+    return x.var(dim=0, correction=0).mean().sqrt() if unit is None else unit
 
 
 def _positive(scale: float) -> float:

@@ -48,17 +48,19 @@ class Yardstick:
         inputs: shape (n, d).
         classes: the victim's, shape (n,).
         targets: the true classes, shape (n,), or None.
-        gradients: of the victim's own class on the first inputs, shape (m, d).
+        gradients: of the victim's own class on the first inputs, shape (m, d); None where it has none.
         explained: which outputs these are of, shape (m,).
-        victim: that copies are compared with.
+        victim: that copies are compared with; None where its classes alone are known.
+        outputs: K.
     """
 
     inputs: Tensor
     classes: Tensor
     targets: Tensor | None
-    gradients: Tensor
+    gradients: Tensor | None
     explained: Tensor
-    victim: Victim
+    victim: Victim | None
+    outputs: int
 
     @staticmethod
     def of(victim: Victim, inputs: Tensor, targets: Tensor | None) -> Yardstick:
@@ -66,7 +68,13 @@ class Yardstick:
         classes = torch.from_numpy(victim.classes(inputs.numpy()))
         some = inputs[:COSINES].numpy()
         explained = classes[:COSINES] if victim.output_size > 1 else torch.zeros(len(some), dtype=torch.long)
-        return Yardstick(inputs, classes, targets, _gradients(victim, some, explained), explained, victim)
+        gradients = _gradients(victim, some, explained) if victim.differentiable else None
+        return Yardstick(inputs, classes, targets, gradients, explained, victim, victim.output_size)
+
+    @staticmethod
+    def of_classes(classes: Tensor, inputs: Tensor, targets: Tensor | None, outputs: int) -> Yardstick:
+        """Take the classes (n,) that a victim named for inputs (n, d), of so many outputs."""
+        return Yardstick(inputs, classes, targets, None, classes, None, outputs)
 
     def threshold(self, answers: Answers) -> float:
         """Return what a copy's one output is above for class 1, having learned from answers.
@@ -78,6 +86,8 @@ class Yardstick:
             answers: of an oracle of one output.
         """
         values = answers.values
+        if self.victim is None:
+            return 0.0
         if values is None:
             return self.victim.threshold
         true = self.victim.classes(answers.points)
@@ -87,23 +97,25 @@ class Yardstick:
     def measure(
         self, copy: nn.Module, input_shape: tuple[int, ...], threshold: float = 0.0
     ) -> dict[str, float]:
-        """Return agreement, accuracy (NaN without targets) and the mean cosine of the gradients.
+        """Return agreement, accuracy and the mean cosine of the gradients, NaN where there are none.
 
         Raises:
             ValueError: a copy of two outputs stands for one probability.
         """
-        outputs = self.victim.output_size
+        outputs = self.outputs
         victim = Victim(OutputsAs(copy, outputs), input_shape, lower=False)
         if threshold and Victim(copy, input_shape, lower=False).output_size > 1:
             raise ValueError("expected a surrogate with one output, one probability is told of two classes")
         found = torch.from_numpy(named_classes(victim.values(self.inputs.numpy()), threshold))
-        mine = _gradients(victim, self.inputs[: len(self.explained)].numpy(), self.explained)
         accuracy = float("nan") if self.targets is None else _share(found == self.targets)
-        cosine = torch.nn.functional.cosine_similarity(mine, self.gradients, dim=1).mean()
+        cosine = float("nan")
+        if self.gradients is not None:
+            mine = _gradients(victim, self.inputs[: len(self.explained)].numpy(), self.explained)
+            cosine = float(torch.nn.functional.cosine_similarity(mine, self.gradients, dim=1).mean())
         return {
             "agreement": _share(found == self.classes),
             "accuracy": accuracy,
-            "gradient_cosine": float(cosine),
+            "gradient_cosine": cosine,
         }
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from divulge.arrays import Index
 from divulge.datasets import Dataset
 from divulge.oracles import Answers, Oracle
 from divulge.oracles.ledger import whole
@@ -24,6 +25,7 @@ from divulge.surrogate.train import chosen_weights, train
 from divulge.training import network_by_name
 from divulge.training.class_scores import OutputsAs, class_scores
 from divulge.training.modes import copied
+from divulge.training.scaled import in_one_unit, spread_of
 from divulge.victims import Victim
 
 if TYPE_CHECKING:
@@ -43,7 +45,7 @@ def steal(
     test: tuple[Points, Points | None] | None = None,
     inputs: str | None = None,
     output: int | None = None,
-    victim: Victim | None = None,
+    victim: Victim | Index | None = None,
     steps: int = STEPS,
     weights: Weights | None = None,
     seed: int = 0,
@@ -67,7 +69,7 @@ def steal(
         output: the output explained; None: each input's top class. A linear surrogate names every output in
             turn.
         victim: that copies are compared with, outside the oracle; by default the oracle's own, where it has
-            one at hand.
+            one at hand. Or the classes that it names on the test inputs, shape (m,).
         steps: of the training behind each row.
         weights: of the loss's terms; None: chosen on held-out answers.
         seed: of every random choice.
@@ -111,7 +113,7 @@ class Thief:
         test: tuple[Points, Points | None] | None,
         inputs: str | None,
         output: int | None,
-        victim: Victim | None,
+        victim: Victim | Index | None,
         seed: int,
     ) -> None:
         if not isinstance(oracle, Oracle):
@@ -121,7 +123,9 @@ class Thief:
         victim = getattr(oracle, "victim", None) if victim is None else victim
         self.input_shape = _input_shape(oracle, data)
         self.surrogate = surrogate
-        self.start = _start(surrogate, oracle, self.input_shape, self.seed)
+        self.table = data if isinstance(data, Dataset) and data.columns else None
+        self.spread = spread_of(self.table)
+        self.start = self._fresh(self.seed)
         if not any(parameter.requires_grad for parameter in self.start.parameters()):
             raise ValueError(
                 f"expected a surrogate with parameters to train, {type(surrogate).__name__} has none"
@@ -140,12 +144,19 @@ class Thief:
             inputs,
             None if oracle.domain is None else tuple(map(torch.from_numpy, oracle.domain)),  # type: ignore[arg-type]
             torch.Generator().manual_seed(self.seed),
+            self.table,
         )
         self.yardstick = None
         if test is not None and isinstance(victim, Victim):
             points, classes = self._points(test[0]), max(2, victim.output_size)
             targets = None if test[1] is None else as_targets(test[1], len(points), classes)
             self.yardstick = Yardstick.of(victim, points, targets)
+        elif test is not None and victim is not None:
+            points, classes = self._points(test[0]), max(2, self.told)
+            targets = None if test[1] is None else as_targets(test[1], len(points), classes)
+            self.yardstick = Yardstick.of_classes(
+                as_targets(victim, len(points), classes), points, targets, self.told
+            )
         self.linear = is_linear(self.start, self.input_shape)
         self.asked = 0.0
 
@@ -195,7 +206,7 @@ class Thief:
         """Return the n points, of more, on which two surrogates name the classes most differently."""
         beliefs = []
         for twin in (1, 2):
-            module = _start(self.surrogate, self.oracle, self.input_shape, self.seed + twin)
+            module = self._fresh(self.seed + twin)
             trained = train(
                 OutputsAs(module, self.told),
                 answers,
@@ -203,6 +214,7 @@ class Thief:
                 steps=max(1, steps // 4),
                 weights=Weights(),
                 seed=self.seed + twin,
+                spread=self.spread,
             )
             with torch.no_grad():
                 shaped = points.to(next(trained.parameters()).dtype).reshape(-1, *self.input_shape)
@@ -233,8 +245,9 @@ class Thief:
         if span is not None:
             start, shape, answers = span.shrunk(start), (span.size,), span.told(answers)
         judged = OutputsAs(copied(start), self.told)
-        used = weights or chosen_weights(judged, answers, shape, steps=max(1, steps // 4), seed=self.seed)
-        trained = train(judged, answers, shape, steps=steps, weights=used, seed=self.seed).module
+        same: dict[str, Any] = {"seed": self.seed, "spread": self.spread}
+        used = weights or chosen_weights(judged, answers, shape, steps=max(1, steps // 4), **same)
+        trained = train(judged, answers, shape, steps=steps, weights=used, **same).module
         return (trained if span is None else span.grown(trained)), False, used
 
     def _measured(self, module: nn.Module, answers: Answers) -> dict[str, float]:
@@ -249,6 +262,14 @@ class Thief:
         from divulge.points import as_matrix
 
         return torch.from_numpy(as_matrix(points, self.oracle.input_size, self.input_shape))
+
+    def _fresh(self, seed: int) -> nn.Module:
+        """The untrained surrogate; one of the maker's own keeps the parameters that it came with."""
+        if isinstance(self.surrogate, nn.Module):
+            return copied(self.surrogate)
+        outputs = self.oracle.output_size or 1
+        made = network_by_name(self.surrogate, self.input_shape, outputs, seed=seed, dtype=self.oracle.dtype)
+        return in_one_unit(nn.Sequential(made), self.table) if self.table else made
 
     def _check_outputs(self) -> None:
         """Raise ValueError where copy and victim cannot be compared output by output."""
@@ -286,13 +307,6 @@ def _input_shape(oracle: Oracle, data: Dataset | Points | None) -> tuple[int, ..
         return victim.input_shape
     shape = tuple(data.input_shape if isinstance(data, Dataset) else np.shape(data)[1:])  # type: ignore[arg-type]
     return shape if prod(shape) == oracle.input_size and shape else (oracle.input_size,)
-
-
-def _start(surrogate: str | nn.Module, oracle: Oracle, shape: tuple[int, ...], seed: int) -> nn.Module:
-    """The untrained surrogate; one of the maker's own keeps the parameters that it came with."""
-    if isinstance(surrogate, nn.Module):
-        return copied(surrogate)
-    return network_by_name(surrogate, shape, oracle.output_size or 1, seed=seed, dtype=oracle.dtype)
 
 
 def _outputs(module: nn.Module, shape: tuple[int, ...]) -> int:

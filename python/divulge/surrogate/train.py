@@ -9,6 +9,7 @@ from typing import TypeVar
 import torch
 from torch import nn
 
+from divulge.arrays import Array
 from divulge.oracles import Answers
 from divulge.surrogate.losses import AnswerTensors, Weights, loss, usual_weights
 from divulge.training.fit import one_thread
@@ -30,6 +31,7 @@ def train(
     steps: int,
     weights: Weights,
     seed: int,
+    spread: Array | None = None,
 ) -> Module:
     """Train a surrogate in place on answers with Adam, and return it in evaluation mode.
 
@@ -43,8 +45,9 @@ def train(
         steps: of up to 64 answers each.
         weights: of the terms of the loss.
         seed: of the order of the answers and of the noise that explanations take.
+        spread: of each number of an input, shape (d,), where they are of different units.
     """
-    told = AnswerTensors.of(answers, next(module.parameters()).dtype)
+    told = AnswerTensors.of(answers, next(module.parameters()).dtype, spread)
     generator = torch.Generator().manual_seed(seed)
     trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
     optimiser = torch.optim.Adam(module.parameters(), lr=RATE, fused=True)
@@ -65,7 +68,13 @@ def train(
 
 
 def chosen_weights(
-    module: nn.Module, answers: Answers, input_shape: Sequence[int], *, steps: int, seed: int
+    module: nn.Module,
+    answers: Answers,
+    input_shape: Sequence[int],
+    *,
+    steps: int,
+    seed: int,
+    spread: Array | None = None,
 ) -> Weights:
     """Return the weights with which a copy trained on four fifths of the answers predicts the rest best.
 
@@ -78,7 +87,7 @@ def chosen_weights(
     if lone or len(answers) < 5 * LEAST_HELD_OUT or usual != Weights():
         return usual
     cut = len(answers) - len(answers) // 5
-    held_out = AnswerTensors.of(answers.rows(slice(cut, None)), next(module.parameters()).dtype)
+    held_out = AnswerTensors.of(answers.rows(slice(cut, None)), next(module.parameters()).dtype, spread)
     errors = []
     for candidate in TRIED_WEIGHTS:
         trial = train(
@@ -88,6 +97,7 @@ def chosen_weights(
             steps=steps,
             weights=candidate,
             seed=seed,
+            spread=spread,
         )
         generator = torch.Generator().manual_seed(seed)
         with torch.enable_grad():

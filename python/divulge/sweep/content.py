@@ -16,7 +16,7 @@ def content_of(victim: str) -> str:
     be read, gives none.
 
     Args:
-        victim: as in an experiment: "random", a data set's name, or a model file.
+        victim: as in an experiment: "random", a data set's name, or a file of a model or of data.
     """
     from divulge.datasets import DATASETS
 

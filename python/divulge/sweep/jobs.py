@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from divulge.sweep.victims import build_victim, check_hidden, comparison_points
 
 if TYPE_CHECKING:
+    from divulge.datasets import Dataset
     from divulge.oracles import Oracle
     from divulge.victims import Victim
 
@@ -54,6 +55,8 @@ def check_setting(name: str, value: Any) -> None:
         ORACLES.parse(value)
     if name == "dtype" and value not in DTYPES:
         raise ValueError(f"expected dtype to be {' or '.join(DTYPES)}, got {value!r}")
+    if name in ("victim", "data", "target") and not isinstance(value, str):
+        raise ValueError(f"expected a {name} that is a name, got {value!r}")
     if name == "hidden":
         check_hidden(value)
     if name in ("inputs", "outputs", "queries", "steps") and not _from_one(value):
@@ -70,12 +73,12 @@ def _from_one(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
-def _oracle(cell: dict[str, Any], victim: Victim) -> Oracle:
+def _oracle(cell: dict[str, Any], victim: Victim, data: Dataset | None) -> Oracle:
     """Return what the attack may ask."""
     from divulge.oracles import defence_by_name, oracle_by_name
 
     budget = None if cell.get("budget", "none") == "none" else cell["budget"]
-    return defence_by_name(cell["defence"], oracle_by_name(cell["oracle"], victim, budget=budget))
+    return defence_by_name(cell["defence"], oracle_by_name(cell["oracle"], victim, data=data, budget=budget))
 
 
 def _reconstruct(cell: dict[str, Any]) -> dict[str, Any]:
@@ -84,7 +87,7 @@ def _reconstruct(cell: dict[str, Any]) -> dict[str, Any]:
     from divulge.reconstruction import reconstruct_many
 
     victim, data = build_victim(cell)
-    (result,) = reconstruct_many([_oracle(cell, victim)], seed=cell["seed"])
+    (result,) = reconstruct_many([_oracle(cell, victim, data)], seed=cell["seed"])
     points = comparison_points(victim.input_size) if data is None else data.test_inputs
     found = compare(result, victim, points)
     return {
@@ -105,7 +108,7 @@ def _steal(cell: dict[str, Any]) -> dict[str, Any]:
     victim, data = build_victim(cell)
     if data is None:
         raise ValueError(f"expected a data set for steal to ask about, got victim {cell['victim']!r}")
-    oracle = _oracle(cell, victim)
+    oracle = _oracle(cell, victim, data)
     result = steal(
         oracle, cell["surrogate"], queries=cell["queries"], data=data, steps=cell["steps"], seed=cell["seed"]
     )
@@ -116,7 +119,15 @@ def _steal(cell: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-_VICTIM = {"victim": "random", "inputs": 20, "hidden": 16, "outputs": 1, "dtype": "float64"}
+_VICTIM = {
+    "victim": "random",
+    "data": "none",
+    "target": "none",
+    "inputs": 20,
+    "hidden": 16,
+    "outputs": 1,
+    "dtype": "float64",
+}
 JOBS = {
     "reconstruct": Job({**_VICTIM, "oracle": "gradient", "defence": "none", "budget": "none"}, _reconstruct),
     "steal": Job(

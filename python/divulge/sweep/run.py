@@ -102,7 +102,7 @@ def _with_keys(plan: Experiment) -> Iterator[tuple[str, dict[str, Any]]]:
     """Return every run's key and settings, with the content of its victim."""
     content = lru_cache(maxsize=None)(content_of)
     for cell in plan.cells():
-        held = content(cell["victim"])
+        held = content(cell["victim"]) + (content(cell["data"]) if cell["data"] != "none" else "")
         yield key_of(cell, held), {**cell, CONTENT: held}
 
 

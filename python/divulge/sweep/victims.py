@@ -32,12 +32,14 @@ def check_hidden(value: Any) -> None:
 def build_victim(cell: dict[str, Any]) -> tuple[Victim, Dataset | None]:
     """Return the victim that a run's settings name, and the data it was trained on, if on any.
 
-    victim = "random": a network with torch's initial weights, drawn from the run's seed; a data set's name: a
-    network trained on it; anything else: a model file.
+    victim = "random": a network with torch's initial weights, drawn from the run's seed; a data set's name,
+    or a file of one's own data with its target column: a network trained on it; anything else: a model file,
+    with the data that `data` and `target` name.
     """
     import torch
 
     from divulge.datasets import DATASETS, load
+    from divulge.datasets.load import is_path
     from divulge.training import mlp, train_classifier
     from divulge.victims import Victim
 
@@ -46,7 +48,9 @@ def build_victim(cell: dict[str, Any]) -> tuple[Victim, Dataset | None]:
     if name == "random":
         shape = (cell["inputs"],)
         return Victim(mlp(shape, hidden, cell["outputs"], seed=seed, dtype=dtype), shape), None
-    if name in DATASETS:
-        data = load(name)
+    target = None if cell["target"] == "none" else cell["target"]
+    if name in DATASETS or is_path(name):
+        data = load(name, target, seed=seed)
         return Victim(train_classifier(hidden, data, dtype=dtype, seed=seed), data.input_shape), data
-    return Victim.from_file(name), None
+    given = None if cell["data"] == "none" else load(cell["data"], target, seed=seed)
+    return Victim.from_file(name, given), given

@@ -15,6 +15,7 @@ from divulge.datasets import Dataset
 from divulge.training.class_scores import class_scores, precision
 from divulge.training.modes import evaluating, own_modes_after_errors
 from divulge.training.networks import mlp
+from divulge.training.scaled import in_one_unit, one_unit
 
 Module = TypeVar("Module", bound=nn.Module)
 # Returns what a step trains on in place of its inputs: (module, inputs, targets, share of the training done).
@@ -50,7 +51,7 @@ def train_classifier(
 
     Returns:
         Flatten, then Linear and ReLU by turns, ending with the Linear of the K class scores; in evaluation
-        mode.
+        mode. Of a table behind a layer that brings its columns to one unit.
 
     Raises:
         ValueError: a layer without units, or less than one epoch.
@@ -60,9 +61,9 @@ def train_classifier(
         raise ValueError(f"expected at least one unit in each hidden layer, got {hidden}")
     generator = torch.Generator().manual_seed(seed)
     module = mlp(data.input_shape, sizes, data.classes, seed=generator, dtype=dtype)
-    return fit_classifier(
+    fit_classifier(
         module,
-        data.train_inputs,
+        one_unit(data).train_inputs,
         data.train_targets,
         seed=generator,
         epochs=epochs,
@@ -71,6 +72,7 @@ def train_classifier(
         weight_decay=weight_decay,
         progress=progress,
     )
+    return in_one_unit(module, data)
 
 
 def fit_classifier(

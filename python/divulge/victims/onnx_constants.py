@@ -40,6 +40,8 @@ def fold(path: Path, place: str, node: Any, constants: Arrays, opsets: Any) -> A
             read_tensor(path, attribute.t)
     if node.op_type == "Constant":
         return {node.output[0]: _constant(path, place, node)}
+    if node.op_type == "DequantizeLinear" and all(a.name == "axis" for a in node.attribute):
+        return {node.output[0]: _dequantized(path, place, node, constants)}
     known = {name: constants[name] for name in node.input if name}
     model = _model(node, known, opsets)
     for size in _sizes(model, known):
@@ -49,6 +51,18 @@ def fold(path: Path, place: str, node: Any, constants: Arrays, opsets: Any) -> A
             )
         check_size(path, place, size)
     return _run(path, place, node, model, known)
+
+
+def _dequantized(path: Path, place: str, node: Any, constants: Arrays) -> np.ndarray[Any, Any]:
+    """Return (x - zero) scale, with a scale and a zero for all or for each entry along an axis."""
+    x, scale, *zero = (constants[name] for name in node.input if name)
+    check_size(path, place, x.size * scale.itemsize)
+    axis = next((attribute.i for attribute in node.attribute), 1)
+    shape = [1] * x.ndim
+    if scale.size > 1:
+        shape[axis] = scale.size
+    offset = zero[0].astype(scale.dtype).reshape(shape) if zero else scale.dtype.type(0)
+    return np.asarray((x.astype(scale.dtype) - offset) * scale.reshape(shape))
 
 
 def _constant(path: Path, place: str, node: Any) -> np.ndarray[Any, Any]:

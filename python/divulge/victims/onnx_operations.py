@@ -10,6 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import fx
 
+from divulge.victims.onnx_functions import largest
+from divulge.victims.onnx_more_operations import MORE_ATTRIBUTES, MORE_RULES
+
 if TYPE_CHECKING:
     from divulge.victims.onnx_reader import Reader
 
@@ -66,7 +69,10 @@ def _transpose(reader: Reader, node: Any, attributes: dict[str, Any]) -> fx.Node
 
 
 def _clip(reader: Reader, node: Any, attributes: dict[str, Any]) -> fx.Node:
-    """Read max(x, 0) in another guise; a bound may be an input or, in old files, an attribute."""
+    """Read max(x, 0) in another guise as a ReLU, and other bounds as they are.
+
+    A bound may be an input or, in old files, an attribute.
+    """
     named = dict(zip(("x", "min", "max"), node.input, strict=False))
     bounds = [named[key] for key in ("min", "max") if named.get(key)]
     if any(name not in reader.constants or reader.constants[name].size != 1 for name in bounds):
@@ -76,15 +82,15 @@ def _clip(reader: Reader, node: Any, attributes: dict[str, Any]) -> fx.Node:
         for key, default in (("min", attributes.get("min", -np.inf)), ("max", attributes.get("max", np.inf)))
     )
     if low != 0 or high < 3e38:
-        raise reader.refuse(node, f"clips to [{low:g}, {high:g}]; only [0, infinity], a ReLU, can be read")
+        return reader.call(torch.clamp, reader.tensor(node.input[0]), low, high)
     return reader.call(torch.relu, reader.tensor(node.input[0]))
 
 
 def _max(reader: Reader, node: Any, attributes: dict[str, Any]) -> fx.Node:
-    """Read max(x, 0)."""
+    """Read max(x, 0) as a ReLU, and other maxima as they are."""
     results = [name for name in node.input if name not in reader.constants]
     if len(results) != 1 or any(reader.constants[n].any() for n in node.input if n in reader.constants):
-        raise reader.refuse(node, "is no maximum of one result and 0")
+        return reader.call(largest, *reader.tensors(node))
     return reader.call(torch.relu, reader.tensor(results[0]))
 
 
@@ -109,6 +115,7 @@ ATTRIBUTES: dict[str, dict[str, str]] = {
     "Clip": {"min": "FLOAT", "max": "FLOAT"},
     "BatchNormalization": {"epsilon": "FLOAT", "momentum": "FLOAT", "training_mode": "INT", "spatial": "INT"},
     "Dropout": {"ratio": "FLOAT", "seed": "INT"},
+    **MORE_ATTRIBUTES,
 }
 
 
@@ -131,7 +138,7 @@ def attributes_of(reader: Reader, node: Any) -> dict[str, Any]:
     return found
 
 
-RULES: dict[str, Callable[..., fx.Node]] = {
+RULES: dict[str, Callable[..., Any]] = {
     "Gemm": _gemm,
     "MatMul": _elementwise(torch.matmul),
     "Add": _elementwise(torch.add),
@@ -148,16 +155,10 @@ RULES: dict[str, Callable[..., fx.Node]] = {
     "BatchNormalization": _batch_norm,
     "Dropout": _same,
     "Identity": _same,
+    **MORE_RULES,
 }
 
 CONVOLUTION = (
     "is a convolution; exact reconstruction from a file is for linear layers and ReLUs: train a surrogate "
     "instead, or build the module in torch and pass reconstruct() its input_shape"
 )
-
-# Why an operation cannot be read, where there is more to say than that.
-HINTS = {
-    "Conv": CONVOLUTION,
-    "Softmax": "gives probabilities: export the model without it, up to the logits",
-    "LogSoftmax": "gives log-probabilities: export the model without it, up to the logits",
-}

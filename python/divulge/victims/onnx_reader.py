@@ -14,7 +14,7 @@ from torch import fx, nn
 from divulge.errors import UnsupportedModel, UnsupportedModelFile
 from divulge.files import check_size, first_line, reading
 from divulge.victims.onnx_constants import FOLDED, fold
-from divulge.victims.onnx_operations import HINTS, RULES, attributes_of
+from divulge.victims.onnx_operations import RULES, attributes_of
 from divulge.victims.onnx_tensors import load_model, read_tensors
 from divulge.victims.shapes_first import ShapesFirst
 
@@ -109,10 +109,10 @@ class Reader:
         rule = RULES.get(node.op_type) if ours else None
         if rule is None:
             known = ", ".join(sorted([*RULES, "Constant"]))
-            hint = HINTS.get(node.op_type, f"is not among the operations that can be read ({known})")
-            raise self.refuse(node, hint)
+            raise self.refuse(node, f"is not among the operations that can be read ({known})")
         before = set(self.graph.nodes)
-        self.nodes[node.output[0]] = rule(self, node, attributes_of(self, node))
+        made = rule(self, node, attributes_of(self, node))
+        self.nodes |= dict(zip(node.output, made if isinstance(made, list) else [made], strict=False))
         self.places |= {n.name: self.place(node) for n in self.graph.nodes if n not in before}
 
     def _shape(self, node: Any) -> np.ndarray[Any, Any]:
@@ -130,6 +130,11 @@ class Reader:
         if not sizes or min(sizes[1:], default=1) < 1 or node.attribute:
             raise self.refuse(node, "asks for a shape that the file does not tell")
         return np.array([0, *sizes[1:]], np.int64)
+
+    @property
+    def opset(self) -> int:
+        """The version of ONNX's own operations."""
+        return next((int(o.version) for o in self.model.opset_import if o.domain in ("", "ai.onnx")), 1)
 
     def place(self, node: Any) -> str:
         """Name a node and its operation."""

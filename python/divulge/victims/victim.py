@@ -18,10 +18,15 @@ from divulge.errors import DivulgeError, UnsupportedModel, UnsupportedModelFile
 from divulge.points import as_matrix
 from divulge.training.class_scores import named_classes
 from divulge.training.modes import evaluating
+from divulge.victims.as_module import in_known_precision, input_shape_of, of_estimator, some_inputs
+from divulge.victims.estimators import is_estimator
 from divulge.victims.lowering import DenseLayers, lower, native_network
+from divulge.victims.model_files import TRUSTED, read_trusted
 from divulge.victims.packing import packed, unpacked
+from divulge.victims.wrapped import Logits, logits_in
 
 if TYPE_CHECKING:
+    from divulge.datasets import Dataset
     from divulge.points import Points
 
 Reader = Callable[[Path], tuple[nn.Module, tuple[int, ...]]]
@@ -35,20 +40,29 @@ _ROUNDING = 1e-4
 
 
 class Victim:
-    """A model under study: any torch module from inputs of one shape to K outputs.
+    """A model under study: any torch module from inputs of one shape to K outputs, or a fitted estimator.
 
     The module is run in evaluation mode, and each of its parts left in its own. A module that is a chain of
     linear layers, ReLUs, reshapes and elementwise affine steps is lowered to the native network, which gives
     the same answers without Python in the loop; its weights are copied then, so build a new Victim after
     training the module further.
 
+    A module may answer with an object or a mapping that holds `logits`, and may compute in half precision or
+    bfloat16; then it is fed and read in float32. An estimator of scikit-learn, XGBoost or LightGBM, or a
+    pipeline, is fed rows of numbers; linear models, perceptrons and the scalers before them become layers
+    with gradients, others have none (`EstimatorModule`).
+
     Args:
-        module: maps a tensor of shape (n, *input_shape) to one of shape (n, K).
-        input_shape: the shape of one input; by default (in_features,) of the module's first Linear.
+        module: maps a tensor of shape (n, *input_shape) to one of shape (n, K), or has a method predict.
+        input_shape: the shape of one input; by default the data's, else (in_features,) of the module's first
+            Linear, or the number of columns that an estimator was fitted with.
+        data: like those the model is for; an estimator that was fitted on a DataFrame is fed such rows, with
+            the words of categorical columns.
         lower: False runs the module through torch even where the native network could run it.
 
     Attributes:
-        module: the module.
+        module: the module, or what runs the estimator.
+        class_names: what the outputs' classes are called where an estimator says so, else None.
         input_shape: the shape of one input.
         input_size: d, the numbers in one input.
         output_size: K.
@@ -56,18 +70,32 @@ class Victim:
         network: the native network, or None where torch runs the module.
 
     Raises:
-        TypeError: module is no torch module.
-        UnsupportedModel: it does not map (n, *input_shape) to (n, K), or computes in another precision.
+        TypeError: module is no torch module and no estimator.
+        UnsupportedModel: it does not map (n, *input_shape) to (n, K), computes in another precision, or an
+            estimator fails on the data's rows.
     """
 
     def __init__(
-        self, module: nn.Module, input_shape: Sequence[int] | None = None, *, lower: bool = True
+        self,
+        module: Any,
+        input_shape: Sequence[int] | None = None,
+        data: Dataset | None = None,
+        *,
+        lower: bool = True,
     ) -> None:
+        if input_shape is None and data is not None:
+            input_shape = data.input_shape
+        self._inputs = some_inputs(data)
+        self.class_names: tuple[Any, ...] | None = None
+        if is_estimator(module):
+            module, input_shape, self.class_names, self._inputs = of_estimator(module, input_shape, data)
         if not isinstance(module, nn.Module):
-            raise TypeError(f"expected a torch.nn.Module, got {type(module).__name__}")
-        self.module = module
-        self.dtype, self._device = _precision(module)
-        self.input_shape = _input_shape(module, input_shape)
+            raise TypeError(
+                "expected a torch.nn.Module or a fitted estimator such as a scikit-learn pipeline, got "
+                f"{type(module).__name__}"
+            )
+        self.module, self.dtype, self._device = in_known_precision(module)
+        self.input_shape = input_shape_of(module, input_shape)
         self.input_size = prod(self.input_shape)
         probe = self._probe()
         outputs = self._check_outputs(probe, guessed=input_shape is None)
@@ -110,14 +138,28 @@ class Victim:
             raise UnsupportedModelFile(path, "the model", f"cannot be used: {error}") from error
 
     @classmethod
-    def from_file(cls, path: str | Path, *, lower: bool = True) -> Victim:
-        """Read a model file by its suffix, `.onnx` or `.pt2`.
+    def from_file(
+        cls, path: str | Path, data: Dataset | None = None, *, lower: bool = True, trusted: bool = False
+    ) -> Victim:
+        """Read a model file by its suffix, `.onnx` or `.pt2`; trusted ones also `.joblib`, `.pkl` or `.pt`.
+
+        Args:
+            path: the file.
+            data: like those the model is for; estimators are fed its columns.
+            lower: as in `Victim`.
+            trusted: whether code in the file may run, as it does where a pickled model is read.
 
         Raises:
             UnsupportedModelFile: another suffix, or the file cannot be used.
             FileNotFoundError: there is no such file.
         """
         suffix = Path(path).suffix.lower()
+        if suffix in TRUSTED:
+            model = read_trusted(_existing(path), trusted)
+            try:
+                return cls(model, data=data, lower=lower)
+            except DivulgeError as error:
+                raise UnsupportedModelFile(path, "the model", f"cannot be used: {error}") from error
         if suffix == ".onnx":
             return cls.from_onnx(path, lower=lower)
         if suffix == ".pt2":
@@ -125,7 +167,7 @@ class Victim:
         raise UnsupportedModelFile(
             path,
             "the name",
-            "tells no kind: expected a file named *.onnx or *.pt2 (torch.export), "
+            f"tells no kind: expected a file named *.onnx, *.pt2 (torch.export), {', '.join(TRUSTED)}, "
             f"got {Path(path).name or path}",
         )
 
@@ -133,6 +175,23 @@ class Victim:
     def lowered(self) -> bool:
         """Whether the native network runs this victim."""
         return self.network is not None
+
+    @property
+    def differentiable(self) -> bool:
+        """Whether the model has input gradients; a forest, or a pipeline that encodes words, has none."""
+        return bool(getattr(self.module, "differentiable", True))
+
+    def check_differentiable(self) -> None:
+        """Raise UnsupportedModel where the model has no input gradients."""
+        if not self.differentiable:
+            raise UnsupportedModel(
+                f"{self.title} has no input gradients: ask for labels, probabilities, values or SHAP values"
+            )
+
+    @property
+    def title(self) -> str:
+        """What kind of model it is, as its maker calls it."""
+        return str(getattr(self.module, "title", type(self.module).__name__))
 
     @cached_property
     def tells_probabilities(self) -> bool:
@@ -143,6 +202,9 @@ class Victim:
         """
         if self.lowered:
             return False
+        known = getattr(self.module, "tells_probabilities", None)
+        if isinstance(known, bool):
+            return known
         probe = self._probe()
         outputs = np.concatenate([self.values(probe), self.values(_FAR * probe)])
         sums = outputs.sum(axis=1) if self.output_size > 1 else np.ones(len(outputs))
@@ -194,9 +256,11 @@ class Victim:
 
         Raises:
             ValueError: the points have another shape, or there is no such output.
+            UnsupportedModel: the model has no input gradients.
         """
         if not 0 <= output < self.output_size:
             raise ValueError(f"expected an output from 0 to {self.output_size - 1}, got {output}")
+        self.check_differentiable()
         matrix = self.as_points(points)
         if self.network is not None:
             values, gradients = self.network.values_and_gradients(matrix, output)
@@ -215,7 +279,7 @@ class Victim:
         self.network = None if self.layers is None else native_network(self.layers)
 
     def __repr__(self) -> str:
-        how = "native network" if self.lowered else "torch"
+        how = "native network" if self.lowered else "torch" if self.differentiable else self.title
         dtype = str(self.dtype).removeprefix("torch.")
         return f"Victim({self.input_shape} -> {self.output_size}, {dtype}, run by {how})"
 
@@ -244,8 +308,14 @@ class Victim:
         matrix = as_matrix(points, self.input_size, self.input_shape)
         return matrix.astype(np.float32 if self.dtype == torch.float32 else np.float64, copy=False)
 
+    def some_inputs(self) -> Array:
+        """Return a few inputs, shape (n, d), as float64: the data's where known, else normal ones."""
+        return self._probe().astype(np.float64)
+
     def _probe(self) -> NDArray[Any]:
-        """A few fixed inputs of moderate size."""
+        """A few fixed inputs of moderate size, or the first ones of the data."""
+        if self._inputs is not None:
+            return self.as_points(self._inputs)
         points = np.random.default_rng(0).standard_normal((16, self.input_size))
         return self.as_points(points)
 
@@ -264,9 +334,12 @@ class Victim:
             raise UnsupportedModel(
                 f"the module fails on inputs of shape {shape}: {reason[0]}{hint}"
             ) from error
+        if not isinstance(outputs, torch.Tensor) and (found := logits_in(outputs)) is not None:
+            self.module, outputs = Logits(self.module), found
         if not isinstance(outputs, torch.Tensor):
             raise UnsupportedModel(
-                f"expected a tensor of shape (n, K) from the module, got {type(outputs).__name__}"
+                "expected a tensor of shape (n, K), or an answer that holds logits, from the module, got "
+                f"{type(outputs).__name__}"
             )
         if outputs.ndim != 2 or len(outputs) != len(probe) or outputs.shape[1] == 0:
             got = tuple(outputs.shape)
@@ -295,30 +368,6 @@ def _evaluating(module: nn.Module, input_shape: Sequence[int]) -> tuple[nn.Modul
         return module.eval(), input_shape
     except NotImplementedError:
         return module, input_shape
-
-
-def _precision(module: nn.Module) -> tuple[torch.dtype, torch.device]:
-    """Return precision and device of a module's first floating-point parameter or buffer."""
-    tensors = (*module.parameters(), *module.buffers())
-    floating = next((t for t in tensors if t.is_floating_point()), torch.empty(0, dtype=torch.float32))
-    if floating.dtype not in _TOLERANCE:
-        raise UnsupportedModel(f"expected parameters in float32 or float64, got {floating.dtype}")
-    return floating.dtype, floating.device
-
-
-def _input_shape(module: nn.Module, given: Sequence[int] | None) -> tuple[int, ...]:
-    """Return the shape of one input, as given or from the first Linear."""
-    if given is not None:
-        shape = tuple(int(s) for s in given)
-        if not shape or min(shape) < 1:
-            raise ValueError(f"expected an input_shape of positive numbers, got {tuple(given)}")
-        return shape
-    for layer in module.modules():
-        if isinstance(layer, nn.Linear):
-            return (layer.in_features,)
-    raise UnsupportedModel(
-        "no Linear layer tells the shape of one input; pass input_shape=, such as (1, 28, 28)"
-    )
 
 
 def _batches(matrix: NDArray[Any]) -> list[NDArray[Any]]:

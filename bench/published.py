@@ -1,0 +1,121 @@
+"""How far published networks come apart: `python bench/published.py FOLDER [--budget 100000]`.
+
+Every ONNX file under the folder is read, taken apart from gradients of one output, and compared with its copy.
+One line a file: whether it loads and is lowered to the native network, the units found of the true ones layer by
+layer (a star where each of them agrees), the queries, the certificate, the largest error of an output relative to
+its range on standard normal inputs and on inputs ten times as large, the share of the normal ones that both name
+alike, and the seconds. Weights are float32 as a rule; they are run in float64 unless --dtype asks otherwise.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import divulge
+
+_POINTS = 2_000
+_HEADINGS = (
+    "file",
+    "inputs",
+    "lowered",
+    "units found of true",
+    "queries",
+    "complete",
+    "certificate",
+    "normal",
+    "ten times",
+    "agree",
+    "s",
+)
+
+
+def read(path: Path, dtype: torch.dtype) -> divulge.Victim:
+    """Return the file's network in the precision asked for."""
+    victim = divulge.Victim.from_onnx(path)
+    return divulge.Victim(victim.module.to(dtype), input_shape=victim.input_shape)
+
+
+def attack(victim: divulge.Victim, options: argparse.Namespace) -> divulge.Reconstruction:
+    """Take a victim apart; an image model's convolutions are looked for, since its input's shape is public."""
+    shape = victim.input_shape if len(victim.input_shape) == 3 and min(victim.input_shape[1:]) > 1 else None
+    oracle = divulge.GradientOracle(victim, output=options.output, budget=options.budget)
+    # An alarm comes as Ctrl-C does, upon which the search returns what it has.
+    signal.signal(signal.SIGALRM, signal.default_int_handler)
+    signal.alarm(options.seconds)
+    try:
+        return divulge.reconstruct(oracle, seed=options.seed, input_shape=shape)
+    finally:
+        signal.alarm(0)
+
+
+def error_at(result: divulge.Reconstruction, victim: divulge.Victim, scale: float) -> tuple[float, float]:
+    """Return max|f - f^| over the range of f at points of one scale, and the share of equal classes."""
+    points = scale * np.random.default_rng(0).standard_normal((_POINTS, victim.input_size))
+    compared = divulge.compare(result, victim, points)
+    return compared.max_output_error / (compared.output_range or 1.0), compared.agreement
+
+
+def layers_of(compared: divulge.Comparison) -> str:
+    """Say how many of each layer's units were found, of how many; of a network of another kind that it is one."""
+    if not compared.hidden_sizes_true:
+        return "no chain of dense layers"
+    found = [f"{layer.units_matched}/{layer.units_true}" for layer in compared.layers]
+    found += [f"0/{size}" for size in compared.hidden_sizes_true[len(found) :]]
+    whole = all(layer.units_matched == layer.units_true for layer in compared.layers)
+    return " ".join(found) + ("*" if whole and len(compared.layers) == len(compared.hidden_sizes_true) else "")
+
+
+def row(name: str, victim: divulge.Victim, options: argparse.Namespace) -> list[Any]:
+    """Return one file's figures."""
+    began = time.perf_counter()
+    result = attack(victim, options)
+    seconds = time.perf_counter() - began
+    (normal, agreement), (far, _) = error_at(result, victim, 1.0), error_at(result, victim, 10.0)
+    return [
+        name,
+        "x".join(map(str, victim.input_shape)),
+        "yes" if victim.lowered else "no",
+        layers_of(divulge.compare(result, victim)),
+        f"{result.queries:,}",
+        "yes" if result.complete else "no",
+        "none" if result.certificate is None else f"{result.certificate.error:.0e}",
+        f"{normal:.0e}",
+        f"{far:.0e}",
+        f"{agreement:.4f}",
+        f"{seconds:.1f}",
+    ]
+
+
+def main() -> None:
+    """Print one row of the table for every file."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path, help="searched for *.onnx, folders in it too")
+    parser.add_argument("--budget", type=int, default=100_000, help="queries a file")
+    parser.add_argument("--seconds", type=int, default=600, help="after which a file's search is interrupted")
+    parser.add_argument("--output", type=int, default=0, help="the output whose gradients are asked")
+    parser.add_argument("--dtype", choices=("float32", "float64"), default="float64")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--notes", action="store_true", help="print what each search says of its end")
+    options = parser.parse_args()
+    files = sorted(options.folder.rglob("*.onnx")) if options.folder.is_dir() else [options.folder]
+    if not files:
+        parser.error(f"no *.onnx under {options.folder}")
+    print("| " + " | ".join(_HEADINGS) + " |\n|" + " --- |" * len(_HEADINGS))
+    for path in files:
+        name = path.stem
+        try:
+            victim = read(path, getattr(torch, options.dtype))
+            print("| " + " | ".join(map(str, row(name, victim, options))) + " |", flush=True)
+        except divulge.DivulgeError as error:  # one file that cannot be had does not end the table
+            print(f"| {name} | {type(error).__name__}: {error} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

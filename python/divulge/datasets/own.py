@@ -1,0 +1,278 @@
+"""Data of one's own: tables, arrays, folders of images, other libraries' data sets, brought to one form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from divulge.arrays import Index
+from divulge.datasets.columns import column_of, in_order, plain, shown
+from divulge.datasets.dataset import Dataset
+from divulge.datasets.foreign import as_arrays, is_foreign
+from divulge.datasets.image_folder import read_images
+from divulge.datasets.npy import read_npy, read_npz_names
+from divulge.errors import UnreadableFile
+from divulge.files import reading
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TEST_SHARE = 0.2
+MOST_CLASSES = 1000
+SUFFIXES = (".csv", ".parquet", ".npz", ".npy")
+
+
+def read_data(
+    source: Any,
+    target: Any = None,
+    *,
+    name: str | None = None,
+    kinds: Mapping[Any, str] | None = None,
+    fixed: Sequence[Any] = (),
+    ranges: Mapping[Any, tuple[float, float]] | None = None,
+    test_share: float = TEST_SHARE,
+    seed: int = 0,
+) -> Dataset:
+    """Return data of one's own as a data set.
+
+    Args:
+        source: a file (.csv, .parquet, .npz, .npy), a folder with a folder of images for each class, a pandas
+            DataFrame, a pair (inputs (n, ...), targets (n,)), a torch Dataset or DataLoader of such pairs, or
+            a Hugging Face data set. An .npz file holds x and y, or x_train, y_train, x_test and y_test;
+            an .npy file a matrix.
+        target: the column that holds the class, by name; of an .npy file by its place. It is needed where
+            there are columns. Classes are of any type.
+        name: of the data set; by default the file's.
+        kinds: "numeric", "integer", "binary" or "categorical" for columns by name; else told by the entries.
+        fixed: columns that may not change.
+        ranges: (low, high) of columns by name; by default the table's least and greatest number.
+        test_share: of the rows, drawn for testing with the seed and in each class alike.
+        seed: of that split.
+
+    Raises:
+        ValueError: there is no such column, one is constant, has gaps or is of an unknown type, or inputs and
+            targets do not fit.
+        TypeError: the source is none of these.
+        UnreadableFile: the file is damaged, or of another kind.
+        FileNotFoundError: there is no such file.
+    """
+    if not 0 < test_share < 1:
+        raise ValueError(f"expected a share of test rows between 0 and 1, got {test_share}")
+    split = _Split(test_share, seed)
+    table: dict[str, Any] = {"kinds": kinds or {}, "fixed": fixed, "ranges": ranges or {}}
+    if isinstance(source, str | Path):
+        path = Path(source)
+        return _of_path(path, target, name or path.name, split, table)
+    if hasattr(source, "columns") and hasattr(source, "iloc"):
+        return _of_frame(source, target, name or "table", split, **table)
+    if hasattr(source, "to_pandas") and hasattr(source, "column_names"):
+        return _of_frame(source.to_pandas(), target, name or "data set", split, **table)
+    if is_foreign(source):
+        return _of_arrays(*as_arrays(source), name or type(source).__name__, split)
+    if isinstance(source, tuple | list) and len(source) == 2:
+        return _of_arrays(_array(source[0]), _array(source[1]), name or "arrays", split)
+    raise TypeError(
+        "expected a file, a DataFrame, a pair (inputs, targets), a torch Dataset or DataLoader or a Hugging "
+        f"Face data set, got {type(source).__name__}"
+    )
+
+
+class _Split:
+    """Draws the rows for testing, the same share of every class."""
+
+    def __init__(self, share: float, seed: int) -> None:
+        self.share, self.seed = share, seed
+
+    def rows(self, targets: Index) -> tuple[Index, Index]:
+        """Return the rows for training and for testing, each in their order.
+
+        Raises:
+            ValueError: there are fewer than two rows.
+        """
+        if len(targets) < 2:
+            raise ValueError(f"expected at least two rows, to train and to test on, got {len(targets)}")
+        rng = np.random.default_rng(self.seed)
+        order = rng.permutation(len(targets))
+        order = order[np.argsort(targets[order], kind="stable")]  # class by class, shuffled inside each
+        place = (np.arange(len(order)) + rng.random()) * self.share
+        testing = np.floor(place + self.share) > np.floor(place)
+        if not testing.any():
+            testing[rng.integers(len(order))] = True
+        return np.sort(order[~testing]), np.sort(order[testing])
+
+
+def _of_path(path: Path, target: Any, name: str, split: _Split, table: dict[str, Any]) -> Dataset:
+    """Read a file or a folder by its kind."""
+    if path.is_dir():
+        inputs, labels, names = read_images(path)
+        return _made(name, inputs, labels, names, split)
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}")
+    suffix = path.suffix.lower()
+    if suffix == ".npz":
+        return _of_npz(path, name, split)
+    if suffix == ".npy":
+        return _of_frame(_matrix(path), _place(target), name, split, **table)
+    if suffix not in SUFFIXES:
+        raise UnreadableFile(path, "the name", f"tells no kind: expected {', '.join(SUFFIXES)} or a folder")
+    return _of_frame(_frame(path, suffix), target, name, split, **table)
+
+
+def _frame(path: Path, suffix: str) -> pd.DataFrame:
+    """Read a CSV or Parquet file."""
+    import pandas as pd
+
+    read: Callable[..., pd.DataFrame] = pd.read_csv if suffix == ".csv" else pd.read_parquet
+    with reading(path, "table"):
+        return read(path)
+
+
+def _matrix(path: Path) -> pd.DataFrame:
+    """Read an .npy file as a table whose columns are numbered."""
+    import pandas as pd
+
+    array = read_npy(path)
+    if array.ndim != 2:
+        raise UnreadableFile(path, "the array", f"should be a matrix (n, columns), got shape {array.shape}")
+    return pd.DataFrame(array)
+
+
+def _place(target: Any) -> Any:
+    """The number of a column that is given as text."""
+    return int(target) if isinstance(target, str) and target.lstrip("-").isdigit() else target
+
+
+def _of_npz(path: Path, name: str, split: _Split) -> Dataset:
+    """Read an .npz file with one part or two."""
+    held = read_npz_names(path)
+    if {"x", "y"} <= held.keys():
+        return _of_arrays(held["x"], held["y"], name, split)
+    wanted = ("x_train", "y_train", "x_test", "y_test")
+    if not set(wanted) <= held.keys():
+        raise UnreadableFile(
+            path, "the archive", f"should hold x and y, or {', '.join(wanted)}, got {', '.join(held)}"
+        )
+    x_train, y_train, x_test, y_test = (held[part] for part in wanted)
+    labels, names = as_classes(np.concatenate([y_train, y_test]), "y_train and y_test")
+    rows = np.arange(len(labels))
+    if x_train.shape[1:] != x_test.shape[1:]:
+        raise UnreadableFile(
+            path, "the arrays", f"do not fit: x_train {x_train.shape}, x_test {x_test.shape}"
+        )
+    inputs = _inputs(np.concatenate([x_train, x_test]), len(labels))
+    return _parts(name, inputs, labels, names, rows[: len(y_train)], rows[len(y_train) :])
+
+
+def _of_frame(
+    frame: pd.DataFrame,
+    target: Any,
+    name: str,
+    split: _Split,
+    kinds: Mapping[Any, str],
+    fixed: Sequence[Any],
+    ranges: Mapping[Any, tuple[float, float]],
+) -> Dataset:
+    """Make a data set of a table: one number for each column."""
+    from dataclasses import replace
+
+    held = tuple(frame.columns)
+    if target is None:
+        raise ValueError(f"expected a target, the column that holds the class, of {shown(held)}")
+    if isinstance(target, int) and not isinstance(target, bool) and target < 0 and target not in held:
+        target = held[target] if -len(held) <= target else target
+    for column in (target, *kinds, *fixed, *ranges):
+        if column not in held:
+            raise ValueError(f"there is no column {column!r} in {name}, which has {shown(held)}")
+    doubled = next((column for column in held if held.count(column) > 1), None)
+    if doubled is not None:
+        raise ValueError(f"{name} has two columns {doubled!r}")
+    frame = frame.reset_index(drop=True)
+    labels, names = as_classes(frame[target], f"column {target!r}")
+    columns = []
+    for column in held:
+        if column == target:
+            continue
+        made = column_of(column, frame[column], kinds.get(column))
+        low, high = map(float, ranges.get(column, (made.low, made.high)))
+        if not low <= high:
+            raise ValueError(f"expected a range low, high of column {column!r}, got {low:g}, {high:g}")
+        columns.append(replace(made, low=low, high=high, may_change=column not in fixed))
+    if not columns:
+        raise ValueError(f"{name} has no column but {target!r}")
+    matrix = np.column_stack([column.encode(frame[column.name]) for column in columns])
+    return _parts(name, matrix, labels, names, *split.rows(labels), columns=tuple(columns))
+
+
+def _of_arrays(inputs: NDArray[Any], targets: NDArray[Any], name: str, split: _Split) -> Dataset:
+    """Make a data set of inputs (n, ...) and targets (n,)."""
+    labels, names = as_classes(targets, "the targets")
+    return _made(name, _inputs(inputs, len(labels)), labels, names, split)
+
+
+def _inputs(inputs: NDArray[Any], n: int) -> NDArray[Any]:
+    """Return finite inputs (n, ...) as floats; bytes as shares of 255."""
+    if inputs.ndim < 2 or len(inputs) != n:
+        raise ValueError(f"expected inputs of shape ({n}, ...), one for each target, got {inputs.shape}")
+    if inputs.dtype.kind not in "buif":
+        raise ValueError(f"expected inputs that are numbers, got dtype {inputs.dtype}")
+    if inputs.dtype == np.uint8 and inputs.ndim > 2:
+        return inputs.astype(np.float32) / 255
+    floats = inputs if inputs.dtype == np.float32 else inputs.astype(np.float64)
+    bad = np.argwhere(~np.isfinite(floats))
+    if len(bad):
+        where = tuple(map(int, bad[0]))
+        raise ValueError(f"the inputs hold {floats[where]} in row {where[0]} at {where[1:]}")
+    return floats
+
+
+def _made(name: str, inputs: NDArray[Any], labels: Index, names: tuple[Any, ...], split: _Split) -> Dataset:
+    """Split inputs and classes."""
+    return _parts(name, inputs, labels, names, *split.rows(labels))
+
+
+def _parts(
+    name: str,
+    inputs: NDArray[Any],
+    labels: Index,
+    names: tuple[Any, ...],
+    train: Index,
+    test: Index,
+    columns: tuple[Any, ...] = (),
+) -> Dataset:
+    """Return the data set of two lists of rows."""
+    x, y = torch.from_numpy(inputs), torch.from_numpy(labels.astype(np.int64))
+    return Dataset(name, x[train], y[train], x[test], y[test], columns=columns, class_names=names)
+
+
+def as_classes(targets: Any, where: str) -> tuple[Index, tuple[Any, ...]]:
+    """Return the numbers (n,) of classes of any type, and their names in order.
+
+    Raises:
+        ValueError: one is missing, there is but one class, or there are as many as a regression has values.
+    """
+    import pandas as pd
+
+    series = pd.Series(np.asarray(targets) if not isinstance(targets, pd.Series) else targets.to_numpy())
+    missing = np.flatnonzero(np.asarray(series.isna()))
+    if len(missing):
+        raise ValueError(f"{where} names no class (NaN) in row {missing[0]}, {len(missing)} in all")
+    names = in_order(series.unique())
+    if len(names) < 2:
+        raise ValueError(f"expected two classes or more in {where}, all are {names[0]!r}")
+    numeric = series.dtype.kind == "f" and any(value != round(value) for value in names)
+    if len(names) > MOST_CLASSES or (numeric and len(names) > len(series) // 2):
+        raise ValueError(f"expected classes in {where}, got {len(names)} different values of {len(series)}")
+    codes = {value: code for code, value in enumerate(names)}
+    return np.array([codes[plain(value)] for value in series], np.intp), names
+
+
+def _array(values: Any) -> NDArray[Any]:
+    """Return an array, a tensor or a table's values."""
+    from divulge.points import host_array
+
+    return np.asarray(host_array(values))

@@ -1,0 +1,145 @@
+"""The oracle of an API that returns labels, probabilities or explanations, asked through a function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from divulge.arrays import Array, Index
+from divulge.attributions.methods import Attribution
+from divulge.attributions.names import METHODS
+from divulge.datasets.columns import plain, shown
+from divulge.errors import OracleError
+from divulge.oracles.answers import check_gradients
+from divulge.oracles.base import Domain
+from divulge.oracles.callable import CallableOracle
+from divulge.oracles.explained import Answers
+from divulge.points import host_array
+
+_SUM = 1e-2  # how far probabilities that were rounded may be from adding up to 1
+
+
+class LiveOracle(CallableOracle):
+    """Asks a function of the caller's for what an API returns with a prediction; see `explain`.
+
+    Args:
+        fn: called as fn(points) with a float64 array of shape (n, d). It returns n labels of any type where
+            labels are told; probabilities (n, K); or explanations (n, d), of the top class as the API has it.
+        input_size: d.
+        tells: "label", "probability", or an explanation: a name such as "shap" or "smoothgrad:samples=10", or
+            one of `divulge.attributions`.
+        classes: what the classes are called, in order; of probabilities by default numbers.
+        output: which output explanations are of.
+        domain: None for all of R^d, or (low, high): a box of inputs that may be asked about.
+        budget: the most queries that may be asked, or None.
+        retries: how often a call is tried again that failed by one of `retry_on`.
+        backoff: seconds before the first retry, twice as many before each further one.
+        retry_on: which errors are passing ones.
+
+    Raises:
+        ValueError: no such kind of answer, fewer than two classes, or one twice.
+        TypeError: fn cannot be called, or what is told is random.
+    """
+
+    def __init__(
+        self,
+        fn: Callable[[Array], Any],
+        input_size: int,
+        *,
+        tells: str | Attribution,
+        classes: Sequence[Any],
+        output: int = 0,
+        domain: Domain | None = None,
+        budget: int | None = None,
+        retries: int = 0,
+        backoff: float = 1.0,
+        retry_on: tuple[type[Exception], ...] = (OSError, TimeoutError),
+    ) -> None:
+        names = tuple(classes)
+        if len(names) < 2 or len(set(names)) < len(names):
+            raise ValueError(f"expected two classes or more, each once, got {shown(names)}")
+        self.class_names = names
+        self.explained: Attribution | None = None
+        kind = str(tells)
+        if tells not in ("label", "probability"):
+            made = METHODS.make(tells) if isinstance(tells, str) else tells
+            if not isinstance(made, Attribution):
+                raise TypeError(f"expected label, probability or an explanation, got {tells!r}")
+            self.explained, kind = made, made.name
+        super().__init__(
+            lambda points, _: fn(points),
+            input_size,
+            output_size=len(names),
+            output=output,
+            domain=domain,
+            budget=budget,
+            kind=kind,
+            retries=retries,
+            backoff=backoff,
+            retry_on=retry_on,
+        )
+        self.has_values = self.has_gradients = False
+        if self.explained is not None:
+            self.attribution = self.explained
+
+    @property
+    def has_explanations(self) -> bool:
+        """Whether explanations are told."""
+        return self.explained is not None
+
+    def _answer(self, points: Array, output: int) -> tuple[None, None]:
+        return None, None
+
+    def _told(self, points: Array) -> Any:
+        """What the function says, tried again as often as is allowed."""
+        return self._tries.copy()(self._call, points, self.output)
+
+    def _explain(self, points: Array, outputs: Index | None) -> Answers:
+        told = self._through(points)
+        if self.explained is not None:
+            found = check_gradients(host_array(told), len(points), self.input_size)
+            named = np.full(len(points), self.output) if outputs is None else outputs
+            return Answers(points, named, explanations=found, attribution=self.attribution)
+        if self.kind == "label":
+            labels = self._numbered(told, len(points))
+            return Answers(points, labels, labels)
+        p = self._probabilities(told, len(points))
+        labels = np.asarray(p.argmax(axis=1), np.intp)
+        return Answers(points, labels, labels, probabilities=p)
+
+    def _through(self, points: Array) -> Any:
+        """As `Oracle._ask`: what goes wrong out there is an OracleError."""
+        try:
+            return self._told(points)
+        except (OracleError, TypeError, NameError, AttributeError, ImportError, NotImplementedError):
+            raise
+        except Exception as error:
+            raise OracleError(
+                f"the oracle failed on {len(points)} points: {type(error).__name__}: {error}"
+            ) from error
+
+    def _numbered(self, told: Any, n: int) -> Index:
+        """Numbers (n,) of labels of any type."""
+        labels = [plain(label) for label in np.asarray(host_array(told), object).reshape(-1)]
+        if len(labels) != n:
+            raise OracleError(f"expected {n} labels, the oracle returned {len(labels)}")
+        codes = {name: code for code, name in enumerate(self.class_names)}
+        strange = next((label for label in labels if label not in codes), None)
+        if strange is not None:
+            raise OracleError(
+                f"the oracle returned the label {strange!r}, none of the classes {shown(self.class_names)}"
+            )
+        return np.array([codes[label] for label in labels], np.intp)
+
+    def _probabilities(self, told: Any, n: int) -> Array:
+        """Probabilities (n, K), brought to the sum 1 where they were rounded."""
+        k = len(self.class_names)
+        p = check_gradients(host_array(told), n, k)
+        if (p < 0).any() or np.abs(p.sum(axis=1) - 1).max(initial=0) > _SUM * k:
+            row = int((np.abs(p.sum(axis=1) - 1) + 9 * (p < 0).any(axis=1)).argmax())
+            raise OracleError(
+                f"expected probabilities that add up to 1, the oracle returned {p[row]} for point {row}"
+            )
+        return np.asarray(p / p.sum(axis=1, keepdims=True))

@@ -1,0 +1,156 @@
+"""Models with a predict method, as scikit-learn, XGBoost and LightGBM make them, run as torch modules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from divulge.arrays import Array
+from divulge.errors import UnsupportedModel
+
+if TYPE_CHECKING:
+    from divulge.datasets import Dataset
+
+_SAME = 1e-5  # of probabilities in the precision of boosted trees, float32
+
+
+def is_estimator(model: Any) -> bool:
+    """Whether a model is fed rows of a table by its method predict."""
+    return not isinstance(model, nn.Module) and callable(getattr(model, "predict", None))
+
+
+class EstimatorModule(nn.Module):
+    """An estimator as a module from rows (n, d) to outputs (n, K) in float64; it has no input gradients.
+
+    Outputs are decision values where their softmax (sigmoid, of one) are the probabilities told, as for
+    boosted trees; else probabilities; else decision values; of a model that tells classes alone 1 for the
+    class and 0 for others; of a regression its prediction.
+
+    Args:
+        estimator: fitted.
+        data: whose columns rows are given in; None: the estimator is fed arrays, or its own column names.
+        rows: some inputs, shape (n, d), on which to see what it tells.
+
+    Attributes:
+        differentiable: False.
+        class_names: the classes, or None of a regression.
+        tells_probabilities: whether the outputs are probabilities.
+
+    Raises:
+        UnsupportedModel: it fails on the rows, or was not fitted.
+    """
+
+    differentiable = False
+
+    def __init__(self, estimator: Any, data: Dataset | None, rows: Array) -> None:
+        super().__init__()
+        self.estimator = estimator
+        self.data = data if data is not None and data.columns else None
+        self.register_buffer("of_precision", torch.zeros(0, dtype=torch.float64))
+        self.class_names = class_names_of(estimator)
+        self.method = ""
+        try:
+            self.method = self._chosen(rows)
+        except Exception as error:
+            raise UnsupportedModel(
+                f"{self.title} fails on rows of {rows.shape[1]} columns: {error}"
+            ) from error
+        self.tells_probabilities = self.method == "predict_proba"
+
+    @property
+    def title(self) -> str:
+        """The name of the estimator, of a pipeline's last step."""
+        return type(last_step(self.estimator)).__name__
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return outputs (n, K) of rows (n, d)."""
+        rows = x.detach().cpu().numpy().astype(np.float64)
+        return torch.from_numpy(self.outputs(rows, self.method)).to(x.device)
+
+    def outputs(self, rows: Array, method: str) -> Array:
+        """Return what a method says of rows (n, d), shape (n, K)."""
+        if method == "predict" and self.class_names is not None:
+            named = np.asarray(self.estimator.predict(self._table(rows)))
+            return np.stack([named == name for name in self.class_names], axis=1).astype(np.float64)
+        told = np.asarray(
+            _METHODS.get(method, _plainly(method))(self.estimator, self._table(rows)), np.float64
+        )
+        return told.reshape(len(rows), -1)
+
+    def _table(self, rows: Array) -> Any:
+        """Rows as the estimator was fitted with them."""
+        if self.data is not None:
+            return self.data.frame(rows)
+        names = getattr(self.estimator, "feature_names_in_", None)
+        if names is None:
+            return rows
+        import pandas as pd
+
+        return pd.DataFrame(rows, columns=names)
+
+    def _chosen(self, rows: Array) -> str:
+        """What to ask it for."""
+        if self.class_names is None:
+            self.outputs(rows, "predict")
+            return "predict"
+        margin, told = margin_method(self.estimator), hasattr(self.estimator, "predict_proba")
+        if not told:
+            return margin or "predict"
+        probabilities = self.outputs(rows, "predict_proba")
+        if margin is not None and np.abs(softmax(self.outputs(rows, margin)) - probabilities).max() < _SAME:
+            return margin
+        return "predict_proba"
+
+
+def margin_method(estimator: Any) -> str | None:
+    """The method that tells decision values, or None."""
+    if hasattr(estimator, "decision_function"):
+        return "decision_function"
+    kind = next((base.__module__.split(".")[0] for base in type(estimator).__mro__), "")
+    return {"xgboost": "xgboost_margin", "lightgbm": "lightgbm_margin"}.get(kind)
+
+
+_METHODS: dict[str, Callable[[Any, Any], Any]] = {
+    "xgboost_margin": lambda model, rows: model.predict(rows, output_margin=True),
+    "lightgbm_margin": lambda model, rows: model.predict_proba(rows, raw_score=True),
+}
+
+
+def _plainly(method: str) -> Callable[[Any, Any], Any]:
+    return lambda model, rows: getattr(model, method)(rows)
+
+
+def softmax(outputs: Array) -> Array:
+    """Return probabilities (n, K) of outputs (n, K); of one output z those of the logits (0, z)."""
+    if outputs.shape[1] == 1:
+        outputs = np.concatenate([np.zeros_like(outputs), outputs], axis=1)
+    powers = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+
+def last_step(estimator: Any) -> Any:
+    """The last step of a pipeline, or the estimator."""
+    return last_step(estimator.steps[-1][1]) if hasattr(estimator, "steps") else estimator
+
+
+def class_names_of(estimator: Any) -> tuple[Any, ...] | None:
+    """The classes of a classifier as Python values, None of a regression."""
+    from divulge.datasets.columns import plain
+
+    names: NDArray[Any] | None = getattr(estimator, "classes_", None)
+    if names is None:
+        return None
+    if isinstance(names, list):
+        raise UnsupportedModel(f"expected one target, {type(estimator).__name__} has {len(names)}")
+    return tuple(plain(name) for name in names)
+
+
+def width_of(estimator: Any) -> int | None:
+    """How many columns an estimator takes, None where it does not say."""
+    count = getattr(estimator, "n_features_in_", None)
+    return None if count is None else int(count)

@@ -1,0 +1,209 @@
+"""Fitted estimators as victims: outputs, classes, gradients where there are any, and what is refused."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.compose import make_column_transformer
+from sklearn.decomposition import PCA
+from sklearn.ensemble import (
+    ExtraTreesClassifier,
+    GradientBoostingClassifier,
+    GradientBoostingRegressor,
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+)
+from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifier, SGDClassifier
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, OneHotEncoder, RobustScaler, StandardScaler
+from sklearn.svm import SVC, LinearSVC
+from sklearn.tree import DecisionTreeClassifier
+
+from divulge import GradientOracle, LabelOracle, ProbabilityOracle, Victim
+from divulge.datasets import read_data
+from divulge.errors import UnsupportedModel, UnsupportedModelFile
+from divulge.victims.trees import leaves_of
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(200, 5)) * [1, 10, 0.1, 3, 1]
+SCORE = X[:, 0] + X[:, 1] / 10 + (X[:, 3] > 1)
+WORDS = {2: np.array(["bad", "good"])[(SCORE > 0).astype(int)], 3: np.digitize(SCORE, [-0.5, 1.0])}
+
+
+def mlp(activation="relu"):
+    return MLPClassifier((6, 4), max_iter=20, activation=activation, random_state=0)
+
+
+WITH_GRADIENTS = [
+    make_pipeline(StandardScaler(), LogisticRegression()),
+    make_pipeline(MinMaxScaler(), RidgeClassifier()),
+    make_pipeline(RobustScaler(), PCA(3, whiten=True), LinearSVC()),
+    make_pipeline(MaxAbsScaler(), "passthrough", SGDClassifier(random_state=0)),
+    make_pipeline(StandardScaler(), mlp()),
+    make_pipeline(StandardScaler(), mlp("tanh")),
+]
+WITHOUT = [
+    DecisionTreeClassifier(max_depth=3, random_state=0),
+    RandomForestClassifier(5, max_depth=3, random_state=0),
+    ExtraTreesClassifier(5, max_depth=3, random_state=0),
+    GradientBoostingClassifier(n_estimators=5, random_state=0),
+    HistGradientBoostingClassifier(max_iter=5),
+    KNeighborsClassifier(),
+    make_pipeline(StandardScaler(), SVC()),
+]
+
+
+def named(model):
+    return type(model).__name__ if not hasattr(model, "steps") else type(model.steps[-1][1]).__name__
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("model", [*WITH_GRADIENTS, *WITHOUT], ids=named)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_a_victim_names_the_classes_that_the_estimator_names(model, classes):
+    model.fit(X, WORDS[classes])
+    victim = Victim(model)
+    assert victim.class_names == tuple(np.unique(WORDS[classes]).tolist())
+    told = np.array(victim.class_names)[LabelOracle(victim).explain(X).labels]
+    np.testing.assert_array_equal(told, model.predict(X))
+    if hasattr(model, "predict_proba"):
+        np.testing.assert_allclose(
+            ProbabilityOracle(victim).probabilities(X), model.predict_proba(X), atol=1e-9
+        )
+
+
+@pytest.mark.parametrize("model", WITH_GRADIENTS, ids=named)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_layers_have_gradients(model):
+    victim = Victim(model.fit(X, WORDS[3]))
+    assert victim.differentiable
+    assert victim.lowered == (getattr(model[-1], "activation", "relu") == "relu")
+    values, gradients = victim.values_and_gradients(X[:9], 1)
+    step = 1e-6 * RNG.normal(size=X[:9].shape)
+    moved = victim.values(X[:9] + step)[:, 1]
+    np.testing.assert_allclose(moved - values, (step * gradients).sum(axis=1), rtol=1e-3, atol=1e-9)
+
+
+@pytest.mark.parametrize("model", WITHOUT, ids=named)
+def test_what_has_no_gradients_says_so(model):
+    victim = Victim(model.fit(X, WORDS[2]))
+    assert not victim.differentiable
+    assert not victim.lowered
+    with pytest.raises(UnsupportedModel, match=f"{named(model)} has no input gradients"):
+        GradientOracle(victim)
+    with pytest.raises(UnsupportedModel, match="has no input gradients"):
+        victim.values_and_gradients(X[:2], 0)
+
+
+def test_a_regression_is_its_prediction():
+    line = LinearRegression().fit(X, SCORE)
+    victim = Victim(line)
+    assert victim.class_names is None
+    assert victim.lowered
+    np.testing.assert_allclose(victim.values(X)[:, 0], line.predict(X))
+    trees = GradientBoostingRegressor(n_estimators=4).fit(X, SCORE)
+    np.testing.assert_allclose(Victim(trees).values(X)[:, 0], trees.predict(X))
+
+
+def mixed(n=120):
+    frame = pd.DataFrame({"job": RNG.choice(["cook", "nurse", "pilot"], n), "age": RNG.integers(18, 80, n)})
+    frame["grade"] = np.where((frame["age"] > 40) ^ (frame["job"] == "cook"), "yes", "no")
+    return frame
+
+
+def encoded():
+    encoder = make_column_transformer((OneHotEncoder(), ["job"]), (StandardScaler(), ["age"]))
+    return make_pipeline(encoder, RandomForestClassifier(5, random_state=0))
+
+
+def test_a_pipeline_is_fed_words():
+    frame = mixed()
+    data = read_data(frame, "grade")
+    model = encoded().fit(frame[["job", "age"]], frame["grade"])
+    victim = Victim(model, data=data)
+    rows = data.frame(data.test_inputs.numpy())
+    told = np.array(victim.class_names)[victim.classes(data.test_inputs)]
+    np.testing.assert_array_equal(told, model.predict(rows))
+    assert repr(victim).endswith("run by RandomForestClassifier)")
+
+
+def test_a_model_and_data_that_do_not_fit_name_the_culprit():
+    frame = mixed()
+    model = encoded().fit(frame[["job", "age"]], frame["grade"])
+    other = read_data(frame.rename(columns={"age": "years"}), "grade")
+    with pytest.raises(UnsupportedModel, match="table has no column 'age', which the model was fitted with"):
+        Victim(model, data=other)
+    more = read_data(frame.assign(more=RNG.normal(size=len(frame))), "grade")
+    with pytest.raises(UnsupportedModel, match="the model was fitted without the column 'more' of table"):
+        Victim(model, data=more)
+    frame.loc[: len(frame) // 2, "job"] = "clerk"
+    with pytest.raises(UnsupportedModel, match="clerk"):
+        Victim(model, data=read_data(frame, "grade"))
+    with pytest.raises(UnsupportedModel, match="RandomForestClassifier fails on rows of 5 columns"):
+        Victim(RandomForestClassifier(), (5,))
+    with pytest.raises(TypeError, match="a fitted estimator such as a scikit-learn pipeline, got int"):
+        Victim(3)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("model", WITHOUT[:5], ids=named)
+def test_leaves_say_what_the_trees_say(model, classes):
+    victim = Victim(model.fit(X, WORDS[classes]))
+    leaves = leaves_of(victim)
+    points = 2 * X[:150] + RNG.normal(size=(150, 5))
+    np.testing.assert_allclose(leaves.values(points), victim.values(points), atol=1e-12)
+    assert (leaves.inside(points).all(axis=-1).sum(axis=1) * victim.output_size >= 1).all()
+
+
+@pytest.mark.parametrize("package", ["xgboost", "lightgbm"])
+@pytest.mark.parametrize("classes", [2, 3])
+def test_boosted_trees_of_other_libraries(package, classes):
+    library = pytest.importorskip(package)
+    made = {"xgboost": "XGBClassifier", "lightgbm": "LGBMClassifier"}[package]
+    options = {"verbose": -1, "min_child_samples": 5} if package == "lightgbm" else {}
+    model = getattr(library, made)(n_estimators=6, max_depth=3, n_jobs=1, **options)
+    codes = np.unique(WORDS[classes], return_inverse=True)[1]
+    victim = Victim(model.fit(X, codes))
+    assert victim.output_size == (1 if classes == 2 else 3)
+    np.testing.assert_array_equal(victim.classes(X), model.predict(X))
+    np.testing.assert_allclose(ProbabilityOracle(victim).probabilities(X), model.predict_proba(X), atol=1e-6)
+    np.testing.assert_allclose(leaves_of(victim).values(X), victim.values(X), atol=1e-5)
+
+
+def test_files_of_estimators_are_read_where_their_maker_is_trusted(tmp_path):
+    import joblib
+
+    path = tmp_path / "model.joblib"
+    joblib.dump(make_pipeline(StandardScaler(), LogisticRegression()).fit(X, WORDS[2]), path)
+    with pytest.raises(UnsupportedModelFile, match="runs code when it is read: pass trusted=True"):
+        Victim.from_file(path)
+    assert Victim.from_file(path, trusted=True).class_names == ("bad", "good")
+    joblib.dump({"weights": X}, path)
+    with pytest.raises(UnsupportedModelFile, match="holds weights without a model"):
+        Victim.from_file(path, trusted=True)
+    joblib.dump("text", path)
+    with pytest.raises(UnsupportedModelFile, match="a module or an estimator, got str"):
+        Victim.from_file(path, trusted=True)
+    path.write_bytes(b"nothing")
+    with pytest.raises(UnsupportedModelFile, match="is damaged, or no model file"):
+        Victim.from_file(path, trusted=True)
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
+def test_modules_and_scripts_in_a_pt_file(tmp_path):
+    module = torch.nn.Sequential(torch.nn.Linear(5, 3), torch.nn.ReLU(), torch.nn.Linear(3, 2))
+    path = tmp_path / "m.pt"
+    for write in (torch.save, lambda m, p: torch.jit.save(torch.jit.trace(m, torch.zeros(1, 5)), p)):
+        write(module, path)
+        with pytest.raises(UnsupportedModelFile, match="runs code"):
+            Victim.from_file(path)
+        data = read_data((X, WORDS[2]))
+        victim = Victim.from_file(path, data, trusted=True)
+        np.testing.assert_allclose(
+            victim.values(X), module(torch.tensor(X).float()).detach(), rtol=1e-5, atol=1e-6
+        )
+    torch.save(module.state_dict(), path)
+    with pytest.raises(UnsupportedModelFile, match="holds weights without a model"):
+        Victim.from_file(path, trusted=True)
