@@ -84,6 +84,16 @@ from divulge.reconstruction.settings.one_layer import (
     STATES,
 )
 from divulge.reconstruction.settings.tolerances import RANK, TINY, Tolerances
+from divulge.reconstruction.settings.wide import (
+    CHOSEN_ROWS,
+    FOLLOWING,
+    OPEN_ENTRIES,
+    WIDE_LAST,
+    WIDE_LINES,
+    WIDE_SEARCH,
+    WIDE_SIDES,
+    WIDE_UNITS,
+)
 
 __all__ = [
     "ALWAYS_ON",
@@ -93,6 +103,7 @@ __all__ = [
     "BENDS",
     "BISECTION",
     "BY_VALUES",
+    "CHOSEN_ROWS",
     "CIRCLES",
     "CLIMBING",
     "COEFFICIENTS",
@@ -117,6 +128,7 @@ __all__ = [
     "FEW_FEATURES",
     "FINISH",
     "FIT",
+    "FOLLOWING",
     "FRESH",
     "GAUSS_NEWTON",
     "GRADIENTS_ALONE",
@@ -132,6 +144,7 @@ __all__ = [
     "OFFSETS",
     "ONE_LAYER",
     "ONE_SIDED",
+    "OPEN_ENTRIES",
     "ORIENTATION",
     "OTHER_OUTPUTS",
     "PARTIAL_ROWS",
@@ -158,5 +171,10 @@ __all__ = [
     "VALUES",
     "VALUE_PROBE",
     "WALKING",
+    "WIDE_LAST",
+    "WIDE_LINES",
+    "WIDE_SEARCH",
+    "WIDE_SIDES",
+    "WIDE_UNITS",
     "Tolerances",
 ]
