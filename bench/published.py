@@ -1,10 +1,11 @@
 """How far published networks come apart: `python bench/published.py FOLDER [--budget 100000]`.
 
-Every ONNX file under the folder is read, taken apart from gradients of one output, and compared with its copy.
-One line a file: whether it loads and is lowered to the native network, the units found of the true ones layer by
-layer (a star where each of them agrees), the queries, the certificate, the largest error of an output relative to
-its range on standard normal inputs and on inputs ten times as large, the share of the normal ones that both name
-alike, and the seconds. Weights are float32 as a rule; they are run in float64 unless --dtype asks otherwise.
+Every ONNX file under the folder is read, taken apart from gradients of one output, and compared with its
+copy. One line a file: whether it loads and is lowered to the native network, the units found of the true
+ones layer by layer (a star where each of them agrees), the queries, the certificate, the largest error of
+an output relative to its range on standard normal inputs and on inputs ten times as large, the share of the
+normal ones that both name alike, and the seconds. Weights are float32 as a rule; they are run in float64
+unless --dtype asks otherwise.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def read(path: Path, dtype: torch.dtype) -> divulge.Victim:
 
 
 def attack(victim: divulge.Victim, options: argparse.Namespace) -> divulge.Reconstruction:
-    """Take a victim apart; an image model's convolutions are looked for, since its input's shape is public."""
+    """Take a victim apart; an image's shape is public, so that convolutions can be looked for."""
     shape = victim.input_shape if len(victim.input_shape) == 3 and min(victim.input_shape[1:]) > 1 else None
     oracle = divulge.GradientOracle(victim, output=options.output, budget=options.budget)
     # An alarm comes as Ctrl-C does, upon which the search returns what it has.
@@ -63,13 +64,15 @@ def error_at(result: divulge.Reconstruction, victim: divulge.Victim, scale: floa
 
 
 def layers_of(compared: divulge.Comparison) -> str:
-    """Say how many of each layer's units were found, of how many; of a network of another kind that it is one."""
+    """Say how many of each layer's units were found, of how many, where there are such layers."""
     if not compared.hidden_sizes_true:
         return "no chain of dense layers"
     found = [f"{layer.units_matched}/{layer.units_true}" for layer in compared.layers]
     found += [f"0/{size}" for size in compared.hidden_sizes_true[len(found) :]]
     whole = all(layer.units_matched == layer.units_true for layer in compared.layers)
-    return " ".join(found) + ("*" if whole and len(compared.layers) == len(compared.hidden_sizes_true) else "")
+    return " ".join(found) + (
+        "*" if whole and len(compared.layers) == len(compared.hidden_sizes_true) else ""
+    )
 
 
 def row(name: str, victim: divulge.Victim, options: argparse.Namespace) -> list[Any]:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from torch import Tensor, nn
 
 from divulge.influence.per_sample import LossFunction
+from divulge.victims.wrapped import logits_in
 
 __all__ = ["Call", "Task", "call_module"]
 
@@ -26,9 +27,8 @@ def call_module(module: nn.Module, inputs: Any) -> Any:
         result = module(*inputs) if isinstance(inputs, tuple) else module(inputs)
     if isinstance(result, Tensor):
         return result
-    if isinstance(result, Mapping):
-        return result.get("logits", result)
-    return getattr(result, "logits", result)
+    found = logits_in(result)
+    return result if found is None else found
 
 
 @dataclass(frozen=True)

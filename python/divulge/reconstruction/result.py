@@ -43,11 +43,11 @@ class Reconstruction(ReconstructionTable):
         kind: the kind of answers that were used: "gradient", "value", "probability" and so on.
         certificate: the fresh answers that the copy was checked on after its last change, and their worst
             error; print it.
-        complete: whether every answer of the search is explained, nothing is left open that answers can show
-            (`notes` says what is), and fresh answers refute the copy nowhere: at usual inputs, far out in
-            random directions (in a box on faces and vertices), close beside the hyperplanes of all units of
-            the first layer, and behind several layers close beside kinks on random lines and far up random
-            combinations of features. Under noise only at usual inputs.
+        complete: whether every answer of the search is explained, the copy is right as a function, nothing is
+            left open that answers can show (`notes` says what is), and fresh answers refute the copy nowhere:
+            at usual inputs, far out in random directions (in a box on faces and vertices), close beside the
+            hyperplanes of all units of the first layer, and behind several layers close beside kinks on
+            random lines and far up random combinations of features. Under noise only at usual inputs.
         notes: what was found beyond the plain case, or why the search ended early: each has a kind and a
             sentence.
         seed: the seed of every random choice.

@@ -64,7 +64,8 @@ def result_of(session: Session, known: OneLayer, copy: Copy) -> Reconstruction:
     note_what_is_open(session, solved, orientation)
     layer = session.in_order(orientation.layer, list(session.transcripts))
     module = layer.module(session.dtype, orientation.slope)
-    complete = solved and orientation.decided and not session.drowned
+    told = orientation.decided or session.input_size == 1  # of one input kinks and slopes are all there is
+    complete = solved and told and not session.drowned
     return session.result(module, [len(layer)], judgement.certificate, complete)
 
 

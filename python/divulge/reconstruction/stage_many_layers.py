@@ -69,6 +69,8 @@ def attack_within(session: Session, within: Within, refuted_at: Array | None) ->
         if not found.solved or found.stopped:
             break
         judgement = judged(session, within.outwards_result(found))
+        if judgement.counterexample is None and not found.decided:
+            judgement = judged_again(session, within.outwards_result(found), judgement)
         if judgement.counterexample is None:
             break
         refuted_at = judgement.counterexample.point[None]
@@ -86,6 +88,16 @@ def judged(session: Session, found: DeepResult) -> Judgement:
     return judge(found.model, transcripts, session.lines, session.queries)
 
 
+def judged_again(session: Session, found: DeepResult, first: Judgement) -> Judgement:
+    """Ask more about a copy that keeps a linear part: it may be that of a unit that was missed."""
+    judgement = first
+    for _ in range(FALSIFYING.again):
+        if judgement.counterexample is not None or judgement.stopped:
+            break
+        judgement = judged(session, found)
+    return judgement
+
+
 def result_of(session: Session, found: DeepResult, judgement: Judgement) -> Reconstruction:
     """Say what is left open and put the network together."""
     if judgement.counterexample is not None and found.solved:
@@ -95,7 +107,7 @@ def result_of(session: Session, found: DeepResult, judgement: Judgement) -> Reco
         session.stopped("hidden layers" if found.stopped else "its errors", stopped)
     note_what_is_open(session, found)
     model = DeepModel(found.model.prefix, session.in_order(found.model.layer, found.outputs))
-    complete = found.solved and found.decided and not stopped and judgement.counterexample is None
+    complete = found.solved and not stopped and judgement.counterexample is None
     certificate = judgement.certificate if found.solved else Certificate()
     return session.result(model.module(session.dtype, found.slope), model.hidden_sizes, certificate, complete)
 
@@ -116,8 +128,8 @@ def note_what_is_open(session: Session, found: DeepResult) -> None:
     if found.solved and not found.decided:
         session.note(
             NoteKind.AFFINE_PART,
-            "a linear part remains beside the last hidden layer: a skip connection, or a unit that was "
-            "seen to switch nowhere",
+            "a linear part remains beside the last hidden layer: a skip connection, units that switch "
+            "nowhere or units turned over, w max(z, 0) = w z + w max(-z, 0): the function is the same",
         )
     if found.solved and found.unseen:
         session.note(

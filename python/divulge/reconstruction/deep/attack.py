@@ -14,9 +14,10 @@ from divulge.reconstruction.asking.stopped import until_stopped
 from divulge.reconstruction.deep import last_layer
 from divulge.reconstruction.deep.fit_as_last import DeepFit
 from divulge.reconstruction.deep.layer_by_layer import DeepSearch
+from divulge.reconstruction.deep.wide.search import WideSearch
 from divulge.reconstruction.network.deep_network import DeepModel
 from divulge.reconstruction.network.hidden_layer import Layer
-from divulge.reconstruction.network.known_layers import Prefix
+from divulge.reconstruction.network.known_layers import Dense, Prefix
 from divulge.reconstruction.network.orientation import orient
 from divulge.reconstruction.settings import ATTACK
 
@@ -65,6 +66,7 @@ class DeepAttack:
         self.lines = lines
         self.probe = probes(outputs[0])
         self.search = DeepSearch(self.probe, lines, book, lambda fit: report(fit.model))
+        self.wide: WideSearch | None = None
         self.tolerance = self.probe.tolerances.loose
 
     def run(self) -> DeepResult:
@@ -76,7 +78,10 @@ class DeepAttack:
 
         def work() -> DeepResult:
             for point in refuted_at:
-                self.search.look_through(point)
+                if self.wide is not None:
+                    self.wide.look_through(point)
+                else:
+                    self.search.look_through(point)
             return self.rounds()
 
         return until_stopped(work, lambda why: replace(self.known(), stopped=why))
@@ -87,7 +92,7 @@ class DeepAttack:
         Raises:
             Stopped: an oracle can be asked no further.
         """
-        fit = self.search.run()
+        fit = self.layers()
         if fit is None or fit.error > self.probe.tolerances.alike:
             return self.result(fit, [self.outputs[0]], np.inf, solved=False)
         layer, done, worst = fit.layer, [self.outputs[0]], 0.0
@@ -109,6 +114,29 @@ class DeepAttack:
             certificate,
             certificate <= self.tolerance,
         )
+
+    def layers(self) -> DeepFit | None:
+        """Find the layers from the first output; behind a wide first layer units are followed first."""
+        fit = self.search.run() if self.wide is None else self.behind_wide_first()
+        if self.search.first_is_wide():
+            self.search.followed = True
+            fit = self.behind_wide_first()
+        if fit is None or (self.wide is not None and fit.error > self.probe.tolerances.alike):
+            self.wide = None
+            fit = self.search.run()
+        return fit
+
+    def behind_wide_first(self) -> DeepFit | None:
+        """Follow units behind the first layer."""
+        if self.wide is None:
+            first = self.search.confirmed[0]
+            dense = Dense(first.rows, first.offsets)
+            self.wide = WideSearch(self.probe, self.lines, dense, self.probe.tolerances.alike)
+        fit = self.wide.run()
+        if fit is not None and fit.error <= self.probe.tolerances.alike:
+            self.search.adopt(fit)
+        self.search.book(1)
+        return fit
 
     def certify(self, model: DeepModel, outputs: list[int]) -> float:
         """Ask fresh points about every output and return the largest relative residual."""

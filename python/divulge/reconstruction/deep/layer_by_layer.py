@@ -20,6 +20,7 @@ from divulge.reconstruction.deep.searched_lines import Pool
 from divulge.reconstruction.deep.unexplained_gradients import far_origin, unexplained
 from divulge.reconstruction.deep.units_of_layer import LayerUnits, together
 from divulge.reconstruction.deep.whole_rows import whole_rows
+from divulge.reconstruction.deep.wide.search import can_follow
 from divulge.reconstruction.network.known_layers import Dense, Prefix
 from divulge.reconstruction.network.orientation import orient
 from divulge.reconstruction.settings import LAST_LAYER, LAYERS, POSITIVE, UNEXPLAINED
@@ -42,6 +43,8 @@ class DeepSearch:
         self.doubted: DeepFit | None = None  # the last one that was found wrong somewhere
         self.unturned: int | None = None  # the layer behind which nothing could be looked for
         self.stuck = 0  # rounds in which nothing new was found, and that layer could not be turned
+        self.followed = False  # whether units behind a wide first layer were followed
+        self.idle = self.seen_units = 0  # rounds in which the first layer did not grow, and its units
         self.units = LayerUnits(probe, self.pool, lines)
         self.asked_whole: Dense | None = None  # the first layer behind which whole rows were looked for
         self.whole_behind: Dense | None = None  # and behind which the last layer's were found
@@ -56,7 +59,7 @@ class DeepSearch:
             self.layers()
             again = before == (self.unturned, [len(units) for units in self.confirmed])
             self.stuck = self.stuck + 1 if again and self.unturned is not None else 0
-            if self.stuck == LAYERS.stuck_rounds:
+            if self.stuck == LAYERS.stuck_rounds or self.first_is_wide():
                 break
             if self.best is None or self.best.error > self.enough:
                 if again and self.best is not None:
@@ -74,6 +77,23 @@ class DeepSearch:
                 bent += 1
                 self.pool.sweep(*self.pool.new_lines(LAYERS.lines))
         return self.latest
+
+    def first_is_wide(self) -> bool:
+        """Whether units behind a first layer that is wider than its input are to be followed now.
+
+        That is done once, when some rounds have shown no more of its units, and where it can be done.
+        """
+        if not self.confirmed or not can_follow(self.probe) or self.followed:
+            return False
+        units = len(self.confirmed[0])
+        self.idle = self.idle + 1 if units == self.seen_units else 0
+        self.seen_units = units
+        explained = self.best is not None and self.best.error <= self.enough
+        return units > self.probe.input_size and self.idle >= LAYERS.idle_wide and not explained
+
+    def adopt(self, fit: DeepFit) -> None:
+        """Take a fit of two hidden layers that was found by following units."""
+        self.best, self.unturned, self.confirmed = fit, None, self.confirmed[:1]
 
     @property
     def latest(self) -> DeepFit | None:

@@ -86,6 +86,16 @@ from divulge.reconstruction.settings.one_layer import (
     STATES,
 )
 from divulge.reconstruction.settings.tolerances import RANK, TINY, Tolerances
+from divulge.reconstruction.settings.wide import (
+    CHOSEN_ROWS,
+    FOLLOWING,
+    OPEN_ENTRIES,
+    WIDE_LAST,
+    WIDE_LINES,
+    WIDE_SEARCH,
+    WIDE_SIDES,
+    WIDE_UNITS,
+)
 
 __all__ = [
     "ALWAYS_ON",
@@ -95,6 +105,7 @@ __all__ = [
     "BENDS",
     "BISECTION",
     "BY_VALUES",
+    "CHOSEN_ROWS",
     "CIRCLES",
     "CLIMBING",
     "COEFFICIENTS",
@@ -121,6 +132,7 @@ __all__ = [
     "FEW_FEATURES",
     "FINISH",
     "FIT",
+    "FOLLOWING",
     "FRESH",
     "GAUSS_NEWTON",
     "GRADIENTS_ALONE",
@@ -136,6 +148,7 @@ __all__ = [
     "OFFSETS",
     "ONE_LAYER",
     "ONE_SIDED",
+    "OPEN_ENTRIES",
     "ORIENTATION",
     "OTHER_OUTPUTS",
     "PARTIAL_ROWS",
@@ -162,5 +175,10 @@ __all__ = [
     "VALUES",
     "VALUE_PROBE",
     "WALKING",
+    "WIDE_LAST",
+    "WIDE_LINES",
+    "WIDE_SEARCH",
+    "WIDE_SIDES",
+    "WIDE_UNITS",
     "Tolerances",
 ]

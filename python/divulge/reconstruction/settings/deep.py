@@ -25,6 +25,8 @@ class LayersSettings:
     # in which nothing was found, and a layer could not be turned. Half: -8 % queries, 18 of 20 whole; twice:
     # no change (deep, 19 of 20 victims whole)
     stuck_rounds: int = 12
+    # in which a first layer wider than its input did not grow, before units behind it are followed
+    idle_wide: int = 2
     # after a fit that is right but leaves a linear part. Half or twice changes nothing (deep, 20 victims)
     more_rounds: int = 6
     # units of a layer whose states never all agree at two places by chance: 2^-40 if they are independent

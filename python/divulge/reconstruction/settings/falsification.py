@@ -56,6 +56,8 @@ class FalsifyingSettings:
     projections: int = 20
     # searches from what was found wrong
     rounds: int = 6
+    # as often a copy is tested again that keeps a linear part: it may be that of a missing unit
+    again: int = 4
     # of 1 - .95, the natural logarithm: answers without an error, times the share that may have one
     confidence: float = 3.0
 

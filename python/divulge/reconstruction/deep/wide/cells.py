@@ -1,0 +1,132 @@
+"""Known layers whose last one may be turned either way, and the cells that their hyperplanes make.
+
+A unit behind them has the pre-activation
+
+    z = R . relu(z_L) + U . p + b,
+
+z_L the last known layer's levels and p the features before it. U = - sum of s_i R_i a_i over the units i that
+are turned the wrong way (s_i = 1, a_i their rows), and 0 once none is. theta = (R, U).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from divulge.arrays import Array, Mask
+from divulge.reconstruction.network.known_layers import Prefix
+from divulge.reconstruction.settings import FOLLOWING
+
+
+@dataclass(frozen=True)
+class Known:
+    """Known layers, one at least.
+
+    Attributes:
+        prefix: the layers.
+        open_sides: whether units of the last one may be turned the wrong way.
+    """
+
+    prefix: Prefix
+    open_sides: bool
+
+    @property
+    def width(self) -> int:
+        """Units h of the last layer."""
+        return self.prefix.width
+
+    @property
+    def unknowns(self) -> int:
+        """Length of theta."""
+        return self.width + (self.prefix.layers[-1].rows.shape[1] if self.open_sides else 0)
+
+    @property
+    def inner(self) -> Prefix:
+        """All layers but the last."""
+        return Prefix(self.prefix.input_size, self.prefix.layers[:-1])
+
+    def terms(self, points: Array) -> Array:
+        """Return what theta is multiplied with in z at points (n, d), shape (n, unknowns)."""
+        top = self.prefix.features(points)
+        return np.concatenate([top, self.inner.features(points)], axis=1) if self.open_sides else top
+
+    def cell(self, point: Array) -> Cell:
+        """Return the cell around a point (d,)."""
+        return Cell(self, [levels[0] > 0 for levels in self.prefix.levels(point[None])])
+
+
+class Cell:
+    """A region in which no unit of the known layers switches.
+
+    Args:
+        known: the layers.
+        sides: of each layer's units, shape (h_l,) each.
+
+    Attributes:
+        slopes: gradients of each layer's levels, shape (h_l, d) each.
+        offsets: the levels are slopes . x + offsets, shape (h_l,) each.
+    """
+
+    def __init__(self, known: Known, sides: list[Mask]) -> None:
+        self.known, self.sides = known, sides
+        self.slopes: list[Array] = []
+        self.offsets: list[Array] = []
+        slope, offset = np.eye(known.prefix.input_size), np.zeros(known.prefix.input_size)
+        for layer, side in zip(known.prefix.layers, sides, strict=True):
+            self.slopes.append(layer.rows @ slope)
+            self.offsets.append(layer.rows @ offset + layer.offsets)
+            slope, offset = side[:, None] * self.slopes[-1], side * self.offsets[-1]
+            self.before = (
+                self.slopes[-2] * sides[len(self.slopes) - 2][:, None] if len(self.slopes) > 1 else None
+            )
+
+    def gradient_terms(self) -> Array:
+        """Return what theta is multiplied with in the gradient of z, shape (d, unknowns)."""
+        top = self.sides[-1][:, None] * self.slopes[-1]
+        if not self.known.open_sides:
+            return np.asarray(top.T)
+        inner = len(self.slopes) > 1
+        low = self.sides[-2][:, None] * self.slopes[-2] if inner else np.eye(top.shape[1])
+        return np.asarray(np.concatenate([top, low]).T)
+
+    def across(self, layer: int, unit: int) -> Array:
+        """Return what theta is multiplied with in dz / d relu(z_unit) of a layer, shape (unknowns,)."""
+        layers = self.known.prefix.layers
+        terms = np.zeros(self.known.unknowns)
+        if layer == len(layers) - 1:
+            terms[unit] = 1.0
+            return terms
+        share = np.zeros(len(layers[layer]))
+        share[unit] = 1.0
+        for depth in range(layer + 1, len(layers) - 1):
+            share = self.sides[depth] * (layers[depth].rows @ share)
+        terms[: self.known.width] = self.sides[-1] * (layers[-1].rows @ share)
+        if self.known.open_sides:
+            terms[self.known.width :] = share
+        return terms
+
+    def edge(self, point: Array, way: Array) -> tuple[float, int, int]:
+        """Return how far it is along a way to the first edge, and whose it is: layer and unit.
+
+        Infinity where there is none.
+        """
+        best = (np.inf, -1, -1)
+        for layer, (slope, offset, side) in enumerate(
+            zip(self.slopes, self.offsets, self.sides, strict=True)
+        ):
+            inward = np.where(side, 1.0, -1.0)
+            room = np.maximum(inward * (slope @ point + offset), 0.0)
+            growth = inward * (slope @ way)
+            away = growth < -FOLLOWING.along * np.linalg.norm(way)
+            reach = np.divide(room, -growth, out=np.full(len(room), np.inf), where=away)
+            unit = int(np.argmin(reach))
+            if reach[unit] < best[0]:
+                best = (float(reach[unit]), layer, unit)
+        return best
+
+    def beyond(self, layer: int, unit: int) -> Cell:
+        """Return the cell behind an edge."""
+        sides = [side.copy() for side in self.sides]
+        sides[layer][unit] ^= True
+        return Cell(self.known, sides)

@@ -1,0 +1,71 @@
+"""On which side the units of the last known layer are active, from the equations of units behind it.
+
+U = - sum_i s_i R_i a_i. With the entries R_i that are known, every equation about (R, U) is one in the s_i,
+and in the entries that are not known and their products with s_i; what these could explain is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from divulge.arrays import Array, Mask
+from divulge.reconstruction.deep.wide.cells import Known
+from divulge.reconstruction.deep.wide.equations import Equations
+from divulge.reconstruction.settings import TINY, WIDE_SIDES
+
+
+def wrong_sides(known: Known, units: Sequence[Equations]) -> Mask | None:
+    """Return which units of the last layer are turned the wrong way, or None where that is not determined."""
+    stacked = [about_sides(known, unit) for unit in units]
+    matrix = np.concatenate([np.empty((0, known.width)), *(m for m, _ in stacked)])
+    right = np.concatenate([np.empty(0), *(y for _, y in stacked)])
+    used = ~unused(known, units)
+    matrix, bits = matrix[:, used], np.zeros(known.width)
+    if len(matrix) < used.sum():
+        return None
+    u, s, vt = np.linalg.svd(matrix, full_matrices=False)
+    if not len(s) or s[-1] <= WIDE_SIDES.rank * s[0]:
+        return None
+    bits[used] = vt.T @ ((u.T @ right) / s)
+    turned = np.round(bits)
+    whole = np.abs(bits - turned).max() <= WIDE_SIDES.whole and np.isin(turned, (0, 1)).all()
+    return np.asarray(turned > 0.5) if whole else None
+
+
+def unused(known: Known, units: Sequence[Equations]) -> Mask:
+    """Return the features that no unit was seen to bend at, though several were looked at."""
+    width = known.width
+    seen = np.array([unit.known[:width] for unit in units]).reshape(-1, width)
+    rows = np.array([unit.solution[:width] for unit in units]).reshape(-1, width)
+    size = np.linalg.norm(rows, axis=1, keepdims=True)
+    bends = (np.abs(rows) > WIDE_SIDES.bend * size) & seen
+    return np.asarray((seen.sum(axis=0) >= WIDE_SIDES.looks) & ~bends.any(axis=0))
+
+
+def about_sides(known: Known, unit: Equations) -> tuple[Array, Array]:
+    """Return one unit's equations in the sides, matrix (r, h) and right-hand sides (r,)."""
+    width = known.width
+    in_row, in_rest = unit.basis[:, :width], unit.basis[:, width:]
+    seen = unit.known[:width]
+    turned = -(in_rest @ known.prefix.layers[-1].rows.T)  # column i times s_i R_i
+    right = unit.basis @ unit.solution - in_row[:, seen] @ unit.solution[:width][seen]
+    matrix = np.zeros((len(unit), width))
+    matrix[:, seen] = turned[:, seen] * unit.solution[:width][seen]
+    unknown = np.concatenate([in_row[:, ~seen], turned[:, ~seen]], axis=1)
+    if unknown.size:
+        u, s, _ = np.linalg.svd(unknown, full_matrices=False)
+        u = u[:, s > WIDE_SIDES.blind * max(float(s.max(initial=0.0)), TINY)]
+        matrix, right = matrix - u @ (u.T @ matrix), right - u @ (u.T @ right)
+    scale = max(float(np.linalg.norm(unit.solution[:width][seen])), TINY)
+    return matrix / scale, right / scale
+
+
+def without_rest(known: Known, unit: Equations, turned: Mask) -> Equations:
+    """Return a unit's equations in R alone, once the sides are known."""
+    width, out = known.width, Equations(known.width)
+    rows = known.prefix.layers[-1].rows
+    for terms, right in unit.asked:
+        out.add(terms[:width] - turned * (rows @ terms[width:]), right)
+    return out

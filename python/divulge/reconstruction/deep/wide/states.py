@@ -1,0 +1,99 @@
+"""In which state a unit is along segments all of whose kinks belong to known units.
+
+Between its own kinks a unit keeps its state. At each of them the sign of dz along the segment tells which it
+is before and after; a segment on which it has none gets its state from a point at which the equations tell
+the level, or from its start, where that is a point whose states are known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from divulge.arrays import Array, Index
+from divulge.reconstruction.deep.searched_segment import SearchedSegment, breakpoints
+from divulge.reconstruction.deep.wide.cells import Known
+from divulge.reconstruction.deep.wide.kinks import LaterKinks
+from divulge.reconstruction.deep.wide.units import Unit, owners
+from divulge.reconstruction.settings import WIDE_UNITS
+
+
+@dataclass(frozen=True)
+class Searched:
+    """A segment that was searched for the kinks of units behind known layers.
+
+    Attributes:
+        start, end: shape (d,).
+        kinks: on it.
+    """
+
+    start: Array
+    end: Array
+    kinks: LaterKinks
+
+
+@dataclass(frozen=True)
+class Attributed:
+    """A segment with the owners of its kinks.
+
+    Attributes:
+        segment: the segment.
+        places: of the kinks, t in [0, 1], rising, shape (m,).
+        owners: unit of each, shape (m,).
+        rising: whether the unit switches on there, +1 or -1, shape (m,).
+        middles: t of a point in every piece between kinks and hyperplanes of known layers, shape (n,).
+        points: these points, shape (n, d).
+    """
+
+    segment: Searched
+    places: Array
+    owners: Index
+    rising: Array
+    middles: Array
+    points: Array
+
+
+def attributed(known: Known, units: Sequence[Unit], segment: Searched) -> Attributed | None:
+    """Say whose the kinks of a segment are, or return None where that is not known of all."""
+    kinks, way = segment.kinks, segment.end - segment.start
+    own = owners(known, units, kinks.points)
+    if (own < 0).any():
+        return None
+    t = (kinks.points - segment.start) @ way / (way @ way)
+    order = np.argsort(t, kind="stable")
+    rising = np.array(
+        [np.sign(way @ (known.cell(kinks.points[k]).gradient_terms() @ units[own[k]].row)) for k in order]
+    )
+    sweep = SearchedSegment(segment.start, way, 0.0, 1.0, np.empty(0), np.empty((0, len(way))))
+    nodes = np.unique(np.concatenate([breakpoints(known.prefix, sweep), t]))
+    middles = (nodes[1:] + nodes[:-1]) / 2
+    points = segment.start + middles[:, None] * way
+    return Attributed(segment, t[order], own[order], rising, middles, points)
+
+
+def states_along(known: Known, unit: Unit, number: int, along: Attributed, at_start: float) -> Array:
+    """Return a unit's state at the middles of a segment: +1 on, -1 off, 0 not known; shape (n,).
+
+    Args:
+        known: the layers before.
+        unit: the unit.
+        number: its place among the units.
+        along: the segment.
+        at_start: its state at the segment's start, 0 where that is not known.
+    """
+    mine = np.flatnonzero(along.owners == number)
+    if len(mine):
+        rising = along.rising[mine]
+        if (rising[1:] == rising[:-1]).any() or (rising == 0).any():
+            return np.zeros(len(along.middles))
+        after = np.searchsorted(along.places[mine], along.middles)
+        return np.where(after == 0, -rising[0], rising[np.maximum(after - 1, 0)])
+    if not at_start:
+        terms = known.terms(along.points) - unit.anchor(known)
+        size = np.linalg.norm(terms, axis=1)
+        told = np.linalg.norm(unit.equations.beyond_all(terms), axis=1) <= WIDE_UNITS.near * size
+        levels = terms[told] @ unit.row
+        at_start = float(np.sign(levels[np.argmax(np.abs(levels))])) if told.any() else 0.0
+    return np.full(len(along.middles), at_start)

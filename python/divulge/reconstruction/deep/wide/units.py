@@ -1,0 +1,140 @@
+"""Units behind known layers as far as they are known, and which of them a kink belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from divulge.arrays import Array, Index, Mask
+from divulge.reconstruction.deep.wide.cells import Known
+from divulge.reconstruction.deep.wide.equations import Equations
+from divulge.reconstruction.deep.wide.follow import Follower
+from divulge.reconstruction.settings import TINY, WIDE_UNITS
+
+
+@dataclass
+class Unit:
+    """One unit.
+
+    Attributes:
+        equations: about its row.
+        weight: jump of the gradient over the normal, NaN where it was not measured.
+        told: equations that answers told, as far as states were right.
+        places: points on its hyperplane, shape (d,) each.
+    """
+
+    equations: Equations
+    weight: float
+    places: list[Array] = field(default_factory=list)
+    told: list[tuple[Array, float]] = field(default_factory=list)
+    _anchor: tuple[tuple[int, int, int], Array] | None = field(default=None, repr=False)
+
+    @classmethod
+    def of(cls, follower: Follower) -> Unit:
+        """Return the unit that was followed."""
+        weight = float(np.median(follower.weights)) if follower.weights else float("nan")
+        return cls(follower.equations, weight, follower.places)
+
+    @property
+    def whole(self) -> bool:
+        """Whether every entry is known."""
+        return bool(self.equations.known.all())
+
+    @property
+    def row(self) -> Array:
+        """The smallest row that the equations allow."""
+        return self.equations.solution
+
+    def anchor(self, known: Known) -> Array:
+        """Return the terms of theta at a place of the hyperplane at which few open features are on."""
+        state = len(self.equations), len(self.places), known.unknowns
+        if self._anchor is None or self._anchor[0] != state:
+            terms = known.terms(np.array(self.places))
+            crowd = (terms[:, ~self.equations.known] > 0).sum(axis=1)
+            self._anchor = state, terms[np.argmin(crowd)]
+        return self._anchor[1]
+
+    def offset(self, known: Known) -> float:
+        """Return b that belongs to the smallest row."""
+        return float(-(self.anchor(known) @ self.row))
+
+
+def owners(known: Known, units: Sequence[Unit], points: Array) -> Index:
+    """Return on which unit's hyperplane points (n, d) lie for certain, -1 where on none's, shape (n,)."""
+    found = np.full(len(points), -1)
+    terms = known.terms(points)
+    size = np.linalg.norm(terms, axis=1)
+    for number, unit in enumerate(units):
+        anchor = unit.anchor(known)
+        usual = (size + np.linalg.norm(anchor)) * np.linalg.norm(unit.row)
+        near = np.flatnonzero(np.abs((terms - anchor) @ unit.row) <= WIDE_UNITS.near * usual)
+        told = [n for n in near if unit.equations.tell(terms[n] - anchor) is not None]
+        found[told] = number
+    return found
+
+
+def same(known: Known, units: Sequence[Unit], new: Unit) -> Unit | None:
+    """Return the unit whose known entries are a multiple of a new one's, where there are enough of both."""
+    width = known.width
+    mine = new.equations.known[:width]
+    for unit in units:
+        both = np.flatnonzero(mine & unit.equations.known[:width])
+        if len(both) < WIDE_UNITS.overlap:
+            continue
+        a, b = new.row[both], unit.row[both]
+        factor = float(a @ b) / max(float(a @ a), TINY)
+        if b.any() and np.linalg.norm(factor * a - b) <= WIDE_UNITS.near * np.linalg.norm(b):
+            return unit
+    return None
+
+
+def taken_in(known: Known, units: list[Unit], new: Unit) -> bool:
+    """Add a unit, or what was seen of it to the one that it is; return whether it is another one."""
+    old = same(known, units, new)
+    if old is None:
+        units.append(new)
+        return True
+    width = known.width
+    both = np.flatnonzero(new.equations.known[:width] & old.equations.known[:width])
+    factor = float(new.row[both] @ old.row[both] / (new.row[both] @ new.row[both]))
+    for terms, right in new.equations.asked:
+        old.equations.add(terms, factor * right)
+    old.equations.add(known.terms(new.places[0][None])[0] - old.anchor(known), 0.0)
+    old.places += new.places
+    if np.isnan(old.weight):
+        old.weight = new.weight / factor
+    return False
+
+
+def joined(known: Known, unit: Unit, point: Array, jump: Array) -> bool:
+    """Take a kink in as a unit's with open entries, if d + 1 equations with few unknowns say that it is."""
+    if np.isnan(unit.weight) or known.open_sides:
+        return False
+    cell, equations = known.cell(point), unit.equations
+    here, anchor = known.terms(point[None])[0], unit.anchor(known)
+    terms = np.concatenate([cell.gradient_terms(), (here - anchor)[None]])
+    beyond = np.array([equations.beyond(row) for row in terms])
+    sizes = np.full(len(terms), np.linalg.norm(jump / unit.weight))
+    sizes[-1] = (np.linalg.norm(here) + np.linalg.norm(anchor)) * np.linalg.norm(unit.row)
+    u, s, _ = np.linalg.svd(beyond / sizes[:, None])
+    rank = int((s > WIDE_UNITS.free).sum())
+    if rank >= len(sizes):
+        return False
+    for sign in (1.0, -1.0):
+        right = np.append(sign * jump / unit.weight, 0.0)
+        left = u[:, rank:].T @ ((right - terms @ unit.row) / sizes)
+        if np.linalg.norm(left) <= WIDE_UNITS.near:
+            for row, value in zip(terms, right, strict=True):
+                equations.add(row, float(value))
+            unit.places.append(point)
+            return True
+    return False
+
+
+def with_rows(known: Known, units: Sequence[Unit]) -> tuple[Array, Mask, Array]:
+    """Return rows (u, h), which entries are known, and offsets (u,)."""
+    rows = np.array([unit.row[: known.width] for unit in units]).reshape(-1, known.width)
+    seen = np.array([unit.equations.known[: known.width] for unit in units]).reshape(-1, known.width)
+    return rows, seen, np.array([unit.offset(known) for unit in units])

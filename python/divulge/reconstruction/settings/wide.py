@@ -1,0 +1,173 @@
+"""Numbers of the search behind first layers that are wider than their input."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class FollowingSettings:
+    """A unit that is followed: deep/wide/follow.py, cells.py, equations.py."""
+
+    # share of a combination of entries beyond the equations that counts as none: bends are told to 1e-9
+    spanned: float = 1e-7
+    # share from which on an equation adds one: below it errors would grow a millionfold
+    independent: float = 1e-6
+    # what of a single entry's square may lie beyond them
+    determined: float = 1e-10
+    # growth of a level along a way, relative to the way, that is none
+    along: float = 1e-14
+    # distance from the origin, in usual ones, up to which a unit is followed: values keep ten digits
+    farthest: float = 50.0
+    # edges in a row at which no bend was told: a deeper unit's bends where no known unit switches
+    patience: int = 3
+    # edges of this kind for one at which it was told
+    failures: float = 0.3
+    # beside the way to the hyperplane that is wanted, so that not always the same cells are met
+    noise: float = 0.3
+    # random steps within a cell, before one that leaves it
+    wanderings: int = 2
+    # part of the way across a cell in which they end
+    inner: tuple[float, float] = (0.2, 0.8)
+    # sine of the angle between an edge's hyperplane and the unit's below which the bend is not told
+    parallel: float = 1e-6
+    # distances of two answers from the hyperplane, and from the edge, in usual ones: closer where another
+    # unit is near, wider where the ways were long
+    near: tuple[tuple[float, float], ...] = ((1e-6, 1e-8), (1e-5, 1e-7), (1e-6, 1e-10))
+
+
+@dataclass(frozen=True)
+class WideSidesSettings:
+    """Sides from stacked equations: deep/wide/sides.py."""
+
+    # singular value, relative to the largest, of sides that are left open
+    rank: float = 1e-8
+    # the same of what unknown entries could explain
+    blind: float = 1e-10
+    # entry, relative to the row, that is no bend
+    bend: float = 1e-7
+    # units that were seen not to bend at a hyperplane before it is taken for none of the layer
+    looks: int = 3
+    # distance of a solved side from 0 or 1: rounding of the entries, 1e-9, times that rank's condition
+    whole: float = 1e-3
+
+
+@dataclass(frozen=True)
+class WideLinesSettings:
+    """Lines that known units cut: deep/wide/kinks.py, search.py."""
+
+    # a bound
+    most: int = 400
+    # of the points that lines go through, in usual ones
+    scales: tuple[float, ...] = (1.0, 3.0)
+    # of lines, in such points: kinks of random hyperplanes are heavy-tailed, nine in ten lie within
+    reach: float = 6.0
+    # least share of a line that a piece must have to be searched
+    least: float = 1e-9
+    # share of a piece left out at its ends, where known units switch
+    margin: float = 1e-6
+
+
+@dataclass(frozen=True)
+class WideUnitsSettings:
+    """Which unit a kink belongs to: deep/wide/units.py."""
+
+    # relative level on a unit's hyperplane, angle of one unit's rows
+    near: float = 1e-7
+    # known entries that two rows must share: one scales them
+    overlap: int = 3
+    # singular value of what open entries could explain
+    free: float = 1e-9
+
+
+@dataclass(frozen=True)
+class OpenEntriesSettings:
+    """Entries that no bend told: deep/wide/open_entries.py."""
+
+    # on a feature's hyperplane, of each scale
+    points: int = 64
+    # in usual ones
+    scales: tuple[float, ...] = (0.3, 1.0, 3.0, 10.0)
+    # of a segment on which the level vanishes: to rounding
+    halvings: int = 48
+    # behind a feature's hyperplane, where it is off
+    back: float = 1e-9
+
+
+@dataclass(frozen=True)
+class ChosenRowsSettings:
+    """Entries in place of those that show nowhere: deep/wide/chosen_rows.py."""
+
+    # share of a level that open entries must make up to count: below it the equations tell
+    telling: float = 1e-7
+    # entry, over the length of what is known of the row: larger ones would cost digits of the others
+    largest: float = 1e4
+    # margin, over the same, that is enough: entries that large keep a state against all other features that
+    # grow as fast
+    margin: float = 100.0
+
+
+@dataclass(frozen=True)
+class WideLastSettings:
+    """The linear part beside the units: deep/wide/last.py."""
+
+    # by then three answers in ten may be wrong
+    reweightings: int = 20
+    # error below which answers count alike
+    least: float = 1e-10
+    # answers that must be explained before they are believed to tell entries
+    agree: float = 0.8
+    # to which directions of errors are one
+    decimals: int = 3
+    # singular value, relative to the largest, of what answers tell
+    determined: float = 1e-8
+    # share of an open entry in combinations that no answer tells, which is rounding
+    blind: float = 1e-8
+
+
+@dataclass(frozen=True)
+class WideSearchSettings:
+    """The order of the search: deep/wide/search.py."""
+
+    # lines in a row that show no new unit
+    idle: int = 6
+    # edges that a unit is followed over, for every feature
+    steps: int = 8
+    # of fits and searches where they are wrong
+    rounds: int = 60
+    # of wrong points and right ones, searched in one round
+    pairs: int = 10
+    # segments from the centre to points of all scales: states along them choose open entries
+    rays: int = 24
+    # segments to a unit whose state at the centre is not known
+    tries: int = 3
+    # distance from the origin, in usual ones, up to which states are looked at where a copy was wrong further
+    # out: beyond, slopes hardly change
+    farthest: float = 3e4
+    # of the points that segments from the centre go to
+    ray_scales: tuple[float, ...] = (1.0, 3.0, 10.0, 100.0, 1e4)
+    # distance up to which answers count
+    reach: float = 1e3
+    # of the way from the centre to a unit's hyperplane, so that it is crossed
+    beyond: float = 1.01
+    # fresh ones in each round, and as many that were asked before
+    points: int = 200
+    # share of wrong points that are searched from a right point and not from the centre: that shows units
+    # missed
+    from_right: float = 0.25
+    # that many times as many where none of them was wrong
+    more: int = 3
+    # until so many show no error: units that are on at one input in a thousand are missing till then
+    most_points: int = 1800
+    # of these, in usual ones
+    scales: tuple[float, ...] = (0.3, 1.0, 3.0, 10.0, 100.0)
+
+
+FOLLOWING = FollowingSettings()
+WIDE_SIDES = WideSidesSettings()
+WIDE_LINES = WideLinesSettings()
+WIDE_UNITS = WideUnitsSettings()
+OPEN_ENTRIES = OpenEntriesSettings()
+CHOSEN_ROWS = ChosenRowsSettings()
+WIDE_LAST = WideLastSettings()
+WIDE_SEARCH = WideSearchSettings()

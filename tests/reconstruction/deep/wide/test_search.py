@@ -1,0 +1,67 @@
+"""Two hidden layers, the first wider than its input, from the oracle to the copy."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from deep_networks import sizes_of, victim_of
+from random_victims import function_error
+from torch import nn
+
+from divulge import GradientOracle, reconstruct
+
+
+def as_started(*sizes: int, seed: int) -> nn.Sequential:
+    """A network as PyTorch starts it."""
+    torch.manual_seed(seed)
+    layers: list[nn.Module] = []
+    for inputs, outputs in pairwise(sizes):
+        layers += [nn.Linear(inputs, outputs, dtype=torch.float64), nn.ReLU()]
+    return nn.Sequential(*layers[:-1])
+
+
+@pytest.mark.parametrize("sizes", [(8, 32, 32, 1), (14, 32, 32, 14), (6, 24, 12, 2)])
+@pytest.mark.parametrize("seed", range(2))
+def test_a_wide_first_layer_is_found_with_its_sides(sizes, seed):
+    victim = victim_of(as_started(*sizes, seed=seed))
+    oracle = GradientOracle(victim, budget=100_000)
+    result = reconstruct(oracle, seed=seed)
+    assert result.complete, result.notes
+    assert result.hidden_sizes == sizes[1:-1]
+    assert result.queries == oracle.ledger.total
+    for scale in (0.3, 1.0, 3.0, 10.0):
+        points = scale * np.random.default_rng(3).standard_normal((4000, sizes[0]))
+        assert function_error(result.module, victim, points) < 1e-8
+
+
+@pytest.mark.parametrize("budget", [6_000, 9_000])
+def test_a_budget_that_ends_while_units_are_followed_leaves_what_was_found(budget):
+    victim = victim_of(as_started(8, 32, 32, 1, seed=0))
+    result = reconstruct(GradientOracle(victim, budget=budget), seed=0)
+    assert not result.complete
+    assert result.queries == budget
+    assert any("budget" in note.sentence for note in result.notes)
+    assert sizes_of(result.module)[0] == 32
+
+
+def test_three_hidden_layers_are_never_taken_for_two():
+    victim = victim_of(as_started(5, 12, 10, 8, 1, seed=1))
+    result = reconstruct(GradientOracle(victim, budget=30_000), seed=1)
+    if result.complete:
+        points = np.random.default_rng(3).standard_normal((4000, 5))
+        assert function_error(result.module, victim, points) < 1e-8
+    else:
+        assert result.notes
+
+
+@pytest.mark.parametrize("sizes", [(1, 16, 16, 1), (1, 32, 32, 32, 1)])
+def test_with_one_input_the_function_is_all_there_is_to_know(sizes):
+    victim = victim_of(as_started(*sizes, seed=0))
+    result = reconstruct(GradientOracle(victim, budget=100_000), seed=0)
+    assert result.complete, result.notes
+    for scale in (1.0, 10.0, 100.0):
+        points = scale * np.random.default_rng(3).standard_normal((4000, 1))
+        assert function_error(result.module, victim, points) < 1e-8
