@@ -44,9 +44,10 @@ The way of `reconstruct(oracle)`, file by file:
   or missing.
 - `convolutional` takes networks of convolutions apart: `attack` is its entry; `walk` isolates the kinks that
   known `layers` do not explain; `first_layer` reads filters from them, by `patches` and `geometry`; `sides`
-  reads active sides, pooling and the next kernel from kinks of the next layer, `next_layer` its channels, by
-  what a `window` of features shows; `last_sides` and `last_layer` solve for the outputs by `equations`;
-  `judge` asks fresh queries, `network` builds the module.
+  reads active sides, pooling and the next kernel from kinks of the next layer, `next_layer` its channels, as
+  `rows`, by what a `window` of features shows and where it has `aimed`; `last_sides` and `last_layer` solve
+  for the outputs by `equations`; `judge` asks fresh queries, `misses` looks behind those a copy gets wrong;
+  `network` builds the module.
 - `falsification` tests finished copies where copies have been wrong: `judge` asks, `samples` names the ways
   inputs are drawn, `beside` and `few_features` draw them.
 - `refit` makes exact what differences of values left blunt.

@@ -7,19 +7,21 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from divulge.arrays import Index
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.pieces import Transcript
 from divulge.reconstruction.asking.stopped import until_stopped
 from divulge.reconstruction.convolutional.first_layer import FirstLayer
-from divulge.reconstruction.convolutional.judge import error_at, fresh_error
+from divulge.reconstruction.convolutional.judge import ask_fresh, error_at
 from divulge.reconstruction.convolutional.last_layer import LastLayer
 from divulge.reconstruction.convolutional.last_sides import LastSides
 from divulge.reconstruction.convolutional.layers import Pool, Prefix
+from divulge.reconstruction.convolutional.misses import kinks_behind, wrong_rows
 from divulge.reconstruction.convolutional.network import ConvNetwork
 from divulge.reconstruction.convolutional.next_layer import NextLayer
 from divulge.reconstruction.convolutional.sides import read_sides
 from divulge.reconstruction.convolutional.walk import Kink, Walk
-from divulge.reconstruction.settings import CONV_ATTACK, CONV_FIRST, CONV_POOLING, CONV_ROWS
+from divulge.reconstruction.settings import CONV_ATTACK, CONV_FIRST, CONV_MISSES, CONV_POOLING, CONV_ROWS
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class ConvResult:
     Attributes:
         network: as far as it is known; None where not even one layer is whole.
         outputs: which output each of the network's stands for.
-        certificate: largest relative error at fresh points.
+        certificate: largest relative error at answers.
         open: what is not known, a sentence; empty where all is.
         stopped: why an oracle could be asked no further, empty where it could.
     """
@@ -70,6 +72,7 @@ class ConvolutionalAttack:
         self.first = FirstLayer(self.walk)
         self.sides = LastSides(self.walk)
         self.last = LastLayer(self.walk)
+        self.missed: tuple[ConvNetwork, Index] | None = None
 
     @property
     def known(self) -> Prefix:
@@ -155,24 +158,46 @@ class ConvolutionalAttack:
         """Look for channels, longer and further out each time, until the layer is seen to be the last one.
 
         Where a linear function is left over, a channel was on all the time: it is walked along, both ways.
-        Where only the last fresh answers show that something is missing the search goes on.
+        Where only fresh answers show that something is missing, it is looked for near these.
         """
         nearly: ConvResult | None = None
         for reach, quiet in CONV_ATTACK.searches:
-            self.walk.reach = reach
-            for side in (1, -1) if self.sides.remainder is not None else (0,):
-                self.walk.restart()
-                if side:
-                    self.walk.aim(self.sides.downhill if side > 0 else self.sides.uphill)
-                layer.find(quiet)
-            layer.settle_grid()
-            self.walk.reach = 1.0
-            if layer.layer is not None and self._is_last():
+            self._walk_for(layer, reach, quiet)
+            last = layer.layer is not None and self._is_last()
+            for _ in range(CONV_ATTACK.misses):
+                if last or not self._learned_from_misses(layer):
+                    break
+                last = self._is_last()
+            if last:
                 nearly = self._outputs()
                 if not nearly.open:
                     return nearly
                 self._turn_back()
         return nearly
+
+    def _walk_for(self, layer: NextLayer, reach: float, quiet: int) -> None:
+        """Walk to points of a size until nothing new is seen of a layer for so many crossings."""
+        self.walk.reach = reach
+        for side in (1, -1) if self.sides.remainder is not None else (0,):
+            self.walk.restart()
+            if side:
+                self.walk.aim(self.sides.downhill if side > 0 else self.sides.uphill)
+            layer.find(quiet)
+        layer.settle_grid()
+        self.walk.reach = 1.0
+
+    def _learned_from_misses(self, layer: NextLayer) -> bool:
+        """Look for what is missing where the last copy was wrong; whether something was found."""
+        if self.missed is None:
+            return False
+        entries, (network, rows) = layer.entries, self.missed
+        self.missed = None
+        for row in rows[: CONV_MISSES.answers]:
+            for kink in kinks_behind(self.walk, network, int(row)):
+                layer.take(kink)
+        layer.finish()
+        layer.settle_grid()
+        return layer.entries > entries
 
     def _is_last(self) -> bool:
         """Whether the last known layer explains the answers, turned and pooled in some way."""
@@ -182,8 +207,11 @@ class ConvolutionalAttack:
             windows = [window for window in CONV_POOLING.last_windows if window[0] <= least]
             pools += [Pool("max", *window) for window in windows]
         for pool in pools:
-            if self.sides.turn(pool) <= self.walk.tolerances.missing and self._explains_all():
-                return True
+            if self.sides.turn(pool) <= self.walk.tolerances.missing:
+                if self._explains_all():
+                    return True
+                self._turn_back(pools[0])
+                return False
             self._turn_back(pools[0])
         return False
 
@@ -194,30 +222,32 @@ class ConvolutionalAttack:
 
     def _explains_all(self) -> bool:
         """Whether the first output, solved for at a few answers, is right at all others and at fresh ones."""
-        transcript = self.transcripts(self.outputs[0])
+        transcript, missing = self.transcripts(self.outputs[0]), self.walk.tolerances.missing
         network = ConvNetwork(self._kept(), self.last.weights([transcript], self.last.cover()).weights.T)
-        error = error_at(network, transcript, np.arange(len(transcript)), 0)
-        if error > self.walk.tolerances.missing:
-            return False
-        return fresh_error(network, [transcript], self.walk.lines) <= self.walk.tolerances.missing
+        if error_at(network, transcript, np.arange(len(transcript)), 0) <= missing:
+            ask_fresh(network, transcript, self.walk.lines)
+            if error_at(network, transcript, np.arange(len(transcript)), 0) <= missing:
+                return True
+        self.missed = network, wrong_rows(network, transcript, np.arange(len(transcript)), missing)
+        return False
 
     def _kept(self) -> Prefix:
         """The layers as they are now: those of a copy stay when the search goes on."""
         return Prefix(self.known.shape, list(self.known.layers))
 
     def _outputs(self) -> ConvResult:
-        """Solve for all outputs, and ask fresh questions."""
-        equations = self.last.cover()
+        """Solve for all outputs."""
+        self.last.choose_again()
         transcripts = [self.transcripts(output) for output in self.outputs]
-        found = self.last.weights(transcripts, equations)
+        found = self.last.weights(transcripts, self.last.equations)
         network = ConvNetwork(self._kept(), found.weights.T)
-        certificate = fresh_error(network, transcripts, self.walk.lines)
-        return ConvResult(network, self.outputs, certificate, self._what_is_open(certificate, found.unique))
+        errors = [error_at(network, each, np.arange(len(each)), i) for i, each in enumerate(transcripts)]
+        return ConvResult(network, self.outputs, max(errors), self._what_is_open(max(errors), found.unique))
 
     def _what_is_open(self, certificate: float, unique: bool) -> str:
         """Judge the copy: say what is open, or nothing."""
         if certificate > self.walk.tolerances.missing:
-            return f"the copy is off by {certificate:.2g} at fresh inputs"
+            return f"the copy is off by {certificate:.2g} at inputs that were asked"
         if self.last.never:
             return f"{self.last.never} units of the last hidden layer are on at no input found"
         return "" if unique else "more than one choice of output weights explains every answer"

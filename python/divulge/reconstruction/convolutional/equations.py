@@ -26,13 +26,18 @@ class Solution:
         weights: of each feature, then the output's bias, shape (q + 1, outputs).
         seen: which features are on at some answer, shape (q,).
         residual: relative.
-        unique: whether no other weights do as well.
+        needed: which features, and 1, others before them do not make up, shape (q + 1,).
     """
 
     weights: Array
     seen: NDArray[np.bool_]
     residual: float
-    unique: bool
+    needed: NDArray[np.bool_]
+
+    @property
+    def unique(self) -> bool:
+        """Whether no other weights do as well."""
+        return bool(self.needed[:-1][self.seen].all())
 
 
 class Equations:
@@ -41,42 +46,59 @@ class Equations:
     Args:
         prefix: the known layers.
         features: what features are at a point (d,), and how they change.
+        pixels: numbers of an input (m,) that alone change; then gradients are all that counts.
 
     Attributes:
         count: how many features there are, known after the first point.
     """
 
-    def __init__(self, prefix: Prefix, features: Callable[[Array], Moving]) -> None:
+    def __init__(
+        self, prefix: Prefix, features: Callable[[Array], Moving], pixels: Index | None = None
+    ) -> None:
         self.prefix = prefix
         self.features = features
+        self.pixels = pixels
         self.count = 0
         self._kept: dict[bytes, tuple[Index, Array]] = {}
 
     def at(self, point: Array) -> tuple[Index, Array]:
-        """Return the features that are on at a point (d,), and their equations (d + 1, on)."""
+        """Return the features that are on at a point (d,), and their equations (d + 1 or m, on)."""
         key = point.tobytes()
         if key not in self._kept:
             now = self.features(point)
-            values = now.values()
-            on, self.count = np.flatnonzero(values), len(values)
-            self._kept[key] = on, np.concatenate([now.rows()[on].T, values[None, on]])
+            values, rows = now.values(), now.rows()
+            seen = values if self.pixels is None else np.any(rows != 0, axis=1)
+            on, self.count = np.flatnonzero(seen), len(values)
+            level = values[None, on] if self.pixels is None else np.empty((0, len(on)))
+            self._kept[key] = on, np.concatenate([rows[on].T, level])
         return self._kept[key]
+
+    def _drawn(self, count: int, height: int) -> Index:
+        """Return which of the equations of each of so many points are solved, shape (count, kept)."""
+        kept = min(int(CONV_LAST.most_equations * self.count / count) + 1, height)
+        if kept == height or self.pixels is not None:
+            return np.tile(np.arange(height), (count, 1))
+        rng = np.random.default_rng(height)
+        some = [np.sort(rng.permutation(height - 1)[: kept - 1]) for _ in range(count)]
+        return np.column_stack([np.stack(some), np.full(count, height - 1)])
 
     def solve(self, points: Array, gradients: Array, values: Array) -> Solution:
         """Solve for the weights.
 
         Args:
             points: shape (n, d).
-            gradients: of every output, shape (n, d, outputs).
+            gradients: of every output, shape (n, d or m, outputs).
             values: shape (n, outputs).
         """
-        height = self.prefix.size + 1
         parts = [self.at(point) for point in points]
+        told = gradients if self.pixels is not None else np.concatenate([gradients, values[:, None]], axis=1)
+        drawn = self._drawn(len(points), told.shape[1])
+        height = drawn.shape[1]
         system = np.zeros((len(points) * height, self.count + 1))
         for i, (on, part) in enumerate(parts):
-            system[i * height : (i + 1) * height, on] = part
-            system[(i + 1) * height - 1, -1] = 1.0
-        told = np.concatenate([gradients, values[:, None]], axis=1).reshape(len(system), -1)
+            system[i * height : (i + 1) * height, on] = part[drawn[i]]
+            system[(i + 1) * height - 1, -1] = self.pixels is None
+        told = np.take_along_axis(told, drawn[:, :, None], axis=1).reshape(len(system), -1)
         sizes = np.linalg.norm(system, axis=0)
         seen = sizes > 0
         scaled = system[:, seen] / sizes[seen]
@@ -84,7 +106,9 @@ class Equations:
         left = np.linalg.norm(scaled @ found - told) / max(float(np.linalg.norm(told)), TINY)
         weights = np.zeros((len(seen), told.shape[1]))
         weights[seen] = found / sizes[seen, None]
-        return Solution(weights, seen[:-1], float(left), bool(needed.all()))
+        alone = np.zeros(len(seen), bool)
+        alone[seen] = needed
+        return Solution(weights, seen[:-1], float(left), alone)
 
 
 def upper_triangle(matrix: Array) -> Array:

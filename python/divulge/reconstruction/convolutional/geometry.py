@@ -51,8 +51,8 @@ def grid_of(places: Sequence[Place], padding: tuple[int, int]) -> tuple[tuple[in
 def _side(seen: list[int], padding: int) -> tuple[int, int]:
     """Stride and padding along one side."""
     stride = gcd(*(place - seen[0] for place in seen)) or 1
-    least = min(seen)
-    return stride, max(padding, -least if least < 0 else -least % stride)
+    padding = max(padding, -min(seen), 0)
+    return stride, padding + (-seen[0] - padding) % stride
 
 
 def grid_of_pairs(pairs: Sequence[tuple[Place, Place]], layer: ConvLayer) -> Pool | None:

@@ -12,18 +12,13 @@ from divulge.reconstruction.convolutional.network import ConvNetwork
 from divulge.reconstruction.settings import CONV_JUDGE, TINY
 
 
-def fresh_error(network: ConvNetwork, transcripts: list[Transcript], lines: Lines) -> float:
-    """Return the largest relative error of gradient or value at fresh points of several sizes.
+def ask_fresh(network: ConvNetwork, transcript: Transcript, lines: Lines) -> None:
+    """Ask the first output about fresh points of several sizes.
 
     Raises:
-        Stopped: an oracle can be asked no further.
+        Stopped: the oracle can be asked no further.
     """
-    errors = [
-        error_at(network, transcript, transcript.ask(fresh_points(lines, network.prefix.shape, each)), output)
-        for output, transcript in enumerate(transcripts)
-        for each in [CONV_JUDGE.other if output else CONV_JUDGE.first]
-    ]
-    return max(errors)
+    transcript.ask(fresh_points(lines, network.prefix.shape))
 
 
 def error_at(network: ConvNetwork, transcript: Transcript, rows: Index, output: int) -> float:
@@ -35,10 +30,10 @@ def error_at(network: ConvNetwork, transcript: Transcript, rows: Index, output: 
     return max(float(slope), float(level.max()))
 
 
-def fresh_points(lines: Lines, shape: tuple[int, int, int], each: int) -> Array:
-    """Points (n, d), noise and images of blocks of several sizes, or inside a box and at its corners."""
-    images = grainy(lines, shape, len(CONV_JUDGE.scales) * each)
+def fresh_points(lines: Lines, shape: tuple[int, int, int]) -> Array:
+    """Points (n, d): images of blocks of many sizes, and some noise, which hardly moves averages of units."""
+    images, noise = grainy(lines, shape, CONV_JUDGE.images), lines.samples(CONV_JUDGE.noise)
     if lines.domain is not None:
-        return np.concatenate([lines.samples(len(images)), images])
-    sizes = np.repeat(CONV_JUDGE.scales, each)[:, None]
-    return np.concatenate([sizes * lines.samples(len(images)), sizes * images])
+        return np.concatenate([noise, images])
+    powers = lines.rng.uniform(*CONV_JUDGE.powers, (len(images) + len(noise), 1))
+    return np.asarray(10**powers * np.concatenate([noise, images]))

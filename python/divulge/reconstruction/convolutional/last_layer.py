@@ -23,36 +23,105 @@ class LastLayer:
     Attributes:
         points: the answers that decide it.
         never: units that no point found turns on.
+        found: what the walk's answers alone say of the first output.
+        equations: of all units, and what was worked out for them.
     """
 
     def __init__(self, walk: Walk) -> None:
         self.walk = walk
         self.prefix = walk.known
         self.never = 0
+        self.equations = self._equations()
         self.points = np.empty((0, self.prefix.size))
+        self._of_walk: set[int] = set()
 
     def cover(self) -> Equations:
-        """Choose answers, and ask for more, until every unit is on at one and the weights are unique.
+        """Choose answers, and ask for more, until every unit is on at one.
+
+        Answers that what the walk told, and the units it did not show, do not explain are left out: something
+        that is missing is on there, and would spoil the weights of all.
 
         Raises:
             Stopped: the oracle can be asked no further.
         """
-        depth = len(self.prefix.layers)
-        equations = Equations(self.prefix, lambda point: moving(self.prefix, point, depth))
-        known = self.walk.transcript.points[:, :-1]
-        on = self._on(known)
-        chosen, missing = self._greedy(on)
-        self.points = known[chosen]
-        for _ in range(CONV_LAST.most):
-            if not missing.any():
+        self.found, self.equations = self._walked()
+        self._of_walk = set(self.walk.rows)
+        walked = np.array(self.walk.rows, np.intp)
+        chosen, missing = self._greedy(self._on(self.walk.transcript.points[walked, :-1]))
+        rows = list(walked[chosen])
+        rows += self._from_others(missing)
+        rows += self._asked(missing)
+        self.points = self.walk.transcript.points[rows, :-1]
+        self.never = int(missing.sum())
+        return self.equations
+
+    def choose_again(self) -> None:
+        """Choose as few answers as will do, now that all are explained: each output is asked there."""
+        points = self.walk.transcript.points[:, :-1]
+        self.points = points[self._greedy(self._on(points))[0]]
+
+    def _from_others(self, missing: NDArray[np.bool_]) -> list[int]:
+        """Choose answers beside the walk's at which missing units are on; these are missing no more."""
+        others = np.setdiff1d(np.arange(len(self.walk.transcript)), self.walk.rows)
+        on = self._on(self.walk.transcript.points[others, :-1])
+        rows: list[int] = []
+        while len(others):
+            gain = (on & missing).sum(axis=1)
+            best = int(gain.argmax())
+            if not gain[best]:
                 break
+            if self._explained(int(others[best])):
+                rows.append(int(others[best]))
+                missing &= ~on[best]
+            on[best] = False
+        return rows
+
+    def _asked(self, missing: NDArray[np.bool_]) -> list[int]:
+        """Ask about points at which missing units are on; these are missing no more."""
+        transcript = self.walk.transcript
+        rows: list[int] = []
+        failures = 0
+        while missing.any() and len(rows) < CONV_LAST.most and failures < CONV_LAST.failures:
             point = self._where_on(missing)
             if point is None:
                 break
-            self.points = np.concatenate([self.points, point[None]])
-            missing &= ~self._on(point[None])[0]
-        self.never = int(missing.sum())
-        return equations
+            row = int(answered(transcript, point[None])[0])
+            on = self._on(transcript.points[row : row + 1, :-1])[0]
+            if self._explained(row) and (on & missing).any():
+                rows.append(row)
+                missing &= ~on
+            else:
+                failures += 1
+        return rows
+
+    def _walked(self) -> tuple[Solution, Equations]:
+        """Solve for the first output by answers of the walk alone, all of which the known layers explain."""
+        transcript, equations = self.walk.transcript, self._equations()
+        walked = np.array(self.walk.rows, np.intp)
+        rows = walked[self._greedy(self._on(transcript.points[walked, :-1]))[0]]
+        points, gradients = transcript.points[rows, :-1], transcript.pieces[rows, :-1]
+        found = equations.solve(points, gradients[:, :, None], transcript.told(rows)[:, None])
+        return found, equations
+
+    def _explained(self, row: int) -> bool:
+        """Whether the weights that the walk told, and some of units it did not show, explain an answer."""
+        transcript, found = self.walk.transcript, self.found
+        if row in self._of_walk:
+            return True
+        on, part = self.equations.at(transcript.points[row, :-1])
+        told = np.append(transcript.pieces[row, :-1], transcript.told(np.array([row])) - found.weights[-1, 0])
+        shown = (found.seen & found.needed[:-1])[on]
+        rest = told - part[:, shown] @ found.weights[on[shown], 0]
+        if 2 * (~shown).sum() > len(rest):
+            return False
+        if not shown.all():
+            columns = part[:, ~shown] / np.linalg.norm(part[:, ~shown], axis=0)
+            rest = rest - columns @ np.linalg.lstsq(columns, rest, rcond=None)[0]
+        return bool(np.abs(rest[:-1]).max() <= self.walk.tolerances.missing * np.abs(told[:-1]).max())
+
+    def _equations(self) -> Equations:
+        depth = len(self.prefix.layers)
+        return Equations(self.prefix, lambda point: moving(self.prefix, point, depth))
 
     def _greedy(self, on: NDArray[np.bool_]) -> tuple[list[int], NDArray[np.bool_]]:
         """Choose rows of states (n, q) until each unit is on that is on in any; return rows, other units."""
@@ -78,29 +147,48 @@ class LastLayer:
         points = spread(self.walk, CONV_LAST.candidates)
         gain = self._on(points)[:, missing].sum(axis=1)
         if gain.max() > 0:
-            return np.asarray(points[gain.argmax()])
+            return self._raised(points[gain.argmax()], missing)
         for unit in np.flatnonzero(missing)[: CONV_LAST.tries]:
             point = self._climb(int(unit), points[0])
             if point is not None:
                 return point
         return None
 
+    def _raised(self, point: Array, missing: NDArray[np.bool_]) -> Array:
+        """Move a point so that more of the missing features are on: a pattern may be repeated."""
+        which = torch.from_numpy(np.flatnonzero(missing))
+        best, most, length = point, int(self._on(point[None])[0, missing].sum()), float(np.linalg.norm(point))
+        for _ in range(CONV_LAST.raises):
+            x = self.prefix.images(point[None]).requires_grad_()
+            with torch.enable_grad():
+                below = self._level(x)[0, which].clamp(max=0.0).sum()
+                (slope,) = torch.autograd.grad(below, x)
+            size = float(slope.norm())
+            if not size:
+                break
+            point = point + CONV_LAST.raised * length / size * slope.reshape(-1).numpy()
+            if self.walk.lines.domain is not None:
+                point = np.clip(point, *self.walk.lines.domain)
+            gain = int(self._on(point[None])[0, missing].sum())
+            if gain > most:
+                best, most = point, gain
+        return np.asarray(best)
+
+    def _level(self, x: Tensor) -> Tensor:
+        """What must be above 0 for a feature to be on, shape (n, q), for inputs (n, C, H, W)."""
+        layer = self.prefix.layers[-1]
+        before = self.prefix.features(x, len(self.prefix.layers) - 1)
+        return layer.pooled(layer.turned(layer.before(before))).flatten(1)
+
     def _climb(self, unit: int, point: Array) -> Array | None:
         """Walk uphill from a point until a unit of z is on; None where it stays off."""
-        layer = self.prefix.layers[-1]
-        depth = len(self.prefix.layers)
-
-        def level(x: Tensor) -> Tensor:
-            before = self.prefix.features(x, depth - 1)
-            return layer.pooled(layer.turned(layer.before(before))).flatten(1)
-
         length = float(np.linalg.norm(point))
         for _ in range(CONV_LAST.climb):
             with torch.no_grad():
-                value = float(level(self.prefix.images(point[None]))[0, unit])
+                value = float(self._level(self.prefix.images(point[None]))[0, unit])
             if value > 0:
                 return point
-            slope = gradients_of(self.prefix, level, point, np.array([unit]))[0]
+            slope = gradients_of(self.prefix, self._level, point, np.array([unit]))[0]
             size = float(slope @ slope)
             if not size:
                 return None

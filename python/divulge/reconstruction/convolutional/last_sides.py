@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -10,11 +10,29 @@ from numpy.typing import NDArray
 
 from divulge.arrays import Array, Index
 from divulge.reconstruction.convolutional.equations import Equations, Solution, layer_matrix
+from divulge.reconstruction.convolutional.geometry import spreads
 from divulge.reconstruction.convolutional.inputs import grainy
-from divulge.reconstruction.convolutional.layers import ConvLayer, Pool
+from divulge.reconstruction.convolutional.layers import ConvLayer, Pool, Prefix
 from divulge.reconstruction.convolutional.linearised import Moving, activated, convolved, joined, moving
 from divulge.reconstruction.convolutional.walk import Walk
 from divulge.reconstruction.settings import CONV_LAST, TINY
+
+
+@dataclass(frozen=True)
+class Shares:
+    """What is told of the sides of channels.
+
+    Attributes:
+        shares: kappa of each, shape (c,).
+        told: of which it is told, shape (c,).
+        left: of beta, when these are taken off.
+        residual: of the answers.
+    """
+
+    shares: Array
+    told: NDArray[np.bool_]
+    left: float
+    residual: float
 
 
 class LastSides:
@@ -23,12 +41,14 @@ class LastSides:
     Attributes:
         remainder: a linear function of the features before the last layer, shape (features,), that none of
             its units makes: that of a channel which was on wherever the walk went. None where there is none.
+        apart: rows of answers far from each other: most of a walk's are near to one another.
     """
 
     def __init__(self, walk: Walk) -> None:
         self.walk = walk
         self.prefix = walk.known
         self.remainder: Array | None = None
+        self.apart = np.empty(0, np.intp)
 
     @property
     def layer(self) -> ConvLayer:
@@ -50,29 +70,46 @@ class LastSides:
 
         That is linear in w and beta. A channel turned over, w relu(-z) = w relu(z) - w z, leaves -w z in
         beta, a leaky one a share of it: beta = sum_c kappa_c sum_(u in c) w_u z_u tells every kappa.
+        Gradients at the pixels of a corner have to do with the few units that see it alone.
         """
-        depth = len(self.prefix.layers) - 1
-
-        def features(point: Array) -> Moving:
-            h = moving(self.prefix, point, depth)
-            return joined([h, activated(layer, convolved(layer, h))])
-
-        before, units = int(np.prod(self.prefix.map_shape(depth))), self.prefix.sizes()[-1]
-        equations = Equations(self.prefix, features)
-        rows = self._rows(self._count(before + units))
-        for more in range(CONV_LAST.rounds):
-            found = self._solve(equations, rows)
-            shares, left = self._shares(layer, found, self._on(rows))
-            if max(found.residual, left) <= self.walk.tolerances.missing or more == CONV_LAST.rounds - 1:
-                break
-            if found.residual > self.walk.tolerances.missing:
+        missing = self.walk.tolerances.missing
+        shares, told = np.zeros(len(layer)), np.zeros(len(layer), bool)
+        left = 1.0
+        for pixels in corners(self.prefix):
+            found = self._shares_seen_from(pixels, layer)
+            if found.residual > missing:
                 return found.residual
-            rows = np.concatenate([rows, self._fresh(CONV_LAST.more)])
+            fresh = found.told & ~told
+            shares[fresh], told = found.shares[fresh], told | fresh
+            left = found.left
+            if told.all() and left <= missing:
+                break
+        if not told.all():
+            return 1.0
         slope = slope_of(shares)
         signs = np.where(shares > -0.5, 1.0, -1.0)
         expected = np.where(signs > 0, slope / (1 - slope), -1 / (1 - slope))
         self.prefix.layers[-1] = replace(layer, signs=signs, slope=slope)
-        return max(found.residual, left, float(np.abs(shares - expected).max()))
+        return max(left, float(np.abs(shares - expected).max()))
+
+    def _shares_seen_from(self, pixels: Index | None, layer: ConvLayer) -> Shares:
+        """Kappa of every channel that gradients at some pixels tell."""
+        depth, missing = len(self.prefix.layers) - 1, self.walk.tolerances.missing
+
+        def features(point: Array) -> Moving:
+            h = moving(self.prefix, point, depth, pixels)
+            return joined([h, activated(layer, convolved(layer, h))])
+
+        before, units = int(np.prod(self.prefix.map_shape(depth))), self.prefix.sizes()[-1]
+        equations = Equations(self.prefix, features, pixels)
+        rows = self._rows(self._count(before + units)) if pixels is None else self._rows_for(pixels, layer)
+        for more in range(CONV_LAST.rounds if pixels is None else 1):
+            if more:
+                rows = np.concatenate([rows, self._fresh(CONV_LAST.more)])
+            found = self._shares(layer, self._solve(equations, rows), self._on(rows))
+            if found.residual > missing or (found.left <= missing and found.told.all()):
+                break
+        return found
 
     def uphill(self, point: Array) -> Array:
         """The direction (d,) in which the remainder grows most at a point (d,); 0 where there is none."""
@@ -89,7 +126,7 @@ class LastSides:
         """The direction (d,) in which the remainder falls most."""
         return -self.uphill(point)
 
-    def _shares(self, layer: ConvLayer, found: Solution, on: NDArray[np.bool_]) -> tuple[Array, float]:
+    def _shares(self, layer: ConvLayer, found: Solution, on: NDArray[np.bool_]) -> Shares:
         """Return kappa of every channel, and what is left of beta; units that never switch are free in it.
 
         Args:
@@ -99,13 +136,15 @@ class LastSides:
         """
         shape = self.prefix.map_shape(len(self.prefix.layers) - 1)
         before = int(np.prod(shape))
-        constant = on.all(axis=0) | ~on.any(axis=0)
+        seen = found.seen[:before]
         slopes = layer_matrix(layer, shape)  # (units, features + 1): z of each unit
+        made_up = found.seen[before:] & ~found.needed[before:-1]
+        constant = on.all(axis=0) | ~on.any(axis=0) | made_up
+        constant &= np.any(slopes[:, :-1][:, seen] != 0, axis=1)
         beta, weights = found.weights[:before, 0], found.weights[before:-1, 0]
         moved = (np.where(constant, 0.0, weights)[:, None] * slopes).reshape(len(layer), -1, slopes.shape[1])
         columns = np.concatenate([moved.sum(axis=1), slopes[constant]]).T[:-1]
         wanted = beta + weights[constant] @ slopes[constant, :-1]
-        seen = found.seen[:before]
         columns, wanted = columns[seen], wanted[seen]
         sizes = np.maximum(np.linalg.norm(columns, axis=0), TINY)
         shares, _, rank, _ = np.linalg.lstsq(columns / sizes, wanted, rcond=CONV_LAST.null)
@@ -117,9 +156,9 @@ class LastSides:
         wide = columns.shape[1] > columns.shape[0]
         _, _, basis = np.linalg.svd(columns / sizes, full_matrices=wide)
         idle = basis[rank:]
-        if np.abs(idle[:, : len(layer)]).max(initial=0.0) > CONV_LAST.leak:
-            return np.zeros(len(layer)), 1.0
-        return shares[: len(layer)] / sizes[: len(layer)], float(left)
+        told = np.abs(idle[:, : len(layer)]).max(axis=0, initial=0.0) <= CONV_LAST.leak
+        told &= (sizes[: len(layer)] > CONV_LAST.faint * sizes.max()) & found.needed[:before][seen].all()
+        return Shares(shares[: len(layer)] / sizes[: len(layer)], told, float(left), found.residual)
 
     def _count(self, unknowns: int) -> int:
         """How many answers have equations enough."""
@@ -133,25 +172,35 @@ class LastSides:
 
     def _turn_pooled(self, layer: ConvLayer) -> float:
         """Turn a layer with max pooling: a channel has no weights on the side where it is not active."""
-        depth = len(self.prefix.layers) - 1
+        left = 1.0
+        for pixels in corners(self.prefix):
+            left, wrong = self._turn_pooled_from(pixels, layer)
+            if left <= self.walk.tolerances.missing or wrong:
+                break
+        return left
+
+    def _turn_pooled_from(self, pixels: Index | None, layer: ConvLayer) -> tuple[float, bool]:
+        """Turn a layer by gradients at some pixels; return what is left, and whether no sides will do."""
+        depth, missing = len(self.prefix.layers) - 1, self.walk.tolerances.missing
 
         def features(point: Array) -> Moving:
-            z = convolved(layer, moving(self.prefix, point, depth))
+            z = convolved(layer, moving(self.prefix, point, depth, pixels))
             return joined([activated(layer, z), activated(layer, Moving(-z.maps, -z.slopes))])
 
-        equations = Equations(self.prefix, features)
-        rows = self._rows(self._count(2 * self.prefix.sizes()[-1]))
-        for _ in range(CONV_LAST.rounds):
+        equations = Equations(self.prefix, features, pixels)
+        units = 2 * self.prefix.sizes()[-1]
+        rows = self._rows(self._count(units)) if pixels is None else self._rows_for(pixels, layer)
+        rounds = CONV_LAST.rounds if pixels is None else 1
+        for more in range(rounds):
             found = self._solve(equations, rows)
             sizes = self._sizes(found)
-            if (
-                found.residual > self.walk.tolerances.missing
-                or self._undecided(sizes) <= self.walk.tolerances.missing
-            ):
+            if found.residual > missing:
+                return found.residual, True
+            if self._undecided(sizes) <= missing or more == rounds - 1:
                 break
             rows = np.concatenate([rows, self._fresh(CONV_LAST.more)])
         self.prefix.layers[-1] = replace(layer, signs=np.where(sizes[0] >= sizes[1], 1.0, -1.0))
-        return max(found.residual, self._undecided(sizes))
+        return max(found.residual, self._undecided(sizes)), False
 
     def _sizes(self, found: Solution) -> Array:
         """Size of the weights of every channel turned one way and the other, shape (2, c)."""
@@ -173,14 +222,25 @@ class LastSides:
         fresh = self._fresh(missing) if missing > 0 else np.empty(0, np.intp)
         spread = np.linspace(0, len(transcript) - 1 - len(fresh), count - len(fresh))
         rows = np.unique(np.concatenate([spread.astype(np.intp), fresh]))
-        return self._with_switches(rows)
+        return self._with_switches(rows, np.arange(self.prefix.sizes()[-1]), CONV_LAST.constant)
 
-    def _with_switches(self, rows: Index) -> Index:
-        """Add answers until every unit is on at one and off at another that is so at any."""
-        on = self._on(np.arange(len(self.walk.transcript)))
+    def _rows_for(self, pixels: Index, layer: ConvLayer) -> Index:
+        """Return rows of answers at which the units that see some pixels switch."""
+        depth = len(self.prefix.layers) - 1
+        slopes = convolved(layer, moving(self.prefix, self.walk.samples(1)[0], depth, pixels)).slopes
+        seeing = np.flatnonzero((slopes != 0).any(dim=0).flatten().numpy())
+        if not len(self.apart):
+            self.apart = self._fresh(CONV_LAST.apart)
+        walked = np.linspace(0, len(self.walk.transcript) - 1, CONV_LAST.answers).astype(np.intp)
+        return self._with_switches(np.unique(np.concatenate([walked, self.apart])), seeing, 0.0)
+
+    def _with_switches(self, rows: Index, units: Index, share: float) -> Index:
+        """Add answers until all but a share of units are on at one and off at another that are so at any."""
+        on = self._on(np.arange(len(self.walk.transcript)))[:, units]
         both = np.concatenate([on, ~on], axis=1)
         missing = both.any(axis=0) & ~both[rows].any(axis=0)
-        while missing.any() and len(rows) < CONV_LAST.most:
+        few = share * on.shape[1]
+        while missing.sum() > few and len(rows) < CONV_LAST.most:
             best = int(both[:, missing].sum(axis=1).argmax())
             rows, missing = np.append(rows, best), missing & ~both[best]
         return rows
@@ -193,7 +253,23 @@ class LastSides:
         transcript = self.walk.transcript
         points, gradients = transcript.points[rows, :-1], transcript.pieces[rows, :-1]
         values = transcript.told(rows)
+        if equations.pixels is not None:
+            gradients = gradients[:, equations.pixels]
         return equations.solve(points, gradients[:, :, None], values[:, None])
+
+
+def corners(prefix: Prefix) -> list[Index | None]:
+    """Return pixels in the corners, that few units of the last layer see, then more; None for all."""
+    channels, height, width = prefix.shape
+    rows, columns = spreads(prefix, len(prefix.layers))
+    place = np.arange(prefix.size).reshape(channels, height, width)
+    found: list[Index | None] = []
+    for units in CONV_LAST.corners:
+        down, across = (max(units * side.stride + side.start, 1) for side in (rows, columns))
+        if 2 * down * across <= height * width:
+            for turned in (place, place[:, ::-1], place[:, :, ::-1], place[:, ::-1, ::-1]):
+                found.append(np.sort(turned[:, :down, :across].ravel()))
+    return [*found, None]
 
 
 def slope_of(shares: Array) -> float:

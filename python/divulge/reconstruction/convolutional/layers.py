@@ -129,10 +129,12 @@ class Prefix:
     Attributes:
         shape: (C, H, W) of an input.
         layers: the sides of all but the last are known.
+        slopes: of z of the first layer, and what of: see `linearised.first_slopes`.
     """
 
     shape: tuple[int, int, int]
     layers: list[ConvLayer] = field(default_factory=list)
+    slopes: tuple[object, Tensor] | None = None
 
     @property
     def size(self) -> int:

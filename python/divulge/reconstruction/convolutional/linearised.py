@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from divulge.arrays import Array
+from divulge.arrays import Array, Index
 from divulge.reconstruction.convolutional.layers import ConvLayer, Prefix
 
 
@@ -34,14 +34,33 @@ class Moving:
         return np.asarray(self.maps.flatten().numpy())
 
 
-def moving(prefix: Prefix, point: Array, depth: int) -> Moving:
-    """What the first `depth` layers, their sides known, make of an input (d,)."""
+def moving(prefix: Prefix, point: Array, depth: int, pixels: Index | None = None) -> Moving:
+    """What the first `depth` layers, their sides known, make of an input (d,), as some pixels change."""
+    which = np.arange(prefix.size) if pixels is None else pixels
     with torch.no_grad():
-        unit = torch.eye(prefix.size, dtype=torch.float64).reshape(prefix.size, *prefix.shape)
-        now = Moving(prefix.images(point[None])[0], unit)
-        for layer in prefix.layers[:depth]:
+        maps = prefix.images(point[None])[0]
+        if not depth:
+            unit = torch.zeros(len(which), prefix.size, dtype=torch.float64)
+            unit[torch.arange(len(which)), torch.from_numpy(which)] = 1.0
+            return Moving(maps, unit.reshape(-1, *prefix.shape))
+        first = prefix.layers[0]
+        slopes = first_slopes(prefix) if pixels is None else first_slopes(prefix)[torch.from_numpy(which)]
+        now = activated(first, Moving(first.before(maps[None])[0], slopes))
+        for layer in prefix.layers[1:depth]:
             now = activated(layer, convolved(layer, now))
     return now
+
+
+def first_slopes(prefix: Prefix) -> Tensor:
+    """How z of the first layer changes with every number of an input, anywhere: shape (d, c, H, W)."""
+    layer = prefix.layers[0]
+    key = layer.filters.tobytes(), layer.stride, layer.padding
+    if prefix.slopes is None or prefix.slopes[0] != key:
+        unit = torch.eye(prefix.size, dtype=torch.float64).reshape(prefix.size, *prefix.shape)
+        with torch.no_grad():
+            slopes = F.conv2d(unit, torch.from_numpy(layer.filters), None, layer.stride, layer.padding)
+        prefix.slopes = key, slopes
+    return prefix.slopes[1]
 
 
 def convolved(layer: ConvLayer, before: Moving) -> Moving:

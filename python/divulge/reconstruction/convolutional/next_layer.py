@@ -3,69 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from divulge.arrays import Array, Index
+from divulge.arrays import Index
+from divulge.reconstruction.convolutional.aimed import Channel
 from divulge.reconstruction.convolutional.geometry import Place, grid_of
 from divulge.reconstruction.convolutional.layers import ConvLayer
 from divulge.reconstruction.convolutional.linearised import Moving, moving
-from divulge.reconstruction.convolutional.patches import gap
+from divulge.reconstruction.convolutional.rows import Row
 from divulge.reconstruction.convolutional.sides import Frame, origin_of, origins_around
 from divulge.reconstruction.convolutional.walk import Answer, Kink, Walk
 from divulge.reconstruction.convolutional.window import Fragment, Origin, Shown, fragment, shown
-from divulge.reconstruction.settings import CONV_ROWS
-
-
-@dataclass
-class Row:
-    """A channel in the making.
-
-    Attributes:
-        weights: of a window's features, then the offset, shape (q + 1,); 0 where not known.
-        known: which are, shape (q + 1,).
-        origin: of a window where it was seen.
-    """
-
-    weights: Array
-    known: NDArray[np.bool_]
-    origin: Origin
-
-    @property
-    def whole(self) -> bool:
-        """Whether every entry is known."""
-        return bool(self.known.all())
-
-    def shares(self, other: Fragment, tolerance: float) -> bool:
-        """Whether a fragment is of this channel: their common entries are the same up to a factor."""
-        both = self.known & other.known
-        if both.sum() < CONV_ROWS.overlap:
-            return False
-        mine, theirs = self.weights[both], other.weights[both]
-        sizes = np.linalg.norm(mine), np.linalg.norm(theirs)
-        if min(sizes) <= CONV_ROWS.slight * min(np.linalg.norm(self.weights), np.linalg.norm(other.weights)):
-            return False
-        return gap(mine, theirs) <= tolerance
-
-    def join(self, other: Fragment) -> None:
-        """Take the entries of a fragment that are not known yet."""
-        both, fresh = self.known & other.known, other.known & ~self.known
-        factor = self.weights[both] @ other.weights[both] / (other.weights[both] @ other.weights[both])
-        self.weights[fresh] = factor * other.weights[fresh]
-        self.known |= other.known
+from divulge.reconstruction.settings import CONV_AIMED, CONV_ROWS
 
 
 class NextLayer:
     """The search for the channels of the layer behind the known ones.
 
+    A channel is among the known layers from its first kink on, entries that were not seen yet being 0: where
+    the features of these are off it is right, and what it explains is not cut up.
+
     Attributes:
-        rows: channels that are not whole yet.
+        rows: the channels, in the layer's order.
         deeper: kinks that are none of this layer.
         lost: kinks that tell too little alone.
+        places: where windows of channels were seen to begin.
     """
 
     def __init__(self, walk: Walk, frame: Frame) -> None:
@@ -81,16 +47,21 @@ class NextLayer:
 
     @property
     def layer(self) -> ConvLayer | None:
-        """What is whole of it."""
+        """What is known of it."""
         layers = self.walk.known.layers
         return layers[self.depth] if len(layers) > self.depth else None
+
+    @property
+    def entries(self) -> int:
+        """How many entries of channels are known."""
+        return sum(int(row.known.sum()) for row in self.rows)
 
     def features(self, maps: Tensor) -> Tensor:
         """The features in which it is looked for."""
         return self.walk.known.features(maps, self.depth)
 
     def find(self, quiet: int, kinks: Sequence[Kink] = ()) -> None:
-        """Walk on until so many crossings of known channels in a row showed no new one.
+        """Walk on until so many crossings of known channels in a row showed no new entry.
 
         Args:
             quiet: how many.
@@ -101,23 +72,66 @@ class NextLayer:
         """
         for kink in kinks:
             self.take(kink)
-        since, channels, steps = self.crossings, self._count_channels(), 0
+        since, entries, steps = self.crossings, self.entries, 0
         while self.crossings - since < quiet and steps < CONV_ROWS.patience:
             steps += 1
             for kink in self.walk.step():
                 self.take(kink)
-            if self._count_channels() > channels:
-                since, channels, steps = self.crossings, self._count_channels(), 0
+            if self.entries > entries:
+                since, entries, steps = self.crossings, self.entries, 0
+        self.finish()
 
-    def _count_channels(self) -> int:
-        return 0 if self.layer is None else len(self.layer)
+    def finish(self) -> None:
+        """Drop what is no channel, and look for the entries of channels that are not known yet.
+
+        Raises:
+            Stopped: the oracle can be asked no further.
+        """
+        self._certify()
+        self.complete()
+
+    def complete(self) -> None:
+        """Go to where channels show the entries that are not known yet, while that teaches something.
+
+        Raises:
+            Stopped: the oracle can be asked no further.
+        """
+        for row in [row for row in self.rows if not row.whole]:
+            for _ in range(CONV_AIMED.rounds):
+                if not any(row is other for other in self.rows) or row.whole or not self._look_at(row):
+                    break
+
+    def _look_at(self, row: Row) -> bool:
+        """Ask on both sides of a channel's hyperplane where unknown entries count; whether it taught any."""
+        number = next(i for i, other in enumerate(self.rows) if other is row)
+        channel = Channel(self.walk.known, self.depth, row, number)
+        points = np.concatenate(
+            [self.walk.transcript.points[-CONV_AIMED.answers :, :-1], self.walk.samples(CONV_AIMED.samples)]
+        )
+        looks, entries = 0, self.entries
+        for place in channel.nearest(points):
+            aim = channel.aim(points[place[0]], place[1])
+            if aim is None:
+                continue
+            for wide in CONV_AIMED.wide:
+                before, after = self.walk.ask(
+                    np.stack([aim.point - wide * aim.across, aim.point + wide * aim.across])
+                )
+                for kink in self.walk.isolated(before, after):
+                    self.take(kink)
+                if self.entries > entries:
+                    return True
+            looks += 1
+            if looks == CONV_AIMED.looks:
+                break
+        return False
 
     def take(self, kink: Kink) -> None:
         """Look what a kink tells of a channel."""
         if self._known_elsewhere(kink):
             return
-        now = moving(self.walk.known, kink.point, self.depth)
         origins = self._origins(kink)
+        now = moving(self.walk.known, kink.point, self.depth)
         if not origins:
             self._show_part(kink, now)
             return
@@ -125,8 +139,7 @@ class NextLayer:
             view = shown(now, kink, origin, self.frame.kernel)
             found = fragment([view], self.walk.tolerances.rounding)
             if found is not None and found.margin >= CONV_ROWS.margin:
-                if not self._keep(found, origin, view.kink):
-                    self.deeper.append(kink)
+                self._keep(found, origin, view.kink)
                 return
             if self._joined(view, origin):
                 return
@@ -140,11 +153,8 @@ class NextLayer:
             found = fragment([shown(now, kink, origin, self.frame.kernel)], tolerance.rounding)
             if found is None or found.margin < CONV_ROWS.margin:
                 continue
-            for row in self.rows:
-                if row.shares(found, tolerance.alike):
-                    row.join(found)
-                    self._settle(row)
-                    return
+            if self._joins(found, origin):
+                return
         self.deeper.append(kink)
 
     def _origins(self, kink: Kink) -> list[Origin]:
@@ -166,43 +176,76 @@ class NextLayer:
             return True
         return False
 
-    def _keep(self, found: Fragment, origin: Origin, kink: Kink) -> bool:
-        """Add a fragment to the channel it is of, or begin a new one; False where it is of none.
+    def _keep(self, found: Fragment, origin: Origin, kink: Kink) -> None:
+        """Add a fragment to the channel it is of, or begin a new one."""
+        if self._joins(found, origin):
+            return
+        row = Row(found.weights.copy(), found.known.copy(), kink)
+        self.rows.append(row)
+        self._see(origin)
+        self._settle(row)
+
+    def _certify(self) -> None:
+        """Drop channels that one kink showed which is none.
 
         Two kinks of one window that were taken for one show a channel that is not there.
+
+        Raises:
+            Stopped: the oracle can be asked no further.
         """
-        tolerance = self.walk.tolerances.alike
-        if self.layer is not None:
-            flat = self.layer.filters.reshape(len(self.layer), -1)
-            known = np.column_stack([flat, self.layer.offsets])[:, found.known]
-            if any(gap(row, found.weights[found.known]) <= tolerance for row in known):
-                return True
+        for row in [row for row in self.rows if row.alone is not None]:
+            assert row.alone is not None
+            if self.walk.certified(row.alone):
+                row.alone = None
+        if any(row.alone is not None for row in self.rows):
+            self.rows = [row for row in self.rows if row.alone is None]
+            self._write()
+
+    def _joins(self, found: Fragment, origin: Origin) -> bool:
+        """Add a fragment to the channel it is of, if it is of a known one."""
         for row in self.rows:
-            if row.shares(found, tolerance):
-                row.join(found)
-                self._settle(row)
+            if row.shares(found, self.walk.tolerances.alike):
+                self._see(origin)
+                row.alone = None
+                if row.join(found):
+                    self._settle(row)
                 return True
-        if not self.walk.certified(kink):
-            return False
-        row = Row(found.weights.copy(), found.known.copy(), origin)
-        self.rows.append(row)
-        self._settle(row)
-        return True
+        return False
 
     def _settle(self, row: Row) -> None:
-        """Put a channel that is whole into the known layers."""
-        if not row.whole:
+        """Put what is known of a channel into the known layers; one that was begun twice is one."""
+        twins = [
+            other for other in self.rows if other is not row and row.shares(other, self.walk.tolerances.alike)
+        ]
+        for twin in twins:
+            row.join(twin)
+            row.alone = None
+        self.rows = [other for other in self.rows if not any(other is twin for twin in twins)]
+        self._write()
+        if row.whole:
+            again, self.deeper = self.deeper, []
+            self.deeper = [kink for kink in again if not self._known_elsewhere(kink)]
+
+    def _write(self) -> None:
+        """Put all channels into the known layers."""
+        if not self.rows:
+            del self.walk.known.layers[self.depth :]
             return
-        self.rows = [other for other in self.rows if other is not row]
         shape = (self.walk.known.map_shape(self.depth)[0], *self.frame.kernel)
+        fresh = ConvLayer(np.zeros((0, *shape)), np.zeros(0))
+        for row in self.rows:
+            fresh.add(row.weights[:-1].reshape(shape), float(row.weights[-1]))
         if self.layer is None:
-            self.walk.known.layers.append(ConvLayer(np.zeros((0, *shape)), np.zeros(0)))
-        layer = self.layer
-        assert layer is not None
-        layer.add(row.weights[:-1].reshape(shape), float(row.weights[-1]))
-        self.places.append(Place(len(layer) - 1, *row.origin))
-        again, self.deeper = self.deeper, []
-        self.deeper = [kink for kink in again if not self._known_elsewhere(kink)]
+            self.walk.known.layers.append(fresh)
+        else:
+            self.walk.known.layers[self.depth] = replace(
+                self.layer, filters=fresh.filters, offsets=fresh.offsets
+            )
+
+    def drop(self, kept: Index) -> None:
+        """Keep these channels alone."""
+        self.rows = [self.rows[i] for i in kept]
+        self._write()
 
     def _known_elsewhere(self, kink: Kink) -> bool:
         """Whether a known channel is 0 at a kink, if it may begin anywhere, also where padding is."""
@@ -216,19 +259,22 @@ class NextLayer:
         place = np.unravel_index(int(np.abs(z).argmin()), z.shape)
         if abs(z[place]) > self.walk.tolerances.missing * max(float(np.abs(z).max()), 1.0):
             return False
-        channel, row, column = (int(i) for i in place)
-        self.places.append(Place(channel, row - padding[0], column - padding[1]))
-        self._widen()
+        _, row, column = (int(i) for i in place)
+        self._see(Origin(row - padding[0], column - padding[1]))
         return True
 
-    def _widen(self) -> None:
-        """Pad so far that windows may begin wherever a channel was seen."""
+    def _see(self, origin: Origin) -> None:
+        """Note where a window begins."""
+        self.places.append(Place(0, *origin))
         layer = self.layer
-        assert layer is not None
+        if layer is None or self.frame.whole:
+            return
         _, height, width = self.walk.known.map_shape(self.depth)
         tops = max(max(-place.row, place.row + layer.kernel[0] - height, 0) for place in self.places)
         lefts = max(max(-place.column, place.column + layer.kernel[1] - width, 0) for place in self.places)
         layer.padding = (max(layer.padding[0], tops), max(layer.padding[1], lefts))
+        if len(self.places) >= CONV_ROWS.places:
+            self.settle_grid()
 
     def settle_grid(self) -> None:
         """Take stride and padding from the places where channels were seen to switch."""

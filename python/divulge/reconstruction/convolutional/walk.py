@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.linalg import qr
 
 from divulge.arrays import Array, Index
 from divulge.reconstruction.asking.lines import Lines
@@ -48,6 +49,7 @@ class Walk:
         known: the layers that explain changes; they grow while it walks.
         reach: size of the points walked to, where inputs are not confined to a box.
         flips: crossings of known units met in steps that were explained.
+        rows: of the answers that it asked for.
         told: called with the ends of an explained step and the units that switched.
     """
 
@@ -58,6 +60,7 @@ class Walk:
         self.tolerances = transcript.tolerances
         self.reach = 1.0
         self.flips = 0
+        self.rows: list[int] = []
         self.told: Explained | None = None
         self.share = CONV_WALK.first_step
         self._here: Answer | None = None
@@ -75,6 +78,7 @@ class Walk:
             Stopped: the oracle can be asked no further.
         """
         rows = self.transcript.ask(points)
+        self.rows += rows.tolist()
         pieces, values = self.transcript.pieces[rows], self.transcript.told(rows)
         at = self.transcript.points[rows, :-1]
         return [Answer(x, float(f), g[:-1]) for x, f, g in zip(at, values, pieces, strict=True)]
@@ -210,7 +214,8 @@ def off_span(rows: Array, vector: Array) -> Array:
     rows = rows[norms > 0] / norms[norms > 0, None]
     if not len(rows):
         return vector
-    _, sizes, basis = np.linalg.svd(rows, full_matrices=False)
-    basis = basis[sizes > CONV_WALK.rank * sizes[0]]
-    rest = vector - basis.T @ (basis @ vector)
-    return np.asarray(rest - basis.T @ (basis @ rest))
+    basis, corner, _ = qr(rows.T, mode="economic", pivoting=True, check_finite=False)
+    sizes = np.abs(np.diag(corner))
+    basis = basis[:, : len(sizes)][:, sizes > CONV_WALK.rank * sizes[0]]
+    rest = vector - basis @ (basis.T @ vector)
+    return np.asarray(rest - basis @ (basis.T @ rest))

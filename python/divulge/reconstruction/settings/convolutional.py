@@ -118,8 +118,10 @@ class ConvRowsSettings:
     slight: float = 1e-3
     # windows that may be the one of which a kink shows a part
     around: int = 36
-    # crossings of known channels of the layer with no new one among them
-    quiet: int = 15
+    # crossings of known channels of the layer with no new entry among them
+    quiet: int = 40
+    # windows that were seen from which on stride and padding are read: 8 in steps of 2 by chance, 1 %
+    places: int = 8
     # steps without a crossing, a bound
     patience: int = 400
     # loose kinks that are held against a new one
@@ -132,8 +134,20 @@ class ConvLastSettings:
 
     # equations for each unknown
     equations: float = 1.3
+    # and where answers are chosen for units that few of them show: a part of each answer's, drawn at random
+    most_equations: float = 3.0
+    # corners of an image, their sides in steps from unit to unit: 9 units of a channel see the first
+    corners: tuple[int, ...] = (3, 5)
+    # answers of which gradients in a corner are taken: 36 equations each for some 200 weights
+    answers: int = 40
+    # and beside them answers far apart: at 40 of a walk half of the units never switch
+    apart: int = 16
+    # units that may be on, or off, at all answers that sides are read from: each is an unknown
+    constant: float = 0.2
     # singular value, of the largest, of a combination that is none
     null: float = 1e-11
+    # size of what a channel leaves in beta, of the largest, up to which it tells nothing
+    faint: float = 1e-9
     # slope below which a unit is not leaky
     leak: float = 1e-7
     # rounds of asking more where weights are not unique, and points in each
@@ -144,6 +158,12 @@ class ConvLastSettings:
     tries: int = 8
     # likewise
     beyond: float = 0.05
+    # points to which something that is missing contributes before no more are asked for
+    failures: int = 4
+    # steps in which a point where one is on is moved to one where more are, and their length, of the point
+    raises: int = 30
+    # likewise
+    raised: float = 0.1
     # points looked at to find one where units are on that never were
     candidates: int = 512
     # powers of ten that their sizes span
@@ -155,18 +175,59 @@ class ConvLastSettings:
 
 
 @dataclass(frozen=True)
+class ConvAimedSettings:
+    """Where unknown entries show: convolutional/aimed.py, next_layer.py."""
+
+    # answers, the last ones, and random points among which one near a hyperplane is looked for
+    answers: int = 128
+    # likewise
+    samples: int = 128
+    # places that are tried
+    tries: int = 12
+    # of all unknown entries: a place where so few count is worth twice the way of one where all do
+    share: float = 0.05
+    # steps to the hyperplane, how near to it, of what unknown entries may move it by, and how far
+    newton: int = 20
+    # likewise
+    near: float = 0.1
+    # likewise
+    longest: float = 1.0
+    # ways across the hyperplane, of what unknown entries may move it by, one after the other
+    wide: tuple[float, ...] = (0.5, 2.0)
+    # places that are looked at before a channel is given up for now
+    looks: int = 3
+    # times that a channel is looked at in a row
+    rounds: int = 4
+
+
+@dataclass(frozen=True)
+class ConvMissesSettings:
+    """Where a copy is wrong: convolutional/misses.py."""
+
+    # how far beyond the place where a missing unit switches, of the way there
+    beyond: float = 2.0
+    # a bound on the way, of the size of the point
+    longest: float = 2.0
+    # step from one wrong answer to the next that is looked behind, of all in order: spreads any number
+    golden: float = 0.6180339887498949
+    # wrong answers that are looked behind before the last layer is solved for again
+    answers: int = 6
+
+
+@dataclass(frozen=True)
 class ConvJudgeSettings:
     """Fresh answers: convolutional/judge.py."""
 
-    # sizes of the points, of usual ones
-    scales: tuple[float, ...] = (0.1, 1.0, 10.0, 100.0)
-    # points of each size, noise and images alike, about the first output, and about every other
-    first: int = 8
+    # points at which a copy of the first output is looked at before other outputs are asked. A channel of a
+    # trained network that hardly any input turns on shows in 5 % of images of blocks, in 12 to 15 % of those
+    # of ten times the size and more, and in none of noise: 48 images lack it with a chance below 1 %
+    images: int = 48
     # likewise
-    other: int = 1
-    # points of each kind that a finished copy is tested at: one lacked a channel that shows at ten times the
-    # usual size alone, and 24 fresh answers did not tell
-    fresh: int = 64
+    noise: int = 16
+    # powers of ten of their sizes, of usual ones
+    powers: tuple[float, float] = (-0.5, 2.0)
+    # points of each kind that a finished copy is tested at, beside those
+    fresh: int = 16
 
 
 @dataclass(frozen=True)
@@ -181,6 +242,8 @@ class ConvAttackSettings:
     kinks: int = 6
     # likewise
     steps: int = 150
+    # times that a copy's wrong answers are looked behind before it is walked on
+    misses: int = 4
     # sizes of the points that are walked to while channels are missing, and crossings of known channels with
     # no new one among them: near and far, short and long
     searches: tuple[tuple[float, int], ...] = (
@@ -201,5 +264,7 @@ CONV_POOLING = ConvPoolingSettings()
 CONV_SIDES = ConvSidesSettings()
 CONV_ROWS = ConvRowsSettings()
 CONV_LAST = ConvLastSettings()
+CONV_AIMED = ConvAimedSettings()
+CONV_MISSES = ConvMissesSettings()
 CONV_JUDGE = ConvJudgeSettings()
 CONV_ATTACK = ConvAttackSettings()

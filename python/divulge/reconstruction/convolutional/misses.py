@@ -1,0 +1,43 @@
+"""Where a copy is wrong: what is missing there is near, and its kinks lie on the way to where it switches."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from divulge.arrays import Index
+from divulge.reconstruction.asking.pieces import Transcript
+from divulge.reconstruction.convolutional.network import ConvNetwork
+from divulge.reconstruction.convolutional.walk import Answer, Kink, Walk
+from divulge.reconstruction.settings import CONV_MISSES, TINY
+
+
+def wrong_rows(network: ConvNetwork, transcript: Transcript, rows: Index, tolerance: float) -> Index:
+    """Return those of answers that a copy does not give, more and less wrong ones by turns."""
+    gradients = transcript.pieces[rows, :-1]
+    _, own = network.answers(transcript.points[rows, :-1], 0)
+    off = np.abs(own - gradients).max(axis=1) / max(float(np.abs(gradients).max()), TINY)
+    wrong = np.flatnonzero(off > tolerance)
+    order = rows[wrong[np.argsort(off[wrong])]]
+    return np.asarray(order[np.argsort(np.arange(1, len(order) + 1) * CONV_MISSES.golden % 1.0)])
+
+
+def kinks_behind(walk: Walk, network: ConvNetwork, row: int) -> list[Kink]:
+    """Return kinks on the way from an answer that a copy lacks a unit at to beyond where it switches.
+
+    What is left of gradient and value, w grad z and w z, say how far away z is 0 and in which direction.
+
+    Raises:
+        Stopped: the oracle can be asked no further.
+    """
+    transcript = walk.transcript
+    point, gradient = transcript.points[row, :-1], transcript.pieces[row, :-1]
+    value = float(transcript.told(np.array([row]))[0])
+    copied, own = network.answers(point[None], 0)
+    slope, level = gradient - own[0], value - float(copied[0])
+    way = -CONV_MISSES.beyond * level * slope / max(float(slope @ slope), TINY)
+    length, longest = float(np.linalg.norm(way)), CONV_MISSES.longest * float(np.linalg.norm(point))
+    end = point + way * min(1.0, longest / max(length, TINY))
+    if walk.lines.domain is not None:
+        end = np.clip(end, *walk.lines.domain)
+    after = walk.ask(end[None])[0]
+    return walk.isolated(Answer(point, value, gradient), after)
