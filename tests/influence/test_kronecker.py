@@ -116,11 +116,21 @@ def test_labels_do_not_depend_on_the_parts_they_are_drawn_in():
     np.testing.assert_array_equal(whole[11:], label_cotangents(z[11:], loss, 3, first=11))
 
 
-def test_what_it_cannot_do_is_said(make):
+def test_batch_norm_between_convolutions(make):
     module, train, _ = make("cnn")
-    with pytest.raises(ValueError, match=r"'1.weight' belongs to BatchNorm2d: name others in parameters="):
-        Influence(module, train, curvature="ekfac").hvp(np.zeros(51))
+    products = [
+        Influence(module, train, curvature=curvature, lower=False).hvp(np.eye(51))
+        for curvature in ("ekfac", "gauss_newton")
+    ]
+    assert np.trace(products[0]) == pytest.approx(np.trace(products[1]), rel=1e-8)
+
+
+def test_what_it_cannot_do_is_said(make):
     module, train, _ = make("attention")
+    with pytest.raises(
+        ValueError, match=r"in_proj_weight' belongs to MultiheadAttention: name others in par"
+    ):
+        Influence(module, train, curvature="ekfac").self_influence()
     with pytest.raises(ValueError, match=r"'attention.out_proj' to be called as a layer"):
         Influence(
             module, train, curvature="ekfac", parameters=["attention.out_proj", "head"]

@@ -349,7 +349,7 @@ def test_kronecker_factors_of_tokens(curvature, reduction):
     z = module(**inputs)
     cotangents = torch.as_tensor(label_cotangents(z.detach().numpy(), loss, 0)).reshape(n, -1, *z.shape[1:])
     kept = torch.as_tensor(train[1]) != -100
-    weights = kept / kept.sum(1, keepdim=True) if reduction == "mean" else kept.double()
+    weights = kept.double() / kept.sum(1, keepdim=True) if reduction == "mean" else kept.double()
     weights_of_layers = [(module.query.weight, module.query.bias), (module.head.weight, module.head.bias)]
     gradients, factors = [[], []], [[0, 0], [0, 0]]
     for i in range(n):
