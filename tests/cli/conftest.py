@@ -68,7 +68,7 @@ class Attack:
     def copy(self, victim, units):
         return self.changes.get("module") or first_units(victim, units)
 
-    def __call__(self, oracle, seed=0, *, progress=None, checkpoint=None):
+    def __call__(self, oracle, seed=0, *, progress=None, checkpoint=None, input_shape=None):
         self.oracle, self.checkpoint = oracle, checkpoint
         hidden = lower(oracle.victim.module, oracle.victim.input_shape, torch.float64).weights[0].shape[0]
         found, notes = 0, []

@@ -141,6 +141,20 @@ def test_a_model_file_is_taken_apart(command, attack, exported):
     assert "model.pt2, compared on standard normal points" in out
 
 
+def test_a_convolution_of_images_is_taken_apart(command, tmp_path):
+    torch.manual_seed(0)
+    layers = nn.Sequential(nn.Conv2d(1, 3, 3), nn.ReLU(), nn.Flatten(), nn.Linear(3 * 36, 2)).double()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program = torch.export.export(layers, (torch.zeros(1, 1, 8, 8, dtype=torch.float64),))
+        torch.export.save(program, tmp_path / "images.pt2")
+    code, out, _ = command("reconstruct", "--victim", tmp_path / "images.pt2", "--json")
+    assert code == 0
+    told = json.loads(out)
+    assert told["complete"] is True
+    assert told["max_output_error"] < 1e-9
+
+
 def test_a_convolution_is_sent_to_a_surrogate(command, attack, tmp_path):
     path = tmp_path / "conv.pt2"
     module = nn.Sequential(nn.Conv1d(1, 2, 2), nn.Flatten(), nn.Linear(6, 2))
@@ -214,7 +228,11 @@ def test_the_plot_is_written(command, attack, tmp_path):
             "'--data': expected a data set named digits, mnist, fashion-mnist, cifar10, got 'cifar'",
         ),
         (["--victim", "nowhere.onnx"], "'--victim': there is no file nowhere.onnx"),
-        (["--victim", "model.h5"], "'--victim': expected a file named *.onnx or *.pt2, got model.h5"),
+        (
+            ["--victim", "model.h5"],
+            "'--victim': expected a file named *.onnx or *.pt2 or *.joblib or *.pkl or *.pickle or *.pt, "
+            "got model.h5",
+        ),
         (["--plot", "nowhere/units.png"], "'--plot': there is no folder nowhere"),
         (["--checkpoint", "nowhere/answers"], "'--checkpoint': there is no folder nowhere"),
         (["--checkpoint", "."], "'--checkpoint': expected a file, . is a folder"),

@@ -25,7 +25,6 @@ from divulge.reconstruction.entry import check_oracle
 from divulge.training import train_classifier
 from divulge.victims import Victim
 from divulge.victims.lowering import convolution
-from divulge.victims.onnx_operations import CONVOLUTION
 
 if TYPE_CHECKING:
     from divulge.points import Points
@@ -70,7 +69,11 @@ def run(options: Options) -> int:
         with interrupts_noted() as interrupted:
             start = time.perf_counter()
             result = reconstruct(
-                oracle, seed=options.seed, progress=display.attack(curve), checkpoint=options.checkpoint
+                oracle,
+                seed=options.seed,
+                progress=display.attack(curve),
+                checkpoint=options.checkpoint,
+                input_shape=_image_shape(victim),
             )
             seconds = time.perf_counter() - start
         display.say("comparing")
@@ -97,6 +100,13 @@ def _check(options: Options) -> None:
         check_checkpoint(options.checkpoint, {"seed": options.seed, "oracle": options.oracle, **known})
 
 
+def _image_shape(victim: Victim) -> tuple[int, ...] | None:
+    """Return the shape of inputs that are images, which is public, where convolutions may be looked for."""
+    shape = victim.input_shape
+    images = len(shape) == 3 and min(shape[1:]) > 1 and not victim.lowered
+    return shape if images else None
+
+
 def _inside(domain: tuple[float, float], input_size: int) -> NDArray[np.float64]:
     """Return points spread evenly over the box, always the same, shape (n, d)."""
     return np.random.default_rng(0).uniform(*domain, size=(POINTS, input_size))
@@ -107,8 +117,14 @@ def _victim(options: Options, display: ProgressDisplay) -> tuple[Victim, Points 
     if options.victim is not None:
         data = None if options.data is None else load(options.data, options.target, seed=options.seed)
         victim = Victim.from_file(options.victim, data, trusted=options.trusted)
-        if layer := convolution(victim.module):
-            raise ValueError(f"{options.victim.name}: {layer!r} {CONVOLUTION}")
+        layer = convolution(victim.module)
+        if layer and _image_shape(victim) is None:
+            shape = ", ".join(map(str, victim.input_shape))
+            raise ValueError(
+                f"{options.victim.name}: {layer!r} is a convolution, and its inputs ({shape}) are no images "
+                "(C, H, W); exact reconstruction is for linear layers, ReLUs and convolutions of images: "
+                "train a surrogate instead"
+            )
         points = None if data is None else data.test_inputs
         if points is not None:
             victim.as_points(points[:1])  # raises where the images do not fit the model

@@ -157,8 +157,3 @@ RULES: dict[str, Callable[..., Any]] = {
     "Identity": _same,
     **MORE_RULES,
 }
-
-CONVOLUTION = (
-    "is a convolution; exact reconstruction from a file is for linear layers and ReLUs: train a surrogate "
-    "instead, or build the module in torch and pass reconstruct() its input_shape"
-)
