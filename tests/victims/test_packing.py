@@ -157,7 +157,7 @@ def test_influences_of_a_wrapped_module_are_pickled_or_refused(name, wrapped, ba
     influence = make()
     if curvature == "kfac" and name in ("exported", "scripted", "traced"):
         with pytest.raises(
-            ValueError, match="kfac and ekfac are for the weights of Linear and Conv2d layers"
+            ValueError, match="kfac and ekfac are for the weights and biases of Linear, Conv1d, Conv2d"
         ):
             influence.scores((INPUTS[:2], TARGETS[:2]))
         return
