@@ -237,3 +237,25 @@ def test_files_that_are_none(tmp_path):
         read_data(tmp_path)
     with pytest.raises(ValueError, match="a target column of a file alone, got 'a' for digits"):
         load("digits", "a")
+
+
+@pytest.mark.parametrize("dtype", ["Int64", "Float64", "int8", "float32"])
+def test_rows_of_numbers_come_back_in_every_dtype(dtype):
+    frame = table().astype({"age": dtype})
+    data = read_data(frame, "grade")
+    rows = data.frame(data.test_inputs.numpy())
+    assert set(rows["age"]) <= set(frame["age"].astype(float))
+
+
+def test_whole_numbers_beyond_their_dtype_do_not_wrap():
+    data = read_data(table().astype({"age": "int8"}), "grade", ranges={"age": (0, 200)})
+    rows = data.frame(np.array([[150.0, 1.0, 0.0, 1.0], [-130.0, 1.0, 0.0, 1.0]]))
+    assert rows["age"].tolist() == [150, -130]
+
+
+def test_words_and_truth_values_come_back_in_their_dtype():
+    frame = table().assign(level=np.arange(40) % 3)
+    frame["job"] = pd.Categorical(frame["job"], categories=["pilot", "none", "cook", "nurse"])
+    data = read_data(frame, "grade", kinds={"level": "categorical"})
+    rows = data.frame(data.test_inputs.numpy())
+    assert rows.dtypes.to_dict() == frame.drop(columns="grade").dtypes.to_dict()

@@ -95,3 +95,12 @@ def test_an_answer_of_another_kind_is_refused(tells, fn, message):
 def test_senseless_oracles(options, error, message):
     with pytest.raises(error, match=message):
         LiveOracle(label, 3, **{"tells": "label", "classes": CLASSES, **options})
+
+
+@pytest.mark.parametrize("label", [None, {"label": "no"}, ["no"]])
+def test_labels_that_can_be_no_class_are_named(label):
+    told = np.empty(2, object)
+    told[:] = [label, label]
+    oracle = LiveOracle(lambda points: told, 2, tells="label", classes=["no", "yes"])
+    with pytest.raises(OracleError, match="returned the label"):
+        oracle.explain(np.zeros((2, 2)))

@@ -14,6 +14,7 @@ from sklearn.ensemble import (
     RandomForestClassifier,
 )
 from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifier, SGDClassifier
+from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
@@ -107,6 +108,19 @@ def test_a_regression_is_its_prediction():
     np.testing.assert_allclose(Victim(trees).values(X)[:, 0], trees.predict(X))
 
 
+@pytest.mark.parametrize("classes", [3, 4])
+@pytest.mark.parametrize("wrap", [lambda m: m, lambda m: GridSearchCV(m, {"C": [1.0]}, cv=2)])
+def test_a_value_for_each_pair_of_classes_names_none(classes, wrap):
+    names = np.digitize(SCORE, [-0.5, 0.3, 1.0][: classes - 1])
+    model = wrap(make_pipeline(StandardScaler(), SVC(decision_function_shape="ovo")))
+    if isinstance(model, GridSearchCV):
+        model.param_grid = {"svc__C": [1.0]}
+    model.fit(X, names)
+    victim = Victim(model, data=read_data((X, names)))
+    assert victim.output_size == classes
+    assert victim.classes(X).tolist() == model.predict(X).tolist()
+
+
 def mixed(n=120):
     frame = pd.DataFrame({"job": RNG.choice(["cook", "nurse", "pilot"], n), "age": RNG.integers(18, 80, n)})
     frame["grade"] = np.where((frame["age"] > 40) ^ (frame["job"] == "cook"), "yes", "no")
@@ -170,6 +184,22 @@ def test_boosted_trees_of_other_libraries(package, classes):
     np.testing.assert_array_equal(victim.classes(X), model.predict(X))
     np.testing.assert_allclose(ProbabilityOracle(victim).probabilities(X), model.predict_proba(X), atol=1e-6)
     np.testing.assert_allclose(leaves_of(victim).values(X), victim.values(X), atol=1e-5)
+
+
+def test_boosted_trees_are_fed_categories_and_truth_values():
+    lightgbm = pytest.importorskip("lightgbm")
+    frame = pd.DataFrame(
+        {
+            "job": pd.Categorical(RNG.choice(["b", "a", "c"], 120), ["c", "zz", "a", "b"]),
+            "own": X[:120, 0] > 0,
+        }
+    )
+    names = np.where((frame["job"] == "a") | frame["own"], "yes", "no")
+    model = lightgbm.LGBMClassifier(n_estimators=5, min_child_samples=2, verbose=-1).fit(frame, names)
+    data = read_data(frame.assign(grade=names), "grade")
+    victim = Victim(model, data=data)
+    rows = np.column_stack([column.encode(frame[column.name]) for column in data.columns])
+    assert np.array(victim.class_names)[victim.classes(rows)].tolist() == model.predict(frame).tolist()
 
 
 def test_files_of_estimators_are_read_where_their_maker_is_trusted(tmp_path):

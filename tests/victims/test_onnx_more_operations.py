@@ -7,6 +7,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from divulge import GradientOracle, LabelOracle, ProbabilityOracle, Victim
+from divulge.errors import UnsupportedModelFile
 
 RNG = np.random.default_rng(0)
 IMAGE = (3, 7, 6)
@@ -162,3 +163,47 @@ def test_a_classifier_with_a_softmax_has_labels_probabilities_and_gradients(tmp_
     np.testing.assert_allclose(ProbabilityOracle(victim).probabilities(flat), told, atol=1e-5)
     np.testing.assert_array_equal(LabelOracle(victim).explain(flat).labels, told.argmax(axis=1))
     assert np.abs(GradientOracle(victim).query(flat)[1]).max() > 0
+
+
+COORDINATES = ["half_pixel", "pytorch_half_pixel", "half_pixel_symmetric", "align_corners", "asymmetric"]
+ROUNDINGS = ["floor", "ceil", "round_prefer_floor", "round_prefer_ceil"]
+
+
+@pytest.mark.parametrize("scales", [(2, 3), (1.5, 1.25), (0.5, 0.7), None])
+@pytest.mark.parametrize("how", COORDINATES)
+@pytest.mark.parametrize(("mode", "rounding"), [*(("nearest", r) for r in ROUNDINGS), ("linear", "floor")])
+def test_resize_by_every_rule(tmp_path, mode, how, rounding, scales):
+    given = [np.float32([1, 1, *scales])] if scales else [np.zeros(0, np.float32), whole(3, 3, 9, 4)]
+    nodes, constants = one(
+        "Resize", np.zeros(0, np.float32), *given,
+        mode=mode, coordinate_transformation_mode=how, nearest_mode=rounding,
+    )  # fmt: skip
+    path = graph(tmp_path / "m.onnx", nodes, constants, IMAGE, 19)
+    x = number(3, *IMAGE)
+    settled = how == "asymmetric" or (
+        mode == "linear" and (how in ("half_pixel", "pytorch_half_pixel") or not scales)
+    )
+    if not settled and scales != (2, 3):
+        with pytest.raises(UnsupportedModelFile, match=f"{mode} with {how} by no whole number"):
+            Victim.from_onnx(path)
+        return
+    assert Victim.from_onnx(path).values(x) == pytest.approx(reference(path, x), abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        one("Resize", np.zeros(0, np.float32), np.float32([1, 1, 0.5, 0.5]), mode="linear", antialias=1),
+        one("Resize", np.zeros(0, np.float32), np.zeros(0, np.float32), whole(3, 4, 9, 4), mode="linear"),
+        one("MaxPool", kernel_shape=[2, 2], auto_pad="SAME_UPPER", dilations=[2, 1]),
+    ],
+)
+def test_what_runtimes_do_otherwise_is_refused(tmp_path, nodes):
+    with pytest.raises(UnsupportedModelFile, match="y"):
+        Victim.from_onnx(graph(tmp_path / "m.onnx", *nodes, IMAGE, 18))
+
+
+def test_zeros_of_a_larger_shape_stretch_a_maximum(tmp_path):
+    path = graph(tmp_path / "m.onnx", *one("Max", np.zeros((4, 1), np.float32)), (1, 6), 18)
+    x = number(3, 1, 6)
+    assert Victim.from_onnx(path).values(x) == pytest.approx(reference(path, x))

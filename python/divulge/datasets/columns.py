@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from divulge.arrays import Array
 
@@ -61,15 +60,20 @@ class Column:
         within = np.clip(values, self.low, self.high)
         return within if self.kind == "numeric" else np.rint(within)
 
-    def decode(self, values: Array) -> NDArray[Any]:
-        """Return the entries (n,) nearest to numbers, in the table's own dtype."""
+    def decode(self, values: Array) -> Any:
+        """Return the entries (n,) nearest to numbers, an array of the table's own dtype.
+
+        Whole numbers that it cannot hold are of int64.
+        """
         if not self.categories:
             whole = np.rint(values) if self.kind == "integer" else values
-            return np.asarray(whole, self.dtype)
+            return np.asarray(whole, _holding(whole, self.dtype))
         codes = self.snap(values).astype(np.intp)
         entries = np.empty(len(self.categories), object)
         entries[:] = self.categories
-        return np.asarray(entries[codes])
+        import pandas as pd
+
+        return pd.Series(entries[codes], dtype=self.dtype).array
 
 
 def column_of(name: Any, entries: pd.Series, kind: str | None = None) -> Column:
@@ -96,6 +100,16 @@ def column_of(name: Any, entries: pd.Series, kind: str | None = None) -> Column:
         part = values[values != np.rint(values)][0]
         raise ValueError(f"expected whole numbers in the integer column {name!r}, got {part:g}")
     return Column(name, found, float(values.min()), float(values.max()), (), entries.dtype)
+
+
+def _holding(values: Array, dtype: Any) -> np.dtype[Any]:
+    """NumPy's type of a table's, or a wider one where numbers lie outside of it."""
+    held: np.dtype[Any] = np.dtype(getattr(dtype, "numpy_dtype", dtype))  # pandas' own Int64 holds int64
+    if held.kind not in "iu" or not len(values):
+        return held
+    limits = np.iinfo(held)
+    fits = limits.min <= values.min() and values.max() <= limits.max
+    return held if fits else np.dtype(np.int64)
 
 
 def numbers(name: Any, entries: pd.Series) -> Array:

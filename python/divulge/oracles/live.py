@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import numpy as np
@@ -126,10 +126,10 @@ class LiveOracle(CallableOracle):
         if len(labels) != n:
             raise OracleError(f"expected {n} labels, the oracle returned {len(labels)}")
         codes = {name: code for code, name in enumerate(self.class_names)}
-        strange = next((label for label in labels if label not in codes), None)
-        if strange is not None:
+        strange = [label for label in labels if not isinstance(label, Hashable) or label not in codes]
+        if strange:
             raise OracleError(
-                f"the oracle returned the label {strange!r}, none of the classes {shown(self.class_names)}"
+                f"the oracle returned the label {strange[0]!r}, none of the classes {shown(self.class_names)}"
             )
         return np.array([codes[label] for label in labels], np.intp)
 

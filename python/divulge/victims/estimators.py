@@ -98,13 +98,21 @@ class EstimatorModule(nn.Module):
         if self.class_names is None:
             self.outputs(rows, "predict")
             return "predict"
-        margin, told = margin_method(self.estimator), hasattr(self.estimator, "predict_proba")
+        margin, told = self._margin(rows), hasattr(self.estimator, "predict_proba")
         if not told:
             return margin or "predict"
         probabilities = self.outputs(rows, "predict_proba")
         if margin is not None and np.abs(softmax(self.outputs(rows, margin)) - probabilities).max() < _SAME:
             return margin
         return "predict_proba"
+
+    def _margin(self, rows: Array) -> str | None:
+        """The method that tells a decision value for each class, or one of two classes; None without."""
+        margin, classes = margin_method(self.estimator), len(self.class_names or ())
+        pairs = getattr(fitted(self.estimator), "decision_function_shape", "") == "ovo" and classes > 2
+        if margin is None or pairs:  # a value for each pair of classes names none
+            return None
+        return margin if self.outputs(rows, margin).shape[1] == (1 if classes == 2 else classes) else None
 
 
 def margin_method(estimator: Any) -> str | None:
@@ -136,6 +144,12 @@ def softmax(outputs: Array) -> Array:
 def last_step(estimator: Any) -> Any:
     """The last step of a pipeline, or the estimator."""
     return last_step(estimator.steps[-1][1]) if hasattr(estimator, "steps") else estimator
+
+
+def fitted(estimator: Any) -> Any:
+    """The estimator that answers, behind pipelines and searches."""
+    last = last_step(estimator)
+    return fitted(last.best_estimator_) if hasattr(last, "best_estimator_") else last
 
 
 def class_names_of(estimator: Any) -> tuple[Any, ...] | None:

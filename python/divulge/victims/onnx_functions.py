@@ -168,24 +168,6 @@ def unsqueezed(x: Tensor, axes: Sizes) -> Tensor:
     return x
 
 
-def resized(x: Tensor, size: Sizes, mode: str, corners: bool | None) -> Tensor:
-    """Resize of the spatial axes."""
-    if mode == "nearest":
-        return F.interpolate(x, size=list(size), mode="nearest")
-    names = {1: "linear", 2: "bilinear", 3: "trilinear"}
-    return F.interpolate(x, size=list(size), mode=names[len(size)], align_corners=corners)
-
-
-def scaled_size(x: Tensor, scales: tuple[float, ...]) -> Sizes:
-    """The spatial sizes times scales, rounded down."""
-    return tuple(int(s * scale) for s, scale in zip(x.shape[2:], scales, strict=True))
-
-
-def scaled_up(x: Tensor, scales: tuple[float, ...], mode: str, corners: bool | None) -> Tensor:
-    """Resize by scales."""
-    return resized(x, scaled_size(x, scales), mode, corners)
-
-
 def quantized(x: Tensor, scale: Tensor, zero: float, low: int, high: int) -> Tensor:
     """QuantizeLinear; the whole numbers stay floats, and pass gradients as if not rounded."""
     exact = x / scale

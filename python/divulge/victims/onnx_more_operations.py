@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import fx
 
 from divulge.victims import onnx_functions as functions
+from divulge.victims.onnx_resize import COORDINATES, ROUNDINGS, resized
 
 if TYPE_CHECKING:
     from divulge.victims.onnx_reader import Reader
@@ -47,7 +48,10 @@ def _windows(reader: Reader, node: Any, attributes: dict[str, Any], axes: int) -
         raise reader.refuse(node, f"has {axes} spatial axes with strides {strides} and pads {pads}")
     if min(*strides, *dilations) < 1 or min(pads) < 0:
         raise reader.refuse(node, f"has strides {strides}, dilations {dilations} and pads {pads}")
-    return strides, pads, dilations, _words(attributes, "auto_pad", "NOTSET")
+    auto = _words(attributes, "auto_pad", "NOTSET")
+    if auto.startswith("SAME") and max(dilations) > 1:  # runtimes do not agree on what it means
+        raise reader.refuse(node, f"has dilations {dilations} with auto_pad {auto}")
+    return strides, pads, dilations, auto
 
 
 def _conv(reader: Reader, node: Any, attributes: dict[str, Any]) -> fx.Node:
@@ -161,21 +165,41 @@ def _reduce(reader: Reader, node: Any, attributes: dict[str, Any]) -> fx.Node:
 
 
 def _resize(reader: Reader, node: Any, attributes: dict[str, Any]) -> fx.Node:
-    mode, x = _words(attributes, "mode", "nearest"), reader.tensor(node.input[0])
+    mode = _words(attributes, "mode", "nearest")
     how = _words(attributes, "coordinate_transformation_mode", "half_pixel")
-    corners = {"half_pixel": False, "pytorch_half_pixel": False, "align_corners": True}.get(how)
-    sizes = _numbers(reader, node, attributes, "sizes", 3)
-    scales = None
-    if len(node.input) > 2 and node.input[2] and reader.constant(node, 2).size:
+    rounding = _words(attributes, "nearest_mode", "round_prefer_floor")
+    known = mode in ("nearest", "linear") and how in COORDINATES and rounding in ROUNDINGS
+    if reader.opset < 11 or len(node.input) < 3:
+        raise reader.refuse(node, f"is of version {reader.opset}, which has other inputs than those read")
+    if not known or attributes.get("antialias", 0):
+        smooth = ", antialiased" if attributes.get("antialias", 0) else ""
+        raise reader.refuse(node, f"resizes in the mode {mode} with {how}{smooth}")
+    sizes, scales = _numbers(reader, node, attributes, "sizes", 3) or (), None
+    if not sizes:
         scales = tuple(float(s) for s in reader.constant(node, 2))
-        if scales[:2] != (1.0, 1.0):
+        if scales[:2] != (1.0, 1.0) or min(scales) <= 0:
             raise reader.refuse(node, f"scales by {scales}")
-    nearest = mode == "nearest" and scales is not None and all(s == int(s) for s in scales)
-    if not (nearest or (mode == "linear" and corners is not None)):
-        raise reader.refuse(node, f"resizes in the mode {mode} with {how}, and by no whole number")
-    if scales is not None:
-        return reader.call(functions.scaled_up, x, scales[2:], mode, corners)
-    return reader.call(functions.resized, x, sizes[2:], mode, corners)
+    stepwise = mode == "nearest" and how != "asymmetric"
+    unsettled = stepwise or (scales is not None and how in ("align_corners", "half_pixel_symmetric"))
+    if unsettled and not _whole(scales):  # runtimes do not agree on where the entries lie
+        raise reader.refuse(node, f"resizes in the mode {mode} with {how} by no whole number")
+    x = reader.tensor(node.input[0])
+    if sizes:
+        x = reader.call(_of_channels, x, sizes[1])
+    spatial = None if scales is None else scales[2:]
+    return reader.call(resized, x, sizes[2:], spatial, mode, how, rounding)
+
+
+def _whole(scales: tuple[float, ...] | None) -> bool:
+    """Whether scales are given as whole numbers."""
+    return scales is not None and all(scale == int(scale) for scale in scales)
+
+
+def _of_channels(x: torch.Tensor, channels: int) -> torch.Tensor:
+    """Return x (n, channels, ...), or raise ValueError where it has others."""
+    if x.shape[1] != channels:
+        raise ValueError(f"it resizes {x.shape[1]} channels to {channels}")
+    return x
 
 
 def _quantize(reader: Reader, node: Any, attributes: dict[str, Any]) -> fx.Node:

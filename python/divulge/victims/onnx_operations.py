@@ -89,9 +89,14 @@ def _clip(reader: Reader, node: Any, attributes: dict[str, Any]) -> fx.Node:
 def _max(reader: Reader, node: Any, attributes: dict[str, Any]) -> fx.Node:
     """Read max(x, 0) as a ReLU, and other maxima as they are."""
     results = [name for name in node.input if name not in reader.constants]
-    if len(results) != 1 or any(reader.constants[n].any() for n in node.input if n in reader.constants):
+    others = [name for name in node.input if name in reader.constants]
+    if len(results) != 1 or any(reader.constants[name].any() for name in others):
         return reader.call(largest, *reader.tensors(node))
-    return reader.call(torch.relu, reader.tensor(results[0]))
+    found = reader.call(torch.relu, reader.tensor(results[0]))
+    for name in others:  # zeros of a larger shape stretch the result
+        if reader.constants[name].size > 1:
+            found = reader.call(torch.add, found, reader.tensor(name))
+    return found
 
 
 def _batch_norm(reader: Reader, node: Any, attributes: dict[str, Any]) -> fx.Node:
