@@ -25,6 +25,8 @@ _ELEMENTWISE = (
     F.mse_loss, F.l1_loss, F.smooth_l1_loss, F.huber_loss, F.binary_cross_entropy,
     F.binary_cross_entropy_with_logits, F.kl_div, F.poisson_nll_loss, F.soft_margin_loss,
 )  # fmt: skip
+# Losses of class numbers, one of which may stand for nothing.
+_IGNORING = (F.cross_entropy, F.nll_loss)
 _REDUCTIONS = ("mean", "sum", "batchmean")
 # Outputs drawn to see whether a loss depends on them at all, and their size.
 _DRAWS, _SIZE = 8, 3.0
@@ -58,7 +60,17 @@ class PerSample:
         values = self.function(outputs, targets)
         if values.ndim < 2 or len(values) != len(outputs):
             return values
-        return values.flatten(1).mean(1) if self.reduction == "mean" else values.flatten(1).sum(1)
+        total = values.flatten(1).sum(1)
+        return total / self._counted(values, targets) if self.reduction == "mean" else total
+
+    def _counted(self, values: Tensor, targets: Tensor) -> Tensor | int:
+        """Return over how many values the mean of a sample (n,) goes; torch leaves out those it ignores."""
+        ignored = getattr(self.function, "ignore_index", None)
+        if isinstance(self.function, partial) and self.function.func in _IGNORING:
+            ignored = self.function.keywords.get("ignore_index", -100)
+        if ignored is None or targets.shape != values.shape:
+            return values[0].numel()
+        return (targets != ignored).flatten(1).sum(1).clamp_min(1)
 
 
 def per_sample(loss: LossFunction) -> LossFunction:
