@@ -524,3 +524,16 @@ def test_all_positions_of_squared_loss_count(curvature, ignored):
 def test_a_task_is_a_task():
     with pytest.raises(TypeError, match=r"expected task as a divulge\.influence\.Task, got 'squared'"):
         Influence(nn.Linear(3, 2), (np.ones((4, 3)), np.zeros(4, int)), task="squared")
+
+
+@pytest.mark.parametrize("inputs", [{}, ()])
+def test_no_inputs_are_refused(inputs):
+    with pytest.raises(ValueError, match=f"expected training inputs, got an empty {type(inputs).__name__}"):
+        Influence(nn.Linear(3, 2), (inputs, np.zeros(0, int)))
+
+
+def test_functions_that_fail_on_positions_say_on_what():
+    module, x = nn.Linear(3, 2).double().eval(), np.ones((4, 5, 3))
+    influence = Influence(module, (x, np.zeros((4, 5), int)), task=Task(of=F.cross_entropy), damping=1.0)
+    with pytest.raises(ValueError, match=r"the function fails on outputs of shape \(4, 5, 2\)"):
+        influence.scores((x, np.zeros((4, 5), int)))
