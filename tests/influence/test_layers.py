@@ -426,3 +426,25 @@ def test_products_do_not_depend_on_what_memory_held():
     for junk in (13.0, np.nan):
         [np.full((4, 3), junk) for _ in range(50)]  # left where the result may be put
         np.testing.assert_array_equal(curvature.multiply(np.ones((4, 3))), np.tile([0.0, 2, 0], (4, 1)))
+
+
+class NormTwice(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.norm, self.linear, self.out = nn.LayerNorm(3), nn.Linear(3, 3), nn.Linear(3, 3)
+
+    def forward(self, x):
+        return self.out(self.norm(torch.tanh(self.linear(self.norm(x)))))
+
+
+@pytest.mark.parametrize("name", ["norm.weight", "norm.bias"])
+@pytest.mark.parametrize("curvature", ["kfac", "ekfac"])
+def test_a_scale_that_is_used_twice_has_its_whole_fisher_matrix(curvature, name):
+    torch.manual_seed(0)
+    module = NormTwice().double().eval()
+    data = torch.randn(8, 3).double(), torch.randint(0, 3, (8,))
+    products = [
+        Influence(module, data, curvature=c, parameters=[name]).hvp(np.eye(3))
+        for c in (curvature, "gauss_newton")
+    ]
+    np.testing.assert_allclose(*products, rtol=1e-9, atol=1e-12)

@@ -44,3 +44,8 @@ def test_bad_input():
         fix_curve(float, y, y, y[:2])
     with pytest.raises(ValueError, match="shares from 0 to 1, got 2"):
         fix_curve(float, y, 1 - y, y, shares=[2])
+
+
+def test_labels_of_several_positions_are_not_flipped():
+    with pytest.raises(ValueError, match=r"expected targets of shape \(n,\), got \(4, 3\)"):
+        flip_labels(np.ones((4, 3), int), 0.5)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -135,3 +137,20 @@ def test_functions_of_the_outputs_of_a_fixed_number_of_test_points():
         influence.scores(test, of=nn.CrossEntropyLoss()), influence.scores(test, of="loss"), rtol=1e-9
     )
     assert output_function("loss", loss) is loss.function
+
+
+@pytest.mark.parametrize("ignored", [-100, 2])
+@pytest.mark.parametrize("form", ["module", "function"])
+@pytest.mark.parametrize("kind", ["cross_entropy", "nll"])
+def test_means_leave_out_the_positions_that_torch_ignores(kind, form, ignored):
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Conv1d(3, 4, 1), nn.LogSoftmax(1)).double().eval()
+    x, y = torch.randn(6, 3, 5).double(), torch.randint(0, 2, (6, 5))
+    y[0, 3:] = y[1, :4] = ignored
+    function = F.cross_entropy if kind == "cross_entropy" else F.nll_loss
+    as_module = nn.CrossEntropyLoss if kind == "cross_entropy" else nn.NLLLoss
+    loss = as_module(ignore_index=ignored) if form == "module" else partial(function, ignore_index=ignored)
+    expected = [
+        function(module(x[i : i + 1]), y[i : i + 1], ignore_index=ignored).item() for i in range(len(x))
+    ]
+    np.testing.assert_allclose(Influence(module, (x, y), loss=loss).losses((x, y)), expected, rtol=1e-12)

@@ -18,6 +18,7 @@ from torch.utils.data import (
 )
 
 from divulge import Influence
+from divulge.influence.reading import read_pair
 
 
 class Items(Dataset):
@@ -227,3 +228,32 @@ def test_other_arguments_that_are_none(problem):
     np.testing.assert_allclose(influence.scores(test), expected, rtol=1e-7)
     with pytest.raises(ValueError, match="whole k from 1 to 12, got '3'"):
         influence.top_k(test, "3")
+
+
+def ragged_loader(batch_first=True, ordered=True, lengths=(2, 4, 3)):
+    """Texts filled up to the longest, as pad_sequence does it, with a class each."""
+    items = [(torch.arange(1, n + 1) + 10 * i, i) for i, n in enumerate(lengths)]
+
+    def filled(batch):
+        batch = batch if ordered else sorted(batch, key=lambda item: -len(item[0]))
+        texts = torch.nn.utils.rnn.pad_sequence([x for x, _ in batch], batch_first=batch_first)
+        return texts, torch.tensor([y for _, y in batch])
+
+    return DataLoader(items, batch_size=2, collate_fn=filled)
+
+
+def test_texts_filled_up_keep_their_order():
+    inputs, targets = read_pair(ragged_loader(), "training")
+    np.testing.assert_array_equal(inputs, [[1, 2, 0, 0], [11, 12, 13, 14], [21, 22, 23, 0]])
+    np.testing.assert_array_equal(targets, [0, 1, 2])
+
+
+@pytest.mark.parametrize("lengths", [(2, 4, 3), (3, 3, 3), (3, 3, 4)])
+def test_batches_with_another_first_axis_are_refused(lengths):
+    with pytest.raises(ValueError, match=r"puts samples on the first axis, got shape \(\d, 1\) for 1"):
+        read_pair(ragged_loader(batch_first=False, lengths=lengths), "training")
+
+
+def test_batches_that_are_sorted_are_refused():
+    with pytest.raises(ValueError, match="keeps the samples' order, row 0 is another sample"):
+        read_pair(ragged_loader(ordered=False), "training")

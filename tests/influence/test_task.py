@@ -501,3 +501,39 @@ def test_tasks_that_make_no_sense_are_refused():
 
     with pytest.raises(ValueError, match=r"expected outputs as a tensor, .* got tuple; pass task=Task"):
         Influence(Tuples().double(), train)
+
+
+@pytest.mark.parametrize("ignored", [0, -100, 1])
+@pytest.mark.parametrize("curvature", ["gauss_newton", "kfac"])
+def test_all_positions_of_squared_loss_count(curvature, ignored):
+    torch.manual_seed(0)
+    module, x = nn.Linear(3, 2).double().eval(), torch.randn(6, 4, 3).double()
+    y = torch.randn(6, 4, 2).double()
+    y[:3, :, 0] = ignored
+    influence = Influence(
+        module, (x, y), task=Task(loss="squared", ignore_index=ignored), curvature=curvature, damping=1.0
+    )
+    expected = ((module(x) - y) ** 2).sum(-1).mean(1) / 2
+    np.testing.assert_allclose(influence.losses((x, y)), expected.detach(), rtol=1e-12)
+    other = Influence(
+        module, (x, y), task=Task(loss="squared", ignore_index=-7), curvature=curvature, damping=1.0
+    )
+    np.testing.assert_array_equal(influence.scores((x, y)), other.scores((x, y)))
+
+
+def test_a_task_is_a_task():
+    with pytest.raises(TypeError, match=r"expected task as a divulge\.influence\.Task, got 'squared'"):
+        Influence(nn.Linear(3, 2), (np.ones((4, 3)), np.zeros(4, int)), task="squared")
+
+
+@pytest.mark.parametrize("inputs", [{}, ()])
+def test_no_inputs_are_refused(inputs):
+    with pytest.raises(ValueError, match=f"expected training inputs, got an empty {type(inputs).__name__}"):
+        Influence(nn.Linear(3, 2), (inputs, np.zeros(0, int)))
+
+
+def test_functions_that_fail_on_positions_say_on_what():
+    module, x = nn.Linear(3, 2).double().eval(), np.ones((4, 5, 3))
+    influence = Influence(module, (x, np.zeros((4, 5), int)), task=Task(of=F.cross_entropy), damping=1.0)
+    with pytest.raises(ValueError, match=r"the function fails on outputs of shape \(4, 5, 2\)"):
+        influence.scores((x, np.zeros((4, 5), int)))

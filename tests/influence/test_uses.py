@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from divulge import Influence
-from divulge.influence import domain_influence, influence_by_distance, perturb_training_images
+from divulge.influence import Task, domain_influence, influence_by_distance, perturb_training_images
 
 
 def test_domains_sum_the_scores(make):
@@ -82,3 +82,20 @@ def test_numbers_above_zero(pictures):
         perturb_training_images(features, train, test, 0)
     with pytest.raises(ValueError, match=r"above 0, got 0\.1, 0 and 30"):
         perturb_training_images(features, train, test, 0.1, images=0)
+
+
+def test_domains_explain_what_the_task_does(make):
+    module, train, test = make("logistic")
+    influence = Influence(module, train, task=Task(of="margin"), damping=0.5)
+    result = domain_influence(influence, test, np.arange(40) % 2)
+    np.testing.assert_array_equal(result.scores, influence.scores(test, "margin"))
+
+
+def test_distances_of_other_inputs_are_refused(make):
+    module, train, test = make("logistic")
+    influence = Influence(module, train, damping=0.5)
+    half = train[0].reshape(40, -1)[:, : train[0][0].size // 2]
+    with pytest.raises(ValueError, match=f"inputs of {train[0][0].size} numbers .*, got {half.shape[1]}"):
+        influence_by_distance(influence, half, test)
+    with pytest.raises(ValueError, match="training inputs as one array for a distance, got dict"):
+        influence_by_distance(influence, {"a": train[0]}, test)

@@ -23,7 +23,7 @@ from divulge.influence.operators import (
     output_gradients,
 )
 from divulge.influence.parts import is_plain, mapped
-from divulge.influence.per_sample import check_values
+from divulge.influence.per_sample import applied, check_values
 from divulge.influence.samples import Samples
 from divulge.influence.snapshot import Snapshot
 
@@ -119,7 +119,7 @@ class AutogradOperator:
         rows = [np.zeros((0, self.parameters), self.dtype)]
         for inputs, targets in self._batches(samples):
             outputs = self._outputs(inputs)
-            values = function(outputs, targets)
+            values = applied(function, outputs, targets)
             check_values(function, outputs, targets, values)
             rows += [_host(_flat(_grad(value, self.tensors)))[None].astype(self.dtype) for value in values]
         return np.concatenate(rows)

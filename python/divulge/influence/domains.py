@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from divulge.influence.influence import Influence
 from divulge.influence.losses import LossFunction
 from divulge.influence.operators import Array
+from divulge.influence.parts import is_plain
 
 __all__ = ["DomainInfluence", "domain_influence", "influence_by_distance"]
 
@@ -53,7 +55,7 @@ class DomainInfluence:
 
 
 def domain_influence(
-    influence: Influence, test: Any, domains: ArrayLike, *, of: str | LossFunction = "loss"
+    influence: Influence, test: Any, domains: ArrayLike, *, of: str | LossFunction | None = None
 ) -> DomainInfluence:
     """Return the influence of each domain of the training data on test points.
 
@@ -96,12 +98,21 @@ def influence_by_distance(
         test: (inputs, targets) of test points.
 
     Raises:
-        ValueError: another number of inputs than training samples.
+        ValueError: another number of inputs than training samples, or of other sizes than the test inputs.
     """
+    points = influence.checked(test).inputs
+    if not is_plain(points):
+        raise ValueError("expected test inputs of one array for a distance, got several")
+    if isinstance(inputs, (Mapping, tuple)):
+        raise ValueError(f"expected training inputs as one array for a distance, got {type(inputs).__name__}")
     x = np.asarray(inputs, np.float64)
     if len(x) != influence.operator.rows:
         raise ValueError(f"expected {influence.operator.rows} training inputs, got {len(x)}")
     x = x.reshape(len(x), -1)
-    t = np.asarray(influence.checked(test).inputs, np.float64).reshape(-1, x.shape[1])
+    t = np.asarray(points, np.float64).reshape(len(points), -1)
+    if t.shape[1] != x.shape[1]:
+        raise ValueError(
+            f"expected training inputs of {t.shape[1]} numbers like the test inputs, got {x.shape[1]}"
+        )
     squares = (t**2).sum(1)[:, None] + (x**2).sum(1) - 2 * t @ x.T
     return np.sqrt(np.maximum(squares, 0)), influence.scores(test)

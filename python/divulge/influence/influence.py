@@ -142,6 +142,8 @@ class Influence:
         sharded: bool = False,
         seed: int = 0,
     ) -> None:
+        if task is not None and not isinstance(task, Task):
+            raise TypeError(f"expected task as a divulge.influence.Task, got {task!r}")
         if task is not None and loss != "cross_entropy":
             raise ValueError("expected one loss, got one in task= and another as loss=")
         self.task = task or Task(loss=loss)

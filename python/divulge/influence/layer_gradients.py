@@ -12,7 +12,8 @@ from torch import Tensor
 
 from divulge.influence.layer_calls import Call, recorded
 from divulge.influence.layer_check import calibrate
-from divulge.influence.layer_groups import layer_groups
+from divulge.influence.layer_groups import LayerGroup, layer_groups
+from divulge.influence.layer_rules import is_elementwise
 from divulge.influence.operators import Array, Factors
 from divulge.influence.parts import rows_of
 from divulge.influence.snapshot import Snapshot
@@ -111,7 +112,8 @@ class LayerGradients:
                         "kfac and ekfac need a layer to be called as often for each batch, "
                         f"{group.names[0]!r} was called {len(made)} times and {len(axes)} times before"
                     )
-                seen.append(_joined([call.inner(len(cotangents)) for call in made]))
+                once = made[:1] if is_elementwise(group.kind) else made
+                seen.append(_joined([call.inner(len(cotangents)) for call in once], group))
             yield seen, self._deltas(outputs, cotangents, calls, len(cotangents))
 
     def _deltas(
@@ -121,11 +123,16 @@ class LayerGradients:
         for label in torch.split(cotangents, outputs[0].numel(), dim=1):
             along = label.reshape(outputs.shape)
             grads = iter(torch.autograd.grad(outputs, edges, along, retain_graph=True, allow_unused=True))
-            yield [_joined([call.delta_rows(next(grads), k) for call in made]) for made in calls]
+            yield [
+                _joined([call.delta_rows(next(grads), k) for call in made], group)
+                for group, made in zip(self._groups, calls, strict=True)
+            ]
 
 
-def _joined(parts: list[Tensor]) -> Tensor:
-    """Return (k, T, d) of several calls as the positions of one."""
+def _joined(parts: list[Tensor], group: LayerGroup) -> Tensor:
+    """Return (k, T, d) of several calls as the positions of one; of a scale or shift the sum of all."""
+    if is_elementwise(group.kind) and len(parts) > 1:
+        return torch.stack(parts).sum(0)
     return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
 

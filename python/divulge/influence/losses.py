@@ -67,7 +67,9 @@ class Loss:
 
     def weights(self, targets: Tensor) -> Tensor:
         """Return what each position counts for, (n, *positions)."""
-        return self.positions.weights(targets if self.name == "cross_entropy" else targets[..., 0])
+        if self.name == "cross_entropy":
+            return self.positions.weights(targets)
+        return self.positions.weights(self.positions.all_counting(targets[..., 0]))
 
 
 def resolve_loss(loss: str | LossFunction, temperature: float = 0.001, positions: Positions = _MEAN) -> Loss:
@@ -102,7 +104,7 @@ def _cross_entropy(z: Tensor, y: Tensor, positions: Positions) -> Tensor:
 
 def _squared(z: Tensor, y: Tensor, positions: Positions) -> Tensor:
     values = ((z - y) ** 2).sum(-1) / 2
-    return values if values.ndim == 1 else positions.joined(values, torch.zeros_like(values))
+    return values if values.ndim == 1 else positions.joined(values, positions.all_counting(values))
 
 
 def _smooth_hinge(z: Tensor, y: Tensor, temperature: float) -> Tensor:

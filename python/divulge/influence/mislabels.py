@@ -27,9 +27,11 @@ def flip_labels(targets: ArrayLike, share: float, *, seed: int = 0) -> NDArray[n
         seed: of both choices.
 
     Raises:
-        ValueError: a share not between 0 and 1, or fewer than two classes.
+        ValueError: targets of another shape, a share not between 0 and 1, or fewer than two classes.
     """
     labels = np.array(targets, np.int64)
+    if labels.ndim != 1 or not len(labels):
+        raise ValueError(f"expected targets of shape (n,), got {labels.shape}")
     if not 0 < share < 1:
         raise ValueError(f"expected a share between 0 and 1, got {share}")
     classes = int(labels.max()) + 1

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from divulge.training.modes import copied
 
-__all__ = ["LossFunction", "PerSample", "check_function", "check_values", "per_sample"]
+__all__ = ["LossFunction", "PerSample", "applied", "check_function", "check_values", "per_sample"]
 
 LossFunction = Callable[[Tensor, Tensor], Tensor]
 
@@ -25,6 +25,8 @@ _ELEMENTWISE = (
     F.mse_loss, F.l1_loss, F.smooth_l1_loss, F.huber_loss, F.binary_cross_entropy,
     F.binary_cross_entropy_with_logits, F.kl_div, F.poisson_nll_loss, F.soft_margin_loss,
 )  # fmt: skip
+# Losses of class numbers, one of which may stand for nothing.
+_IGNORING = (F.cross_entropy, F.nll_loss)
 _REDUCTIONS = ("mean", "sum", "batchmean")
 # Outputs drawn to see whether a loss depends on them at all, and their size.
 _DRAWS, _SIZE = 8, 3.0
@@ -58,7 +60,18 @@ class PerSample:
         values = self.function(outputs, targets)
         if values.ndim < 2 or len(values) != len(outputs):
             return values
-        return values.flatten(1).mean(1) if self.reduction == "mean" else values.flatten(1).sum(1)
+        total = values.flatten(1).sum(1)
+        return total / self._counted(values, targets) if self.reduction == "mean" else total
+
+    def _counted(self, values: Tensor, targets: Tensor) -> Tensor | int:
+        """Return over how many values the mean of a sample (n,) goes; torch leaves out those it ignores."""
+        ignored: int | None = getattr(self.function, "ignore_index", None)
+        if isinstance(self.function, partial) and self.function.func in _IGNORING:
+            ignored = self.function.keywords.get("ignore_index", -100)
+        if ignored is None or targets.shape != values.shape:
+            return values[0].numel()
+        counted: Tensor = targets != ignored
+        return counted.flatten(1).sum(1).clamp_min(1)
 
 
 def per_sample(loss: LossFunction) -> LossFunction:
@@ -79,6 +92,18 @@ def per_sample(loss: LossFunction) -> LossFunction:
     if "reduction" not in parameters or given not in _REDUCTIONS:
         return loss
     return PerSample(partial(function, reduction="none"), given, plain in _ELEMENTWISE)
+
+
+def applied(function: LossFunction, outputs: Tensor, targets: Tensor, what: str = "function") -> Tensor:
+    """Return a function's values, or raise ValueError where it fails, saying on what."""
+    try:
+        return function(outputs, targets)
+    except Exception as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ValueError(
+            f"the {what} fails on outputs of shape {tuple(outputs.shape)} and targets of shape "
+            f"{tuple(targets.shape)}: {reason}"
+        ) from error
 
 
 def check_values(function: LossFunction, outputs: Tensor, targets: Tensor, values: Any) -> None:
@@ -121,14 +146,7 @@ def check_function(function: LossFunction, outputs: Tensor, targets: Tensor) -> 
             that is not its derivative.
     """
     z = outputs.detach().clone().requires_grad_()
-    try:
-        values = function(z, targets)
-    except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ValueError(
-            f"the loss fails on outputs of shape {tuple(z.shape)} and targets of shape "
-            f"{tuple(targets.shape)}: {reason}"
-        ) from error
+    values = applied(function, z, targets, "loss")
     check_values(function, z, targets, values)
     _check_slope(function, outputs.detach(), targets)
     generator = torch.Generator().manual_seed(0)

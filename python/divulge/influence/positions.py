@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import torch
 from torch import Tensor
 
 __all__ = ["Positions"]
@@ -40,6 +41,10 @@ class Positions:
     def joined(self, values: Tensor, targets: Tensor) -> Tensor:
         """Return one number a sample (n,) of values (n, *positions)."""
         return (values * self.weights(targets).to(values)).flatten(1).sum(1)
+
+    def all_counting(self, like: Tensor) -> Tensor:
+        """Return targets of the same shape all of which count: numbers have none that stands for nothing."""
+        return torch.full_like(like, self.ignore_index + 1, dtype=torch.int64)
 
     def classes(self, targets: Tensor) -> Tensor:
         """Return the targets with some class, 0, where they do not count."""

@@ -75,9 +75,53 @@ def _loaded(loader: DataLoader[Any], what: str) -> tuple[Any, Any]:
         return read_pair(dataset, what)
     items = [dataset[i] for i in range(len(dataset))]
     single: list[Any] = [_pair(loader.collate_fn([item]), what) for item in items]
+    for pair in single[:1]:
+        _check_first_axis(pair, 1)
     if not _alike(single):  # texts of several lengths, which are filled up to the longest of a batch
-        return _pair(loader.collate_fn(items), what)
+        whole = _pair(loader.collate_fn(items), what)
+        _check_first_axis(whole, len(items))
+        _check_order(whole, single)
+        return whole
     return _gathered([tuple(mapped(_first, side) for side in pair) for pair in single], what)
+
+
+def _arrays(pair: tuple[Any, Any]) -> list[Any]:
+    """Return the arrays of inputs and targets."""
+    return [np.asarray(host_array(part)) for side in pair for _, part in leaves(side)]
+
+
+def _check_first_axis(pair: tuple[Any, Any], n: int) -> None:
+    """Raise where a batch of n samples does not hold them on its first axis."""
+    odd = next((a.shape for a in _arrays(pair) if a.shape[:1] != (n,)), None)
+    if odd is not None:
+        raise ValueError(
+            f"expected a DataLoader whose collate_fn puts samples on the first axis, got shape {odd} for "
+            f"{n} of them; pass batch_first=True to pad_sequence, or inputs and targets"
+        )
+
+
+def _check_order(whole: tuple[Any, Any], single: Sequence[tuple[Any, Any]]) -> None:
+    """Raise where a row of a batch is not its sample, filled up before or behind, but another one."""
+    rows, samples = _arrays(whole), [_arrays(pair) for pair in single]
+    for i, sample in enumerate(samples):
+        row = [part[i] for part in rows]
+        if not _holds(row, sample) and any(_holds(row, other) for other in samples):
+            raise ValueError(
+                f"expected a DataLoader whose collate_fn keeps the samples' order, row {i} is another "
+                "sample; pass one that does not sort, or inputs and targets"
+            )
+
+
+def _holds(row: Sequence[Any], sample: Sequence[Any]) -> bool:
+    """Whether each array of a row begins or ends with the sample's."""
+    for part, one in zip(row, sample, strict=True):
+        ends = [
+            part[tuple(slice(n) for n in one.shape[1:])],
+            part[tuple(slice(size - n, None) for size, n in zip(part.shape, one.shape[1:], strict=False))],
+        ]
+        if not any(np.array_equal(end, one[0]) for end in ends):
+            return False
+    return True
 
 
 def _first(batch: Any) -> Any:

@@ -103,6 +103,8 @@ def read_samples(data: Any, what: str) -> Samples:
             np.stack([_array(part) for part in given]) if given else ()
         )  # rows, and no inputs side by side
     inputs = mapped(_array, given)
+    if not is_plain(inputs) and not len(inputs):
+        raise ValueError(f"expected {what} inputs, got an empty {type(inputs).__name__}")
     for name, part in leaves(inputs):
         if part.ndim < (2 if is_plain(inputs) else 1) or part.dtype.kind not in "buif":
             raise ValueError(

@@ -44,7 +44,7 @@ class Task:
         of: what is explained where nothing else is asked: "loss", "log_probability", "margin", "logit", or a
             function of (outputs, targets) with one number a test point.
         positions: of losses by name, the "mean" over a sample's positions or their "sum".
-        ignore_index: the target of positions that do not count.
+        ignore_index: the class of positions that do not count; of "squared" all do.
 
     Example, next bytes of a text (a language model is trained to name each position's successor):
 
