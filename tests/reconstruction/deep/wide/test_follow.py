@@ -74,6 +74,12 @@ def test_too_few_units_leave_sides_open():
     assert wrong_sides(known, [follower.equations]) is None
 
 
+def test_no_unit_leaves_sides_open():
+    network = random_deep(5, 12, 10, 1, seed=0)
+    known = Known(turned_prefix(network, 0)[0], open_sides=True)
+    assert wrong_sides(known, []) is None
+
+
 def test_a_hyperplane_of_no_unit_hides_no_side():
     network = random_deep(6, 14, 12, 1, seed=1)
     prefix, wrong = turned_prefix(network, 1)

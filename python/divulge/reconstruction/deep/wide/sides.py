@@ -37,7 +37,7 @@ def wrong_sides(known: Known, units: Sequence[Equations]) -> Mask | None:
 def unused(known: Known, units: Sequence[Equations]) -> Mask:
     """Return the features that no unit was seen to bend at, though several were looked at."""
     width = known.width
-    seen = np.array([unit.known[:width] for unit in units]).reshape(-1, width)
+    seen = np.array([unit.known[:width] for unit in units], bool).reshape(-1, width)
     rows = np.array([unit.solution[:width] for unit in units]).reshape(-1, width)
     size = np.linalg.norm(rows, axis=1, keepdims=True)
     bends = (np.abs(rows) > WIDE_SIDES.bend * size) & seen
