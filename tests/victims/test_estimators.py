@@ -104,6 +104,9 @@ def test_a_regression_is_its_prediction():
     assert victim.class_names is None
     assert victim.lowered
     np.testing.assert_allclose(victim.values(X)[:, 0], line.predict(X))
+    for ask in (lambda: victim.classes(X), lambda: LabelOracle(victim), lambda: ProbabilityOracle(victim)):
+        with pytest.raises(UnsupportedModel, match="LinearRegression predicts numbers and names no classes"):
+            ask()
     trees = GradientBoostingRegressor(n_estimators=4).fit(X, SCORE)
     np.testing.assert_allclose(Victim(trees).values(X)[:, 0], trees.predict(X))
 

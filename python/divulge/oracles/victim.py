@@ -23,7 +23,7 @@ class VictimOracle(Oracle):
     Raises:
         TypeError: `victim` is not a Victim.
         ValueError: there is no such output, the domain is empty, or the budget negative.
-        UnsupportedModel: gradients are asked for, and the model has none.
+        UnsupportedModel: gradients are asked for, and the model has none; or classes, of a regression.
     """
 
     def __init__(
@@ -44,6 +44,8 @@ class VictimOracle(Oracle):
             )
         if gradients:
             victim.check_differentiable()
+        if least_outputs > 1:
+            victim.check_names_classes()
         self.victim = victim
         super().__init__(
             input_size=victim.input_size,

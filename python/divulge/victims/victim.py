@@ -19,7 +19,7 @@ from divulge.points import as_matrix
 from divulge.training.class_scores import named_classes
 from divulge.training.modes import evaluating
 from divulge.victims.as_module import in_known_precision, input_shape_of, of_estimator, some_inputs
-from divulge.victims.estimators import is_estimator
+from divulge.victims.estimators import is_estimator, last_step
 from divulge.victims.lowering import DenseLayers, lower, native_network
 from divulge.victims.model_files import TRUSTED, read_trusted
 from divulge.victims.packing import packed, unpacked
@@ -87,8 +87,11 @@ class Victim:
             input_shape = data.input_shape
         self._inputs = some_inputs(data)
         self.class_names: tuple[Any, ...] | None = None
+        self._regression: str | None = None
         if is_estimator(module):
+            title = type(last_step(module)).__name__
             module, input_shape, self.class_names, self._inputs = of_estimator(module, input_shape, data)
+            self._regression = title if self.class_names is None else None
         if not isinstance(module, nn.Module):
             raise TypeError(
                 "expected a torch.nn.Module or a fitted estimator such as a scikit-learn pipeline, got "
@@ -221,8 +224,15 @@ class Victim:
 
         Raises:
             ValueError: the points have another shape.
+            UnsupportedModel: the victim is a regression.
         """
+        self.check_names_classes()
         return named_classes(self.values(points), self.threshold)
+
+    def check_names_classes(self) -> None:
+        """Raise UnsupportedModel for an estimator that predicts numbers, whose sign is no class."""
+        if self._regression is not None:
+            raise UnsupportedModel(f"{self._regression} predicts numbers and names no classes")
 
     @property
     def threshold(self) -> float:
