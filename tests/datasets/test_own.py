@@ -259,3 +259,10 @@ def test_words_and_truth_values_come_back_in_their_dtype():
     data = read_data(frame, "grade", kinds={"level": "categorical"})
     rows = data.frame(data.test_inputs.numpy())
     assert rows.dtypes.to_dict() == frame.drop(columns="grade").dtypes.to_dict()
+
+
+def test_infinite_classes_do_not_end_in_a_traceback():
+    x, y = np.random.default_rng(0).normal(size=(40, 2)), np.linspace(0, 1, 40)
+    y[3] = np.inf
+    with pytest.raises(ValueError, match="expected classes in the targets, got 40 different values of 40"):
+        read_data((x, y))

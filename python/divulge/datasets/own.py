@@ -264,7 +264,7 @@ def as_classes(targets: Any, where: str) -> tuple[Index, tuple[Any, ...]]:
     names = in_order(series.unique())
     if len(names) < 2:
         raise ValueError(f"expected two classes or more in {where}, all are {names[0]!r}")
-    numeric = series.dtype.kind == "f" and any(value != round(value) for value in names)
+    numeric = series.dtype.kind == "f" and any(not float(value).is_integer() for value in names)
     if len(names) > MOST_CLASSES or (numeric and len(names) > len(series) // 2):
         raise ValueError(f"expected classes in {where}, got {len(names)} different values of {len(series)}")
     codes = {value: code for code, value in enumerate(names)}

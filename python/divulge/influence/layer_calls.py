@@ -31,6 +31,7 @@ class Call:
         seen: (a, 1) (k, T, d + 1) where the samples' axis is known, else features last, a copy; of a scale
             the normalised input in a's place.
         axis: of the samples.
+        in_rows: whether `seen` is (k, T, d + 1).
     """
 
     layer: nn.Module
@@ -40,7 +41,7 @@ class Call:
     output: Tensor
     seen: Tensor
     axis: SampleAxis | None
-    known: bool = False
+    in_rows: bool = False
 
     def delta(self, gradient: Tensor | None) -> Tensor:
         """Return a gradient by the output, features last."""
@@ -60,8 +61,7 @@ class Call:
 
     def rows_seen(self, k: int) -> Tensor:
         """Return what was seen as (k, T, d + 1)."""
-        held = self.seen.ndim == 3 and self.known
-        return self.seen if held else _rows(self.axis, self.seen, k, self.name)
+        return self.seen if self.in_rows else _rows(self.axis, self.seen, k, self.name)
 
     def inner(self, k: int) -> Tensor:
         """Return what the Kronecker product's second factor is made of, (k, T, d + 1)."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from operator import index
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from divulge.points import Points
 
 Domain = tuple[ArrayLike, ArrayLike]
+Answered = TypeVar("Answered")
 
 # A mistake in the caller's code, not a failure of what is asked.
 PROGRAMMING_ERRORS = (TypeError, NameError, AttributeError, ImportError, NotImplementedError)
@@ -188,15 +190,19 @@ class Oracle(ABC):
         return matrix
 
     def _ask(self, points: Array, output: int) -> tuple[ArrayLike | None, ArrayLike | None]:
-        """Call `_answer`; what it raises comes out as an OracleError, a mistake in its code as it is."""
+        return self._sent(lambda: self._answer(points, output), len(points))
+
+    def _sent(self, call: Callable[[], Answered], n: int) -> Answered:
+        """Return what a call about n points returns.
+
+        What it raises comes out as an OracleError, a mistake in its code as it is.
+        """
         try:
-            return self._answer(points, output)
+            return call()
         except (OracleError, BudgetExhausted, *PROGRAMMING_ERRORS):
             raise
         except Exception as error:
-            raise OracleError(
-                f"the oracle failed on {len(points)} points: {type(error).__name__}: {error}"
-            ) from error
+            raise OracleError(f"the oracle failed on {n} points: {type(error).__name__}: {error}") from error
 
     def _check_outputs(self, output: ArrayLike, n: int) -> Index:
         """Return valid output indices, shape (n,), or raise ValueError."""

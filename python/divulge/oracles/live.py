@@ -92,12 +92,8 @@ class LiveOracle(CallableOracle):
     def _answer(self, points: Array, output: int) -> tuple[None, None]:
         return None, None
 
-    def _told(self, points: Array) -> Any:
-        """What the function says, tried again as often as is allowed."""
-        return self._tries.copy()(self._call, points, self.output)
-
     def _explain(self, points: Array, outputs: Index | None) -> Answers:
-        told = self._through(points)
+        told = self._sent(lambda: self._tries.copy()(self._call, points, self.output), len(points))
         if self.explained is not None:
             found = check_gradients(host_array(told), len(points), self.input_size)
             named = np.full(len(points), self.output) if outputs is None else outputs
@@ -108,17 +104,6 @@ class LiveOracle(CallableOracle):
         p = self._probabilities(told, len(points))
         labels = np.asarray(p.argmax(axis=1), np.intp)
         return Answers(points, labels, labels, probabilities=p)
-
-    def _through(self, points: Array) -> Any:
-        """As `Oracle._ask`: what goes wrong out there is an OracleError."""
-        try:
-            return self._told(points)
-        except (OracleError, TypeError, NameError, AttributeError, ImportError, NotImplementedError):
-            raise
-        except Exception as error:
-            raise OracleError(
-                f"the oracle failed on {len(points)} points: {type(error).__name__}: {error}"
-            ) from error
 
     def _numbered(self, told: Any, n: int) -> Index:
         """Numbers (n,) of labels of any type."""

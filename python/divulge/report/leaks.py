@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 AGREEMENTS = (0.90, 0.95, 0.99)
+COLUMNS = (
+    "explanation", "defence", *(f"queries_{round(100 * level)}" for level in AGREEMENTS), "exact", "best",
+    "rank_correlation",
+)  # fmt: skip
 INSIDE = "exact reconstruction and what an honest user loses, which need the model itself beside the API"
 HONEST = 100  # test inputs on which told and true explanations are compared
 EXACT_BUDGET = 20_000
@@ -142,13 +146,7 @@ def leak_report(
     """
     import pandas as pd
 
-    studied: Victim | LiveVictim
-    if isinstance(victim, Mapping) or (isinstance(victim, Oracle) and not hasattr(victim, "victim")):
-        studied, oracles = live_victim(victim)
-    else:
-        _check_victim(victim)
-        assert isinstance(victim, Victim)
-        studied = victim
+    studied, oracles = _studied(victim, oracles)
     data = _as_tensors(data)
     if defences is None:
         defences = usual_defences(studied.input_size)
@@ -171,36 +169,46 @@ def leak_report(
             weights=usual_weights(oracle.attribution),
             seed=seed,
         ).leak_curve
-        row: dict[str, Any] = {"explanation": str(name), "defence": str(defence)}
-        row |= {f"queries_{round(100 * level)}": queries_until(curve, level) for level in AGREEMENTS}
-        row["exact"] = _exact(oracle, studied, exact_budget, seed)
-        row["best"] = float(curve["agreement"].max())
-        row["rank_correlation"] = _honest(oracle, studied, name, oracles, data)
-        rows.append(row)
-        curve.insert(0, "explanation", str(name))
-        curve.insert(1, "defence", str(defence))
+        named: dict[str, Any] = {"explanation": str(name), "defence": str(defence)}
+        inside: dict[str, Any] = {
+            "exact": _exact(oracle, studied, exact_budget, seed),
+            "rank_correlation": _honest(oracle, studied, name, oracles, data),
+        }
+        rows.append(named | _until(curve) | inside)
+        for place, (column, value) in enumerate(named.items()):
+            curve.insert(place, column, value)
         curves.append(curve)
         if progress is not None:
             progress(done + 1, len(made))
-    return LeakReport(pd.DataFrame(rows), pd.concat(curves, ignore_index=True), repr(studied), seed, left_out)
+    table = pd.DataFrame(rows)[list(COLUMNS)]
+    return LeakReport(table, pd.concat(curves, ignore_index=True), repr(studied), seed, left_out)
+
+
+def _studied(
+    victim: Victim | Oracle | Mapping[str, Oracle], oracles: Makers
+) -> tuple[Victim | LiveVictim, Makers]:
+    """Return what is to be offered, and the oracles to compare; a live API's are its own."""
+    if isinstance(victim, Mapping) or (isinstance(victim, Oracle) and not hasattr(victim, "victim")):
+        return live_victim(victim)
+    if isinstance(victim, Victim):
+        return victim, oracles
+    hint = (
+        "; an oracle is named in oracles={name: function of the victim}" if isinstance(victim, Oracle) else ""
+    )
+    raise TypeError(
+        f"expected a victim such as Victim(module, input_shape=...), got {type(victim).__name__}{hint}"
+    )
+
+
+def _until(curve: pd.DataFrame) -> dict[str, float]:
+    """Return the queries to each agreement, and the largest agreement, of one leak curve."""
+    reached = {f"queries_{round(100 * level)}": queries_until(curve, level) for level in AGREEMENTS}
+    return {**reached, "best": float(curve["agreement"].max())}
 
 
 def usual_defences(inputs: int, most: int = 20) -> tuple[str, ...]:
     """Return the defences that are compared where none are named, for inputs of so many numbers."""
     return ("none", "rounded:2", f"top:{max(1, min(most, inputs // 3))}")
-
-
-def _check_victim(victim: Any) -> None:
-    """Raise TypeError for anything but a victim."""
-    if not isinstance(victim, Victim | LiveVictim):
-        hint = (
-            "; an oracle is named in oracles={name: function of the victim}"
-            if isinstance(victim, Oracle)
-            else ""
-        )
-        raise TypeError(
-            f"expected a victim such as Victim(module, input_shape=...), got {type(victim).__name__}{hint}"
-        )
 
 
 def _as_tensors(data: Dataset) -> Dataset:
