@@ -2,5 +2,8 @@
 
 from divulge.explanations.additive import additive
 from divulge.explanations.additive_result import Additive
+from divulge.explanations.counterfactual_result import Counterfactuals
+from divulge.explanations.counterfactuals import counterfactuals
+from divulge.explanations.evolution import Rates
 
-__all__ = ["Additive", "additive"]
+__all__ = ["Additive", "Counterfactuals", "Rates", "additive", "counterfactuals"]

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 if TYPE_CHECKING:
     from divulge.explanations.additive_result import Additive
+    from divulge.explanations.counterfactual_result import Counterfactuals
     from divulge.explanations.terms import Pair
 
 _LINE, _BAND = "#30638e", "#9aa5b1"
@@ -65,3 +66,30 @@ def _draw_pair(figure: Figure, axis: Axes, pair: Pair, names: list[str]) -> None
     )
     figure.colorbar(drawn, ax=axis)
     axis.set(xlabel=names[pair.columns[0]], ylabel=names[pair.columns[1]])
+
+
+def counterfactuals_figure(found: Counterfactuals, point: int = 0) -> Figure:
+    """Draw one point and its counterfactuals as lines over the columns, and how often each column is changed.
+
+    Raises:
+        ValueError: there is no such point.
+    """
+    if not 0 <= point < len(found.fronts):
+        raise ValueError(f"expected a point from 0 to {len(found.fronts) - 1}, got {point}")
+    front = found.fronts[point]
+    valid = front.rows[front.objectives[:, 0] == front.objectives[0, 0]]
+    low = np.array([column.low for column in found.columns])
+    extent = np.array([max(column.high - column.low, 1e-300) for column in found.columns])
+    names = [str(column.name) for column in found.columns]
+    figure = Figure(figsize=(max(5.0, 0.45 * len(names) + 2), 5.4), layout="constrained")
+    lines, bars = figure.subplots(2, 1, sharex=True, height_ratios=[2, 1])
+    places = np.arange(len(names))
+    for row in valid:
+        lines.plot(places, (row - low) / extent, color=_LINE, alpha=0.4, linewidth=1)
+    lines.plot(places, (found.points[point] - low) / extent, "o-", color="black", label=f"point {point}")
+    lines.set_ylabel("place in the column's range")
+    lines.legend(fontsize=8)
+    bars.bar(places, found.changed()["share"], color=_LINE)
+    bars.set_ylabel("share that changes it")
+    bars.set_xticks(places, names, rotation=90, fontsize=7)
+    return figure
