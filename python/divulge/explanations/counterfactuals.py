@@ -13,7 +13,7 @@ from divulge.conventions import OnProgress
 from divulge.explanations.archive import Archive
 from divulge.explanations.asked import Asked, Scale
 from divulge.explanations.counterfactual_result import Counterfactuals
-from divulge.explanations.evolution import Population, Rates, children, first, survivors
+from divulge.explanations.evolution import Population, Rates, children, curves_of, first, survivors
 from divulge.explanations.rows import as_rows
 from divulge.explanations.wanted import Wanted, check_target
 from divulge.oracles.ledger import whole
@@ -128,7 +128,9 @@ class Search:
 
     def run(self, generations: int, progress: OnProgress | None) -> bool:
         """Search for so many generations; return False where Ctrl-C ended it after the first."""
-        parents = first(self.wanted, self.size, self.rng)
+        curves = curves_of(self.wanted)
+        self.archive.add(curves.rows, curves.predictions, curves.objectives)
+        parents = first(self.wanted, curves, self.size, self.rng)
         self._keep(parents)
         deviations = self.wanted.train.std(axis=0)
         try:

@@ -92,15 +92,21 @@ class Population:
         return penalised(number, self.objectives[:, :, 0], limit, repeats(self.rows)), alone
 
 
-def first(wanted: Wanted, count: int, rng: np.random.Generator) -> Population:
+def first(wanted: Wanted, curves: Population, count: int, rng: np.random.Generator) -> Population:
     """Return the first candidates: random entries in columns drawn by how much they move the prediction.
 
     A column is changed with a probability between .01 and .99 that rises with the deviation of the
     individual conditional expectation curve, what the model says as this column alone runs over its range.
     One candidate is the nearest training row that is predicted as wanted, where there is one.
+
+    Args:
+        wanted: what is looked for.
+        curves: the candidates of `curves_of`.
+        count: how many.
+        rng: draws them.
     """
     points, d = wanted.x.shape
-    share = _shares(_ice_deviations(wanted))
+    share = _shares(_deviations(wanted, curves))
     keeps = rng.random((points, count, d)) >= share[:, None]
     values = anywhere(wanted, (points, count, d), rng)
     nearest = nearest_wanted(wanted)
@@ -136,16 +142,23 @@ def survivors(wanted: Wanted, candidates: Population, count: int, epsilon: float
     return candidates.chosen(best(*candidates.order(wanted, epsilon), count))
 
 
-def _ice_deviations(wanted: Wanted) -> Array:
-    """The deviation (P, d) of the model's values as one column alone runs over its range."""
-    points, d = wanted.x.shape
-    found = np.zeros((points, d))
-    for j in np.flatnonzero(wanted.free):
-        places = wanted.snap(np.linspace(wanted.low, wanted.high, ICE_PLACES))[:, j]
-        places = np.unique(places)
-        moved = np.repeat(wanted.x[:, None], len(places), axis=1)
-        moved[:, :, j] = places
-        found[:, j] = wanted.predictions(moved).std(axis=1)
+def curves_of(wanted: Wanted) -> Population:
+    """Return, for each column that may change, candidates in which it alone runs over its range."""
+    grid = wanted.snap(np.linspace(wanted.low, wanted.high, ICE_PLACES))
+    own = [(j, value) for j in np.flatnonzero(wanted.free) for value in np.unique(grid[:, j])]
+    keeps = np.ones((len(wanted.x), len(own), wanted.x.shape[1]), bool)
+    values = np.repeat(wanted.x[:, None], len(own), axis=1)
+    for place, (j, value) in enumerate(own):
+        values[:, place, j], keeps[:, place, j] = value, False
+    return Population.of(wanted, values, keeps)
+
+
+def _deviations(wanted: Wanted, curves: Population) -> Array:
+    """The deviation (P, d) of the model's values along each column's curve."""
+    of = (~curves.keeps[0]).argmax(axis=1)
+    found = np.zeros(wanted.x.shape)
+    for j in np.unique(of):
+        found[:, j] = curves.predictions[:, of == j].std(axis=1)
     return found
 
 
