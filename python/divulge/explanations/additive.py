@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from divulge.arrays import Array
+from divulge.arrays import Array, Index
 from divulge.conventions import OnProgress
 from divulge.explanations.additive_result import Additive
 from divulge.explanations.asked import Asked, Scale
@@ -88,7 +88,7 @@ class _Task:
     y: Array
     held_x: Array
     held_y: Array
-    kept: Array  # the places (m,) of the latter among the test rows
+    kept: Index  # the places (m,) of the latter among the test rows
 
     @staticmethod
     def of(asked: Asked, rows: Rows, most: int, seed: int) -> _Task:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from divulge.arrays import Array
+from divulge.arrays import Array, Index
 from divulge.datasets.columns import Column
 from divulge.explanations.asked import Asked
 from divulge.explanations.rows import Rows
@@ -65,10 +65,10 @@ class Additive(ShownAsTable):
     name: str
     scale: str
     seed: int
-    notes: tuple[str, ...] = ()
-    _asked: Asked | None = field(default=None, repr=False)
-    _rows: Rows | None = field(default=None, repr=False)
-    _held: tuple[Array, Array] | None = field(default=None, repr=False)
+    notes: tuple[str, ...]
+    _asked: Asked = field(repr=False)
+    _rows: Rows = field(repr=False)
+    _held: tuple[Array, Array] = field(repr=False)
 
     @staticmethod
     def of(
@@ -81,7 +81,7 @@ class Additive(ShownAsTable):
         wanted: int,
         asked: Asked,
         rows: Rows,
-        held: tuple[Array, Array, Array],
+        held: tuple[Array, Array, Index],
         seed: int,
         complete: bool,
     ) -> Additive:
@@ -90,7 +90,7 @@ class Additive(ShownAsTable):
         told = student.predict(x)
         fidelity, between = explained(y, told, seed)
         alone, within = (fidelity, between) if plain is student else explained(y, plain.predict(x), seed)
-        agreement, accuracy = _decisions(asked, rows, y, told, kept.astype(np.intp))
+        agreement, accuracy = _decisions(asked, rows, y, told, kept)
         notes = [] if complete else [f"interrupted: {len(again)} of {wanted} refits were made"]
         if fidelity < 0.9:
             notes.append(
@@ -125,7 +125,6 @@ class Additive(ShownAsTable):
         Raises:
             ValueError: a column is missing, or an entry is of no known category.
         """
-        assert self._rows is not None
         return self.student.predict(self._rows.points(points))
 
     def to_frame(self) -> pd.DataFrame:
@@ -136,7 +135,6 @@ class Additive(ShownAsTable):
         """
         import pandas as pd
 
-        assert self._held is not None and self._rows is not None
         x, y = self._held
         parts = self.terms.parts(x)
         shares = (parts - parts.mean(axis=0)).T @ (y - y.mean()) / (len(y) * y.var())
@@ -157,7 +155,6 @@ class Additive(ShownAsTable):
         """Return other methods' shapes beside the student's: see `divulge.explanations.shapes.compared`."""
         from divulge.explanations.shapes import compared
 
-        assert self._asked is not None and self._rows is not None and self._held is not None
         return compared(self._asked, self._rows, self.terms, self._held, points=points, seed=self.seed)
 
     def plot(self, most: int = 9) -> Figure:
@@ -190,7 +187,7 @@ def explained(y: Array, told: Array, seed: int) -> tuple[float, tuple[float, flo
     return float(1 - errors.mean() / y.var()), (float(low), float(high))
 
 
-def _decisions(asked: Asked, rows: Rows, y: Array, told: Array, kept: Any) -> tuple[float, float]:
+def _decisions(asked: Asked, rows: Rows, y: Array, told: Array, kept: Index) -> tuple[float, float]:
     """How often student and model agree, and how often the student is right, about the output's class."""
     if asked.scale == "value" and (asked.victim is None or asked.outputs > 2):
         return np.nan, np.nan

@@ -127,10 +127,7 @@ class Asked:
         """What the model says of rows (n, d), shape (n, K)."""
         self.calls += 1
         self.points += len(points)
-        if self.victim is not None:
-            told = self.victim.values(points)
-        else:
-            told = _numbers(self._predict(points))
+        told = _numbers(self._predict(points) if self.victim is None else self.victim.values(points))
         if told.ndim == 1:
             told = told[:, None]
         if told.ndim != 2 or len(told) != len(points) or not told.shape[1]:

@@ -53,9 +53,9 @@ class Counterfactuals(ShownAsTable):
     asked: int
     seed: int
     complete: bool
-    notes: tuple[str, ...] = ()
-    _rows: Rows | None = field(default=None, repr=False)
-    _wanted: Wanted | None = field(default=None, repr=False)
+    notes: tuple[str, ...]
+    _rows: Rows = field(repr=False)
+    _wanted: Wanted = field(repr=False)
 
     @staticmethod
     def of(
@@ -92,24 +92,23 @@ class Counterfactuals(ShownAsTable):
         A column of the table that has one of these names is called "NAME (column)".
 
         Args:
-            misses: whether those that miss the interval are there too; where a point has no other, the nearest
-                is always there.
+            misses: whether those that miss the interval are there too; where a point has no other, the
+                nearest is always there.
         """
         places = [self._shown(front, misses) for front in self.fronts]
         return self._frame(places)
 
     def best(self) -> pd.DataFrame:
-        """Return one row for each point: of those that miss least the one with fewest changes, the nearest."""
+        """Return one row for each point: of those that miss least one with fewest changes, the nearest."""
         return self._frame([np.zeros(1, np.intp) for _ in self.fronts])
 
     def nearest_rows(self) -> pd.DataFrame:
-        """Return, for each point, the nearest training row in the interval, as a counterfactual to compare with.
+        """Return, for each point, the nearest training row in the interval, to compare with.
 
         Without a row where no training row is in it.
         """
         from divulge.explanations.wanted import nearest_wanted
 
-        assert self._wanted is not None
         found = nearest_wanted(self._wanted)
         if found is None:
             return self._table(np.zeros(0, np.intp), [])
@@ -123,7 +122,6 @@ class Counterfactuals(ShownAsTable):
         The point's own miss, 1, the number of columns that may change and 1; where the point is in the
         interval already, 1 for the first.
         """
-        assert self._wanted is not None
         own = self._wanted.miss(self._wanted.predictions(self.points))
         corner = np.ones((len(own), len(OBJECTIVES)))
         corner[:, 0] = np.where(own > 0, own, 1.0)
@@ -131,7 +129,7 @@ class Counterfactuals(ShownAsTable):
         return corner
 
     def hypervolumes(self, every: int = 5) -> pd.DataFrame:
-        """Return how the front grew: generation and the mean hypervolume over points, a share of the corner's.
+        """Return how the front grew: generation, and its mean share of the corner's volume.
 
         Args:
             every: generations between two rows.
@@ -160,7 +158,6 @@ class Counterfactuals(ShownAsTable):
         """Return how often each column is changed in the valid counterfactuals: column, share."""
         import pandas as pd
 
-        assert self._wanted is not None
         counts, total = np.zeros(len(self.columns)), 0
         for point, front in enumerate(self.fronts):
             valid = front.rows[front.objectives[:, 0] == 0]
@@ -191,7 +188,6 @@ class Counterfactuals(ShownAsTable):
         """Rows for fronts whose points are given, shape (rows in all,)."""
         import pandas as pd
 
-        assert self._rows is not None
         d = len(self.columns)
         empty = Front(np.zeros((0, d)), np.zeros(0), np.zeros((0, len(OBJECTIVES))))
         parts = [empty, *fronts]
@@ -223,10 +219,12 @@ class Counterfactuals(ShownAsTable):
 def _unreached(wanted: Wanted, fronts: list[Front], reached: Mask) -> str:
     """Say for which points nothing reaches the interval, and how near the nearest comes."""
     left = np.flatnonzero(~reached)
-    named = ", ".join(map(str, left[:_NAMED])) + (f" and {len(left) - _NAMED} more" if len(left) > _NAMED else "")
+    named = ", ".join(map(str, left[:_NAMED])) + (
+        f" and {len(left) - _NAMED} more" if len(left) > _NAMED else ""
+    )
     nearest = min(float(fronts[point].objectives[0, 0]) for point in left)
     low, high = wanted.target
     return (
-        f"no candidate reaches the interval {low:g} to {high:g} from point {named}: the nearest is shown, which "
-        f"misses it by {nearest:.4g} or more"
+        f"no candidate reaches the interval {low:g} to {high:g} from point {named}: the nearest is shown, "
+        f"which misses it by {nearest:.4g} or more"
     )

@@ -73,7 +73,9 @@ class Population:
 
     def joined(self, other: Population) -> Population:
         """Return both."""
-        pairs = {name: np.concatenate([part, getattr(other, name)], axis=1) for name, part in vars(self).items()}
+        pairs = {
+            name: np.concatenate([part, getattr(other, name)], axis=1) for name, part in vars(self).items()
+        }
         return Population(**pairs)
 
     def chosen(self, places: Index) -> Population:
@@ -188,7 +190,8 @@ def _tournaments(place: Index, alone: Array, rng: np.random.Generator) -> Index:
 
     nearer = at(place, left) < at(place, right)
     tied = at(place, left) == at(place, right)
-    return np.where(nearer | (tied & (at(alone, left) >= at(alone, right))), left, right)
+    wins = nearer | (tied & (at(alone, left) >= at(alone, right)))
+    return np.asarray(np.where(wins, left, right), np.intp)
 
 
 def _crossed(

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 if TYPE_CHECKING:
     from divulge.explanations.additive_result import Additive
     from divulge.explanations.counterfactual_result import Counterfactuals
     from divulge.explanations.terms import Pair
+    from divulge.explanations.tree import ExplanationTree
 
 _LINE, _BAND = "#30638e", "#9aa5b1"
 _ACROSS = 3
@@ -93,3 +95,44 @@ def counterfactuals_figure(found: Counterfactuals, point: int = 0) -> Figure:
     bars.set_ylabel("share that changes it")
     bars.set_xticks(places, names, rotation=90, fontsize=7)
     return figure
+
+
+def tree_figure(tree: ExplanationTree, groups: int = 8) -> Figure:
+    """Draw how rows fuse as the penalty grows, and beside it the explanations of the groups at a level.
+
+    Raises:
+        ValueError: no group is asked for.
+    """
+    level = tree.cut(groups)
+    figure = Figure(figsize=(9, 3.8), layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=[3, 2])
+    _draw_tree(left, tree)
+    order = np.argsort(-level.pooled.sizes, kind="stable")
+    shown = level.pooled.explanations[order]
+    limit = max(float(np.abs(shown).max()), 1e-300)
+    drawn = right.imshow(shown, cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto")
+    right.set_yticks(range(len(order)), [f"{size} rows" for size in level.pooled.sizes[order]], fontsize=7)
+    right.set(xlabel="column", title=f"{level.count} groups")
+    figure.colorbar(drawn, ax=right)
+    return figure
+
+
+def _draw_tree(axis: Axes, tree: ExplanationTree) -> None:
+    """Lines from each group to its parts, at the height of the level where they fuse."""
+    graph = tree.graph()
+    order = np.lexsort([level.groups for level in tree.levels])
+    place = np.argsort(order, kind="stable")
+    across = {node: float(place[rows].mean()) for node, rows in graph.nodes(data="rows")}
+    height = dict(graph.nodes(data="level"))
+    lines = []
+    for above, below in graph.edges:
+        corner = (across[below], height[above])
+        lines.append([(across[above], height[above]), corner, (across[below], height[below])])
+    axis.add_collection(LineCollection(lines, colors=_LINE, linewidths=0.7))
+    axis.set(
+        xlim=(-1, len(place)),
+        ylim=(-0.5, len(tree.levels) - 0.5),
+        xlabel="rows",
+        ylabel="levels, from one explanation a row to one for all",
+        xticks=[],
+    )

@@ -46,7 +46,7 @@ def penalised(front: Index, miss: Array, epsilon: float, repeated: Mask) -> Inde
 
     Repeated candidates come last.
     """
-    place = front.copy()
+    place = np.array(front, np.intp)
     wrong = miss > epsilon
     order = np.argsort(np.argsort(miss, axis=1, kind="stable"), axis=1)
     place[wrong] = front.shape[1] + order[wrong]
@@ -84,13 +84,18 @@ def crowding(objectives: Array, candidates: Array, front: Index) -> Array:
         inside = number[:, 1:] == number[:, :-1]
         gap = np.where(inside, (value[:, 1:] - value[:, :-1]) / extent, np.inf)
         way = np.where(inside, np.abs(rows[:, 1:] - rows[:, :-1]).mean(axis=2), 1.0)
-        edge = ((0, 0), (1, 0)), ((0, 0), (0, 1))
-        near = sum(np.pad(gap, side, constant_values=np.inf) for side in edge)
-        far = sum(np.pad(way, side, constant_values=1.0) for side in edge)
+        near = _either_side(gap, np.inf)
+        far = _either_side(way, 1.0)
         back = np.argsort(order, axis=1)
         among += np.take_along_axis(near, back, 1)
         apart += np.take_along_axis(far, back, 1)
     return _ranks(among, front) + _ranks(apart, front)
+
+
+def _either_side(between: Array, end: float) -> Array:
+    """Add what lies between neighbours (P, n - 1) to both, shape (P, n), with another number at the ends."""
+    edge = np.full((len(between), 1), end)
+    return np.asarray(np.concatenate([edge, between], 1) + np.concatenate([between, edge], 1))
 
 
 def _ranks(numbers: Array, front: Index) -> Array:

@@ -170,7 +170,11 @@ def _column(name: Any, entries: pd.Series, kind: str | None) -> Column:
     if entries.isna().any() or entries.nunique() > 1:
         return column_of(name, entries, kind)
     value = plain(entries.iloc[0])
-    if isinstance(value, int | float) and not isinstance(value, bool) and kind in (None, "numeric", "integer"):
+    if (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and kind in (None, "numeric", "integer")
+    ):
         number = float(value)
         if not np.isfinite(number):
             raise ValueError(f"column {name!r} holds {number} in row 0")

@@ -75,12 +75,12 @@ def _indicators(values: Array) -> Part:
 
 
 def _splines(entries: Array, knots: int) -> Part:
-    """Cubic B-splines with knots at quantiles and at even distances, constant beyond the outermost."""
+    """Cubic B-splines with knots at quantiles and at even distances, straight beyond the outermost."""
     from sklearn.preprocessing import SplineTransformer
 
     low, high = float(entries.min()), float(entries.max())
     places = _knots((entries - low) / (high - low), knots)
-    transformer = SplineTransformer(knots=places[:, None], degree=3, extrapolation="constant")
+    transformer = SplineTransformer(knots=places[:, None], degree=3, extrapolation="linear")
     transformer.fit(places[:, None])
 
     def part(v: Array) -> Array:

@@ -14,7 +14,7 @@ import numpy as np
 from divulge.arrays import Array
 from divulge.datasets.columns import Column
 
-GRID, PAIR_GRID = 64, 16
+GRID, PAIR_GRID = 64, 32
 ROUNDS = 50  # of taking rows' and columns' means out of a pair's table
 
 Function = Callable[[Array], Array]
@@ -64,8 +64,14 @@ class Terms:
     pairs: tuple[Pair, ...] = ()
 
     def main(self, place: int, entries: Array) -> Array:
-        """Return a column's effect (n,) at entries (n,)."""
-        return np.asarray(np.interp(entries, self.grids[place], self.mains[place]))
+        """Return a column's effect (n,) at entries (n,), straight on beyond the grid."""
+        grid, effects = self.grids[place], self.mains[place]
+        found = np.interp(entries, grid, effects)
+        if len(grid) < 2:
+            return np.asarray(found)
+        slopes = np.diff(effects) / np.diff(grid)
+        below, above = np.minimum(entries - grid[0], 0), np.maximum(entries - grid[-1], 0)
+        return np.asarray(found + slopes[0] * below + slopes[-1] * above)
 
     def parts(self, x: Array) -> Array:
         """Return the terms' effects at rows (n, d), shape (n, d + pairs)."""
@@ -83,7 +89,11 @@ def grids_of(x: Array, columns: Sequence[Column], most: int = GRID) -> tuple[Arr
 
 
 def read_terms(
-    function: Function, x: Array, grids: Sequence[Array], pairs: Sequence[tuple[int, int]], columns: Sequence[Column]
+    function: Function,
+    x: Array,
+    grids: Sequence[Array],
+    pairs: Sequence[tuple[int, int]],
+    columns: Sequence[Column],
 ) -> Terms:
     """Read the terms of an additive function off, centred by rows (n, d)."""
     reference = np.median(x, axis=0)
