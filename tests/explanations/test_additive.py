@@ -110,7 +110,9 @@ def test_a_victims_log_odds_and_classes():
         assert found.scale == "log_odds"
         told = module.values(data.test_inputs.numpy())
         odds = told[:, 0] if outputs == 1 else told[:, 1] - told[:, 0]
-        assert found.rmse == pytest.approx(np.sqrt(np.mean((found.predict(data.test_inputs) - odds) ** 2)), rel=1e-4)
+        assert found.rmse == pytest.approx(
+            np.sqrt(np.mean((found.predict(data.test_inputs) - odds) ** 2)), rel=1e-4
+        )
         assert found.agreement > 0.8
         assert found.accuracy == pytest.approx(found.agreement)
 

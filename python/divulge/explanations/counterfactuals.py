@@ -90,7 +90,7 @@ def counterfactuals(
     if epsilon is not None and not epsilon >= 0:
         raise ValueError(f"expected epsilon of at least 0, got {epsilon}")
     interval = check_target(target)
-    rows = as_rows(data, kinds=kinds, fixed=fixed, ranges=ranges, seed=seed)
+    rows = as_rows(data, kinds=kinds, fixed=fixed, ranges=ranges, seed=None)
     x = rows.points(points)
     if not len(x):
         raise ValueError("expected at least one point to change, got none")

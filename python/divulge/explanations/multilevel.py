@@ -24,7 +24,7 @@ MOST_ROWS = 3000  # of which all distances are held
 
 def multilevel(
     explanations: Any,
-    points: Points | None = None,
+    data: Points | None = None,
     *,
     values: Any = None,
     kind: Literal["slopes", "effects"] | None = None,
@@ -41,7 +41,7 @@ def multilevel(
     Args:
         explanations: numbers (n, d), one explanation a row, such as gradients, coefficients of local linear
             models or SHAP values; or an oracle's `Answers`, with their points, values and kind.
-        points: the rows explained, shape (n, d).
+        data: the rows explained, shape (n, d).
         values: what the model says of them, shape (n,); fidelity is measured against it. None: not known.
         kind: "slopes", how fast the value changes with each column, or "effects", parts of the value that add
             up. None: by the answers' attribution, else slopes.
@@ -59,13 +59,13 @@ def multilevel(
         Explanations", 2020, arXiv 2003.06005.
     """
     if isinstance(explanations, Answers):
-        explanations, points, values, kind = _of_answers(explanations, points, values, kind)
-    if points is None:
-        raise ValueError("expected points, the rows that are explained")
+        explanations, data, values, kind = _of_answers(explanations, data, values, kind)
+    if data is None:
+        raise ValueError("expected data, the rows that are explained")
     theta = _matrix("explanations", explanations)
-    x = _matrix("points", points)
+    x = _matrix("data", data)
     if theta.shape != x.shape:
-        raise ValueError(f"expected explanations of the points' shape {x.shape}, got {theta.shape}")
+        raise ValueError(f"expected explanations of the data's shape {x.shape}, got {theta.shape}")
     if not 3 <= len(x) <= MOST_ROWS:
         raise ValueError(f"expected 3 to {MOST_ROWS} rows, got {len(x)}")
     kind = kind or "slopes"

@@ -97,7 +97,7 @@ def as_rows(
     kinds: Mapping[Any, str] | None = None,
     fixed: Sequence[Any] = (),
     ranges: Mapping[Any, tuple[float, float]] | None = None,
-    seed: int = 0,
+    seed: int | None = 0,
 ) -> Rows:
     """Return the rows of data, with a fifth of them kept for measuring unless a data set says which.
 
@@ -106,7 +106,7 @@ def as_rows(
         kinds: "numeric", "integer", "binary" or "categorical" for columns by name (of a matrix by place).
         fixed: columns that may not change.
         ranges: (low, high) of columns by name.
-        seed: of the split.
+        seed: of the split; None: all rows are there to fit on and to measure on.
 
     Raises:
         ValueError: fewer than four rows, an entry is missing or infinite, or there is no such column.
@@ -142,7 +142,7 @@ def _of_dataset(data: Dataset) -> Rows:
     return Rows(train, test, columns, data.test_targets.numpy().astype(np.intp), data.classes)
 
 
-def _of_table(data: Any, kinds: Mapping[Any, str], seed: int) -> Rows:
+def _of_table(data: Any, kinds: Mapping[Any, str], seed: int | None) -> Rows:
     """The rows of a DataFrame or a matrix, split."""
     import pandas as pd
 
@@ -160,6 +160,8 @@ def _of_table(data: Any, kinds: Mapping[Any, str], seed: int) -> Rows:
         raise ValueError(f"column {doubled[0]!r} is there twice")
     columns = tuple(_column(plain(name), frame[name], kinds.get(name)) for name in frame.columns)
     matrix = np.column_stack([column.encode(frame[column.name]) for column in columns])
+    if seed is None:
+        return Rows(matrix, matrix, columns)
     order = np.random.default_rng([seed, 1]).permutation(len(matrix))
     held = max(1, round(TEST_SHARE * len(matrix)))
     return Rows(matrix[np.sort(order[held:])], matrix[np.sort(order[:held])], columns)

@@ -161,7 +161,8 @@ def _level(
     np.add.at(means, groups, rows)
     apart = rows - (means / pooled.sizes[:, None])[groups]
     total = float(((rows - rows.mean(axis=0)) ** 2).sum())
+    varies = total > 1e-24 * float((rows**2).sum())
     fidelity = np.nan
     if local.values is not None:
         fidelity = share_of_variance(local.values, local.predictions(pooled, groups))
-    return Level(penalty, groups, pooled, fidelity, 1 - float((apart**2).sum()) / total if total > 0 else 1.0)
+    return Level(penalty, groups, pooled, fidelity, 1 - float((apart**2).sum()) / total if varies else 1.0)
