@@ -233,5 +233,5 @@ def test_what_makes_no_sense_is_named(options, error, message):
 
 
 def test_rates_are_shares():
-    with pytest.raises(ValueError, match="expected a rate keep from 0 to 1, got 1.5"):
+    with pytest.raises(ValueError, match=r"expected a rate keep from 0 to 1, got 1\.5"):
         Rates(keep=1.5)
