@@ -46,7 +46,7 @@ class Peer:
         return np.stack([1 - told, told], axis=1)
 
     def objectives(self, method: str) -> Any:
-        """Return the four objectives (n, 4) of the sparsest valid one for each row, NaN where none was found."""
+        """Return the objectives (n, 4) of the sparsest valid one for each row, NaN where there is none."""
         explainer = dice_ml.Dice(self.data, self.model, method=method)
         vary = [name for name, free in zip(self.names, self.wanted.free, strict=True) if free]
         goal: dict[str, Any] = {"desired_class": 1}
@@ -82,9 +82,8 @@ class Peer:
         for name, column in zip(self.names, self.rows.columns, strict=True):
             entries = table[name]
             if column.categories:
-                entries = entries.map(
-                    {str(word): word for word in column.categories} | {w: w for w in column.categories}
-                )
+                spelt = {str(word): word for word in column.categories}
+                entries = pd.Series([spelt[str(word)] for word in entries])
                 parts.append(column.encode(entries))
             else:
                 parts.append(entries.to_numpy(float))

@@ -259,7 +259,7 @@ def tree_rows(
 
 
 def picked(local: Any, count: int) -> float:
-    """Return the fidelity of the explanations that SP-LIME's submodular pick shows, each row's nearest one."""
+    """Return the fidelity of SP-LIME's submodular pick, each row explained by the nearest one picked."""
     weight = np.abs(local.comparable())
     importance = np.sqrt(weight.sum(axis=0))
     covered, chosen = np.zeros(weight.shape[1], bool), []
