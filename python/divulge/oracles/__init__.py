@@ -8,6 +8,7 @@ from divulge.oracles.attributed import (
 )
 from divulge.oracles.base import Oracle
 from divulge.oracles.callable import CallableOracle
+from divulge.oracles.counterfactual import CounterfactualOracle
 from divulge.oracles.defences import (
     Budget,
     Clipped,
@@ -41,6 +42,7 @@ __all__ = [
     "Budget",
     "CallableOracle",
     "Clipped",
+    "CounterfactualOracle",
     "Defence",
     "GradientOracle",
     "InputTimesGradientOracle",

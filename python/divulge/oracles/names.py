@@ -10,6 +10,7 @@ import numpy as np
 from divulge.datasets import Dataset
 from divulge.oracles.attributed import IntegratedGradientsOracle, SaliencyOracle, SmoothGradOracle
 from divulge.oracles.base import Oracle
+from divulge.oracles.counterfactual import CounterfactualOracle
 from divulge.oracles.gradient import GradientOracle
 from divulge.oracles.input_times_gradient import InputTimesGradientOracle
 from divulge.oracles.jacobian import JacobianOracle
@@ -39,6 +40,7 @@ ORACLES: Registry[Oracle] = Registry(
         ),
         "integrated_gradients": Entry(IntegratedGradientsOracle, ("steps", "baseline", "values", "output")),
         "shap": Entry(ShapOracle, ("samples", "exact", "seed", "values", "output")),
+        "counterfactual": Entry(CounterfactualOracle, ("generations", "population", "seed")),
         "jacobian": Entry(JacobianOracle, ("output",)),
     },
 )
@@ -50,7 +52,8 @@ def oracle_by_name(text: str, victim: Victim, *, data: Dataset | None = None, **
     Args:
         text: a name of `ORACLES`, with its parameters.
         victim: the model under study.
-        data: whose first training inputs are the background of explanations that have one, such as "shap".
+        data: whose first training inputs are the background of explanations that have one, such as "shap",
+            and near which counterfactuals stay.
         common: what every oracle takes, `domain` and `budget`.
 
     Raises:
@@ -59,4 +62,6 @@ def oracle_by_name(text: str, victim: Victim, *, data: Dataset | None = None, **
     name, _ = ORACLES.parse(text)
     if data is not None and "background" in signature(ORACLES[name].make).parameters:
         common["background"] = np.asarray(host_array(data.train_inputs[:ROWS].flatten(1)), np.float64)
+    if data is not None and "data" in signature(ORACLES[name].make).parameters:
+        common["data"] = data
     return ORACLES.make(text, victim, **common)
