@@ -157,6 +157,15 @@ class Additive(ShownAsTable):
 
         return compared(self._asked, self._rows, self.terms, self._held, points=points, seed=self.seed)
 
+    def leak_curve(self) -> pd.DataFrame:
+        """Return how far the shapes alone are a copy of the model: `divulge.explanations.leaks.shapes_leak`.
+
+        Columns numbers (told in all), agreement and fidelity, on the rows held out.
+        """
+        from divulge.explanations.leaks import shapes_leak
+
+        return shapes_leak(self.terms, *self._held, self._asked.threshold)
+
     def plot(self, most: int = 9) -> Figure:
         """Draw the shapes of the columns that explain most, with their intervals, and the pairs."""
         from divulge.explanations.figures import shapes_figure

@@ -91,6 +91,26 @@ class ExplanationTree(ShownAsTable):
         """Return the share of the variance of values (m,) at unseen points that the explanations explain."""
         return share_of_variance(np.asarray(values, np.float64).reshape(-1), self.predict(points, groups))
 
+    def leak_curve(self, points: Any, values: Any, threshold: float = 0.0) -> pd.DataFrame:
+        """Return how far the nodes alone are a copy of the model: `divulge.explanations.leaks.nodes_leak`.
+
+        Args:
+            points: unseen rows, shape (m, d).
+            values: of the model there, shape (m,).
+            threshold: above which the class is named.
+
+        Raises:
+            ValueError: the tree was made without values, or shapes do not fit.
+        """
+        from divulge.explanations.leaks import nodes_leak
+
+        x, told = self._points(points), np.asarray(values, np.float64).reshape(-1)
+        if self.local.values is None:
+            raise ValueError("the tree was made without values: its explanations have no base")
+        if told.shape != (len(x),) or not len(x):
+            raise ValueError(f"expected values of shape ({len(x)},), one for each point, got {told.shape}")
+        return nodes_leak(self.local, self.levels, x, told, threshold)
+
     def graph(self) -> nx.DiGraph:
         """Return the tree as a networkx graph, edges from groups to their parts.
 
