@@ -1,7 +1,7 @@
 """Are additive explanations, counterfactuals and trees right? `python bench/explanations.py [PART ...]`.
 
-Parts: additive, counterfactuals, dice (needs dice-ml), trees; by default all but dice. Prints the tables of
-docs/explanations.md. `--rows 100` of each case are changed, `--dice-rows 20` with DiCE.
+Parts: additive, counterfactuals, dice (needs dice-ml), leaks, trees; by default all but dice. Prints the
+tables of docs/explanations.md. `--rows 100` of each case are changed, `--dice-rows 20` with DiCE.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ from sklearn.cluster import AgglomerativeClustering
 from sklearn.metrics import adjusted_rand_score
 from torch import nn
 
-from divulge import Victim
+from divulge import Victim, steal
 from divulge.explanations import Counterfactuals, additive, counterfactuals, multilevel
 from divulge.explanations.archive import Archive, Front
 from divulge.explanations.evolution import anywhere
 from divulge.explanations.hypervolume import hypervolume
 from divulge.explanations.local_models import share_of_variance
+from divulge.oracles import oracle_by_name
 from explanation_cases import Case, cases
 
 Shape = Callable[[np.ndarray], np.ndarray]
@@ -256,6 +257,25 @@ def tree_rows(
     return rows
 
 
+def leak_part() -> None:
+    """Print what copies learn from labels, from counterfactuals, from shapes and from nodes."""
+    for name in ("breast cancer", "wine"):
+        case = cases()[name]()
+        victim = Victim(case.model, data=case.data)
+        for kind in ("label", "counterfactual"):
+            oracle = oracle_by_name(kind, victim, data=case.data)
+            stolen = steal(oracle, "mlp:64", queries=(10, 30, 100), data=case.data, inputs="data", steps=500)
+            curve = stolen.leak_curve[["queries", "agreement"]]
+            print(f"{name}, {kind}: {curve.to_numpy().round(3).tolist()}")
+        found = additive(victim, case.data, output=victim.output_size - 1, refits=0)
+        print(f"{name}, shapes: {found.leak_curve().round(3).to_numpy().tolist()}")
+        x, unseen = case.data.train_inputs.numpy(), case.data.test_inputs.numpy()
+        values, slopes = victim.values_and_gradients(x, victim.output_size - 1)
+        tree = multilevel(slopes, x, values=values)
+        curve = tree.leak_curve(unseen, victim.values(unseen)[:, -1])
+        print(f"{name}, nodes: {curve.round(3).to_numpy().tolist()}", flush=True)
+
+
 def picked(local: Any, count: int) -> float:
     """Return the fidelity of SP-LIME's submodular pick, each row explained by the nearest one picked."""
     weight = np.abs(local.comparable())
@@ -277,7 +297,7 @@ def picked(local: Any, count: int) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("parts", nargs="*", default=["additive", "counterfactuals", "trees"])
+    parser.add_argument("parts", nargs="*", default=["additive", "counterfactuals", "trees", "leaks"])
     parser.add_argument("--rows", type=int, default=100)
     parser.add_argument("--dice-rows", type=int, default=20)
     options = parser.parse_args()
@@ -289,7 +309,7 @@ def main() -> None:
         elif part == "dice":
             dice_part(options.dice_rows)
         else:
-            {"additive": additive_part, "trees": tree_part}[part]()
+            {"additive": additive_part, "leaks": leak_part, "trees": tree_part}[part]()
 
 
 if __name__ == "__main__":

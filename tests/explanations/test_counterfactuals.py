@@ -235,3 +235,11 @@ def test_what_makes_no_sense_is_named(options, error, message):
 def test_rates_are_shares():
     with pytest.raises(ValueError, match=r"expected a rate keep from 0 to 1, got 1\.5"):
         Rates(keep=1.5)
+
+
+def test_the_point_itself_is_no_training_row_that_it_is_like():
+    x = np.random.default_rng(0).random((40, 2))
+    found = counterfactuals(lambda rows: rows[:, 0], x[:1], data=x, target=(0.5, 1.0), **SMALL)
+    rows = found.to_frame()
+    apart = (np.abs(rows[[0, 1]].to_numpy()[:, None] - x[None, 1:]) / np.ptp(x, axis=0)).mean(axis=2)
+    np.testing.assert_allclose(rows["from_data"], apart.min(axis=1))

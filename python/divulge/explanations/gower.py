@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from divulge.arrays import Array
+from divulge.arrays import Array, Mask
 from divulge.datasets.columns import Column
 
 SAME = 1e-9  # of a column's range: nearer numbers are the same
@@ -44,14 +44,23 @@ class Gower:
         """Return the distance of rows (..., d) that stand opposite each other, shape (...)."""
         return np.asarray(self.differences(a, b).mean(axis=-1))
 
-    def nearest(self, a: Array, b: Array, k: int) -> Array:
-        """Return the mean distance (n,) of rows (n, d) to their k nearest of rows (m, d)."""
+    def nearest(self, a: Array, b: Array, k: int, skip: Mask | None = None) -> Array:
+        """Return the mean distance (n,) of rows (n, d) to their k nearest of rows (m, d).
+
+        Args:
+            a: shape (n, d).
+            b: shape (m, d).
+            k: how many.
+            skip: which of the latter do not count for a row, shape (n, m).
+        """
         flat_b = self._flat(b)
         found = np.empty(len(a))
         size = max(1, _CELLS // len(b))
         for first in range(0, len(a), size):
             part = slice(first, first + size)
             apart = cdist(self._flat(a[part]), flat_b, "cityblock") / a.shape[1]
+            if skip is not None:
+                apart[skip[part]] = np.inf
             found[part] = np.partition(apart, k - 1, axis=1)[:, :k].mean(axis=1)
         return found
 

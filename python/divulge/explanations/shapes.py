@@ -57,10 +57,9 @@ def compared(
     gradients = asked.gradients(x)
     if gradients is not None:
         found["gradient times input"] = _curves(gradients * x, x, rows, terms)
-    base = float(asked(x).mean())
     frames = []
     for method, mains in found.items():
-        centred = Terms(base, terms.grids, tuple(_centred(mains, terms, rows.train)))
+        centred = Terms(terms.base, terms.grids, tuple(_centred(mains, terms, rows.train)))
         fidelity = 1 - float(np.mean((held[1] - centred(held[0])) ** 2)) / float(held[1].var())
         for j, column in enumerate(rows.columns):
             frame = pd.DataFrame({"method": method, "column": column.name, "value": terms.grids[j]})

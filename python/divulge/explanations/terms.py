@@ -84,7 +84,7 @@ class Terms:
 
 
 def grids_of(x: Array, columns: Sequence[Column], most: int = GRID) -> tuple[Array, ...]:
-    """Return the numbers at which each column is looked at: its entries, or so many quantiles of them."""
+    """Return the numbers at which each column is looked at: its entries, or quantiles and even steps."""
     return tuple(_grid(x[:, j], column, most) for j, column in enumerate(columns))
 
 
@@ -188,8 +188,12 @@ def _shares(entries: Array, grid: Array) -> Array:
 
 
 def _grid(entries: Array, column: Column, most: int) -> Array:
-    """A column's numbers: all of words and of few, else quantiles."""
+    """A column's numbers: all of words and of few, else quantiles and even steps between."""
     values = np.unique(entries)
     if column.categories or len(values) <= most:
         return values
-    return np.unique(np.quantile(entries, np.linspace(0, 1, most), method="nearest"))
+    even = np.linspace(values[0], values[-1], most // 2)
+    if column.kind == "integer":
+        even = np.rint(even)
+    quantiles = np.quantile(entries, np.linspace(0, 1, most - most // 2), method="nearest")
+    return np.unique(np.concatenate([even, quantiles]))

@@ -32,6 +32,8 @@ class Wanted:
         gower: the distance.
         free: which columns may change, shape (d,).
         most_changes: the most columns that may.
+        twins: which training rows are the point itself and do not count, shape (P, n); none of a point that
+            leaves fewer than k others.
     """
 
     asked: Asked
@@ -43,6 +45,7 @@ class Wanted:
     gower: Gower
     free: Mask
     most_changes: int
+    twins: Mask
 
     @staticmethod
     def of(
@@ -61,7 +64,10 @@ class Wanted:
         most = int(free.sum()) if most is None else most
         if most < 1:
             raise ValueError(f"expected most_changes of at least 1, got {most}")
-        return Wanted(asked, x, train, rows.columns, target, k, Gower(rows.train, rows.columns), free, most)
+        twins = np.array([(train == point).all(axis=1) for point in x])
+        twins[twins.sum(axis=1) > len(train) - k] = False
+        gower = Gower(rows.train, rows.columns)
+        return Wanted(asked, x, train, rows.columns, target, k, gower, free, most, twins)
 
     @property
     def low(self) -> Array:
@@ -110,7 +116,9 @@ class Wanted:
         x = self.x if of is None else self.x[of]
         apart = self.gower.differences(candidates, x[:, None])
         flat = candidates.reshape(-1, candidates.shape[-1])
-        near = self.gower.nearest(flat, self.train, self.k).reshape(predictions.shape)
+        twins = self.twins if of is None else self.twins[of]
+        skip = np.repeat(twins, candidates.shape[1], axis=0) if twins.any() else None
+        near = self.gower.nearest(flat, self.train, self.k, skip).reshape(predictions.shape)
         changes = (apart > SAME).sum(axis=2)
         return np.stack([self.miss(predictions), apart.mean(axis=2), changes, near], axis=2)
 
