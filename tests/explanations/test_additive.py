@@ -128,7 +128,8 @@ def test_other_methods_stand_beside_it():
         "SHAP dependence",
         "gradient times input",
     }
-    assert fidelity.min() > 0.98
+    assert fidelity.drop("SHAP dependence").min() > 0.999
+    assert fidelity.min() > 0.95
     weights = linear[0].weight.detach().numpy()[0]
     for (_, column), part in found.groupby(["method", "column"]):
         slope = np.ptp(part["effect"]) / np.ptp(part["value"].astype(float))
