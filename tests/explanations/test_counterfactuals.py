@@ -214,6 +214,7 @@ def test_pictures_and_tables():
         ({"most_changes": 0}, ValueError, "most_changes of at least 1, got 0"),
         ({"fixed": ["wage"]}, ValueError, "there is no column 'wage', only 'age', 'income'"),
         ({"ranges": {"age": (5, 1)}}, ValueError, "a range low, high of column 'age', got 5, 1"),
+        ({"ranges": {"job": (0, 1)}}, ValueError, "ranges of columns of numbers, got one of 'job'"),
         ({"points": table()[:0]}, ValueError, "at least one point to change, got none"),
         ({"points": table()[:2].assign(job="baker")}, ValueError, "holds 'baker', which is none of its"),
         (
@@ -243,3 +244,22 @@ def test_the_point_itself_is_no_training_row_that_it_is_like():
     rows = found.to_frame()
     apart = (np.abs(rows[[0, 1]].to_numpy()[:, None] - x[None, 1:]) / np.ptp(x, axis=0)).mean(axis=2)
     np.testing.assert_allclose(rows["from_data"], apart.min(axis=1))
+
+
+def test_any_column_may_be_among_few_changes():
+    x = np.random.default_rng(0).random((60, 6))
+    found = counterfactuals(
+        lambda rows: rows[:, 4] + rows[:, 5], x[:5], data=x, target=(1.2, 2.0), most_changes=2, **SMALL
+    )
+    assert found.reached.all()
+    assert found.changed()["share"].iloc[5] > 0.25
+    assert found.to_frame(misses=True)["changes"].max() <= 2
+
+
+def test_whole_numbers_stay_in_a_range_with_broken_ends():
+    frame = table()
+    rows = counterfactuals(
+        score, frame[:4], data=frame, target=(4.0, np.inf), ranges={"age": (30.2, 33.8)}, **SMALL
+    ).to_frame(misses=True)
+    own = frame["age"].iloc[rows["point"]].reset_index(drop=True)
+    assert set(rows["age"][rows["age"] != own]) <= {31, 32, 33}

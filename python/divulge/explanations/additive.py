@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -169,11 +170,11 @@ class _Distillation:
 
     def _pairs(self, wanted: int | Sequence[tuple[Any, Any]], plain: Student) -> list[tuple[int, int]]:
         """The places of the pairs: as named, or those that explain most of what the student leaves."""
-        if isinstance(wanted, int):
+        if isinstance(wanted, (int, Integral)):
             d = len(self.rows.columns)
-            if whole("pairs", wanted) > d * (d - 1) // 2:
+            if (count := whole("pairs", int(wanted))) > d * (d - 1) // 2:
                 raise ValueError(f"expected at most {d * (d - 1) // 2} pairs of {d} columns, got {wanted}")
-            return strongest_pairs(self.task.x, self.task.y - plain.predict(self.task.x), wanted)
+            return strongest_pairs(self.task.x, self.task.y - plain.predict(self.task.x), count)
         named = []
         for pair in wanted:
             if isinstance(pair, str) or len(pair) != 2 or pair[0] == pair[1]:

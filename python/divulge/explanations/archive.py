@@ -59,12 +59,13 @@ class Archive:
         rows, predictions, objectives = (
             np.concatenate(parts, axis=1) for parts in zip(*self._waiting, strict=True)
         )
-        self._waiting = []
+        settled: list[Front | None] = []
         for point, known in enumerate(self._fronts):
             new = Front(rows[point], predictions[point], objectives[point])
             if known is not None:
                 new = Front(*(np.concatenate(pair) for pair in zip(_parts(known), _parts(new), strict=True)))
-            self._fronts[point] = new.at(undominated(new.objectives))
+            settled.append(new.at(undominated(new.objectives)))
+        self._fronts, self._waiting = settled, []  # at once: Ctrl-C before it loses nothing
 
 
 def undominated(objectives: Array) -> Index:

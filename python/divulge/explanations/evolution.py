@@ -65,8 +65,7 @@ class Population:
     @staticmethod
     def of(wanted: Wanted, values: Array, keeps: Mask) -> Population:
         """Ask about candidates, all at once."""
-        values = wanted.snap(values)
-        keeps = _few_changes(wanted, values, keeps | ~wanted.free)
+        values, keeps = wanted.snap(values), keeps | ~wanted.free
         rows = np.where(keeps, wanted.x[:, None], values)
         predictions = wanted.predictions(rows)
         return Population(values, keeps, rows, predictions, wanted.objectives(rows, predictions))
@@ -114,7 +113,7 @@ def first(wanted: Wanted, curves: Population, count: int, rng: np.random.Generat
     nearest = nearest_wanted(wanted)
     if nearest is not None:
         values[:, 0], keeps[:, 0] = nearest, nearest == wanted.x
-    return Population.of(wanted, values, keeps)
+    return Population.of(wanted, values, _few_changes(wanted, values, keeps, rng))
 
 
 def anywhere(wanted: Wanted, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
@@ -136,7 +135,7 @@ def children(
     chosen = parents.chosen(_tournaments(*order, rng))
     values, keeps = _crossed(wanted, chosen.values, chosen.keeps, rates, rng)
     values, keeps = _mutated(wanted, values, keeps, rates, deviations, rng)
-    return Population.of(wanted, values, keeps)
+    return Population.of(wanted, values, _few_changes(wanted, values, keeps, rng))
 
 
 def survivors(wanted: Wanted, candidates: Population, count: int, epsilon: float | None) -> Population:
@@ -172,12 +171,13 @@ def _shares(deviations: Array) -> Array:
     return np.where(flat, 0.5, LEAST + (MOST - LEAST) * scaled)
 
 
-def _few_changes(wanted: Wanted, values: Array, keeps: Mask) -> Mask:
-    """Keep more entries where more columns change than may: those of the columns that come last."""
+def _few_changes(wanted: Wanted, values: Array, keeps: Mask, rng: np.random.Generator) -> Mask:
+    """Keep more entries where more columns change than may, drawn at random."""
     if wanted.most_changes >= int(wanted.free.sum()):
         return keeps
-    changed = ~keeps & (values != wanted.x[:, None])
-    return keeps | (np.cumsum(changed, axis=2) > wanted.most_changes)
+    changed = ~keeps & wanted.free & (wanted.snap(values) != wanted.x[:, None])
+    rank = np.argsort(np.argsort(np.where(changed, rng.random(keeps.shape), 2.0), axis=2), axis=2)
+    return np.asarray(keeps | (rank >= wanted.most_changes))
 
 
 def _tournaments(place: Index, alone: Array, rng: np.random.Generator) -> Index:

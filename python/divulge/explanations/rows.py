@@ -82,12 +82,12 @@ def check_codes(points: Array, columns: Sequence[Column]) -> None:
     for place, column in enumerate(columns):
         if not column.categories:
             continue
-        entries = points[:, place]
-        wrong = np.flatnonzero((entries != np.rint(entries)) | (entries < 0) | (entries > column.high))
+        entries, last = points[:, place], len(column.categories) - 1
+        wrong = np.flatnonzero((entries != np.rint(entries)) | (entries < 0) | (entries > last))
         if len(wrong):
             raise ValueError(
                 f"row {wrong[0]} holds {entries[wrong[0]]:g} in the {column.kind} column {column.name!r}, "
-                f"whose entries are the numbers 0 to {column.high:g}: {shown(column.categories)}"
+                f"whose entries are the numbers 0 to {last}: {shown(column.categories)}"
             )
 
 
@@ -124,6 +124,10 @@ def _limited(column: Column, fixed: Sequence[Any], ranges: Mapping[Any, tuple[fl
     low, high = map(float, ranges.get(column.name, (column.low, column.high)))
     if not low <= high:
         raise ValueError(f"expected a range low, high of column {column.name!r}, got {low:g}, {high:g}")
+    if column.categories and (low, high) != (0.0, len(column.categories) - 1.0):
+        raise ValueError(
+            f"expected ranges of columns of numbers, got one of {column.name!r}, which holds words"
+        )
     may_change = column.may_change and not any(plain(name) == column.name for name in fixed)
     return replace(column, low=low, high=high, may_change=may_change)
 
@@ -134,7 +138,8 @@ def _of_dataset(data: Dataset) -> Rows:
         np.asarray(host_array(part.flatten(1)), np.float64) for part in (data.train_inputs, data.test_inputs)
     )
     _check_enough(train)
-    check_finite(train)
+    for part in (train, test):
+        check_finite(part)
     columns = data.columns or tuple(
         Column(i, "numeric", float(low), float(high))
         for i, (low, high) in enumerate(zip(train.min(axis=0), train.max(axis=0), strict=True))

@@ -56,7 +56,7 @@ class Wanted:
         if len(train) > MOST_TRAIN:
             rng = np.random.default_rng([seed, 7])
             train = train[np.sort(rng.choice(len(train), MOST_TRAIN, replace=False))]
-        free = np.array([column.may_change and column.high > column.low for column in rows.columns])
+        free = np.array([column.may_change and _places(column) > 1 for column in rows.columns])
         if not free.any():
             raise ValueError("no column may change: all are fixed or constant")
         if not 1 <= k <= len(train):
@@ -121,6 +121,13 @@ class Wanted:
         near = self.gower.nearest(flat, self.train, self.k, skip).reshape(predictions.shape)
         changes = (apart > SAME).sum(axis=2)
         return np.stack([self.miss(predictions), apart.mean(axis=2), changes, near], axis=2)
+
+
+def _places(column: Column) -> float:
+    """How many entries a column's range has; of numbers infinitely many."""
+    if column.kind == "numeric":
+        return np.inf if column.high > column.low else 1
+    return float(np.floor(column.high) - np.ceil(column.low) + 1)
 
 
 def nearest_wanted(wanted: Wanted) -> Array | None:
