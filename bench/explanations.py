@@ -52,7 +52,7 @@ def trained(x: np.ndarray, y: np.ndarray) -> Victim:
     torch.manual_seed(0)
     module = nn.Sequential(nn.Linear(5, 64), nn.Tanh(), nn.Linear(64, 64), nn.Tanh(), nn.Linear(64, 1))
     inputs, values = torch.from_numpy(x).float(), torch.from_numpy(y).float()[:, None]
-    epochs, size = 300, 200
+    epochs, size = 120, 200
     optimiser = torch.optim.Adam(module.parameters(), 4e-3)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs)
     for _ in range(epochs):
