@@ -281,7 +281,7 @@ def _pairs(
 
 
 def _touches(oracle: Oracle) -> bool:
-    """Whether a defence changes anything that the oracle tells: a label has no number, a value no part."""
+    """Whether a defence changes anything that is told: labels of points have no number, a value no part."""
     from divulge.oracles.defences.partial import PartialDefence
 
     inner = oracle
@@ -289,7 +289,7 @@ def _touches(oracle: Oracle) -> bool:
         if isinstance(inner, PartialDefence) and not inner.has_explanations:
             return False
         inner = inner.oracle
-    return inner.kind != "label"
+    return inner.kind not in ("label", "counterfactual")
 
 
 def _oracle(name: str, victim: Victim | LiveVictim, oracles: Makers, data: Dataset) -> Oracle:
