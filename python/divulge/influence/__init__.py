@@ -15,6 +15,7 @@ from divulge.influence.ranking import Ranking
 from divulge.influence.regression import fit_linear
 from divulge.influence.solvers import Solution
 from divulge.influence.task import Task
+from divulge.influence.trees import TreeInfluence
 from divulge.influence.truth import (
     DatamodelingScore,
     MislabelCurve,
@@ -39,6 +40,7 @@ __all__ = [
     "Task",
     "TracIn",
     "TrainingAttack",
+    "TreeInfluence",
     "domain_influence",
     "fit_linear",
     "fix_curve",

@@ -18,7 +18,7 @@ from divulge.points import host_array
 __all__ = ["asked_function", "read_groups", "read_rows", "read_targets", "read_weights"]
 
 
-def read_rows(data: Any, what: str) -> tuple[Any, NDArray[Any]]:
+def read_rows(data: Any, width: int, what: str) -> tuple[Any, NDArray[Any]]:
     """Return (inputs, targets) of as many rows each; tables stay tables.
 
     Raises:
@@ -29,8 +29,8 @@ def read_rows(data: Any, what: str) -> tuple[Any, NDArray[Any]]:
         raise TypeError(f"expected {what} data as (inputs, targets), got {type(data).__name__}")
     inputs = data[0] if hasattr(data[0], "iloc") else np.asarray(host_array(data[0]))
     targets = np.asarray(host_array(data[1]))
-    if inputs.ndim != 2:
-        raise ValueError(f"expected {what} inputs of shape (n, d), got {inputs.shape}")
+    if inputs.ndim != 2 or inputs.shape[1] != width:
+        raise ValueError(f"expected {what} inputs of shape (n, {width}), got {inputs.shape}")
     if targets.ndim != 1 or len(targets) != len(inputs):
         raise ValueError(f"expected {what} targets of shape ({len(inputs)},), got {targets.shape}")
     if not len(targets):
@@ -54,10 +54,10 @@ def read_targets(targets: NDArray[Any], model: Boosted, what: str) -> Array:
     wrong = np.flatnonzero(~same.any(axis=1))
     if len(wrong):
         raise ValueError(
-            f"expected {what} targets among the model's classes {list(model.classes)}, "
-            f"got {targets[wrong[0]]!r} at row {wrong[0]}"
+            f"expected {what} targets among the model's classes {np.asarray(model.classes).tolist()}, "
+            f"got {targets[wrong[:1]].tolist()[0]!r} at row {wrong[0]}"
         )
-    return (same[:, 1:] if same.shape[1] == 2 else same).astype(np.float64)
+    return np.asarray(same[:, 1:] if same.shape[1] == 2 else same, np.float64)
 
 
 def read_weights(weights: ArrayLike | None, rows: int) -> Array:

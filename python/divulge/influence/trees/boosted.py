@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from divulge.arrays import Array
@@ -30,6 +29,7 @@ class Boosted:
         leaves: from rows (n, d) to the numbers of their leaves (n, T, K).
         margins: from rows (n, d) to F (n, K).
         classes: (C,), or None of a regression.
+        width: d.
         tolerance: relative, of the library's margins.
     """
 
@@ -41,6 +41,7 @@ class Boosted:
     leaves: Callable[[Any], NDArray[Any]]
     margins: Callable[[Any], Array]
     classes: NDArray[Any] | None
+    width: int
     tolerance: float
 
 

@@ -18,10 +18,10 @@ Leaves = list[NDArray[np.int32]]  # (K, m) of each round
 def leaf_influence(trees: FixedTrees, replay: Replay, leaves: Leaves, seeds: Array) -> Array:
     """Return d sum_k seeds[j, k] F_k(x_j) / d w_i (m, n), the trees' structure fixed.
 
-    A leaf's value v = -rate G / (H + l2) changes by -q (dG + u dH), q = rate / (H + l2), u = v / rate. G and H
-    change with the weight itself, by g_i and h_i, and with all earlier leaves that its samples passed, by g'
-    and h'. The derivatives of all leaves solve a triangular system; it is solved for its transpose, from the
-    last round back, with n K m numbers at a time.
+    A leaf's value v = -rate G / (H + l2) changes by -q (dG + u dH), q = rate / (H + l2), u = v / rate. G and
+    H change with the weight itself, by g_i and h_i, and with all earlier leaves that its samples passed, by
+    g' and h'. The derivatives of all leaves solve a triangular system; it is solved for its transpose, from
+    the last round back, with n K m numbers at a time.
 
     Args:
         trees: fixed.
@@ -53,9 +53,7 @@ def leaf_influence(trees: FixedTrees, replay: Replay, leaves: Leaves, seeds: Arr
     return np.asarray(scores.T)
 
 
-def boost_in(
-    trees: FixedTrees, replay: Replay, leaves: Leaves, slope: Callable[[Array], Array]
-) -> Array:
+def boost_in(trees: FixedTrees, replay: Replay, leaves: Leaves, slope: Callable[[Array], Array]) -> Array:
     """Return sum over rounds of df/dF at the point's margins before it, times the leaf's own dv/dw_i (m, n).
 
     Args:

@@ -44,14 +44,19 @@ def _rule(kind: str, outputs: int, curvature: float) -> tuple[TreeLoss, str]:
     return (Logistic(), "logit") if kind == "logistic" else (Softmax(curvature), "centred_log")
 
 
+def _classes(model: Any) -> NDArray[Any] | None:
+    return np.asarray(model.classes_) if hasattr(model, "classes_") else None
+
+
 def of_xgboost(model: Any) -> Boosted:
     """Read an XGBRegressor or XGBClassifier.
 
     Raises:
         ValueError: rows are drawn, another booster than gbtree, an L1 penalty, or an objective not covered.
     """
-    title, classes = type(model).__name__, getattr(model, "classes_", None)
+    title, classes = type(model).__name__, _classes(model)
     told = json.loads(model.get_booster().save_config())["learner"]
+    params = told["learner_model_param"]
     booster, tree = told["gradient_booster"], told["gradient_booster"].get("tree_train_param", {})
     if booster["name"] != "gbtree":
         raise refused(title, f"booster={booster['name']!r}")
@@ -60,16 +65,18 @@ def of_xgboost(model: Any) -> Boosted:
     for name, plain in (("subsample", 1), ("reg_alpha", 0), ("max_delta_step", 0)):
         if float(tree.get(name, plain)) != plain:
             raise refused(title, f"{name}={float(tree[name]):g}")
+    if getattr(model, "multi_strategy", None) == "multi_output_tree":
+        raise refused(title, "multi_strategy='multi_output_tree'")
     objective = told["objective"]
     if objective["name"] not in _XGBOOST:
         raise refused(title, f"objective={objective['name']!r}")
     if float(objective.get("reg_loss_param", {}).get("scale_pos_weight", 1)) != 1:
         raise refused(title, "scale_pos_weight; pass the weights as sample_weight, and as weights= here")
-    outputs = max(1, int(told["learner_model_param"]["num_class"]))
+    outputs = max(1, int(params["num_class"]))
     loss, link = _rule(_XGBOOST[objective["name"]], outputs, 2.0)  # h = 2 p (1 - p) of several classes
     start = Initial(link)
-    if not int(told["learner_model_param"]["boost_from_average"]):
-        start = Initial("fixed", _base_score(told["learner_model_param"]["base_score"], link, outputs))
+    if not int(params.get("boost_from_average", 1)):
+        start = Initial("fixed", _base_score(params["base_score"], link, outputs))
 
     def leaves(rows: Any) -> NDArray[Any]:
         return np.asarray(model.apply(rows)).reshape(len(rows), -1, outputs).astype(np.int64)
@@ -78,13 +85,13 @@ def of_xgboost(model: Any) -> Boosted:
         return np.asarray(model.predict(rows, output_margin=True), np.float64).reshape(len(rows), -1)
 
     rate, l2 = float(tree["learning_rate"]), float(tree["reg_lambda"])
-    return Boosted(title, loss, rate, l2, start, leaves, margins, classes, 1e-4)
+    return Boosted(title, loss, rate, l2, start, leaves, margins, classes, model.n_features_in_, 1e-4)
 
 
 def _base_score(text: str, link: str, outputs: int) -> Array:
     """Return the margins (K,) of a base score that was given."""
     told = np.resize(np.asarray(json.loads(text), np.float64), outputs)
-    return np.asarray(np.log(told / (1 - told)) if link == "logit" else told)
+    return np.log(told / (1 - told)) if link == "logit" else told
 
 
 def of_lightgbm(model: Any) -> Boosted:
@@ -94,7 +101,7 @@ def of_lightgbm(model: Any) -> Boosted:
         ValueError: samples are drawn, a setting under which leaves are no plain Newton steps, or an objective
             not covered.
     """
-    title, classes, booster = type(model).__name__, getattr(model, "classes_", None), model.booster_
+    title, classes, booster = type(model).__name__, _classes(model), model.booster_
     told = _settings(booster.model_to_string())
     for name, plain in _PLAIN.items():
         value = told.get(name, str(plain))
@@ -121,7 +128,7 @@ def of_lightgbm(model: Any) -> Boosted:
         return np.asarray(booster.predict(rows, raw_score=True), np.float64).reshape(len(rows), -1)
 
     rate, l2 = float(told["learning_rate"]), float(told["lambda_l2"])
-    return Boosted(title, loss, rate, l2, start, leaves, margins, classes, 1e-5)
+    return Boosted(title, loss, rate, l2, start, leaves, margins, classes, model.n_features_in_, 1e-5)
 
 
 def _settings(text: str) -> Mapping[str, str]:

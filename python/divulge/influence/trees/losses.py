@@ -58,8 +58,7 @@ class Logistic(TreeLoss):
 
     def slopes(self, margins: Array, targets: Array) -> tuple[Array, Array]:
         """Return p - y and p (1 - p)."""
-        p = _sigmoid(margins)
-        return p - targets, self.curvature * p * (1 - p)
+        return _from_probabilities(_sigmoid(margins), targets, self.curvature)
 
     def pulled(self, margins: Array, targets: Array, first: Array, second: Array) -> Array:
         """Return what goes back: dg/dF = p (1 - p), dh/dF = p (1 - p) (1 - 2 p)."""
@@ -72,14 +71,13 @@ class Softmax(TreeLoss):
 
     def slopes(self, margins: Array, targets: Array) -> tuple[Array, Array]:
         """Return p_k - y_k and p_k (1 - p_k)."""
-        p = _softmax(margins)
-        return p - targets, self.curvature * p * (1 - p)
+        return _from_probabilities(_softmax(margins), targets, self.curvature)
 
     def pulled(self, margins: Array, targets: Array, first: Array, second: Array) -> Array:
         """Return what goes back: dp_k/dF_m = p_k ([k = m] - p_m), h_k a function of p_k alone."""
         p = _softmax(margins)
         by_p = (first + second * (self.curvature * (1 - 2 * p))) * p
-        return by_p - p * by_p.sum(axis=1, keepdims=True)
+        return np.asarray(by_p - p * by_p.sum(axis=1, keepdims=True))
 
 
 class Exponential(TreeLoss):
@@ -110,14 +108,26 @@ class Poisson(TreeLoss):
         return np.exp(margins) * (first + second * self.curvature)
 
 
+def _from_probabilities(p: Array, targets: Array, curvature: float) -> tuple[Array, Array]:
+    """Return p - y, in p's place, and curvature p (1 - p)."""
+    second = p * p
+    np.subtract(p, second, out=second)
+    if curvature != 1:
+        second *= curvature
+    p -= targets
+    return p, second
+
+
 def _sigmoid(x: Array) -> Array:
     p: Array = torch.sigmoid(torch.from_numpy(np.ascontiguousarray(x))).numpy()
     return p
 
 
 def _softmax(x: Array) -> Array:
-    powers = np.exp(x - x.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+    powers = x - x.max(axis=1, keepdims=True)
+    np.exp(powers, out=powers)
+    powers /= powers.sum(axis=1, keepdims=True)
+    return np.asarray(powers)
 
 
 @dataclass(frozen=True)

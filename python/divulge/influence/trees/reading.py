@@ -11,14 +11,14 @@ from divulge.influence.trees.scikit import of_gradient_boosting, of_histograms
 __all__ = ["read_boosted"]
 
 _READERS = {
-    "GradientBoostingRegressor": of_gradient_boosting,
-    "GradientBoostingClassifier": of_gradient_boosting,
-    "HistGradientBoostingRegressor": of_histograms,
-    "HistGradientBoostingClassifier": of_histograms,
-    "XGBRegressor": of_xgboost,
-    "XGBClassifier": of_xgboost,
-    "LGBMRegressor": of_lightgbm,
-    "LGBMClassifier": of_lightgbm,
+    ("sklearn", "GradientBoostingRegressor"): of_gradient_boosting,
+    ("sklearn", "GradientBoostingClassifier"): of_gradient_boosting,
+    ("sklearn", "HistGradientBoostingRegressor"): of_histograms,
+    ("sklearn", "HistGradientBoostingClassifier"): of_histograms,
+    ("xgboost", "XGBRegressor"): of_xgboost,
+    ("xgboost", "XGBClassifier"): of_xgboost,
+    ("lightgbm", "LGBMRegressor"): of_lightgbm,
+    ("lightgbm", "LGBMClassifier"): of_lightgbm,
 }
 
 
@@ -29,19 +29,20 @@ def read_boosted(model: Any) -> Boosted:
         TypeError: another kind of model.
         ValueError: not fitted, or trained in a way under which leaves do not follow the rule of `Boosted`.
     """
-    name = next((kind.__name__ for kind in type(model).__mro__ if kind.__name__ in _READERS), None)
-    if name is None:
+    kinds = [(kind.__module__.split(".")[0], kind.__name__) for kind in type(model).__mro__]
+    reader = next((_READERS[kind] for kind in kinds if kind in _READERS), None)
+    if reader is None:
+        names = ", ".join(name for _, name in _READERS)
         raise TypeError(
-            f"expected a gradient boosting estimator of scikit-learn, XGBoost or LightGBM "
-            f"({', '.join(_READERS)}), got {type(model).__name__}"
+            f"expected a fitted gradient boosting estimator ({names}), got {type(model).__name__}"
         )
-    if not hasattr(model, "n_features_in_") or not _has_trees(model):
+    if not _has_trees(model):
         raise ValueError(f"expected a fitted model, this {type(model).__name__} is not")
-    return _READERS[name](model)
+    return reader(model)
 
 
 def _has_trees(model: Any) -> bool:
-    """Whether a model was fitted; XGBoost's and LightGBM's raise where it was not."""
+    """Whether a model was fitted."""
     from sklearn.exceptions import NotFittedError
     from sklearn.utils.validation import check_is_fitted
 

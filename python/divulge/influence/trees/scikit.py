@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -45,7 +46,7 @@ def of_gradient_boosting(model: Any) -> Boosted:
         told = model.predict(rows) if classes is None else model.decision_function(rows)
         return np.asarray(told, np.float64).reshape(len(rows), -1)
 
-    return Boosted(title, loss, rate, 0.0, start, leaves, margins, classes, 1e-8)
+    return Boosted(title, loss, rate, 0.0, start, leaves, margins, classes, model.n_features_in_, 1e-8)
 
 
 def of_histograms(model: Any) -> Boosted:
@@ -62,7 +63,6 @@ def of_histograms(model: Any) -> Boosted:
     if getattr(model, "class_weight", None) is not None:
         raise refused(title, "class_weight; pass the weights as sample_weight, and as weights= here")
     loss, link = _loss(title, model.loss, classes)
-    outputs = len(model._predictors[0])
     numbered = [[_numbered(tree) for tree in stage] for stage in model._predictors]
 
     def leaves(rows: Any) -> NDArray[Any]:
@@ -77,19 +77,12 @@ def of_histograms(model: Any) -> Boosted:
         told = np.asarray(model.predict(rows), np.float64)
         return (np.log(told) if model.loss == "poisson" else told).reshape(-1, 1)
 
-    return Boosted(
-        title, loss, model.learning_rate, model.l2_regularization, Initial(link), leaves, margins, classes, 2e-5
-    ) if outputs else _empty(title)  # fmt: skip
-
-
-def _empty(title: str) -> Boosted:
-    raise refused(title, "no trees")
+    rate, l2, width = model.learning_rate, model.l2_regularization, model.n_features_in_
+    return Boosted(title, loss, rate, l2, Initial(link), leaves, margins, classes, width, 2e-5)
 
 
 def _numbered(tree: Any) -> Any:
     """A tree that tells the number of the leaf in place of its value."""
-    from copy import copy
-
     nodes = tree.nodes.copy()
     nodes["value"] = np.arange(len(nodes))
     other = copy(tree)

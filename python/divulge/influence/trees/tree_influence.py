@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 import numpy as np
 import torch
+from joblib import Parallel, delayed
 from numpy.typing import ArrayLike, NDArray
 
 from divulge.arrays import Array
-from divulge.conventions import OnProgress
+from divulge.conventions import OnProgress, check_jobs
 from divulge.influence.arguments import check_rows
 from divulge.influence.losses import LossFunction
 from divulge.influence.operators import blocks, output_gradients
 from divulge.influence.ranking import Ranking, top_of
-from divulge.influence.trees.arguments import asked_function, read_groups, read_rows, read_targets, read_weights
+from divulge.influence.trees.arguments import (
+    asked_function,
+    read_groups,
+    read_rows,
+    read_targets,
+    read_weights,
+)
 from divulge.influence.trees.derivatives import Leaves, boost_in, leaf_influence, leaf_similarity
 from divulge.influence.trees.reading import read_boosted
 from divulge.influence.trees.structure import FixedTrees
@@ -25,7 +33,7 @@ __all__ = ["TreeInfluence"]
 Method = Literal["leaf_influence", "leaf_refit", "boost_in", "leaf_similarity"]
 _METHODS = ("leaf_influence", "leaf_refit", "boost_in", "leaf_similarity")
 _TEST_BLOCK = 64
-_NUMBERS = 1 << 18  # of a block of refits: they stay in the processor's cache
+_NUMBERS = 1 << 19  # of a block of refits: more leaves the processor's cache, less is all overhead
 
 
 class TreeInfluence:
@@ -36,8 +44,8 @@ class TreeInfluence:
         v_l = -rate G_l / (H_l + l2),  G_l = sum over its samples of w_i g_i,  H_l likewise of h_i
 
     with g and h the loss's derivatives at the margins before the round, and F_0 a function of the targets'
-    weighted mean. LeafInfluence is the exact derivative of that by a sample's weight, through all later trees;
-    LeafRefit fits all leaves anew without the sample. Neither looks for other splits.
+    weighted mean. LeafInfluence is the exact derivative of that by a sample's weight, through all later
+    trees; LeafRefit fits all leaves anew without the sample. Neither looks for other splits.
 
         scores[t, i] = W d f(test t) / d w_i,  W = sum_i w_i
 
@@ -70,7 +78,7 @@ class TreeInfluence:
 
     def __init__(self, model: Any, train: Any, *, weights: ArrayLike | None = None) -> None:
         self._model = read_boosted(model)
-        inputs, given = read_rows(train, "training")
+        inputs, given = read_rows(train, self._model.width, "training")
         self._targets = read_targets(given, self._model, "training")
         shares = read_weights(weights, len(given))
         found = self._model.leaves(inputs)
@@ -86,14 +94,14 @@ class TreeInfluence:
         gap = float(np.abs(told - mine).max()) if told.shape == mine.shape else np.inf
         if not gap <= self._model.tolerance * size:
             raise ValueError(
-                f"{self._model.title} does not follow from these training data: fitting its leaves anew gives "
-                f"margins that are off by {gap:.3g}; were there other samples, weights (pass weights=), "
-                "categories, early stopping, or another starting value?"
+                f"{self._model.title} does not follow from these training data: fitting its leaves anew "
+                f"gives margins that are off by {gap:.3g}: were there other samples, weights (see weights=), "
+                "early stopping, or another starting value?"
             )
 
     def margins(self, test: Any) -> Array:
         """Return F (m, K) of test inputs as the replayed leaves give them."""
-        inputs, _ = read_rows((test, np.zeros(len(test))), "test")
+        inputs, _ = read_rows((test, np.zeros(len(test))), self._model.width, "test")
         return self._replay.at(self._leaves(inputs))[:, :, 0]
 
     def scores(
@@ -116,9 +124,9 @@ class TreeInfluence:
         if method not in _METHODS:
             raise ValueError(f"expected a method {', '.join(_METHODS)}, got {method!r}")
         if method == "leaf_refit":
-            shares = self._fixed.weights
-            changes = self.leave_one_out(test, of)
-            return changes * -np.divide(self._fixed.total, shares, out=np.zeros_like(shares), where=shares > 0)
+            weights = self._fixed.weights
+            weight = np.where(weights > 0, weights, np.inf)
+            return -self.leave_one_out(test, of) * self._fixed.total / weight
         parts = [np.zeros((0, self.rows))]
         for leaves, targets, slope in self._blocks(test, of):
             parts.append(self._scored(method, leaves, targets, slope))
@@ -151,20 +159,23 @@ class TreeInfluence:
         of: str | LossFunction = "loss",
         *,
         rows: ArrayLike | None = None,
+        jobs: int = 1,
         progress: OnProgress | None = None,
     ) -> Array:
         """Return the change (m, k) of f when a sample is left out and all leaves are fitted anew (LeafRefit).
 
-        Exact for the fixed structure; a leaf that is left empty adds 0.
+        Exact for the fixed structure; a leaf that is left empty adds 0. After Ctrl-C what was not reached is
+        NaN, with a warning.
 
         Args:
             test: (inputs, targets).
             of: as in `scores`.
             rows: (k,), training samples, by default all.
+            jobs: threads at a time, -1 for one a processor.
             progress: called after each block of samples.
         """
         chosen = check_rows(rows, self.rows)
-        return self._left_out(test, of, chosen, np.arange(len(chosen)), len(chosen), progress)
+        return self._left_out(test, of, chosen, np.arange(len(chosen)), len(chosen), jobs, progress)
 
     def leave_groups_out(
         self,
@@ -172,6 +183,7 @@ class TreeInfluence:
         groups: ArrayLike,
         of: str | LossFunction = "loss",
         *,
+        jobs: int = 1,
         progress: OnProgress | None = None,
     ) -> Array:
         """Return the change (m, groups) of f when each group is left out at once; arguments as elsewhere.
@@ -180,30 +192,41 @@ class TreeInfluence:
             test: (inputs, targets).
             groups: (n,), the number of each sample's group from 0 on, -1 for those that stay.
             of: as in `scores`.
+            jobs: threads at a time, -1 for one a processor.
             progress: called after each block of groups.
         """
         numbers = read_groups(groups, self.rows)
         rows = np.flatnonzero(numbers >= 0)
-        return self._left_out(test, of, rows, numbers[rows], int(numbers.max()) + 1, progress)
+        return self._left_out(test, of, rows, numbers[rows], int(numbers.max()) + 1, jobs, progress)
 
     def _left_out(
-        self, test: Any, of: Any, rows: Any, columns: Any, count: int, progress: OnProgress | None
+        self, test: Any, of: Any, rows: Any, columns: Any, count: int, jobs: int, progress: OnProgress | None
     ) -> Array:
         """Return the changes (m, count) of f without the pairs (row, column)."""
-        inputs, given = read_rows(test, "test")
+        check_jobs(jobs)
+        inputs, given = read_rows(test, self._model.width, "test")
         targets = _classes(read_targets(given, self._model, "test"))
         leaves, value = self._leaves(inputs), self._function(of, targets)
         before = value(self._replay.at(leaves)[:, :, 0])
-        out = np.empty((len(given), count))
+        out = np.full((len(given), count), np.nan)
         parts = blocks(count, max(1, _NUMBERS // (self.rows * self._targets.shape[1])))
-        for done, part in enumerate(parts, 1):
+
+        def changes(part: slice) -> slice:
             inside = (columns >= part.start) & (columns < part.stop)
             replay = self._fixed.replay(rows[inside], columns[inside] - part.start, part.stop - part.start)
             after = replay.at(leaves)  # (m, K, b)
             for b in range(after.shape[2]):
                 out[:, part.start + b] = value(after[:, :, b]) - before
-            if progress is not None:
-                progress(done, len(parts))
+            return part
+
+        try:
+            run = Parallel(n_jobs=jobs, prefer="threads", return_as="generator_unordered")
+            for done, _ in enumerate(run(delayed(changes)(part) for part in parts), 1):
+                if progress is not None:
+                    progress(done, len(parts))
+        except KeyboardInterrupt:
+            known = int(np.isfinite(out).all(axis=0).sum())
+            warnings.warn(f"interrupted: {known} of {count} changes are known, the others NaN", stacklevel=3)
         return out
 
     def top_k(
@@ -227,7 +250,7 @@ class TreeInfluence:
         self, test: Any, of: str | LossFunction
     ) -> Iterator[tuple[Leaves, NDArray[Any], Callable[[Array], Array]]]:
         """Yield leaves, targets and the slope of f, of some test points at a time."""
-        inputs, given = read_rows(test, "test")
+        inputs, given = read_rows(test, self._model.width, "test")
         targets = _classes(read_targets(given, self._model, "test"))
         leaves, function = self._leaves(inputs), asked_function(of, self._model)
         for part in blocks(len(given), _TEST_BLOCK):
@@ -245,4 +268,6 @@ class TreeInfluence:
 
 def _classes(targets: Array) -> NDArray[Any]:
     """Return class numbers (m,) of one-hot targets, others (m,) as they are."""
-    return targets[:, 0].copy() if targets.shape[1] == 1 else targets.argmax(axis=1)
+    if targets.shape[1] == 1:
+        return targets[:, 0].copy()
+    return np.asarray(targets.argmax(axis=1))
