@@ -269,5 +269,5 @@ class TreeInfluence:
 def _classes(targets: Array) -> NDArray[Any]:
     """Return class numbers (m,) of one-hot targets, others (m,) as they are."""
     if targets.shape[1] == 1:
-        return targets[:, 0].copy()
-    return np.asarray(targets.argmax(axis=1))
+        return np.array(targets[:, 0])
+    return np.array(targets.argmax(axis=1))
