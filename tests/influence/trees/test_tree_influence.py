@@ -443,3 +443,35 @@ def test_bad_input_is_named(two):
     with pytest.raises(ValueError, match="of='prediction' needs one margin, the model has 3"):
         several.scores(three, "prediction")
     assert "GradientBoostingClassifier, 15 trees, 60 training samples" in repr(several)
+
+
+def test_xgboosts_own_refit_without_a_sample_agrees():
+    xgboost = pytest.importorskip("xgboost")
+    (x, y), test = data("two", 200), data("two", 20, seed=1)
+    settings = {"max_depth": 3, "base_score": 0.4, "min_child_weight": 0}
+    model = xgboost.XGBClassifier(n_estimators=10, n_jobs=1, **settings).fit(x, y)
+    changes = TreeInfluence(model, (x, y)).leave_one_out(test, "prediction", rows=[3, 50])
+    refresh = {"process_type": "update", "updater": "refresh", "refresh_leaf": True, "nthread": 1}
+    for row, change in zip([3, 50], changes.T, strict=True):
+        kept = xgboost.DMatrix(x, y, weight=np.where(np.arange(200) == row, 0.0, 1.0))
+        options = {**refresh, **settings, "objective": "binary:logistic"}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that an updater was named
+            again = xgboost.train(options, kept, 10, xgb_model=model.get_booster())
+        told = again.predict(xgboost.DMatrix(test[0]), output_margin=True)
+        np.testing.assert_allclose(change, told - model.predict(test[0], output_margin=True), atol=2e-6)
+        assert np.abs(change).max() > 1e-3
+
+
+def test_lightgbms_own_refit_without_a_sample_agrees():
+    lightgbm = pytest.importorskip("lightgbm")
+    (x, y), test = data("two", 200), data("two", 20, seed=1)
+    options = {"boost_from_average": False, "n_jobs": 1, **light}
+    model = lightgbm.LGBMClassifier(n_estimators=10, **options).fit(x, y)
+    changes = TreeInfluence(model, (x, y)).leave_one_out(test, "prediction", rows=[3, 50])
+    for row, change in zip([3, 50], changes.T, strict=True):
+        kept = np.delete(np.arange(200), row)
+        again = model.booster_.refit(x[kept], y[kept], decay_rate=0.0)
+        told = again.predict(test[0], raw_score=True) - model.booster_.predict(test[0], raw_score=True)
+        np.testing.assert_allclose(change, told, atol=1e-7)
+        assert np.abs(change).max() > 1e-3
