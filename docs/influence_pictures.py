@@ -37,9 +37,8 @@ def trees(path: Path) -> None:
     figure = Figure(figsize=(11, 3.4), layout="constrained")
     one, two, three = figure.subplots(1, 3)
     one.plot(refit, rough, ".", color=FIRST)
-    one.set(
-        xlabel="leaves fitted anew without the sample", ylabel="LeafInfluence", title="change of a test loss"
-    )
+    anew = "leaves fitted anew without the sample"
+    one.set(xlabel=anew, ylabel="LeafInfluence", title="change of a test loss")
     two.plot(refit[left], again, ".", color=SECOND)
     two.set(xlabel=anew, ylabel="trained again", title="other splits change more")
     for method, scores in (
