@@ -475,3 +475,57 @@ def test_lightgbms_own_refit_without_a_sample_agrees():
         told = again.predict(test[0], raw_score=True) - model.booster_.predict(test[0], raw_score=True)
         np.testing.assert_allclose(change, told, atol=1e-7)
         assert np.abs(change).max() > 1e-3
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+def test_other_targets_are_seen_at_any_scale(scale):
+    x, y = data("numbers")
+    model = HistGradientBoostingRegressor(**histograms).fit(x, scale * y)
+    TreeInfluence(model, (x, scale * y))
+    other = scale * np.where(np.arange(N) == 7, y + 0.1, y)
+    with pytest.raises(ValueError, match="does not follow from these training data"):
+        TreeInfluence(model, (x, other))
+
+
+@pytest.mark.parametrize(
+    ("package", "name", "options"),
+    [("xgboost", "XGBClassifier", {}), ("lightgbm", "LGBMClassifier", light)],
+)
+def test_missing_values_names_and_weights_of_the_extras(package, name, options):
+    x, y = data("three")
+    x[::5, 1] = np.nan
+    table, weights = pd.DataFrame(x, columns=list("abcd")), 1.0 + np.arange(N) % 3
+    model = extra(package, name, **options).fit(table, y, sample_weight=weights)
+    with pytest.raises(ValueError, match="does not follow from these training data"):
+        TreeInfluence(model, (table, y))
+    influence = TreeInfluence(model, (table, y), weights=weights)
+    rough = -influence.scores((table[:9], y[:9])) * weights / weights.sum()
+    exact = influence.leave_one_out((table[:9], y[:9]))
+    assert np.corrcoef(rough.ravel(), exact.ravel())[0, 1] > 0.9
+
+
+def test_constant_columns_and_constant_targets():
+    x, y = np.ones((N, 2)), np.arange(N, dtype=float)
+    for targets in (y, np.ones(N)):
+        model = HistGradientBoostingRegressor(**histograms).fit(x, targets)
+        influence = TreeInfluence(model, (x, targets))
+        changes = influence.leave_one_out((x[:2], targets[:2]), "prediction")
+        expected = (targets.mean() - targets) / (N - 1)  # a mean without a sample
+        np.testing.assert_allclose(changes, np.tile(expected, (2, 1)), atol=1e-12)
+
+
+def test_functions_that_are_none_of_each_point_are_refused(two):
+    _, influence, test = two
+    for ask in (influence.scores, influence.leave_one_out):
+        with pytest.raises(ValueError, match=r"expected a function that returns 7 numbers, got shape \(\)"):
+            ask(test, lambda z, _: z.mean())
+    with pytest.raises(ValueError, match=r"the function fails on outputs of shape \(7, 1\)"):
+        influence.leave_one_out(test, lambda z, _: z[:, 5])
+
+
+def test_one_class_is_refused():
+    model = extra("xgboost", "XGBClassifier")
+    x, _ = data("two")
+    model.fit(x, np.zeros(N, int))
+    with pytest.raises(ValueError, match="does not cover XGBClassifier with one class"):
+        TreeInfluence(model, (x, np.zeros(N, int)))

@@ -65,6 +65,8 @@ def of_xgboost(model: Any) -> Boosted:
     for name, plain in (("subsample", 1), ("reg_alpha", 0), ("max_delta_step", 0)):
         if float(tree.get(name, plain)) != plain:
             raise refused(title, f"{name}={float(tree[name]):g}")
+    if tree.get("monotone_constraints", "()") not in ("()", ""):
+        raise refused(title, "monotone_constraints: leaves are kept within bounds")
     if getattr(model, "multi_strategy", None) == "multi_output_tree":
         raise refused(title, "multi_strategy='multi_output_tree'")
     objective = told["objective"]
@@ -85,7 +87,7 @@ def of_xgboost(model: Any) -> Boosted:
         return np.asarray(model.predict(rows, output_margin=True), np.float64).reshape(len(rows), -1)
 
     rate, l2 = float(tree["learning_rate"]), float(tree["reg_lambda"])
-    return Boosted(title, loss, rate, l2, start, leaves, margins, classes, model.n_features_in_, 1e-4)
+    return Boosted(title, loss, rate, l2, start, leaves, margins, classes, model.n_features_in_, 1e-5)
 
 
 def _base_score(text: str, link: str, outputs: int) -> Array:
@@ -128,7 +130,7 @@ def of_lightgbm(model: Any) -> Boosted:
         return np.asarray(booster.predict(rows, raw_score=True), np.float64).reshape(len(rows), -1)
 
     rate, l2 = float(told["learning_rate"]), float(told["lambda_l2"])
-    return Boosted(title, loss, rate, l2, start, leaves, margins, classes, model.n_features_in_, 1e-5)
+    return Boosted(title, loss, rate, l2, start, leaves, margins, classes, model.n_features_in_, 1e-6)
 
 
 def _settings(text: str) -> Mapping[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from divulge.influence.trees.boosted import Boosted
+from divulge.influence.trees.boosted import Boosted, refused
 from divulge.influence.trees.extras import of_lightgbm, of_xgboost
 from divulge.influence.trees.scikit import of_gradient_boosting, of_histograms
 
@@ -38,6 +38,8 @@ def read_boosted(model: Any) -> Boosted:
         )
     if not _has_trees(model):
         raise ValueError(f"expected a fitted model, this {type(model).__name__} is not")
+    if len(getattr(model, "classes_", "ab")) < 2:
+        raise refused(type(model).__name__, "one class")
     return reader(model)
 
 

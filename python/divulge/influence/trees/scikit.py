@@ -46,7 +46,7 @@ def of_gradient_boosting(model: Any) -> Boosted:
         told = model.predict(rows) if classes is None else model.decision_function(rows)
         return np.asarray(told, np.float64).reshape(len(rows), -1)
 
-    return Boosted(title, loss, rate, 0.0, start, leaves, margins, classes, model.n_features_in_, 1e-8)
+    return Boosted(title, loss, rate, 0.0, start, leaves, margins, classes, model.n_features_in_, 1e-7)
 
 
 def of_histograms(model: Any) -> Boosted:
@@ -78,7 +78,7 @@ def of_histograms(model: Any) -> Boosted:
         return (np.log(told) if model.loss == "poisson" else told).reshape(-1, 1)
 
     rate, l2, width = model.learning_rate, model.l2_regularization, model.n_features_in_
-    return Boosted(title, loss, rate, l2, Initial(link), leaves, margins, classes, width, 2e-5)
+    return Boosted(title, loss, rate, l2, Initial(link), leaves, margins, classes, width, 1e-6)
 
 
 def _numbered(tree: Any) -> Any:
@@ -96,8 +96,6 @@ def _is_zero(init: Any) -> bool:
 
 def _loss(title: str, name: str, classes: NDArray[Any] | None) -> tuple[TreeLoss, str]:
     if name == "log_loss" and classes is not None:
-        if len(classes) < 2:
-            raise refused(title, "one class")
         return (Logistic(), "logit") if len(classes) == 2 else (Softmax(), "centred_log")
     if name not in _NAMED:
         raise refused(title, f"loss={name!r}, whose leaves are no Newton steps")

@@ -16,6 +16,7 @@ from divulge.conventions import OnProgress, check_jobs
 from divulge.influence.arguments import check_rows
 from divulge.influence.losses import LossFunction
 from divulge.influence.operators import blocks, output_gradients
+from divulge.influence.per_sample import applied, check_values
 from divulge.influence.ranking import Ranking, top_of
 from divulge.influence.trees.arguments import (
     asked_function,
@@ -90,7 +91,7 @@ class TreeInfluence:
     def _check(self, inputs: Any) -> None:
         """Hold the replayed margins against the model's own."""
         told, mine = self._model.margins(inputs), self._replay.margins[:, :, 0]
-        size = max(1.0, float(np.abs(told).max()))
+        size = max(float(np.abs(told).max()), float(np.abs(self._targets).max()))  # of classes at least 1
         gap = float(np.abs(told - mine).max()) if told.shape == mine.shape else np.inf
         if not gap <= self._model.tolerance * size:
             raise ValueError(
@@ -242,9 +243,15 @@ class TreeInfluence:
         return [tree.numbered(found[:, t]) for t, tree in enumerate(self._fixed.rounds)]
 
     def _function(self, of: str | LossFunction, targets: NDArray[Any]) -> Callable[[Array], Array]:
-        """Return f as a function from margins (m, K) to numbers (m,)."""
+        """Return f as a function from margins (m, K) to numbers (m,), once it was seen to be one."""
         function, wanted = asked_function(of, self._model), torch.from_numpy(targets)
-        return lambda margins: np.asarray(function(torch.from_numpy(margins.copy()), wanted))
+
+        def value(margins: Array) -> Array:
+            return np.asarray(function(torch.from_numpy(margins.copy()), wanted), np.float64)
+
+        outputs = torch.zeros(len(targets), self._targets.shape[1], dtype=torch.float64)
+        check_values(function, outputs, wanted, applied(function, outputs, wanted))
+        return value
 
     def _blocks(
         self, test: Any, of: str | LossFunction
