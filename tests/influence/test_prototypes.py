@@ -231,6 +231,7 @@ def test_bad_input_is_named():
         ({"of": "x"}, "expected of= predictions or targets, got 'x'"),
         ({"criticisms": -1}, "expected criticisms as a whole number from 0 to 120, got -1"),
         ({"among": [120]}, "expected rows from 0 to 119, got 120"),
+        ({"among": []}, "expected among= at least one training sample, got none"),
         ({"among": [1, 2]}, "expected count as a whole number from 1 to 2, got 3"),
         ({"method": "mmd", "width": 0.0}, "expected a width above 0, got 0.0"),
     ):
@@ -242,3 +243,26 @@ def test_bad_input_is_named():
     wrong = np.where(np.arange(200).reshape(40, 5) == 7, np.nan, test[0])
     with pytest.raises(ValueError, match="expected finite test inputs, row 1"):
         prototypes(influence, (wrong, test[1]), 3)
+
+
+def test_it_says_where_no_sample_speaks_for_what_is_left(table):
+    found = by_quadrature(table, 30, np.arange(30) < 3)
+    assert (len(found.rows), found.stopped) == (3, "exhausted")
+    opposed = Table(-np.abs(table.features), np.abs(table.features[:3]))
+    assert by_quadrature(opposed, 3, np.ones(30, bool), positive=True).stopped == "exhausted"
+    assert len(by_quadrature(opposed, 3, np.ones(30, bool)).rows) == 3
+
+
+def test_one_logit_and_texts():
+    rng = np.random.default_rng(0)
+    torch.manual_seed(0)
+    x, y = rng.normal(size=(40, 5)), rng.integers(0, 2, 40)
+    one = nn.Sequential(nn.Linear(5, 3), nn.Tanh(), nn.Linear(3, 1)).double().eval()
+    influence = Influence(one, (x, y), curvature="ekfac", damping=0.01)
+    named = (one(torch.from_numpy(x)).detach().numpy()[:, 0] > 0).astype(int)
+    found, same = prototypes(influence, (x, y), 3), prototypes(influence, (x, named), 3, of="targets")
+    np.testing.assert_array_equal(found.rows, same.rows)
+    texts = rng.integers(0, 7, (30, 6))
+    model = nn.Sequential(nn.Embedding(7, 4), nn.Linear(4, 7)).double().eval()
+    read = Influence(model, (texts[:, :-1], texts[:, 1:]), curvature="ekfac", damping=0.01)
+    assert len(prototypes(read, (texts[:5, :-1], texts[:5, 1:]), 3, positive=False).rows) == 3

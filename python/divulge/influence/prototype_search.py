@@ -37,11 +37,13 @@ class Prototypes:
     Attributes:
         rows: (k,), training samples.
         weights: (k,), w = K_SS^-1 z_S: the points' mean embedding is about the sum of w times a prototype's.
+            Beside later ones a prototype may come to have a weight below zero.
         unexplained: (k,), share of the prior variance that is left after each choice; of "mmd" the squared
             discrepancy in units of that variance.
         criticisms: (c,), training samples far from what the prototypes say.
         witness: (n,), z_i - sum of w k(i, prototype), what the prototypes leave of each sample.
-        stopped: "" where all were found; "explained" where nothing was left to explain; "interrupted".
+        stopped: "" where all were found; "explained" where nothing was left to explain; "exhausted" where no
+            other sample speaks for what is left; "interrupted".
     """
 
     rows: NDArray[np.int64]
@@ -144,6 +146,8 @@ def prototypes(
     samples, n = influence.checked(test), influence.operator.rows
     allowed = np.zeros(n, bool)
     allowed[check_rows(among, n)] = True
+    if not allowed.any():
+        raise ValueError("expected among= at least one training sample, got none")
     _check_count("count", count, 1, int(allowed.sum()))
     _check_count("criticisms", criticisms, 0, int(allowed.sum()))
     kernel = _kernel(influence, _labelled(influence, samples, of), method, width)

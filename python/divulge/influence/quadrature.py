@@ -13,7 +13,8 @@ from divulge.influence.kernels import Kernel
 
 __all__ = ["Chosen", "by_mean", "by_quadrature", "chosen_criticisms", "greedy_mmd"]
 
-_EXPLAINED = 1e-12  # of the prior variance
+_EXPLAINED = 1e-12  # of the prior variance, a choice that lowers it by less
+_LEFT = 1e-6  # of it, what is no rounding
 
 
 @dataclass
@@ -24,7 +25,7 @@ class Chosen:
         rows: their numbers.
         columns: k(i, row) (n,) of each.
         variances: after each choice, prior - z' w with w the weights of the quadrature.
-        stopped: "", "explained" or "interrupted".
+        stopped: "", "explained", "exhausted" or "interrupted".
     """
 
     rows: list[int] = field(default_factory=list)
@@ -85,7 +86,8 @@ def by_quadrature(
             gain = np.where(use, state.residual**2 / np.where(free, state.left, 1.0), 0.0)
             best = int(gain.argmax())
             if gain[best] <= _EXPLAINED * kernel.prior:
-                found.stopped = "explained"
+                left = variance > _LEFT * kernel.prior
+                found.stopped = "exhausted" if left else "explained"
                 break
             column = kernel.column(best)
             variance -= state.add(best, column)

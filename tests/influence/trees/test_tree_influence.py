@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pickle
 import warnings
 from functools import partial
 
@@ -529,3 +530,15 @@ def test_one_class_is_refused():
     model.fit(x, np.zeros(N, int))
     with pytest.raises(ValueError, match="does not cover XGBClassifier with one class"):
         TreeInfluence(model, (x, np.zeros(N, int)))
+
+
+@pytest.mark.parametrize("name", ["exact three", "histograms two", "xgboost two", "lightgbm three"])
+def test_it_can_be_pickled_and_outlives_another_fit(name):
+    kind, make, *_ = CASES[name]
+    (x, y), test = data(kind), data(kind, TEST, seed=1)
+    model = make().fit(x, y)
+    influence = TreeInfluence(model, (x, y))
+    expected = influence.scores(test)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(influence)).scores(test), expected)
+    model.fit(x[::-1] + 1, y)
+    np.testing.assert_array_equal(influence.scores(test), expected)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
+from copy import copy
 from typing import Any, Literal
 
 import numpy as np
@@ -54,7 +55,8 @@ class TreeInfluence:
     sample's removal changes it by about -w_i scores / W; `leave_one_out` says by how much exactly.
 
     The boosting is replayed in float64 and compared with the model's own margins of its training samples, so
-    that other data, held-out samples or a leaf rule that is not known are refused.
+    that other data, held-out samples or a leaf rule that is not known are refused. Fitting the model anew
+    changes nothing here.
 
     Args:
         model: fitted: GradientBoosting or HistGradientBoosting of scikit-learn with squared_error, log_loss,
@@ -78,7 +80,8 @@ class TreeInfluence:
     """
 
     def __init__(self, model: Any, train: Any, *, weights: ArrayLike | None = None) -> None:
-        self._model = read_boosted(model)
+        self._given = copy(model), train, weights  # fitting the model anew replaces what the copy keeps
+        self._model = read_boosted(self._given[0])
         inputs, given = read_rows(train, self._model.width, "training")
         self._targets = read_targets(given, self._model, "training")
         shares = read_weights(weights, len(given))
@@ -269,8 +272,16 @@ class TreeInfluence:
 
             yield [leaf[:, part] for leaf in leaves], targets[part], slope
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return what it is made of, for pickle."""
+        return _made, self._given
+
     def __repr__(self) -> str:
         return f"TreeInfluence({self._model.title}, {self.trees} trees, {self.rows} training samples)"
+
+
+def _made(model: Any, train: Any, weights: ArrayLike | None) -> TreeInfluence:
+    return TreeInfluence(model, train, weights=weights)
 
 
 def _classes(targets: Array) -> NDArray[Any]:
