@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from sklearn.ensemble import (
     GradientBoostingClassifier,
     GradientBoostingRegressor,
@@ -299,6 +300,9 @@ def test_weights_are_those_of_the_fit():
 def test_same_result_whatever_the_threads_and_blocks(two, monkeypatch):
     _, influence, test = two
     expected = influence.leave_one_out(test)
+    scores = influence.scores(test)
+    monkeypatch.setattr("divulge.influence.trees.tree_influence._HELD", 3 * N)
+    np.testing.assert_allclose(influence.scores(test), scores, rtol=1e-12, atol=1e-15)
     monkeypatch.setattr("divulge.influence.trees.tree_influence._NUMBERS", 7 * N)
     told = []
     np.testing.assert_array_equal(influence.leave_one_out(test, jobs=2), expected)
@@ -542,3 +546,16 @@ def test_it_can_be_pickled_and_outlives_another_fit(name):
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(influence)).scores(test), expected)
     model.fit(x[::-1] + 1, y)
     np.testing.assert_array_equal(influence.scores(test), expected)
+
+
+def test_log_odds_are_not_the_margin_of_the_exponential_loss():
+    (x, y), test = data("two"), data("two", TEST, seed=1)
+    model = GradientBoostingClassifier(loss="exponential", **exact).fit(x, y)
+    influence = TreeInfluence(model, (x, y))
+    for of in ("margin", "log_probability", "logit"):
+        with pytest.raises(ValueError, match=f"of='{of}' needs classes"):
+            influence.scores(test, of)
+    signs = np.where(test[1] == 1, -1, 1)[:, None]
+    by_hand = influence.scores(test, lambda z, t: torch.exp((1 - 2 * t) * z[:, 0]))
+    np.testing.assert_allclose(influence.scores(test), by_hand)
+    assert (np.sign(influence.scores(test)) == signs * np.sign(influence.scores(test, "prediction"))).all()

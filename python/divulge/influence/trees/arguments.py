@@ -99,7 +99,7 @@ def asked_function(of: str | LossFunction, model: Boosted) -> LossFunction:
         return _only
     if isinstance(model.loss, Poisson):
         loss = resolve_loss(_poisson)
-    elif isinstance(model.loss, Exponential) and of == "loss":
+    elif isinstance(model.loss, Exponential):  # whose log odds are 2 F
         loss = resolve_loss(_exponential)
     else:
         loss = resolve_loss("squared" if isinstance(model.loss, Squared) else "cross_entropy")

@@ -107,6 +107,7 @@ class FixedTrees:
         model, y = self.model, self.targets[:, :, None]
         start = model.initial.margins(self.mean(rows, columns, count))
         margins = np.repeat(start[None], len(y), axis=0)  # (n, K, b)
+        added = np.empty((len(y), count))
         values: list[list[Array]] = []
         scales: list[list[Array]] = []
         for tree in self.rounds:
@@ -119,7 +120,8 @@ class FixedTrees:
             scales.append([])
             for k, members in enumerate(tree.members):
                 value, scale = leaf_values(members @ g[:, k], members @ h[:, k], model)
-                margins[:, k] += value[tree.leaf[k]]
+                np.take(value, tree.leaf[k], axis=0, out=added, mode="clip")  # without a copy, clip or not
+                margins[:, k] += added
                 values[-1].append(value)
                 scales[-1].append(scale)
         return Replay(start, values, scales, margins)

@@ -34,8 +34,8 @@ __all__ = ["TreeInfluence"]
 
 Method = Literal["leaf_influence", "leaf_refit", "boost_in", "leaf_similarity"]
 _METHODS = ("leaf_influence", "leaf_refit", "boost_in", "leaf_similarity")
-_TEST_BLOCK = 64
-_NUMBERS = 1 << 19  # of a block of refits: more leaves the processor's cache, less is all overhead
+_TEST_BLOCK, _HELD = 64, 1 << 24  # test points at a time, and numbers n K m held for them
+_NUMBERS = 1 << 18  # of a block of refits: more leaves the processor's cache, less is all overhead
 
 
 class TreeInfluence:
@@ -263,7 +263,8 @@ class TreeInfluence:
         inputs, given = read_rows(test, self._model.width, "test")
         targets = _classes(read_targets(given, self._model, "test"))
         leaves, function = self._leaves(inputs), asked_function(of, self._model)
-        for part in blocks(len(given), _TEST_BLOCK):
+        size = max(1, min(_TEST_BLOCK, _HELD // self._targets.size))
+        for part in blocks(len(given), size):
             wanted = torch.from_numpy(targets[part])
 
             def slope(margins: Array, wanted: torch.Tensor = wanted) -> Array:
