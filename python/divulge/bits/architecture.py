@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import inspect
 import json
-import zlib
 from typing import Any
 
 import torch
 from torch import nn
 
+from divulge.bits.packed import packed, unpacked
+
 _LAYERS: dict[str, type[nn.Module]] = {
     kind.__name__: kind
     for kind in (
-        nn.Linear, nn.Conv1d, nn.Conv2d, nn.Flatten, nn.Identity, nn.ReLU, nn.LeakyReLU, nn.ReLU6, nn.ELU, nn.GELU,
-        nn.SiLU, nn.Tanh, nn.Sigmoid, nn.Softplus, nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.Dropout,
+        nn.Linear, nn.Conv1d, nn.Conv2d, nn.Flatten, nn.Identity, nn.ReLU, nn.LeakyReLU, nn.ReLU6, nn.ELU,
+        nn.GELU, nn.SiLU, nn.Tanh, nn.Sigmoid, nn.Softplus, nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d,
+        nn.Dropout,
     )
 }  # fmt: skip
 # No options of a network: where it lies, in which precision, and whether it changes its input.
 _LEFT_OUT = {"device", "dtype", "inplace"}
-_MOST_BYTES = 1 << 20
 
 
 def described(module: nn.Module) -> bytes:
@@ -30,7 +31,7 @@ def described(module: nn.Module) -> bytes:
         return b""
     words = [[type(layer).__name__, _options(layer)] for layer in module]
     try:
-        return zlib.compress(json.dumps(words, separators=(",", ":")).encode(), 9)
+        return packed(json.dumps(words, separators=(",", ":")).encode())
     except TypeError:  # an option that is no number, word or list of them
         return b""
 
@@ -39,7 +40,10 @@ def _options(layer: nn.Module) -> dict[str, Any]:
     """Return the options that differ from the class's defaults, by name."""
     found = {}
     for name, parameter in inspect.signature(type(layer).__init__).parameters.items():
-        if name in {"self", *_LEFT_OUT} or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+        if name in {"self", *_LEFT_OUT} or parameter.kind in (
+            parameter.VAR_POSITIONAL,
+            parameter.VAR_KEYWORD,
+        ):
             continue
         value = getattr(layer, name, None)
         value = value is not None if name == "bias" else value
@@ -54,9 +58,8 @@ def built(words: bytes, dtype: torch.dtype) -> nn.Sequential:
     Raises:
         ValueError: words that describe no chain of known layers.
     """
-    unpacked = zlib.decompressobj().decompress(words, _MOST_BYTES)
     layers = []
-    for kind, options in json.loads(unpacked):
+    for kind, options in json.loads(unpacked(words)):
         if kind not in _LAYERS:
             raise ValueError(f"names a layer {kind!r} that is not known")
         given = {"dtype": dtype} if "dtype" in inspect.signature(_LAYERS[kind].__init__).parameters else {}

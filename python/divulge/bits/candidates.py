@@ -18,7 +18,7 @@ _GRID = 4096
 
 @cache
 def quantiles() -> Array:
-    """Return the quantiles of a standard normal at (i + 1/2) / 65536, rounded to 1 / 4096; from -4.3 to 4.3."""
+    """Return the quantiles of a standard normal at (i + 1/2) / 65536, rounded to 1 / 4096."""
     return np.asarray(np.round(ndtri((np.arange(_LEVELS) + 0.5) / _LEVELS) * _GRID) / _GRID, np.float64)
 
 
@@ -30,8 +30,8 @@ def words_of(size: int) -> int:
 def candidates(seed: int, block: int, size: int, first: int, count: int) -> Array:
     """Return the candidates first, ..., first + count - 1 of a block, float64, shape (count, size).
 
-    Standard normal numbers, from the raw stream of NumPy's Philox, which does not change between versions: key
-    (seed, block), candidate k from the words of k on. Any candidate is had without those before it.
+    Standard normal numbers, from the raw stream of NumPy's Philox, which does not change between versions:
+    key (seed, block), candidate k from the words of k on. Any candidate is had without those before it.
     """
     words = words_of(size)
     raw = np.random.Philox(key=np.array([seed, block], np.uint64))
@@ -40,4 +40,4 @@ def candidates(seed: int, block: int, size: int, first: int, count: int) -> Arra
     raw.advance(draw)
     stream = raw.random_raw(skipped + count * words)[skipped:]
     levels = stream.astype("<u8").view("<u2").reshape(count, words * _A_WORD)
-    return quantiles()[levels[:, :size]]
+    return np.asarray(quantiles()[levels[:, :size]])

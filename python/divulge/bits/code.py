@@ -1,4 +1,4 @@
-"""The code of a network: which of the shared random weights it has, block by block, and the file that says so."""
+"""The code of a network: which of the shared random weights each block is, and the file that says so."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from divulge.errors import UnreadableFile
 from divulge.files import reading, replacing
 
 _MAGIC = b"DVB1"
-# Seed, weights, blocks, bits a block, bytes a number, whether a prior is needed, parameters, bytes of the chain of
-# layers, and the check of the weights.
-_HEAD = struct.Struct("<4sQIIBBBHHI")
+# Seed, weights, blocks, bits a block, bytes a number, whether a prior is needed, parameters, bytes of the
+# chain of layers and of what lies beside the parameters, and the check of the weights.
+_HEAD = struct.Struct("<4sQIIBBBHHII")
 MOST_BLOCK_BITS = 20
 MOST_WEIGHTS = 1 << 26
 
@@ -34,8 +34,9 @@ class Code:
         seed: of the candidates, and of which weights are in which block.
         count: weights.
         dtype: their precision.
-        deviations: the prior's, of each parameter, float32, shape (G,).
+        deviations: the prior's, of each parameter, numbers of float32, shape (G,).
         layers: the chain of layers in compressed words; empty where the module is none.
+        beside: the module's buffers, compressed; empty where it has none.
         given_prior: whether the candidates lie around another network's weights, which a decoder must have.
         check: CRC-32 of the weights.
     """
@@ -47,6 +48,7 @@ class Code:
     dtype: torch.dtype
     deviations: Array
     layers: bytes
+    beside: bytes
     given_prior: bool
     check: int
 
@@ -63,7 +65,8 @@ class Code:
             prior_mean: shape (N,), or None for 0.
 
         Raises:
-            ValueError: other weights than those that were coded, for want of the same prior or the same numbers.
+            ValueError: other weights than those that were coded, for want of the same prior or the same
+                numbers.
         """
         places = places_of(self.count, len(self.indices), self.seed)
         size = places.shape[1]
@@ -85,12 +88,13 @@ class Code:
         wide = self.dtype == torch.float64
         head = _HEAD.pack(
             _MAGIC, self.seed, self.count, len(self.indices), self.block_bits, 8 if wide else 4,
-            self.given_prior, len(self.deviations), len(self.layers), self.check,
+            self.given_prior, len(self.deviations), len(self.layers), len(self.beside),
+            self.check,
         )  # fmt: skip
         shifts = np.arange(self.block_bits)
         bits = (self.indices[:, None] >> shifts & 1).astype(np.uint8)
         deviations = np.asarray(self.deviations, "<f4").tobytes()
-        return head + self.layers + deviations + np.packbits(bits, bitorder="little").tobytes()
+        return head + self.layers + self.beside + deviations + np.packbits(bits, bitorder="little").tobytes()
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Code:
@@ -101,20 +105,34 @@ class Code:
         """
         if len(content) < _HEAD.size or content[:4] != _MAGIC:
             raise ValueError("it does not begin as one")
-        _, seed, count, blocks, block_bits, width, prior, groups, words, check = _HEAD.unpack_from(content)
-        if width not in (4, 8) or not 1 <= block_bits <= MOST_BLOCK_BITS or not 1 <= blocks <= count <= MOST_WEIGHTS:
+        _, seed, count, blocks, block_bits, width, prior, groups, words, beside, check = _HEAD.unpack_from(
+            content
+        )
+        if (
+            width not in (4, 8)
+            or not 1 <= block_bits <= MOST_BLOCK_BITS
+            or not 1 <= blocks <= count <= MOST_WEIGHTS
+        ):
             raise ValueError("its first bytes hold numbers that no code has")
-        length = _HEAD.size + words + 4 * groups + -(-blocks * block_bits // 8)
+        length = _HEAD.size + words + beside + 4 * groups + -(-blocks * block_bits // 8)
         if len(content) != length:
             raise ValueError(f"expected {length} bytes, got {len(content)}")
-        at = _HEAD.size + words
-        deviations = np.frombuffer(content, "<f4", groups, at).astype(np.float32)
+        middle = _HEAD.size + words
+        at = middle + beside
+        deviations = np.frombuffer(content, "<f4", groups, at).astype(np.float64)
         packed = np.frombuffer(content, np.uint8, offset=at + 4 * groups)
         bits = np.unpackbits(packed, count=blocks * block_bits, bitorder="little").reshape(blocks, block_bits)
-        indices = (bits.astype(np.int64) << np.arange(block_bits)).sum(axis=1)
-        dtype = torch.float64 if width == 8 else torch.float32
         return cls(
-            indices, block_bits, seed, count, dtype, deviations, content[_HEAD.size : at], bool(prior), check
+            (bits.astype(np.int64) << np.arange(block_bits)).sum(axis=1),
+            block_bits,
+            seed,
+            count,
+            torch.float64 if width == 8 else torch.float32,
+            deviations,
+            content[_HEAD.size : middle],
+            content[middle:at],
+            bool(prior),
+            check,
         )
 
     def save(self, path: str | Path) -> None:
@@ -141,8 +159,8 @@ class Code:
 def places_of(count: int, blocks: int, seed: int) -> Tensor:
     """Return the weights of each block, int64, shape (B, size), -1 where there is none: the same everywhere.
 
-    Stretches of a random order, the first ones longer by one weight where they do not come out even. The order is
-    that of raw words of NumPy's Philox, whose stream does not change between versions.
+    Stretches of a random order, the first ones longer by one weight where they do not come out even. The
+    order is that of raw words of NumPy's Philox, whose stream does not change between versions.
     """
     words = np.random.Philox(key=np.array([seed, 1 << 63], np.uint64)).random_raw(count)
     order = np.argsort(words, kind="stable")
@@ -152,9 +170,7 @@ def places_of(count: int, blocks: int, seed: int) -> Tensor:
     return torch.from_numpy(places)
 
 
-def told_weights(
-    normal: Tensor, deviation: Tensor, prior_mean: Tensor | None, dtype: torch.dtype
-) -> Tensor:
+def told_weights(normal: Tensor, deviation: Tensor, prior_mean: Tensor | None, dtype: torch.dtype) -> Tensor:
     """Return m + s z in a precision: one multiplication and one addition in float64, rounded once."""
     scaled = normal.double() * deviation.double()
     return (scaled if prior_mean is None else prior_mean.double() + scaled).to(dtype)

@@ -9,12 +9,15 @@ from torch import nn
 
 from divulge.bits.architecture import built
 from divulge.bits.code import Code
+from divulge.bits.packed import unpacked
 from divulge.bits.weights import Weights
-from divulge.errors import UnreadableFile
+from divulge.files import reading
 from divulge.training.modes import copied
 
 
-def decode(code: Code | str | Path, *, into: nn.Module | None = None, prior: nn.Module | None = None) -> nn.Module:
+def decode(
+    code: Code | str | Path, *, into: nn.Module | None = None, prior: nn.Module | None = None
+) -> nn.Module:
     """Rebuild a coded network, every weight bit for bit.
 
     Args:
@@ -27,22 +30,21 @@ def decode(code: Code | str | Path, *, into: nn.Module | None = None, prior: nn.
         The network in evaluation mode.
 
     Raises:
-        ValueError: no form or prior where one is needed, one of another form, or weights that are not the coded.
+        ValueError: no form or prior where one is needed, one of another form, or weights that are not the
+            coded.
         UnreadableFile: the file is damaged or something else.
         OSError: it cannot be read.
     """
     if not isinstance(code, Code):
-        path = code
-        code = Code.load(path)
-        try:
+        path, code = code, Code.load(code)
+        with reading(path, "code of such a network"):
             return decode(code, into=into, prior=prior)
-        except ValueError as error:
-            raise UnreadableFile(path, "the code", f"cannot be decoded: {error}") from error
     module = copied(into) if into is not None else _form(code)
     weights = Weights(module)
     _check(code, weights, prior)
     mean = None if prior is None else weights.vector(prior)
     weights.into(module, code.weights(weights.group(), mean))
+    weights.put_beside(module, unpacked(code.beside))
     return module.eval()
 
 
@@ -72,5 +74,3 @@ def _check(code: Code, weights: Weights, prior: nn.Module | None) -> None:
         raise ValueError("got a prior for a code that was written against none")
     if prior is not None and Weights(prior).shapes != weights.shapes:
         raise ValueError("the prior's parameters have other shapes than the coded module's")
-
-

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from divulge.arrays import Index
 from divulge.bits.architecture import described
 from divulge.bits.candidates import candidates
 from divulge.bits.code import MOST_BLOCK_BITS, Code, check_of, places_of, told_weights
 from divulge.bits.imitation import Imitation
 from divulge.bits.mean_kl import Posterior
+from divulge.bits.packed import packed
 from divulge.bits.weights import Weights
 from divulge.conventions import OnProgress
 from divulge.datasets import Dataset
@@ -23,7 +25,7 @@ from divulge.training.modes import copied
 # Of the steps, the share before the first block is coded; the others are spread over the blocks.
 _SHARE_BEFORE = 0.6
 # Adam's steps: means and shares of the budget move by units of their own, the prior's deviations slowly.
-_RATE = 5e-3
+_RATE = 2e-2
 _RATE_OF_DEVIATIONS = 1e-3
 # Blocks are coded in so many rounds, with training of those left between them.
 _ROUNDS = 50
@@ -36,7 +38,7 @@ def encode(
     data: Dataset,
     *,
     bits: int,
-    block_bits: int = 12,
+    block_bits: int = 16,
     prior: nn.Module | None = None,
     steps: int = 5000,
     batch_size: int = 128,
@@ -45,15 +47,16 @@ def encode(
 ) -> Code:
     """Write a network that answers as a module does into a given number of bits.
 
-    Minimal random code learning (M. Havasi, R. Peharz, J. M. Hernandez-Lobato 2019, arXiv 1810.00440): a posterior
-    over weights is trained that holds so many nats; block by block one of 2^block_bits candidates, drawn from the
-    prior by a seed that the decoder shares, is chosen in proportion to exp(log q - log p), and the weights that
-    are left are trained on. Budgets hold by construction (`divulge.bits.mean_kl`).
+    Minimal random code learning (M. Havasi, R. Peharz, J. M. Hernandez-Lobato 2019, arXiv 1810.00440): a
+    posterior over weights is trained that holds so many nats; block by block one of 2^block_bits candidates,
+    drawn from the prior by a seed that the decoder shares, is chosen in proportion to exp(log q - log p), and
+    the weights that are left are trained on. Budgets hold by construction (`divulge.bits.mean_kl`).
 
     Args:
         module: maps inputs to class scores (n, K) or the log-odds of class 1; not changed.
         data: whose training inputs it is imitated on; labels are not looked at.
-        bits: the most that the code may have, all its file counted.
+        bits: the most that the code may have, all its file counted; a module's buffers are written as they
+            are.
         block_bits: bits of a block's index, at most 20; an encoder weighs 2^block_bits candidates a block.
         prior: a module of the same form, around whose weights the candidates lie; a decoder needs it too.
         steps: of training, before and between blocks.
@@ -62,9 +65,9 @@ def encode(
         progress: called with the steps done and the number of all, after each hundredth.
 
     Raises:
-        UnsupportedModel: a module whose parameters are not all that it holds.
-        ValueError: too few bits for one block, a prior of another form, no inputs, or outputs that are no class
-            scores.
+        UnsupportedModel: a module without parameters, or of several precisions.
+        ValueError: too few bits for one block, a prior of another form, no inputs, or outputs that are no
+            class scores.
     """
     if not 1 <= block_bits <= MOST_BLOCK_BITS:
         raise ValueError(f"expected block_bits from 1 to {MOST_BLOCK_BITS}, got {block_bits}")
@@ -76,20 +79,21 @@ def encode(
     weights = Weights(module)
     if prior is not None and Weights(prior).shapes != weights.shapes:
         raise ValueError("the prior's parameters have other shapes than the module's")
-    layers = described(module)
+    layers, beside = described(module), packed(weights.beside(module))
     empty = Code(
         np.zeros(1, np.int64), block_bits, seed, weights.count, weights.dtype,
-        np.ones(len(weights.sizes), np.float32), layers, prior is not None, 0,
+        np.ones(len(weights.sizes)), layers, beside, prior is not None, 0,
     )  # fmt: skip
     blocks = min((bits - empty.bits) // block_bits + 1, weights.count)
     if blocks < 1:
-        raise ValueError(f"expected at least {empty.bits} bits, for one block and the layers' form, got {bits}")
+        raise ValueError(
+            f"expected at least {empty.bits} bits, for one block and the layers' form, got {bits}"
+        )
     with torch.random.fork_rng(devices=[]), one_thread(), torch.enable_grad():
         coding = _coding(module, weights, data, prior, blocks, block_bits, batch_size, seed)
         indices = coding.run(steps, progress)
-    deviations, told = coding.deviations.numpy(), coding.told()
-    return Code(
-        indices, block_bits, seed, weights.count, weights.dtype, deviations, layers, prior is not None, check_of(told)
+    return replace(
+        empty, indices=indices, deviations=coding.deviations.double().numpy(), check=check_of(coding.told())
     )
 
 
@@ -106,13 +110,15 @@ def _coding(
     """Return the state of a code that is begun."""
     generator = torch.Generator().manual_seed(seed)
     mean = torch.zeros(weights.count, dtype=weights.dtype) if prior is None else weights.vector(prior)
-    deviations = weights.deviations(module)
+    deviations = weights.deviations(weights.vector(module) - mean)
     posterior = Posterior(
         mean.to(weights.dtype), weights.group(), deviations, places_of(weights.count, blocks, seed),
         nats=block_bits * log(2), generator=generator,
     )  # fmt: skip
-    imitated = Imitation(module, torch.as_tensor(data.train_inputs))
-    return Coding(module, weights, posterior, imitated, block_bits, batch_size, seed, generator, prior is not None)
+    imitated = Imitation(module, data, weights.dtype)
+    return Coding(
+        module, weights, posterior, imitated, block_bits, batch_size, seed, generator, prior is not None
+    )
 
 
 @dataclass
@@ -140,7 +146,7 @@ class Coding:
             ]
         )
 
-    def run(self, steps: int, progress: OnProgress | None) -> np.ndarray:
+    def run(self, steps: int, progress: OnProgress | None) -> Index:
         """Train, then code the blocks in rounds; return their indices, (B,)."""
         blocks = len(self.posterior.coded)
         before = max(round(_SHARE_BEFORE * steps), 1)
@@ -183,7 +189,7 @@ class Coding:
         log_deviation.grad = None
 
     def _choose(self, block: int, chances: np.random.Generator) -> int:
-        """Return the candidate that is chosen in proportion to exp(log q - log p), and let the block be it."""
+        """Choose a candidate in proportion to exp(log q - log p), and let the block be it."""
         posterior = self.posterior
         mean, log_variance, _ = (part[block].double().numpy() for part in posterior.moments())
         used = posterior.used[block].numpy()
@@ -198,6 +204,8 @@ class Coding:
                 best, chosen, weights = score.max(), first + int(score.argmax()), drawn[int(score.argmax())]
         deviation = self.deviations[posterior.group[block]]
         prior_mean = posterior.prior_mean[block] if self.given_prior else None
-        posterior.told[block] = told_weights(torch.from_numpy(weights), deviation, prior_mean, self.weights.dtype)
+        posterior.told[block] = told_weights(
+            torch.from_numpy(weights), deviation, prior_mean, self.weights.dtype
+        )
         posterior.coded[block] = True
         return chosen

@@ -5,8 +5,8 @@ J. A. Lin, G. Flamich, J. M. Hernandez-Lobato 2023, Minimal Random Code Learning
 
     kl = (r - ln r - 1 + t^2) / 2,
 
-so that a mean t with t^2 <= 2 kl leaves one variance r <= 1. Trained are the means and how a budget of nats is
-divided among the weights of a block; no penalty has to be found that keeps the budget.
+so that a mean t with t^2 <= 2 kl leaves one variance r <= 1. Trained are the means and how a budget of nats
+is divided among the weights of a block; no penalty has to be found that keeps the budget.
 """
 
 from __future__ import annotations
@@ -54,6 +54,13 @@ class Posterior(nn.Module):
         generator: of the means at the start.
     """
 
+    used: Tensor
+    prior_mean: Tensor
+    group: Tensor
+    back: Tensor
+    coded: Tensor
+    told: Tensor
+
     def __init__(
         self,
         prior_mean: Tensor,
@@ -85,7 +92,8 @@ class Posterior(nn.Module):
         kl = (self.nats * torch.softmax(share, dim=1)).clamp(min=1e-8)
         mean = torch.sqrt(2 * kl) * _MOST_OF_MEAN * torch.tanh(self.mean)
         excess = (2 * kl - mean.square()).clamp(min=1e-10)
-        return mean, LogVariance.apply(excess), self.log_deviation.exp()[self.group]  # type: ignore[no-untyped-call]
+        log_variance: Tensor = LogVariance.apply(excess)  # type: ignore[no-untyped-call]
+        return mean, log_variance, self.log_deviation.exp()[self.group]
 
     def sample(self, noise: Tensor) -> Tensor:
         """Return weights (N,) in the module's order: those that are told, or m + s (t + sqrt(r) noise)."""
