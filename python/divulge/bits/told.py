@@ -19,8 +19,7 @@ class BitsTold:
 
     Attributes:
         held: bits of a network of the copy's form that agrees with the model, from nothing.
-        left: bits that are still to be told once the copy is known; those held where the copy is no help, since
-            one can be told the network without it.
+        left: bits that are still to be told once the copy is known; those held where the copy is no help.
         agreement: of both with the model.
     """
 
