@@ -1,13 +1,15 @@
 """Networks written into bits, and bits that explanations tell.
 
 python bench/bits.py lenet [--bytes 3000] [--steps 20000]   # LeNet-5 on MNIST: bytes and test error
-python bench/bits.py told [--seeds 3]                        # digits: bits told, by explanation and queries
+python bench/bits.py told [--seeds 3] [--plot docs/bits.png]
+    # digits: bits told, by explanation and queries
 """
 
 from __future__ import annotations
 
 import argparse
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,6 +19,8 @@ from torch import nn
 from divulge import GradientOracle, LabelOracle, ProbabilityOracle, Victim, steal
 from divulge.bits import code_length, decode, encode, quantised_length
 from divulge.datasets import digits, mnist
+from divulge.plots import save_figure
+from divulge.surrogate.figures import leaked_figure
 from divulge.training import accuracy, fit_classifier, mlp, train_classifier
 
 # Explanations whose bits are told, on a network of 64, 32 and 10 units.
@@ -46,10 +50,8 @@ def code_lenet(size: int, steps: int) -> None:
     errors = [100 * (1 - accuracy(part, data.test_inputs, data.test_targets)) for part in (module, decoded)]
     again = decode(code)
     assert all(torch.equal(a, b) for a, b in zip(decoded.parameters(), again.parameters(), strict=True))
-    print(
-        f"{code.bits // 8} bytes for {code.count} weights: test error {errors[1]:.2f}%, {errors[0]:.2f}% before"
-    )
-    print(f"{seconds:.0f} s")
+    print(f"{code.bits // 8} bytes for {code.count} weights, {seconds:.0f} s")
+    print(f"test error {errors[1]:.2f}%, {errors[0]:.2f}% before")
 
 
 def tell(seeds: int) -> pd.DataFrame:
@@ -87,11 +89,15 @@ def main() -> None:
     parser.add_argument("--bytes", type=int, default=3000)
     parser.add_argument("--steps", type=int, default=20_000)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--plot", type=Path)
     options = parser.parse_args()
     if options.what == "lenet":
         code_lenet(options.bytes, options.steps)
     else:
-        tell(options.seeds)
+        table = tell(options.seeds)
+        if options.plot:
+            curves = dict(iter(table.groupby("explanation", sort=False)))
+            save_figure(leaked_figure(curves, "What has leaked"), options.plot)
 
 
 if __name__ == "__main__":
