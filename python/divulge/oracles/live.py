@@ -16,6 +16,7 @@ from divulge.oracles.answers import check_gradients
 from divulge.oracles.base import Domain
 from divulge.oracles.callable import CallableOracle
 from divulge.oracles.explained import Answers
+from divulge.oracles.journal import Settings
 from divulge.points import host_array
 
 _SUM = 1e-2  # how far probabilities that were rounded may be from adding up to 1
@@ -34,13 +35,12 @@ class LiveOracle(CallableOracle):
         output: which output explanations are of.
         domain: None for all of R^d, or (low, high): a box of inputs that may be asked about.
         budget: the most queries that may be asked, or None.
-        retries: how often a call is tried again that failed by one of `retry_on`.
-        backoff: seconds before the first retry, twice as many before each further one.
-        retry_on: which errors are passing ones.
+        calls: how it is called, kept and paid for: `batch`, `per_second`, `retries`, `backoff`, `retry_on`,
+            `cache` and `price`, as in `CallableOracle`.
 
     Raises:
         ValueError: no such kind of answer, fewer than two classes, or one twice.
-        TypeError: fn cannot be called, or what is told is random.
+        TypeError: fn cannot be called, what is told is random, or there is no such option.
     """
 
     def __init__(
@@ -53,9 +53,7 @@ class LiveOracle(CallableOracle):
         output: int = 0,
         domain: Domain | None = None,
         budget: int | None = None,
-        retries: int = 0,
-        backoff: float = 1.0,
-        retry_on: tuple[type[Exception], ...] = (OSError, TimeoutError),
+        **calls: Any,
     ) -> None:
         names = tuple(classes)
         if len(names) < 2 or len(set(names)) < len(names):
@@ -76,11 +74,10 @@ class LiveOracle(CallableOracle):
             domain=domain,
             budget=budget,
             kind=kind,
-            retries=retries,
-            backoff=backoff,
-            retry_on=retry_on,
+            **calls,
         )
         self.has_values = self.has_gradients = False
+        self._width = {"label": 1, "probability": len(names)}.get(kind, self.input_size)
         if self.explained is not None:
             self.attribution = self.explained
 
@@ -92,18 +89,27 @@ class LiveOracle(CallableOracle):
     def _answer(self, points: Array, output: int) -> tuple[None, None]:
         return None, None
 
+    def _about(self) -> Settings:
+        """As of any function, and the classes, of which answers hold the numbers."""
+        return {**super()._about(), "classes": repr(self.class_names)}
+
     def _explain(self, points: Array, outputs: Index | None) -> Answers:
-        told = self._sent(lambda: self._tries.copy()(self._call, points, self.output), len(points))
+        told = np.zeros((0, self._width))
+        if len(points):
+            told = self._sent(lambda: self._fetched(points, self.output), len(points))
         if self.explained is not None:
-            found = check_gradients(host_array(told), len(points), self.input_size)
             named = np.full(len(points), self.output) if outputs is None else outputs
-            return Answers(points, named, explanations=found, attribution=self.attribution)
+            return Answers(points, named, explanations=told, attribution=self.attribution)
+        labels = np.asarray(told[:, 0] if self.kind == "label" else told.argmax(axis=1), np.intp)
+        return Answers(points, labels, labels, probabilities=None if self.kind == "label" else told)
+
+    def _numbers(self, told: Any, n: int) -> Array:
+        """Check what fn returned about n points; shape (n, 1), (n, K) or (n, d)."""
+        if self.explained is not None:
+            return check_gradients(host_array(told), n, self.input_size)
         if self.kind == "label":
-            labels = self._numbered(told, len(points))
-            return Answers(points, labels, labels)
-        p = self._probabilities(told, len(points))
-        labels = np.asarray(p.argmax(axis=1), np.intp)
-        return Answers(points, labels, labels, probabilities=p)
+            return self._numbered(told, n)[:, None].astype(np.float64)
+        return self._probabilities(told, n)
 
     def _numbered(self, told: Any, n: int) -> Index:
         """Numbers (n,) of labels of any type."""
