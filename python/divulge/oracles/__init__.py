@@ -27,11 +27,13 @@ from divulge.oracles.jacobian import JacobianOracle
 from divulge.oracles.label import LabelOracle
 from divulge.oracles.ledger import Ledger
 from divulge.oracles.live import LiveOracle
+from divulge.oracles.mean_gradients import MeanGradientOracle
 from divulge.oracles.names import ORACLES, oracle_by_name
 from divulge.oracles.probability import LogOdds, ProbabilityOracle
 from divulge.oracles.replay import ReplayOracle
 from divulge.oracles.shapley import ShapOracle
 from divulge.oracles.value import ValueOracle
+from divulge.oracles.within_span import SpannedOracle
 
 __all__ = [
     "DEFENCES",
@@ -50,6 +52,7 @@ __all__ = [
     "Ledger",
     "LiveOracle",
     "LogOdds",
+    "MeanGradientOracle",
     "Noisy",
     "Normalized",
     "Oracle",
@@ -61,6 +64,7 @@ __all__ = [
     "ShapOracle",
     "SignOnly",
     "SmoothGradOracle",
+    "SpannedOracle",
     "TopK",
     "ValueOracle",
     "check_defence",

@@ -162,6 +162,14 @@ class CallableOracle(Oracle):
         return np.concatenate(parts, axis=1)
 
 
+def has_parameter(fn: Callable[..., Any], name: str) -> bool:
+    """Whether fn says that it has a parameter of a name."""
+    try:
+        return callable(fn) and name in inspect.signature(fn).parameters
+    except (TypeError, ValueError):
+        return False
+
+
 def _takes(fn: Callable[..., Any], count: int) -> bool:
     """Whether fn can be called with so many positional arguments; where it does not say, it can."""
     try:

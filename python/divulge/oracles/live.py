@@ -14,7 +14,7 @@ from divulge.datasets.columns import plain, shown
 from divulge.errors import OracleError
 from divulge.oracles.answers import check_gradients
 from divulge.oracles.base import Domain
-from divulge.oracles.callable import CallableOracle
+from divulge.oracles.callable import CallableOracle, has_parameter
 from divulge.oracles.explained import Answers
 from divulge.oracles.journal import Settings
 from divulge.points import host_array
@@ -27,7 +27,8 @@ class LiveOracle(CallableOracle):
 
     Args:
         fn: called as fn(points) with a float64 array of shape (n, d). It returns n labels of any type where
-            labels are told; probabilities (n, K); or explanations (n, d), of the top class as the API has it.
+            labels are told; probabilities (n, K); or explanations (n, d), of one output. Where it has a
+            parameter named output, explanations are asked for as fn(points, output=k), of any output.
         input_size: d.
         tells: "label", "probability", or an explanation: a name such as "shap" or "smoothgrad:samples=10", or
             one of `divulge.attributions`.
@@ -66,8 +67,9 @@ class LiveOracle(CallableOracle):
             if not isinstance(made, Attribution):
                 raise TypeError(f"expected label, probability or an explanation, got {tells!r}")
             self.explained, kind = made, made.name
+        named = self.explained is not None and has_parameter(fn, "output")
         super().__init__(
-            lambda points, _: fn(points),
+            (lambda points, output: fn(points, output=output)) if named else (lambda points, _: fn(points)),  # type: ignore[call-arg]
             input_size,
             output_size=len(names),
             output=output,
@@ -77,6 +79,7 @@ class LiveOracle(CallableOracle):
             **calls,
         )
         self.has_values = self.has_gradients = False
+        self.names_outputs = self.explained is None or named
         self._width = {"label": 1, "probability": len(names)}.get(kind, self.input_size)
         if self.explained is not None:
             self.attribution = self.explained
@@ -94,14 +97,30 @@ class LiveOracle(CallableOracle):
         return {**super()._about(), "classes": repr(self.class_names)}
 
     def _explain(self, points: Array, outputs: Index | None) -> Answers:
-        told = np.zeros((0, self._width))
-        if len(points):
-            told = self._sent(lambda: self._fetched(points, self.output), len(points))
+        named = np.full(len(points), self.output) if outputs is None else outputs
+        told = np.zeros((len(points), self._width))
         if self.explained is not None:
-            named = np.full(len(points), self.output) if outputs is None else outputs
+            self._check_named(named)
+            for output in np.unique(named):
+                rows = np.flatnonzero(named == output)
+                told[rows] = self._told(points[rows], int(output))
             return Answers(points, named, explanations=told, attribution=self.attribution)
+        if len(points):
+            told = self._told(points, self.output)
         labels = np.asarray(told[:, 0] if self.kind == "label" else told.argmax(axis=1), np.intp)
         return Answers(points, labels, labels, probabilities=None if self.kind == "label" else told)
+
+    def _told(self, points: Array, output: int) -> Array:
+        return self._sent(lambda: self._fetched(points, output), len(points))
+
+    def _check_named(self, outputs: Index) -> None:
+        """Raise ValueError where explanations of outputs (n,) are asked for that are not told."""
+        others = outputs[outputs != self.output]
+        if len(others) and not self.names_outputs:
+            raise ValueError(
+                f"expected to be asked about output {self.output}, got {others[0]}: explanations of other "
+                "outputs are told by a function with a parameter named output"
+            )
 
     def _numbers(self, told: Any, n: int) -> Array:
         """Check what fn returned about n points; shape (n, 1), (n, K) or (n, d)."""
