@@ -45,7 +45,7 @@ def with_constants(layer: Layer, transcripts: list[Transcript]) -> Layer:
 
 
 def predicted(layer: Layer, alphas: Array, points: Array, output: int) -> Array:
-    """Return mean gradients and values of the copy at u (n, d), as pieces (n, d + 1); values alone without steps."""
+    """Return mean gradients and values of the copy at u (n, d), as pieces (n, d + 1)."""
     mean = np.zeros(points.shape)
     for alpha in alphas:
         mean += layer.pieces(homogeneous(alpha * points), output)[:, :-1] / len(alphas)
