@@ -36,7 +36,7 @@ class AdditiveCopy:
         base: the mean of f over the background; NaN where no values are told with the explanations.
         output: which output of the model.
         queries: answers asked.
-        complete: whether fresh answers are explained, and each f_i is constant, a line, or steps found exactly.
+        complete: whether fresh answers are explained, and each f_i a constant, a line or exact steps.
         notes: sentences on what is left open.
         low, high: the box within which it was asked, shape (d,) each.
     """
@@ -202,8 +202,8 @@ class _Search:
         differs = (np.abs(self.ask(mixed, keep=False) - known) > self.allowed).any(axis=0)
         if differs.any():
             self.notes.append(
-                f"the SHAP value of number {int(np.argmax(differs))} changes with other numbers: the model is "
-                "not additive"
+                f"the SHAP value of number {int(np.argmax(differs))} changes with other numbers: the model "
+                "is not additive"
             )
         return bool(differs.any())
 

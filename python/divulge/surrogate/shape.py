@@ -67,7 +67,7 @@ class Shape:
         return np.asarray(self.y[np.clip(place, 0, len(self.x) - 1)])
 
     def open(self) -> float | None:
-        """Return where to ask in the narrowest gap across which the value jumps; None where all are closed."""
+        """Return where to ask in the narrowest gap across which the value jumps; None if there is none."""
         if self._line is not None or self.curved:
             return None
         gaps = np.flatnonzero(np.abs(np.diff(self.y)) > self._allowed)
