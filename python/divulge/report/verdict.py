@@ -43,11 +43,12 @@ def recommendation(table: pd.DataFrame) -> str:
     chosen = max(useful or rows, key=_hardness)
     if not useful:
         return _plain(rows)
-    bare = min((row for row in explained if row["explanation"] == chosen["explanation"]), key=_hardness)
     said = f"Recommendation: return {_named(chosen)}, risk {risk(chosen)}: {_takes(chosen)}"
     said += f"; honest users keep a rank correlation of {chosen['rank_correlation']:.2f}"
+    same = [row for row in explained if row["explanation"] == chosen["explanation"]]
+    bare = next((row for row in same if row["defence"] == "none"), chosen)
     if bare is not chosen:
-        said += f", where {_named(bare)} {_takes(bare, verb='')} at {bare['rank_correlation']:.2f}"
+        said += f", where without the defence {_takes(bare)} and they have {bare['rank_correlation']:.2f}"
     labels = [row for row in rows if row["explanation"] == "label" and row["defence"] == "none"]
     if labels:
         said += f". The trade-off: with labels alone {_takes(labels[0])}, and nobody is told why"
@@ -75,10 +76,10 @@ def _named(row: Mapping[Any, Any]) -> str:
     return f"{row['explanation']} answers{behind}"
 
 
-def _takes(row: Mapping[Any, Any], verb: str = "copies ") -> str:
+def _takes(row: Mapping[Any, Any]) -> str:
     """How far copies come, in words."""
     if not isnan(row["exact"]):
-        return f"{verb or 'copies '}are exact after {row['exact']:,.0f} queries"
+        return f"copies are exact after {row['exact']:,.0f} queries"
     if not isnan(row["queries_95"]):
-        return f"{verb or 'copies '}reach 95% agreement with about {row['queries_95']:,.0f} queries"
-    return f"{verb or 'copies '}agree on at most {row['best']:.0%}"
+        return f"copies reach 95% agreement with about {row['queries_95']:,.0f} queries"
+    return f"copies agree on at most {row['best']:.0%}"
