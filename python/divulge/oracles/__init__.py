@@ -32,6 +32,7 @@ from divulge.oracles.names import ORACLES, oracle_by_name
 from divulge.oracles.probability import LogOdds, ProbabilityOracle
 from divulge.oracles.replay import ReplayOracle
 from divulge.oracles.shapley import ShapOracle
+from divulge.oracles.shown import HeatMapOracle, LimeOracle, OcclusionOracle
 from divulge.oracles.value import ValueOracle
 from divulge.oracles.within_span import SpannedOracle
 
@@ -45,16 +46,19 @@ __all__ = [
     "Clipped",
     "Defence",
     "GradientOracle",
+    "HeatMapOracle",
     "InputTimesGradientOracle",
     "IntegratedGradientsOracle",
     "JacobianOracle",
     "LabelOracle",
     "Ledger",
+    "LimeOracle",
     "LiveOracle",
     "LogOdds",
     "MeanGradientOracle",
     "Noisy",
     "Normalized",
+    "OcclusionOracle",
     "Oracle",
     "Prada",
     "ProbabilityOracle",
