@@ -52,7 +52,7 @@ def test_the_report(command, tmp_path):
             "'--queries': expected whole numbers from 1 on such as 10,100, got '5,a'",
         ),
         (("steal", "--queries", "0"), "got '0'"),
-        (("steal", "--oracle", "lime"), "'--oracle': expected an oracle named label, "),
+        (("steal", "--oracle", "lemon"), "'--oracle': expected an oracle named label, "),
         (
             ("steal", "--surrogate", "rnn"),
             "'--surrogate': expected a network named linear, ",
@@ -74,7 +74,7 @@ def test_the_report(command, tmp_path):
             ("report", "--output", "leaks.pdf"),
             "'--output': expected a file named *.html or *.htm",
         ),
-        (("report", "--oracles", "label,lime"), "'--oracles': expected kinds of answers, got 'label,lime'"),
+        (("report", "--oracles", "label,lemon"), "'--oracles': expected kinds of answers, got 'label,lemon'"),
         (("report", "--defences", "none,round"), "expected a defence named none, rounded, "),
         (("steal", "--defence", "rounded:bits=99"), "'--defence': expected 1 to 52 bits, got 99"),
         (("steal", "--defence", "top:65"), "expected k between 1 and 64, got 65"),
