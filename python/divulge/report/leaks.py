@@ -83,6 +83,13 @@ class LeakReport(ShownAsTable):
         groups = self.curves.groupby(["explanation", "defence"], sort=False)
         return leak_figure({", ".join(pair): curve for pair, curve in groups}, self.victim)
 
+    def plot_leaked(self) -> Figure:
+        """Draw the share of the model's bits that copies tell, where `bits` was asked for."""
+        from divulge.surrogate.figures import leaked_figure
+
+        groups = self.curves.groupby(["explanation", "defence"], sort=False)
+        return leaked_figure({", ".join(pair): curve for pair, curve in groups}, self.victim)
+
     def summary(self) -> list[str]:
         """Return what the table says, in plain sentences."""
         from divulge.report.verdict import RISK_RULE, recommendation
@@ -117,6 +124,7 @@ def leak_report(
     budgets: Sequence[int] = (20, 100, 500),
     surrogate: str | nn.Module = "mlp",
     steps: int = 1000,
+    bits: float | None = None,
     exact_budget: int = EXACT_BUDGET,
     seeds: int = 1,
     price: float | None = None,
@@ -141,6 +149,8 @@ def leak_report(
         budgets: numbers of queries at which copies are compared.
         surrogate: of what kind the copies are.
         steps: of each copy's training.
+        bits: an agreement, such as .95, at which the curves also say how many bits the model holds and how
+            many the copies tell, see `steal`. None leaves these columns out.
         exact_budget: the most queries for an exact reconstruction; it is tried where answers hold gradients
             and the victim is a chain of linear layers and ReLUs. 0 leaves it out.
         seeds: how many seeds to measure with, `seed` and those after it.
@@ -173,7 +183,7 @@ def leak_report(
     made, left_out = _pairs(studied, oracles, defences, data)
     if isinstance(studied, LiveVictim):
         left_out += (INSIDE,)
-    study = _Study(studied, data, oracles, defences, tuple(budgets), surrogate, steps, exact_budget)
+    study = _Study(studied, data, oracles, defences, tuple(budgets), surrogate, steps, bits, exact_budget)
     reference = studied if isinstance(studied, Victim) else studied.classes(data.test_inputs.flatten(1))
     # Undefended answers first: what a first glance is for.
     order = sorted(range(len(made)), key=lambda place: made[place][1] != "none")
@@ -223,6 +233,7 @@ class _Study:
     budgets: tuple[int, ...]
     surrogate: str | nn.Module
     steps: int
+    bits: float | None
     exact_budget: int
 
     def measured(
@@ -242,6 +253,7 @@ class _Study:
             data=self.data,
             victim=reference,
             steps=self.steps,
+            bits=self.bits,
             weights=usual_weights(oracle.attribution),
             seed=seed,
             progress=progress,
