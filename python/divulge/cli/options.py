@@ -313,6 +313,11 @@ InputsOption = Annotated[
     str | None,
     _choice(QUERIES, "What is asked about; by default data for labels and probabilities, else mixed."),
 ]
+ReportSeedsOption = Annotated[int, _whole(1, "Seeds to measure with; of several the table has medians.")]
+PriceOption = Annotated[
+    Any,
+    typer.Option(parser=values.number(0), metavar="MONEY", help="Money for one query, shown beside queries."),
+]
 CopyStepsOption = Annotated[int, _whole(1, "Steps of each copy's training.")]
 AnswerListOption = Annotated[
     Any,

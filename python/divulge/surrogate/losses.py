@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from divulge.attributions.from_values import ValueAttribution
+from divulge.attributions.heat_map import HeatMap
 from divulge.attributions.methods import Attribution, InputTimesGradient, IntegratedGradients, Saliency
 from divulge.oracles import Answers
 from divulge.surrogate.explanation_errors import explanation_errors
@@ -46,7 +47,7 @@ class Weights:
 
 def usual_weights(attribution: Attribution | None) -> Weights:
     """Return the weights to begin with; absolute gradients are those of -f too and count little."""
-    if isinstance(attribution, Saliency):
+    if isinstance(attribution, Saliency | HeatMap):
         return Weights(label=1.0, value=0.1, explanation=0.1)
     if isinstance(attribution, ValueAttribution):  # in the unit of the values
         return Weights(label=0.1, value=1.0, explanation=3.0)

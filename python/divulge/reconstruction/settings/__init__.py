@@ -57,6 +57,7 @@ from divulge.reconstruction.settings.deep import (
     TURNING,
     WALKING,
 )
+from divulge.reconstruction.settings.explanations import MEAN_GRADIENTS, SPANNED
 from divulge.reconstruction.settings.falsification import BATCH, FALSIFYING, FEW_FEATURES
 from divulge.reconstruction.settings.from_values import (
     BY_VALUES,
@@ -142,6 +143,7 @@ __all__ = [
     "LAYERS",
     "LIFTING",
     "LINE",
+    "MEAN_GRADIENTS",
     "MENDING",
     "MILP",
     "NOISE_FLOOR",
@@ -165,6 +167,7 @@ __all__ = [
     "SEARCHED_LINES",
     "SHARPENING",
     "SPAN",
+    "SPANNED",
     "SPANS",
     "STATES",
     "SUBTRACTION",
