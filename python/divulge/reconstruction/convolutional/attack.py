@@ -177,14 +177,14 @@ class ConvolutionalAttack:
 
     def _walk_for(self, layer: NextLayer, reach: float, quiet: int) -> None:
         """Walk to points of a size until nothing new is seen of a layer for so many crossings."""
-        self.walk.reach = reach
+        self.walk.reach, self.walk.blocks = reach, True
         for side in (1, -1) if self.sides.remainder is not None else (0,):
             self.walk.restart()
             if side:
                 self.walk.aim(self.sides.downhill if side > 0 else self.sides.uphill)
             layer.find(quiet)
         layer.settle_grid()
-        self.walk.reach = 1.0
+        self.walk.reach, self.walk.blocks = 1.0, False
 
     def _learned_from_misses(self, layer: NextLayer) -> bool:
         """Look for what is missing where the last copy was wrong; whether something was found."""

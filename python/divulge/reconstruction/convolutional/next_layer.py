@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from divulge.arrays import Index
-from divulge.reconstruction.convolutional.aimed import Channel
+from divulge.arrays import Array, Index
+from divulge.reconstruction.convolutional.aimed import Aim, Channel
 from divulge.reconstruction.convolutional.geometry import Place, grid_of
 from divulge.reconstruction.convolutional.layers import ConvLayer
 from divulge.reconstruction.convolutional.linearised import Moving, moving
 from divulge.reconstruction.convolutional.rows import Row
 from divulge.reconstruction.convolutional.sides import Frame, origin_of, origins_around
 from divulge.reconstruction.convolutional.walk import Answer, Kink, Walk
-from divulge.reconstruction.convolutional.window import Fragment, Origin, Shown, fragment, shown
+from divulge.reconstruction.convolutional.window import Fragment, Origin, Shown, completed, fragment, shown
 from divulge.reconstruction.settings import CONV_AIMED, CONV_ROWS
 
 
@@ -72,13 +73,15 @@ class NextLayer:
         """
         for kink in kinks:
             self.take(kink)
-        since, entries, steps = self.crossings, self.entries, 0
+        self.complete()
+        since, rows, steps = self.crossings, len(self.rows), 0
         while self.crossings - since < quiet and steps < CONV_ROWS.patience:
             steps += 1
             for kink in self.walk.step():
                 self.take(kink)
-            if self.entries > entries:
-                since, entries, steps = self.crossings, self.entries, 0
+            if len(self.rows) > rows:
+                self.complete()
+                since, rows, steps = self.crossings, len(self.rows), 0
         self.finish()
 
     def finish(self) -> None:
@@ -96,35 +99,52 @@ class NextLayer:
         Raises:
             Stopped: the oracle can be asked no further.
         """
-        for row in [row for row in self.rows if not row.whole]:
+        for row in list(self.rows):
             for _ in range(CONV_AIMED.rounds):
                 if not any(row is other for other in self.rows) or row.whole or not self._look_at(row):
                     break
 
     def _look_at(self, row: Row) -> bool:
-        """Ask on both sides of a channel's hyperplane where unknown entries count; whether it taught any."""
+        """Ask on both sides of a channel's hyperplane where unknown features are on; whether it taught any."""
         number = next(i for i, other in enumerate(self.rows) if other is row)
         channel = Channel(self.walk.known, self.depth, row, number)
-        points = np.concatenate(
-            [self.walk.transcript.points[-CONV_AIMED.answers :, :-1], self.walk.samples(CONV_AIMED.samples)]
-        )
-        looks, entries = 0, self.entries
-        for place in channel.nearest(points):
-            aim = channel.aim(points[place[0]], place[1])
-            if aim is None:
-                continue
-            for wide in CONV_AIMED.wide:
-                before, after = self.walk.ask(
-                    np.stack([aim.point - wide * aim.across, aim.point + wide * aim.across])
-                )
-                for kink in self.walk.isolated(before, after):
-                    self.take(kink)
-                if self.entries > entries:
+        for point, origin in self._starts(row, channel):
+            size = float(np.linalg.norm(point)) / np.sqrt(len(point))
+            for level, most in product(CONV_AIMED.levels, CONV_AIMED.most):
+                aim = channel.aim(point, origin, level * size, most)
+                if aim is not None and self._shown_across(row, aim, origin):
                     return True
-            looks += 1
-            if looks == CONV_AIMED.looks:
-                break
         return False
+
+    def _starts(self, row: Row, channel: Channel) -> Iterator[tuple[Array, Origin]]:
+        """Points (d,) near a channel's hyperplane, and where the window begins there."""
+        if row.at is not None:
+            yield row.at[0].point, row.at[1]
+        answers = self.walk.transcript.points[-CONV_AIMED.answers :, :-1]
+        yield from channel.starts(np.concatenate([answers, self.walk.samples(CONV_AIMED.samples)]))
+
+    def _shown_across(self, row: Row, aim: Aim, origin: Origin) -> bool:
+        """Ask on both sides of a hyperplane; whether that showed entries of the row."""
+        entries = self.entries
+        for wide in CONV_AIMED.wide:
+            ends = np.stack([aim.point - wide * aim.across, aim.point + wide * aim.across])
+            for kink in self.walk.isolated(*self.walk.ask(ends)):
+                if not self._adds(row, kink, origin):
+                    self.take(kink)
+            if self.entries > entries:
+                return True
+        return False
+
+    def _adds(self, row: Row, kink: Kink, origin: Origin) -> bool:
+        """Whether a kink at a window is a row's and shows entries of it that were not known."""
+        view = shown(moving(self.walk.known, kink.point, self.depth), kink, origin, self.frame.kernel)
+        found = completed(view, row.weights, row.known, self.walk.tolerances.rounding)
+        if found is None or found.margin < CONV_ROWS.margin or not row.join(found):
+            return False
+        row.alone = None
+        self._see(origin)
+        self._settle(row)
+        return True
 
     def take(self, kink: Kink) -> None:
         """Look what a kink tells of a channel."""
@@ -180,7 +200,7 @@ class NextLayer:
         """Add a fragment to the channel it is of, or begin a new one."""
         if self._joins(found, origin):
             return
-        row = Row(found.weights.copy(), found.known.copy(), kink)
+        row = Row(found.weights.copy(), found.known.copy(), kink, (kink, origin))
         self.rows.append(row)
         self._see(origin)
         self._settle(row)

@@ -11,7 +11,7 @@ from scipy.linalg import qr
 from divulge.arrays import Array, Index
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.pieces import Transcript
-from divulge.reconstruction.convolutional.inputs import grainy
+from divulge.reconstruction.convolutional.inputs import fine, grainy
 from divulge.reconstruction.convolutional.layers import Prefix
 from divulge.reconstruction.settings import CONV_WALK, TINY
 
@@ -48,6 +48,8 @@ class Walk:
     Attributes:
         known: the layers that explain changes; they grow while it walks.
         reach: size of the points walked to, where inputs are not confined to a box.
+        blocks: whether these are images of blocks: fine noise turns most features of any window on, so that a
+            kink of the next layer shows nearly all of a channel, but moves averages little.
         flips: crossings of known units met in steps that were explained.
         rows: of the answers that it asked for.
         told: called with the ends of an explained step and the units that switched.
@@ -59,6 +61,7 @@ class Walk:
         self.known = known
         self.tolerances = transcript.tolerances
         self.reach = 1.0
+        self.blocks = False
         self.flips = 0
         self.rows: list[int] = []
         self.told: Explained | None = None
@@ -68,8 +71,8 @@ class Walk:
 
     def samples(self, count: int) -> Array:
         """Random points (n, d) to walk to or to ask about."""
-        points = grainy(self.lines, self.known.shape, count)
-        return points * (self.reach if self.lines.domain is None else 1.0)
+        kind = grainy if self.blocks else fine
+        return kind(self.lines, self.known.shape, count) * (self.reach if self.lines.domain is None else 1.0)
 
     def ask(self, points: Array) -> list[Answer]:
         """Ask about points (n, d).

@@ -179,25 +179,30 @@ class ConvAimedSettings:
     """Where unknown entries show: convolutional/aimed.py, next_layer.py."""
 
     # answers, the last ones, and random points among which one near a hyperplane is looked for
-    answers: int = 128
+    answers: int = 64
     # likewise
-    samples: int = 128
+    samples: int = 64
     # places that are tried
-    tries: int = 12
+    tries: int = 4
     # of all unknown entries: a place where so few count is worth twice the way of one where all do
     share: float = 0.05
-    # steps to the hyperplane, how near to it, of what unknown entries may move it by, and how far
+    # steps to the hyperplane; how near to it, of what features that are just on may move it by; how near these
+    # come to their level; singular value, of the largest, of a direction that is none
     newton: int = 20
     # likewise
     near: float = 0.1
     # likewise
-    longest: float = 1.0
+    slack: float = 0.3
+    # likewise
+    rank: float = 1e-9
+    # features that are turned on at a time, fewer where so many are not on together
+    most: tuple[int, ...] = (64, 16, 4)
+    # by how much, of the size of the point's numbers, one after the other
+    levels: tuple[float, ...] = (1e-4, 1e-3)
     # ways across the hyperplane, of what unknown entries may move it by, one after the other
-    wide: tuple[float, ...] = (0.5, 2.0)
-    # places that are looked at before a channel is given up for now
-    looks: int = 3
+    wide: tuple[float, ...] = (1.5, 8.0)
     # times that a channel is looked at in a row
-    rounds: int = 4
+    rounds: int = 40
 
 
 @dataclass(frozen=True)
