@@ -128,6 +128,7 @@ class ConvolutionalAttack:
         """
         rng = self.walk.lines.rng
         for _ in range(CONV_ATTACK.rounds):
+            kinks = [kink for kink in kinks if self.walk.alone(kink)]
             sides = read_sides(self.known, kinks, rng, self.walk.tolerances.missing)
             if sides is not None:
                 self.known.layers[-1] = sides.layer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,11 +12,14 @@ from numpy.typing import NDArray
 from divulge.arrays import Array, Index
 from divulge.reconstruction.convolutional.equations import Equations, Solution, layer_matrix
 from divulge.reconstruction.convolutional.geometry import spreads
-from divulge.reconstruction.convolutional.inputs import grainy
+from divulge.reconstruction.convolutional.inputs import fine, grainy
 from divulge.reconstruction.convolutional.layers import ConvLayer, Pool, Prefix
 from divulge.reconstruction.convolutional.linearised import Moving, activated, convolved, joined, moving
 from divulge.reconstruction.convolutional.walk import Walk
 from divulge.reconstruction.settings import CONV_LAST, TINY
+
+
+Chosen = Callable[[Index, ConvLayer], Index]
 
 
 @dataclass(frozen=True)
@@ -41,14 +45,15 @@ class LastSides:
     Attributes:
         remainder: a linear function of the features before the last layer, shape (features,), that none of
             its units makes: that of a channel which was on wherever the walk went. None where there is none.
-        apart: rows of answers far from each other: most of a walk's are near to one another.
+        near, apart: rows of answers far from each other, in fine noise and anywhere: most of a walk's are near
+            to one another.
     """
 
     def __init__(self, walk: Walk) -> None:
         self.walk = walk
         self.prefix = walk.known
         self.remainder: Array | None = None
-        self.apart = np.empty(0, np.intp)
+        self.near = self.apart = np.empty(0, np.intp)
 
     @property
     def layer(self) -> ConvLayer:
@@ -72,27 +77,48 @@ class LastSides:
         beta, a leaky one a share of it: beta = sum_c kappa_c sum_(u in c) w_u z_u tells every kappa.
         Gradients at the pixels of a corner have to do with the few units that see it alone.
         """
-        missing = self.walk.tolerances.missing
-        shares, told = np.zeros(len(layer)), np.zeros(len(layer), bool)
-        left = 1.0
-        for pixels in corners(self.prefix):
-            found = self._shares_seen_from(pixels, layer)
-            if found.residual > missing:
-                return found.residual
-            fresh = found.told & ~told
-            shares[fresh], told = found.shares[fresh], told | fresh
-            left = found.left
-            if told.all() and left <= missing:
-                break
-        if not told.all():
+        found = self._read(layer, self._near)
+        if found.residual > self.walk.tolerances.missing:
+            return found.residual
+        if not found.told.all():
+            wider = self._read(layer, self._far)
+            found = wider if wider.told.all() else self._supposed(layer, found)
+        if not found.told.all():
             return 1.0
-        slope = slope_of(shares)
-        signs = np.where(shares > -0.5, 1.0, -1.0)
+        slope = slope_of(found.shares)
+        signs = np.where(found.shares > -0.5, 1.0, -1.0)
         expected = np.where(signs > 0, slope / (1 - slope), -1 / (1 - slope))
         self.prefix.layers[-1] = replace(layer, signs=signs, slope=slope)
-        return max(left, float(np.abs(shares - expected).max()))
+        return max(found.left, float(np.abs(found.shares - expected).max()))
 
-    def _shares_seen_from(self, pixels: Index | None, layer: ConvLayer) -> Shares:
+    def _read(self, layer: ConvLayer, rows: Chosen) -> Shares:
+        """Kappa of the channels from one corner after another, until every one is told.
+
+        Args:
+            layer: the last one.
+            rows: the answers that are taken for some pixels.
+        """
+        missing = self.walk.tolerances.missing
+        shares, told = np.zeros(len(layer)), np.zeros(len(layer), bool)
+        for pixels in corners(self.prefix):
+            found = self._shares_seen_from(pixels, layer, rows)
+            if found.residual > missing:
+                return replace(found, told=np.zeros_like(told))
+            fresh = found.told & ~told
+            shares[fresh], told = found.shares[fresh], told | fresh
+            if told.all() and found.left <= missing:
+                break
+        return Shares(shares, told, found.left, found.residual)
+
+    def _supposed(self, layer: ConvLayer, found: Shares) -> Shares:
+        """Take channels that never switched on the walk for off there; answers that are fresh will tell."""
+        on = self._on(np.array(self.walk.rows, np.intp)).reshape(len(self.walk.rows), len(layer), -1)
+        often = on.mean(axis=(0, 2)) > 0.5
+        shares = np.where(found.told, found.shares, np.where(often, -1.0, 0.0))
+        seldom = found.told | (np.abs(on.mean(axis=(0, 2)) - 0.5) > 0.5 - CONV_LAST.seldom)
+        return replace(found, shares=shares, told=seldom)
+
+    def _shares_seen_from(self, pixels: Index | None, layer: ConvLayer, rows_for: Chosen) -> Shares:
         """Kappa of every channel that gradients at some pixels tell."""
         depth, missing = len(self.prefix.layers) - 1, self.walk.tolerances.missing
 
@@ -102,7 +128,7 @@ class LastSides:
 
         before, units = int(np.prod(self.prefix.map_shape(depth))), self.prefix.sizes()[-1]
         equations = Equations(self.prefix, features, pixels)
-        rows = self._rows(self._count(before + units)) if pixels is None else self._rows_for(pixels, layer)
+        rows = self._rows(self._count(before + units)) if pixels is None else rows_for(pixels, layer)
         for more in range(CONV_LAST.rounds if pixels is None else 1):
             if more:
                 rows = np.concatenate([rows, self._fresh(CONV_LAST.more)])
@@ -189,7 +215,7 @@ class LastSides:
 
         equations = Equations(self.prefix, features, pixels)
         units = 2 * self.prefix.sizes()[-1]
-        rows = self._rows(self._count(units)) if pixels is None else self._rows_for(pixels, layer)
+        rows = self._rows(self._count(units)) if pixels is None else self._far(pixels, layer)
         rounds = CONV_LAST.rounds if pixels is None else 1
         for more in range(rounds):
             found = self._solve(equations, rows)
@@ -222,22 +248,39 @@ class LastSides:
         fresh = self._fresh(missing) if missing > 0 else np.empty(0, np.intp)
         spread = np.linspace(0, len(transcript) - 1 - len(fresh), count - len(fresh))
         rows = np.unique(np.concatenate([spread.astype(np.intp), fresh]))
-        return self._with_switches(rows, np.arange(self.prefix.sizes()[-1]), CONV_LAST.constant)
+        return self._with_switches(rows, np.arange(self.prefix.sizes()[-1]), CONV_LAST.constant, np.arange(len(transcript)))
 
-    def _rows_for(self, pixels: Index, layer: ConvLayer) -> Index:
+    def _near(self, pixels: Index, layer: ConvLayer) -> Index:
+        """Return rows of answers of the walk, and to fine noise, where channels that are seldom on are off."""
+        if not len(self.near):
+            first = len(self.walk.transcript)
+            self.walk.ask(fine(self.walk.lines, self.prefix.shape, CONV_LAST.apart))
+            self.near = np.arange(first, len(self.walk.transcript))
+        walked = np.array(self.walk.rows, np.intp)
+        some = walked[np.linspace(0, len(walked) - 1, CONV_LAST.answers).astype(np.intp)]
+        rows = np.unique(np.concatenate([some, self.near]))
+        return self._with_switches(rows, self._seeing(pixels, layer), 0.0, walked)
+
+    def _far(self, pixels: Index, layer: ConvLayer) -> Index:
         """Return rows of answers at which the units that see some pixels switch."""
-        depth = len(self.prefix.layers) - 1
-        slopes = convolved(layer, moving(self.prefix, self.walk.samples(1)[0], depth, pixels)).slopes
-        seeing = np.flatnonzero((slopes != 0).any(dim=0).flatten().numpy())
         if not len(self.apart):
             self.apart = self._fresh(CONV_LAST.apart)
-        walked = np.linspace(0, len(self.walk.transcript) - 1, CONV_LAST.answers).astype(np.intp)
-        return self._with_switches(np.unique(np.concatenate([walked, self.apart])), seeing, 0.0)
+        everything = np.arange(len(self.walk.transcript))
+        walked = everything[np.linspace(0, len(everything) - 1, CONV_LAST.answers).astype(np.intp)]
+        rows = np.unique(np.concatenate([walked, self.apart]))
+        return self._with_switches(rows, self._seeing(pixels, layer), 0.0, everything)
 
-    def _with_switches(self, rows: Index, units: Index, share: float) -> Index:
+    def _seeing(self, pixels: Index, layer: ConvLayer) -> Index:
+        """Return the units of the last layer that see some pixels."""
+        depth = len(self.prefix.layers) - 1
+        slopes = convolved(layer, moving(self.prefix, self.walk.samples(1)[0], depth, pixels)).slopes
+        return np.flatnonzero((slopes != 0).any(dim=0).flatten().numpy())
+
+    def _with_switches(self, rows: Index, units: Index, share: float, among: Index) -> Index:
         """Add answers until all but a share of units are on at one and off at another that are so at any."""
         on = self._on(np.arange(len(self.walk.transcript)))[:, units]
         both = np.concatenate([on, ~on], axis=1)
+        both[np.setdiff1d(np.arange(len(both)), among)] = False
         missing = both.any(axis=0) & ~both[rows].any(axis=0)
         few = share * on.shape[1]
         while missing.sum() > few and len(rows) < CONV_LAST.most:

@@ -32,11 +32,13 @@ class Kink:
     Attributes:
         jump: by how much, shape (d,).
         floor: up to which entries of it are rounding.
+        ends: points (2, d) on either side of it, between which the gradient changes by the jump.
     """
 
     point: Array
     jump: Array
     floor: float
+    ends: Array
 
 
 Explained = Callable[[Answer, Answer, Index], None]
@@ -51,7 +53,8 @@ class Walk:
         blocks: whether these are images of blocks: fine noise turns most features of any window on, so that a
             kink of the next layer shows nearly all of a channel, but moves averages little.
         flips: crossings of known units met in steps that were explained.
-        rows: of the answers that it asked for.
+        rows: of the answers that it asked for in fine noise of the usual size, where channels that are seldom
+            on are off.
         told: called with the ends of an explained step and the units that switched.
     """
 
@@ -81,7 +84,8 @@ class Walk:
             Stopped: the oracle can be asked no further.
         """
         rows = self.transcript.ask(points)
-        self.rows += rows.tolist()
+        if not self.blocks and self.reach == 1.0:
+            self.rows += rows.tolist()
         pieces, values = self.transcript.pieces[rows], self.transcript.told(rows)
         at = self.transcript.points[rows, :-1]
         return [Answer(x, float(f), g[:-1]) for x, f, g in zip(at, values, pieces, strict=True)]
@@ -175,7 +179,13 @@ class Walk:
     def _kink(self, before: Answer, after: Answer, share: float) -> Kink:
         scale = max(np.abs(after.gradient).max(), np.abs(before.gradient).max())
         point = before.point + share * (after.point - before.point)
-        return Kink(point, after.gradient - before.gradient, self.tolerances.noise * float(scale))
+        ends = np.stack([before.point, after.point])
+        return Kink(point, after.gradient - before.gradient, self.tolerances.noise * float(scale), ends)
+
+    def alone(self, kink: Kink) -> bool:
+        """Whether no unit known by now switches beside a kink: its jump would be that of both."""
+        states = self.known.states(kink.ends)
+        return bool((states[0] == states[1]).all())
 
     def _cut(self, start: Array, end: Array) -> tuple[float, int]:
         """Return where to cut so that half of the known crossings lie on either side, and their count."""

@@ -140,6 +140,8 @@ class ConvLastSettings:
     corners: tuple[int, ...] = (3, 5)
     # answers of which gradients in a corner are taken: 36 equations each for some 200 weights
     answers: int = 40
+    # share of a channel's units that are on, or off, on the walk, up to which it may be taken for seldom so
+    seldom: float = 0.02
     # and beside them answers far apart: at 40 of a walk half of the units never switch
     apart: int = 16
     # units that may be on, or off, at all answers that sides are read from: each is an unknown
