@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from divulge.arrays import Index
+from divulge.arrays import Array, Index
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.pieces import Transcript
 from divulge.reconstruction.asking.stopped import until_stopped
+from divulge.reconstruction.convolutional.equations import answered
 from divulge.reconstruction.convolutional.first_layer import FirstLayer
 from divulge.reconstruction.convolutional.judge import ask_fresh, error_at
 from divulge.reconstruction.convolutional.last_layer import LastLayer
@@ -73,6 +74,8 @@ class ConvolutionalAttack:
         self.sides = LastSides(self.walk)
         self.last = LastLayer(self.walk)
         self.missed: tuple[ConvNetwork, Index] | None = None
+        self.layer: NextLayer | None = None
+        self.network: ConvNetwork | None = None
 
     @property
     def known(self) -> Prefix:
@@ -134,7 +137,12 @@ class ConvolutionalAttack:
                 self.known.layers[-1] = sides.layer
                 found = NextLayer(self.walk, sides.frame)
                 found.find(CONV_ROWS.quiet, kinks)
-                return found
+                if depth > 1 or not self.first.grows_by(found.deeper):
+                    return found
+                del self.known.layers[1:]
+                self.walk.told, self.first.deeper = None, []
+                kinks = self.walk.kinks
+                continue
             if depth == 1 and self._is_last():
                 return None
             kinks = kinks + self._more_kinks(depth)
@@ -170,7 +178,8 @@ class ConvolutionalAttack:
                     break
                 last = self._is_last()
             if last:
-                nearly = self._outputs()
+                nearly, self.layer = self._outputs(), layer
+                self.network = nearly.network
                 if not nearly.open:
                     return nearly
                 self._turn_back()
@@ -196,9 +205,32 @@ class ConvolutionalAttack:
         for row in rows[: CONV_MISSES.answers]:
             for kink in kinks_behind(self.walk, network, int(row)):
                 layer.take(kink)
-        layer.finish()
+            layer.finish()
+            if layer.entries > entries:
+                break
         layer.settle_grid()
         return layer.entries > entries
+
+    def go_on(self, point: Array) -> ConvResult | None:
+        """Look for what a copy lacks that an answer at a point (d,) refutes; None where nothing is found.
+
+        Raises nothing: where an oracle can be asked no further, that is in the result.
+        """
+        if self.layer is None or self.network is None:
+            return None
+        layer, network = self.layer, self.network
+
+        def work() -> ConvResult | None:
+            transcript = self.transcripts(self.outputs[0])
+            answered(transcript, point[None])
+            rows = wrong_rows(network, transcript, np.arange(len(transcript)), self.walk.tolerances.missing)
+            self.missed = network, rows
+            self._turn_back()
+            if not self._learned_from_misses(layer) or not self._is_last():
+                return None
+            return self._outputs()
+
+        return until_stopped(work, lambda why: ConvResult(None, self.outputs, stopped=why))
 
     def _is_last(self) -> bool:
         """Whether the last known layer explains the answers, turned and pooled in some way."""
@@ -238,7 +270,7 @@ class ConvolutionalAttack:
 
     def _outputs(self) -> ConvResult:
         """Solve for all outputs."""
-        self.last.choose_again()
+        self.last.choose_again(len(self.outputs))
         transcripts = [self.transcripts(output) for output in self.outputs]
         found = self.last.weights(transcripts, self.last.equations)
         network = ConvNetwork(self._kept(), found.weights.T)

@@ -55,10 +55,33 @@ class LastLayer:
         self.never = int(missing.sum())
         return self.equations
 
-    def choose_again(self) -> None:
-        """Choose as few answers as will do, now that all are explained: each output is asked there."""
+    def choose_again(self, outputs: int) -> None:
+        """Choose as few points as will do, now that all answers are explained: each output is asked there.
+
+        One output alone has been asked about points enough; several are asked about points made for it.
+        """
         points = self.walk.transcript.points[:, :-1]
-        self.points = points[self._greedy(self._on(points))[0]]
+        self.points = points[self._greedy(self._on(points))[0]] if outputs == 1 else self._turned_on(points)
+
+    def _turned_on(self, points: Array) -> Array:
+        """Points (n, d) at which every unit is on that can be, each moved so that many are that were not yet."""
+        candidates = np.concatenate([points, spread(self.walk, CONV_LAST.candidates)])
+        on = self._on(candidates)
+        missing = np.ones(on.shape[1], bool)
+        enough = int(np.ceil(CONV_LAST.equations * on.shape[1] / (self.prefix.size + 1)))
+        chosen: list[Array] = []
+        while len(chosen) < CONV_LAST.most and (missing.any() or len(chosen) < enough):
+            wanted = missing if missing.any() else np.ones_like(missing)
+            gain = (on & wanted).sum(axis=1)
+            best = int(gain.argmax())
+            start = candidates[best] if gain[best] else self._climb(int(wanted.argmax()), candidates[best])
+            if start is None:
+                missing[wanted.argmax()] = False
+                continue
+            chosen.append(self._raised(start, wanted))
+            missing &= ~self._on(chosen[-1][None])[0] & (gain[best] > 0 or np.arange(len(missing)) != wanted.argmax())
+            on[best] = False
+        return np.stack(chosen)
 
     def _from_others(self, missing: NDArray[np.bool_]) -> list[int]:
         """Choose answers beside the walk's at which missing units are on; these are missing no more."""

@@ -55,6 +55,7 @@ class Walk:
         flips: crossings of known units met in steps that were explained.
         rows: of the answers that it asked for in fine noise of the usual size, where channels that are seldom
             on are off.
+        kinks: all that were met.
         told: called with the ends of an explained step and the units that switched.
     """
 
@@ -67,6 +68,7 @@ class Walk:
         self.blocks = False
         self.flips = 0
         self.rows: list[int] = []
+        self.kinks: list[Kink] = []
         self.told: Explained | None = None
         self.share = CONV_WALK.first_step
         self._here: Answer | None = None
@@ -125,6 +127,7 @@ class Walk:
             self._note_explained(before, after, units)
             return []
         found = self.isolated(before, after)
+        self.kinks += found
         if len(units) > 2 * len(found) + CONV_WALK.crowd:
             self.share *= CONV_WALK.shorter
         if len(found) > 1:

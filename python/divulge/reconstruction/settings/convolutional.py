@@ -66,8 +66,9 @@ class ConvFirstSettings:
     share: float = 0.4
     # a jump, of the largest of a step, of a unit that is not there
     there: float = 1e-6
-    # crossings of known channels with no new one among them: (1 - 1/16)^40 is 8 %
-    quiet: int = 40
+    # crossings of known channels with no new one among them: (1 - 1/16)^16 is 36 %, but sides of the others
+    # explain no kink of the next layer while one is missing, and one that shows later is added
+    quiet: int = 16
 
 
 @dataclass(frozen=True)
@@ -163,7 +164,7 @@ class ConvLastSettings:
     # points to which something that is missing contributes before no more are asked for
     failures: int = 4
     # steps in which a point where one is on is moved to one where more are, and their length, of the point
-    raises: int = 30
+    raises: int = 60
     # likewise
     raised: float = 0.1
     # points looked at to find one where units are on that never were
@@ -227,14 +228,15 @@ class ConvJudgeSettings:
 
     # points at which a copy of the first output is looked at before other outputs are asked. A channel of a
     # trained network that hardly any input turns on shows in 5 % of images of blocks, in 12 to 15 % of those
-    # of ten times the size and more, and in none of noise: 48 images lack it with a chance below 1 %
-    images: int = 48
+    # of ten times the size and more, and in none of noise: 24 images lack it with a chance of some 5 %, and with
+    # the 30 of a finished copy of 0.1 %
+    images: int = 24
     # likewise
-    noise: int = 16
+    noise: int = 8
     # powers of ten of their sizes, of usual ones
     powers: tuple[float, float] = (-0.5, 2.0)
     # points of each kind that a finished copy is tested at, beside those
-    fresh: int = 16
+    fresh: int = 12
 
 
 @dataclass(frozen=True)
@@ -249,6 +251,8 @@ class ConvAttackSettings:
     kinks: int = 6
     # likewise
     steps: int = 150
+    # times that the search goes on from an answer that refutes a finished copy
+    refutations: int = 3
     # times that a copy's wrong answers are looked behind before it is walked on
     misses: int = 4
     # sizes of the points that are walked to while channels are missing, and crossings of known channels with
