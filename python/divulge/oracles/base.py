@@ -55,11 +55,13 @@ class Oracle(ABC):
             points right after it costs nothing.
         first_logit_hidden: whether the outputs are logits less that of class 0, which is no output.
         attribution: what the gradients are that `explain` returns.
+        input_shape: how the d numbers of an input are laid out, (C, H, W) of images; empty where not known.
     """
 
     all_at_once = False
     first_logit_hidden = False
     attribution: Attribution = Gradient()
+    input_shape: tuple[int, ...] = ()
 
     def __init__(
         self,

@@ -47,8 +47,9 @@ def reconstruct(
             that it answers are not asked again, but for one that shows whether the oracle is still the same.
             They count in the result, as `replayed`, and not in the oracle's ledger or budget. Where it can be
             written no further, on a full disk, the search goes on and a note says where it ends.
-        input_shape: how the d numbers of an input are laid out, (C, H, W), of images that convolutions are to
-            be looked for in; a network that is dense all the same is found to be. Where None they are not.
+        input_shape: how the d numbers of an input are laid out; by default as the oracle has it. Where they
+            are an image, (C, H, W), a few jumps of the gradient say whether the network is one of
+            convolutions; for one that is dense they count as answers of the search. (d,) leaves that out.
 
     Returns:
         A `Reconstruction`. When the budget runs out, the oracle fails or the user interrupts, it holds what
@@ -70,7 +71,7 @@ def reconstruct(
     """
     oracle = check_oracle(oracle)
     approach, seed = approach_to(oracle), whole("a seed", seed)
-    shape = () if input_shape is None else shape_of(input_shape, oracle.input_size)
+    shape = oracle.input_shape if input_shape is None else shape_of(input_shape, oracle.input_size)
     if checkpoint is None:
         return run(Session(oracle, approach, seed, progress, shape))
     with ReplayOracle(oracle, Path(checkpoint), seed=seed) as replayed:

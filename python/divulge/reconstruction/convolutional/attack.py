@@ -74,6 +74,7 @@ class ConvolutionalAttack:
         self.sides = LastSides(self.walk)
         self.last = LastLayer(self.walk)
         self.missed: tuple[ConvNetwork, Index] | None = None
+        self.fresh = False
         self.layer: NextLayer | None = None
         self.network: ConvNetwork | None = None
 
@@ -258,7 +259,8 @@ class ConvolutionalAttack:
         transcript, missing = self.transcripts(self.outputs[0]), self.walk.tolerances.missing
         network = ConvNetwork(self._kept(), self.last.weights([transcript], self.last.cover()).weights.T)
         if error_at(network, transcript, np.arange(len(transcript)), 0) <= missing:
-            ask_fresh(network, transcript, self.walk.lines)
+            ask_fresh(network, transcript, self.walk.lines, self.fresh)
+            self.fresh = True
             if error_at(network, transcript, np.arange(len(transcript)), 0) <= missing:
                 return True
         self.missed = network, wrong_rows(network, transcript, np.arange(len(transcript)), missing)

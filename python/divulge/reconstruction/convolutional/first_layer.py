@@ -70,9 +70,8 @@ class FirstLayer:
                 if kernel is not None:
                     self._begin(kernel)
                     return True
-            local = [box for _, box in self._early if box.size != self.shape[1:]]
-            if len(self._early) >= CONV_FIRST.dense and not local:
-                return False
+            if len(self._early) >= CONV_FIRST.dense and len({box for _, box in self._early}) == 1:
+                return False  # all see the same pixels: the image, or what is left of it
             if len(self._early) >= CONV_FIRST.most_early:
                 return False
         return False

@@ -14,7 +14,7 @@ from divulge.reconstruction.convolutional.last_sides import spread
 from divulge.reconstruction.convolutional.layers import gradients_of
 from divulge.reconstruction.convolutional.linearised import moving
 from divulge.reconstruction.convolutional.walk import Walk
-from divulge.reconstruction.settings import CONV_LAST
+from divulge.reconstruction.settings import CONV_LAST, TINY
 
 
 class LastLayer:
@@ -178,18 +178,19 @@ class LastLayer:
         return None
 
     def _raised(self, point: Array, missing: NDArray[np.bool_]) -> Array:
-        """Move a point so that more of the missing features are on: a pattern may be repeated."""
+        """Move a point so that more of the missing features are on, by steps that get shorter."""
         which = torch.from_numpy(np.flatnonzero(missing))
         best, most, length = point, int(self._on(point[None])[0, missing].sum()), float(np.linalg.norm(point))
-        for _ in range(CONV_LAST.raises):
+        level, way = CONV_LAST.above * length / np.sqrt(len(point)), np.zeros_like(point)
+        for step in np.geomspace(*CONV_LAST.raised, CONV_LAST.raises) * length:
             x = self.prefix.images(point[None]).requires_grad_()
             with torch.enable_grad():
-                below = self._level(x)[0, which].clamp(max=0.0).sum()
+                below = self._level(x)[0, which].clamp(max=level).sum()
                 (slope,) = torch.autograd.grad(below, x)
-            size = float(slope.norm())
-            if not size:
+            if not float(slope.norm()):
                 break
-            point = point + CONV_LAST.raised * length / size * slope.reshape(-1).numpy()
+            way = CONV_LAST.momentum * way + slope.reshape(-1).numpy() / float(slope.norm())
+            point = point + step * way / max(float(np.linalg.norm(way)), TINY)
             if self.walk.lines.domain is not None:
                 point = np.clip(point, *self.walk.lines.domain)
             gain = int(self._on(point[None])[0, missing].sum())

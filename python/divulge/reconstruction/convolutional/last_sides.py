@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 import torch
@@ -80,9 +81,15 @@ class LastSides:
         found = self._read(layer, self._near)
         if found.residual > self.walk.tolerances.missing:
             return found.residual
-        if not found.told.all():
-            wider = self._read(layer, self._far)
-            found = wider if wider.told.all() else self._supposed(layer, found)
+        left = self._turned_by(layer, found)
+        if not found.told.all() or left > self.walk.tolerances.missing:
+            left = self._turned_by(layer, self._read(layer, self._far))
+        if left > self.walk.tolerances.missing:
+            left = self._turned_by(layer, self._supposed(layer, found))
+        return left
+
+    def _turned_by(self, layer: ConvLayer, found: Shares) -> float:
+        """Turn a layer by kappa of every channel; return how far these are from those of any sides."""
         if not found.told.all():
             return 1.0
         slope = slope_of(found.shares)
@@ -199,13 +206,15 @@ class LastSides:
     def _turn_pooled(self, layer: ConvLayer) -> float:
         """Turn a layer with max pooling: a channel has no weights on the side where it is not active."""
         left = 1.0
-        for pixels in corners(self.prefix):
-            left, wrong = self._turn_pooled_from(pixels, layer)
+        for rows, pixels in product((self._near, self._far), corners(self.prefix)):
+            left, wrong = self._turn_pooled_from(pixels, layer, rows)
             if left <= self.walk.tolerances.missing or wrong:
                 break
         return left
 
-    def _turn_pooled_from(self, pixels: Index | None, layer: ConvLayer) -> tuple[float, bool]:
+    def _turn_pooled_from(
+        self, pixels: Index | None, layer: ConvLayer, rows_for: Chosen
+    ) -> tuple[float, bool]:
         """Turn a layer by gradients at some pixels; return what is left, and whether no sides will do."""
         depth, missing = len(self.prefix.layers) - 1, self.walk.tolerances.missing
 
@@ -215,7 +224,7 @@ class LastSides:
 
         equations = Equations(self.prefix, features, pixels)
         units = 2 * self.prefix.sizes()[-1]
-        rows = self._rows(self._count(units)) if pixels is None else self._far(pixels, layer)
+        rows = self._rows(self._count(units)) if pixels is None else rows_for(pixels, layer)
         rounds = CONV_LAST.rounds if pixels is None else 1
         for more in range(rounds):
             found = self._solve(equations, rows)
