@@ -12,7 +12,8 @@ from divulge.arrays import Array, Mask
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.stopped import until_stopped
 from divulge.reconstruction.certificate import Certificate
-from divulge.reconstruction.convolutional.attack import ConvolutionalAttack, ConvResult
+from divulge.reconstruction.convolutional.attack import ConvolutionalAttack
+from divulge.reconstruction.convolutional.ending import ConvResult
 from divulge.reconstruction.convolutional.inputs import grainy
 from divulge.reconstruction.convolutional.network import ConvNetwork
 from divulge.reconstruction.falsification.judge import Judgement, compared

@@ -1,4 +1,4 @@
-"""Where a channel shows the entries that are not known yet: on its hyperplane, with their features just on."""
+"""Where a channel shows entries that are not known yet: on its hyperplane, their features just on."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Channel:
         self.unknown = torch.from_numpy(unknown)
 
     def starts(self, points: Array) -> Iterator[tuple[Array, Origin]]:
-        """Points (d,) of points (n, d) and windows near whose hyperplane unknown entries count, best first."""
+        """Points (d,) of points (n, d), and windows, near a hyperplane where unknown entries count."""
         with torch.no_grad():
             maps = self.prefix.features(self.prefix.images(points), self.depth)
             z = self.layer.before(maps)
@@ -125,7 +125,7 @@ class Channel:
         return chosen.view(level.shape) & inside & self.unknown
 
     def _levels(self, point: Array, origin: Origin, features: Tensor) -> tuple[Index, Array]:
-        """The largest unit behind each of some features (C, kh, kw), and the levels of these and of the unit."""
+        """The largest unit behind each of some features (C, kh, kw); levels of these, then of the unit."""
         with torch.no_grad():
             z, unit = self._both(self.prefix.images(point[None]), origin)
             numbers = torch.arange(z[0].numel()).reshape(z.shape).double()

@@ -155,6 +155,11 @@ def least_squares(columns: Array, wanted: Array) -> tuple[Array, NDArray[np.bool
     return found, needed
 
 
+def enough(prefix: Prefix, unknowns: int) -> int:
+    """How many answers have equations enough for so many unknowns."""
+    return int(CONV_LAST.equations * unknowns / (prefix.size + 1)) + 2
+
+
 def layer_matrix(layer: ConvLayer, shape: tuple[int, int, int]) -> Array:
     """A layer as rows over the features (C, H, W) it is given and 1: shape (units, features + 1)."""
     size = int(np.prod(shape))

@@ -10,9 +10,10 @@ from torch import Tensor
 from divulge.arrays import Array
 from divulge.reconstruction.asking.pieces import Transcript
 from divulge.reconstruction.convolutional.equations import Equations, Solution, answered
-from divulge.reconstruction.convolutional.last_sides import spread
+from divulge.reconstruction.convolutional.inputs import fine
 from divulge.reconstruction.convolutional.layers import gradients_of
 from divulge.reconstruction.convolutional.linearised import moving
+from divulge.reconstruction.convolutional.side_answers import spread
 from divulge.reconstruction.convolutional.walk import Walk
 from divulge.reconstruction.settings import CONV_LAST, TINY
 
@@ -64,24 +65,41 @@ class LastLayer:
         self.points = points[self._greedy(self._on(points))[0]] if outputs == 1 else self._turned_on(points)
 
     def _turned_on(self, points: Array) -> Array:
-        """Points (n, d) at which every unit is on that can be, each moved so that many are that were not yet."""
-        candidates = np.concatenate([points, spread(self.walk, CONV_LAST.candidates)])
-        on = self._on(candidates)
-        missing = np.ones(on.shape[1], bool)
-        enough = int(np.ceil(CONV_LAST.equations * on.shape[1] / (self.prefix.size + 1)))
+        """Points (n, d) at which every unit is on that can be, until they decide all weights.
+
+        They are noise, moved so that many of the units are on that are wanted: where features are alike all
+        over an image their gradients are dependent, and an answer tells less of the units behind them.
+        """
+        wanted = np.ones(self._on(points[:1]).shape[1], bool)
+        never = np.zeros_like(wanted)
         chosen: list[Array] = []
-        while len(chosen) < CONV_LAST.most and (missing.any() or len(chosen) < enough):
-            wanted = missing if missing.any() else np.ones_like(missing)
-            gain = (on & wanted).sum(axis=1)
-            best = int(gain.argmax())
-            start = candidates[best] if gain[best] else self._climb(int(wanted.argmax()), candidates[best])
+        while wanted.any() and len(chosen) < CONV_LAST.most:
+            start = self._start_for(wanted, points)
             if start is None:
-                missing[wanted.argmax()] = False
-                continue
-            chosen.append(self._raised(start, wanted))
-            missing &= ~self._on(chosen[-1][None])[0] & (gain[best] > 0 or np.arange(len(missing)) != wanted.argmax())
-            on[best] = False
+                never[wanted.argmax()] = True
+            else:
+                chosen.append(self._raised(start, wanted))
+            on = self._on(np.stack(chosen)).any(axis=0) if chosen else np.zeros_like(never)
+            wanted = ~on & ~never
+            if chosen and not wanted.any():
+                wanted = self._open_at(np.stack(chosen)) & ~never
         return np.stack(chosen)
+
+    def _start_for(self, wanted: NDArray[np.bool_], points: Array) -> Array | None:
+        """A point (d,) at which some of the wanted units are on: noise, one of points (n, d), or climbed to."""
+        for candidates in (
+            fine(self.walk.lines, self.prefix.shape, CONV_LAST.noise),
+            np.concatenate([points, spread(self.walk, CONV_LAST.candidates)]),
+        ):
+            gain = (self._on(candidates) & wanted).sum(axis=1)
+            if gain.max():
+                return np.asarray(candidates[gain.argmax()])
+        return self._climb(int(wanted.argmax()), candidates[0])
+
+    def _open_at(self, points: Array) -> NDArray[np.bool_]:
+        """Which units' weights answers at points (n, d) would not decide."""
+        found = self.equations.solve(points, np.zeros((*points.shape, 1)), np.zeros((len(points), 1)))
+        return np.asarray(found.seen & ~found.needed[:-1])
 
     def _from_others(self, missing: NDArray[np.bool_]) -> list[int]:
         """Choose answers beside the walk's at which missing units are on; these are missing no more."""

@@ -136,9 +136,7 @@ def _solution(
     return Fragment(full, determined, residual, margin)
 
 
-def completed(
-    view: Shown, weights: Array, known: NDArray[np.bool_], tolerance: float
-) -> Fragment | None:
+def completed(view: Shown, weights: Array, known: NDArray[np.bool_], tolerance: float) -> Fragment | None:
     """Return what a kink adds to a channel of which some entries are known; None where it is none of its own.
 
     Args:

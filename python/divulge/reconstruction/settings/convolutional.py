@@ -164,15 +164,18 @@ class ConvLastSettings:
     # points to which something that is missing contributes before no more are asked for
     failures: int = 4
     # steps in which a point is moved to where more units are on; the first and the last one's length, of the
-    # point; what of a step is kept in the next; the level from which on a unit counts no more, of its numbers.
-    # With these 3 or 4 points turn on all 1,024 units of MNIST classifiers, with even steps it took 4 to 12
+    # point; what of a step is kept in the next; the level from which on a unit counts no more, of its
+    # numbers. With these 5 or 6 points decide all 1,024 weights of MNIST classifiers; three times as long
+    # first steps make images so even that more than 9 did not
     raises: int = 100
     # likewise
-    raised: tuple[float, float] = (0.3, 0.01)
+    raised: tuple[float, float] = (0.1, 0.01)
     # likewise
     momentum: float = 0.8
     # likewise
     above: float = 0.02
+    # points of noise among which one to move is chosen
+    noise: int = 64
     # points looked at to find one where units are on that never were
     candidates: int = 512
     # powers of ten that their sizes span
@@ -195,8 +198,8 @@ class ConvAimedSettings:
     tries: int = 4
     # of all unknown entries: a place where so few count is worth twice the way of one where all do
     share: float = 0.05
-    # steps to the hyperplane; how near to it, of what features that are just on may move it by; how near these
-    # come to their level; singular value, of the largest, of a direction that is none
+    # steps to the hyperplane; how near to it, of what features that are just on may move it by; how near
+    # these come to their level; singular value, of the largest, of a direction that is none
     newton: int = 20
     # likewise
     near: float = 0.1
@@ -234,8 +237,8 @@ class ConvJudgeSettings:
 
     # points at which a copy of the first output is looked at before other outputs are asked. A channel of a
     # trained network that hardly any input turns on shows in 5 % of images of blocks, in 12 to 15 % of those
-    # of ten times the size and more, and in none of noise: 24 images lack it with a chance of some 5 %, and with
-    # the 30 of a finished copy of 0.1 %
+    # of ten times the size and more, and in none of noise: 24 images lack it with a chance of some 5 %,
+    # and with the 30 of a finished copy of 0.1 %
     images: int = 24
     # likewise
     noise: int = 8
