@@ -3,6 +3,7 @@
 from . import (
     attributions,
     backdoors,
+    bits,
     cli,
     comparison,
     conventions,
@@ -132,6 +133,7 @@ __all__ = [
     "__version__",
     "attributions",
     "backdoors",
+    "bits",
     "build_config",
     "cli",
     "compare",

@@ -82,6 +82,13 @@ class LeakReport(ShownAsTable):
         groups = self.curves.groupby(["explanation", "defence"], sort=False)
         return leak_figure({", ".join(pair): curve for pair, curve in groups}, self.victim)
 
+    def plot_leaked(self) -> Figure:
+        """Draw the share of the model's bits that copies tell, where `bits` was asked for."""
+        from divulge.surrogate.figures import leaked_figure
+
+        groups = self.curves.groupby(["explanation", "defence"], sort=False)
+        return leaked_figure({", ".join(pair): curve for pair, curve in groups}, self.victim)
+
     def summary(self) -> list[str]:
         """Return what the table says, in plain sentences."""
         from divulge.report.words import sentences
@@ -113,6 +120,7 @@ def leak_report(
     budgets: Sequence[int] = (20, 100, 500),
     surrogate: str | nn.Module = "mlp",
     steps: int = 1000,
+    bits: float | None = None,
     exact_budget: int = EXACT_BUDGET,
     seed: int = 0,
     progress: OnProgress | None = None,
@@ -134,6 +142,8 @@ def leak_report(
         budgets: numbers of queries at which copies are compared.
         surrogate: of what kind the copies are.
         steps: of each copy's training.
+        bits: an agreement, such as .95, at which the curves also say how many bits the model holds and how
+            many the copies tell, see `steal`. None leaves these columns out.
         exact_budget: the most queries for an exact reconstruction; it is tried where answers hold gradients
             and the victim is a chain of linear layers and ReLUs. 0 leaves it out.
         seed: of every random choice.
@@ -166,6 +176,7 @@ def leak_report(
             data=data,
             victim=reference,
             steps=steps,
+            bits=bits,
             weights=usual_weights(oracle.attribution),
             seed=seed,
         ).leak_curve
