@@ -60,7 +60,8 @@ class Completing(Channels, ABC):
         entries = self.entries
         for wide in CONV_AIMED.wide:
             ends = np.stack([aim.point - wide * aim.across, aim.point + wide * aim.across])
-            for kink in self.walk.isolated(*self.walk.ask(ends)):
+            before, after = self.walk.ask(ends)
+            for kink in self.walk.isolated(before, after):
                 if not self._adds(row, kink, origin):
                     self.take(kink)
             if self.entries > entries:

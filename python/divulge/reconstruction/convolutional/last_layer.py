@@ -86,7 +86,7 @@ class LastLayer:
         return np.stack(chosen)
 
     def _start_for(self, wanted: NDArray[np.bool_], points: Array) -> Array | None:
-        """A point (d,) at which some of the wanted units are on: noise, one of points (n, d), or climbed to."""
+        """A point (d,) at which wanted units are on: noise, one of points (n, d), or climbed to."""
         for candidates in (
             fine(self.walk.lines, self.prefix.shape, CONV_LAST.noise),
             np.concatenate([points, spread(self.walk, CONV_LAST.candidates)]),
