@@ -59,6 +59,7 @@ class ReplayOracle(Oracle):
             has_gradients=oracle.has_gradients,
         )
         self.asked = oracle
+        self.input_shape = oracle.input_shape
         self.all_at_once = oracle.all_at_once
         self.first_logit_hidden = oracle.first_logit_hidden
         self.journal = Journal(path, search_settings(oracle, seed))

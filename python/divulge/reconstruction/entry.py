@@ -54,8 +54,9 @@ def reconstruct(
             written no further, on a full disk, the search goes on and a note says where it ends. What
             integrated gradients do not tell is gone on with in a second file, *.values; means of gradients,
             which may be random, are not used.
-        input_shape: how the d numbers of an input are laid out, (C, H, W), of images that convolutions are to
-            be looked for in; a network that is dense all the same is found to be. Where None they are not.
+        input_shape: how the d numbers of an input are laid out; by default as the oracle has it. Where they
+            are an image, (C, H, W), a few jumps of the gradient say whether the network is one of
+            convolutions; for one that is dense they count as answers of the search. (d,) leaves that out.
 
     Returns:
         A `Reconstruction`. When the budget runs out, the oracle fails or the user interrupts, it holds what
@@ -77,15 +78,17 @@ def reconstruct(
     """
     asked = check_oracle(oracle)
     seed = whole("a seed", seed)
-    shape = () if input_shape is None else shape_of(input_shape, oracle.input_size)
+    shape = oracle.input_shape if input_shape is None else shape_of(input_shape, oracle.input_size)
     path = None if checkpoint is None else Path(checkpoint)
 
     def attack(of: Oracle, file: Path | None) -> Reconstruction:
         approach = approach_to(of)
+        images = of.input_size == oracle.input_size and not isinstance(of, MeanGradientOracle)
+        layout = shape if images else ()  # means of gradients, and a few combinations of inputs, are no images
         if file is None:
-            return run(Session(of, approach, seed, progress, shape))
+            return run(Session(of, approach, seed, progress, layout))
         with ReplayOracle(of, file, seed=seed) as replayed:
-            return run(Session(replayed, approach, seed, progress, shape))
+            return run(Session(replayed, approach, seed, progress, layout))
 
     if not isinstance(asked, MeanGradientOracle):
         return attack(asked, path)
