@@ -118,7 +118,7 @@ class DeepAttack:
     def layers(self) -> DeepFit | None:
         """Find the layers from the first output; behind a wide first layer units are followed first."""
         fit = self.search.run() if self.wide is None else self.behind_wide_first()
-        if self.search.first_is_wide():
+        if self.search.to_be_followed():
             self.search.followed = True
             fit = self.behind_wide_first()
         if fit is None or (self.wide is not None and fit.error > self.probe.tolerances.alike):

@@ -45,6 +45,17 @@ class LayersSettings:
 
 
 @dataclass(frozen=True)
+class PassageSettings:
+    """Whether the input is passed by the first layer: deep/passage.py."""
+
+    # whose gradients the rows span, or not, before anything is concluded
+    answers: int = 30
+    # of rows that show on both sides, or of gradients that the rows do not span. Of plain networks none does
+    # where the first layer is known, of networks with a passage all but those of dead units
+    share: float = 0.5
+
+
+@dataclass(frozen=True)
 class AttackSettings:
     """All outputs, and the certificate: deep/attack.py."""
 
@@ -372,6 +383,7 @@ class SubtractionSettings:
 
 
 LAYERS = LayersSettings()
+PASSAGE = PassageSettings()
 ATTACK = AttackSettings()
 CONFIRM = ConfirmSettings()
 COUNTEREXAMPLES = CounterexamplesSettings()

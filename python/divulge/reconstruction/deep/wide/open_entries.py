@@ -23,7 +23,7 @@ def tell_entries(probe: Probe, known: Known, units: list[Unit], lines: Lines) ->
     """Ask for open entries wherever known ones say that they show; return how many were told."""
     told = 0
     for unit in units:
-        for feature in np.flatnonzero(~unit.equations.known):
+        for feature in np.flatnonzero(~unit.equations.known[: known.prefix.layers[-1].units]):
             place = at_edge(known, unit, int(feature), lines)
             if place is not None and asked(probe, known, unit, int(feature), place):
                 told += 1
@@ -57,6 +57,8 @@ def at_edge(known: Known, unit: Unit, feature: int, lines: Lines) -> Array | Non
     points = points - np.outer(points @ row + layer.offsets[feature], row) / (row @ row)
     others = ~unit.equations.known
     others[feature] = False
+    if others[layer.units :].any():
+        return None  # what has no ReLU is nowhere off
     points = points[(layer.levels(points)[:, others] < 0).all(axis=1)]
     if not len(points):
         return None

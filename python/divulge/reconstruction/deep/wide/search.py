@@ -18,7 +18,7 @@ from divulge.reconstruction.deep.wide.follow import Follower
 from divulge.reconstruction.deep.wide.kinks import LaterKinks, kinks_behind
 from divulge.reconstruction.deep.wide.last import errors, unlike, with_linear_rest
 from divulge.reconstruction.deep.wide.open_entries import tell_entries
-from divulge.reconstruction.deep.wide.sides import without_rest, wrong_sides
+from divulge.reconstruction.deep.wide.sides import no_sides, without_rest, wrong_sides
 from divulge.reconstruction.deep.wide.star import Star
 from divulge.reconstruction.deep.wide.states import Searched
 from divulge.reconstruction.deep.wide.told_by_values import told_by_values
@@ -54,7 +54,7 @@ class WideSearch:
 
     def run(self) -> DeepFit | None:
         """Search to the end; return the best fit, or None where the sides are not told."""
-        if self.known.open_sides and not self.turned():
+        if self.known.open_sides and not self.turned() and not self.passed():
             return None
         if not self.looked:
             self.looked = True
@@ -90,6 +90,15 @@ class WideSearch:
         inner = self.known.prefix.layers[:-1]
         dense = Dense(layer.rows * sign[:, None], layer.offsets * sign)
         self.known = Known(Prefix(self.probe.input_size, [*inner, dense]), open_sides=False)
+        return True
+
+    def passed(self) -> bool:
+        """Take what comes into the first layer as handed on beside its units, where no sides are right."""
+        if not no_sides(self.known, [unit.equations for unit in self.units]):
+            return False
+        *inner, last = self.known.prefix.layers
+        prefix = Prefix(self.probe.input_size, [*inner, last.with_passage()])
+        self.known = Known(prefix, open_sides=False)
         return True
 
     def sides_are_told(self) -> bool:

@@ -18,9 +18,7 @@ from divulge.reconstruction.settings import TINY, WIDE_SIDES
 
 def wrong_sides(known: Known, units: Sequence[Equations]) -> Mask | None:
     """Return which units of the last layer are turned the wrong way, or None where that is not determined."""
-    stacked = [about_sides(known, unit) for unit in units]
-    matrix = np.concatenate([np.empty((0, known.width)), *(m for m, _ in stacked)])
-    right = np.concatenate([np.empty(0), *(y for _, y in stacked)])
+    matrix, right = stacked(known, units)
     used = ~unused(known, units)
     matrix, bits = matrix[:, used], np.zeros(known.width)
     if len(matrix) < used.sum():
@@ -32,6 +30,31 @@ def wrong_sides(known: Known, units: Sequence[Equations]) -> Mask | None:
     turned = np.round(bits)
     whole = np.abs(bits - turned).max() <= WIDE_SIDES.whole and np.isin(turned, (0, 1)).all()
     return np.asarray(turned > 0.5) if whole else None
+
+
+def no_sides(known: Known, units: Sequence[Equations]) -> bool:
+    """Whether the equations hold for no sides: U then has a part that no unit of the last layer makes.
+
+    The s_i that come nearest, whatever numbers they are, either leave some of U or are far from 0 and 1.
+    """
+    matrix, right = stacked(known, units)
+    if not len(right):
+        return False
+    u, s, vt = np.linalg.svd(matrix, full_matrices=False)
+    rank = int((s > WIDE_SIDES.rank * max(float(s.max(initial=0.0)), TINY)).sum())
+    left = right - u[:, :rank] @ (u[:, :rank].T @ right)
+    if np.linalg.norm(left) > WIDE_SIDES.whole * np.linalg.norm(right):
+        return True
+    told = (vt[:rank] ** 2).sum(axis=0) > 1 - WIDE_SIDES.rank
+    bits = (vt[:rank].T @ ((u[:, :rank].T @ right) / s[:rank]))[told]
+    return bool((np.minimum(np.abs(bits), np.abs(bits - 1)) > WIDE_SIDES.whole).any())
+
+
+def stacked(known: Known, units: Sequence[Equations]) -> tuple[Array, Array]:
+    """Return all units' equations in the sides, matrix (r, h) and right-hand sides (r,)."""
+    about = [about_sides(known, unit) for unit in units]
+    matrix = np.concatenate([np.empty((0, known.width)), *(m for m, _ in about)])
+    return matrix, np.concatenate([np.empty(0), *(y for _, y in about)])
 
 
 def unused(known: Known, units: Sequence[Equations]) -> Mask:

@@ -1,0 +1,54 @@
+"""Whether later layers are given the input beside what the first layer makes of it.
+
+With a passage, z = A relu(W x + b) + V x + c, gradients hold V: they are not spanned by the rows of W, or a row
+has a part in them on both sides of its hyperplane. A leaky unit, |z|, a maximum and a skip connection all show
+so. Where the units of a plain network are known, none of its rows does.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from divulge.arrays import Array
+from divulge.reconstruction.asking.probe import Probe
+from divulge.reconstruction.deep.candidates import Candidates
+from divulge.reconstruction.deep.orientation.by_coefficients import coefficients
+from divulge.reconstruction.network.known_layers import Prefix
+from divulge.reconstruction.settings import PASSAGE
+
+
+def on_both_sides(probe: Probe, units: Candidates) -> bool:
+    """Whether most rows of the first layer show in gradients on both sides of their hyperplanes.
+
+    Args:
+        probe: of the answers that it has had.
+        units: the first layer's, no more of them than inputs: else nothing is said.
+    """
+    if not len(units) or len(units) > probe.input_size or probe.rounded:
+        return False
+    points, gamma = spanned(probe, units)
+    if len(points) < PASSAGE.answers:
+        return False
+    shown = np.abs(gamma) > probe.tolerances.missing * float(np.abs(gamma).max())
+    above = points @ units.rows.T + units.offsets > 0
+    both = (shown & above).any(axis=0) & (shown & ~above).any(axis=0)
+    return bool(both.mean() > PASSAGE.share)
+
+
+def spanned(probe: Probe, units: Candidates) -> tuple[Array, Array]:
+    """Return points (n, d) whose gradients the rows span, and the shares of each row there, (n, h)."""
+    points, pieces = probe.answered()
+    told = pieces[:, :-1].any(axis=1)
+    points, gradients = points[told], pieces[told, :-1]
+    gamma, residual = coefficients(Prefix(probe.input_size), units, points, gradients)
+    usable = residual <= probe.tolerances.alike
+    return points[usable], gamma[usable]
+
+
+def beyond_rows(probe: Probe, units: Candidates) -> bool:
+    """Whether most gradients hold more than the rows of the first layer, of which there are fewer than inputs."""
+    if not len(units) or len(units) >= probe.input_size or probe.rounded:
+        return False
+    gradients = probe.answered()[1][:, :-1]
+    told = int(gradients.any(axis=1).sum())
+    return told >= PASSAGE.answers and len(spanned(probe, units)[0]) < (1 - PASSAGE.share) * told
