@@ -48,6 +48,8 @@ class WideSidesSettings:
     bend: float = 1e-7
     # units that were seen not to bend at a hyperplane before it is taken for none of the layer
     looks: int = 3
+    # 1 - cosine of rows that are parallel: both are known to 1e-9 or so
+    parallel: float = 1e-12
     # distance of a solved side from 0 or 1: rounding of the entries, 1e-9, times that rank's condition
     whole: float = 1e-3
 
@@ -74,6 +76,8 @@ class WideUnitsSettings:
 
     # relative level on a unit's hyperplane, angle of one unit's rows
     near: float = 1e-7
+    # relative level that is off a hyperplane for certain: ten thousand times what is on it
+    apart: float = 1e-3
     # known entries that two rows must share: one scales them
     overlap: int = 3
     # singular value of what open entries could explain

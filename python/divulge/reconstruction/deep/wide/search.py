@@ -18,7 +18,7 @@ from divulge.reconstruction.deep.wide.follow import Follower
 from divulge.reconstruction.deep.wide.kinks import LaterKinks, kinks_behind
 from divulge.reconstruction.deep.wide.last import errors, unlike, with_linear_rest
 from divulge.reconstruction.deep.wide.open_entries import tell_entries
-from divulge.reconstruction.deep.wide.sides import no_sides, without_rest, wrong_sides
+from divulge.reconstruction.deep.wide.sides import no_sides, parallel, without_rest, wrong_sides
 from divulge.reconstruction.deep.wide.star import Star
 from divulge.reconstruction.deep.wide.states import Searched
 from divulge.reconstruction.deep.wide.told_by_values import told_by_values
@@ -93,8 +93,9 @@ class WideSearch:
         return True
 
     def passed(self) -> bool:
-        """Take what comes into the first layer as handed on beside its units, where no sides are right."""
-        if not no_sides(self.known, [unit.equations for unit in self.units]):
+        """Take what comes into the first layer as handed on beside its units, where no sides are right, or many."""
+        equations = [unit.equations for unit in self.units]
+        if not self.units or not (no_sides(self.known, equations) or parallel(self.known)):
             return False
         *inner, last = self.known.prefix.layers
         prefix = Prefix(self.probe.input_size, [*inner, last.with_passage()])

@@ -50,6 +50,17 @@ def no_sides(known: Known, units: Sequence[Equations]) -> bool:
     return bool((np.minimum(np.abs(bits), np.abs(bits - 1)) > WIDE_SIDES.whole).any())
 
 
+def parallel(known: Known) -> bool:
+    """Whether two units of the last layer have parallel hyperplanes, as max(z, 0) - max(z - 6, 0) has.
+
+    What follows then tells s_i R_i + s_j R_j alone.
+    """
+    rows = known.prefix.layers[-1].rows
+    rows = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), TINY)
+    sines = 1 - np.abs(np.tril(rows @ rows.T, -1))
+    return bool((sines <= WIDE_SIDES.parallel).any())
+
+
 def stacked(known: Known, units: Sequence[Equations]) -> tuple[Array, Array]:
     """Return all units' equations in the sides, matrix (r, h) and right-hand sides (r,)."""
     about = [about_sides(known, unit) for unit in units]
