@@ -139,6 +139,10 @@ class WideSearchSettings:
     steps: int = 8
     # of fits and searches where they are wrong
     rounds: int = 60
+    # answers that are wrong where a layer is missing: of those of units missed a part
+    mostly: float = 0.6
+    # rounds in which that was so and no unit was met, before a layer more is looked for
+    vain: int = 3
     # of wrong points and right ones, searched in one round
     pairs: int = 10
     # segments from the centre to points of all scales: states along them choose open entries
@@ -161,6 +165,8 @@ class WideSearchSettings:
     from_right: float = 0.25
     # that many times as many where none of them was wrong
     more: int = 3
+    # hidden layers: a bound
+    layers: int = 6
     # until so many show no error: units that are on at one input in a thousand are missing till then
     most_points: int = 1800
     # of these, in usual ones

@@ -40,17 +40,22 @@ class WideSearch:
     Args:
         probe: whom to ask.
         lines: the domain, and what draws.
-        first: the first layer, its units turned either way.
+        prefix: the layers before, one at least, the last one's units turned either way.
         enough: relative residual from which on a fit explains its answers.
+
+    Attributes:
+        deeper: whether answers are wrong nearly everywhere though no more units are met: there is a layer more.
     """
 
-    def __init__(self, probe: Probe, lines: Lines, first: Dense, enough: float) -> None:
+    def __init__(self, probe: Probe, lines: Lines, prefix: Prefix, enough: float) -> None:
         self.probe, self.lines, self.enough = probe, lines, enough
-        self.known = Known(Prefix(probe.input_size, [first]), open_sides=True)
+        self.known = Known(prefix, open_sides=True)
         self.units: list[Unit] = []
         self.segments: list[Searched] = []
         self.centre = lines.samples(1)[0]
         self.looked = False  # whether lines were searched with all sides known
+        self.deeper = False
+        self.wrong_share = 1.0  # of answers that the last copy did not explain
 
     def run(self) -> DeepFit | None:
         """Search to the end; return the best fit, or None where the sides are not told."""
@@ -62,15 +67,28 @@ class WideSearch:
             self.look_around()
         if not self.units:
             return None
-        fresh = WIDE_SEARCH.points
+        fresh, vain = WIDE_SEARCH.points, 0
         for _ in range(WIDE_SEARCH.rounds):
             tell_entries(self.probe, self.known, self.units, self.lines)
             fit, wrong, right = self.as_last(fresh)
             if fit is not None and fresh >= WIDE_SEARCH.most_points:
                 return fit
             fresh = WIDE_SEARCH.points if fit is None else WIDE_SEARCH.more * fresh
-            self.between(wrong, right)
+            new = self.between(wrong, right)
+            vain = vain + 1 if fit is None and not new and self.wrong_share > WIDE_SEARCH.mostly else 0
+            self.deeper = vain >= WIDE_SEARCH.vain
+            if self.deeper:
+                break
         return None
+
+    def grown(self) -> Prefix | None:
+        """Return the layers with the units found as one more, or None where rows are not whole."""
+        if not all(unit.whole for unit in self.units):
+            return None
+        rows = np.array([unit.row for unit in self.units])
+        offsets = np.array([unit.offset(self.known) for unit in self.units])
+        size = np.linalg.norm(rows, axis=1)
+        return self.known.prefix.grown(Dense(rows / size[:, None], offsets / size))
 
     def look_through(self, point: Array) -> None:
         """Search between a point (d,) where the copy is wrong and a random one."""
@@ -146,13 +164,18 @@ class WideSearch:
         self.segments.append(Searched(start, end, found))
         return found
 
-    def between(self, wrong: Array, right: Array) -> None:
-        """Search from the centre, or from points where the copy is right, to points where it is wrong."""
+    def between(self, wrong: Array, right: Array) -> int:
+        """Search from the centre, or from points where the copy is right, to points where it is wrong.
+
+        Return how many units were met that were not known.
+        """
+        new = 0
         whole = all(unit.whole for unit in self.units)
         for place, point in enumerate(wrong):
             other = len(right) and (whole or self.lines.rng.uniform() < WIDE_SEARCH.from_right)
             start = right[place] if other else self.centre
-            self.absorb(self.searched(start, point))
+            new += self.absorb(self.searched(start, point))
+        return new
 
     def settled(self) -> Star:
         """Search from the centre, until the states of all units with open entries are known there."""
@@ -212,6 +235,7 @@ class WideSearch:
         weights = np.nan_to_num([unit.weight for unit in self.units]) * size
         model = with_linear_rest(prefix, layer, weights, points[some], pieces[some])
         wrong = errors(model, points, pieces) > self.enough
+        self.wrong_share = float(wrong.mean())
         if not wrong.any():
             fit = fit_as_last(self.probe, self.usual, prefix, units)
             return fit, points[:0], points[:0]
