@@ -3,7 +3,7 @@
 The unit k bends at the hyperplane of feature i only where its own meets that one. There the feature is 0, so
 that the level z_k needs no entry of i: points on the hyperplane of i at which the other open features are off
 tell by known entries whether z_k has both signs. If so, it vanishes between two such points, and two answers
-beside that place tell the entry.
+beside that place tell the entry. That is done behind one layer alone.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from divulge.reconstruction.settings import OPEN_ENTRIES
 def tell_entries(probe: Probe, known: Known, units: list[Unit], lines: Lines) -> int:
     """Ask for open entries wherever known ones say that they show; return how many were told."""
     told = 0
+    if known.inner.layers:
+        return told  # a hyperplane that bends holds no segment between two of its points
     for unit in units:
         for feature in np.flatnonzero(~unit.equations.known[: known.prefix.layers[-1].units]):
             place = at_edge(known, unit, int(feature), lines)
