@@ -92,9 +92,7 @@ class WideSearch:
 
     def look_through(self, point: Array) -> None:
         """Search between a point (d,) where the copy is wrong and a random one."""
-        most = WIDE_SEARCH.farthest * np.sqrt(len(point))
-        near = point * min(1.0, most / max(float(np.linalg.norm(point)), TINY))
-        self.between(near[None], self.lines.samples(1))
+        self.between(self.within_reach(point)[None], self.lines.samples(1))
 
     def turned(self) -> bool:
         """Follow units until their equations tell the sides of the first layer; turn it."""
@@ -238,6 +236,8 @@ class WideSearch:
         self.wrong_share = float(wrong.mean())
         if not wrong.any():
             fit = fit_as_last(self.probe, self.usual, prefix, units)
+            if fit.error > self.enough:
+                return None, self.wrong_further_out(model), points[:0]
             return fit, points[:0], points[:0]
         if not all(unit.whole for unit in self.units):
             self.learn(model, size, points[some], pieces[some])
@@ -246,6 +246,21 @@ class WideSearch:
         right = np.flatnonzero(~wrong)
         right = self.lines.rng.choice(right, len(chosen)) if len(right) else chosen[:0]
         return None, points[chosen], points[right]
+
+    def wrong_further_out(self, model: DeepModel) -> Array:
+        """Return answered points (n, d), of any size, at which a copy that is right near by is wrong."""
+        points, pieces = self.probe.answered()
+        clear = clear_of_hyperplanes(model.prefix, model.layer, points)
+        points, pieces = points[clear], pieces[clear]
+        off = errors(model, points, pieces)
+        worst = np.argsort(-off, kind="stable")[: WIDE_SEARCH.pairs]
+        points = points[worst[off[worst] > self.enough]]
+        return np.array([self.within_reach(point) for point in points]).reshape(-1, points.shape[1])
+
+    def within_reach(self, point: Array) -> Array:
+        """Return a point (d,) drawn near, to where states are still told."""
+        most = WIDE_SEARCH.farthest * np.sqrt(len(point))
+        return np.asarray(point * min(1.0, most / max(float(np.linalg.norm(point)), TINY)))
 
     def learn(self, model: DeepModel, size: Array, points: Array, pieces: Array) -> None:
         """Take from answers what they tell of open entries."""

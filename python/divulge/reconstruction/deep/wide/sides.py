@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.optimize import LinearConstraint
 
 from divulge.arrays import Array, Mask
 from divulge.reconstruction.deep.wide.cells import Known
 from divulge.reconstruction.deep.wide.equations import Equations
-from divulge.reconstruction.settings import TINY, WIDE_SIDES
+from divulge.reconstruction.network.orientation import integer_solution
+from divulge.reconstruction.settings import ORIENTATION, TINY, WIDE_SIDES
 
 
 def wrong_sides(known: Known, units: Sequence[Equations]) -> Mask | None:
@@ -35,7 +37,8 @@ def wrong_sides(known: Known, units: Sequence[Equations]) -> Mask | None:
 def no_sides(known: Known, units: Sequence[Equations]) -> bool:
     """Whether the equations hold for no sides: U then has a part that no unit of the last layer makes.
 
-    The s_i that come nearest, whatever numbers they are, either leave some of U or are far from 0 and 1.
+    The s_i that come nearest, whatever numbers they are, either leave some of U or are far from 0 and 1; where
+    there are fewer equations than sides an integer programme looks for any that are right.
     """
     matrix, right = stacked(known, units)
     if not len(right):
@@ -47,7 +50,12 @@ def no_sides(known: Known, units: Sequence[Equations]) -> bool:
         return True
     told = (vt[:rank] ** 2).sum(axis=0) > 1 - WIDE_SIDES.rank
     bits = (vt[:rank].T @ ((u[:, :rank].T @ right) / s[:rank]))[told]
-    return bool((np.minimum(np.abs(bits), np.abs(bits - 1)) > WIDE_SIDES.whole).any())
+    if (np.minimum(np.abs(bits), np.abs(bits - 1)) > WIDE_SIDES.whole).any():
+        return True
+    if known.width > ORIENTATION.most_integers:
+        return False
+    slack = WIDE_SIDES.whole * np.maximum(np.linalg.norm(matrix, axis=1), TINY)
+    return integer_solution(known.width, [LinearConstraint(matrix, right - slack, right + slack)]) is None
 
 
 def parallel(known: Known) -> bool:
