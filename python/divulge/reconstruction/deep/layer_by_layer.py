@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -170,8 +171,17 @@ class DeepSearch:
 
     def look_through(self, point: Array) -> None:
         """Search on from a point where the best fit is wrong."""
+        self.pass_on_at(point)
         self.forget()
         self.sweep_through(point)
+
+    def pass_on_at(self, point: Array) -> None:
+        """Give a unit that stands for one that is on everywhere no ReLU, where at a point it would be off."""
+        levels = Prefix(self.probe.input_size, self.oriented_layers).levels(point[None])
+        for depth, (layer, level) in enumerate(zip(self.oriented_layers, levels, strict=True)):
+            stands_in = layer.units > len(self.confirmed[depth])
+            if stands_in and level[0, layer.units - 1] <= 0:
+                self.oriented_layers[depth] = replace(layer, passage=layer.passage + 1)
 
     def sweep_through(self, point: Array) -> None:
         """Search a random line through a point, in a box from there to a point that is no vertex."""
