@@ -64,7 +64,7 @@ def result_of(session: Session, known: OneLayer, copy: Copy) -> Reconstruction:
     solved = copy.solved and not judgement.stopped and explained(session, known, judgement)
     layer = session.in_order(orientation.layer, list(session.transcripts))
     model = DeepModel(Prefix(session.input_size), layer)
-    tolerance = session.tolerances.rounding if session.names_units else 0.0
+    tolerance = session.tolerances.rounding if solved and session.names_units else 0.0
     module, units = named_copy(model, orientation.slope, session.dtype, tolerance)
     note_what_is_open(session, solved, orientation, units)
     told = orientation.decided or session.input_size == 1  # of one input kinks and slopes are all there is

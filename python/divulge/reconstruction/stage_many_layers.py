@@ -107,7 +107,7 @@ def result_of(session: Session, found: DeepResult, judgement: Judgement) -> Reco
     if stopped:
         session.stopped("hidden layers" if found.stopped else "its errors", stopped)
     model = DeepModel(found.model.prefix, session.in_order(found.model.layer, found.outputs))
-    tolerance = session.tolerances.rounding if session.names_units else 0.0
+    tolerance = session.tolerances.rounding if found.solved and session.names_units else 0.0
     module, units = named_copy(model, found.slope, session.dtype, tolerance)
     note_what_is_open(session, found, units)
     complete = found.solved and not stopped and judgement.counterexample is None

@@ -139,7 +139,7 @@ def named(model: DeepModel, with_slope: bool, tolerance: float) -> Named:
     Args:
         model: the network.
         with_slope: whether its linear part beside the last hidden layer counts.
-        tolerance: relative size of what may be left of V.
+        tolerance: relative size of what may be left of V; 0 names nothing.
     """
     model = model.with_whole_inputs()
     last, inner = model.layer, model.prefix.layers
@@ -152,7 +152,7 @@ def named(model: DeepModel, with_slope: bool, tolerance: float) -> Named:
     outputs, layers = readers[0], [*layers, top]
     for layer in reversed(layers):
         size = len(layer.offsets)
-        if layer.passage:
+        if layer.passage and tolerance and size:
             name(layer, readers, tolerance)
         beyond = [Reader(r.weights[:, size:], r.constants) for r in readers] if layer.passage else []
         readers = [Reader(layer.rows, layer.offsets), *beyond]
@@ -170,11 +170,12 @@ def named_copy(
         model: the network; a plain one, without passages, is built as it is.
         with_slope: whether its linear part beside the last hidden layer counts.
         dtype: of the module.
-        tolerance: relative error up to which the module is the same function; units stay unnamed beyond.
+        tolerance: relative error up to which the module is the same function; units stay unnamed beyond, and
+            where it is 0.
     """
     plain = model.module(dtype, with_slope)
     named_layers = named(model, with_slope, tolerance)
-    if all(kind == "ReLU" for kind in named_layers.kinds) and named_layers.slope == with_slope:
+    if not tolerance or (set(named_layers.kinds) <= {"ReLU"} and named_layers.slope == with_slope):
         return plain, named_layers
     module = named_layers.module(dtype)
     points = np.random.default_rng(0).standard_normal((NAMED.points, model.prefix.input_size))
@@ -222,7 +223,7 @@ def shares(rows: Array, read: Array, beside: Array, tolerance: float) -> Array |
     size = np.linalg.norm(read, axis=0) * np.linalg.norm(rows, axis=1)
     if np.linalg.norm(beside) <= tolerance * np.linalg.norm(size):
         return np.zeros(h)
-    if not h or k * p * h > NAMED.largest or k * p < h:
+    if k * p * h > NAMED.largest or k * p < h:
         return None
     matrix = (read[:, None, :] * rows.T[None]).reshape(k * p, h) / np.maximum(size, TINY)
     used = size > tolerance * size.max()
