@@ -175,7 +175,8 @@ def named_copy(
     """
     plain = model.module(dtype, with_slope)
     named_layers = named(model, with_slope, tolerance)
-    if not tolerance or (set(named_layers.kinds) <= {"ReLU"} and named_layers.slope == with_slope):
+    as_held = not any(layer.passage for layer in model.prefix.layers) and named_layers.slope == with_slope
+    if not tolerance or (as_held and set(named_layers.kinds) <= {"ReLU"}):
         return plain, named_layers
     module = named_layers.module(dtype)
     points = np.random.default_rng(0).standard_normal((NAMED.points, model.prefix.input_size))
