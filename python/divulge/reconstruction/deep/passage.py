@@ -12,8 +12,11 @@ import numpy as np
 from divulge.arrays import Array
 from divulge.reconstruction.asking.probe import Probe
 from divulge.reconstruction.deep.candidates import Candidates
+from divulge.reconstruction.deep.fit_as_last import DeepFit
+from divulge.reconstruction.deep.last_layer import Design
 from divulge.reconstruction.deep.orientation.by_coefficients import coefficients
-from divulge.reconstruction.network.known_layers import Prefix
+from divulge.reconstruction.network.hidden_layer import Layer
+from divulge.reconstruction.network.known_layers import Dense, Prefix
 from divulge.reconstruction.settings import PASSAGE
 
 
@@ -52,3 +55,20 @@ def beyond_rows(probe: Probe, units: Candidates) -> bool:
     gradients = probe.answered()[1][:, :-1]
     told = int(gradients.any(axis=1).sum())
     return told >= PASSAGE.answers and len(spanned(probe, units)[0]) < (1 - PASSAGE.share) * told
+
+
+def handing_on(fit: DeepFit) -> DeepFit:
+    """Return the same function with the input handed on to the outputs, none of which uses it yet."""
+    size = fit.prefix.input_size
+    layers, grown = [], 0  # numbers that come into a layer beside what did before
+    for layer in fit.prefix.layers:
+        rows = np.pad(layer.rows, ((0, 0), (0, grown)))
+        identity = np.eye(size, rows.shape[1], k=rows.shape[1] - size)
+        offsets = np.append(layer.offsets, np.zeros(size))
+        layers.append(Dense(np.vstack([rows, identity]), offsets, layer.passage + size))
+        grown = size
+    prefix = Prefix(size, layers)
+    rows, base = (np.insert(part, [part.shape[1] - 1] * grown, 0.0, axis=1) for part in (fit.layer.rows, fit.layer.base))
+    layer = Layer(rows, fit.layer.weights, base)
+    design = Design.of(fit.design.points, len(layer) + prefix.width + 1)
+    return DeepFit(prefix, layer, fit.error, design)
