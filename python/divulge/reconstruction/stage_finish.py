@@ -67,7 +67,9 @@ def result_of(session: Session, known: OneLayer, copy: Copy) -> Reconstruction:
     tolerance = session.tolerances.rounding if solved and session.names_units else 0.0
     module, units = named_copy(model, orientation.slope, session.dtype, tolerance)
     note_what_is_open(session, solved, orientation, units)
-    told = orientation.decided or session.input_size == 1  # of one input kinks and slopes are all there is
+    # of one input kinks and slopes are all there is; sides of which several choices leave no affine part show
+    # in no answer, as those of max(z, 0) - max(z - 6, 0)
+    told = orientation.decided or not orientation.slope or session.input_size == 1
     complete = solved and told and not session.drowned
     return session.result(module, [len(layer)], judgement.certificate, complete, units.kinds)
 

@@ -11,6 +11,9 @@ and where the copy holds it the other way round, z' = -z, kappa = -1 / (1 - s). 
 with one kappa for each unit. That is linear in kappa: least squares over all readers tells whether any explains
 V, and which. Each kappa is one unit's of slope s in [-1, 1): 0 is a ReLU, -1 an absolute value. What no kappa
 explains is a skip connection, or maxima of several linear functions, and stays as it is.
+
+A clipped unit is two parallel ones, max(z, 0) - max(z - c, 0). Which way round both are held makes no difference
+but for a constant; where they are held opposite ways, one of them is turned first.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from divulge.arrays import Array, Mask
+from divulge.arrays import Array, Index, Mask
 from divulge.reconstruction.network.deep_network import DeepModel
 from divulge.reconstruction.network.hidden_layer import Sum, WithInput, linear
 from divulge.reconstruction.settings import NAMED, TINY
@@ -51,6 +54,7 @@ class NamedLayer:
         rows, offsets: shapes (h, features before) and (h,).
         slopes: of each unit below 0, shape (h,).
         passage: whether what comes in is handed on behind the units.
+        clipped: whether they come in pairs, max(z, 0) - max(z - c, 0): each pair is one unit of ReLU6 or Hardtanh.
         handed: how many numbers that were that readers have weights for, whether or not they still do.
     """
 
@@ -59,6 +63,7 @@ class NamedLayer:
     slopes: Array
     passage: bool
     handed: int
+    clipped: bool = False
 
     @property
     def kind(self) -> str:
@@ -70,7 +75,7 @@ class NamedLayer:
         """What one of them is, as PyTorch calls it."""
         first = self.slopes[:1]
         if not len(first) or not self.slopes.any():
-            return "ReLU"
+            return "ReLU in pairs, as ReLU6 or Hardtanh" if self.clipped else "ReLU"
         if (self.slopes == first).all():
             return "abs" if first[0] == -1 else f"LeakyReLU({first[0]:.12g})"
         return "PReLU"
@@ -82,7 +87,7 @@ class NamedLayer:
 
     def activation(self, dtype: torch.dtype) -> nn.Module:
         """Return the module of the units."""
-        if self.unit == "ReLU":
+        if not self.slopes.any():
             return nn.ReLU()
         if self.unit == "abs":
             return Absolute()
@@ -197,9 +202,22 @@ def name(layer: NamedLayer, readers: list[Reader], tolerance: float) -> None:
     """Turn a layer's passage into slopes of its units, where that explains what all readers read."""
     size = len(layer.offsets)
     read = np.concatenate([reader.weights for reader in readers])
-    kappa = shares(layer.rows, read[:, :size], read[:, size:], tolerance)
+    first, second = pairs(layer.rows)
+    against = np.zeros(size, bool)
+    against[second] = np.einsum("id,id->i", layer.rows[first], layer.rows[second]) < 0
+    rows, offsets = layer.rows * against[:, None], layer.offsets * against
+    kappa = shares(layer.rows, read[:, :size], read[:, size:] + read[:, :size] @ rows, tolerance)
     if kappa is None:
         return
+    for reader in readers:
+        reader.constants += reader.weights[:, :size] @ offsets
+    layer.rows -= 2 * rows
+    layer.offsets -= 2 * offsets
+    lengths = np.linalg.norm(layer.rows, axis=1)
+    opposite = read[:, first] * lengths[first] + read[:, second] * lengths[second]
+    layer.clipped = 2 * len(first) == size and bool(
+        np.linalg.norm(opposite) <= tolerance * np.linalg.norm(read[:, :size] * lengths)
+    )
     turned, slopes = kappa < -0.5, settled(kappa, tolerance)
     exact = np.where(turned, -1 / (1 - slopes), slopes / (1 - slopes))
     for reader in readers:
@@ -209,6 +227,15 @@ def name(layer: NamedLayer, readers: list[Reader], tolerance: float) -> None:
     layer.rows[turned] *= -1
     layer.offsets[turned] *= -1
     layer.slopes, layer.passage = slopes, False
+
+
+def pairs(rows: Array) -> tuple[Index, Index]:
+    """Return which units have parallel hyperplanes, with one other each: the first and the second of each pair."""
+    rows = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), TINY)
+    parallel = np.abs(rows @ rows.T) > 1 - NAMED.parallel
+    np.fill_diagonal(parallel, False)
+    parallel &= (parallel.sum(axis=0) == 1) & (parallel.sum(axis=1) == 1)[:, None]
+    return np.nonzero(np.triu(parallel))
 
 
 def shares(rows: Array, read: Array, beside: Array, tolerance: float) -> Array | None:

@@ -63,6 +63,8 @@ class NamedSettings:
     largest: int = 2**26
     # singular value, relative to the largest, of units that cannot be told apart
     rank: float = 1e-8
+    # 1 - cosine of rows that are parallel: both are known to 1e-9 or so
+    parallel: float = 1e-12
     # units of one slope that are no coincidence where equations are as many as slopes
     alike: int = 3
     # of a slope that somebody wrote down
