@@ -15,7 +15,7 @@ from divulge.reconstruction.certificate import Certificate
 from divulge.reconstruction.deep.attack import DeepAttack, DeepResult
 from divulge.reconstruction.falsification.judge import Judgement, judge
 from divulge.reconstruction.network.deep_network import DeepModel
-from divulge.reconstruction.network.named import Named, named_copy
+from divulge.reconstruction.network.named import Named, named, named_copy
 from divulge.reconstruction.notes import NoteKind
 from divulge.reconstruction.result import Reconstruction
 from divulge.reconstruction.session import Session
@@ -70,7 +70,7 @@ def attack_within(session: Session, within: Within, refuted_at: Array | None) ->
         if not found.solved or found.stopped:
             break
         judgement = judged(session, within.outwards_result(found))
-        if judgement.counterexample is None and not found.decided:
+        if judgement.counterexample is None and leaves_linear(session, found):
             judgement = judged_again(session, within.outwards_result(found), judgement)
         if judgement.counterexample is None:
             break
@@ -89,8 +89,16 @@ def judged(session: Session, found: DeepResult) -> Judgement:
     return judge(found.model, transcripts, session.lines, session.queries)
 
 
+def leaves_linear(session: Session, found: DeepResult) -> bool:
+    """Whether a copy keeps a linear part, or a passage that its units' slopes do not explain."""
+    if not found.decided:
+        return True
+    units = named(found.model, found.slope, session.tolerances.rounding)
+    return any(layer.passage for layer in units.layers)
+
+
 def judged_again(session: Session, found: DeepResult, first: Judgement) -> Judgement:
-    """Ask more about a copy that keeps a linear part: it may be that of a unit that was missed."""
+    """Ask more about a copy that keeps a linear part, or a passage: it may be that of a unit that was missed."""
     judgement = first
     for _ in range(FALSIFYING.again):
         if judgement.counterexample is not None or judgement.stopped:

@@ -94,9 +94,32 @@ def test_absolute_values_are_found_and_named():
     assert max(errors(result.module, victim)) < 1e-9
 
 
-def test_a_skip_around_two_layers_is_no_unit_that_is_on_everywhere():
+def test_clipped_units_of_one_hidden_layer_are_whole_though_no_answer_tells_their_sides():
+    module = started(lambda: chain(14, 8, 1, unit=lambda n: nn.ReLU6()), seed=0)
+    victim = victim_of(module, 14)
+    result = reconstruct(GradientOracle(victim))
+    assert result.complete, result.notes
+    assert result.hidden_sizes == (16,)
+    assert result.unit_kinds == ("ReLU in pairs, as ReLU6 or Hardtanh",)
+    assert NoteKind.SIDES in [note.kind for note in result.notes]
+    assert max(errors(result.module, victim)) < 1e-9
+
+
+def test_leaky_units_of_three_layers_are_found_and_named():
+    module = started(lambda: chain(8, 8, 8, 8, 2, unit=lambda n: nn.LeakyReLU(0.1)), seed=0)
+    victim = victim_of(module, 8)
+    result = reconstruct(GradientOracle(victim, budget=60_000))
+    assert result.complete, result.notes
+    assert result.hidden_sizes == (8, 8, 8)
+    assert result.unit_kinds == ("LeakyReLU(0.1)",) * 3
+    assert max(errors(result.module, victim)) < 1e-9
+
+
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_a_skip_around_two_layers_is_no_unit_that_is_on_everywhere(outputs):
+    """Gradients of one output show one combination of what is handed on, other outputs others."""
     build = lambda: nn.Sequential(  # noqa: E731
-        Around(nn.Linear(10, 6), nn.ReLU(), nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 10)), nn.Linear(10, 1)
+        Around(nn.Linear(10, 6), nn.ReLU(), nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 10)), nn.Linear(10, outputs)
     )
     victim = victim_of(started(build, seed=0), 10)
     result = reconstruct(GradientOracle(victim, budget=40_000))

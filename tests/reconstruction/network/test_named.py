@@ -106,3 +106,26 @@ def test_part_of_the_inputs_may_be_handed_on():
     assert whole.hidden_sizes == model.hidden_sizes == [3, 4, 2]
     module = model.module(torch.float64, with_slope=False)
     np.testing.assert_allclose(module(torch.from_numpy(points)).detach(), outputs(model, points), atol=1e-12)
+
+
+@pytest.mark.parametrize("turned", [(1, 1), (-1, 1), (1, -1), (-1, -1)])
+def test_clipped_units_are_pairs(turned):
+    """max(z, 0) - max(z - 2, 0), its two units held either way, then 3 plain units of it."""
+    rng = np.random.default_rng(0)
+    rows, offsets = rng.standard_normal((4, 6)), rng.standard_normal(4)
+    after, constants = rng.standard_normal((3, 4)), rng.standard_normal(3)
+    low, high = turned
+    held = Dense(
+        np.concatenate([low * rows, high * rows]), np.concatenate([low * offsets, high * (offsets - 2)])
+    ).with_passage()
+    shift = (after * ((low < 0) * 1.0 - (high < 0) * 1.0)) @ np.column_stack([rows, offsets])
+    shift[:, -1] += (high < 0) * 2.0 * after.sum(axis=1)
+    last = np.column_stack([after, -after, shift[:, :-1], constants + shift[:, -1]])
+    model = DeepModel(Prefix(6, [held]), Layer(last, rng.standard_normal((1, 3)), np.zeros((1, 15))))
+    points = 3 * rng.standard_normal((300, 6))
+    clipped = np.clip(points @ rows.T + offsets, 0, 2) @ after.T + constants
+    np.testing.assert_allclose(outputs(model, points), np.maximum(clipped, 0) @ model.layer.weights.T, atol=1e-12)
+    module, found = named_copy(model, False, torch.float64, EXACT)
+    assert found.kinds == ("ReLU in pairs, as ReLU6 or Hardtanh", "ReLU")
+    assert isinstance(module[1], nn.ReLU)
+    np.testing.assert_allclose(module(torch.from_numpy(points)).detach(), outputs(model, points), atol=1e-11)
