@@ -1,4 +1,4 @@
-"""Units other than ReLUs, and skip connections: `python bench/kinds.py [--only leaky] [--seeds 5] [--random]`.
+"""Units other than ReLUs, and skips: `python bench/kinds.py [--only leaky] [--seeds 5] [--random]`.
 
 Networks of two and three hidden layers learn a smooth function by Adam; `--random` leaves PyTorch's start
 untrained. Float64, gradients of one output a query. Every copy is compared with the victim at 4,000 points of
@@ -165,7 +165,8 @@ def line(name: str, module: nn.Sequential, seed: int, budget: int) -> None:
         error = max(error, float((np.abs(copy - truth).max(axis=0) / np.ptp(truth, axis=0)).max()))
     hidden = "-".join(map(str, result.hidden_sizes))
     print(
-        f"{name:>22} {seed:>4} {hidden:>9} {result.queries:>8} {result.certificate.error:>8.0e} {error:>8.0e} "
+        f"{name:>22} {seed:>4} {hidden:>9} {result.queries:>8} {result.certificate.error:>8.0e} "
+        f"{error:>8.0e} "
         f"{'yes' if result.complete else 'no':>8} {seconds:>3.0f} {', '.join(result.unit_kinds)}",
         flush=True,
     )

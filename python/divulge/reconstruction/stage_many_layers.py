@@ -98,7 +98,7 @@ def leaves_linear(session: Session, found: DeepResult) -> bool:
 
 
 def judged_again(session: Session, found: DeepResult, first: Judgement) -> Judgement:
-    """Ask more about a copy that keeps a linear part, or a passage: it may be that of a unit that was missed."""
+    """Ask more about a copy that keeps a linear part or a passage: it may be that of a unit missed."""
     judgement = first
     for _ in range(FALSIFYING.again):
         if judgement.counterexample is not None or judgement.stopped:
@@ -138,10 +138,11 @@ def note_what_is_open(session: Session, found: DeepResult, units: Named) -> None
     """Say what the copy leaves open."""
     passed = [depth for depth, layer in enumerate(units.layers, 1) if layer.passage]
     if found.solved and passed:
+        which = ", ".join(map(str, passed))
         session.note(
             NoteKind.PASSAGE,
-            f"what comes into hidden layer {', '.join(map(str, passed))} is handed on beside its units: a skip "
-            "connection, maxima, clipped units or units turned over: the function is the same",
+            f"what comes into hidden layer {which} is handed on beside its units, as by a skip connection, "
+            "maxima, clipped units or units turned over: the function is the same",
         )
     if found.solved and not found.decided and (units.slope or not found.slope):
         session.note(

@@ -1,7 +1,7 @@
 """Piecewise-linear units other than ReLUs as ReLUs and a linear part, and results laid side by side.
 
-    leaky(x) = s x + (1 - s) max(x, 0),   |x| = 2 max(x, 0) - x,   max(a, b) = b + max(a - b, 0),
-    clamp(x, l, u) = l + max(x - l, 0) - max(x - u, 0).
+leaky(x) = s x + (1 - s) max(x, 0),   |x| = 2 max(x, 0) - x,   max(a, b) = b + max(a - b, 0),
+clamp(x, l, u) = l + max(x - l, 0) - max(x - u, 0).
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from divulge.victims.affine import AffineForm, NotAffine, ReluNetwork
 aten = torch.ops.aten
 
 
-def _leaky(network: ReluNetwork, x: AffineForm, negative_slope: Any = 0.01, inplace: bool = False) -> AffineForm:
+def _leaky(
+    network: ReluNetwork, x: AffineForm, negative_slope: Any = 0.01, inplace: bool = False
+) -> AffineForm:
     """Return a leaky ReLU, of one slope or of one for each entry."""
     slope = _constant(negative_slope)
     return x.scale(slope).add(network.relu(x).scale(1.0 - slope))

@@ -18,26 +18,32 @@ from divulge.reconstruction.asking.pieces import Transcript
 from divulge.reconstruction.asking.probe import Probe
 from divulge.reconstruction.deep.passage import beyond_rows, on_both_sides
 
+
+def plain(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
+    """A plain hidden layer and the outputs."""
+    return chain(inputs, hidden, outputs, unit=lambda n: nn.ReLU())
+
+
 ACTIVE = "LeakyReLU(0.1)"
 BESIDE = "ReLU beside its input"
 VICTIMS = {
     "leaky": (lambda: chain(14, 8, 6, 1, unit=lambda n: nn.LeakyReLU(0.1)), (8, 6), (ACTIVE, ACTIVE)),
     "leaky, wide": (lambda: chain(5, 12, 6, 1, unit=lambda n: nn.LeakyReLU(0.1)), (12, 6), (ACTIVE, ACTIVE)),
     "leaky, then plain": (
-        lambda: nn.Sequential(nn.Linear(14, 8), nn.LeakyReLU(-0.3), nn.Linear(8, 6), nn.ReLU(), nn.Linear(6, 2)),
+        lambda: nn.Sequential(nn.Linear(14, 8), nn.LeakyReLU(-0.3), *plain(8, 6, 2)),
         (8, 6),
         ("LeakyReLU(-0.3)", "ReLU"),
     ),
     "slopes": (lambda: chain(14, 8, 6, 1, unit=prelu), (8, 6), ("PReLU", "PReLU")),
     "around one": (
         lambda: nn.Sequential(
-            Around(nn.Linear(10, 6), nn.ReLU(), nn.Linear(6, 10)), nn.Linear(10, 8), nn.ReLU(), nn.Linear(8, 1)
+            Around(nn.Linear(10, 6), nn.ReLU(), nn.Linear(6, 10)), *plain(10, 8, 1)
         ),
         (6, 8),
         (BESIDE, "ReLU"),
     ),
     "beside": (
-        lambda: nn.Sequential(Beside(nn.Linear(10, 6), nn.ReLU()), nn.Linear(16, 8), nn.ReLU(), nn.Linear(8, 1)),
+        lambda: nn.Sequential(Beside(nn.Linear(10, 6), nn.ReLU()), *plain(16, 8, 1)),
         (6, 8),
         (BESIDE, "ReLU"),
     ),
@@ -119,7 +125,8 @@ def test_leaky_units_of_three_layers_are_found_and_named():
 def test_a_skip_around_two_layers_is_no_unit_that_is_on_everywhere(outputs):
     """Gradients of one output show one combination of what is handed on, other outputs others."""
     build = lambda: nn.Sequential(  # noqa: E731
-        Around(nn.Linear(10, 6), nn.ReLU(), nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 10)), nn.Linear(10, outputs)
+        Around(nn.Linear(10, 6), nn.ReLU(), nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 10)),
+        nn.Linear(10, outputs),
     )
     victim = victim_of(started(build, seed=0), 10)
     result = reconstruct(GradientOracle(victim, budget=40_000))

@@ -74,7 +74,9 @@ def test_what_is_handed_on_has_no_relu():
     np.testing.assert_array_equal(prefix.features(points), expected)
     assert prefix.masks(points)[:, 4:].all()
     np.testing.assert_array_equal(prefix.jacobians(points)[:, 4:], np.broadcast_to(np.eye(3), (9, 3, 3)))
-    np.testing.assert_array_equal(prefix.along(points, np.broadcast_to(np.eye(3), (9, 3, 3))), prefix.jacobians(points))
+    np.testing.assert_array_equal(
+        prefix.along(points, np.broadcast_to(np.eye(3), (9, 3, 3))), prefix.jacobians(points)
+    )
     rows = np.column_stack([np.zeros((9, 4)), points])
     np.testing.assert_array_equal(prefix.gradients(points, rows), points)
     some = layer.taken(np.array([True, False, True, True, False, True, False]))

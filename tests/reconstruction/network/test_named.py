@@ -16,7 +16,7 @@ EXACT = 1e-9
 
 
 def passing(slopes: np.ndarray, seed: int = 0, turned: bool = True) -> DeepModel:
-    """7 inputs, 5 units with slopes held as ReLUs and a passage, some turned over, 6 plain units, 2 outputs."""
+    """7 inputs, 5 units with slopes held as ReLUs and a passage, some turned, 6 plain units, 2 outputs."""
     rng = np.random.default_rng(seed)
     rows, offsets = rng.standard_normal((5, 7)), rng.standard_normal(5)
     after, constants = rng.standard_normal((6, 5)), rng.standard_normal(6)
@@ -71,7 +71,9 @@ def test_a_skip_connection_stays_what_it_is():
 def test_nothing_is_named_without_tolerance_and_plain_networks_are_left_alone():
     model = passing(np.full(5, 0.1))
     assert named(model, False, 0.0).kinds == ("ReLU beside its input", "ReLU")
-    plain = DeepModel(Prefix(7, [Dense(np.eye(7), np.zeros(7))]), Layer(np.ones((2, 8)), np.ones((1, 2)), np.zeros((1, 8))))
+    plain = DeepModel(
+        Prefix(7, [Dense(np.eye(7), np.zeros(7))]), Layer(np.ones((2, 8)), np.ones((1, 2)), np.zeros((1, 8)))
+    )
     module, found = named_copy(plain, False, torch.float32, EXACT)
     assert found.kinds == ("ReLU", "ReLU")
     assert [type(layer) for layer in module] == [nn.Linear, nn.ReLU, nn.Linear, nn.ReLU, nn.Linear]
@@ -99,7 +101,9 @@ def test_part_of_the_inputs_may_be_handed_on():
     row = rng.standard_normal((1, 7))
     dense = Dense(np.vstack([rng.standard_normal((3, 7)), row]), rng.standard_normal(4), passage=1)
     inner = Dense(rng.standard_normal((4, 4)), rng.standard_normal(4))
-    model = DeepModel(Prefix(7, [dense, inner]), Layer(rng.standard_normal((2, 5)), np.ones((1, 2)), np.zeros((1, 5))))
+    model = DeepModel(
+        Prefix(7, [dense, inner]), Layer(rng.standard_normal((2, 5)), np.ones((1, 2)), np.zeros((1, 5)))
+    )
     points = rng.standard_normal((200, 7))
     whole = model.with_whole_inputs()
     np.testing.assert_allclose(outputs(whole, points), outputs(model, points), atol=1e-12)
@@ -124,7 +128,9 @@ def test_clipped_units_are_pairs(turned):
     model = DeepModel(Prefix(6, [held]), Layer(last, rng.standard_normal((1, 3)), np.zeros((1, 15))))
     points = 3 * rng.standard_normal((300, 6))
     clipped = np.clip(points @ rows.T + offsets, 0, 2) @ after.T + constants
-    np.testing.assert_allclose(outputs(model, points), np.maximum(clipped, 0) @ model.layer.weights.T, atol=1e-12)
+    np.testing.assert_allclose(
+        outputs(model, points), np.maximum(clipped, 0) @ model.layer.weights.T, atol=1e-12
+    )
     module, found = named_copy(model, False, torch.float64, EXACT)
     assert found.kinds == ("ReLU in pairs, as ReLU6 or Hardtanh", "ReLU")
     assert isinstance(module[1], nn.ReLU)

@@ -110,7 +110,7 @@ class DeepAttack:
     def with_output(self, fit: DeepFit, slope: bool, pieces: Array) -> tuple[DeepFit, bool, float]:
         """Solve for one more output from its pieces at the design's points.
 
-        Where the last layer's units and its linear part do not explain it the input may: it is handed on then.
+        Where the last layer's units and its linear part do not explain it the input may: it is handed on.
         """
 
         def solved(fit: DeepFit, slope: bool) -> tuple[DeepFit, bool, float]:

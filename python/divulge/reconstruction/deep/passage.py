@@ -1,8 +1,8 @@
 """Whether later layers are given the input beside what the first layer makes of it.
 
-With a passage, z = A relu(W x + b) + V x + c, gradients hold V: they are not spanned by the rows of W, or a row
-has a part in them on both sides of its hyperplane. A leaky unit, |z|, a maximum and a skip connection all show
-so. Where the units of a plain network are known, none of its rows does.
+With a passage, z = R max(W x + b, 0) + V x + c, gradients hold V: they are not spanned by the rows of W, or a
+row has a part in them on both sides of its hyperplane. A leaky unit, |z|, a maximum and a skip connection all
+show so. Where the units of a plain network are known, none of its rows does.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def spanned(probe: Probe, units: Candidates) -> tuple[Array, Array]:
 
 
 def beyond_rows(probe: Probe, units: Candidates) -> bool:
-    """Whether most gradients hold more than the rows of the first layer, of which there are fewer than inputs."""
+    """Whether most gradients hold more than the first layer's rows, of which there are fewer than inputs."""
     if not len(units) or len(units) >= probe.input_size or probe.rounded:
         return False
     gradients = probe.answered()[1][:, :-1]
@@ -68,7 +68,9 @@ def handing_on(fit: DeepFit) -> DeepFit:
         layers.append(Dense(np.vstack([rows, identity]), offsets, layer.passage + size))
         grown = size
     prefix = Prefix(size, layers)
-    rows, base = (np.insert(part, [part.shape[1] - 1] * grown, 0.0, axis=1) for part in (fit.layer.rows, fit.layer.base))
+    rows, base = (
+        np.insert(part, [part.shape[1] - 1] * grown, 0.0, axis=1) for part in (fit.layer.rows, fit.layer.base)
+    )
     layer = Layer(rows, fit.layer.weights, base)
     design = Design.of(fit.design.points, len(layer) + prefix.width + 1)
     return DeepFit(prefix, layer, fit.error, design)

@@ -82,7 +82,7 @@ class DeepModel:
         return nn.Sequential(*inner, *model.layer.module(dtype, with_slope))
 
     def with_whole_inputs(self) -> DeepModel:
-        """Return the same function with each layer's whole input, as it comes, where some of it is passed on."""
+        """Return the same function, each layer's whole input handed on as it is where some of it is."""
         layers, last = list(self.prefix.layers), self.layer
         for depth, layer in enumerate(layers):
             if not layer.passage:

@@ -1,4 +1,4 @@
-"""What the units of a copy are: ReLUs, leaky ones, absolute values; or ReLUs beside which their input is handed on.
+"""What the units of a copy are: ReLUs, leaky ones, absolute values; or ReLUs beside their input.
 
 A unit of slope s below 0, phi(z) = max(z, 0) + s min(z, 0), is a ReLU and a linear part. Read with weight A,
 
@@ -8,12 +8,12 @@ and where the copy holds it the other way round, z' = -z, kappa = -1 / (1 - s). 
 
     R max(W x + b, 0) + V x + c,   V = R diag(kappa) W
 
-with one kappa for each unit. That is linear in kappa: least squares over all readers tells whether any explains
-V, and which. Each kappa is one unit's of slope s in [-1, 1): 0 is a ReLU, -1 an absolute value. What no kappa
-explains is a skip connection, or maxima of several linear functions, and stays as it is.
+with one kappa for each unit. That is linear in kappa: least squares over all readers tells whether any
+explains V, and which. Each kappa is one unit's of slope s in [-1, 1): 0 is a ReLU, -1 an absolute value. What
+no kappa explains is a skip connection, or maxima of several linear functions, and stays as it is.
 
-A clipped unit is two parallel ones, max(z, 0) - max(z - c, 0). Which way round both are held makes no difference
-but for a constant; where they are held opposite ways, one of them is turned first.
+A clipped unit is two parallel ones, max(z, 0) - max(z - c, 0). Which way round both are held makes no
+difference but for a constant; where they are held opposite ways, one of them is turned first.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Absolute(nn.Module):
 
 @dataclass
 class Reader:
-    """Something that reads a layer, in place: weights (k, features) and constants (k,), views of the copy's."""
+    """What reads a layer: weights (k, features) and constants (k,), views of the copy's."""
 
     weights: Array
     constants: Array
@@ -54,7 +54,7 @@ class NamedLayer:
         rows, offsets: shapes (h, features before) and (h,).
         slopes: of each unit below 0, shape (h,).
         passage: whether what comes in is handed on behind the units.
-        clipped: whether they come in pairs, max(z, 0) - max(z - c, 0): each pair is one unit of ReLU6 or Hardtanh.
+        clipped: whether they come in pairs, max(z, 0) - max(z - c, 0), each one unit of ReLU6 or Hardtanh.
         handed: how many numbers that were that readers have weights for, whether or not they still do.
     """
 
@@ -151,7 +151,9 @@ def named(model: DeepModel, with_slope: bool, tolerance: float) -> Named:
     weights, base = last.weights.copy(), last.base.copy()
     if not with_slope:
         base[:, :-1] = 0.0
-    layers = [unnamed(layer.rows[: layer.units], layer.offsets[: layer.units], layer.passage) for layer in inner]
+    layers = [
+        unnamed(layer.rows[: layer.units], layer.offsets[: layer.units], layer.passage) for layer in inner
+    ]
     top = unnamed(last.rows[:, :-1], last.rows[:, -1], last.rows.shape[1] - 1)
     readers = [Reader(np.concatenate([weights, base[:, :-1]], axis=1), base[:, -1])]
     outputs, layers = readers[0], [*layers, top]
@@ -230,7 +232,7 @@ def name(layer: NamedLayer, readers: list[Reader], tolerance: float) -> None:
 
 
 def pairs(rows: Array) -> tuple[Index, Index]:
-    """Return which units have parallel hyperplanes, with one other each: the first and the second of each pair."""
+    """Return the first and the second unit of each pair whose hyperplanes are parallel to no other."""
     rows = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), TINY)
     parallel = np.abs(rows @ rows.T) > 1 - NAMED.parallel
     np.fill_diagonal(parallel, False)
@@ -268,7 +270,7 @@ def shares(rows: Array, read: Array, beside: Array, tolerance: float) -> Array |
 
 
 def settled(kappa: Array, tolerance: float) -> Array:
-    """Return slopes (h,) for kappa (h,): one for all where rounding explains how they differ, and plain numbers."""
+    """Return slopes (h,) for kappa (h,): one for all where only rounding parts them, and plain numbers."""
     below = kappa < -0.5
     slopes = np.where(below, 1 + 1 / np.where(below, kappa, -1.0), kappa / np.where(below, 1.0, 1 + kappa))
     if np.ptp(slopes) <= tolerance:

@@ -1,4 +1,4 @@
-"""Whether any sides of the first layer's units explain what follows, and units that differ in their offsets."""
+"""Whether any sides of the first layer's units explain what follows; units that differ in their offsets."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ class WideSearch:
         enough: relative residual from which on a fit explains its answers.
 
     Attributes:
-        deeper: whether answers are wrong nearly everywhere though no more units are met: there is a layer more.
+        deeper: whether answers are wrong nearly everywhere though no more units are met: a layer is missing.
     """
 
     def __init__(self, probe: Probe, lines: Lines, prefix: Prefix, enough: float) -> None:
@@ -109,7 +109,7 @@ class WideSearch:
         return True
 
     def passed(self) -> bool:
-        """Take what comes into the first layer as handed on beside its units, where no sides are right, or many."""
+        """Take what comes in as handed on beside the layer's units, where no sides are right, or many."""
         equations = [unit.equations for unit in self.units]
         if not self.units or not (no_sides(self.known, equations) or parallel(self.known)):
             return False

@@ -37,8 +37,8 @@ def wrong_sides(known: Known, units: Sequence[Equations]) -> Mask | None:
 def no_sides(known: Known, units: Sequence[Equations]) -> bool:
     """Whether the equations hold for no sides: U then has a part that no unit of the last layer makes.
 
-    The s_i that come nearest, whatever numbers they are, either leave some of U or are far from 0 and 1; where
-    there are fewer equations than sides an integer programme looks for any that are right.
+    The s_i that come nearest, whatever numbers they are, leave some of U or are far from 0 and 1. Where there
+    are fewer equations than sides an integer programme looks for any that are right.
     """
     matrix, right = stacked(known, units)
     if not len(right):

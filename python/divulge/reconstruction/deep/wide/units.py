@@ -78,7 +78,7 @@ def owners(known: Known, units: Sequence[Unit], points: Array) -> Index:
 def same(known: Known, units: Sequence[Unit], new: Unit) -> Unit | None:
     """Return the unit whose known entries are a multiple of a new one's, where there are enough of both.
 
-    Two bends of one function of the features, such as max(z, 0) - max(z - 6, 0), have one row and two offsets.
+    The two bends of one function of z, such as max(z, 0) - max(z - 6, 0), have one row and two offsets.
     """
     width = known.width
     mine = new.equations.known[:width]
@@ -88,9 +88,9 @@ def same(known: Known, units: Sequence[Unit], new: Unit) -> Unit | None:
             continue
         a, b = new.row[both], unit.row[both]
         factor = float(a @ b) / max(float(a @ a), TINY)
-        if b.any() and np.linalg.norm(factor * a - b) <= WIDE_UNITS.near * np.linalg.norm(b):
-            if not apart(known, unit, new):
-                return unit
+        alike = b.any() and np.linalg.norm(factor * a - b) <= WIDE_UNITS.near * np.linalg.norm(b)
+        if alike and not apart(known, unit, new):
+            return unit
     return None
 
 
