@@ -68,9 +68,8 @@ def handing_on(fit: DeepFit) -> DeepFit:
         layers.append(Dense(np.vstack([rows, identity]), offsets, layer.passage + size))
         grown = size
     prefix = Prefix(size, layers)
-    rows, base = (
+    last, base = (
         np.insert(part, [part.shape[1] - 1] * grown, 0.0, axis=1) for part in (fit.layer.rows, fit.layer.base)
     )
-    layer = Layer(rows, fit.layer.weights, base)
-    design = Design.of(fit.design.points, len(layer) + prefix.width + 1)
-    return DeepFit(prefix, layer, fit.error, design)
+    design = Design.of(fit.design.points, len(last) + prefix.width + 1)
+    return DeepFit(prefix, Layer(last, fit.layer.weights, base), fit.error, design)

@@ -186,8 +186,8 @@ def named_copy(
     if not tolerance or (as_held and set(named_layers.kinds) <= {"ReLU"}):
         return plain, named_layers
     module = named_layers.module(dtype)
-    points = np.random.default_rng(0).standard_normal((NAMED.points, model.prefix.input_size))
-    points = torch.from_numpy(np.concatenate([scale * points for scale in NAMED.scales])).to(dtype)
+    usual = np.random.default_rng(0).standard_normal((NAMED.points, model.prefix.input_size))
+    points = torch.from_numpy(np.concatenate([scale * usual for scale in NAMED.scales])).to(dtype)
     with torch.no_grad():
         right, found = plain(points), module(points)
     if (found - right).abs().max() <= tolerance * right.abs().max():
@@ -237,7 +237,8 @@ def pairs(rows: Array) -> tuple[Index, Index]:
     parallel = np.abs(rows @ rows.T) > 1 - NAMED.parallel
     np.fill_diagonal(parallel, False)
     parallel &= (parallel.sum(axis=0) == 1) & (parallel.sum(axis=1) == 1)[:, None]
-    return np.nonzero(np.triu(parallel))
+    first, second = np.nonzero(np.triu(parallel))
+    return first, second
 
 
 def shares(rows: Array, read: Array, beside: Array, tolerance: float) -> Array | None:
