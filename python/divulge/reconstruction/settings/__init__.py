@@ -46,10 +46,8 @@ from divulge.reconstruction.settings.deep import (
     LAYERS,
     LIFTING,
     MILP,
-    NAMED,
     ONE_SIDED,
     PARTIAL_ROWS,
-    PASSAGE,
     REGION_SEARCH,
     REGIONS,
     SEARCHED_LINES,
@@ -87,6 +85,7 @@ from divulge.reconstruction.settings.one_layer import (
     SPAN,
     STATES,
 )
+from divulge.reconstruction.settings.passage import NAMED, PASSAGE
 from divulge.reconstruction.settings.tolerances import RANK, TINY, Tolerances
 from divulge.reconstruction.settings.wide import (
     CHOSEN_ROWS,
