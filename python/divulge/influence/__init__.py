@@ -11,10 +11,14 @@ from divulge.influence.errors import NotConverged, SingularCurvature
 from divulge.influence.influence import Influence
 from divulge.influence.invisible_training import TrainingAttack, perturb_training_images
 from divulge.influence.mislabels import FixCurve, fix_curve, flip_labels
+from divulge.influence.prototype_search import Prototypes, prototypes
 from divulge.influence.ranking import Ranking
 from divulge.influence.regression import fit_linear
+from divulge.influence.removal import leave_groups_out
+from divulge.influence.saved import SolvedTests, solve_tests
 from divulge.influence.solvers import Solution
 from divulge.influence.task import Task
+from divulge.influence.trees import TreeInfluence
 from divulge.influence.truth import (
     DatamodelingScore,
     MislabelCurve,
@@ -31,21 +35,27 @@ __all__ = [
     "Influence",
     "MislabelCurve",
     "NotConverged",
+    "Prototypes",
     "RandomProjection",
     "Ranking",
     "RepresenterPoints",
     "SingularCurvature",
     "Solution",
+    "SolvedTests",
     "Task",
     "TracIn",
     "TrainingAttack",
+    "TreeInfluence",
     "domain_influence",
     "fit_linear",
     "fix_curve",
     "flip_labels",
     "influence_by_distance",
+    "leave_groups_out",
     "leave_one_out_retraining",
     "linear_datamodeling_score",
     "mislabel_curve",
     "perturb_training_images",
+    "prototypes",
+    "solve_tests",
 ]

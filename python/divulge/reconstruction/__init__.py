@@ -50,6 +50,10 @@ The way of `reconstruct(oracle)`, file by file:
   `rows`, by what a `window` of features shows and where it has `aimed`; `last_sides` and `last_layer` solve
   for the outputs by `equations`; `judge` asks fresh queries, `misses` looks behind those a copy gets wrong;
   `network` builds the module.
+- `explained` is for explanations made of gradients (`stage_explained`): `far_jumps` finds rows far out, where
+  means of gradients are gradients, `levels` the offsets from counts of the steps of integrated gradients,
+  `offsets` those from values, `copy` the other outputs; `span` (`stage_spanned`) the combinations of inputs
+  within which values are asked where that does not end it.
 - `falsification` tests finished copies where copies have been wrong: `judge` asks, `samples` names the ways
   inputs are drawn, `beside` and `few_features` draw them.
 - `refit` makes exact what differences of values left blunt.

@@ -1,6 +1,7 @@
 """Plain NumPy and PyTorch twins of the compiled core: what tests and benchmarks compare it with."""
 
 from divulge.reference import (
+    boosting,
     curvature,
     glm,
     kink_search,
@@ -15,6 +16,7 @@ from divulge.reference import (
 )
 
 __all__ = [
+    "boosting",
     "curvature",
     "glm",
     "kink_search",

@@ -33,10 +33,34 @@ def leak_figure(curves: Mapping[str, pd.DataFrame], title: str = "") -> Figure:
     return figure
 
 
-def draw_curves(axes: Axes, curves: Mapping[str, pd.DataFrame]) -> None:
-    """Draw such curves into axes that are there."""
+def leaked_figure(curves: Mapping[str, pd.DataFrame], title: str = "") -> Figure:
+    """Draw which share of the bits that a victim holds its copies tell, from 0 to 100%, against queries.
+
+    Args:
+        curves: data frames with the columns queries, bits_held and bits_told, see `steal(bits=...)`.
+        title: above the picture.
+
+    Raises:
+        ValueError: no bits were told.
+    """
+    if not all("bits_told" in curve for curve in curves.values()):
+        raise ValueError("expected curves with bits; pass bits= to steal or leak_report")
+    shares = {
+        name: curve.assign(leaked=100 * curve["bits_told"] / curve["bits_held"])
+        for name, curve in curves.items()
+    }
+    figure = Figure(figsize=(6, 3.6), layout="constrained")
+    axes = figure.subplots()
+    draw_curves(axes, shares, "leaked")
+    axes.set(title=title, ylabel="bits told, % of those held", ylim=(0, 102))
+    axes.legend()
+    return figure
+
+
+def draw_curves(axes: Axes, curves: Mapping[str, pd.DataFrame], column: str = "agreement") -> None:
+    """Draw a column of such curves into axes that are there."""
     for name, curve in curves.items():
-        groups = curve.groupby("queries")["agreement"]
+        groups = curve.groupby("queries")[column]
         middle, low, high = groups.mean(), groups.min(), groups.max()
         (line,) = axes.plot(middle.index, middle, "o-", label=name)
         axes.fill_between(middle.index, low, high, color=line.get_color(), alpha=0.2)

@@ -22,7 +22,8 @@ class Stolen(ShownAsTable):
     Attributes:
         module: the copy, inputs of shape (n, *input_shape), outputs of shape (n, K); in evaluation mode.
         leak_curve: a row for each number of queries, with the columns queries, agreement, accuracy,
-            gradient_cosine, solved (found in closed form), victim_seconds (spent in the victim, for all
+            gradient_cosine, solved (found in closed form), bits_held and bits_told where they were asked for,
+            victim_seconds (spent in the victim, for all
             queries up to here) and seconds (spent on this row, the new queries' answers included).
         queries: how many were asked.
         kind: the kind of answers.

@@ -15,6 +15,7 @@ from divulge.arrays import Index
 from divulge.datasets import Dataset
 from divulge.oracles import Answers, Oracle
 from divulge.oracles.ledger import whole
+from divulge.surrogate.bits_told import BitsColumns
 from divulge.surrogate.closed_form import is_linear, solved
 from divulge.surrogate.gradient_span import GradientSpan
 from divulge.surrogate.inputs import Inputs
@@ -48,6 +49,7 @@ def steal(
     victim: Victim | Index | None = None,
     steps: int = STEPS,
     weights: Weights | None = None,
+    bits: float | None = None,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> Stolen:
@@ -72,11 +74,15 @@ def steal(
             one at hand. Or the classes that it names on the test inputs, shape (m,).
         steps: of the training behind each row.
         weights: of the loss's terms; None: chosen on held-out answers.
+        bits: an agreement, such as .95, at which each row also says how many bits the victim holds and how
+            many of them the copy tells (`divulge.bits.bits_told`, some seconds a row); the victim and a data
+            set must be at hand. None leaves the columns bits_held and bits_told out.
         seed: of every random choice.
         progress: called with the rows done and the number of all, after each.
 
     Raises:
-        TypeError: `oracle` is no oracle, or a number of queries or a class not whole.
+        TypeError: `oracle` is no oracle, a number of queries or a class not whole, or bits are asked for
+            without a data set and the victim.
         ValueError: copy and victim differ in the number of outputs, data or classes have another shape or
             range, an oracle's kind is one that no loss can use, or there is no query to ask.
         BudgetExhausted: the budget does not cover the queries; nothing was asked then.
@@ -87,7 +93,15 @@ def steal(
         our own.
     """
     thief = Thief(
-        oracle, surrogate, data=data, test=test, inputs=inputs, output=output, victim=victim, seed=seed
+        oracle,
+        surrogate,
+        data=data,
+        test=test,
+        inputs=inputs,
+        output=output,
+        victim=victim,
+        bits=bits,
+        seed=seed,
     )
     return thief.run(_counts(queries), steps, weights, progress)
 
@@ -114,6 +128,7 @@ class Thief:
         inputs: str | None,
         output: int | None,
         victim: Victim | Index | None,
+        bits: float | None,
         seed: int,
     ) -> None:
         if not isinstance(oracle, Oracle):
@@ -121,6 +136,7 @@ class Thief:
         self.oracle, self.output, self.seed = oracle, output, whole("a seed", seed)
         _check_data(data)
         victim = getattr(oracle, "victim", None) if victim is None else victim
+        self.bits = None if bits is None else BitsColumns(bits, victim, data, self.seed)
         self.input_shape = _input_shape(oracle, data)
         self.surrogate = surrogate
         self.table = data if isinstance(data, Dataset) and data.columns else None
@@ -183,6 +199,8 @@ class Thief:
             done = count
             module, is_solved, used = self.learn(answers, steps, weights)
             rows.append({"queries": count, **self._measured(module, answers), "solved": is_solved})
+            if self.bits is not None:
+                rows[-1] |= self.bits.of(module)
             rows[-1] |= {"victim_seconds": self.asked, "seconds": time.perf_counter() - began}
             if progress is not None:
                 progress(len(rows), len(counts))
@@ -225,7 +243,8 @@ class Thief:
         """Ask about points; a linear surrogate names the outputs in turn."""
         n = len(points)
         output: Any = self.output
-        if self.linear and output is None and self.told > 1 and self.oracle.has_explanations:
+        named = self.oracle.has_explanations and self.oracle.names_outputs
+        if self.linear and output is None and self.told > 1 and named:
             output = (done + np.arange(n)) % self.told
         began = time.perf_counter()
         told = self.oracle.explain(points.numpy(), output)

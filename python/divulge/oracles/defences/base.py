@@ -49,6 +49,7 @@ class Defence(Oracle):
         self.ledger = oracle.ledger
         self.attribution = oracle.attribution
         self.all_at_once = oracle.all_at_once
+        self.names_outputs = oracle.names_outputs
         self.first_logit_hidden = oracle.first_logit_hidden
 
     @property

@@ -57,6 +57,7 @@ from divulge.reconstruction.settings.deep import (
     TURNING,
     WALKING,
 )
+from divulge.reconstruction.settings.explanations import MEAN_GRADIENTS, SPANNED
 from divulge.reconstruction.settings.falsification import BATCH, FALSIFYING, FEW_FEATURES
 from divulge.reconstruction.settings.from_values import (
     BY_VALUES,
@@ -143,6 +144,7 @@ __all__ = [
     "LAYERS",
     "LIFTING",
     "LINE",
+    "MEAN_GRADIENTS",
     "MENDING",
     "MILP",
     "NAMED",
@@ -168,6 +170,7 @@ __all__ = [
     "SEARCHED_LINES",
     "SHARPENING",
     "SPAN",
+    "SPANNED",
     "SPANS",
     "STATES",
     "SUBTRACTION",
