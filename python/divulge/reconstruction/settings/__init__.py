@@ -86,6 +86,7 @@ from divulge.reconstruction.settings.one_layer import (
     SPAN,
     STATES,
 )
+from divulge.reconstruction.settings.passage import NAMED, PASSAGE
 from divulge.reconstruction.settings.tolerances import RANK, TINY, Tolerances
 from divulge.reconstruction.settings.wide import (
     CHOSEN_ROWS,
@@ -146,6 +147,7 @@ __all__ = [
     "MEAN_GRADIENTS",
     "MENDING",
     "MILP",
+    "NAMED",
     "NOISE_FLOOR",
     "OFFSETS",
     "ONE_LAYER",
@@ -154,6 +156,7 @@ __all__ = [
     "ORIENTATION",
     "OTHER_OUTPUTS",
     "PARTIAL_ROWS",
+    "PASSAGE",
     "POLISH",
     "POSITIVE",
     "PROBABILITIES",
