@@ -84,7 +84,9 @@ def reconstruct(
     def attack(of: Oracle, file: Path | None) -> Reconstruction:
         approach = approach_to(of)
         images = of.input_size == oracle.input_size and not isinstance(of, MeanGradientOracle)
-        layout = shape if images else ()  # means of gradients, and a few combinations of inputs, are no images
+        layout = (
+            shape if images else ()
+        )  # means of gradients, and a few combinations of inputs, are no images
         if file is None:
             return run(Session(of, approach, seed, progress, layout))
         with ReplayOracle(of, file, seed=seed) as replayed:
