@@ -76,10 +76,14 @@ class ConvLayer:
         return self.filters.shape[2], self.filters.shape[3]
 
     def add(self, weights: Array, offset: float) -> None:
-        """Append a channel, weights (C, kh, kw), as the one of norm 1 whose largest entry is positive."""
+        """Append a channel, weights (C, kh, kw), as the one of norm 1 whose largest entry is positive.
+
+        Sides that were told without it are open again.
+        """
         factor = np.linalg.norm(weights) * np.sign(weights.flat[np.abs(weights).argmax()])
         self.filters = np.concatenate([self.filters, (weights / factor)[None]])
         self.offsets = np.append(self.offsets, offset / factor)
+        self.signs, self.slope = None, 0.0
 
     def take(self, channels: Index) -> ConvLayer:
         """Return the layer with these channels alone."""
