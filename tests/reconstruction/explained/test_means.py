@@ -200,3 +200,23 @@ def test_a_failing_oracle_is_named():
     assert "expected gradients of shape" in str(result.notes[0])
     with pytest.raises(OracleError):
         oracle.explain(np.zeros((1, 20)))
+
+
+@pytest.mark.parametrize("weight", [0.02, 0.15, -0.15])
+@pytest.mark.parametrize("gap", [1e-2, 1e-5])
+def test_two_parallel_units_are_not_taken_for_one(weight, gap):
+    net = network(12, [4])
+    first = net[1]
+    with torch.no_grad():
+        first.weight[1] = first.weight[0]
+        first.bias[1] = first.bias[0] + gap
+        net[3].weight[0, :2] = torch.tensor([1.0, weight])
+    alone = reconstruct(IntegratedGradientsOracle(Victim(net), values=False))
+    assert not alone.complete
+    told = reconstruct(IntegratedGradientsOracle(Victim(net)))
+    between = torch.randn(200, 12, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        off = between @ first.weight[0] + first.bias[0] + gap / 2
+        between -= off[:, None] * first.weight[0] / first.weight[0].norm() ** 2
+        error = float((told.module(between) - net(between)).abs().max())
+    assert not told.complete or error < 1e-6

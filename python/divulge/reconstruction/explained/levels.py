@@ -38,7 +38,8 @@ class Levels:
 
 
 def with_levels(transcript: Transcript, far: Fit, alphas: Array) -> Fit | None:
-    """Return the fit with every unit's offset, or None where counts of steps are not whole.
+    """Return the fit with every unit's offset, or None where counts of steps are not whole: of several
+    parallel units, some are on before the others.
 
     An answer at u shows for every unit at how many of the places a u it is on: D being independent, D . u is
     chosen for all units at once, so that the last step halves every bracket.
@@ -65,7 +66,7 @@ def with_levels(transcript: Transcript, far: Fit, alphas: Array) -> Fit | None:
         share = _share(transcript, row, far, inverse)
         passed = len(alphas) * np.where(on_at_start, 1 - share, share)
         counts = np.rint(passed)
-        if np.abs(passed - counts).max(initial=0.0) > MEAN_GRADIENTS.step:
+        if (np.abs(passed - counts) > _blur(transcript, row, far, inverse, len(alphas))).any():
             return None
         first = len(alphas) - np.clip(counts, 0, len(alphas)).astype(np.intp)  # steps before the kink
         level = np.maximum(jumps @ point * levels.towards, TINY)
@@ -80,3 +81,11 @@ def with_levels(transcript: Transcript, far: Fit, alphas: Array) -> Fit | None:
 def _share(transcript: Transcript, row: int, far: Fit, inverse: Array) -> Array:
     """The share of steps at which each unit is on, shape (h,)."""
     return np.asarray((transcript.pieces[row, :-1] - far.base[:-1]) @ inverse)
+
+
+def _blur(transcript: Transcript, row: int, far: Fit, inverse: Array, steps: int) -> Array:
+    """By how much rounding may move each unit's count of steps, shape (h,)."""
+    told = (transcript.pieces[row, :-1], far.base[:-1], far.units.jumps[:, :-1])
+    size = sum(float(np.linalg.norm(part)) for part in told)
+    rounding = steps * MEAN_GRADIENTS.counted * transcript.noise * size * np.linalg.norm(inverse, axis=0)
+    return np.minimum(rounding, MEAN_GRADIENTS.step)

@@ -20,8 +20,11 @@ class MeanGradientSettings:
     most_queries: int = 110
     # width of a bracket, in roundings of a level, that is as narrow as can be
     rounding: float = 1.0
-    # part of one step that a count of steps may be off by: half a step is as far as two counts
+    # part of one step that a count of steps may be off by at most: half a step is as far as two counts
     step: float = 0.25
+    # roundings of the gradients that a share is read from by which it may be off: at most 11 in 2700 answers,
+    # and 1e11 where one of two parallel units was on
+    counted: float = 100.0
     # levels beyond all kinks, from which values tell offsets, tried in turn: rounding grows with them
     reaches: tuple[float, ...] = (2.0**8, 2.0**16, 2.0**24)
     # how far beyond the farthest kink values are asked once more: noise of 15% of the range ends before it
