@@ -38,10 +38,9 @@ class Levels:
 
 
 def with_levels(transcript: Transcript, far: Fit, alphas: Array) -> Fit | None:
-    """Return the fit with every unit's offset, or None where counts of steps are not whole: of several
-    parallel units, some are on before the others.
+    """Return the fit with every unit's offset, or None where counts of steps are not whole.
 
-    An answer at u shows for every unit at how many of the places a u it is on: D being independent, D . u is
+    Of several parallel units some are on before the others: their counts are not. An answer at u shows for every unit at how many of the places a u it is on: D being independent, D . u is
     chosen for all units at once, so that the last step halves every bracket.
 
     Args:
@@ -88,4 +87,4 @@ def _blur(transcript: Transcript, row: int, far: Fit, inverse: Array, steps: int
     told = (transcript.pieces[row, :-1], far.base[:-1], far.units.jumps[:, :-1])
     size = sum(float(np.linalg.norm(part)) for part in told)
     rounding = steps * MEAN_GRADIENTS.counted * transcript.noise * size * np.linalg.norm(inverse, axis=0)
-    return np.minimum(rounding, MEAN_GRADIENTS.step)
+    return np.asarray(np.minimum(rounding, MEAN_GRADIENTS.step), np.float64)
