@@ -40,7 +40,9 @@ class Levels:
 def with_levels(transcript: Transcript, far: Fit, alphas: Array) -> Fit | None:
     """Return the fit with every unit's offset, or None where counts of steps are not whole.
 
-    Of several parallel units some are on before the others: their counts are not. An answer at u shows for every unit at how many of the places a u it is on: D being independent, D . u is
+    Of several parallel units some are on before the others: their counts are not.
+
+    An answer at u shows for every unit at how many of the places a u it is on: D being independent, D . u is
     chosen for all units at once, so that the last step halves every bracket.
 
     Args:
