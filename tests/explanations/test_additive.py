@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from threadpoolctl import threadpool_limits
 from torch import nn
 
 from divulge import Victim
@@ -299,3 +300,12 @@ def test_whole_numbers_taken_as_numeric_are_shown_as_they_are():
     shapes = additive(lambda x: x[:, 0] + x[:, 1], frame, kinds={"a": "numeric"}, refits=0).shapes
     part = shapes[shapes["column"] == "a"]
     assert np.ptp(part["effect"] - part["value"].astype(float)) < 0.1
+
+
+def test_the_number_of_threads_changes_nothing():
+    x = np.random.default_rng(0).standard_normal((2000, 10))
+    told = []
+    for threads in (1, 2):
+        with threadpool_limits(limits=threads, user_api="blas"):
+            told.append(additive(lambda rows: np.sin(rows).sum(axis=1), x, refits=1).shapes)
+    pd.testing.assert_frame_equal(*told, check_exact=True)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from divulge.arrays import Array
 from divulge.attributions.from_values import Shap
@@ -98,10 +99,11 @@ def _shap(asked: Asked, rows: Rows, x: Array, rng: np.random.Generator) -> Array
 
 def _curves(attributions: Array, x: Array, rows: Rows, terms: Terms) -> list[Array]:
     """The smooth curve through the attributions (n, d) against each column, on its grid."""
-    return [
-        _curve(x[:, [j]], attributions[:, j], Basis(x[:, [j]], [column]))(grid[:, None])
-        for j, (column, grid) in enumerate(zip(rows.columns, terms.grids, strict=True))
-    ]
+    with threadpool_limits(limits=1, user_api="blas"):  # whose sums depend on the number of threads
+        return [
+            _curve(x[:, [j]], attributions[:, j], Basis(x[:, [j]], [column]))(grid[:, None])
+            for j, (column, grid) in enumerate(zip(rows.columns, terms.grids, strict=True))
+        ]
 
 
 def _curve(x: Array, y: Array, basis: Basis) -> Callable[[Array], Array]:
