@@ -46,7 +46,7 @@ class CallableOracle(Oracle):
         batch: the most points in one call, or None for all at once.
         per_second: the most calls in one second, repeated ones too; None for no limit.
         retries: how often a call is tried again that failed by one of `retry_on`. A batch counts once in the
-            ledger, however often it was sent.
+            ledger, however often it was sent; one that was never sent, as others failed before, not at all.
         backoff: seconds before the first retry, twice as many before each further one; where an HTTP error
             says Retry-After in seconds, these.
         retry_on: which errors are passing ones; others end the conversation at once.
@@ -135,12 +135,17 @@ class CallableOracle(Oracle):
         asked, parts = points[fresh], []
         if cache is not None:
             self.ledger.charge(self.kind, len(asked))
-        for rows, told in self._connection.send(lambda batch: self.fn(batch, output), asked):
-            part = self._numbers(told, rows.stop - rows.start)
-            if cache is None:
-                parts.append(part)
-            else:
-                cache.keep(asked[rows], output, part)
+        try:
+            for rows, told in self._connection.send(lambda batch: self.fn(batch, output), asked):
+                part = self._numbers(told, rows.stop - rows.start)
+                if cache is None:
+                    parts.append(part)
+                else:
+                    cache.keep(asked[rows], output, part)
+        except BaseException:
+            # the batch that failed was sent and counts, those after it were not
+            self.ledger.release(self.kind, len(asked) - self._connection.sent)
+            raise
         return np.concatenate(parts) if cache is None else cache.answers(points, output)
 
     def _numbers(self, told: Any, n: int) -> Array:
