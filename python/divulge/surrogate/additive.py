@@ -206,8 +206,8 @@ class _Search:
         if spread <= SUMS * self.scale:
             return True
         self.notes.append(
-            f"values less the sums of their SHAP values differ by up to {spread:.2g}: they are rounded, or not "
-            "of one output; values are known about so far"
+            f"values less the sums of their SHAP values differ by up to {spread:.2g}: they are rounded, or "
+            "not of one output; values are known about so far"
         )
         return False
 
