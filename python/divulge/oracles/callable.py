@@ -52,7 +52,8 @@ class CallableOracle(Oracle):
         retry_on: which errors are passing ones; others end the conversation at once.
         cache: a file that keeps every batch of answers as it comes; made where there is none. What it answers
             is not asked again, in this process or another, and is not charged: after a crash the same call
-            goes on where it ended. By default repeated questions are asked again.
+            goes on where it ended. A model that changes behind fn is not noticed: take another file for
+            it. By default repeated questions are asked again.
         price: money for one query, which the ledger adds up; None where nothing is said of it.
 
     Raises:
