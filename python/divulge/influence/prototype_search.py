@@ -20,7 +20,13 @@ from divulge.influence.samples import Samples
 from divulge.points import host_array
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from matplotlib.figure import Figure
+    from torch import nn
+
+    from divulge.datasets import Dataset
+    from divulge.victims import Victim
 
 __all__ = ["Prototypes", "prototypes"]
 
@@ -82,6 +88,38 @@ class Prototypes:
         if len(self.criticisms):
             lines.append(("criticisms", images[self.criticisms], [str(i) for i in self.criticisms]))
         return images_figure(lines)
+
+    def leak_curve(
+        self,
+        victim: Victim,
+        data: Dataset,
+        *,
+        counts: Sequence[int] | None = None,
+        surrogate: str | nn.Module = "mlp",
+        steps: int = 600,
+        seed: int = 0,
+    ) -> pd.DataFrame:
+        """Return how far copies agree with the model that learned its classes of the prototypes alone.
+
+        Args:
+            victim: the model, which names each prototype's class.
+            data: whose training part the prototypes are of; copies are compared on the test part.
+            counts: how many of the first prototypes are told; by default 1, 2, 4, ... and all.
+            surrogate: of what kind the copies are, see `divulge.steal`.
+            steps: of each copy's training.
+            seed: of every random choice.
+
+        Returns:
+            A row for each count, of the prototypes and of as many samples drawn at random: samples, numbers,
+            agreement.
+
+        Raises:
+            TypeError: no victim or no data set.
+            ValueError: counts that there are not, or other data.
+        """
+        from divulge.influence.prototypes_leak import prototypes_leak
+
+        return prototypes_leak(self.rows, victim, data, counts, surrogate, steps, seed)
 
     def _repr_html_(self) -> str:
         """Return the table for a notebook."""
