@@ -42,8 +42,8 @@ class CodeLength:
     """What it takes to tell a network that agrees with a model.
 
     Attributes:
-        bits: the least budget that reached the agreement, and every larger one too; 0 where the prior agrees
-            as it is, NaN where no budget did.
+        bits: the least budget that reached the agreement, read between two of the curve; 0 where the prior
+            agrees as it is, NaN where no budget did.
         agreement: asked for.
         curve: a row for each budget, with the columns bits and agreement (of weights drawn from the
             posterior).
@@ -105,8 +105,8 @@ def code_length(
     imitated = Imitation(model, data, weights.dtype)
     with torch.random.fork_rng(devices=[]), one_thread():
         falling = _Falling(module, weights, imitated, prior, batch_size, seed)
-        if prior and falling.as_it_is() >= agreement:
-            return CodeLength(0.0, agreement, _curve([0.0], [falling.as_it_is()]), seed)
+        if prior and (known := falling.as_it_is()) >= agreement:
+            return CodeLength(0.0, agreement, _curve([0.0], [known]), seed)
         with torch.enable_grad():
             bits, reached = falling.run(steps, progress)
     return CodeLength(least_bits(bits, reached, agreement), agreement, _curve(bits, reached), seed)
