@@ -47,8 +47,10 @@ def test_bits_that_cannot_be_told_are_refused(victim, data):
         steal(LabelOracle(victim), "linear", queries=5, data=data, victim=classes, bits=0.9)
     with pytest.raises(TypeError, match="a data set as data, got Tensor"):
         steal(LabelOracle(victim), "linear", queries=5, data=data.train_inputs, bits=0.9)
+    oracle = LabelOracle(victim)
     with pytest.raises(ValueError, match="below 1, got 95"):
-        steal(LabelOracle(victim), "linear", queries=5, data=data, bits=95)
+        steal(oracle, "linear", queries=5, data=data, bits=95)
+    assert oracle.queries_used == 0  # nothing was asked in vain
     with pytest.raises(ValueError, match="pass bits="):
         leaked_figure(
             {"label": steal(LabelOracle(victim), "linear", queries=5, data=data, steps=2).leak_curve}

@@ -96,8 +96,7 @@ def code_length(
         ValueError: an agreement that is not above 0 and below 1, no inputs, or outputs of another number of
             classes.
     """
-    if not 0 < agreement < 1:
-        raise ValueError(f"expected an agreement above 0 and below 1, got {agreement}")
+    check_agreement(agreement)
     if steps < _POINTS:
         raise ValueError(f"expected at least {_POINTS} steps, one for each budget, got {steps}")
     module = copied(form).cpu().eval()
@@ -110,6 +109,12 @@ def code_length(
         with torch.enable_grad():
             bits, reached = falling.run(steps, progress)
     return CodeLength(least_bits(bits, reached, agreement), agreement, _curve(bits, reached), seed)
+
+
+def check_agreement(agreement: float) -> None:
+    """Raise where a share is not above 0 and below 1."""
+    if not 0 < agreement < 1:
+        raise ValueError(f"expected an agreement above 0 and below 1, got {agreement}")
 
 
 class _Falling:
