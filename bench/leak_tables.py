@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.figure import Figure
 
-from divulge.report.leaks import AGREEMENTS, queries_until
+from divulge.report.runs import AGREEMENTS, queries_until
 from divulge.surrogate.figures import draw_curves
 from divulge.sweep.results import Results, as_table
 

@@ -6,11 +6,14 @@ from pathlib import Path
 
 import pytest
 
+WITHOUT_PLOT = {"live_api"}
+NEEDED = {"live_api": ("fastapi", "uvicorn")}  # by examples, beside what tests need
 EXAMPLES = Path(__file__).parents[1] / "examples"
 ARGUMENTS = {
     "domain_mismatch": ([], "images of the second scanner|weighs as much as"),
     "flipped_labels": (["--epochs", "2"], "self-influence: .* of the flips in the first 20%"),
     "invisible_training": (["--test", "6", "--steps", "2"], "2 of 20 training images changed"),
+    "live_api": ([], "16 of 16 units, .* 0 questions repeated\ncomplete: True"),
     "rbf_and_deep": ([], "RBF features: the nearest fifth holds"),
 }
 
@@ -24,8 +27,11 @@ def test_an_example_runs(name, tmp_path, monkeypatch, capsys):
     import re
 
     arguments, printed = ARGUMENTS[name]
+    for package in NEEDED.get(name, ()):
+        pytest.importorskip(package)
     plot = tmp_path / "plot.png"
-    monkeypatch.setattr(sys, "argv", [name, *arguments, "--plot", str(plot)])
+    drawn = [] if name in WITHOUT_PLOT else ["--plot", str(plot)]
+    monkeypatch.setattr(sys, "argv", [name, *arguments, *drawn])
     runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
     assert re.search(printed, capsys.readouterr().out)
-    assert name == "invisible_training" or plot.read_bytes().startswith(b"\x89PNG")
+    assert name in {"invisible_training", *WITHOUT_PLOT} or plot.read_bytes().startswith(b"\x89PNG")

@@ -112,7 +112,7 @@ def test_a_function_and_captums_attributions(module, inputs):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"method": "lime"}, "got 'lime'"),
+        ({"method": "lemon"}, "got 'lemon'"),
         ({"method": 3}, "or a function, got 3"),
         ({"of": "logit"}, "got 'logit'"),
         ({"of": "loss"}, "expected targets, of='loss'"),

@@ -4,8 +4,11 @@ import torch
 
 from divulge.attributions import (
     Gradient,
+    HeatMap,
     InputTimesGradient,
     IntegratedGradients,
+    Lime,
+    Occlusion,
     ProbabilityGradient,
     Saliency,
     Shap,
@@ -23,6 +26,12 @@ ALL = (
     Shap(0.5, 4),
     Shap(np.arange(6.0), 1),
     Shap(np.arange(12.0).reshape(2, 6), 3),
+    Lime(samples=20),
+    Lime(samples=30, width=np.arange(1.0, 7.0), kernel=0.5),
+    Occlusion(0.5),
+    Occlusion(np.arange(12.0).reshape(2, 6)),
+    HeatMap(),
+    HeatMap(3, 2),
 )
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((7, 6))
@@ -48,9 +57,9 @@ def test_what_explains_a_linear_score(method):
     gradients = np.broadcast_to(row, (7, method.count(6), 6))
     found = method.places(X, noise) @ row if method.of_values else gradients
     factor = method.factor(X)
-    if method.name in ("saliency", "probability_gradient"):
+    if method.name in ("saliency", "probability_gradient", "heat_map"):
         assert factor is None
-    elif len(np.shape(getattr(method, "background", 0))) < 2:  # else the mean over many orders
+    elif method.name != "shap" or len(np.shape(method.background)) < 2:  # else the mean over many orders
         np.testing.assert_allclose(method.combine(X, found, noise), factor * row)
 
 
@@ -118,3 +127,64 @@ def test_a_baseline_may_have_the_shape_of_an_input():
 def test_refuses_what_cannot_be(make, error, message):
     with pytest.raises(error, match=message):
         make()
+
+
+def test_a_heat_map_has_few_shades_and_the_largest_is_1():
+    gradients = RNG.standard_normal((7, 1, 6))
+    gradients[3] = 0
+    shown = HeatMap(2, 2).combine(X, gradients)
+    assert set(np.unique(shown)) <= {0, 1 / 3, 2 / 3, 1}
+    np.testing.assert_array_equal(shown.max(axis=1), [1, 1, 1, 0, 1, 1, 1])
+    np.testing.assert_array_equal(shown[:, :3], shown[:, 3:])
+    sizes = np.abs(gradients[0, 0, :3]) + np.abs(gradients[0, 0, 3:])
+    np.testing.assert_allclose(shown[0, :3], sizes / sizes.max(), atol=1 / 6)
+
+
+def test_a_copy_learns_from_a_heat_map_past_its_rounding():
+    gradients = torch.from_numpy(RNG.standard_normal((7, 1, 6))).requires_grad_()
+    HeatMap().combine(torch.from_numpy(X), gradients)[:, 0].sum().backward()
+    assert gradients.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"bits": 0}, ValueError, "at least one bit of a heat map, got 0"),
+        ({"bits": 17}, ValueError, "at most 16 bits of a heat map, got 17"),
+        ({"channels": 1.5}, TypeError, "at least one channel of a heat map, got 1.5"),
+    ],
+)
+def test_heat_maps_that_cannot_be(options, error, message):
+    with pytest.raises(error, match=message):
+        HeatMap(**options)
+    with pytest.raises(ValueError, match="inputs of 4 channels, got 6 numbers"):
+        HeatMap(4).combine(X, RNG.standard_normal((7, 1, 6)))
+
+
+def test_occlusion_around_numbers_is_that_of_all():
+    method = Occlusion(np.arange(6.0))
+    which = np.array([[2, 5]] * 7)
+    pairs = (np.sin(method.around(X, which, None)) ** 2).sum(-1)
+    every = method.combine(X, (np.sin(method.places(X, None)) ** 2).sum(-1))
+    np.testing.assert_allclose(pairs[:, 1::2] - pairs[:, 0::2], every[:, [2, 5]])
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"samples": 0}, ValueError, "at least one sample of LIME, got 0"),
+        ({"width": 0.0}, ValueError, "positive, finite width of LIME"),
+        ({"width": np.array([1.0, np.nan])}, ValueError, "positive, finite width of LIME"),
+        ({"kernel": np.inf}, ValueError, "positive, finite kernel of LIME, got inf"),
+    ],
+)
+def test_lime_that_cannot_be(options, error, message):
+    with pytest.raises(error, match=message):
+        Lime(**options)
+    with pytest.raises(ValueError, match="a width of LIME for 6 numbers, got 2"):
+        Lime(width=np.ones(2)).places(X, RNG.standard_normal((7, 100, 6)))
+
+
+def test_lime_with_fewer_samples_than_numbers_is_finite():
+    noise = RNG.standard_normal((7, 3, 6))
+    assert np.isfinite(Lime(samples=3).combine(X, RNG.standard_normal((7, 3)), noise)).all()

@@ -27,6 +27,7 @@ class Outcome:
     seed: int = 0
     replayed: int = 0
     queries_by_layer: tuple = ()
+    unit_kinds: tuple = ()
 
     @property
     def hidden_units(self):

@@ -40,7 +40,7 @@ def test_the_table(command):
         ),
         (("--model", "rnn"), "'--model': expected patch_cnn or mlp:512, got rnn"),
         (("--position", "left"), "'--position': expected random or top or bottom, got left"),
-        (("--attribution", "lime"), "'--attribution': expected an attribution named gradient, "),
+        (("--attribution", "lemon"), "'--attribution': expected an attribution named gradient, "),
         (("--radius", -1), "'--radius': expected a number of at least 0, got -1"),
         (("--images", 0), "'--images': expected a whole number of at least 1, got 0"),
         (("--plot", "a.xyz"), "'--plot': expected a file named *."),

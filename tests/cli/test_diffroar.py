@@ -42,7 +42,7 @@ def test_the_table(command):
             "'--data': expected a data set named digits, ",
         ),
         (("--model", "rnn"), "'--model': expected a network named linear, "),
-        (("--attribution", "lime"), "'--attribution': expected an attribution named gradient, "),
+        (("--attribution", "lemon"), "'--attribution': expected an attribution named gradient, "),
         (("--levels", "5,a"), "'--levels': expected shares in percent such as 5,10,20, got '5,a'"),
         (("--levels", "101"), "got '101'"),
         (("--levels", "0"), "got '0'"),

@@ -8,7 +8,7 @@ from divulge.reconstruction import Note, NoteKind
 from divulge.reconstruction.certificate import Certificate
 
 
-def report(found, queries=(1000, 234), **fields):
+def report(found, queries=(1000, 234), kinds=("ReLU",), **fields):
     plain = {
         "hidden_sizes": (found,),
         "hidden_sizes_true": (8,),
@@ -30,6 +30,7 @@ def report(found, queries=(1000, 234), **fields):
         queries=1234,
         queries_by_layer=queries,
         replayed=0,
+        unit_kinds=kinds,
         certificate=Certificate(),
         notes=(Note(NoteKind.NOISE, "a [note]"),),
     )
@@ -48,6 +49,13 @@ def report(found, queries=(1000, 234), **fields):
 def test_units_found(capsys, found, fields, text):
     print_table(report(found, **fields))
     assert text in capsys.readouterr().out
+
+
+def test_units_that_are_not_relus_are_named(capsys):
+    print_table(report(8))
+    assert "units are" not in capsys.readouterr().out
+    print_table(report(8, kinds=("LeakyReLU(0.1)", "ReLU")))
+    assert cells_in(capsys.readouterr().out.splitlines())["units are"] == "LeakyReLU(0.1), ReLU"
 
 
 def cells_in(lines):

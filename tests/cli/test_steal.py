@@ -52,7 +52,7 @@ def test_the_report(command, tmp_path):
             "'--queries': expected whole numbers from 1 on such as 10,100, got '5,a'",
         ),
         (("steal", "--queries", "0"), "got '0'"),
-        (("steal", "--oracle", "lime"), "'--oracle': expected an oracle named label, "),
+        (("steal", "--oracle", "lemon"), "'--oracle': expected an oracle named label, "),
         (
             ("steal", "--surrogate", "rnn"),
             "'--surrogate': expected a network named linear, ",
@@ -74,7 +74,7 @@ def test_the_report(command, tmp_path):
             ("report", "--output", "leaks.pdf"),
             "'--output': expected a file named *.html or *.htm",
         ),
-        (("report", "--oracles", "label,lime"), "'--oracles': expected kinds of answers, got 'label,lime'"),
+        (("report", "--oracles", "label,lemon"), "'--oracles': expected kinds of answers, got 'label,lemon'"),
         (("report", "--defences", "none,round"), "expected a defence named none, rounded, "),
         (("steal", "--defence", "rounded:bits=99"), "'--defence': expected 1 to 52 bits, got 99"),
         (("steal", "--defence", "top:65"), "expected k between 1 and 64, got 65"),
@@ -105,7 +105,7 @@ def test_a_report_on_a_model_and_a_table_of_ones_own(command, own):
     told = json.loads(out)
     assert code == 0
     assert [row["explanation"] for row in told["table"]] == ["label", "shap"]
-    assert "Left out: gradient, DecisionTreeClassifier has no input gradients" in told["summary"][-1]
+    assert "Left out: gradient, DecisionTreeClassifier has no input gradients" in told["summary"][-2]
     code, out, _ = command(
         "steal", *own, "--oracle", "shap", "--queries", "40", "--steps", "80", "--trusted", "--json"
     )

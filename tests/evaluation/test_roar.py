@@ -163,7 +163,7 @@ def test_intervals():
         ({"levels": (0,)}, "from 1 to 10 coordinates, got 0"),
         ({"levels": (11,)}, "from 1 to 10 coordinates, got 11"),
         ({"seed": -1}, "at least 0, got -1"),
-        ({"attribution": "lime"}, "got 'lime'"),
+        ({"attribution": "lemon"}, "got 'lemon'"),
         ({"fill": "noise"}, "got 'noise'"),
         ({"module_factory": lambda seed: mlp((10,), [], 3, seed=seed), "classes": 4}, "class 3 has no"),
         (

@@ -47,3 +47,13 @@ def test_refuses_a_budget_that_is_no_count(budget, error, message):
 def test_refuses_a_negative_charge():
     with pytest.raises(ValueError, match="got -2"):
         Ledger().charge("gradient", -2)
+
+
+def test_the_cost_is_the_price_of_all_queries():
+    ledger = Ledger(price=0.25)
+    ledger.charge("label", 3)
+    ledger.charge("shap", 1)
+    assert ledger.cost == 1.0
+    assert "cost=1.00" in repr(ledger)
+    assert Ledger().cost is None
+    assert "cost" not in repr(Ledger())

@@ -49,7 +49,7 @@ def test_parameters(victim):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("lime", "an oracle named label, probability, value, gradient, .* got 'lime'"),
+        ("lemon", "an oracle named label, probability, value, gradient, .* got 'lemon'"),
         ("gradient_times_input", "got 'gradient_times_input'"),
         ("label:output=1", "no parameter"),
         ("smoothgrad:samples=2.5", "whole number.* got 2.5"),

@@ -17,6 +17,7 @@ MAY_USE = {
     "one_layer": {"asking", "network", "fresh_queries", "settings"},
     "deep": {"asking", "network", "one_layer", "fresh_queries", "settings"},
     "convolutional": {"asking", "network", "settings"},
+    "explained": {"asking", "network", "one_layer", "settings"},
     "falsification": {"asking", "network", "deep", "certificate", "settings"},
     "refit": {"asking", "network", "deep", "settings"},
 }

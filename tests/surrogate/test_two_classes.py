@@ -137,4 +137,4 @@ def test_the_leak_report_of_one_logit(victims, data):
     best = report.table.set_index(["explanation", "defence"]).best
     assert (best > 0.87).all()
     assert report.table.exact.notna().any()
-    assert "95%" in report.summary()[0] or "agrees on" in report.summary()[0]
+    assert "95%" in report.summary()[1] or "agrees on" in report.summary()[1]

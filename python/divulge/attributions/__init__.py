@@ -5,7 +5,9 @@ that is trained on explanations (`divulge.surrogate`), or `attribute`, which ask
 """
 
 from divulge.attributions.attribute import AttributionFunction, attribute
-from divulge.attributions.from_values import Shap, ValueAttribution
+from divulge.attributions.from_values import Occlusion, Shap, ValueAttribution
+from divulge.attributions.heat_map import HeatMap
+from divulge.attributions.lime import Lime
 from divulge.attributions.methods import (
     Attribution,
     Gradient,
@@ -22,8 +24,11 @@ __all__ = [
     "Attribution",
     "AttributionFunction",
     "Gradient",
+    "HeatMap",
     "InputTimesGradient",
     "IntegratedGradients",
+    "Lime",
+    "Occlusion",
     "ProbabilityGradient",
     "RandomNumbers",
     "Saliency",

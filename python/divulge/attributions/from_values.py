@@ -11,7 +11,7 @@ from divulge.arrays import Array
 from divulge.attributions.methods import Attribution, check_count, like
 from divulge.points import host_array
 
-__all__ = ["Shap", "ValueAttribution"]
+__all__ = ["Occlusion", "Shap", "ValueAttribution"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,6 +24,7 @@ class ValueAttribution(Attribution):
     """
 
     of_values: ClassVar[bool] = True
+    by_numbers: ClassVar[bool] = True  # whether each number can be explained by itself, with `around`
     at_the_input: ClassVar[bool] = False
     background: Any = field(default=0.0)
 
@@ -46,6 +47,13 @@ class ValueAttribution(Attribution):
     def mean(self, x: Any) -> Any:
         """Return the background's mean, shape (d,), as x is kept."""
         return like(x, self.rows(x.shape[1]).mean(axis=0))
+
+    def around(self, x: Any, which: Any, noise: Any) -> Any:
+        """Return, for numbers `which` (n, w) of x, places without and with each by turns, (n, 2 w, d).
+
+        The difference of their values is, in the mean over noise (n, 2 w, d), what explains the number.
+        """
+        raise NotImplementedError
 
     def halves(self, noise: Any) -> tuple[ValueAttribution, tuple[Any, ...]]:
         """Return what each half of the noise (n, draws, d) is for, and the halves; or all of it."""
@@ -144,6 +152,44 @@ class Shap(ValueAttribution):
         if not half:
             return self, (noise,)
         return replace(self, samples=half), (noise[:, : 2 * half], noise[:, 2 * half : 4 * half])
+
+
+@dataclass(frozen=True, eq=False)
+class Occlusion(ValueAttribution):
+    """f_k(x) less f_k of x with one number at a time put in its place by the background's mean.
+
+    Source:
+        M. Zeiler, R. Fergus, "Visualizing and Understanding Convolutional Networks", 2014, with patches of
+        one number.
+    """
+
+    name: ClassVar[str] = "occlusion"
+
+    def count(self, d: int) -> int:
+        """At x, and without each number."""
+        return d + 1
+
+    def places(self, x: Any, noise: Any) -> Any:
+        """Return x, then x without each number in turn."""
+        d = x.shape[1]
+        keep = like(x, 1 - np.eye(d + 1, d, -1))  # its first row keeps all
+        return keep * x[:, None] + (1 - keep) * self.mean(x)
+
+    def around(self, x: Any, which: Any, noise: Any) -> Any:
+        """Return x without each number, and x."""
+        n, d = x.shape
+        out = like_floats(x, which[..., None] == like(which, np.arange(d)))  # (n, w, d)
+        without = (1 - out) * x[:, None] + out * self.mean(x)
+        stack = np.stack if isinstance(x, np.ndarray) else _torch_stack
+        return stack([without, 0 * out + x[:, None]], 2).reshape(n, 2 * which.shape[1], d)
+
+    def combine(self, x: Any, found: Any, noise: Any = None) -> Any:
+        """Return what each number adds."""
+        return found[:, :1] - found[:, 1:]
+
+    def factor(self, x: Array) -> Array:
+        """Return x less the background's mean."""
+        return np.asarray(x - self.mean(x))
 
 
 def _ranks(noise: Any) -> Any:

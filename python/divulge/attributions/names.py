@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from divulge.attributions.from_values import Shap
+from divulge.attributions.from_values import Occlusion, Shap
+from divulge.attributions.heat_map import HeatMap
+from divulge.attributions.lime import Lime
 from divulge.attributions.methods import (
     Attribution,
     Gradient,
@@ -32,6 +34,9 @@ METHODS: Registry[Attribution | RandomNumbers] = Registry(
         "smoothgrad": Entry(SmoothGrad, ("samples", "noise", "input_range")),
         "integrated_gradients": Entry(IntegratedGradients, ("steps", "baseline")),
         "shap": Entry(Shap, ("samples",)),
+        "lime": Entry(Lime, ("samples", "kernel")),
+        "occlusion": Entry(Occlusion),
+        "heat_map": Entry(HeatMap, ("channels", "bits")),
         "random": Entry(RandomNumbers),
     },
 )

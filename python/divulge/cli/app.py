@@ -19,6 +19,7 @@ from divulge.cli.options import (
     CheckpointOption,
     ClassesOption,
     ClassifierOption,
+    ClassOption,
     CopyStepsOption,
     CountsOption,
     DampingOption,
@@ -30,7 +31,9 @@ from divulge.cli.options import (
     EpochsOption,
     ExperimentArgument,
     FigureOption,
+    FixedOption,
     FolderOption,
+    GenerationsOption,
     HiddenOption,
     ImageCountOption,
     ImagesOption,
@@ -44,12 +47,17 @@ from divulge.cli.options import (
     NormOption,
     OracleOption,
     OutputOption,
+    PairsOption,
     PlotOption,
     PositionOption,
+    PriceOption,
     RadiusOption,
+    RefitsOption,
+    ReportSeedsOption,
     ResultsOption,
     RoarLevelsOption,
     RobustRadiusOption,
+    RowCountOption,
     RunsOption,
     SamplesOption,
     SeedOption,
@@ -57,6 +65,7 @@ from divulge.cli.options import (
     SourceOption,
     StepsOption,
     StolenModelOption,
+    StudentOption,
     SurrogateOption,
     TargetOption,
     TestOption,
@@ -273,6 +282,8 @@ def report(
     budgets: CountsOption = "10,30,100,300",
     surrogate: SurrogateOption = "mlp",
     steps: CopyStepsOption = 500,
+    seeds: ReportSeedsOption = 1,
+    price: PriceOption = None,
     output: OutputOption = None,
     seed: SeedOption = 0,
     as_json: JsonOption = False,
@@ -283,6 +294,46 @@ def report(
     is rebuilt exactly, and how much of the explanation an honest user still sees.
     """
     _execute("report", locals())
+
+
+@app.command()
+def additive(
+    data: ImagesOption = "digits",
+    target: TargetOption = None,
+    model: StolenModelOption = "mlp",
+    trusted: TrustedOption = False,
+    named: ClassOption = None,
+    student: StudentOption = "splines",
+    pairs: PairsOption = 0,
+    refits: RefitsOption = 20,
+    seed: SeedOption = 0,
+    as_json: JsonOption = False,
+    plot: FigureOption = None,
+) -> None:
+    """Explain a model as a whole by a sum of functions of single columns.
+
+    Shown is how much of what the model says such a sum explains, what is not additive, and which columns
+    count.
+    """
+    _execute("additive", locals())
+
+
+@app.command()
+def counterfactuals(
+    data: ImagesOption = "digits",
+    target: TargetOption = None,
+    model: StolenModelOption = "mlp",
+    trusted: TrustedOption = False,
+    named: ClassOption = None,
+    rows: RowCountOption = 10,
+    fixed: FixedOption = None,
+    generations: GenerationsOption = 175,
+    seed: SeedOption = 0,
+    as_json: JsonOption = False,
+    plot: FigureOption = None,
+) -> None:
+    """Say what would have to be otherwise for a model to name the wanted class."""
+    _execute("counterfactuals", locals())
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -285,7 +285,7 @@ AnswersOption = Annotated[
     _by_name(
         "answers",
         "What an answer holds: label, probability, value, gradient, smoothgrad, integrated_gradients, "
-        "shap, saliency, input_times_gradient or jacobian, with parameters as in "
+        "shap, saliency, input_times_gradient, counterfactual or jacobian, with parameters as in "
         "smoothgrad:samples=10,noise=0.2.",
     ),
 ]
@@ -313,6 +313,11 @@ InputsOption = Annotated[
     str | None,
     _choice(QUERIES, "What is asked about; by default data for labels and probabilities, else mixed."),
 ]
+ReportSeedsOption = Annotated[int, _whole(1, "Seeds to measure with; of several the table has medians.")]
+PriceOption = Annotated[
+    Any,
+    typer.Option(parser=values.number(0), metavar="MONEY", help="Money for one query, shown beside queries."),
+]
 CopyStepsOption = Annotated[int, _whole(1, "Steps of each copy's training.")]
 AnswerListOption = Annotated[
     Any,
@@ -334,3 +339,24 @@ DefenceListOption = Annotated[
 OutputOption = Annotated[
     Path | None, _file(values.new(".html", ".htm"), "Write the report to this file as one HTML page.")
 ]
+
+# additive and counterfactuals
+ClassOption = Annotated[
+    str | None,
+    typer.Option(
+        "--class",
+        metavar="NAME",
+        help="The class that is explained, or wanted, as the data name it.",
+        show_default="the second",
+    ),
+]
+StudentOption = Annotated[
+    str, _choice(("splines", "trees", "ebm"), "What is fitted; ebm needs the package interpret.")
+]
+PairsOption = Annotated[int, _whole(0, "Pairs of columns that have a term of their own.")]
+RefitsOption = Annotated[int, _whole(0, "Bootstraps of the rows, for intervals.")]
+RowCountOption = Annotated[int, _whole(1, "Test rows that are changed, the first of another class.")]
+FixedOption = Annotated[
+    str | None, typer.Option(metavar="COLUMN,COLUMN", help="Columns that may not change.")
+]
+GenerationsOption = Annotated[int, _whole(0, "Generations of the search.")]

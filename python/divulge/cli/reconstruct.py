@@ -73,7 +73,6 @@ def run(options: Options) -> int:
                 seed=options.seed,
                 progress=display.attack(curve),
                 checkpoint=options.checkpoint,
-                input_shape=_image_shape(victim),
             )
             seconds = time.perf_counter() - start
         display.say("comparing")
@@ -100,11 +99,10 @@ def _check(options: Options) -> None:
         check_checkpoint(options.checkpoint, {"seed": options.seed, "oracle": options.oracle, **known})
 
 
-def _image_shape(victim: Victim) -> tuple[int, ...] | None:
-    """Return the shape of inputs that are images, which is public, where convolutions may be looked for."""
+def _has_images(victim: Victim) -> bool:
+    """Whether inputs are images, in which convolutions are looked for."""
     shape = victim.input_shape
-    images = len(shape) == 3 and min(shape[1:]) > 1 and not victim.lowered
-    return shape if images else None
+    return len(shape) == 3 and min(shape[1:]) > 1 and not victim.lowered
 
 
 def _inside(domain: tuple[float, float], input_size: int) -> NDArray[np.float64]:
@@ -118,7 +116,7 @@ def _victim(options: Options, display: ProgressDisplay) -> tuple[Victim, Points 
         data = None if options.data is None else load(options.data, options.target, seed=options.seed)
         victim = Victim.from_file(options.victim, data, trusted=options.trusted)
         layer = convolution(victim.module)
-        if layer and _image_shape(victim) is None:
+        if layer and not _has_images(victim):
             shape = ", ".join(map(str, victim.input_shape))
             raise ValueError(
                 f"{options.victim.name}: {layer!r} is a convolution, and its inputs ({shape}) are no images "

@@ -57,8 +57,9 @@ def print_json(report: Report) -> None:
         "lowered": report.lowered,
         "seed": result.seed,
         "complete": result.complete,
-        "hidden_sizes": comparison.hidden_sizes,
+        "hidden_sizes": result.hidden_sizes if comparison.hidden_sizes is None else comparison.hidden_sizes,
         "hidden_sizes_true": comparison.hidden_sizes_true,
+        "unit_kinds": result.unit_kinds,
         "layers": [
             _finite_values({**asdict(layer), "queries": queries})
             for layer, queries in zip_longest(comparison.layers, result.queries_by_layer)
@@ -102,6 +103,7 @@ def _rows(report: Report) -> list[tuple[str, str]]:
     return [
         ("hidden units found", _units(result.hidden_units, comparison)),
         *_layer_rows(result, comparison),
+        *([("units are", ", ".join(result.unit_kinds))] if set(result.unit_kinds) - {"ReLU"} else []),
         ("queries", f"{result.queries:,}"),
         *([("  of these from the checkpoint", f"{result.replayed:,}")] if result.replayed else []),
         ("queries per unit", _ratio(result.queries, result.hidden_units)),

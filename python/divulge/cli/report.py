@@ -38,6 +38,8 @@ class Options:
     budgets: tuple[int, ...]
     surrogate: str
     steps: int
+    seeds: int
+    price: float | None
     output: Path | None
     seed: int
     as_json: bool
@@ -65,6 +67,8 @@ def run(options: Options) -> int:
             budgets=options.budgets,
             surrogate=options.surrogate,
             steps=options.steps,
+            seeds=options.seeds,
+            price=options.price,
             seed=options.seed,
             progress=display.steps("learning copies"),
         )

@@ -12,6 +12,7 @@ from divulge.arrays import Array
 if TYPE_CHECKING:
     import pandas as pd
 
+MOST_WHOLE = 2.0**53  # up to which float64 tells whole numbers apart
 KINDS = ("numeric", "integer", "binary", "categorical")
 
 
@@ -114,6 +115,8 @@ def _holding(values: Array, dtype: Any) -> np.dtype[Any]:
 
 def numbers(name: Any, entries: pd.Series) -> Array:
     """Return entries as finite float64, shape (n,), or raise ValueError."""
+    import pandas as pd
+
     try:
         values = np.asarray(entries, np.float64)
     except (TypeError, ValueError):
@@ -122,6 +125,12 @@ def numbers(name: Any, entries: pd.Series) -> Array:
     if not np.isfinite(values).all():
         row = int(np.flatnonzero(~np.isfinite(values))[0])
         raise ValueError(f"column {name!r} holds {values[row]} in row {row}")
+    if pd.api.types.is_integer_dtype(entries.dtype) and np.abs(values).max(initial=0.0) >= MOST_WHOLE:
+        row = int(np.abs(values).argmax())
+        raise ValueError(
+            f"column {name!r} holds {entries.iloc[row]} in row {row}: float64 tells whole numbers apart up "
+            "to 2^53 only; drop the column, or make it words"
+        )
     return values
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from divulge.arrays import Index
 from divulge.datasets.columns import column_of, in_order, plain, shown
+from divulge.datasets.csv_file import read_csv
 from divulge.datasets.dataset import Dataset
 from divulge.datasets.foreign import as_arrays, is_foreign
 from divulge.datasets.image_folder import read_images
@@ -127,9 +128,10 @@ def _frame(path: Path, suffix: str) -> pd.DataFrame:
     """Read a CSV or Parquet file."""
     import pandas as pd
 
-    read: Callable[..., pd.DataFrame] = pd.read_csv if suffix == ".csv" else pd.read_parquet
+    if suffix == ".csv":
+        return read_csv(path)
     with reading(path, "table"):
-        return read(path)
+        return pd.read_parquet(path)
 
 
 def _matrix(path: Path) -> pd.DataFrame:

@@ -8,6 +8,7 @@ from divulge.oracles.attributed import (
 )
 from divulge.oracles.base import Oracle
 from divulge.oracles.callable import CallableOracle
+from divulge.oracles.counterfactual import CounterfactualOracle
 from divulge.oracles.defences import (
     Budget,
     Clipped,
@@ -27,11 +28,14 @@ from divulge.oracles.jacobian import JacobianOracle
 from divulge.oracles.label import LabelOracle
 from divulge.oracles.ledger import Ledger
 from divulge.oracles.live import LiveOracle
+from divulge.oracles.mean_gradients import MeanGradientOracle
 from divulge.oracles.names import ORACLES, oracle_by_name
 from divulge.oracles.probability import LogOdds, ProbabilityOracle
 from divulge.oracles.replay import ReplayOracle
 from divulge.oracles.shapley import ShapOracle
+from divulge.oracles.shown import HeatMapOracle, LimeOracle, OcclusionOracle
 from divulge.oracles.value import ValueOracle
+from divulge.oracles.within_span import SpannedOracle
 
 __all__ = [
     "DEFENCES",
@@ -41,17 +45,22 @@ __all__ = [
     "Budget",
     "CallableOracle",
     "Clipped",
+    "CounterfactualOracle",
     "Defence",
     "GradientOracle",
+    "HeatMapOracle",
     "InputTimesGradientOracle",
     "IntegratedGradientsOracle",
     "JacobianOracle",
     "LabelOracle",
     "Ledger",
+    "LimeOracle",
     "LiveOracle",
     "LogOdds",
+    "MeanGradientOracle",
     "Noisy",
     "Normalized",
+    "OcclusionOracle",
     "Oracle",
     "Prada",
     "ProbabilityOracle",
@@ -61,6 +70,7 @@ __all__ = [
     "ShapOracle",
     "SignOnly",
     "SmoothGradOracle",
+    "SpannedOracle",
     "TopK",
     "ValueOracle",
     "check_defence",

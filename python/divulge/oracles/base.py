@@ -55,11 +55,15 @@ class Oracle(ABC):
             points right after it costs nothing.
         first_logit_hidden: whether the outputs are logits less that of class 0, which is no output.
         attribution: what the gradients are that `explain` returns.
+        names_outputs: whether `explain` tells of any output that is named; else of the oracle's own alone.
+        input_shape: how the d numbers of an input are laid out, (C, H, W) of images; empty where not known.
     """
 
     all_at_once = False
     first_logit_hidden = False
     attribution: Attribution = Gradient()
+    names_outputs = True
+    input_shape: tuple[int, ...] = ()
 
     def __init__(
         self,

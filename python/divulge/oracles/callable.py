@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import inspect
-import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from numpy.typing import ArrayLike
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
+import numpy as np
 
 from divulge.arrays import Array
 from divulge.errors import OracleError
+from divulge.oracles.answer_cache import AnswerCache
+from divulge.oracles.answers import check_gradients, check_values
 from divulge.oracles.base import Domain, Oracle
-from divulge.oracles.ledger import whole
-from divulge.points import host_array
+from divulge.oracles.connection import Connection
+from divulge.oracles.journal import Settings, settings_of
+from divulge.oracles.ledger import Ledger
+from divulge.points import as_matrix, check_finite, host_array
 
 if TYPE_CHECKING:
     import torch
+
+    from divulge.points import Points
 
 
 class CallableOracle(Oracle):
@@ -38,15 +43,24 @@ class CallableOracle(Oracle):
         dtype: precision in which the model behind fn computes; torch.float64 if None.
         kind: the name under which the ledger counts these queries; if None "gradient", or "value" where fn
             returns no gradients.
+        batch: the most points in one call, or None for all at once.
+        per_second: the most calls in one second, repeated ones too; None for no limit.
         retries: how often a call is tried again that failed by one of `retry_on`. A batch counts once in the
             ledger, however often it was sent.
-        backoff: seconds before the first retry, twice as many before each further one.
+        backoff: seconds before the first retry, twice as many before each further one; where an HTTP error
+            says Retry-After in seconds, these.
         retry_on: which errors are passing ones; others end the conversation at once.
+        cache: a file that keeps every batch of answers as it comes; made where there is none. What it answers
+            is not asked again, in this process or another, and is not charged: after a crash the same call
+            goes on where it ended. By default repeated questions are asked again.
+        price: money for one query, which the ledger adds up; None where nothing is said of it.
 
     Raises:
         TypeError: fn cannot be called, or not so.
-        ValueError: there is no such output, the domain is empty, the budget negative, the precision
-            another, or fn is to return neither values nor gradients.
+        ValueError: there is no such output, the domain is empty, the budget or price negative, a batch or
+            rate not positive, the precision another, or fn is to return neither values nor gradients.
+        CheckpointError: the cache is damaged, or of another oracle; it stays as it is.
+        OSError: the cache cannot be read or made.
     """
 
     def __init__(
@@ -62,27 +76,25 @@ class CallableOracle(Oracle):
         gradients: bool = True,
         dtype: torch.dtype | None = None,
         kind: str | None = None,
+        batch: int | None = None,
+        per_second: float | None = None,
         retries: int = 0,
         backoff: float = 1.0,
         retry_on: tuple[type[Exception], ...] = (OSError, TimeoutError),
+        cache: str | Path | None = None,
+        price: float | None = None,
     ) -> None:
         import torch
 
         if not callable(fn):
             raise TypeError(f"expected fn to be callable, got {type(fn).__name__}")
-        whole("a number of retries", retries)
-        if not 0 <= backoff < math.inf:
-            raise ValueError(f"expected a backoff of at least 0 seconds, got {backoff}")
         if dtype not in (None, torch.float32, torch.float64):
             raise ValueError(f"expected a dtype of torch.float32 or torch.float64, got {dtype}")
         if not (values or gradients):
             raise ValueError("expected fn to return values, gradients or both, got neither")
         self.fn = fn if _takes(fn, 2) else _of_points(fn, output_size)
-        self._tries = Retrying(
-            stop=stop_after_attempt(retries + 1),
-            wait=wait_exponential(multiplier=backoff),
-            retry=retry_if_exception_type(retry_on),
-            reraise=True,
+        self._connection = Connection(
+            batch=batch, per_second=per_second, retries=retries, backoff=backoff, retry_on=retry_on
         )
         super().__init__(
             input_size=input_size,
@@ -95,22 +107,67 @@ class CallableOracle(Oracle):
             has_values=values,
             has_gradients=gradients,
         )
+        self.ledger = Ledger(budget=budget, price=price)
+        self._cache = None if cache is None else AnswerCache(Path(cache), self._about())
 
-    def _call(self, points: Array, output: int) -> Any:
-        """Call the function; it may overwrite what it is given."""
-        return self.fn(points.copy(), output)
+    def _about(self) -> Settings:
+        """What tells this oracle's answers from others; each output's are kept apart."""
+        about = settings_of(self)
+        return {name: value for name, value in about.items() if name not in ("domain", "output")}
 
-    def _answer(self, points: Array, output: int) -> tuple[ArrayLike | None, ArrayLike | None]:
-        answer = self._tries.copy()(self._call, points, output)
-        if isinstance(answer, tuple) and len(answer) == 2:
-            values, gradients = answer
-            return host_array(values), host_array(gradients)
-        if self.has_values and self.has_gradients:
+    def _admit(self, points: Points) -> Array:
+        """Check points (n, d), and charge for them where none can be known already."""
+        if self._cache is None:
+            return super()._admit(points)
+        matrix = as_matrix(points, self.input_size)
+        check_finite(matrix)
+        return matrix if self._box is None else self._box.admit(matrix)
+
+    def _answer(self, points: Array, output: int) -> tuple[Array | None, Array | None]:
+        rows = self._fetched(points, output)
+        values = rows[:, 0] if self.has_values else None
+        return values, rows[:, int(self.has_values) :] if self.has_gradients else None
+
+    def _fetched(self, points: Array, output: int) -> Array:
+        """Answers as `_numbers` returns them, shape (n, numbers in an answer), of points (n, d), n > 0."""
+        cache = self._cache
+        fresh = slice(None) if cache is None else cache.unknown(points, output)
+        asked, parts = points[fresh], []
+        if cache is not None:
+            self.ledger.charge(self.kind, len(asked))
+        for rows, told in self._connection.send(lambda batch: self.fn(batch, output), asked):
+            part = self._numbers(told, rows.stop - rows.start)
+            if cache is None:
+                parts.append(part)
+            else:
+                cache.keep(asked[rows], output, part)
+        return np.concatenate(parts) if cache is None else cache.answers(points, output)
+
+    def _numbers(self, told: Any, n: int) -> Array:
+        """Check what fn returned about n points; values and gradients side by side, shape (n, 1 + d)."""
+        if isinstance(told, tuple) and len(told) == 2:
+            values, gradients = told
+        elif self.has_values and self.has_gradients:
             raise OracleError(
-                f"expected the callable to return (values, gradients), it returned {type(answer).__name__}; "
+                f"expected the callable to return (values, gradients), it returned {type(told).__name__}; "
                 "pass values=False for one that returns gradients alone, gradients=False for values alone"
             )
-        return (host_array(answer), None) if self.has_values else (None, host_array(answer))
+        else:
+            values = gradients = told
+        parts = []
+        if self.has_values:
+            parts.append(check_values(host_array(values), n)[:, None])
+        if self.has_gradients:
+            parts.append(check_gradients(host_array(gradients), n, self.input_size))
+        return np.concatenate(parts, axis=1)
+
+
+def has_parameter(fn: Callable[..., Any], name: str) -> bool:
+    """Whether fn says that it has a parameter of a name."""
+    try:
+        return callable(fn) and name in inspect.signature(fn).parameters
+    except (TypeError, ValueError):
+        return False
 
 
 def _takes(fn: Callable[..., Any], count: int) -> bool:

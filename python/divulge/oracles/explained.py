@@ -32,6 +32,8 @@ class Answers:
         explanations: shape (n, d).
         attribution: what the explanations are, or None where there are none.
         imitations: what defences did to the explanations, in order.
+        beside: of counterfactuals the class on the other side of the border that they lie at, -1 of other
+            points, shape (n,).
     """
 
     points: Array
@@ -42,6 +44,7 @@ class Answers:
     explanations: Array | None = None
     attribution: Attribution | None = None
     imitations: tuple[Imitation, ...] = ()
+    beside: Index | None = None
 
     def __len__(self) -> int:
         return len(self.points)

@@ -9,10 +9,12 @@ float64. All little-endian.
 from __future__ import annotations
 
 import json
+import os
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zlib import crc32
 
 import numpy as np
@@ -22,7 +24,11 @@ from divulge.arrays import Array
 from divulge.errors import CheckpointError
 from divulge.files import reading
 
+if TYPE_CHECKING:
+    from divulge.oracles.base import Oracle
+
 Prints = NDArray[np.uint64]
+Settings = dict[str, int | str | bool | None]
 
 MAGIC = b"divulge checkpoint 1\n"
 HEAD = struct.Struct("<II")
@@ -68,7 +74,7 @@ class Journal:
         OSError: it cannot be read or written.
     """
 
-    def __init__(self, path: Path, about: dict[str, int | str | bool | None]) -> None:
+    def __init__(self, path: Path, about: Settings) -> None:
         self.path = path
         head = head_of(about)
         data = path.read_bytes() if path.exists() else b""
@@ -79,9 +85,9 @@ class Journal:
             return
         start = check_head(path, data, about)
         self.records, end = read_records(path, data, start)
-        self.file = path.open("r+b", buffering=0)
-        self.file.truncate(end)
-        self.file.seek(end)
+        if end < len(data):
+            os.truncate(path, end)
+        self.file = path.open("ab", buffering=0)
 
     def append(self, record: JournalRecord) -> None:
         """Write one more record."""
@@ -97,13 +103,13 @@ class Journal:
         self.file.close()
 
 
-def head_of(about: dict[str, int | str | bool | None]) -> bytes:
+def head_of(about: Settings) -> bytes:
     """Return the beginning of a file."""
     text = json.dumps(about, sort_keys=True).encode()
     return MAGIC + HEAD.pack(len(text), crc32(text)) + text
 
 
-def check_head(path: Path, data: bytes, about: dict[str, int | str | bool | None]) -> int:
+def check_head(path: Path, data: bytes, about: Settings) -> int:
     """Return where the records begin, or raise CheckpointError."""
     if not data.startswith(MAGIC) or len(data) < len(MAGIC) + HEAD.size:
         raise CheckpointError(path, "the file", "is no checkpoint of divulge")
@@ -132,7 +138,7 @@ def _settings(path: Path, text: bytes) -> dict[str, object]:
     return found
 
 
-def check_checkpoint(path: Path, about: dict[str, int | str | bool | None]) -> None:
+def check_checkpoint(path: Path, about: Settings) -> None:
     """Raise CheckpointError where a file, if there is one, is no checkpoint or belongs to something else.
 
     Args:
@@ -187,3 +193,20 @@ def fingerprints(points: Array) -> Prints:
     bits = bits ^ (bits >> np.uint64(32))
     factors = np.random.default_rng(0).integers(0, 2**64, size=points.shape[1], dtype=np.uint64)
     return np.asarray((bits * (factors | np.uint64(1))).sum(axis=1, dtype=np.uint64))
+
+
+def settings_of(oracle: Oracle) -> Settings:
+    """Return what tells one oracle's answers from another's."""
+    domain = "all of R^d"
+    if oracle.domain is not None:
+        domain = f"a box {crc32(np.concatenate(oracle.domain).tobytes()):08x}"
+    return {
+        "oracle": oracle.kind,
+        "input size": oracle.input_size,
+        "output size": oracle.output_size,
+        "output": oracle.output,
+        "precision": str(oracle.dtype).removeprefix("torch."),
+        "values": oracle.has_values,
+        "gradients": oracle.has_gradients,
+        "domain": domain,
+    }

@@ -1,7 +1,8 @@
-"""The ledger: what an oracle was asked, and how much it may still be asked."""
+"""The ledger: what an oracle was asked, what that costs, and how much it may still be asked."""
 
 from __future__ import annotations
 
+from math import inf
 from operator import index
 
 from divulge.errors import BudgetExhausted
@@ -12,14 +13,16 @@ class Ledger:
 
     Args:
         budget: the most queries that may be charged in all, or None for no limit.
+        price: money for one query, or None where nothing is said of it.
 
     Raises:
-        ValueError: the budget is negative.
+        ValueError: the budget or the price is negative, or the price not finite.
         TypeError: the budget is not a whole number.
     """
 
-    def __init__(self, *, budget: int | None = None) -> None:
+    def __init__(self, *, budget: int | None = None, price: float | None = None) -> None:
         self._budget = None if budget is None else whole("a budget", budget)
+        self._price = None if price is None else check_price(price)
         self._by_kind: dict[str, int] = {}
         self._exhausted = False
 
@@ -42,6 +45,16 @@ class Ledger:
     def remaining(self) -> int | None:
         """Queries that may still be charged, or None where there is no budget."""
         return None if self._budget is None else self._budget - self.total
+
+    @property
+    def price(self) -> float | None:
+        """Money for one query, or None."""
+        return self._price
+
+    @property
+    def cost(self) -> float | None:
+        """Money for all queries charged so far, or None where they have no price."""
+        return None if self.price is None else self.price * self.total
 
     @property
     def exhausted(self) -> bool:
@@ -67,7 +80,8 @@ class Ledger:
             self._by_kind[kind] = self._by_kind.get(kind, 0) + n
 
     def __repr__(self) -> str:
-        return f"Ledger(total={self.total}, by_kind={self._by_kind}, budget={self._budget})"
+        money = "" if self.cost is None else f", cost={self.cost:.2f}"
+        return f"Ledger(total={self.total}, by_kind={self.by_kind}, budget={self.budget}{money})"
 
 
 def whole(name: str, value: int) -> int:
@@ -81,3 +95,10 @@ def whole(name: str, value: int) -> int:
     if number < 0:
         raise ValueError(f"expected {name} of at least 0, got {number}")
     return number
+
+
+def check_price(price: float) -> float:
+    """Return a price that is a finite number of at least 0, or raise."""
+    if isinstance(price, bool) or not 0 <= price < inf:
+        raise ValueError(f"expected a price of a query that is at least 0, got {price}")
+    return float(price)

@@ -14,8 +14,9 @@ from divulge.datasets.columns import plain, shown
 from divulge.errors import OracleError
 from divulge.oracles.answers import check_gradients
 from divulge.oracles.base import Domain
-from divulge.oracles.callable import CallableOracle
+from divulge.oracles.callable import CallableOracle, has_parameter
 from divulge.oracles.explained import Answers
+from divulge.oracles.journal import Settings
 from divulge.points import host_array
 
 _SUM = 1e-2  # how far probabilities that were rounded may be from adding up to 1
@@ -26,7 +27,8 @@ class LiveOracle(CallableOracle):
 
     Args:
         fn: called as fn(points) with a float64 array of shape (n, d). It returns n labels of any type where
-            labels are told; probabilities (n, K); or explanations (n, d), of the top class as the API has it.
+            labels are told; probabilities (n, K); or explanations (n, d), of one output. Where it has a
+            parameter named output, explanations are asked for as fn(points, output=k), of any output.
         input_size: d.
         tells: "label", "probability", or an explanation: a name such as "shap" or "smoothgrad:samples=10", or
             one of `divulge.attributions`.
@@ -34,13 +36,12 @@ class LiveOracle(CallableOracle):
         output: which output explanations are of.
         domain: None for all of R^d, or (low, high): a box of inputs that may be asked about.
         budget: the most queries that may be asked, or None.
-        retries: how often a call is tried again that failed by one of `retry_on`.
-        backoff: seconds before the first retry, twice as many before each further one.
-        retry_on: which errors are passing ones.
+        calls: how it is called, kept and paid for: `batch`, `per_second`, `retries`, `backoff`, `retry_on`,
+            `cache` and `price`, as in `CallableOracle`.
 
     Raises:
         ValueError: no such kind of answer, fewer than two classes, or one twice.
-        TypeError: fn cannot be called, or what is told is random.
+        TypeError: fn cannot be called, what is told is random, or there is no such option.
     """
 
     def __init__(
@@ -53,9 +54,7 @@ class LiveOracle(CallableOracle):
         output: int = 0,
         domain: Domain | None = None,
         budget: int | None = None,
-        retries: int = 0,
-        backoff: float = 1.0,
-        retry_on: tuple[type[Exception], ...] = (OSError, TimeoutError),
+        **calls: Any,
     ) -> None:
         names = tuple(classes)
         if len(names) < 2 or len(set(names)) < len(names):
@@ -68,19 +67,20 @@ class LiveOracle(CallableOracle):
             if not isinstance(made, Attribution):
                 raise TypeError(f"expected label, probability or an explanation, got {tells!r}")
             self.explained, kind = made, made.name
+        named = self.explained is not None and has_parameter(fn, "output")
         super().__init__(
-            lambda points, _: fn(points),
+            (lambda points, output: fn(points, output=output)) if named else (lambda points, _: fn(points)),  # type: ignore[call-arg]
             input_size,
             output_size=len(names),
             output=output,
             domain=domain,
             budget=budget,
             kind=kind,
-            retries=retries,
-            backoff=backoff,
-            retry_on=retry_on,
+            **calls,
         )
         self.has_values = self.has_gradients = False
+        self.names_outputs = self.explained is None or named
+        self._width = {"label": 1, "probability": len(names)}.get(kind, self.input_size)
         if self.explained is not None:
             self.attribution = self.explained
 
@@ -92,18 +92,43 @@ class LiveOracle(CallableOracle):
     def _answer(self, points: Array, output: int) -> tuple[None, None]:
         return None, None
 
+    def _about(self) -> Settings:
+        """As of any function, and the classes, of which answers hold the numbers."""
+        return {**super()._about(), "classes": repr(self.class_names)}
+
     def _explain(self, points: Array, outputs: Index | None) -> Answers:
-        told = self._sent(lambda: self._tries.copy()(self._call, points, self.output), len(points))
+        named = np.full(len(points), self.output) if outputs is None else outputs
+        told = np.zeros((len(points), self._width))
         if self.explained is not None:
-            found = check_gradients(host_array(told), len(points), self.input_size)
-            named = np.full(len(points), self.output) if outputs is None else outputs
-            return Answers(points, named, explanations=found, attribution=self.attribution)
+            self._check_named(named)
+            for output in np.unique(named):
+                rows = np.flatnonzero(named == output)
+                told[rows] = self._told(points[rows], int(output))
+            return Answers(points, named, explanations=told, attribution=self.attribution)
+        if len(points):
+            told = self._told(points, self.output)
+        labels = np.asarray(told[:, 0] if self.kind == "label" else told.argmax(axis=1), np.intp)
+        return Answers(points, labels, labels, probabilities=None if self.kind == "label" else told)
+
+    def _told(self, points: Array, output: int) -> Array:
+        return self._sent(lambda: self._fetched(points, output), len(points))
+
+    def _check_named(self, outputs: Index) -> None:
+        """Raise ValueError where explanations of outputs (n,) are asked for that are not told."""
+        others = outputs[outputs != self.output]
+        if len(others) and not self.names_outputs:
+            raise ValueError(
+                f"expected to be asked about output {self.output}, got {others[0]}: explanations of other "
+                "outputs are told by a function with a parameter named output"
+            )
+
+    def _numbers(self, told: Any, n: int) -> Array:
+        """Check what fn returned about n points; shape (n, 1), (n, K) or (n, d)."""
+        if self.explained is not None:
+            return check_gradients(host_array(told), n, self.input_size)
         if self.kind == "label":
-            labels = self._numbered(told, len(points))
-            return Answers(points, labels, labels)
-        p = self._probabilities(told, len(points))
-        labels = np.asarray(p.argmax(axis=1), np.intp)
-        return Answers(points, labels, labels, probabilities=p)
+            return self._numbered(told, n)[:, None].astype(np.float64)
+        return self._probabilities(told, n)
 
     def _numbered(self, told: Any, n: int) -> Index:
         """Numbers (n,) of labels of any type."""

@@ -151,6 +151,7 @@ class LogOdds(Oracle):
             has_gradients=oracle.has_gradients,
         )
         self.ledger = oracle.ledger
+        self.input_shape = oracle.input_shape
 
     def probabilities(self, points: Points) -> Array:
         """Ask for the probabilities of all classes, shape (n, K); each point counts as one query."""

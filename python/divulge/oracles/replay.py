@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
-from zlib import crc32
 
 import numpy as np
 
@@ -15,7 +14,7 @@ from divulge.arrays import Array
 from divulge.errors import BudgetExhausted, CheckpointError
 from divulge.oracles.base import Oracle
 from divulge.oracles.jacobian import JacobianOracle, LastAnswer
-from divulge.oracles.journal import Journal, JournalRecord, Prints, fingerprints
+from divulge.oracles.journal import Journal, JournalRecord, Prints, Settings, fingerprints, settings_of
 from divulge.oracles.ledger import Ledger
 from divulge.oracles.probability import LogOdds
 from divulge.points import as_matrix, check_finite
@@ -60,6 +59,7 @@ class ReplayOracle(Oracle):
             has_gradients=oracle.has_gradients,
         )
         self.asked = oracle
+        self.input_shape = oracle.input_shape
         self.all_at_once = oracle.all_at_once
         self.first_logit_hidden = oracle.first_logit_hidden
         self.journal = Journal(path, search_settings(oracle, seed))
@@ -196,6 +196,16 @@ class ReplayLedger(Ledger):
         return None if self._asked.remaining is None else self._asked.remaining + self._told()
 
     @property
+    def price(self) -> float | None:
+        """Money for one query, or None."""
+        return self._asked.price
+
+    @property
+    def cost(self) -> float | None:
+        """Money for what was asked; answers from the file cost nothing."""
+        return self._asked.cost
+
+    @property
     def exhausted(self) -> bool:
         """Whether the oracle that is asked refused a query."""
         return self._asked.exhausted
@@ -205,19 +215,6 @@ class ReplayLedger(Ledger):
         self._by_kind[kind] = self._by_kind.get(kind, 0) + n
 
 
-def search_settings(oracle: Oracle, seed: int) -> dict[str, int | str | bool | None]:
+def search_settings(oracle: Oracle, seed: int) -> Settings:
     """Return what tells one search from another."""
-    domain = "all of R^d"
-    if oracle.domain is not None:
-        domain = f"a box {crc32(np.concatenate(oracle.domain).tobytes()):08x}"
-    return {
-        "seed": seed,
-        "oracle": oracle.kind,
-        "input size": oracle.input_size,
-        "output size": oracle.output_size,
-        "output": oracle.output,
-        "precision": str(oracle.dtype).removeprefix("torch."),
-        "values": oracle.has_values,
-        "gradients": oracle.has_gradients,
-        "domain": domain,
-    }
+    return {"seed": seed, **settings_of(oracle)}

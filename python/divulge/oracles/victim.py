@@ -47,6 +47,7 @@ class VictimOracle(Oracle):
         if least_outputs > 1:
             victim.check_names_classes()
         self.victim = victim
+        self.input_shape = tuple(victim.input_shape)
         super().__init__(
             input_size=victim.input_size,
             output_size=max(least_outputs, victim.output_size),

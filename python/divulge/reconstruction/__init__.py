@@ -26,7 +26,8 @@ The way of `reconstruct(oracle)`, file by file:
   Ctrl-C are caught.
 - `network` is what is known, and asks nothing: `record` of answers, `units`, `fit`, `hidden_layer`,
   `known_layers` (a prefix of the network), `deep_network`, `orientation` (on which side the units of an only
-  or last hidden layer are active), `derivatives`.
+  or last hidden layer are active), `named` (leaky units and the like, told from how they are read),
+  `derivatives`.
 - `one_layer` searches a single hidden layer: `by_decoding`, `kink_by_kink`, `by_gradients_alone`,
   `by_values`, `under_noise`; `is_deeper` notices that there are more; `other_outputs`, `combine_outputs`,
   `average_noise`, `bisect_offsets` and `refit` make it whole and sharp.
@@ -36,7 +37,8 @@ The way of `reconstruct(oracle)`, file by file:
   `evidence` and `confirm` (`confirm_together` for the first layer) whether it is one; `unexplained_gradients`
   betray units of the first layer that lines missed; `positive_features` are asked about in place of inputs
   where its rows are independent, and `whole_rows` of the second layer found there by `one_layer`'s search;
-  `wide/` follows units behind a first layer wider than its input (`search` is its entry, `follow` one unit,
+  `passage` notices that a layer's input is handed on beside it; `wide/` follows units behind such a layer, or
+  behind a first one wider than its input (`search` is its entry, `follow` one unit,
   `sides`, `states`, `chosen_rows` what is concluded); `missing_entries/` completes rows (`by_edges`, which
   calls `by_lifting` and `by_milp`), `orientation/` finds active sides behind many layers (`choose`, by one of
   `by_coefficients`, `by_spans`, `by_walking`, `beside_always_on`; `one_sided` tells units of a deeper layer
@@ -48,6 +50,10 @@ The way of `reconstruct(oracle)`, file by file:
   `rows`, by what a `window` of features shows and where it has `aimed`; `last_sides` and `last_layer` solve
   for the outputs by `equations`; `judge` asks fresh queries, `misses` looks behind those a copy gets wrong;
   `network` builds the module.
+- `explained` is for explanations made of gradients (`stage_explained`): `far_jumps` finds rows far out, where
+  means of gradients are gradients, `levels` the offsets from counts of the steps of integrated gradients,
+  `offsets` those from values, `copy` the other outputs; `span` (`stage_spanned`) the combinations of inputs
+  within which values are asked where that does not end it.
 - `falsification` tests finished copies where copies have been wrong: `judge` asks, `samples` names the ways
   inputs are drawn, `beside` and `few_features` draw them.
 - `refit` makes exact what differences of values left blunt.

@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from divulge.arrays import Array
-from divulge.oracles import Oracle
+from divulge.oracles import MeanGradientOracle, Oracle
 from divulge.reconstruction.asking.gradient_probe import GradientProbe
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.noise_floor import measure_noise
@@ -23,6 +23,8 @@ from divulge.reconstruction.asking.pieces_from_values import ValueTranscript
 from divulge.reconstruction.asking.probe import Probe
 from divulge.reconstruction.asking.value_probe import ValueProbe
 from divulge.reconstruction.deep.attack import DeepAttack, DeepResult
+from divulge.reconstruction.explained.far_jumps import FarOutput
+from divulge.reconstruction.explained.offsets import ValuesBesideNoise
 from divulge.reconstruction.network.fit import Fit, decoded_fit, off_binary
 from divulge.reconstruction.network.record import NoiseFloor
 from divulge.reconstruction.one_layer.bisect_offsets import sharpened
@@ -42,6 +44,8 @@ def approach_to(oracle: Oracle) -> Approach:
     Raises:
         ValueError: neither values nor gradients.
     """
+    if isinstance(oracle, MeanGradientOracle):
+        return ByMeanGradients(oracle.steps or 0, oracle.baseline)
     if oracle.has_values and oracle.has_gradients:
         return ByBoth()
     if oracle.has_gradients:
@@ -194,6 +198,31 @@ class ByValues(Approach):
     def refitted(self, attack: DeepAttack, found: DeepResult, probes: Sequence[Probe]) -> DeepResult:
         """Refit to values what was found from differences."""
         return mended(attack, found, [probe.values for probe in probes if isinstance(probe, ValueProbe)])
+
+
+class ByMeanGradients(ByGradientsAlone):
+    """Answers are those of a `MeanGradientOracle`.
+
+    Args:
+        steps: m, of the integrated gradients; 0 of SmoothGrad.
+        baseline: shape (d,).
+
+    Attributes:
+        alphas: the places of the steps, rising, shape (m,).
+        baseline: shape (d,).
+    """
+
+    def __init__(self, steps: int, baseline: Array) -> None:
+        self.alphas = (np.arange(steps) + 0.5) / max(1, steps)
+        self.baseline = baseline
+
+    def transcript(self, asked: AskedOutput, lines: Lines) -> Transcript:
+        """Return an empty record; where explanations are random, of which values alone are compared."""
+        return Transcript(asked) if len(self.alphas) else ValuesBesideNoise(asked)
+
+    def noise(self, transcript: Transcript, lines: Lines) -> NoiseFloor:
+        """Measure it far out: near the baseline a value is not that of the mean gradient's network."""
+        return measure_noise(Transcript(FarOutput(transcript.asked)), lines)
 
 
 def averaged(transcript: Transcript, found: Found) -> Found:

@@ -133,6 +133,7 @@ def _judged(oracle: Oracle, copy: _core.OneLayerCopy, seed: int) -> tuple[Recons
     result = Reconstruction(
         module=layer.module(oracle.dtype, with_slope=False),
         hidden_sizes=(len(layer),) if len(layer) else (),
+        unit_kinds=("ReLU",) if len(layer) else (),
         queries=queries,
         queries_by_layer=(queries,) if len(layer) else (),
         queries_by_kind={oracle.kind: queries},

@@ -9,16 +9,18 @@ from pathlib import Path
 import numpy as np
 
 from divulge.arrays import Array
-from divulge.oracles import Oracle, ProbabilityOracle, ReplayOracle
+from divulge.oracles import MeanGradientOracle, Oracle, ProbabilityOracle, ReplayOracle
 from divulge.oracles.ledger import whole
-from divulge.reconstruction.approach import approach_to
+from divulge.reconstruction.approach import ByMeanGradients, approach_to
 from divulge.reconstruction.result import Progress, Reconstruction
 from divulge.reconstruction.session import Session
 from divulge.reconstruction.settings import FALSIFYING
 from divulge.reconstruction.stage_convolutional import attack_convolutions
+from divulge.reconstruction.stage_explained import after, attack_mean_gradients, ended, tells_mean_gradients
 from divulge.reconstruction.stage_finish import Copy, finished, result_of
 from divulge.reconstruction.stage_many_layers import attack_many_layers
 from divulge.reconstruction.stage_one_layer import OneLayer
+from divulge.reconstruction.stage_spanned import attack_within_span, spans_rows
 
 
 def reconstruct(
@@ -38,17 +40,23 @@ def reconstruct(
     Args:
         oracle: what may be asked; its answers are all that is used. Without values (gradients alone) offsets
             are found by bisection and output biases cannot be known: they are returned as 0. From values
-            alone gradients are taken as differences inside linear pieces: exact, d + 1 queries each. Of a
-            `ProbabilityOracle` the log-odds are used: the copy's outputs are logits up to what softmax hides,
-            a function added to all of them, chosen so that logit 0 is 0.
+            alone gradients are taken as differences inside linear pieces: exact, d + 1 queries each; where
+            explanations come with them that are means of gradients (SmoothGrad, integrated gradients), of all
+            of R^d, these tell one hidden layer with independent rows in some 10 queries a unit (integrated
+            gradients without values too), and in which few combinations of inputs others are to be asked
+            about. Of a `ProbabilityOracle` the log-odds are used: the copy's outputs are logits up to what
+            softmax hides, a function added to all of them, chosen so that logit 0 is 0.
         seed: seed of every random choice; the same seed asks the same queries.
         progress: called after every round of queries with a `Progress`.
         checkpoint: a file that keeps every answer as it comes. Where it exists it is gone on from: queries
             that it answers are not asked again, but for one that shows whether the oracle is still the same.
             They count in the result, as `replayed`, and not in the oracle's ledger or budget. Where it can be
-            written no further, on a full disk, the search goes on and a note says where it ends.
-        input_shape: how the d numbers of an input are laid out, (C, H, W), of images that convolutions are to
-            be looked for in; a network that is dense all the same is found to be. Where None they are not.
+            written no further, on a full disk, the search goes on and a note says where it ends. What
+            integrated gradients do not tell is gone on with in a second file, *.values; means of gradients,
+            which may be random, are not used.
+        input_shape: how the d numbers of an input are laid out; by default as the oracle has it. Where they
+            are an image, (C, H, W), a few jumps of the gradient say whether the network is one of
+            convolutions; for one that is dense they count as answers of the search. (d,) leaves that out.
 
     Returns:
         A `Reconstruction`. When the budget runs out, the oracle fails or the user interrupts, it holds what
@@ -68,13 +76,31 @@ def reconstruct(
         2019; the decoding of several units from one answer is our own (see
         `divulge.reconstruction.one_layer.decoding`).
     """
-    oracle = check_oracle(oracle)
-    approach, seed = approach_to(oracle), whole("a seed", seed)
-    shape = () if input_shape is None else shape_of(input_shape, oracle.input_size)
-    if checkpoint is None:
-        return run(Session(oracle, approach, seed, progress, shape))
-    with ReplayOracle(oracle, Path(checkpoint), seed=seed) as replayed:
-        return run(Session(replayed, approach, seed, progress, shape))
+    asked = check_oracle(oracle)
+    seed = whole("a seed", seed)
+    shape = oracle.input_shape if input_shape is None else shape_of(input_shape, oracle.input_size)
+    path = None if checkpoint is None else Path(checkpoint)
+
+    def attack(of: Oracle, file: Path | None) -> Reconstruction:
+        approach = approach_to(of)
+        images = of.input_size == oracle.input_size and not isinstance(of, MeanGradientOracle)
+        layout = (
+            shape if images else ()
+        )  # means of gradients, and a few combinations of inputs, are no images
+        if file is None:
+            return run(Session(of, approach, seed, progress, layout))
+        with ReplayOracle(of, file, seed=seed) as replayed:
+            return run(Session(replayed, approach, seed, progress, layout))
+
+    if not isinstance(asked, MeanGradientOracle):
+        return attack(asked, path)
+    first = attack(asked, path)
+    if first.complete or not oracle.has_values or ended(first):
+        return first
+    if path is None and spans_rows(oracle):
+        session = Session(oracle, approach_to(oracle), seed, progress)
+        return after(first, attack_within_span(session, oracle, attack))
+    return after(first, attack(oracle, None if path is None else path.with_name(f"{path.name}.values")))
 
 
 def check_oracle(oracle: Oracle) -> Oracle:
@@ -90,6 +116,8 @@ def check_oracle(oracle: Oracle) -> Oracle:
         )
     if isinstance(oracle, ProbabilityOracle):
         oracle = oracle.log_odds()
+    elif tells_mean_gradients(oracle):
+        oracle = MeanGradientOracle(oracle)
     approach_to(oracle)
     return oracle
 
@@ -104,6 +132,8 @@ def shape_of(shape: Sequence[int], size: int) -> tuple[int, ...]:
 
 def run(session: Session) -> Reconstruction:
     """Try convolutions of images, then one hidden layer, then many; go on where answers refute a copy."""
+    if isinstance(session.approach, ByMeanGradients):
+        return attack_mean_gradients(session, session.approach.alphas, session.approach.baseline)
     convolutional = attack_convolutions(session)
     if convolutional is not None:
         return convolutional

@@ -16,6 +16,7 @@ class NoteKind(Enum):
     UNEXPLAINED: fresh answers are not explained by what was found.
     SIDES: it is not known on which side some units are active.
     AFFINE_PART: an affine part remains beside the hidden units.
+    PASSAGE: what comes into a hidden layer is handed on beside its units.
     UNSEEN_WEIGHTS: weights that no input found shows.
     DOMAIN: what queries in a box cannot show.
     OUTPUT_BIASES: gradients alone do not show them.
@@ -30,6 +31,7 @@ class NoteKind(Enum):
     UNEXPLAINED = "unexplained"
     SIDES = "sides"
     AFFINE_PART = "affine part"
+    PASSAGE = "passage"
     UNSEEN_WEIGHTS = "unseen weights"
     DOMAIN = "domain"
     OUTPUT_BIASES = "output biases"

@@ -52,6 +52,9 @@ class Reconstruction(ReconstructionTable):
             sentence.
         seed: the seed of every random choice.
         replayed: how many of the queries a checkpoint answered.
+        unit_kinds: what the units of every hidden layer are: "ReLU", "LeakyReLU(0.1)", "PReLU" (a slope
+            each), "abs", "ReLU in pairs, as ReLU6 or Hardtanh"; with " beside its input" where what comes
+            into the layer is handed on as well. Empty where there are convolutions.
     """
 
     module: nn.Sequential
@@ -65,6 +68,7 @@ class Reconstruction(ReconstructionTable):
     seed: int
     notes: tuple[Note, ...] = ()
     replayed: int = 0
+    unit_kinds: tuple[str, ...] = ()
 
     @property
     def hidden_units(self) -> int:

@@ -96,6 +96,11 @@ class Session:
         """Whether noise hides a unit in the difference of two answers about the first output."""
         return bool(self.transcripts) and self.first.drowned
 
+    @property
+    def names_units(self) -> bool:
+        """Whether answers are sharp enough to tell what units are from how they are read."""
+        return not self.noisy and not self.tolerances.single
+
     def keep_unsaturated(self) -> None:
         """Walk lines no further than probabilities stay above 0, where answers are made of these.
 
@@ -188,7 +193,12 @@ class Session:
         return [first + output for output in outputs], size
 
     def result(
-        self, module: nn.Sequential, sizes: Sequence[int], certificate: Certificate, complete: bool
+        self,
+        module: nn.Sequential,
+        sizes: Sequence[int],
+        certificate: Certificate,
+        complete: bool,
+        unit_kinds: Sequence[str] = (),
     ) -> Reconstruction:
         """Return a copy with what it cost and the notes taken."""
         ledger = self._oracle.ledger
@@ -200,6 +210,7 @@ class Session:
         return Reconstruction(
             module=module,
             hidden_sizes=hidden_sizes,
+            unit_kinds=tuple(kind for kind, size in zip(unit_kinds, sizes, strict=False) if size),
             queries=self.queries,
             queries_by_layer=self.queries_by_layer(len(hidden_sizes)),
             queries_by_kind={kind: n for kind, n in kinds.items() if n},

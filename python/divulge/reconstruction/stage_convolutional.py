@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from torch import nn
 
-from divulge.arrays import Array
+from divulge.arrays import Array, Mask
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.stopped import until_stopped
 from divulge.reconstruction.certificate import Certificate
-from divulge.reconstruction.convolutional.attack import ConvolutionalAttack, ConvResult
+from divulge.reconstruction.convolutional.attack import ConvolutionalAttack
+from divulge.reconstruction.convolutional.ending import ConvResult
 from divulge.reconstruction.convolutional.inputs import grainy
 from divulge.reconstruction.convolutional.network import ConvNetwork
 from divulge.reconstruction.falsification.judge import Judgement, compared
@@ -19,7 +21,7 @@ from divulge.reconstruction.falsification.samples import Drawn, far_out, scatter
 from divulge.reconstruction.notes import NoteKind
 from divulge.reconstruction.result import Reconstruction
 from divulge.reconstruction.session import Session
-from divulge.reconstruction.settings import CONV_JUDGE, FALSIFYING, LINE
+from divulge.reconstruction.settings import CONV_ATTACK, CONV_JUDGE, FALSIFYING, LINE
 
 
 def attack_convolutions(session: Session) -> Reconstruction | None:
@@ -34,11 +36,19 @@ def attack_convolutions(session: Session) -> Reconstruction | None:
         session.stopped("convolutions", attack)
         return session.result(constant(session), [], Certificate(), False)
     found = attack.run()
+    judgement = judgement_of(session, found)
+    for _ in range(CONV_ATTACK.refutations):
+        if judgement.counterexample is None:
+            break
+        better = attack.go_on(judgement.counterexample.point)
+        if better is None:
+            break
+        found, judgement = better, judgement_of(session, better)
     if found.stopped:
         session.stopped("convolutions", found.stopped)
     if found.open:
         session.note(NoteKind.UNEXPLAINED, found.open)
-    return result(session, found)
+    return result(session, found, judgement)
 
 
 def image_shape(shape: tuple[int, ...]) -> tuple[int, int, int] | None:
@@ -71,13 +81,17 @@ def recognised(session: Session, shape: tuple[int, int, int]) -> ConvolutionalAt
     return attack if attack.recognised() else None
 
 
-def result(session: Session, found: ConvResult) -> Reconstruction:
-    """Judge the copy and return it, or a constant where no layer is whole."""
+def judgement_of(session: Session, found: ConvResult) -> Judgement:
+    """Judge a copy of which nothing is open."""
+    if found.network is None or found.open or found.stopped:
+        return Judgement(Certificate())
+    return judged(session, found.network, found.outputs)
+
+
+def result(session: Session, found: ConvResult, judgement: Judgement) -> Reconstruction:
+    """Return the copy, or a constant where no layer is whole."""
     if found.network is None:
         return session.result(constant(session), [], Certificate(), False)
-    judgement = Judgement(Certificate())
-    if not found.open and not found.stopped:
-        judgement = judged(session, found.network, found.outputs)
     if judgement.counterexample is not None:
         session.note_refuted(judgement.counterexample)
     if judgement.stopped:
@@ -92,7 +106,10 @@ def result(session: Session, found: ConvResult) -> Reconstruction:
 
 
 def judged(session: Session, network: ConvNetwork, outputs: Sequence[int]) -> Judgement:
-    """Ask fresh points, images of every grain, at all distances and far out."""
+    """Ask the first output about fresh points, images of every grain, at all distances and far out.
+
+    The other outputs are weights of the same units, and solved from several times the equations they need.
+    """
 
     def predicted(points: Array, place: int) -> Array:
         values, gradients = network.answers(points, place)
@@ -110,7 +127,22 @@ def judged(session: Session, network: ConvNetwork, outputs: Sequence[int]) -> Ju
             Drawn("grains far out", FALSIFYING.farthest * grainy(lines, network.prefix.shape, count)),
         ]
     transcripts = [session.transcript(output) for output in outputs]
-    return compared(drawn, predicted, lambda points: np.ones(len(points), bool), transcripts, 0.0)
+    found = compared(drawn, predicted, everywhere, transcripts[:1], 0.0)
+    if found.counterexample is not None or found.stopped or len(outputs) == 1:
+        return found
+    one = Drawn("one for each other output", grainy(lines, network.prefix.shape, 1))
+    others = compared([one], lambda x, place: predicted(x, place + 1), everywhere, transcripts[1:], 0.0)
+    wrong = others.counterexample
+    return Judgement(
+        Certificate((*found.certificate.samples, *others.certificate.samples)),
+        wrong if wrong is None else replace(wrong, output=wrong.output + 1),
+        others.stopped,
+    )
+
+
+def everywhere(points: Array) -> Mask:
+    """No point (n, d) is left out, shape (n,)."""
+    return np.ones(len(points), bool)
 
 
 def constant(session: Session) -> nn.Sequential:

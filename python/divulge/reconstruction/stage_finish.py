@@ -12,6 +12,7 @@ from divulge.reconstruction.falsification.judge import Judgement, judge
 from divulge.reconstruction.network.deep_network import DeepModel
 from divulge.reconstruction.network.hidden_layer import Layer
 from divulge.reconstruction.network.known_layers import Prefix
+from divulge.reconstruction.network.named import Named, named_copy
 from divulge.reconstruction.network.orientation import Orientation, orient
 from divulge.reconstruction.notes import NoteKind
 from divulge.reconstruction.one_layer.average_noise import averaged
@@ -61,12 +62,16 @@ def result_of(session: Session, known: OneLayer, copy: Copy) -> Reconstruction:
     if judgement.stopped:
         session.stopped("its errors", judgement.stopped)
     solved = copy.solved and not judgement.stopped and explained(session, known, judgement)
-    note_what_is_open(session, solved, orientation)
     layer = session.in_order(orientation.layer, list(session.transcripts))
-    module = layer.module(session.dtype, orientation.slope)
-    told = orientation.decided or session.input_size == 1  # of one input kinks and slopes are all there is
+    model = DeepModel(Prefix(session.input_size), layer)
+    tolerance = session.tolerances.rounding if solved and session.names_units else 0.0
+    module, units = named_copy(model, orientation.slope, session.dtype, tolerance)
+    note_what_is_open(session, solved, orientation, units)
+    # of one input kinks and slopes are all there is; sides of which several choices leave no affine part show
+    # in no answer, as those of max(z, 0) - max(z - 6, 0)
+    told = orientation.decided or not orientation.slope or session.input_size == 1
     complete = solved and told and not session.drowned
-    return session.result(module, [len(layer)], judgement.certificate, complete)
+    return session.result(module, [len(layer)], judgement.certificate, complete, units.kinds)
 
 
 def judged_in_noise(session: Session, layer: Layer) -> Judgement:
@@ -118,7 +123,7 @@ def oriented(session: Session, known: OneLayer) -> Orientation:
     return orient(layer, known.tolerance)
 
 
-def note_what_is_open(session: Session, solved: bool, orientation: Orientation) -> None:
+def note_what_is_open(session: Session, solved: bool, orientation: Orientation, units: Named) -> None:
     """Say what the copy leaves open."""
     if not solved:
         if not session.noted(NoteKind.STOPPED, NoteKind.INTERRUPTED, NoteKind.UNEXPLAINED):
@@ -133,7 +138,7 @@ def note_what_is_open(session: Session, solved: bool, orientation: Orientation) 
             "the function is known, but not on which side some units are active: more than one choice "
             "may explain every answer",
         )
-    elif orientation.slope:
+    elif orientation.slope and units.slope:
         session.note(
             NoteKind.AFFINE_PART,
             "an affine part remains (a skip connection, or units that never switch where queries may "

@@ -15,6 +15,7 @@ from divulge.reconstruction.certificate import Certificate
 from divulge.reconstruction.deep.attack import DeepAttack, DeepResult
 from divulge.reconstruction.falsification.judge import Judgement, judge
 from divulge.reconstruction.network.deep_network import DeepModel
+from divulge.reconstruction.network.named import Named, named, named_copy
 from divulge.reconstruction.notes import NoteKind
 from divulge.reconstruction.result import Reconstruction
 from divulge.reconstruction.session import Session
@@ -69,7 +70,7 @@ def attack_within(session: Session, within: Within, refuted_at: Array | None) ->
         if not found.solved or found.stopped:
             break
         judgement = judged(session, within.outwards_result(found))
-        if judgement.counterexample is None and not found.decided:
+        if judgement.counterexample is None and leaves_linear(session, found):
             judgement = judged_again(session, within.outwards_result(found), judgement)
         if judgement.counterexample is None:
             break
@@ -88,8 +89,16 @@ def judged(session: Session, found: DeepResult) -> Judgement:
     return judge(found.model, transcripts, session.lines, session.queries)
 
 
+def leaves_linear(session: Session, found: DeepResult) -> bool:
+    """Whether a copy keeps a linear part, or a passage that its units' slopes do not explain."""
+    if not found.decided:
+        return True
+    units = named(found.model, found.slope, session.tolerances.rounding)
+    return any(layer.passage for layer in units.layers)
+
+
 def judged_again(session: Session, found: DeepResult, first: Judgement) -> Judgement:
-    """Ask more about a copy that keeps a linear part: it may be that of a unit that was missed."""
+    """Ask more about a copy that keeps a linear part or a passage: it may be that of a unit missed."""
     judgement = first
     for _ in range(FALSIFYING.again):
         if judgement.counterexample is not None or judgement.stopped:
@@ -105,11 +114,13 @@ def result_of(session: Session, found: DeepResult, judgement: Judgement) -> Reco
     stopped = found.stopped or judgement.stopped
     if stopped:
         session.stopped("hidden layers" if found.stopped else "its errors", stopped)
-    note_what_is_open(session, found)
     model = DeepModel(found.model.prefix, session.in_order(found.model.layer, found.outputs))
+    tolerance = session.tolerances.rounding if found.solved and session.names_units else 0.0
+    module, units = named_copy(model, found.slope, session.dtype, tolerance)
+    note_what_is_open(session, found, units)
     complete = found.solved and not stopped and judgement.counterexample is None
     certificate = judgement.certificate if found.solved else Certificate()
-    return session.result(model.module(session.dtype, found.slope), model.hidden_sizes, certificate, complete)
+    return session.result(module, model.hidden_sizes, certificate, complete, units.kinds)
 
 
 def refitted(session: Session, attack: DeepAttack, within: Within, found: DeepResult) -> DeepResult:
@@ -123,9 +134,17 @@ def refitted(session: Session, attack: DeepAttack, within: Within, found: DeepRe
     )
 
 
-def note_what_is_open(session: Session, found: DeepResult) -> None:
+def note_what_is_open(session: Session, found: DeepResult, units: Named) -> None:
     """Say what the copy leaves open."""
-    if found.solved and not found.decided:
+    passed = [depth for depth, layer in enumerate(units.layers, 1) if layer.passage]
+    if found.solved and passed:
+        which = ", ".join(map(str, passed))
+        session.note(
+            NoteKind.PASSAGE,
+            f"what comes into hidden layer {which} is handed on beside its units, as by a skip connection, "
+            "maxima, clipped units or units turned over: the function is the same",
+        )
+    if found.solved and not found.decided and (units.slope or not found.slope):
         session.note(
             NoteKind.AFFINE_PART,
             "a linear part remains beside the last hidden layer: a skip connection, units that switch "

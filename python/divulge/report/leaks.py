@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from divulge.arrays import Array
+from divulge.arrays import Array, Index
 from divulge.conventions import OnProgress
 from divulge.datasets import Dataset
 from divulge.errors import DivulgeError, UnsupportedModel
@@ -19,8 +19,10 @@ from divulge.evaluation import rank_correlation
 from divulge.files import replacing
 from divulge.html import ShownAsTable
 from divulge.oracles import Budget, Oracle, defence_by_name, oracle_by_name
+from divulge.oracles.ledger import check_price, whole
 from divulge.reconstruction import reconstruct
 from divulge.report.live import LiveVictim, live_victim
+from divulge.report.runs import Curve, Runs, frame_of, summarised
 from divulge.surrogate import steal
 from divulge.surrogate.losses import usual_weights
 from divulge.victims import Victim
@@ -29,11 +31,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-AGREEMENTS = (0.90, 0.95, 0.99)
-COLUMNS = (
-    "explanation", "defence", *(f"queries_{round(100 * level)}" for level in AGREEMENTS), "exact", "best",
-    "rank_correlation",
-)  # fmt: skip
 INSIDE = "exact reconstruction and what an honest user loses, which need the model itself beside the API"
 HONEST = 100  # test inputs on which told and true explanations are compared
 EXACT_BUDGET = 20_000
@@ -50,11 +47,14 @@ class LeakReport(ShownAsTable):
             queries_95, queries_99 (interpolated on a logarithmic scale; NaN where the budgets do not reach
             so far), exact (queries of an exact reconstruction; NaN where none was reached), best (the
             largest agreement), rank_correlation (of the told with the true explanation, as an honest user
-            sees it; NaN without explanations).
+            sees it; NaN without explanations), risk (critical, high, medium or low, by the rule that
+            `summary` ends with), cost_90, cost_95, cost_99, cost_exact (money for the queries; NaN where they
+            have no price). Of several seeds the medians; one that did not reach so far counts as infinite.
         curves: the leak curves, with the columns explanation and defence before those of `Stolen`.
         victim: a line on the victim.
-        seed: of every random choice.
+        seed: of every random choice; the first of several.
         left_out: explanations that the model cannot give, each with the reason, a sentence.
+        runs: a row for each seed, explanation and defence: what the table has the medians of.
     """
 
     table: pd.DataFrame
@@ -62,6 +62,7 @@ class LeakReport(ShownAsTable):
     victim: str
     seed: int
     left_out: tuple[str, ...] = ()
+    runs: pd.DataFrame | None = None
 
     def to_frame(self) -> pd.DataFrame:
         """Return a copy of the table."""
@@ -91,9 +92,12 @@ class LeakReport(ShownAsTable):
 
     def summary(self) -> list[str]:
         """Return what the table says, in plain sentences."""
+        from divulge.report.verdict import RISK_RULE, recommendation
         from divulge.report.words import sentences
 
-        return [*sentences(self.table, self.curves), *(f"Left out: {reason}." for reason in self.left_out)]
+        said = [recommendation(self.table), *sentences(self.table, self.curves)]
+        said += [f"Left out: {reason}." for reason in self.left_out]
+        return [*said, f"{RISK_RULE}."]
 
     def html(self) -> str:
         """Return the page: one file without scripts that needs nothing from anywhere else."""
@@ -122,8 +126,11 @@ def leak_report(
     steps: int = 1000,
     bits: float | None = None,
     exact_budget: int = EXACT_BUDGET,
+    seeds: int = 1,
+    price: float | None = None,
     seed: int = 0,
     progress: OnProgress | None = None,
+    partial: Callable[[LeakReport], None] | None = None,
 ) -> LeakReport:
     """Measure how fast copies learn from each explanation, behind each defence.
 
@@ -146,16 +153,26 @@ def leak_report(
             many the copies tell, see `steal`. None leaves these columns out.
         exact_budget: the most queries for an exact reconstruction; it is tried where answers hold gradients
             and the victim is a chain of linear layers and ReLUs. 0 leaves it out.
+        seeds: how many seeds to measure with, `seed` and those after it.
+        price: money for one query; by default what an oracle's ledger says.
         seed: of every random choice.
-        progress: called with the pairs done and the number of all, after each.
+        progress: called with the copies done and the number of all, after each.
+        partial: called with the report so far after each explanation behind a defence. Answers without a
+            defence come first.
+
+    Returns:
+        The report. Where the user interrupts, of the pairs that were measured by then, which it says.
 
     Raises:
         TypeError: what is to be offered is no victim, the data no data set, or classes no whole numbers.
-        ValueError: an unknown name, a defence with a senseless number, no budget, no test input, or a class
-            that the victim does not have.
+        ValueError: an unknown name, a defence or price with a senseless number, no budget, no seed, no test
+            input, or a class that the victim does not have.
+        KeyboardInterrupt: before any pair was measured.
     """
-    import pandas as pd
-
+    if whole("a number of seeds", seeds) < 1:
+        raise ValueError(f"expected at least one seed, got {seeds}")
+    if price is not None:
+        check_price(price)
     studied, oracles = _studied(victim, oracles)
     data = _as_tensors(data)
     if defences is None:
@@ -166,33 +183,89 @@ def leak_report(
     made, left_out = _pairs(studied, oracles, defences, data)
     if isinstance(studied, LiveVictim):
         left_out += (INSIDE,)
-    rows, curves = [], []
+    study = _Study(studied, data, oracles, defences, tuple(budgets), surrogate, steps, bits, exact_budget)
     reference = studied if isinstance(studied, Victim) else studied.classes(data.test_inputs.flatten(1))
-    for done, (name, defence, oracle) in enumerate(made):
+    # Undefended answers first: what a first glance is for.
+    order = sorted(range(len(made)), key=lambda place: made[place][1] != "none")
+    runs = Runs(order, price)
+
+    def report(more: tuple[str, ...] = ()) -> LeakReport:
+        table, curves = summarised(runs)
+        return LeakReport(table, curves, repr(studied), seed, left_out + more, frame_of(runs))
+
+    steps_done = _Steps(progress, len(made) * seeds * len(set(budgets)))
+    try:
+        for own in range(seed, seed + seeds):
+            fresh = made if own == seed else _pairs(studied, oracles, defences, data)[0]
+            for place in order:
+                runs.add(place, own, study.measured(*fresh[place], reference, own, steps_done))
+                if partial is not None:
+                    partial(report())
+    except KeyboardInterrupt:
+        if not runs.curves:
+            raise
+        return report((f"what was not measured when the user interrupted, after {len(runs.curves)} pairs",))
+    return report()
+
+
+@dataclass
+class _Steps:
+    """Counts copies."""
+
+    told: OnProgress | None
+    all: int
+    done: int = 0
+
+    def __call__(self, *_: int) -> None:
+        self.done += 1
+        if self.told is not None:
+            self.told(self.done, self.all)
+
+
+@dataclass(frozen=True)
+class _Study:
+    """What is the same for all pairs."""
+
+    victim: Victim | LiveVictim
+    data: Dataset
+    oracles: Makers
+    defences: Makers
+    budgets: tuple[int, ...]
+    surrogate: str | nn.Module
+    steps: int
+    bits: float | None
+    exact_budget: int
+
+    def measured(
+        self,
+        name: str,
+        defence: str,
+        oracle: Oracle,
+        reference: Victim | Index,
+        seed: int,
+        progress: Callable[[int, int], None],
+    ) -> Curve:
+        """Return the leak curve of one explanation behind a defence, and what else there is to know of it."""
         curve = steal(
             oracle,
-            surrogate,
-            queries=budgets,
-            data=data,
+            self.surrogate,
+            queries=self.budgets,
+            data=self.data,
             victim=reference,
-            steps=steps,
-            bits=bits,
+            steps=self.steps,
+            bits=self.bits,
             weights=usual_weights(oracle.attribution),
             seed=seed,
+            progress=progress,
         ).leak_curve
-        named: dict[str, Any] = {"explanation": str(name), "defence": str(defence)}
-        inside: dict[str, Any] = {
-            "exact": _exact(oracle, studied, exact_budget, seed),
-            "rank_correlation": _honest(oracle, studied, name, oracles, data),
-        }
-        rows.append(named | _until(curve) | inside)
-        for place, (column, value) in enumerate(named.items()):
-            curve.insert(place, column, value)
-        curves.append(curve)
-        if progress is not None:
-            progress(done + 1, len(made))
-    table = pd.DataFrame(rows)[list(COLUMNS)]
-    return LeakReport(table, pd.concat(curves, ignore_index=True), repr(studied), seed, left_out)
+        return Curve(
+            str(name),
+            str(defence),
+            curve,
+            exact=_exact(oracle, self.victim, self.exact_budget, seed),
+            rank_correlation=_honest(oracle, self.victim, name, self.oracles, self.data),
+            price=oracle.ledger.price,
+        )
 
 
 def _studied(
@@ -209,12 +282,6 @@ def _studied(
     raise TypeError(
         f"expected a victim such as Victim(module, input_shape=...), got {type(victim).__name__}{hint}"
     )
-
-
-def _until(curve: pd.DataFrame) -> dict[str, float]:
-    """Return the queries to each agreement, and the largest agreement, of one leak curve."""
-    reached = {f"queries_{round(100 * level)}": queries_until(curve, level) for level in AGREEMENTS}
-    return {**reached, "best": float(curve["agreement"].max())}
 
 
 def usual_defences(inputs: int, most: int = 20) -> tuple[str, ...]:
@@ -238,23 +305,6 @@ def _as_tensors(data: Dataset) -> Dataset:
         raise ValueError(f"expected test inputs in {data.name}, to compare copies on, got none")
     train, test = (torch.as_tensor(part) for part in (data.train_inputs, data.test_inputs))
     return replace(data, train_inputs=train, test_inputs=test)
-
-
-def queries_until(curve: pd.DataFrame, level: float) -> float:
-    """Return the queries at which a leak curve reaches an agreement, NaN where it does not.
-
-    Between two budgets the agreement is taken to grow evenly with the logarithm of the queries.
-    """
-    queries = np.log(curve["queries"].to_numpy(float))
-    agreement = curve["agreement"].to_numpy(float)
-    above = np.flatnonzero(agreement >= level)
-    if not len(above):
-        return float("nan")
-    i = int(above[0])
-    if i == 0:
-        return float(np.exp(queries[0]))
-    share = (level - agreement[i - 1]) / (agreement[i] - agreement[i - 1])
-    return float(np.exp(queries[i - 1] + share * (queries[i] - queries[i - 1])))
 
 
 Pairs = list[tuple[str, str, Oracle]]
@@ -292,7 +342,7 @@ def _pairs(
 
 
 def _touches(oracle: Oracle) -> bool:
-    """Whether a defence changes anything that the oracle tells: a label has no number, a value no part."""
+    """Whether a defence changes anything that is told: labels of points have no number, a value no part."""
     from divulge.oracles.defences.partial import PartialDefence
 
     inner = oracle
@@ -300,7 +350,7 @@ def _touches(oracle: Oracle) -> bool:
         if isinstance(inner, PartialDefence) and not inner.has_explanations:
             return False
         inner = inner.oracle
-    return inner.kind != "label"
+    return inner.kind not in ("label", "counterfactual")
 
 
 def _oracle(name: str, victim: Victim | LiveVictim, oracles: Makers, data: Dataset) -> Oracle:

@@ -13,6 +13,7 @@ from matplotlib import rc_context
 
 from divulge import __version__
 from divulge.html import template
+from divulge.report.runs import COSTS, COUNTS
 from divulge.surrogate.figures import leak_figure
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ HEADS = {
     "exact": "exact",
     "best": "best",
     "rank_correlation": "honest user",
+    "risk": "risk",
 }
 
 
@@ -39,7 +41,7 @@ def page(report: LeakReport) -> str:
         victim=report.victim,
         sentences=report.summary(),
         heads=HEADS.values(),
-        rows=[cells(row) for row in report.table.to_dict("records")],
+        rows=[shown(row, report.runs) for row in report.table.to_dict("records")],
         figures={name: Markup(_picture(report.curves, name)) for name in names},
         version=__version__,
         seed=report.seed,
@@ -48,14 +50,36 @@ def page(report: LeakReport) -> str:
 
 def cells(row: Mapping[Any, Any], none: str = "\N{EN DASH}") -> list[str]:
     """Return a row of the report's table as text, in the order of `HEADS`."""
-    counts = [row[name] for name in ("queries_90", "queries_95", "queries_99", "exact")]
     return [
         row["explanation"],
         row["defence"],
-        *(none if isnan(count) else f"{count:,.0f}" for count in counts),
+        *(_count(row[count], row[cost], none) for count, cost in zip(COUNTS, COSTS, strict=True)),
         f"{row['best']:.1%}",
         none if isnan(row["rank_correlation"]) else f"{row['rank_correlation']:.2f}",
+        row["risk"],
     ]
+
+
+def shown(row: Mapping[Any, Any], runs: pd.DataFrame | None) -> list[str]:
+    """Return a row as text, with ranges over seeds where there were several."""
+    text = cells(row)
+    if runs is None or runs["seed"].nunique() == 1:
+        return text
+    own = runs[(runs["explanation"] == row["explanation"]) & (runs["defence"] == row["defence"])]
+    for place, count in enumerate(COUNTS, start=2):
+        reached = own[count].dropna()
+        if len(reached):
+            most = f"{reached.max():,.0f}" if len(reached) == len(own) else "\N{INFINITY}"
+            text[place] += f" [{reached.min():,.0f} to {most}]"
+    text[6] += f" [{own['best'].min():.1%} to {own['best'].max():.1%}]"
+    return text
+
+
+def _count(count: float, cost: float, none: str) -> str:
+    """Queries, and the money for them."""
+    if isnan(count):
+        return none
+    return f"{count:,.0f}" if isnan(cost) else f"{count:,.0f} ({cost:,.2f})"
 
 
 def _identifier(name: str) -> str:

@@ -1,7 +1,8 @@
-"""Copies trained on what an oracle answers: labels, probabilities, gradients and other explanations."""
+"""Copies made of what an oracle answers: labels, probabilities, gradients and other explanations."""
 
+from divulge.surrogate.additive import AdditiveCopy, additive_copy
 from divulge.surrogate.losses import Weights
 from divulge.surrogate.stolen import Stolen
 from divulge.surrogate.thief import steal
 
-__all__ = ["Stolen", "Weights", "steal"]
+__all__ = ["AdditiveCopy", "Stolen", "Weights", "additive_copy", "steal"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from divulge.attributions.from_values import Shap, ValueAttribution
+from divulge.attributions.from_values import ValueAttribution
 from divulge.attributions.methods import Attribution
 from divulge.training.class_scores import class_scores
 
@@ -23,12 +23,14 @@ def explanation_errors(
 ) -> tuple[Tensor, list[Tensor]]:
     """Logits (n, K) and one or two estimates of the errors of explanations, each (n, w), differentiable.
 
-    Two estimates are of halves of the noise: the mean of their product has none of the noise in it. Of SHAP
-    values a few numbers drawn at random are looked at, w < d, and scaled so that the mean square is that of
-    all.
+    Two estimates are of halves of the noise: the mean of their product has none of the noise in it. Of those
+    made of values a few numbers drawn at random are looked at, w < d, and scaled so that the mean square is
+    that of all.
     """
     assert told.explanations is not None
-    if isinstance(told.attribution, Shap) and not told.imitations and told.x.shape[1] > _NUMBERS:
+    alone = isinstance(told.attribution, ValueAttribution) and told.attribution.by_numbers
+    if alone and not told.imitations and told.x.shape[1] > _NUMBERS:
+        assert isinstance(told.attribution, ValueAttribution)
         return _of_some_numbers(module, told.attribution, told, input_shape, generator)
     logits, sides = estimates(module, told, input_shape, generator)
     return logits, [(side - told.explanations) * told.weigh for side in sides]
@@ -36,12 +38,12 @@ def explanation_errors(
 
 def _of_some_numbers(
     module: nn.Module,
-    attribution: Shap,
+    attribution: ValueAttribution,
     told: AnswerTensors,
     input_shape: Sequence[int],
     generator: torch.Generator,
 ) -> tuple[Tensor, list[Tensor]]:
-    """Errors (n, w) of a few SHAP values, from one order each, twice."""
+    """Errors (n, w) of a few numbers of an explanation made of values, from noise of its own each, twice."""
     assert told.explanations is not None
     n, d = told.x.shape
     which = torch.rand(n, d, generator=generator).topk(_NUMBERS).indices

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from divulge.attributions.from_values import ValueAttribution
+from divulge.attributions.heat_map import HeatMap
 from divulge.attributions.methods import Attribution, InputTimesGradient, IntegratedGradients, Saliency
 from divulge.oracles import Answers
 from divulge.surrogate.explanation_errors import explanation_errors
@@ -46,7 +47,7 @@ class Weights:
 
 def usual_weights(attribution: Attribution | None) -> Weights:
     """Return the weights to begin with; absolute gradients are those of -f too and count little."""
-    if isinstance(attribution, Saliency):
+    if isinstance(attribution, Saliency | HeatMap):
         return Weights(label=1.0, value=0.1, explanation=0.1)
     if isinstance(attribution, ValueAttribution):  # in the unit of the values
         return Weights(label=0.1, value=1.0, explanation=3.0)
@@ -63,6 +64,7 @@ class AnswerTensors:
         labels, values, probabilities, explanations: as in `Answers`, or None.
         reach: how far labels and probabilities are taken to hold, one number or shape (d,).
         weigh: what errors of explanations count times, one number or shape (d,).
+        beside: as in `Answers`, or None.
     """
 
     x: Tensor
@@ -77,6 +79,7 @@ class AnswerTensors:
     explanation_scale: float
     reach: Tensor
     weigh: Tensor
+    beside: Tensor | None = None
 
     @staticmethod
     def of(answers: Answers, dtype: torch.dtype, spread: Array | None = None) -> AnswerTensors:
@@ -86,7 +89,8 @@ class AnswerTensors:
         none counts more for its unit, and labels reach a share of each one's.
 
         The reach of labels and probabilities is a share of the root mean square deviation of a coordinate of
-        the points from its mean; that of values and explanations is 0.
+        the points from its mean; that of values and explanations is 0, and
+        that of counterfactuals.
         """
 
         def real(part: object) -> Tensor | None:
@@ -97,7 +101,7 @@ class AnswerTensors:
         unit = None if spread is None else torch.from_numpy(spread).to(dtype)
         per_unit = answers.attribution is not None and not _adds_up(answers.attribution)
         weigh = unit if per_unit and unit is not None else torch.ones((), dtype=dtype)
-        moves = values is not None or explanations is not None
+        moves = values is not None or explanations is not None or answers.beside is not None
         return AnswerTensors(
             x=x,
             outputs=torch.as_tensor(answers.outputs),
@@ -113,6 +117,7 @@ class AnswerTensors:
             else _positive(float((explanations * weigh).square().sum(dim=1).mean())),
             reach=torch.zeros(()) if moves else NEARBY * _spread(x, unit),
             weigh=weigh,
+            beside=None if answers.beside is None else torch.as_tensor(answers.beside),
         )
 
     def __len__(self) -> int:
@@ -120,7 +125,7 @@ class AnswerTensors:
 
     def rows(self, index: Tensor) -> AnswerTensors:
         """Return some of the answers, with the scales of all."""
-        parts = ("x", "outputs", "labels", "values", "probabilities", "explanations")
+        parts = ("x", "outputs", "labels", "values", "probabilities", "explanations", "beside")
         return replace(
             self, **{name: part[index] for name in parts if (part := getattr(self, name)) is not None}
         )
@@ -155,11 +160,9 @@ def loss(
         logits = module(told.x.reshape(-1, *input_shape))
     total = logits.new_zeros(())
     if told.labels is not None or told.probabilities is not None:
-        target = told.labels if told.probabilities is None else told.probabilities
-        assert target is not None
-        total = total + (1.0 if errors is None else weights.label) * F.cross_entropy(
-            class_scores(logits), target
-        )
+        scores = class_scores(logits)
+        count = 1.0 if errors is None else weights.label
+        total = total + count * F.cross_entropy(scores, _classes(told, scores))
     if told.values is not None:
         chosen = logits.gather(1, told.outputs[:, None])[:, 0]
         total = total + weights.value * (chosen - told.values).square().mean() / told.value_scale
@@ -167,6 +170,20 @@ def loss(
         product = (errors[0] * errors[-1]).sum(dim=1).mean()
         total = total + weights.explanation * product / told.explanation_scale
     return total
+
+
+def _classes(told: AnswerTensors, scores: Tensor) -> Tensor:
+    """What cross-entropy is taken with: labels (n,), or probabilities (n, K) as told.
+
+    A counterfactual lies at the border of two classes and is taken for half of each (the clamping of
+    P. Dissanayake, S. Dutta, "Model Reconstruction Using Counterfactual Explanations", 2024).
+    """
+    target = told.labels if told.probabilities is None else told.probabilities
+    assert target is not None
+    if told.beside is None or told.probabilities is not None:
+        return target
+    own, other = (F.one_hot(part.clamp_min(0), scores.shape[1]).to(scores) for part in (target, told.beside))
+    return torch.where((told.beside >= 0)[:, None], (own + other) / 2, own)
 
 
 def _adds_up(attribution: Attribution) -> bool:

@@ -243,7 +243,8 @@ class Thief:
         """Ask about points; a linear surrogate names the outputs in turn."""
         n = len(points)
         output: Any = self.output
-        if self.linear and output is None and self.told > 1 and self.oracle.has_explanations:
+        named = self.oracle.has_explanations and self.oracle.names_outputs
+        if self.linear and output is None and self.told > 1 and named:
             output = (done + np.arange(n)) % self.told
         began = time.perf_counter()
         told = self.oracle.explain(points.numpy(), output)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import prod
 
@@ -64,6 +65,14 @@ class AffineForm:
         for s, m in other.terms.items():
             terms[s] = _add_matrices(terms[s], m) if s in terms else m
         return AffineForm(self.shape, terms, self.bias + other.bias)
+
+    @classmethod
+    def side_by_side(cls, parts: Sequence[AffineForm], width: Callable[[int], int]) -> AffineForm:
+        """Lay vectors one behind the other; `width` says how many numbers a source has."""
+        sources = {source for part in parts for source in part.terms}
+        terms = {s: np.concatenate([part.matrix(s, width(s)) for part in parts]) for s in sorted(sources)}
+        bias = np.concatenate([part.bias for part in parts])
+        return cls((len(bias),), terms, bias)
 
     def reshape(self, shape: tuple[int, ...]) -> AffineForm:
         """The same numbers in another shape; one entry may be -1."""

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import fx, nn
 
 from divulge.victims.affine import AffineForm, NotAffine, ReluNetwork
+from divulge.victims.lowering_units import UNIT_FUNCTIONS, UNIT_METHODS, UNIT_MODULES, clamped
 
 aten = torch.ops.aten
 
@@ -164,12 +165,6 @@ def _transpose(network: ReluNetwork, x: AffineForm, a: int, b: int) -> AffineFor
     return _permute(network, x, axes)
 
 
-def _clamp(network: ReluNetwork, x: AffineForm, min: Any = None, max: Any = None) -> AffineForm:
-    if max is not None or min is None or np.any(numbers(min)):
-        raise NotAffine("a clamp other than to [0, infinity]")
-    return network.relu(x)
-
-
 def _shape(network: ReluNetwork, x: AffineForm) -> tuple[Any, ...]:
     return (Batch(), *x.shape)
 
@@ -237,6 +232,7 @@ MODULES: dict[type[nn.Module], Callable[..., AffineForm]] = {
     nn.Identity: lambda network, layer, x: _same(network, x),
     nn.Dropout: _dropout_layer,
     nn.BatchNorm1d: _batch_norm_layer,
+    **UNIT_MODULES,
 }
 
 _NAMED: dict[Callable[..., Any], tuple[Any, ...]] = {
@@ -255,13 +251,14 @@ _NAMED: dict[Callable[..., Any], tuple[Any, ...]] = {
     _reshape: (torch.reshape, aten.reshape.default, aten.view.default),
     _permute: (torch.permute, aten.permute.default),
     _transpose: (torch.transpose, torch.swapaxes, aten.transpose.int),
-    _clamp: (torch.clamp, torch.clamp_min, aten.clamp.default, aten.clamp_min.default),
+    clamped: (torch.clamp, torch.clamp_min, aten.clamp.default, aten.clamp_min.default),
     _size: (aten.sym_size.int,),
     _getattr: (getattr,),
     _same: (aten.clone.default, aten.detach.default, aten.contiguous.default),
     _dropout: (F.dropout, aten.dropout.default),
     _batch_norm: (aten.batch_norm.default,),
     _batch_norm_function: (F.batch_norm,),
+    **UNIT_FUNCTIONS,
 }
 FUNCTIONS: dict[Any, Callable[..., Any]] = {name: rule for rule, names in _NAMED.items() for name in names}
 
@@ -273,8 +270,8 @@ METHODS: dict[str, Callable[..., Any]] = {
     "reshape": _reshape,
     "permute": _permute,
     "transpose": _transpose,
-    "clamp": _clamp,
-    "clamp_min": _clamp,
+    "clamp": clamped,
+    "clamp_min": clamped,
     "size": _size,
     "add": _add,
     "sub": _sub,
@@ -286,4 +283,5 @@ METHODS: dict[str, Callable[..., Any]] = {
     "contiguous": _same,
     "clone": _same,
     "detach": _same,
+    **UNIT_METHODS,
 }

@@ -10,6 +10,7 @@ from torch import nn
 
 from divulge import GradientOracle, reconstruct
 from divulge.reconstruction.asking.lines import Lines
+from divulge.reconstruction.convolutional import ending
 from divulge.reconstruction.convolutional.inputs import grainy
 
 SHAPE = (1, 14, 14)
@@ -38,5 +39,13 @@ def test_a_copy_that_lacks_one_is_not_complete(seed, other_side):
 def test_one_that_is_on_at_two_in_a_thousand_units_is_found(seed):
     net = net_with_a_rare_channel(2e-3, seed)
     result = reconstruct(GradientOracle(victim_of(net, SHAPE), budget=4000), seed=seed, input_shape=SHAPE)
+    assert result.complete, result.notes
+    assert error_of(result, net, SHAPE, scale=100.0) < 1e-8
+
+
+def test_a_copy_that_the_last_answers_refute_is_gone_on_from(monkeypatch):
+    monkeypatch.setattr(ending, "ask_fresh", lambda *_: None)
+    net = net_with_a_rare_channel(2e-3, 0)
+    result = reconstruct(GradientOracle(victim_of(net, SHAPE), budget=4000), input_shape=SHAPE)
     assert result.complete, result.notes
     assert error_of(result, net, SHAPE, scale=100.0) < 1e-8

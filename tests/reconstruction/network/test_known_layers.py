@@ -62,3 +62,24 @@ def test_a_prefix_grows_by_a_layer():
     points = np.random.default_rng(1).standard_normal((5, 7))
     np.testing.assert_array_equal(grown.features(points), prefix_of(network, 2).features(points))
     assert grown.width == 5
+
+
+def test_what_is_handed_on_has_no_relu():
+    rng = np.random.default_rng(0)
+    plain = Dense(rng.standard_normal((4, 3)), rng.standard_normal(4))
+    layer, points = plain.with_passage(), rng.standard_normal((9, 3))
+    prefix = Prefix(3, [layer])
+    assert (len(layer), layer.units, layer.passage) == (7, 4, 3)
+    expected = np.column_stack([np.maximum(plain.levels(points), 0), points])
+    np.testing.assert_array_equal(prefix.features(points), expected)
+    assert prefix.masks(points)[:, 4:].all()
+    np.testing.assert_array_equal(prefix.jacobians(points)[:, 4:], np.broadcast_to(np.eye(3), (9, 3, 3)))
+    np.testing.assert_array_equal(
+        prefix.along(points, np.broadcast_to(np.eye(3), (9, 3, 3))), prefix.jacobians(points)
+    )
+    rows = np.column_stack([np.zeros((9, 4)), points])
+    np.testing.assert_array_equal(prefix.gradients(points, rows), points)
+    some = layer.taken(np.array([True, False, True, True, False, True, False]))
+    assert (len(some), some.units, some.passage) == (4, 3, 1)
+    behind = Prefix(3, [layer, Dense(rng.standard_normal((2, 7)), np.zeros(2))])
+    assert behind.features(points).shape == (9, 2)

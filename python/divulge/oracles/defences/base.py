@@ -46,9 +46,11 @@ class Defence(Oracle):
             has_gradients=oracle.has_gradients and gradients,
         )
         self.oracle = oracle
+        self.input_shape = oracle.input_shape
         self.ledger = oracle.ledger
         self.attribution = oracle.attribution
         self.all_at_once = oracle.all_at_once
+        self.names_outputs = oracle.names_outputs
         self.first_logit_hidden = oracle.first_logit_hidden
 
     @property

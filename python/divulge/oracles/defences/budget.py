@@ -67,6 +67,11 @@ class CappedLedger(Ledger):
         return mine if self._ledger.remaining is None else min(mine, self._ledger.remaining)
 
     @property
+    def price(self) -> float | None:
+        """Money for one query, or None."""
+        return self._ledger.price
+
+    @property
     def exhausted(self) -> bool:
         """Whether a charge was refused, here or there."""
         return self._exhausted or self._ledger.exhausted

@@ -78,6 +78,24 @@ class AskedOutput:
         except OracleError as error:
             raise Stopped(str(error)) from error
 
+    def explained(self, points: Array) -> Array:
+        """Return what explanations at points (n, d) are multiples of, number by number, shape (n, d).
+
+        Raises:
+            Stopped: the budget does not cover the points, and none was asked, or the oracle fails.
+        """
+        try:
+            told = self._oracle.explain(points, self._output)
+        except BudgetExhausted as error:
+            raise self.spent() from error
+        except OracleError as error:
+            raise Stopped(str(error)) from error
+        assert told.attribution is not None
+        factor = told.attribution.factor(points)
+        assert told.explanations is not None
+        assert factor is not None
+        return np.asarray(told.explanations / np.where(factor == 0, 1.0, factor))
+
     def ended(self, message: str) -> Stopped:
         """Return what is to be raised where the compiled core could ask no further."""
         return Stopped(message) if self._oracle.ledger.budget is None else self.spent()

@@ -7,7 +7,7 @@ and the gradient of g is B times that of f. Every further gradient shows whether
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from divulge.arrays import Array
 from divulge.reconstruction.asking.output import AskedOutput
 from divulge.reconstruction.network.deep_network import DeepModel
 from divulge.reconstruction.network.hidden_layer import Layer
-from divulge.reconstruction.network.known_layers import Dense, Prefix
+from divulge.reconstruction.network.known_layers import Prefix
 from divulge.reconstruction.settings import TINY
 
 
@@ -80,7 +80,7 @@ class RowSpace:
         """Return a network over r inputs as one over d."""
         layers, layer = model.prefix.layers, model.layer
         if layers:
-            layers = [Dense(self.points(layers[0].rows), layers[0].offsets), *layers[1:]]
+            layers = [replace(layers[0], rows=self.points(layers[0].rows)), *layers[1:]]
         else:
             layer = Layer(self.over_inputs(layer.rows), layer.weights, self.over_inputs(layer.base))
         return DeepModel(Prefix(self.basis.shape[1], layers), layer)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,14 +73,21 @@ class Equations:
             self._kept[key] = on, np.concatenate([rows[on].T, level])
         return self._kept[key]
 
-    def _drawn(self, count: int, height: int) -> Index:
-        """Return which of the equations of each of so many points are solved, shape (count, kept)."""
-        kept = min(int(CONV_LAST.most_equations * self.count / count) + 1, height)
-        if kept == height or self.pixels is not None:
-            return np.tile(np.arange(height), (count, 1))
+    def _drawn(self, parts: Sequence[tuple[Index, Array]], height: int) -> list[Index]:
+        """Return which of the equations of each point are solved, the last one always.
+
+        Where there are many more than unknowns some are drawn at random: for a feature that is on at n points
+        1 / n of `most_equations` at each.
+        """
+        if self.pixels is not None:
+            return [np.arange(height)] * len(parts)
+        times = np.bincount(np.concatenate([on for on, _ in parts]), minlength=self.count)
         rng = np.random.default_rng(height)
-        some = [np.sort(rng.permutation(height - 1)[: kept - 1]) for _ in range(count)]
-        return np.column_stack([np.stack(some), np.full(count, height - 1)])
+        drawn = []
+        for on, _ in parts:
+            kept = min(int(CONV_LAST.most_equations * (1 / times[on]).sum()) + 1, height - 1)
+            drawn.append(np.append(np.sort(rng.permutation(height - 1)[:kept]), height - 1))
+        return drawn
 
     def solve(self, points: Array, gradients: Array, values: Array) -> Solution:
         """Solve for the weights.
@@ -92,13 +99,14 @@ class Equations:
         """
         parts = [self.at(point) for point in points]
         told = gradients if self.pixels is not None else np.concatenate([gradients, values[:, None]], axis=1)
-        drawn = self._drawn(len(points), told.shape[1])
-        height = drawn.shape[1]
-        system = np.zeros((len(points) * height, self.count + 1))
-        for i, (on, part) in enumerate(parts):
-            system[i * height : (i + 1) * height, on] = part[drawn[i]]
-            system[(i + 1) * height - 1, -1] = self.pixels is None
-        told = np.take_along_axis(told, drawn[:, :, None], axis=1).reshape(len(system), -1)
+        drawn = self._drawn(parts, told.shape[1])
+        system = np.zeros((sum(map(len, drawn)), self.count + 1))
+        end = 0
+        for (on, part), rows in zip(parts, drawn, strict=True):
+            first, end = end, end + len(rows)
+            system[first:end, on] = part[rows]
+            system[end - 1, -1] = self.pixels is None
+        told = np.concatenate([each[rows] for each, rows in zip(told, drawn, strict=True)])
         sizes = np.linalg.norm(system, axis=0)
         seen = sizes > 0
         scaled = system[:, seen] / sizes[seen]
@@ -145,6 +153,11 @@ def least_squares(columns: Array, wanted: Array) -> tuple[Array, NDArray[np.bool
     halfway = solve_triangular(corner[:, :count], rest, trans="T")
     found[needed] += solve_triangular(corner[:, :count], halfway)
     return found, needed
+
+
+def enough(prefix: Prefix, unknowns: int) -> int:
+    """How many answers have equations enough for so many unknowns."""
+    return int(CONV_LAST.equations * unknowns / (prefix.size + 1)) + 2
 
 
 def layer_matrix(layer: ConvLayer, shape: tuple[int, int, int]) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from enum import Enum
 from itertools import combinations
 
@@ -69,9 +70,8 @@ class FirstLayer:
                 if kernel is not None:
                     self._begin(kernel)
                     return True
-            local = [box for _, box in self._early if box.size != self.shape[1:]]
-            if len(self._early) >= CONV_FIRST.dense and not local:
-                return False
+            if len(self._early) >= CONV_FIRST.dense and len({box for _, box in self._early}) == 1:
+                return False  # all see the same pixels: the image, or what is left of it
             if len(self._early) >= CONV_FIRST.most_early:
                 return False
         return False
@@ -129,11 +129,21 @@ class FirstLayer:
             self.take(kink)
         self._settle_grid()
 
+    def grows_by(self, kinks: Sequence[Kink]) -> bool:
+        """Whether kinks that are as small as a filter are of channels not known before; these are added."""
+        channels = len(self.layer)
+        for kink in kinks:
+            if self._is_small(box_of(kink, self.shape)):
+                self.take(kink)
+        return len(self.layer) > channels
+
+    def _is_small(self, box: Box) -> bool:
+        return all(size <= most for size, most in zip(box.size, self.layer.kernel, strict=True))
+
     def take(self, kink: Kink) -> Kind:
         """Say what a kink is of, and keep what it tells."""
         box = box_of(kink, self.shape)
-        kernel = self.layer.kernel
-        if all(size <= most for size, most in zip(box.size, kernel, strict=True)):
+        if self._is_small(box):
             return self._small(kink, box)
         if self._is_pair(kink, box):
             return Kind.PAIR

@@ -28,6 +28,15 @@ def grainy(lines: Lines, shape: tuple[int, int, int], count: int) -> Array:
     return np.asarray(low + (high - low) * _uniform(noise))
 
 
+def fine(lines: Lines, shape: tuple[int, int, int], count: int) -> Array:
+    """Random points (n, d) of noise alone: standard normal, in a box uniform."""
+    noise = lines.rng.standard_normal((count, int(np.prod(shape))))
+    if lines.domain is None:
+        return noise
+    low, high = lines.domain
+    return np.asarray(low + (high - low) * _uniform(noise))
+
+
 def _blocks(rng: np.random.Generator, shape: tuple[int, int, int]) -> Array:
     """An image (C, H, W) of standard normal blocks of a random size."""
     channels, height, width = shape

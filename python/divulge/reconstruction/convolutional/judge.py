@@ -12,13 +12,19 @@ from divulge.reconstruction.convolutional.network import ConvNetwork
 from divulge.reconstruction.settings import CONV_JUDGE, TINY
 
 
-def ask_fresh(network: ConvNetwork, transcript: Transcript, lines: Lines) -> None:
+def ask_fresh(network: ConvNetwork, transcript: Transcript, lines: Lines, again: bool) -> None:
     """Ask the first output about fresh points of several sizes.
+
+    Args:
+        network: the copy.
+        transcript: whom to ask.
+        lines: the domain, and what draws.
+        again: whether such points were asked of an earlier copy; those are right by now, and half as many do.
 
     Raises:
         Stopped: the oracle can be asked no further.
     """
-    transcript.ask(fresh_points(lines, network.prefix.shape))
+    transcript.ask(fresh_points(lines, network.prefix.shape)[:: 2 if again else 1])
 
 
 def error_at(network: ConvNetwork, transcript: Transcript, rows: Index, output: int) -> float:

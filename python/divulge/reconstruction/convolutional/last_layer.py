@@ -10,11 +10,12 @@ from torch import Tensor
 from divulge.arrays import Array
 from divulge.reconstruction.asking.pieces import Transcript
 from divulge.reconstruction.convolutional.equations import Equations, Solution, answered
-from divulge.reconstruction.convolutional.last_sides import spread
+from divulge.reconstruction.convolutional.inputs import fine
 from divulge.reconstruction.convolutional.layers import gradients_of
 from divulge.reconstruction.convolutional.linearised import moving
+from divulge.reconstruction.convolutional.side_answers import spread
 from divulge.reconstruction.convolutional.walk import Walk
-from divulge.reconstruction.settings import CONV_LAST
+from divulge.reconstruction.settings import CONV_LAST, TINY
 
 
 class LastLayer:
@@ -55,10 +56,50 @@ class LastLayer:
         self.never = int(missing.sum())
         return self.equations
 
-    def choose_again(self) -> None:
-        """Choose as few answers as will do, now that all are explained: each output is asked there."""
+    def choose_again(self, outputs: int) -> None:
+        """Choose as few points as will do, now that all answers are explained: each output is asked there.
+
+        One output alone has been asked about points enough; several are asked about points made for it.
+        """
         points = self.walk.transcript.points[:, :-1]
-        self.points = points[self._greedy(self._on(points))[0]]
+        self.points = points[self._greedy(self._on(points))[0]] if outputs == 1 else self._turned_on(points)
+
+    def _turned_on(self, points: Array) -> Array:
+        """Points (n, d) at which every unit is on that can be, until they decide all weights.
+
+        They are noise, moved so that many of the units are on that are wanted: where features are alike all
+        over an image their gradients are dependent, and an answer tells less of the units behind them.
+        """
+        wanted = np.ones(self._on(points[:1]).shape[1], bool)
+        never = np.zeros_like(wanted)
+        chosen: list[Array] = []
+        while wanted.any() and len(chosen) < CONV_LAST.most:
+            start = self._start_for(wanted, points)
+            if start is None:
+                never[wanted.argmax()] = True
+            else:
+                chosen.append(self._raised(start, wanted))
+            on = self._on(np.stack(chosen)).any(axis=0) if chosen else np.zeros_like(never)
+            wanted = ~on & ~never
+            if chosen and not wanted.any():
+                wanted = self._open_at(np.stack(chosen)) & ~never
+        return np.stack(chosen)
+
+    def _start_for(self, wanted: NDArray[np.bool_], points: Array) -> Array | None:
+        """A point (d,) at which wanted units are on: noise, one of points (n, d), or climbed to."""
+        for candidates in (
+            fine(self.walk.lines, self.prefix.shape, CONV_LAST.noise),
+            np.concatenate([points, spread(self.walk, CONV_LAST.candidates)]),
+        ):
+            gain = (self._on(candidates) & wanted).sum(axis=1)
+            if gain.max():
+                return np.asarray(candidates[gain.argmax()])
+        return self._climb(int(wanted.argmax()), candidates[0])
+
+    def _open_at(self, points: Array) -> NDArray[np.bool_]:
+        """Which units' weights answers at points (n, d) would not decide."""
+        found = self.equations.solve(points, np.zeros((*points.shape, 1)), np.zeros((len(points), 1)))
+        return np.asarray(found.seen & ~found.needed[:-1])
 
     def _from_others(self, missing: NDArray[np.bool_]) -> list[int]:
         """Choose answers beside the walk's at which missing units are on; these are missing no more."""
@@ -155,18 +196,19 @@ class LastLayer:
         return None
 
     def _raised(self, point: Array, missing: NDArray[np.bool_]) -> Array:
-        """Move a point so that more of the missing features are on: a pattern may be repeated."""
+        """Move a point so that more of the missing features are on, by steps that get shorter."""
         which = torch.from_numpy(np.flatnonzero(missing))
         best, most, length = point, int(self._on(point[None])[0, missing].sum()), float(np.linalg.norm(point))
-        for _ in range(CONV_LAST.raises):
+        level, way = CONV_LAST.above * length / np.sqrt(len(point)), np.zeros_like(point)
+        for step in np.geomspace(*CONV_LAST.raised, CONV_LAST.raises) * length:
             x = self.prefix.images(point[None]).requires_grad_()
             with torch.enable_grad():
-                below = self._level(x)[0, which].clamp(max=0.0).sum()
+                below = self._level(x)[0, which].clamp(max=level).sum()
                 (slope,) = torch.autograd.grad(below, x)
-            size = float(slope.norm())
-            if not size:
+            if not float(slope.norm()):
                 break
-            point = point + CONV_LAST.raised * length / size * slope.reshape(-1).numpy()
+            way = CONV_LAST.momentum * way + slope.reshape(-1).numpy() / float(slope.norm())
+            point = point + step * way / max(float(np.linalg.norm(way)), TINY)
             if self.walk.lines.domain is not None:
                 point = np.clip(point, *self.walk.lines.domain)
             gain = int(self._on(point[None])[0, missing].sum())

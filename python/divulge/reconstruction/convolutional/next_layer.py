@@ -3,62 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from divulge.arrays import Index
-from divulge.reconstruction.convolutional.aimed import Channel
-from divulge.reconstruction.convolutional.geometry import Place, grid_of
-from divulge.reconstruction.convolutional.layers import ConvLayer
+from divulge.reconstruction.convolutional.completing import Completing
 from divulge.reconstruction.convolutional.linearised import Moving, moving
 from divulge.reconstruction.convolutional.rows import Row
 from divulge.reconstruction.convolutional.sides import Frame, origin_of, origins_around
 from divulge.reconstruction.convolutional.walk import Answer, Kink, Walk
 from divulge.reconstruction.convolutional.window import Fragment, Origin, Shown, fragment, shown
-from divulge.reconstruction.settings import CONV_AIMED, CONV_ROWS
+from divulge.reconstruction.settings import CONV_ROWS
 
 
-class NextLayer:
+class NextLayer(Completing):
     """The search for the channels of the layer behind the known ones.
 
     A channel is among the known layers from its first kink on, entries that were not seen yet being 0: where
     the features of these are off it is right, and what it explains is not cut up.
 
     Attributes:
-        rows: the channels, in the layer's order.
-        deeper: kinks that are none of this layer.
         lost: kinks that tell too little alone.
-        places: where windows of channels were seen to begin.
+        crossings: of the layer's channels that were met.
     """
 
     def __init__(self, walk: Walk, frame: Frame) -> None:
-        self.walk = walk
-        self.frame = frame
-        self.depth = len(walk.known.layers)
-        self.rows: list[Row] = []
-        self.deeper: list[Kink] = []
+        super().__init__(walk, frame)
         self.lost: list[tuple[Shown, Origin]] = []
-        self.places: list[Place] = []
         self.crossings = 0
         walk.told = self._count
-
-    @property
-    def layer(self) -> ConvLayer | None:
-        """What is known of it."""
-        layers = self.walk.known.layers
-        return layers[self.depth] if len(layers) > self.depth else None
-
-    @property
-    def entries(self) -> int:
-        """How many entries of channels are known."""
-        return sum(int(row.known.sum()) for row in self.rows)
-
-    def features(self, maps: Tensor) -> Tensor:
-        """The features in which it is looked for."""
-        return self.walk.known.features(maps, self.depth)
 
     def find(self, quiet: int, kinks: Sequence[Kink] = ()) -> None:
         """Walk on until so many crossings of known channels in a row showed no new entry.
@@ -72,13 +45,15 @@ class NextLayer:
         """
         for kink in kinks:
             self.take(kink)
-        since, entries, steps = self.crossings, self.entries, 0
+        self.complete()
+        since, rows, steps = self.crossings, len(self.rows), 0
         while self.crossings - since < quiet and steps < CONV_ROWS.patience:
             steps += 1
             for kink in self.walk.step():
                 self.take(kink)
-            if self.entries > entries:
-                since, entries, steps = self.crossings, self.entries, 0
+            if len(self.rows) > rows:
+                self.complete()
+                since, rows, steps = self.crossings, len(self.rows), 0
         self.finish()
 
     def finish(self) -> None:
@@ -89,42 +64,6 @@ class NextLayer:
         """
         self._certify()
         self.complete()
-
-    def complete(self) -> None:
-        """Go to where channels show the entries that are not known yet, while that teaches something.
-
-        Raises:
-            Stopped: the oracle can be asked no further.
-        """
-        for row in [row for row in self.rows if not row.whole]:
-            for _ in range(CONV_AIMED.rounds):
-                if not any(row is other for other in self.rows) or row.whole or not self._look_at(row):
-                    break
-
-    def _look_at(self, row: Row) -> bool:
-        """Ask on both sides of a channel's hyperplane where unknown entries count; whether it taught any."""
-        number = next(i for i, other in enumerate(self.rows) if other is row)
-        channel = Channel(self.walk.known, self.depth, row, number)
-        points = np.concatenate(
-            [self.walk.transcript.points[-CONV_AIMED.answers :, :-1], self.walk.samples(CONV_AIMED.samples)]
-        )
-        looks, entries = 0, self.entries
-        for place in channel.nearest(points):
-            aim = channel.aim(points[place[0]], place[1])
-            if aim is None:
-                continue
-            for wide in CONV_AIMED.wide:
-                before, after = self.walk.ask(
-                    np.stack([aim.point - wide * aim.across, aim.point + wide * aim.across])
-                )
-                for kink in self.walk.isolated(before, after):
-                    self.take(kink)
-                if self.entries > entries:
-                    return True
-            looks += 1
-            if looks == CONV_AIMED.looks:
-                break
-        return False
 
     def take(self, kink: Kink) -> None:
         """Look what a kink tells of a channel."""
@@ -180,7 +119,7 @@ class NextLayer:
         """Add a fragment to the channel it is of, or begin a new one."""
         if self._joins(found, origin):
             return
-        row = Row(found.weights.copy(), found.known.copy(), kink)
+        row = Row(found.weights.copy(), found.known.copy(), kink, (kink, origin))
         self.rows.append(row)
         self._see(origin)
         self._settle(row)
@@ -200,87 +139,6 @@ class NextLayer:
         if any(row.alone is not None for row in self.rows):
             self.rows = [row for row in self.rows if row.alone is None]
             self._write()
-
-    def _joins(self, found: Fragment, origin: Origin) -> bool:
-        """Add a fragment to the channel it is of, if it is of a known one."""
-        for row in self.rows:
-            if row.shares(found, self.walk.tolerances.alike):
-                self._see(origin)
-                row.alone = None
-                if row.join(found):
-                    self._settle(row)
-                return True
-        return False
-
-    def _settle(self, row: Row) -> None:
-        """Put what is known of a channel into the known layers; one that was begun twice is one."""
-        twins = [
-            other for other in self.rows if other is not row and row.shares(other, self.walk.tolerances.alike)
-        ]
-        for twin in twins:
-            row.join(twin)
-            row.alone = None
-        self.rows = [other for other in self.rows if not any(other is twin for twin in twins)]
-        self._write()
-        if row.whole:
-            again, self.deeper = self.deeper, []
-            self.deeper = [kink for kink in again if not self._known_elsewhere(kink)]
-
-    def _write(self) -> None:
-        """Put all channels into the known layers."""
-        if not self.rows:
-            del self.walk.known.layers[self.depth :]
-            return
-        shape = (self.walk.known.map_shape(self.depth)[0], *self.frame.kernel)
-        fresh = ConvLayer(np.zeros((0, *shape)), np.zeros(0))
-        for row in self.rows:
-            fresh.add(row.weights[:-1].reshape(shape), float(row.weights[-1]))
-        if self.layer is None:
-            self.walk.known.layers.append(fresh)
-        else:
-            self.walk.known.layers[self.depth] = replace(
-                self.layer, filters=fresh.filters, offsets=fresh.offsets
-            )
-
-    def drop(self, kept: Index) -> None:
-        """Keep these channels alone."""
-        self.rows = [self.rows[i] for i in kept]
-        self._write()
-
-    def _known_elsewhere(self, kink: Kink) -> bool:
-        """Whether a known channel is 0 at a kink, if it may begin anywhere, also where padding is."""
-        layer = self.layer
-        if layer is None:
-            return False
-        padding = tuple(0 if self.frame.whole else size - 1 for size in layer.kernel)
-        wide = ConvLayer(layer.filters, layer.offsets, padding=(padding[0], padding[1]))
-        with torch.no_grad():
-            z = wide.before(self.features(self.walk.known.images(kink.point[None])))[0].numpy()
-        place = np.unravel_index(int(np.abs(z).argmin()), z.shape)
-        if abs(z[place]) > self.walk.tolerances.missing * max(float(np.abs(z).max()), 1.0):
-            return False
-        _, row, column = (int(i) for i in place)
-        self._see(Origin(row - padding[0], column - padding[1]))
-        return True
-
-    def _see(self, origin: Origin) -> None:
-        """Note where a window begins."""
-        self.places.append(Place(0, *origin))
-        layer = self.layer
-        if layer is None or self.frame.whole:
-            return
-        _, height, width = self.walk.known.map_shape(self.depth)
-        tops = max(max(-place.row, place.row + layer.kernel[0] - height, 0) for place in self.places)
-        lefts = max(max(-place.column, place.column + layer.kernel[1] - width, 0) for place in self.places)
-        layer.padding = (max(layer.padding[0], tops), max(layer.padding[1], lefts))
-        if len(self.places) >= CONV_ROWS.places:
-            self.settle_grid()
-
-    def settle_grid(self) -> None:
-        """Take stride and padding from the places where channels were seen to switch."""
-        layer = self.layer
-        if layer is not None and not self.frame.whole:
-            layer.stride, layer.padding = grid_of(self.places, layer.padding)
 
     def _count(self, before: Answer, after: Answer, units: Index) -> None:
         """Count crossings of this layer's channels."""

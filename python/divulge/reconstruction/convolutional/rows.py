@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from divulge.arrays import Array
 from divulge.reconstruction.convolutional.patches import gap
 from divulge.reconstruction.convolutional.walk import Kink
-from divulge.reconstruction.convolutional.window import Fragment
+from divulge.reconstruction.convolutional.window import Fragment, Origin
 from divulge.reconstruction.settings import CONV_ROWS
 
 
@@ -22,11 +22,13 @@ class Row:
         weights: of a window's features, then the offset, shape (q + 1,); 0 where not known.
         known: which are, shape (q + 1,).
         alone: the kink that it was seen at, where no other one has shown it yet.
+        at: a kink of it, and where the window begins there.
     """
 
     weights: Array
     known: NDArray[np.bool_]
     alone: Kink | None = None
+    at: tuple[Kink, Origin] | None = None
 
     @property
     def whole(self) -> bool:

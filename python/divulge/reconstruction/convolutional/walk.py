@@ -11,7 +11,7 @@ from scipy.linalg import qr
 from divulge.arrays import Array, Index
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.pieces import Transcript
-from divulge.reconstruction.convolutional.inputs import grainy
+from divulge.reconstruction.convolutional.inputs import fine, grainy
 from divulge.reconstruction.convolutional.layers import Prefix
 from divulge.reconstruction.settings import CONV_WALK, TINY
 
@@ -32,11 +32,13 @@ class Kink:
     Attributes:
         jump: by how much, shape (d,).
         floor: up to which entries of it are rounding.
+        ends: points (2, d) on either side of it, between which the gradient changes by the jump.
     """
 
     point: Array
     jump: Array
     floor: float
+    ends: Array
 
 
 Explained = Callable[[Answer, Answer, Index], None]
@@ -48,8 +50,12 @@ class Walk:
     Attributes:
         known: the layers that explain changes; they grow while it walks.
         reach: size of the points walked to, where inputs are not confined to a box.
+        blocks: whether these are images of blocks: fine noise turns most features of any window on, so that a
+            kink of the next layer shows nearly all of a channel, but moves averages little.
         flips: crossings of known units met in steps that were explained.
-        rows: of the answers that it asked for.
+        rows: of the answers that it asked for in fine noise of the usual size, where channels that are seldom
+            on are off.
+        kinks: all that were met.
         told: called with the ends of an explained step and the units that switched.
     """
 
@@ -59,8 +65,10 @@ class Walk:
         self.known = known
         self.tolerances = transcript.tolerances
         self.reach = 1.0
+        self.blocks = False
         self.flips = 0
         self.rows: list[int] = []
+        self.kinks: list[Kink] = []
         self.told: Explained | None = None
         self.share = CONV_WALK.first_step
         self._here: Answer | None = None
@@ -68,8 +76,8 @@ class Walk:
 
     def samples(self, count: int) -> Array:
         """Random points (n, d) to walk to or to ask about."""
-        points = grainy(self.lines, self.known.shape, count)
-        return points * (self.reach if self.lines.domain is None else 1.0)
+        kind = grainy if self.blocks else fine
+        return kind(self.lines, self.known.shape, count) * (self.reach if self.lines.domain is None else 1.0)
 
     def ask(self, points: Array) -> list[Answer]:
         """Ask about points (n, d).
@@ -78,7 +86,8 @@ class Walk:
             Stopped: the oracle can be asked no further.
         """
         rows = self.transcript.ask(points)
-        self.rows += rows.tolist()
+        if not self.blocks and self.reach == 1.0:
+            self.rows += rows.tolist()
         pieces, values = self.transcript.pieces[rows], self.transcript.told(rows)
         at = self.transcript.points[rows, :-1]
         return [Answer(x, float(f), g[:-1]) for x, f, g in zip(at, values, pieces, strict=True)]
@@ -118,6 +127,7 @@ class Walk:
             self._note_explained(before, after, units)
             return []
         found = self.isolated(before, after)
+        self.kinks += found
         if len(units) > 2 * len(found) + CONV_WALK.crowd:
             self.share *= CONV_WALK.shorter
         if len(found) > 1:
@@ -172,7 +182,13 @@ class Walk:
     def _kink(self, before: Answer, after: Answer, share: float) -> Kink:
         scale = max(np.abs(after.gradient).max(), np.abs(before.gradient).max())
         point = before.point + share * (after.point - before.point)
-        return Kink(point, after.gradient - before.gradient, self.tolerances.noise * float(scale))
+        ends = np.stack([before.point, after.point])
+        return Kink(point, after.gradient - before.gradient, self.tolerances.noise * float(scale), ends)
+
+    def alone(self, kink: Kink) -> bool:
+        """Whether no unit known by now switches beside a kink: its jump would be that of both."""
+        states = self.known.states(kink.ends)
+        return bool((states[0] == states[1]).all())
 
     def _cut(self, start: Array, end: Array) -> tuple[float, int]:
         """Return where to cut so that half of the known crossings lie on either side, and their count."""

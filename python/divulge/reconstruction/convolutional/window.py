@@ -134,3 +134,32 @@ def _solution(
     full, determined = np.zeros(len(seen)), np.zeros(len(seen), bool)
     full[seen], determined[seen] = np.where(known, weights, 0.0) / scale, known
     return Fragment(full, determined, residual, margin)
+
+
+def completed(view: Shown, weights: Array, known: NDArray[np.bool_], tolerance: float) -> Fragment | None:
+    """Return what a kink adds to a channel of which some entries are known; None where it is none of its own.
+
+    Args:
+        view: of the channel, at its kink.
+        weights: shape (q + 1,).
+        known: which of them are, shape (q + 1,).
+        tolerance: residual, of the known part, up to which equations hold.
+    """
+    system = equations(view)
+    told = system[:, known] @ weights[known]
+    sizes = np.linalg.norm(system, axis=0)
+    open_ = np.flatnonzero(~known & (sizes > 0))
+    margin = len(system) - 1 - len(open_)
+    if margin <= 0 or not np.linalg.norm(told):
+        return None
+    columns = system[:, open_] / sizes[open_]
+    left, values, right = svd(columns, full_matrices=False, lapack_driver="gesdd")
+    kept = values > tolerance * max(float(values.max(initial=0.0)), TINY)
+    found = -right[kept].T @ ((left[:, kept].T @ told) / values[kept])
+    rest = float(np.linalg.norm(told + columns @ found) / np.linalg.norm(told))
+    if rest > tolerance:
+        return None
+    sure = (right[kept] ** 2).sum(axis=0) >= 1 - CONV_ROWS.open
+    full, determined = np.where(known, weights, 0.0), known.copy()
+    full[open_[sure]], determined[open_[sure]] = found[sure] / sizes[open_[sure]], True
+    return Fragment(full, determined, rest, margin)

@@ -14,12 +14,13 @@ from divulge.reconstruction.asking.stopped import until_stopped
 from divulge.reconstruction.deep import last_layer
 from divulge.reconstruction.deep.fit_as_last import DeepFit
 from divulge.reconstruction.deep.layer_by_layer import DeepSearch
+from divulge.reconstruction.deep.passage import handing_on
 from divulge.reconstruction.deep.wide.search import WideSearch
 from divulge.reconstruction.network.deep_network import DeepModel
 from divulge.reconstruction.network.hidden_layer import Layer
 from divulge.reconstruction.network.known_layers import Dense, Prefix
 from divulge.reconstruction.network.orientation import orient
-from divulge.reconstruction.settings import ATTACK
+from divulge.reconstruction.settings import ATTACK, WIDE_SEARCH
 
 
 @dataclass(frozen=True)
@@ -98,27 +99,34 @@ class DeepAttack:
         layer, done, worst = fit.layer, [self.outputs[0]], 0.0
         first = orient(layer, self.tolerance)
         slope = first.slope or not first.decided
-        layer = layer if slope else first.layer
+        fit = replace(fit, layer=layer if slope else first.layer)
         for output in self.outputs[1:]:
-            pieces = self.probes(output).pieces(fit.design.points)
-            solution, error = fit.design.solve(
-                fit.prefix, layer, pieces, with_slope=slope, blunt=self.probe.rounded
-            )
-            layer = last_layer.with_output(layer, solution, with_slope=slope)
+            fit, slope, error = self.with_output(fit, slope, self.probes(output).pieces(fit.design.points))
             done.append(output)
             worst = max(worst, error)
-        certificate = max(worst, self.certify(DeepModel(fit.prefix, layer), done))
-        return self.result(
-            DeepFit(fit.prefix, layer, fit.error, fit.design),
-            done,
-            certificate,
-            certificate <= self.tolerance,
-        )
+        certificate = max(worst, self.certify(fit.model, done))
+        return self.result(fit, done, certificate, certificate <= self.tolerance)
+
+    def with_output(self, fit: DeepFit, slope: bool, pieces: Array) -> tuple[DeepFit, bool, float]:
+        """Solve for one more output from its pieces at the design's points.
+
+        Where the last layer's units and its linear part do not explain it the input may: it is handed on.
+        """
+
+        def solved(fit: DeepFit, slope: bool) -> tuple[DeepFit, bool, float]:
+            solution, error = fit.design.solve(fit.prefix, fit.layer, pieces, slope, self.probe.rounded)
+            return replace(fit, layer=last_layer.with_output(fit.layer, solution, slope)), slope, error
+
+        found = solved(fit, slope)
+        if found[2] <= self.probe.tolerances.alike or self.probe.rounded:
+            return found
+        other = solved(handing_on(fit), True)
+        return other if other[2] <= self.probe.tolerances.alike else found
 
     def layers(self) -> DeepFit | None:
         """Find the layers from the first output; behind a wide first layer units are followed first."""
         fit = self.search.run() if self.wide is None else self.behind_wide_first()
-        if self.search.first_is_wide():
+        if self.search.to_be_followed():
             self.search.followed = True
             fit = self.behind_wide_first()
         if fit is None or (self.wide is not None and fit.error > self.probe.tolerances.alike):
@@ -131,12 +139,23 @@ class DeepAttack:
         if self.wide is None:
             first = self.search.confirmed[0]
             dense = Dense(first.rows, first.offsets)
-            self.wide = WideSearch(self.probe, self.lines, dense, self.probe.tolerances.alike)
+            self.wide = self.behind(Prefix(self.probe.input_size, [dense]))
         fit = self.wide.run()
+        while fit is None and self.wide.deeper:
+            self.search.book(len(self.wide.known.prefix.layers))
+            prefix = self.wide.grown()
+            if prefix is None or len(prefix.layers) == WIDE_SEARCH.layers:
+                break
+            self.wide = self.behind(prefix)
+            fit = self.wide.run()
         if fit is not None and fit.error <= self.probe.tolerances.alike:
             self.search.adopt(fit)
-        self.search.book(1)
+        self.search.book(len(self.wide.known.prefix.layers))
         return fit
+
+    def behind(self, prefix: Prefix) -> WideSearch:
+        """Return what follows units behind known layers."""
+        return WideSearch(self.probe, self.lines, prefix, self.probe.tolerances.alike)
 
     def certify(self, model: DeepModel, outputs: list[int]) -> float:
         """Ask fresh points about every output and return the largest relative residual."""

@@ -19,7 +19,7 @@ def explained(prefix: Prefix, points: Array, tolerance: float) -> Mask:
     out, features = np.zeros(len(points), bool), points
     for layer in prefix.layers:
         out |= explained_by(layer, features, tolerance)
-        features = np.maximum(layer.levels(features), 0.0)
+        features = layer.outputs(layer.levels(features))
     return out
 
 
@@ -27,7 +27,8 @@ def explained_by(layer: Dense, features: Array, tolerance: float) -> Mask:
     """Return at which features (m, p) the pre-activation of one of a layer's units vanishes, shape (m,)."""
     size = np.linalg.norm(layer.rows, axis=1) * np.linalg.norm(features, axis=1)[:, None]
     levels = np.abs(layer.levels(features))
-    return np.asarray((levels <= tolerance * (size + np.abs(layer.offsets))).any(axis=1))
+    near = levels <= tolerance * (size + np.abs(layer.offsets))
+    return np.asarray(near[:, : layer.units].any(axis=1))
 
 
 def hits(

@@ -152,6 +152,7 @@ def clear_of_hyperplanes(
     for dense in [*prefix.layers, last]:
         levels = dense.levels(features)
         size = np.linalg.norm(dense.rows, axis=1) * np.linalg.norm(features, axis=1)[:, None]
-        clear &= (np.abs(levels) > clearance * (size + np.abs(dense.offsets))).all(axis=1)
-        features = np.maximum(levels, 0.0)
+        away = np.abs(levels) > clearance * (size + np.abs(dense.offsets))
+        clear &= away[:, : dense.units].all(axis=1)
+        features = dense.outputs(levels)
     return clear

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -14,6 +15,7 @@ from divulge.reconstruction.deep.candidates import Candidates, joined, merge
 from divulge.reconstruction.deep.counterexamples import worst_answered, wrong_at_points, wrong_on_lines
 from divulge.reconstruction.deep.fit_as_last import DeepFit, fit_as_last
 from divulge.reconstruction.deep.orientation.choose import turned
+from divulge.reconstruction.deep.passage import beyond_rows, on_both_sides
 from divulge.reconstruction.deep.region_search import explore
 from divulge.reconstruction.deep.regions import FreeLayer
 from divulge.reconstruction.deep.searched_lines import Pool
@@ -59,7 +61,7 @@ class DeepSearch:
             self.layers()
             again = before == (self.unturned, [len(units) for units in self.confirmed])
             self.stuck = self.stuck + 1 if again and self.unturned is not None else 0
-            if self.stuck == LAYERS.stuck_rounds or self.first_is_wide():
+            if self.stuck == LAYERS.stuck_rounds or self.to_be_followed():
                 break
             if self.best is None or self.best.error > self.enough:
                 if again and self.best is not None:
@@ -78,8 +80,8 @@ class DeepSearch:
                 self.pool.sweep(*self.pool.new_lines(LAYERS.lines))
         return self.latest
 
-    def first_is_wide(self) -> bool:
-        """Whether units behind a first layer that is wider than its input are to be followed now.
+    def to_be_followed(self) -> bool:
+        """Whether units behind the first layer, wider than its input or passed by, are to be followed now.
 
         That is done once, when some rounds have shown no more of its units, and where it can be done.
         """
@@ -89,7 +91,14 @@ class DeepSearch:
         self.idle = self.idle + 1 if units == self.seen_units else 0
         self.seen_units = units
         explained = self.best is not None and self.best.error <= self.enough
-        return units > self.probe.input_size and self.idle >= LAYERS.idle_wide and not explained
+        if self.idle < LAYERS.idle_wide or explained:
+            return False
+        return units > self.probe.input_size or (self.unturned == 0 and self.has_passage())
+
+    def has_passage(self) -> bool:
+        """Whether gradients show the input beside what the first layer makes of it."""
+        units = self.confirmed[0]
+        return on_both_sides(self.probe, units) or beyond_rows(self.probe, units)
 
     def adopt(self, fit: DeepFit) -> None:
         """Take a fit of two hidden layers that was found by following units."""
@@ -162,8 +171,17 @@ class DeepSearch:
 
     def look_through(self, point: Array) -> None:
         """Search on from a point where the best fit is wrong."""
+        self.pass_on_at(point)
         self.forget()
         self.sweep_through(point)
+
+    def pass_on_at(self, point: Array) -> None:
+        """Give a unit that stands for one that is on everywhere no ReLU, where at a point it would be off."""
+        levels = Prefix(self.probe.input_size, self.oriented_layers).levels(point[None])
+        for depth, (layer, level) in enumerate(zip(self.oriented_layers, levels, strict=True)):
+            stands_in = layer.units > len(self.confirmed[depth])
+            if stands_in and level[0, layer.units - 1] <= 0:
+                self.oriented_layers[depth] = replace(layer, passage=layer.passage + 1)
 
     def sweep_through(self, point: Array) -> None:
         """Search a random line through a point, in a box from there to a point that is no vertex."""
@@ -194,6 +212,9 @@ class DeepSearch:
                 return
             if grew:
                 del self.oriented_layers[depth:], self.confirmed[depth + 1 :]
+            if not depth and can_follow(self.probe) and on_both_sides(self.probe, units):
+                self.unturned = 0
+                return
             if depth >= len(self.oriented_layers):
                 layer = self.turned(prefix, depth, units)
                 if layer is None:

@@ -62,8 +62,8 @@ def zero_crossings(t: Array, levels: Array) -> tuple[Array, Index]:
 def breakpoints(prefix: Prefix, sweep: SearchedSegment) -> Array:
     """Return the places where the prefix bends along the sweep, with both ends, rising."""
     nodes = np.array([sweep.low, sweep.high])
-    for depth in range(len(prefix.layers)):
-        levels = prefix.levels(sweep.points(nodes))[depth]
+    for depth, layer in enumerate(prefix.layers):
+        levels = prefix.levels(sweep.points(nodes))[depth][:, : layer.units]
         crossings, _ = zero_crossings(nodes, levels)
         nodes = np.unique(np.concatenate([nodes, crossings]))
     return nodes

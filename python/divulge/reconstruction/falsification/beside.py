@@ -27,7 +27,7 @@ def beside_groups(first: Dense, lines: Lines, distances: tuple[float, ...]) -> A
         distances: of the points from the hyperplanes.
     """
     size = np.linalg.norm(first.rows, axis=1)
-    order = lines.rng.permutation(np.flatnonzero(size))
+    order = lines.rng.permutation(np.flatnonzero(size[: first.units]))
     rows, offsets = first.rows / np.maximum(size, TINY)[:, None], first.offsets / np.maximum(size, TINY)
     each = max(1, int(FALSIFYING.group * lines.input_size))
     groups = [order[start : start + each] for start in range(0, len(order), each)]

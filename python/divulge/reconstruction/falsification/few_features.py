@@ -34,6 +34,7 @@ def with_few_features(prefix: Prefix, lines: Lines, count: int) -> Array:
     )
     for _ in range(FEW_FEATURES.steps):
         missing = np.clip(wanted - side * last.levels(inner.features(points)) / size, 0.0, wanted)
+        missing[:, last.units :] = 0.0
         points = points + FEW_FEATURES.step * inner.gradients(points, (side * missing / size) @ last.rows)
         if lines.domain is not None:
             points = np.clip(points, *lines.domain)

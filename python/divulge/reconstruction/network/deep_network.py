@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from divulge.arrays import Array
-from divulge.reconstruction.network.hidden_layer import Layer, linear
+from divulge.reconstruction.network.hidden_layer import Layer, WithInput, linear
 from divulge.reconstruction.network.known_layers import Dense, Prefix
 from divulge.reconstruction.settings import TINY
 
@@ -25,7 +25,7 @@ class DeepModel:
     @property
     def hidden_sizes(self) -> list[int]:
         """Units of every hidden layer."""
-        return [*(len(layer) for layer in self.prefix.layers), len(self.layer)]
+        return [*(layer.units for layer in self.prefix.layers), len(self.layer)]
 
     def pruned(self, tolerance: float) -> DeepModel:
         """Leave out units that nothing after them uses: a deeper unit may pass for one of an earlier layer.
@@ -40,12 +40,12 @@ class DeepModel:
             last = depth == len(layers) - 1
             after = np.concatenate([layer.rows, layer.base])[:, :-1] if last else layers[depth + 1].rows
             used = used_columns(after, tolerance)
-            layers[depth] = Dense(layers[depth].rows[used], layers[depth].offsets[used])
+            layers[depth] = layers[depth].taken(used)
             if last:
                 kept = np.append(used, True)
                 layer = Layer(layer.rows[:, kept], layer.weights, layer.base[:, kept])
             else:
-                layers[depth + 1] = Dense(layers[depth + 1].rows[:, used], layers[depth + 1].offsets)
+                layers[depth + 1] = replace(layers[depth + 1], rows=layers[depth + 1].rows[:, used])
         return DeepModel(Prefix(self.prefix.input_size, layers), layer)
 
     def whole(self) -> Prefix:
@@ -74,10 +74,31 @@ class DeepModel:
 
     def module(self, dtype: torch.dtype, with_slope: bool) -> nn.Sequential:
         """Build the network: Linear and ReLU by turns."""
-        inner: list[nn.Module] = []
-        for layer in self.prefix.layers:
-            inner += [linear(layer.rows, layer.offsets, dtype), nn.ReLU()]
-        return nn.Sequential(*inner, *self.layer.module(dtype, with_slope))
+        model, inner = self.with_whole_inputs(), list[nn.Module]()
+        for layer in model.prefix.layers:
+            units = layer.units
+            block = [linear(layer.rows[:units], layer.offsets[:units], dtype), nn.ReLU()]
+            inner += [WithInput(nn.Sequential(*block))] if layer.passage else block
+        return nn.Sequential(*inner, *model.layer.module(dtype, with_slope))
+
+    def with_whole_inputs(self) -> DeepModel:
+        """Return the same function, each layer's whole input handed on as it is where some of it is."""
+        layers, last = list(self.prefix.layers), self.layer
+        for depth, layer in enumerate(layers):
+            if not layer.passage:
+                continue
+            units, size = layer.units, layer.rows.shape[1]
+            change = np.zeros((len(layer) + 1, units + size + 1))
+            change[:units, :units], change[-1, -1] = np.eye(units), 1.0
+            change[units:-1, units:-1], change[units:-1, -1] = layer.rows[units:], layer.offsets[units:]
+            layers[depth] = Dense(layer.rows[:units], layer.offsets[:units]).with_passage()
+            if depth == len(layers) - 1:
+                last = Layer(last.rows @ change, last.weights, last.base @ change)
+            else:
+                after = np.column_stack([layers[depth + 1].rows, layers[depth + 1].offsets]) @ change
+                passage = layers[depth + 1].passage
+                layers[depth + 1] = Dense(after[:, :-1], after[:, -1], passage)
+        return DeepModel(Prefix(self.prefix.input_size, layers), last)
 
 
 def used_columns(weights: Array, tolerance: float) -> NDArray[np.bool_]:

@@ -26,6 +26,18 @@ class Sum(nn.Module):
         return torch.stack([term(inputs) for term in self.terms]).sum(dim=0)
 
 
+class WithInput(nn.Module):
+    """Hands on what a module makes of its input, shape (n, h), and the input (n, d) behind it: (n, h + d)."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return the module's output for `inputs`, and `inputs`."""
+        return torch.cat([self.module(inputs), inputs], dim=1)
+
+
 @dataclass
 class Layer:
     """f_k(x) = base_k . (x, 1) + sum_j weights_kj max(rows_j . (x, 1), 0).

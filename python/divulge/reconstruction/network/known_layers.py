@@ -17,10 +17,12 @@ class Dense:
     Attributes:
         rows: shape (h, p).
         offsets: shape (h,).
+        passage: how many of them, the last ones, have no ReLU: what comes in is handed on beside the units.
     """
 
     rows: Array
     offsets: Array
+    passage: int = 0
 
     def __len__(self) -> int:
         return len(self.offsets)
@@ -31,9 +33,34 @@ class Dense:
         u, s, vt = np.linalg.svd(self.rows, full_matrices=False)
         return u, s, vt
 
+    @property
+    def units(self) -> int:
+        """How many have a ReLU: the first ones."""
+        return len(self) - self.passage
+
     def levels(self, features: Array) -> Array:
         """Return z for features (n, p), shape (n, h)."""
         return np.asarray(features @ self.rows.T + self.offsets)
+
+    def on(self, levels: Array) -> Mask:
+        """Return which are active at levels (n, h): what has no ReLU always is."""
+        on: Mask = levels > 0
+        on[:, self.units :] = True
+        return on
+
+    def outputs(self, levels: Array) -> Array:
+        """Return what the layer makes of its levels (n, h), shape (n, h)."""
+        return np.where(self.on(levels), levels, 0.0)
+
+    def taken(self, which: Mask) -> Dense:
+        """Return the layer with some of its rows (h,)."""
+        return Dense(self.rows[which], self.offsets[which], int(which[self.units :].sum()))
+
+    def with_passage(self) -> Dense:
+        """Return the layer with every number that comes in handed on as well."""
+        size = self.rows.shape[1]
+        rows, offsets = np.vstack([self.rows, np.eye(size)]), np.append(self.offsets, np.zeros(size))
+        return Dense(rows, offsets, self.passage + size)
 
 
 @dataclass
@@ -58,18 +85,18 @@ class Prefix:
         levels, features = [], points
         for layer in self.layers:
             levels.append(layer.levels(features))
-            features = np.maximum(levels[-1], 0.0)
+            features = layer.outputs(levels[-1])
         return levels
 
     def features(self, points: Array) -> Array:
         """Return the last known layer's activations, shape (n, width)."""
-        return np.maximum(self.levels(points)[-1], 0.0) if self.layers else points
+        return self.layers[-1].outputs(self.levels(points)[-1]) if self.layers else points
 
     def masks(self, points: Array) -> Mask:
         """Return which features are active, shape (n, width); inputs always are."""
         if not self.layers:
             return np.ones(points.shape, bool)
-        return self.levels(points)[-1] > 0
+        return self.layers[-1].on(self.levels(points)[-1])
 
     def jacobians(self, points: Array) -> Array:
         """Return d features / dx, shape (n, width, d); rows of inactive features are 0."""
@@ -77,16 +104,16 @@ class Prefix:
         if not self.layers:
             return np.broadcast_to(np.eye(size), (len(points), size, size))
         first, levels = self.layers[0], self.levels(points)
-        out = (levels[0] > 0)[:, :, None] * first.rows
+        out = first.on(levels[0])[:, :, None] * first.rows
         for layer, level in zip(self.layers[1:], levels[1:], strict=True):
-            out = (level > 0)[:, :, None] * np.matmul(layer.rows, out)
+            out = layer.on(level)[:, :, None] * np.matmul(layer.rows, out)
         return np.asarray(out)
 
     def along(self, points: Array, directions: Array) -> Array:
         """Return the features' derivatives along directions (n, d, q) at each point, shape (n, width, q)."""
         out = directions
         for layer, level in zip(self.layers, self.levels(points), strict=True):
-            out = (level > 0)[:, :, None] * np.matmul(layer.rows, out)
+            out = layer.on(level)[:, :, None] * np.matmul(layer.rows, out)
         return np.asarray(out)
 
     def gradients(self, points: Array, unit_rows: Array) -> Array:
@@ -98,7 +125,7 @@ class Prefix:
         """
         back = unit_rows
         for layer, level in zip(reversed(self.layers), reversed(self.levels(points)), strict=True):
-            back = (back * (level > 0)) @ layer.rows
+            back = (back * layer.on(level)) @ layer.rows
         return np.asarray(back)
 
     def grown(self, layer: Dense) -> Prefix:

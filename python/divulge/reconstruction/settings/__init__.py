@@ -57,6 +57,7 @@ from divulge.reconstruction.settings.deep import (
     TURNING,
     WALKING,
 )
+from divulge.reconstruction.settings.explanations import MEAN_GRADIENTS, SPANNED
 from divulge.reconstruction.settings.falsification import BATCH, FALSIFYING, FEW_FEATURES
 from divulge.reconstruction.settings.from_values import (
     BY_VALUES,
@@ -85,6 +86,7 @@ from divulge.reconstruction.settings.one_layer import (
     SPAN,
     STATES,
 )
+from divulge.reconstruction.settings.passage import NAMED, PASSAGE
 from divulge.reconstruction.settings.tolerances import RANK, TINY, Tolerances
 from divulge.reconstruction.settings.wide import (
     CHOSEN_ROWS,
@@ -142,8 +144,10 @@ __all__ = [
     "LAYERS",
     "LIFTING",
     "LINE",
+    "MEAN_GRADIENTS",
     "MENDING",
     "MILP",
+    "NAMED",
     "NOISE_FLOOR",
     "OFFSETS",
     "ONE_LAYER",
@@ -152,6 +156,7 @@ __all__ = [
     "ORIENTATION",
     "OTHER_OUTPUTS",
     "PARTIAL_ROWS",
+    "PASSAGE",
     "POLISH",
     "POSITIVE",
     "PROBABILITIES",
@@ -165,6 +170,7 @@ __all__ = [
     "SEARCHED_LINES",
     "SHARPENING",
     "SPAN",
+    "SPANNED",
     "SPANS",
     "STATES",
     "SUBTRACTION",

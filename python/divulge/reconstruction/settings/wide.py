@@ -48,6 +48,8 @@ class WideSidesSettings:
     bend: float = 1e-7
     # units that were seen not to bend at a hyperplane before it is taken for none of the layer
     looks: int = 3
+    # 1 - cosine of rows that are parallel: both are known to 1e-9 or so
+    parallel: float = 1e-12
     # distance of a solved side from 0 or 1: rounding of the entries, 1e-9, times that rank's condition
     whole: float = 1e-3
 
@@ -74,6 +76,8 @@ class WideUnitsSettings:
 
     # relative level on a unit's hyperplane, angle of one unit's rows
     near: float = 1e-7
+    # relative level that is off a hyperplane for certain: ten thousand times what is on it
+    apart: float = 1e-3
     # known entries that two rows must share: one scales them
     overlap: int = 3
     # singular value of what open entries could explain
@@ -135,6 +139,10 @@ class WideSearchSettings:
     steps: int = 8
     # of fits and searches where they are wrong
     rounds: int = 60
+    # answers that are wrong where a layer is missing: of those of units missed a part
+    mostly: float = 0.6
+    # rounds in which that was so and no unit was met, before a layer more is looked for
+    vain: int = 3
     # of wrong points and right ones, searched in one round
     pairs: int = 10
     # segments from the centre to points of all scales: states along them choose open entries
@@ -157,6 +165,8 @@ class WideSearchSettings:
     from_right: float = 0.25
     # that many times as many where none of them was wrong
     more: int = 3
+    # hidden layers: a bound
+    layers: int = 6
     # until so many show no error: units that are on at one input in a thousand are missing till then
     most_points: int = 1800
     # of these, in usual ones

@@ -53,7 +53,8 @@ class Known:
 
     def cell(self, point: Array) -> Cell:
         """Return the cell around a point (d,)."""
-        return Cell(self, [levels[0] > 0 for levels in self.prefix.levels(point[None])])
+        levels = self.prefix.levels(point[None])
+        return Cell(self, [layer.on(z)[0] for layer, z in zip(self.prefix.layers, levels, strict=True)])
 
 
 class Cell:
@@ -116,6 +117,10 @@ class Cell:
             zip(self.slopes, self.offsets, self.sides, strict=True)
         ):
             inward = np.where(side, 1.0, -1.0)
+            units = self.known.prefix.layers[layer].units
+            slope, offset, inward = slope[:units], offset[:units], inward[:units]
+            if not units:
+                continue
             room = np.maximum(inward * (slope @ point + offset), 0.0)
             growth = inward * (slope @ way)
             away = growth < -FOLLOWING.along * np.linalg.norm(way)

@@ -57,8 +57,8 @@ class Follower:
         return self.in_a_row >= FOLLOWING.patience or (often and self.failed >= FOLLOWING.patience)
 
     def open_features(self) -> Index:
-        """Return the features whose entries are not determined."""
-        return np.flatnonzero(~self.equations.known[: self.known.width])
+        """Return the features, with a ReLU, whose entries are not determined."""
+        return np.flatnonzero(~self.equations.known[: self.known.prefix.layers[-1].units])
 
     def go(self, steps: int) -> bool:
         """Go so many steps at most, until every entry is known; return whether it did not get lost."""

@@ -3,7 +3,7 @@
 The unit k bends at the hyperplane of feature i only where its own meets that one. There the feature is 0, so
 that the level z_k needs no entry of i: points on the hyperplane of i at which the other open features are off
 tell by known entries whether z_k has both signs. If so, it vanishes between two such points, and two answers
-beside that place tell the entry.
+beside that place tell the entry. That is done behind one layer alone.
 """
 
 from __future__ import annotations
@@ -22,8 +22,10 @@ from divulge.reconstruction.settings import OPEN_ENTRIES
 def tell_entries(probe: Probe, known: Known, units: list[Unit], lines: Lines) -> int:
     """Ask for open entries wherever known ones say that they show; return how many were told."""
     told = 0
+    if known.inner.layers:
+        return told  # a hyperplane that bends holds no segment between two of its points
     for unit in units:
-        for feature in np.flatnonzero(~unit.equations.known):
+        for feature in np.flatnonzero(~unit.equations.known[: known.prefix.layers[-1].units]):
             place = at_edge(known, unit, int(feature), lines)
             if place is not None and asked(probe, known, unit, int(feature), place):
                 told += 1
@@ -57,6 +59,8 @@ def at_edge(known: Known, unit: Unit, feature: int, lines: Lines) -> Array | Non
     points = points - np.outer(points @ row + layer.offsets[feature], row) / (row @ row)
     others = ~unit.equations.known
     others[feature] = False
+    if others[layer.units :].any():
+        return None  # what has no ReLU is nowhere off
     points = points[(layer.levels(points)[:, others] < 0).all(axis=1)]
     if not len(points):
         return None

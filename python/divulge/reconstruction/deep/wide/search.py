@@ -18,7 +18,7 @@ from divulge.reconstruction.deep.wide.follow import Follower
 from divulge.reconstruction.deep.wide.kinks import LaterKinks, kinks_behind
 from divulge.reconstruction.deep.wide.last import errors, unlike, with_linear_rest
 from divulge.reconstruction.deep.wide.open_entries import tell_entries
-from divulge.reconstruction.deep.wide.sides import without_rest, wrong_sides
+from divulge.reconstruction.deep.wide.sides import no_sides, parallel, without_rest, wrong_sides
 from divulge.reconstruction.deep.wide.star import Star
 from divulge.reconstruction.deep.wide.states import Searched
 from divulge.reconstruction.deep.wide.told_by_values import told_by_values
@@ -40,21 +40,26 @@ class WideSearch:
     Args:
         probe: whom to ask.
         lines: the domain, and what draws.
-        first: the first layer, its units turned either way.
+        prefix: the layers before, one at least, the last one's units turned either way.
         enough: relative residual from which on a fit explains its answers.
+
+    Attributes:
+        deeper: whether answers are wrong nearly everywhere though no more units are met: a layer is missing.
     """
 
-    def __init__(self, probe: Probe, lines: Lines, first: Dense, enough: float) -> None:
+    def __init__(self, probe: Probe, lines: Lines, prefix: Prefix, enough: float) -> None:
         self.probe, self.lines, self.enough = probe, lines, enough
-        self.known = Known(Prefix(probe.input_size, [first]), open_sides=True)
+        self.known = Known(prefix, open_sides=True)
         self.units: list[Unit] = []
         self.segments: list[Searched] = []
         self.centre = lines.samples(1)[0]
         self.looked = False  # whether lines were searched with all sides known
+        self.deeper = False
+        self.wrong_share = 1.0  # of answers that the last copy did not explain
 
     def run(self) -> DeepFit | None:
         """Search to the end; return the best fit, or None where the sides are not told."""
-        if self.known.open_sides and not self.turned():
+        if self.known.open_sides and not self.turned() and not self.passed():
             return None
         if not self.looked:
             self.looked = True
@@ -62,21 +67,32 @@ class WideSearch:
             self.look_around()
         if not self.units:
             return None
-        fresh = WIDE_SEARCH.points
+        fresh, vain = WIDE_SEARCH.points, 0
         for _ in range(WIDE_SEARCH.rounds):
             tell_entries(self.probe, self.known, self.units, self.lines)
             fit, wrong, right = self.as_last(fresh)
             if fit is not None and fresh >= WIDE_SEARCH.most_points:
                 return fit
             fresh = WIDE_SEARCH.points if fit is None else WIDE_SEARCH.more * fresh
-            self.between(wrong, right)
+            new = self.between(wrong, right)
+            vain = vain + 1 if fit is None and not new and self.wrong_share > WIDE_SEARCH.mostly else 0
+            self.deeper = vain >= WIDE_SEARCH.vain
+            if self.deeper:
+                break
         return None
+
+    def grown(self) -> Prefix | None:
+        """Return the layers with the units found as one more, or None where rows are not whole."""
+        if not all(unit.whole for unit in self.units):
+            return None
+        rows = np.array([unit.row for unit in self.units])
+        offsets = np.array([unit.offset(self.known) for unit in self.units])
+        size = np.linalg.norm(rows, axis=1)
+        return self.known.prefix.grown(Dense(rows / size[:, None], offsets / size))
 
     def look_through(self, point: Array) -> None:
         """Search between a point (d,) where the copy is wrong and a random one."""
-        most = WIDE_SEARCH.farthest * np.sqrt(len(point))
-        near = point * min(1.0, most / max(float(np.linalg.norm(point)), TINY))
-        self.between(near[None], self.lines.samples(1))
+        self.between(self.within_reach(point)[None], self.lines.samples(1))
 
     def turned(self) -> bool:
         """Follow units until their equations tell the sides of the first layer; turn it."""
@@ -90,6 +106,16 @@ class WideSearch:
         inner = self.known.prefix.layers[:-1]
         dense = Dense(layer.rows * sign[:, None], layer.offsets * sign)
         self.known = Known(Prefix(self.probe.input_size, [*inner, dense]), open_sides=False)
+        return True
+
+    def passed(self) -> bool:
+        """Take what comes in as handed on beside the layer's units, where no sides are right, or many."""
+        equations = [unit.equations for unit in self.units]
+        if not self.units or not (no_sides(self.known, equations) or parallel(self.known)):
+            return False
+        *inner, last = self.known.prefix.layers
+        prefix = Prefix(self.probe.input_size, [*inner, last.with_passage()])
+        self.known = Known(prefix, open_sides=False)
         return True
 
     def sides_are_told(self) -> bool:
@@ -136,13 +162,18 @@ class WideSearch:
         self.segments.append(Searched(start, end, found))
         return found
 
-    def between(self, wrong: Array, right: Array) -> None:
-        """Search from the centre, or from points where the copy is right, to points where it is wrong."""
+    def between(self, wrong: Array, right: Array) -> int:
+        """Search from the centre, or from points where the copy is right, to points where it is wrong.
+
+        Return how many units were met that were not known.
+        """
+        new = 0
         whole = all(unit.whole for unit in self.units)
         for place, point in enumerate(wrong):
             other = len(right) and (whole or self.lines.rng.uniform() < WIDE_SEARCH.from_right)
             start = right[place] if other else self.centre
-            self.absorb(self.searched(start, point))
+            new += self.absorb(self.searched(start, point))
+        return new
 
     def settled(self) -> Star:
         """Search from the centre, until the states of all units with open entries are known there."""
@@ -202,8 +233,11 @@ class WideSearch:
         weights = np.nan_to_num([unit.weight for unit in self.units]) * size
         model = with_linear_rest(prefix, layer, weights, points[some], pieces[some])
         wrong = errors(model, points, pieces) > self.enough
+        self.wrong_share = float(wrong.mean())
         if not wrong.any():
             fit = fit_as_last(self.probe, self.usual, prefix, units)
+            if fit.error > self.enough:
+                return None, self.wrong_further_out(model), points[:0]
             return fit, points[:0], points[:0]
         if not all(unit.whole for unit in self.units):
             self.learn(model, size, points[some], pieces[some])
@@ -212,6 +246,21 @@ class WideSearch:
         right = np.flatnonzero(~wrong)
         right = self.lines.rng.choice(right, len(chosen)) if len(right) else chosen[:0]
         return None, points[chosen], points[right]
+
+    def wrong_further_out(self, model: DeepModel) -> Array:
+        """Return answered points (n, d), of any size, at which a copy that is right near by is wrong."""
+        points, pieces = self.probe.answered()
+        clear = clear_of_hyperplanes(model.prefix, model.layer, points)
+        points, pieces = points[clear], pieces[clear]
+        off = errors(model, points, pieces)
+        worst = np.argsort(-off, kind="stable")[: WIDE_SEARCH.pairs]
+        points = points[worst[off[worst] > self.enough]]
+        return np.array([self.within_reach(point) for point in points]).reshape(-1, points.shape[1])
+
+    def within_reach(self, point: Array) -> Array:
+        """Return a point (d,) drawn near, to where states are still told."""
+        most = WIDE_SEARCH.farthest * np.sqrt(len(point))
+        return np.asarray(point * min(1.0, most / max(float(np.linalg.norm(point)), TINY)))
 
     def learn(self, model: DeepModel, size: Array, points: Array, pieces: Array) -> None:
         """Take from answers what they tell of open entries."""

@@ -9,18 +9,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.optimize import LinearConstraint
 
 from divulge.arrays import Array, Mask
 from divulge.reconstruction.deep.wide.cells import Known
 from divulge.reconstruction.deep.wide.equations import Equations
-from divulge.reconstruction.settings import TINY, WIDE_SIDES
+from divulge.reconstruction.network.orientation import integer_solution
+from divulge.reconstruction.settings import ORIENTATION, TINY, WIDE_SIDES
 
 
 def wrong_sides(known: Known, units: Sequence[Equations]) -> Mask | None:
     """Return which units of the last layer are turned the wrong way, or None where that is not determined."""
-    stacked = [about_sides(known, unit) for unit in units]
-    matrix = np.concatenate([np.empty((0, known.width)), *(m for m, _ in stacked)])
-    right = np.concatenate([np.empty(0), *(y for _, y in stacked)])
+    matrix, right = stacked(known, units)
     used = ~unused(known, units)
     matrix, bits = matrix[:, used], np.zeros(known.width)
     if len(matrix) < used.sum():
@@ -32,6 +32,48 @@ def wrong_sides(known: Known, units: Sequence[Equations]) -> Mask | None:
     turned = np.round(bits)
     whole = np.abs(bits - turned).max() <= WIDE_SIDES.whole and np.isin(turned, (0, 1)).all()
     return np.asarray(turned > 0.5) if whole else None
+
+
+def no_sides(known: Known, units: Sequence[Equations]) -> bool:
+    """Whether the equations hold for no sides: U then has a part that no unit of the last layer makes.
+
+    The s_i that come nearest, whatever numbers they are, leave some of U or are far from 0 and 1. Where there
+    are fewer equations than sides an integer programme looks for any that are right.
+    """
+    matrix, right = stacked(known, units)
+    if not len(right):
+        return False
+    u, s, vt = np.linalg.svd(matrix, full_matrices=False)
+    rank = int((s > WIDE_SIDES.rank * max(float(s.max(initial=0.0)), TINY)).sum())
+    left = right - u[:, :rank] @ (u[:, :rank].T @ right)
+    if np.linalg.norm(left) > WIDE_SIDES.whole * np.linalg.norm(right):
+        return True
+    told = (vt[:rank] ** 2).sum(axis=0) > 1 - WIDE_SIDES.rank
+    bits = (vt[:rank].T @ ((u[:, :rank].T @ right) / s[:rank]))[told]
+    if (np.minimum(np.abs(bits), np.abs(bits - 1)) > WIDE_SIDES.whole).any():
+        return True
+    if known.width > ORIENTATION.most_integers:
+        return False
+    slack = WIDE_SIDES.whole * np.maximum(np.linalg.norm(matrix, axis=1), TINY)
+    return integer_solution(known.width, [LinearConstraint(matrix, right - slack, right + slack)]) is None
+
+
+def parallel(known: Known) -> bool:
+    """Whether two units of the last layer have parallel hyperplanes, as max(z, 0) - max(z - 6, 0) has.
+
+    What follows then tells s_i R_i + s_j R_j alone.
+    """
+    rows = known.prefix.layers[-1].rows
+    rows = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), TINY)
+    sines = 1 - np.abs(np.tril(rows @ rows.T, -1))
+    return bool((sines <= WIDE_SIDES.parallel).any())
+
+
+def stacked(known: Known, units: Sequence[Equations]) -> tuple[Array, Array]:
+    """Return all units' equations in the sides, matrix (r, h) and right-hand sides (r,)."""
+    about = [about_sides(known, unit) for unit in units]
+    matrix = np.concatenate([np.empty((0, known.width)), *(m for m, _ in about)])
+    return matrix, np.concatenate([np.empty(0), *(y for _, y in about)])
 
 
 def unused(known: Known, units: Sequence[Equations]) -> Mask:

@@ -76,7 +76,10 @@ def owners(known: Known, units: Sequence[Unit], points: Array) -> Index:
 
 
 def same(known: Known, units: Sequence[Unit], new: Unit) -> Unit | None:
-    """Return the unit whose known entries are a multiple of a new one's, where there are enough of both."""
+    """Return the unit whose known entries are a multiple of a new one's, where there are enough of both.
+
+    The two bends of one function of z, such as max(z, 0) - max(z - 6, 0), have one row and two offsets.
+    """
     width = known.width
     mine = new.equations.known[:width]
     for unit in units:
@@ -85,9 +88,18 @@ def same(known: Known, units: Sequence[Unit], new: Unit) -> Unit | None:
             continue
         a, b = new.row[both], unit.row[both]
         factor = float(a @ b) / max(float(a @ a), TINY)
-        if b.any() and np.linalg.norm(factor * a - b) <= WIDE_UNITS.near * np.linalg.norm(b):
+        alike = b.any() and np.linalg.norm(factor * a - b) <= WIDE_UNITS.near * np.linalg.norm(b)
+        if alike and not apart(known, unit, new):
             return unit
     return None
+
+
+def apart(known: Known, unit: Unit, new: Unit) -> bool:
+    """Whether a unit with the same row has another offset: its place is told to lie off the hyperplane."""
+    here, anchor = known.terms(new.places[0][None])[0], unit.anchor(known)
+    level = unit.equations.tell(here - anchor)
+    usual = (np.linalg.norm(here) + np.linalg.norm(anchor)) * np.linalg.norm(unit.row)
+    return level is not None and abs(level) > WIDE_UNITS.apart * float(usual)
 
 
 def taken_in(known: Known, units: list[Unit], new: Unit) -> bool:

@@ -1,0 +1,131 @@
+"""The oracle of an API that names a class and shows what would have been named otherwise."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from divulge.arrays import Array, Index
+from divulge.datasets import Dataset
+from divulge.oracles.base import Domain
+from divulge.oracles.explained import Answers
+from divulge.oracles.ledger import whole
+from divulge.oracles.victim import VictimOracle
+from divulge.points import host_array
+from divulge.training.class_scores import sided_scores
+
+if TYPE_CHECKING:
+    from divulge.victims import Victim
+
+GENERATIONS, POPULATION = 20, 20
+BEYOND = 1e-6  # of the scores: how far on the other side a counterfactual is
+
+
+class CounterfactualOracle(VictimOracle):
+    """Answers with the top class and a counterfactual, a near input of another class; see `explain`.
+
+    An answer to n points holds 2 n inputs with their classes: the points asked about, then their
+    counterfactuals, those with fewest changes of `divulge.explanations.counterfactuals`. It counts as n
+    queries. `query` has nothing to return: (None, None).
+
+    Args:
+        victim: the model under study.
+        data: like those the victim is for, a data set or an array (m, d): counterfactuals stay within their
+            range and near them. None: a few inputs of the victim's own.
+        generations: of the search.
+        population: candidates a point and generation.
+        domain: None for all of R^d, or (low, high): a box of inputs that may be asked about; counterfactuals
+            stay in it, too.
+        budget: the most queries that may be asked, or None.
+        seed: of the search.
+
+    Raises:
+        ValueError: the domain is empty, the budget negative, or the data have another shape.
+    """
+
+    def __init__(
+        self,
+        victim: Victim,
+        *,
+        data: Any = None,
+        generations: int = GENERATIONS,
+        population: int = POPULATION,
+        domain: Domain | None = None,
+        budget: int | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(
+            victim, 0, domain, budget, kind="counterfactual", values=False, gradients=False, least_outputs=2
+        )
+        self._data = _flat(victim.some_inputs() if data is None else data)
+        self._options = {
+            "generations": whole("generations", generations),
+            "population": whole("population", population),
+            "seed": whole("seed", seed),
+        }
+        if self._options["population"] < 2:
+            raise ValueError(f"expected a population of at least 2, got {population}")
+        inputs = self._data.train_inputs if isinstance(self._data, Dataset) else self._data
+        if inputs.shape[1] != self.input_size:
+            raise ValueError(f"expected data of {self.input_size} numbers, got {inputs.shape[1]}")
+
+    def _answer(self, points: Array, output: int) -> tuple[None, None]:
+        return None, None
+
+    def _explain(self, points: Array, outputs: Index | None) -> Answers:
+        labels = self._top(points)
+        if not len(points):
+            return Answers(points, labels, labels, beside=labels)
+        others = points.copy()
+        for label in np.unique(labels):
+            rows = labels == label
+            others[rows] = self._counterfactuals(points[rows], int(label))
+        both = np.concatenate([points, others])
+        named = np.concatenate([labels, self._top(others)])
+        beside = np.concatenate([np.full(len(points), -1), labels])
+        return Answers(both, named, named, beside=beside)
+
+    def _top(self, points: Array) -> Index:
+        return self.victim.classes(points)
+
+    def _counterfactuals(self, points: Array, label: int) -> Array:
+        """Return an input (n, d) of another class near each point, or the nearest to one that was found."""
+        from divulge.explanations import counterfactuals
+
+        def lead(rows: Array) -> Array:
+            scores = sided_scores(torch.from_numpy(self.victim.values(rows) - self.victim.threshold)).numpy()
+            own = scores[:, label].copy()
+            scores[:, label] = -np.inf
+            return np.asarray(scores.max(axis=1) - own)
+
+        size = float(np.abs(lead(points)).max())
+        found = counterfactuals(
+            lead,
+            points,
+            data=self._data,
+            target=(BEYOND * max(size, 1e-6), np.inf),
+            ranges=self._ranges(),
+            **self._options,  # type: ignore[arg-type]
+        )
+        return np.stack([front.rows[0] for front in found.fronts])
+
+    def _ranges(self) -> dict[Any, tuple[float, float]] | None:
+        """The domain's sides by column, where there is one and the columns are those of an array."""
+        if self._box is None or isinstance(self._data, Dataset):
+            return None
+        pairs = zip(self._box.low, self._box.high, strict=True)
+        return {j: (float(low), float(high)) for j, (low, high) in enumerate(pairs)}
+
+
+def _flat(data: Any) -> Any:
+    """Data with inputs (m, d); a data set that is no table as an array."""
+    if not isinstance(data, Dataset):
+        array = np.asarray(host_array(data), np.float64)
+        return array.reshape(len(array), -1)
+    if data.columns:
+        return data
+    flat = replace(data, train_inputs=data.train_inputs.flatten(1), test_inputs=data.test_inputs.flatten(1))
+    return np.asarray(host_array(flat.train_inputs), np.float64)

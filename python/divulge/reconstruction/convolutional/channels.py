@@ -1,0 +1,132 @@
+"""The channels of a layer that is looked for, as far as they are known, among the known layers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from divulge.arrays import Index
+from divulge.reconstruction.convolutional.geometry import Place, grid_of
+from divulge.reconstruction.convolutional.layers import ConvLayer
+from divulge.reconstruction.convolutional.rows import Row
+from divulge.reconstruction.convolutional.sides import Frame
+from divulge.reconstruction.convolutional.walk import Kink, Walk
+from divulge.reconstruction.convolutional.window import Fragment, Origin
+from divulge.reconstruction.settings import CONV_ROWS
+
+
+class Channels:
+    """Channels put together from pieces, and where their windows begin.
+
+    Attributes:
+        rows: the channels, in the layer's order.
+        deeper: kinks that are none of this layer.
+        places: where windows of channels were seen to begin.
+    """
+
+    def __init__(self, walk: Walk, frame: Frame) -> None:
+        self.walk = walk
+        self.frame = frame
+        self.depth = len(walk.known.layers)
+        self.rows: list[Row] = []
+        self.deeper: list[Kink] = []
+        self.places: list[Place] = []
+
+    @property
+    def layer(self) -> ConvLayer | None:
+        """What is known of it."""
+        layers = self.walk.known.layers
+        return layers[self.depth] if len(layers) > self.depth else None
+
+    @property
+    def entries(self) -> int:
+        """How many entries of channels are known."""
+        return sum(int(row.known.sum()) for row in self.rows)
+
+    def features(self, maps: Tensor) -> Tensor:
+        """The features in which it is looked for."""
+        return self.walk.known.features(maps, self.depth)
+
+    def _joins(self, found: Fragment, origin: Origin) -> bool:
+        """Add a fragment to the channel it is of, if it is of a known one."""
+        for row in self.rows:
+            if row.shares(found, self.walk.tolerances.alike):
+                self._see(origin)
+                row.alone = None
+                if row.join(found):
+                    self._settle(row)
+                return True
+        return False
+
+    def _settle(self, row: Row) -> None:
+        """Put what is known of a channel into the known layers; one that was begun twice is one."""
+        twins = [
+            other for other in self.rows if other is not row and row.shares(other, self.walk.tolerances.alike)
+        ]
+        for twin in twins:
+            row.join(twin)
+            row.alone = None
+        self.rows = [other for other in self.rows if not any(other is twin for twin in twins)]
+        self._write()
+        if row.whole:
+            again, self.deeper = self.deeper, []
+            self.deeper = [kink for kink in again if not self._known_elsewhere(kink)]
+
+    def _write(self) -> None:
+        """Put all channels into the known layers."""
+        if not self.rows:
+            del self.walk.known.layers[self.depth :]
+            return
+        shape = (self.walk.known.map_shape(self.depth)[0], *self.frame.kernel)
+        fresh = ConvLayer(np.zeros((0, *shape)), np.zeros(0))
+        for row in self.rows:
+            fresh.add(row.weights[:-1].reshape(shape), float(row.weights[-1]))
+        if self.layer is None:
+            self.walk.known.layers.append(fresh)
+        else:
+            self.walk.known.layers[self.depth] = replace(
+                self.layer, filters=fresh.filters, offsets=fresh.offsets
+            )
+
+    def drop(self, kept: Index) -> None:
+        """Keep these channels alone."""
+        self.rows = [self.rows[i] for i in kept]
+        self._write()
+
+    def _known_elsewhere(self, kink: Kink) -> bool:
+        """Whether a known channel is 0 at a kink, if it may begin anywhere, also where padding is."""
+        layer = self.layer
+        if layer is None:
+            return False
+        padding = tuple(0 if self.frame.whole else size - 1 for size in layer.kernel)
+        wide = ConvLayer(layer.filters, layer.offsets, padding=(padding[0], padding[1]))
+        with torch.no_grad():
+            z = wide.before(self.features(self.walk.known.images(kink.point[None])))[0].numpy()
+        place = np.unravel_index(int(np.abs(z).argmin()), z.shape)
+        if abs(z[place]) > self.walk.tolerances.missing * max(float(np.abs(z).max()), 1.0):
+            return False
+        _, row, column = (int(i) for i in place)
+        self._see(Origin(row - padding[0], column - padding[1]))
+        return True
+
+    def _see(self, origin: Origin) -> None:
+        """Note where a window begins."""
+        self.places.append(Place(0, *origin))
+        layer = self.layer
+        if layer is None or self.frame.whole:
+            return
+        _, height, width = self.walk.known.map_shape(self.depth)
+        tops = max(max(-place.row, place.row + layer.kernel[0] - height, 0) for place in self.places)
+        lefts = max(max(-place.column, place.column + layer.kernel[1] - width, 0) for place in self.places)
+        layer.padding = (max(layer.padding[0], tops), max(layer.padding[1], lefts))
+        if len(self.places) >= CONV_ROWS.places:
+            self.settle_grid()
+
+    def settle_grid(self) -> None:
+        """Take stride and padding from the places where channels were seen to switch."""
+        layer = self.layer
+        if layer is not None and not self.frame.whole:
+            layer.stride, layer.padding = grid_of(self.places, layer.padding)

@@ -1,0 +1,80 @@
+"""Entries of channels that no kink met so far showed: queries are aimed at them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from itertools import product
+
+import numpy as np
+
+from divulge.arrays import Array
+from divulge.reconstruction.convolutional.aimed import Aim, Channel
+from divulge.reconstruction.convolutional.channels import Channels
+from divulge.reconstruction.convolutional.linearised import moving
+from divulge.reconstruction.convolutional.rows import Row
+from divulge.reconstruction.convolutional.walk import Kink
+from divulge.reconstruction.convolutional.window import Origin, completed, shown
+from divulge.reconstruction.settings import CONV_AIMED, CONV_ROWS
+
+
+class Completing(Channels, ABC):
+    """Channels that are completed by queries near their hyperplanes."""
+
+    @abstractmethod
+    def take(self, kink: Kink) -> None:
+        """Look what a kink tells of any channel."""
+
+    def complete(self) -> None:
+        """Go to where channels show the entries that are not known yet, while that teaches something.
+
+        Raises:
+            Stopped: the oracle can be asked no further.
+        """
+        for row in list(self.rows):
+            for _ in range(CONV_AIMED.rounds):
+                if not any(row is other for other in self.rows) or row.whole or not self._look_at(row):
+                    break
+
+    def _look_at(self, row: Row) -> bool:
+        """Ask beside a channel's hyperplane where unknown features are on; whether that taught any."""
+        number = next(i for i, other in enumerate(self.rows) if other is row)
+        channel = Channel(self.walk.known, self.depth, row, number)
+        for point, origin in self._starts(row, channel):
+            size = float(np.linalg.norm(point)) / np.sqrt(len(point))
+            for level, most in product(CONV_AIMED.levels, CONV_AIMED.most):
+                aim = channel.aim(point, origin, level * size, most)
+                if aim is not None and self._shown_across(row, aim, origin):
+                    return True
+        return False
+
+    def _starts(self, row: Row, channel: Channel) -> Iterator[tuple[Array, Origin]]:
+        """Points (d,) near a channel's hyperplane, and where the window begins there."""
+        if row.at is not None:
+            yield row.at[0].point, row.at[1]
+        answers = self.walk.transcript.points[-CONV_AIMED.answers :, :-1]
+        yield from channel.starts(np.concatenate([answers, self.walk.samples(CONV_AIMED.samples)]))
+
+    def _shown_across(self, row: Row, aim: Aim, origin: Origin) -> bool:
+        """Ask on both sides of a hyperplane; whether that showed entries of the row."""
+        entries = self.entries
+        for wide in CONV_AIMED.wide:
+            ends = np.stack([aim.point - wide * aim.across, aim.point + wide * aim.across])
+            before, after = self.walk.ask(ends)
+            for kink in self.walk.isolated(before, after):
+                if not self._adds(row, kink, origin):
+                    self.take(kink)
+            if self.entries > entries:
+                return True
+        return False
+
+    def _adds(self, row: Row, kink: Kink, origin: Origin) -> bool:
+        """Whether a kink at a window is a row's and shows entries of it that were not known."""
+        view = shown(moving(self.walk.known, kink.point, self.depth), kink, origin, self.frame.kernel)
+        found = completed(view, row.weights, row.known, self.walk.tolerances.rounding)
+        if found is None or found.margin < CONV_ROWS.margin or not row.join(found):
+            return False
+        row.alone = None
+        self._see(origin)
+        self._settle(row)
+        return True

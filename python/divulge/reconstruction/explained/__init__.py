@@ -1,0 +1,1 @@
+"""Networks behind explanations: what integrated gradients, and means of gradients, tell beyond values."""

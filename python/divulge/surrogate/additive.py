@@ -1,0 +1,252 @@
+"""Additive models rebuilt from SHAP values: linear and logistic ones, boosted stumps, sums of curves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from divulge.arrays import Array
+from divulge.attributions.from_values import Shap
+from divulge.errors import BudgetExhausted, OracleError
+from divulge.oracles import Oracle
+from divulge.oracles.ledger import whole
+from divulge.points import as_matrix
+from divulge.surrogate.shape import Shape
+
+if TYPE_CHECKING:
+    from divulge.datasets import Dataset
+    from divulge.points import Points
+
+GRID = 9  # inputs asked at first, evenly from low to high
+FRESH = 4  # random inputs asked to check a copy: while jumps are bisected others are asked at random, too
+CHECKS = 2  # rounds of these without a surprise
+SAME = 1e-7  # relative difference of equal SHAP values: those of float32 margins differ by rounding
+MOST = 100_000  # answers, where no budget says fewer
+
+
+@dataclass(frozen=True)
+class AdditiveCopy:
+    """f(x) = base + sum_i f_i(x_i), as SHAP values told it.
+
+    Attributes:
+        shapes: f_i less its mean over the background, for each number of an input.
+        base: the mean of f over the background; NaN where no values are told with the explanations.
+        output: which output of the model.
+        queries: answers asked.
+        complete: whether fresh answers are explained, and each f_i a constant, a line or exact steps.
+        notes: sentences on what is left open.
+        low, high: the box within which it was asked, shape (d,) each.
+    """
+
+    shapes: tuple[Shape, ...]
+    base: float
+    output: int
+    queries: int
+    complete: bool
+    notes: tuple[str, ...]
+    low: Array
+    high: Array
+
+    @property
+    def thresholds(self) -> tuple[Array, ...]:
+        """For each number of an input where f_i jumps: the first number right of each jump, rising."""
+        return tuple(shape.thresholds()[1] for shape in self.shapes)
+
+    def explain(self, points: Points) -> Array:
+        """Return SHAP values (n, d) of points (n, d)."""
+        x = as_matrix(points, len(self.shapes))
+        return np.stack([shape(x[:, i]) for i, shape in enumerate(self.shapes)], axis=1)
+
+    def values(self, points: Points) -> Array:
+        """Return values f(x), shape (n,), of points (n, d)."""
+        return np.asarray(self.base + self.explain(points).sum(axis=1))
+
+
+def additive_copy(
+    oracle: Oracle,
+    data: Dataset | None = None,
+    *,
+    ranges: tuple[Points | float, Points | float] | None = None,
+    output: int | None = None,
+    single: bool = True,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> AdditiveCopy:
+    """Rebuild an additive model from its SHAP values.
+
+    The SHAP value of x_i in f(x) = base + sum_i f_i(x_i) is f_i(x_i) less its mean over the background: a
+    function of x_i alone, whatever the background is. One answer so shows all f_i, at a place of each one's
+    own. A linear f_i shows on a few places. Steps, as of boosted stumps, are bisected to neighbouring
+    numbers, those of all f_i at once: some 30 answers a threshold of the f_i that has most.
+
+    Args:
+        oracle: tells SHAP values: `ShapOracle`, or a `LiveOracle` that tells "shap".
+        data: whose training inputs' ranges are asked about. Thresholds are looked for at its numbers and
+            half-way between two of them first, where models put them: a third of the answers.
+        ranges: the box that is asked about, (low, high), numbers or shape (d,); by default the data's.
+        output: which output; None for the oracle's own.
+        single: whether the model reads its inputs in float32, as scikit-learn's and XGBoost's trees do:
+            thresholds lie between neighbours of that precision; False for float64.
+        seed: of random inputs.
+        progress: called after each answer with the answers so far and the thresholds found.
+
+    Returns:
+        The copy. Where the budget ends, the oracle fails or the user interrupts, it holds what is known, with
+        `complete` False and the reason in `notes`.
+
+    Raises:
+        TypeError: the oracle is none, or tells no SHAP values.
+        ValueError: neither data nor ranges, or ranges that are empty, not finite or of another length.
+    """
+    if not isinstance(oracle, Oracle) or not isinstance(oracle.attribution, Shap):
+        told = oracle.kind if isinstance(oracle, Oracle) else type(oracle).__name__
+        raise TypeError(f"expected an oracle that tells SHAP values, got {told}")
+    low, high = _box(oracle, data, ranges)
+    hints = None if data is None else as_matrix(data.train_inputs, oracle.input_size, data.input_shape)
+    output = oracle.output if output is None else output
+    search = _Search(
+        oracle, low, high, output, single, np.random.default_rng(whole("a seed", seed)), progress, hints
+    )
+    return search.run()
+
+
+@dataclass
+class _Search:
+    """One search: the shapes so far, and what they cost."""
+
+    oracle: Oracle
+    low: Array
+    high: Array
+    output: int
+    single: bool
+    rng: np.random.Generator
+    progress: Callable[[int, int], None] | None
+    hints: Array | None
+    bases: list[float] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        columns = [None] * len(self.low) if self.hints is None else self.hints.T
+        self.shapes = [Shape(self.single, column) for column in columns]
+        self.before = self.oracle.ledger.total
+
+    def run(self) -> AdditiveCopy:
+        """Ask until everything is explained or nothing more can be asked."""
+        explained = False
+        try:
+            explained = self.rounds()
+        except (BudgetExhausted, OracleError) as error:
+            self.notes.append(str(error))
+        except KeyboardInterrupt:
+            self.notes.append("interrupted by the user")
+        curves = [i for i, shape in enumerate(self.shapes) if shape.curved]
+        if curves:
+            self.notes.append(f"numbers {curves} enter by curves, which are known at places and interpolated")
+        base = float(np.median(self.bases)) if self.bases else float("nan")
+        if not self.bases:
+            self.notes.append("explanations alone do not show the mean: values are not known")
+        return AdditiveCopy(
+            tuple(self.shapes), base, self.output, self.oracle.ledger.total - self.before,
+            explained and not curves, tuple(self.notes), self.low, self.high,
+        )  # fmt: skip
+
+    def rounds(self) -> bool:
+        """Ask a grid, bisect, check; return whether fresh answers are explained."""
+        share = np.linspace(0.0, 1.0, GRID)[:, None]
+        grid = (1 - share) * self.low + share * self.high
+        self.ask(grid)
+        if self.interacts(grid):
+            return False
+        quiet = 0
+        while quiet < CHECKS:
+            while any(shape.open() is not None for shape in self.shapes):
+                if self.queries >= MOST:
+                    self.notes.append(f"jumps remain open after {self.queries} answers")
+                    return False
+                self.ask(np.array([[self._next(i) for i in range(len(self.shapes))]]))
+            fresh = self.rng.uniform(self.low, self.high, (FRESH, len(self.low)))
+            quiet = 0 if self.surprised(fresh) else quiet + 1
+            if self.interacts(fresh):
+                return False
+        return True
+
+    @property
+    def queries(self) -> int:
+        """Answers so far."""
+        return self.oracle.ledger.total - self.before
+
+    def _next(self, i: int) -> float:
+        """Where to ask about number i: in its narrowest open gap, else anywhere."""
+        gap = self.shapes[i].open()
+        return self.rng.uniform(self.low[i], self.high[i]) if gap is None else gap
+
+    @property
+    def allowed(self) -> float:
+        """Difference of SHAP values that counts as none."""
+        return SAME * max(max(shape.spread for shape in self.shapes), 1e-12)
+
+    def surprised(self, points: Array) -> bool:
+        """Ask points (n, d), keep the answers, and return whether any was foretold wrongly."""
+        points = self.read(points)
+        before = np.stack([shape(points[:, i]) for i, shape in enumerate(self.shapes)], axis=1)
+        steady = ~np.array([shape.curved for shape in self.shapes])
+        return bool((np.abs(self.ask(points) - before) > self.allowed)[:, steady].any())
+
+    def interacts(self, points: Array) -> bool:
+        """Ask numbers (n, d), that were asked about, beside others: whether SHAP values change with these."""
+        mixed = self.read(self.rng.permuted(points, axis=0))
+        known = np.stack([shape.known(mixed[:, i]) for i, shape in enumerate(self.shapes)], axis=1)
+        differs = (np.abs(self.ask(mixed, keep=False) - known) > self.allowed).any(axis=0)
+        if differs.any():
+            self.notes.append(
+                f"the SHAP value of number {int(np.argmax(differs))} changes with other numbers: the model "
+                "is not additive"
+            )
+        return bool(differs.any())
+
+    def ask(self, points: Array, keep: bool = True) -> Array:
+        """Ask about points (n, d), keep what each shape shows, and return SHAP values (n, d)."""
+        points = self.read(points)
+        named = self.output if self.oracle.names_outputs else None
+        answers = self.oracle.explain(points, named)
+        assert answers.explanations is not None
+        told = answers.explanations
+        if keep:
+            for i, shape in enumerate(self.shapes):
+                shape.add(points[:, i], told[:, i])
+        if answers.values is not None:
+            self.bases += (answers.values - told.sum(axis=1)).tolist()
+        if self.progress is not None:
+            self.progress(self.queries, sum(len(shape.thresholds()[0]) for shape in self.shapes))
+        return told
+
+    def read(self, numbers: Array) -> Array:
+        """Return numbers as the model reads them."""
+        return numbers.astype(np.float32).astype(np.float64) if self.single else numbers
+
+
+def _box(
+    oracle: Oracle, data: Dataset | None, ranges: tuple[Points | float, Points | float] | None
+) -> tuple[Array, Array]:
+    """Return low and high, shape (d,) each."""
+    if ranges is None and data is None:
+        raise ValueError("expected data, or ranges=(low, high), to know where to ask")
+    if ranges is None:
+        assert data is not None
+        inputs = as_matrix(data.train_inputs, oracle.input_size, data.input_shape)
+        ranges = (inputs.min(axis=0), inputs.max(axis=0))
+    low, high = (np.asarray(end, np.float64) for end in ranges)
+    if any(end.shape not in {(), (oracle.input_size,)} for end in (low, high)):
+        raise ValueError(f"expected ranges of {oracle.input_size} numbers, got {low.shape} and {high.shape}")
+    low, high = (np.array(np.broadcast_to(end, (oracle.input_size,))) for end in (low, high))
+    if not (np.isfinite(low) & np.isfinite(high) & (low <= high)).all():
+        place = int(np.argmin(np.isfinite(low) & np.isfinite(high) & (low <= high)))
+        raise ValueError(
+            f"expected finite ranges, low to high, got {low[place]} to {high[place]} for number {place}"
+        )
+    if oracle.domain is not None:
+        low, high = np.maximum(low, oracle.domain[0]), np.minimum(high, oracle.domain[1])
+    return low, high

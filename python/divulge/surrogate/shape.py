@@ -1,0 +1,139 @@
+"""A function of one number, known at places: constant, a line, steps, or a curve."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from divulge.arrays import Array
+
+SAME = 1e-7  # relative difference of equal values: those of float32 margins differ by rounding
+LEVELS = 12  # gaps halved in a row with a change in both halves: no steps, a curve
+FEW = 4  # places from which on a line is believed
+
+
+class Shape:
+    """What is known of f_i: sorted places and values.
+
+    Args:
+        single: whether places are told apart in float32.
+        hints: numbers that data hold: models put thresholds at these, or half-way between two of them. A jump
+            that is not there is bisected, three answers later.
+
+    Attributes:
+        x, y: places, rising, and the values there, shape (m,) each.
+        curved: whether it is taken for a curve, which is interpolated.
+    """
+
+    def __init__(self, single: bool, hints: Array | None = None) -> None:
+        self.single = single
+        self.hints = np.empty(0) if hints is None else np.unique(self._held(hints))
+        self._tried: set[float] = set()  # halves between hints that were asked about
+        self.x, self.y = np.empty(0), np.empty(0)
+        self.curved = False
+        self._line: tuple[float, float] | None = None
+
+    @property
+    def spread(self) -> float:
+        """Largest less smallest value."""
+        return float(np.ptp(self.y)) if len(self.y) else 0.0
+
+    @property
+    def _allowed(self) -> float:
+        """Difference of values that counts as none."""
+        return SAME * max(float(np.abs(self.y).max(initial=0.0)), 1e-12)
+
+    def add(self, x: Array, y: Array) -> None:
+        """Keep values y (n,) at places x (n,)."""
+        places, first = np.unique(np.concatenate([self.x, x]), return_index=True)
+        values = np.concatenate([self.y, y])[first]
+        self.x, self.y = places, values
+        self._line = self._as_line()
+        if self._line is None and not self.curved:
+            self.curved = self._looks_curved()
+
+    def known(self, x: Array) -> Array:
+        """Return the values at places x (n,) that were asked about."""
+        return np.asarray(self.y[np.clip(np.searchsorted(self.x, x), 0, len(self.x) - 1)])
+
+    def __call__(self, x: Array) -> Array:
+        """Return values at places x (n,): between places the line's, the curve's, or those left of a jump."""
+        if self._line is not None:
+            return np.asarray(self._line[0] * x + self._line[1])
+        if self.curved or not len(self.x):
+            return np.interp(x, self.x, self.y) if len(self.x) else np.zeros(len(x))
+        place = np.searchsorted(self.x, self._held(x), side="right") - 1
+        return np.asarray(self.y[np.clip(place, 0, len(self.x) - 1)])
+
+    def open(self) -> float | None:
+        """Return where to ask in the narrowest gap across which the value jumps; None if there is none."""
+        if self._line is not None or self.curved:
+            return None
+        gaps = np.flatnonzero(np.abs(np.diff(self.y)) > self._allowed)
+        for gap in gaps[np.argsort((self.x[1:] - self.x[:-1])[gaps], kind="stable")]:
+            middle = self._between(float(self.x[gap]), float(self.x[gap + 1]))
+            if self.x[gap] < middle < self.x[gap + 1]:
+                return middle
+        return None
+
+    def thresholds(self) -> tuple[Array, Array]:
+        """Return the last places left of jumps, and the first right of them."""
+        if self._line is not None or self.curved:
+            return np.empty(0), np.empty(0)
+        jumps = np.flatnonzero(np.abs(np.diff(self.y)) > self._allowed)
+        return self.x[jumps], self.x[jumps + 1]
+
+    def _between(self, low: float, high: float) -> float:
+        """Where to ask between places: at hints, half-way between them, beside those, else in the middle."""
+        if low in self._tried:
+            return self._beside(low, np.inf)
+        if high in self._tried:
+            return self._beside(high, -np.inf)
+        first, last = np.searchsorted(self.hints, [low, high], side="right")
+        last -= int(last > 0 and self.hints[last - 1] == high)
+        if first < last:
+            return float(self.hints[(first + last) // 2])
+        below, above = self.hints[first - 1 : first], self.hints[last : last + 1]
+        if len(below) and len(above) and low < (guess := float(self._held((below[0] + above[0]) / 2))) < high:
+            before = self._beside(high, -np.inf)
+            if high == above[0] and before not in self._tried and low < before:
+                self._tried.add(before)
+                return before
+            if guess not in self._tried:
+                self._tried.add(guess)
+                return guess
+        return float(self._held(low + (high - low) / 2))
+
+    def _beside(self, place: float, towards: float) -> float:
+        """The neighbouring number."""
+        kind = np.float32 if self.single else np.float64
+        return float(np.nextafter(kind(place), kind(towards)))
+
+    def _held(self, numbers: Any) -> Any:
+        """Return numbers as inputs are held."""
+        return (
+            np.asarray(numbers, np.float32).astype(np.float64) if self.single else np.asarray(numbers, float)
+        )
+
+    def _as_line(self) -> tuple[float, float] | None:
+        """Slope and offset where all places lie on one line that is not flat."""
+        if len(self.x) < FEW or self.spread <= self._allowed:
+            return None
+        ends = self.x[[0, -1]]
+        slope = float((self.y[-1] - self.y[0]) / (ends[1] - ends[0]))
+        offset = float(self.y[0] - slope * ends[0])
+        off = np.abs(slope * self.x + offset - self.y).max()
+        return (slope, offset) if off <= self._allowed else None
+
+    def _looks_curved(self) -> bool:
+        """Whether many neighbouring gaps, one within the other's half, all change."""
+        change = np.abs(np.diff(self.y)) > self._allowed
+        widths = np.diff(self.x)[change]
+        if len(widths) < LEVELS:
+            return False
+        narrow = np.sort(widths)
+        halving = narrow[1:] / np.maximum(narrow[:-1], np.finfo(float).tiny)
+        run = np.flatnonzero(~((halving > 1.5) & (halving < 2.7)))
+        lengths = np.diff(np.concatenate([[-1], run, [len(halving)]])) - 1
+        return bool(lengths.max() >= LEVELS - 2)

@@ -1,0 +1,150 @@
+"""Trees of local explanations: planted groups, fidelity, what is unseen, and what is refused."""
+
+import networkx as nx
+import numpy as np
+import pytest
+import torch
+from sklearn.cluster import AgglomerativeClustering
+from sklearn.metrics import adjusted_rand_score
+from torch import nn
+
+from divulge import GradientOracle, Victim
+from divulge.explanations import multilevel
+from divulge.explanations.local_models import share_of_variance
+
+
+def planted(noise=0.1, n=120, groups=4, seed=0):
+    """Rows round centres, each with the linear model of its group, and noisy slopes."""
+    rng = np.random.default_rng(seed)
+    slopes, centres = rng.standard_normal((groups, 5)), 3 * rng.standard_normal((groups, 5))
+    which = np.arange(n) % groups
+    x = centres[which] + rng.standard_normal((n, 5))
+    values = (slopes[which] * x).sum(axis=1) + 0.5 * which
+    return slopes[which] + noise * rng.standard_normal((n, 5)), x, values, which
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.1, 0.3])
+@pytest.mark.parametrize("side", ["points", None])
+def test_planted_groups_are_a_level(noise, side):
+    theta, x, values, which = planted(noise)
+    tree = multilevel(theta, x, values=values, side=side)
+    level = tree.cut(4)
+    assert level.count == 4
+    assert adjusted_rand_score(which, level.groups) >= 0.95
+    assert level.fidelity > 0.99
+
+
+def test_levels_explain_at_least_what_clusters_of_points_do():
+    theta, x, values, _ = planted(0.1, seed=3)
+    tree = multilevel(theta, x, values=values)
+    for level in tree.levels:
+        if level.count > 20:
+            continue
+        groups = np.zeros(len(x), int)
+        if level.count > 1:
+            groups = AgglomerativeClustering(level.count).fit_predict(x)
+        pooled = tree.local.pooled(groups)
+        assert level.fidelity >= share_of_variance(values, tree.local.predictions(pooled, groups)) - 1e-3
+
+
+def test_levels_are_nested_from_all_alone_to_all_together():
+    theta, x, values, _ = planted()
+    tree = multilevel(theta, x, values=values)
+    assert [tree.levels[0].count, tree.levels[-1].count] == [120, 1]
+    assert tree.levels[0].fidelity == pytest.approx(1)
+    for fine, coarse in zip(tree.levels, tree.levels[1:], strict=False):
+        assert fine.count > coarse.count
+        assert all(len(set(coarse.groups[fine.groups == group])) == 1 for group in range(fine.count))
+    graph = tree.graph()
+    assert nx.is_arborescence(graph)
+    leaves = [node for node in graph if not graph.out_degree(node)]
+    assert sorted(row for node in leaves for row in graph.nodes[node]["rows"]) == list(range(120))
+    root = next(node for node in graph if not graph.in_degree(node))
+    assert graph.nodes[root]["explanation"] == tree.levels[-1].pooled.explanations[0].tolist()
+
+
+def test_unseen_rows_fall_in_the_nearest_rows_group():
+    theta, x, values, which = planted(0.05, 200)
+    tree = multilevel(theta[:150], x[:150], values=values[:150])
+    assert adjusted_rand_score(which[150:], tree.group_of(x[150:], 4)) >= 0.9
+    assert tree.fidelity(x[150:], values[150:], 4) > 0.95
+    assert tree.fidelity(x[150:], values[150:], 1) < 0.9
+    with pytest.raises(ValueError, match=r"expected points of shape \(n, 5\), got \(2, 3\)"):
+        tree.predict(np.zeros((2, 3)), 2)
+
+
+def test_an_oracles_answers_are_taken_with_their_kind():
+    torch.manual_seed(0)
+    victim = Victim(nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 1)).double(), (3,))
+    x = np.random.default_rng(0).standard_normal((60, 3))
+    tree = multilevel(GradientOracle(victim).explain(x))
+    assert tree.local.kind == "slopes"
+    np.testing.assert_allclose(tree.local.values, victim.values(x)[:, 0])
+    assert tree.cut(8).fidelity > 0.5
+
+
+def test_effects_are_pooled_to_constants():
+    _, x, _, which = planted()
+    effects = np.array([[1.0, 0.0], [0.0, 3.0], [5.0, 5.0], [-4.0, 0.0]])[which]
+    tree = multilevel(effects, x[:, :2], values=effects.sum(axis=1), kind="effects", side=None)
+    assert tree.cut(4).fidelity == pytest.approx(1)
+    assert sorted(tree.cut(4).pooled.explanations.tolist()) == sorted(np.unique(effects, axis=0).tolist())
+
+
+def test_the_same_explanation_everywhere_is_one_group_at_once():
+    tree = multilevel(np.ones((10, 2)), np.random.default_rng(0).random((10, 2)))
+    assert [level.count for level in tree.levels] == [10, 1]
+    assert tree.levels[-1].kept == 1
+    with pytest.raises(ValueError, match="made without values"):
+        tree.predict(np.zeros((1, 2)), 1)
+
+
+def test_interruption_ends_the_path_with_all_together():
+    def stop(done, total):
+        if done > 20:
+            raise KeyboardInterrupt
+
+    theta, x, values, _ = planted()
+    whole, part = (multilevel(theta, x, values=values, progress=p) for p in (None, stop))
+    assert len(part.levels) < len(whole.levels)
+    assert part.levels[-1].count == 1
+
+
+def test_units_of_columns_do_not_matter():
+    theta, x, values, _ = planted()
+    unit = np.array([1e3, 1e-3, 1.0, 10.0, 0.1])
+    tree, other = multilevel(theta, x, values=values), multilevel(theta / unit, x * unit, values=values)
+    assert adjusted_rand_score(tree.cut(4).groups, other.cut(4).groups) == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "options", "message"),
+    [
+        ((np.ones((5, 2)), np.ones((5, 3))), {}, r"of the data's shape \(5, 3\), got \(5, 2\)"),
+        ((np.ones((2, 2)), np.ones((2, 2))), {}, "expected 3 to 3000 rows, got 2"),
+        ((np.ones((5, 2)),), {}, "expected data, the rows that are explained"),
+        ((np.full((5, 2), np.nan), np.ones((5, 2))), {}, "expected finite explanations, got nan"),
+        ((np.ones((5, 2)), np.ones((5, 2))), {"kind": "odd"}, "a kind slopes or effects, got 'odd'"),
+        ((np.ones((5, 2)), np.ones((5, 2))), {"values": np.ones(4)}, r"values of shape \(5,\), got \(4,\)"),
+        ((np.ones((5, 2)), np.ones((5, 2))), {"neighbours": 0}, "neighbours of at least 1, got 0"),
+        ((np.ones((5, 2)), np.ones((5, 2))), {"side": "odd"}, "'points' or None, got 'odd'"),
+        (
+            (np.ones((5, 2)), np.ones((5, 2))),
+            {"side": np.ones((4, 1))},
+            r"side information of shape \(5, d\)",
+        ),
+    ],
+)
+def test_what_makes_no_sense_is_named(given, options, message):
+    with pytest.raises(ValueError, match=message):
+        multilevel(*given, **options)
+
+
+def test_pictures_and_tables():
+    theta, x, values, _ = planted(n=40)
+    tree = multilevel(theta, x, values=values)
+    assert len(tree.plot(3).axes) == 3
+    assert list(tree.to_frame()) == ["groups", "penalty", "fidelity", "kept", "largest"]
+    assert "slopes" in tree._repr_html_()
+    with pytest.raises(ValueError, match="at least one group, got 0"):
+        tree.cut(0)

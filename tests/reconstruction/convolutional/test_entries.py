@@ -1,0 +1,103 @@
+"""Entries of channels: solved for from a kink, and aimed at where no kink has shown them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from divulge.reconstruction.asking.lines import Lines
+from divulge.reconstruction.convolutional.aimed import Channel
+from divulge.reconstruction.convolutional.equations import Equations
+from divulge.reconstruction.convolutional.inputs import fine
+from divulge.reconstruction.convolutional.layers import ConvLayer, Pool, Prefix
+from divulge.reconstruction.convolutional.linearised import moving
+from divulge.reconstruction.convolutional.rows import Row
+from divulge.reconstruction.convolutional.walk import Kink, Walk
+from divulge.reconstruction.convolutional.window import Origin, Shown, completed
+
+RNG = np.random.default_rng(0)
+
+
+def view_of(weights, size=40):
+    """What a window of features shows at a kink of a channel, weights (q + 1,)."""
+    rows = RNG.standard_normal((len(weights) - 1, size))
+    values = RNG.standard_normal(len(weights) - 1)
+    values -= weights[:-1] * (weights[:-1] @ values + weights[-1]) / (weights[:-1] @ weights[:-1])
+    jump = 3.0 * weights[:-1] @ rows
+    return Shown(rows, values, Kink(np.zeros(size), jump, 1e-16, np.zeros((2, size))))
+
+
+def test_a_kink_tells_the_entries_that_are_not_known():
+    weights = RNG.standard_normal(13)
+    known = np.arange(13) % 3 > 0
+    found = completed(view_of(weights), np.where(known, weights, 0.0), known, 1e-9)
+    assert found is not None
+    assert found.known.all()
+    assert np.allclose(found.weights, weights, atol=1e-10)
+
+
+def test_a_kink_of_another_channel_tells_nothing():
+    known = np.arange(13) % 3 > 0
+    assert completed(view_of(RNG.standard_normal(13)), RNG.standard_normal(13), known, 1e-9) is None
+
+
+def test_a_kink_with_too_few_equations_tells_nothing():
+    weights = RNG.standard_normal(13)
+    known = np.arange(13) < 2
+    assert completed(view_of(weights, size=8), np.where(known, weights, 0.0), known, 1e-9) is None
+
+
+def prefix_of(pool):
+    first = ConvLayer(
+        RNG.standard_normal((3, 1, 3, 3)), 0.3 * RNG.standard_normal(3), signs=np.ones(3), pool=pool
+    )
+    size = 2 if pool else 3
+    second = ConvLayer(RNG.standard_normal((2, 3, size, size)), RNG.standard_normal(2))
+    return Prefix((1, 10, 10), [first, second])
+
+
+@pytest.mark.parametrize("pool", [None, Pool("avg", 2, 2), Pool("max", 2, 2)])
+def test_an_aim_is_on_the_hyperplane_with_the_features_just_on(pool):
+    prefix = prefix_of(pool)
+    entries = prefix.layers[1].filters[0].size
+    known = np.ones(entries + 1, bool)
+    known[[0, 5, 9]] = False
+    channel = Channel(prefix, 1, Row(np.ones(entries + 1), known), 0)
+    aim = channel.aim(RNG.standard_normal(100), Origin(1, 1), 1e-4, 64)
+    assert aim is not None
+    kernel = prefix.layers[1].kernel
+    maps = prefix.features(prefix.images(aim.point[None]), 1)[0].numpy()
+    window = maps[:, 1 : 1 + kernel[0], 1 : 1 + kernel[1]].ravel()
+    level = window @ prefix.layers[1].filters[0].ravel() + prefix.layers[1].offsets[0]
+    assert (window[~known[:-1]] > 0).all()
+    assert (window[~known[:-1]] < 2e-4).all()
+    assert abs(level) < 1e-3
+
+
+def test_units_that_few_answers_show_keep_their_equations():
+    prefix = prefix_of(None)
+    prefix.layers[1].signs = np.ones(2)
+    prefix.layers[1].offsets = np.array([0.0, -60.0])  # the second channel is hardly ever on
+    points = RNG.standard_normal((60, 100))
+    points[0] *= 40.0
+    equations = Equations(prefix, lambda point: moving(prefix, point, 2))
+    found = equations.solve(points, np.zeros((60, 100, 1)), np.zeros((60, 1)))
+    assert found.seen[len(found.seen) // 2 :].any()
+    assert found.unique
+
+
+def test_a_kink_beside_a_unit_that_is_known_by_now_is_not_alone():
+    prefix = Prefix((1, 4, 4), [ConvLayer(np.ones((1, 1, 2, 2)), np.zeros(1))])
+    walk = Walk.__new__(Walk)
+    walk.known = prefix
+    here, there = np.ones(16), -np.ones(16)
+    assert walk.alone(Kink(here, here, 0.0, np.stack([here, 2 * here])))
+    assert not walk.alone(Kink(here, here, 0.0, np.stack([here, there])))
+
+
+def test_fine_noise_stays_in_a_box():
+    lines = Lines(12, (np.full(12, -1.0), np.full(12, 3.0)), np.random.default_rng(0), 1.0)
+    points = fine(lines, (3, 2, 2), 50)
+    assert points.shape == (50, 12)
+    assert points.min() >= -1.0
+    assert points.max() <= 3.0

@@ -1,0 +1,161 @@
+"""Additive models of tables rebuilt exactly from their SHAP values."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_breast_cancer
+from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.linear_model import LogisticRegression
+
+import divulge
+from divulge import Victim
+from divulge.datasets import Dataset
+from divulge.oracles import GradientOracle, LiveOracle, ShapOracle
+from divulge.surrogate import additive_copy
+
+X, Y = load_breast_cancer(return_X_y=True)
+BOX = (X.min(axis=0), X.max(axis=0))
+DATA = Dataset("cancer", *map(torch.from_numpy, (X, Y, X[400:], Y[400:])))
+
+
+@pytest.fixture(scope="module")
+def stumps():
+    return GradientBoostingClassifier(n_estimators=40, max_depth=1, random_state=0).fit(X, Y)
+
+
+def thresholds_of(model):
+    found = [set() for _ in range(X.shape[1])]
+    for tree in model.estimators_[:, 0]:
+        found[tree.tree_.feature[0]].add(tree.tree_.threshold[0])
+    return found
+
+
+@pytest.mark.parametrize("data", [None, DATA])
+def test_stumps_come_out_bit_for_bit(stumps, data):
+    victim = Victim(stumps)
+    oracle = ShapOracle(victim, background=X[:20])
+    copy = additive_copy(oracle, data, ranges=BOX)
+    true = thresholds_of(stumps)
+    assert copy.complete, copy.notes
+    assert copy.queries == oracle.ledger.total <= 2 * sum(map(len, true)) + (150 if data is None else 50)
+    for shape, right, expected in zip(copy.shapes, copy.thresholds, true, strict=True):
+        left = shape.thresholds()[0]
+        cuts = np.sort(list(expected))
+        assert len(left) == len(cuts)
+        assert ((left <= cuts) & (cuts < right)).all()
+        assert (np.nextafter(left.astype(np.float32), np.float32(np.inf)) == right).all()
+    np.testing.assert_allclose(copy.values(X), victim.values(X)[:, 0], atol=1e-12)
+    np.testing.assert_allclose(
+        copy.explain(X), ShapOracle(victim, background=X[:20]).explain(X).explanations, atol=1e-12
+    )
+
+
+def test_hints_that_mislead_cost_answers_and_nothing_else(stumps):
+    data = Dataset("part", *map(torch.from_numpy, (X[:300:2] + 0.01, Y[:300:2], X[400:], Y[400:])))
+    copy = additive_copy(ShapOracle(Victim(stumps), background=X[:20]), data, ranges=BOX)
+    assert copy.complete
+    np.testing.assert_allclose(copy.values(X), Victim(stumps).values(X)[:, 0], atol=1e-12)
+
+
+def test_the_same_seed_asks_the_same(stumps):
+    copies = [additive_copy(ShapOracle(Victim(stumps), background=X[:20]), DATA, seed=4) for _ in range(2)]
+    assert copies[0].queries == copies[1].queries
+    np.testing.assert_array_equal(copies[0].values(X), copies[1].values(X))
+
+
+def test_thresholds_in_double_precision():
+    model = HistGradientBoostingRegressor(max_iter=10, max_depth=1).fit(X[:, :5], X[:, 7])
+    victim = Victim(model)
+    copy = additive_copy(
+        ShapOracle(victim, background=X[:20, :5]), ranges=(BOX[0][:5], BOX[1][:5]), single=False
+    )
+    assert copy.complete
+    np.testing.assert_allclose(copy.values(X[:, :5]), victim.values(X[:, :5])[:, 0], atol=1e-12)
+
+
+def test_a_logistic_model_needs_the_grid_alone():
+    victim = Victim(LogisticRegression(max_iter=10_000).fit(X, Y))
+    copy = additive_copy(ShapOracle(victim, background=X[:20]), ranges=BOX)
+    assert copy.complete
+    assert copy.queries <= 40
+    np.testing.assert_allclose(copy.values(X), victim.values(X)[:, 0], rtol=1e-9)
+
+
+def test_curves_are_said_to_be_known_at_places():
+    def shap(points):
+        return np.stack([np.sin(points[:, 0]), 2 * points[:, 1], 0 * points[:, 2]], axis=1)
+
+    oracle = LiveOracle(shap, 3, tells="shap", classes=("no", "yes"))
+    copy = additive_copy(oracle, ranges=(-3.0, 3.0))
+    assert not copy.complete
+    assert "numbers [0] enter by curves" in copy.notes[0]
+    assert "explanations alone do not show the mean" in copy.notes[1]
+    points = np.random.default_rng(0).uniform(-3, 3, (50, 3))
+    np.testing.assert_allclose(copy.explain(points), shap(points), atol=0.1)
+    assert np.isnan(copy.base)
+
+
+def test_a_model_that_is_not_additive_is_named_at_once():
+    model = GradientBoostingClassifier(n_estimators=5, max_depth=2).fit(X, Y)
+    oracle = ShapOracle(Victim(model), background=X[:20])
+    copy = additive_copy(oracle, ranges=BOX)
+    assert not copy.complete
+    assert "changes with other numbers: the model is not additive" in copy.notes[0]
+    assert copy.queries < 30
+
+
+def test_a_constant_model_and_a_column_that_never_changes():
+    oracle = LiveOracle(np.zeros_like, 3, tells="shap", classes=("no", "yes"))
+    copy = additive_copy(oracle, ranges=([0.0, 1.0, 2.0], [1.0, 1.0, 2.5]))
+    assert copy.complete
+    assert sum(map(len, copy.thresholds)) == 0
+    np.testing.assert_array_equal(copy.explain(np.ones((2, 3))), 0)
+
+
+def test_a_budget_and_an_interrupt_leave_what_is_known(stumps):
+    copy = additive_copy(ShapOracle(Victim(stumps), background=X[:20], budget=40), ranges=BOX)
+    assert not copy.complete
+    assert copy.queries <= 40
+    assert "the budget of 40 queries ran out" in copy.notes[0]
+    calls = []
+
+    def interrupted(points):
+        calls.append(len(points))
+        if len(calls) > 1:
+            raise KeyboardInterrupt
+        return points
+
+    copy = additive_copy(LiveOracle(interrupted, 2, tells="shap", classes=(0, 1)), ranges=(0.0, 1.0))
+    assert copy.notes[0] == "interrupted by the user"
+    assert copy.queries == 18
+    none = additive_copy(ShapOracle(Victim(stumps), background=X[:20], budget=2), ranges=BOX)
+    assert np.isfinite(none.explain(X[:2])).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({}, ValueError, "expected data, or ranges="),
+        ({"ranges": ([0.0], [1.0])}, ValueError, r"ranges of 30 numbers, got \(1,\)"),
+        ({"ranges": (1.0, 0.0)}, ValueError, "low to high, got 1.0 to 0.0 for number 0"),
+        ({"ranges": (0.0, np.nan)}, ValueError, "got 0.0 to nan for number 0"),
+        ({"ranges": (0.0, 1.0), "seed": -1}, ValueError, "a seed of at least 0"),
+    ],
+)
+def test_senseless_calls(stumps, options, error, message):
+    with pytest.raises(error, match=message):
+        additive_copy(ShapOracle(Victim(stumps), background=X[:20]), **options)
+
+
+def test_other_oracles_are_refused():
+    victim = Victim(torch.nn.Linear(3, 1))
+    with pytest.raises(TypeError, match="tells SHAP values, got gradient"):
+        additive_copy(GradientOracle(victim), ranges=(0, 1))
+    with pytest.raises(TypeError, match="tells SHAP values, got Victim"):
+        additive_copy(victim, ranges=(0, 1))
+
+
+def test_an_explanation_of_another_length_ends_it():
+    oracle = LiveOracle(lambda p: p[:, :2], 3, tells="shap", classes=("no", "yes"))
+    copy = divulge.surrogate.additive_copy(oracle, ranges=(0.0, 1.0))
+    assert "expected gradients of shape (9, 3), the oracle returned (9, 2)" in copy.notes[0]
