@@ -164,7 +164,7 @@ def prototypes(
             against it as well, with weights below zero.
         criticisms: how many samples to name that the prototypes speak for least.
         among: (c,), training samples that may be chosen, by default all.
-        width: of the RBF kernel, by default the median distance.
+        width: of the RBF kernel of "mmd", by default the median distance.
         progress: called after each prototype.
 
     Returns:
@@ -179,6 +179,8 @@ def prototypes(
     """
     if method not in _METHODS:
         raise ValueError(f"expected a method {', '.join(_METHODS)}, got {method!r}")
+    if width is not None and method != "mmd":
+        raise ValueError(f"width= is of the kernel of method='mmd', got {width!r} for {method!r}")
     if of not in ("predictions", "targets"):
         raise ValueError(f"expected of= predictions or targets, got {of!r}")
     samples, n = influence.checked(test), influence.operator.rows
