@@ -1,9 +1,10 @@
-"""Where the parity tests run: the processor, a CUDA device, and the kernels of the latter on the host."""
+"""Where the parity tests run: the processor, a CUDA device, the kernels of the latter on the host; Ctrl-C."""
 
 from __future__ import annotations
 
 import ctypes
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from importlib import import_module
@@ -14,6 +15,21 @@ from itertools import product
 import pytest
 import torch
 from compiled import Compiled
+
+
+@pytest.fixture(scope="session", autouse=True)
+def threads_are_shared() -> None:
+    """Leave each of several processes of tests its share of the processors."""
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if workers > 1:
+        torch.set_num_threads(max(1, (os.cpu_count() or 1) // workers))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ctrl_c_arrives() -> None:
+    """Let Ctrl-C be seen where the tests run in the background, whose processes a shell has ignore it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _cuda_is_missing() -> str | None:

@@ -190,6 +190,12 @@ def test_bad_arguments_are_named(victim, data):
     broken = copy.deepcopy(victim)
     with torch.no_grad():
         broken[1].weight[0, 0] = torch.nan
+    with pytest.raises(ValueError, match=r"expected finite weights, got a NaN or an infinity in 1\.weight"):
+        encode(broken, data, bits=5000)
+    with pytest.raises(ValueError, match=r"expected finite weights, .* in 1\.weight"):
+        encode(victim, data, bits=5000, prior=broken)
+    with torch.no_grad():
+        broken[1].weight.fill_(3e38)
     with pytest.raises(ValueError, match="answer on input 0"):
         encode(broken, data, bits=5000)
     empty = Dataset(
@@ -197,6 +203,12 @@ def test_bad_arguments_are_named(victim, data):
     )
     with pytest.raises(ValueError, match="training inputs in none"):
         encode(victim, empty, bits=5000)
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+def test_a_scripted_module_is_refused(victim, data):
+    with pytest.raises(UnsupportedModel, match="got a scripted one"):
+        encode(torch.jit.script(victim), data, bits=5000)
 
 
 def test_a_single_logit_and_one_block(data):
@@ -213,3 +225,34 @@ def test_a_single_logit_and_one_block(data):
     assert len(code.indices) == 64
     assert decode(code)[1].weight.shape == (1, 64)
     assert Code.from_bytes(code.to_bytes()).bits == code.bits
+
+
+def test_a_file_is_no_longer_than_asked_for_in_whole_bytes(victim, data):
+    # 7 bits a block fill one byte, 14 take two: 7 bits more than one block needs are no room for another
+    for bits in range(1984, 1992):
+        assert encode(victim, data, bits=bits, block_bits=7, steps=1).bits <= bits
+
+
+def hooked(module):
+    module[2].register_forward_hook(lambda layer, given, out: out + 1)
+
+
+def tied(module):
+    module[3].weight = module[1].weight
+
+
+def with_a_buffer(module):
+    module.register_buffer("beside", torch.ones(3, dtype=torch.bfloat16))
+
+
+@pytest.mark.parametrize("change", [hooked, tied, with_a_buffer])
+def test_a_chain_that_does_more_than_its_layers_say_is_not_described(data, change):
+    module = nn.Sequential(nn.Flatten(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 64))
+    change(module)
+    code = encode(module, data, bits=1500, block_bits=4, steps=2)
+    with pytest.raises(ValueError, match="the code is of no chain of usual layers"):
+        decode(code)
+    found = decode(code, into=module)
+    assert len(found.state_dict()) == len(module.state_dict())
+    for (_, one), (_, other) in zip(found.named_buffers(), module.named_buffers(), strict=True):
+        assert torch.equal(one, other)

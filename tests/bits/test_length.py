@@ -12,6 +12,7 @@ from torch import nn
 from divulge import LabelOracle, Victim, steal
 from divulge.bits import bits_told, code_length, quantised_length
 from divulge.bits.aligned import aligned
+from divulge.bits.imitation import Imitation
 from divulge.bits.length import least_bits
 from divulge.bits.quantised import adaptive_bits
 from divulge.datasets import digits
@@ -145,3 +146,72 @@ def test_bad_arguments_are_named(victim, data):
         quantised_length(victim, data, agreement=2)
     with pytest.raises(UnsupportedModel, match="no"):
         code_length(victim, data, form=nn.Flatten())
+
+
+class Added(nn.Sequential):
+    def forward(self, x):
+        return super().forward(x) + x
+
+
+def tied():
+    module = nn.Sequential(nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 6))
+    module[2].weight = module[0].weight
+    return module
+
+
+def hooked():
+    module = nn.Sequential(nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 6))
+    module[0].register_forward_hook(lambda layer, given, out: out * torch.arange(6.0))
+    return module
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        tied,
+        hooked,
+        lambda: nn.Sequential(nn.Linear(6, 6), Added(nn.ReLU(), nn.Linear(6, 6), nn.ReLU()), nn.Linear(6, 6)),
+        lambda: nn.Sequential(nn.Linear(6, 3), nn.ReLU(), nn.Flatten(), nn.Linear(12, 2)),
+    ],
+)
+def test_what_is_more_than_a_chain_is_left_as_it_is(make):
+    torch.manual_seed(0)
+    module, to = make(), make()
+    x = torch.randn(5, 4, 6) if isinstance(module[2], nn.Flatten) else torch.randn(5, 6)
+    torch.testing.assert_close(aligned(module, to)(x), module(x))
+
+
+def test_one_relu_used_twice_is_a_chain():
+    torch.manual_seed(0)
+    relu = nn.ReLU()
+    module = nn.Sequential(nn.Linear(6, 5), relu, nn.Linear(5, 4), relu, nn.Linear(4, 3))
+    order = torch.randperm(4)
+    to = copy.deepcopy(module)
+    with torch.no_grad():
+        to[2].weight.copy_(to[2].weight[order])
+        to[2].bias.copy_(to[2].bias[order])
+        to[4].weight.copy_(to[4].weight[:, order])
+    torch.testing.assert_close(aligned(module, to).state_dict(), to.state_dict())
+
+
+def test_weights_that_are_no_numbers_and_held_of_nothing_are_refused(victim, data):
+    broken = copy.deepcopy(victim)
+    with torch.no_grad():
+        next(broken.parameters())[0] = torch.nan
+    for call in (
+        lambda: code_length(victim, data, form=broken, steps=60),
+        lambda: quantised_length(victim, data, prior=broken),
+    ):
+        with pytest.raises(ValueError, match="expected finite weights, got a NaN or an infinity in"):
+            call()
+    with pytest.raises(ValueError, match="expected held as bits above 0, got 0"):
+        bits_told(victim, victim, data, held=0, steps=60)
+
+
+def test_outputs_that_are_no_numbers_agree_with_nothing(victim, data):
+    imitated = Imitation(victim, data, torch.float32)
+    outputs = torch.zeros(len(data.test_targets), 10)
+    named = imitated.agreement(outputs)
+    outputs[:] = torch.nan
+    assert named > 0.05
+    assert imitated.agreement(outputs) == 0

@@ -68,3 +68,54 @@ def test_whole_numbers_that_float64_does_not_tell_apart_are_named(tmp_path):
 def test_an_empty_file_is_named(tmp_path):
     with pytest.raises(UnreadableFile, match=r"table\.csv"):
         read_data(written(tmp_path, ""), "y")
+
+
+@pytest.mark.parametrize("head", ['x;"a,b,c";y\n', "price, EUR;b;y\n", '"in $, | or 	";b;y\n'])
+def test_a_separator_in_a_name_is_none(tmp_path, head):
+    data = read_data(written(tmp_path, head + rows("{i},5;{i};{word}\n")), "y")
+    assert [column.name for column in data.columns] == [
+        name.strip('"') for name in head.strip().split(";")[:-1]
+    ]
+    assert data.columns[0].high == 9.5
+
+
+def test_separators_at_the_end_of_rows_shift_nothing(tmp_path):
+    data = read_data(written(tmp_path, "x,z,y\n" + rows("{i},-{i},{word},\n")), "y")
+    assert [(column.name, column.low) for column in data.columns] == [("x", 0.0), ("z", -9.0)]
+
+
+def test_rows_longer_than_the_first_line_are_refused(tmp_path):
+    path = written(tmp_path, "x,z,y\n" + rows("{i},-{i},{word},7\n"))
+    with pytest.raises(UnreadableFile, match="first line has fewer names"):
+        read_data(path, "y")
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("1.23{i},56;{i};{word}\n", "'x' holds '1.230,56' in row 0"),
+        ("1'23{i};{i};{word}\n", "'x' holds \"1'230\" in row 0"),
+        ("{i};1.23{i}.000;{word}\n", "'z' holds '1.230.000' in row 0"),
+        ("{i},5;{i}.25;{word}\n", "'z' holds '0.25' in row 0"),
+    ],
+)
+def test_numbers_in_other_notations_are_no_words(tmp_path, line, told):
+    with pytest.raises(UnreadableFile, match=told):
+        read_data(written(tmp_path, "x;z;y\n" + rows(line)), "y")
+
+
+def test_decimal_commas_and_thousands_in_quotes_are_no_words(tmp_path):
+    for number in ("{i},5", "1,23{i}.5"):
+        with pytest.raises(UnreadableFile, match="write numbers without marks of thousands"):
+            read_data(written(tmp_path, "x,y\n" + rows(f'"{number}",{{word}}\n')), "y")
+
+
+def test_words_for_gaps_among_decimal_commas_are_named(tmp_path):
+    path = written(tmp_path, "x;y\n" + rows("-{i},5e-1;{word}\n") + "NA;a\n")
+    with pytest.raises(UnreadableFile, match="column 'x' holds 'NA' in row 10 among numbers, 1 in all"):
+        read_data(path, "y")
+
+
+def test_an_empty_column_is_named(tmp_path):
+    with pytest.raises(ValueError, match="column 'z' has no entry"):
+        read_data(written(tmp_path, "x,z,y\n" + rows("{i},,{word}\n")), "y")

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from threadpoolctl import threadpool_limits
 from torch import nn
 
 from divulge import Victim
@@ -224,3 +225,87 @@ def test_pictures_and_tables():
         found.plot(most=0)
     with pytest.raises(ValueError, match="at least two points to compare on, got 1"):
         found.compared(1)
+
+
+def two_outputs(kind):
+    """A model of two outputs, both above 0 whatever class it names."""
+    if kind == "probabilities":
+        from sklearn.ensemble import RandomForestClassifier
+
+        x = inputs(300)
+        return RandomForestClassifier(20, max_depth=3, random_state=0).fit(x, x[:, 0] + x[:, 1] * x[:, 2] > 0)
+    module = nn.Linear(5, 2).double()
+    with torch.no_grad():
+        module.weight.zero_()
+        module.weight[1, 0] = 1.0
+        module.bias.fill_(100.0)
+    return Victim(module, (5,))
+
+
+def test_values_that_alone_name_no_class_have_no_agreement():
+    found = additive(two_outputs("logits"), inputs(300), scale="value", refits=0)
+    assert np.isnan(found.agreement)
+    assert found.leak_curve()["agreement"].isna().all()
+    assert additive(two_outputs("logits"), inputs(300), refits=0).agreement == 1
+
+
+def test_probabilities_as_values_name_the_class_above_a_half():
+    model = two_outputs("probabilities")
+    by_scale = [additive(model, inputs(300), scale=scale, refits=0) for scale in ("value", "probability")]
+    assert by_scale[0].agreement == by_scale[1].agreement < 1
+    assert by_scale[0].leak_curve().equals(by_scale[1].leak_curve())
+
+
+def test_a_regression_names_no_class():
+    from sklearn.linear_model import LinearRegression
+
+    x = inputs(300)
+    assert np.isnan(additive(LinearRegression().fit(x, x[:, 0]), x, refits=0).agreement)
+
+
+def test_probabilities_may_miss_their_interval_by_rounding_alone():
+    x = inputs(300)
+    told = np.clip(x[:, 0], -1e-9, 1 + 3e-16)
+    found = additive(lambda rows: np.clip(rows[:, 0], -1e-9, 1 + 3e-16), x, scale="probability", refits=0)
+    assert (told > 1).any()
+    assert found._held[1].min() == 0
+    assert found._held[1].max() == 1
+    with pytest.raises(ValueError, match=r"expected probabilities, from 0 to 1, got 1\.0"):
+        additive(lambda rows: np.clip(rows[:, 0], 0, 1.1), x, scale="probability", refits=0)
+
+
+def test_an_estimator_of_columns_in_another_order_is_refused():
+    from sklearn.linear_model import LinearRegression
+
+    frame = pd.DataFrame(inputs(100), columns=list("abcde"))
+    model = LinearRegression().fit(frame[list("abced")], frame["d"])
+    with pytest.raises(ValueError, match="fitted with column 'e' at place 3, where the data have 'd'"):
+        additive(model, frame, refits=0)
+    assert additive(model, frame[list("abced")], refits=0).fidelity > 0.99
+
+
+def test_each_of_many_words_has_its_own_effect_in_other_methods_and_in_copies():
+    rng = np.random.default_rng(0)
+    effects = rng.standard_normal(40)
+    frame = pd.DataFrame({"word": [f"{i:02d}" for i in rng.integers(40, size=2000)], "b": rng.random(2000)})
+    found = additive(lambda x: effects[x[:, 0].astype(int)] + x[:, 1], frame, refits=0)
+    assert found.compared().groupby("method")["fidelity"].first()["partial dependence"] > 0.999
+    curve = found.leak_curve()
+    assert curve["numbers"].iloc[0] == 1 + 40 + 2
+    assert (curve["fidelity"] > 0.999).all()
+
+
+def test_whole_numbers_taken_as_numeric_are_shown_as_they_are():
+    frame = pd.DataFrame({"a": np.random.default_rng(0).integers(0, 200, 400), "b": np.linspace(0, 1, 400)})
+    shapes = additive(lambda x: x[:, 0] + x[:, 1], frame, kinds={"a": "numeric"}, refits=0).shapes
+    part = shapes[shapes["column"] == "a"]
+    assert np.ptp(part["effect"] - part["value"].astype(float)) < 0.1
+
+
+def test_the_number_of_threads_changes_nothing():
+    x = np.random.default_rng(0).standard_normal((2000, 10))
+    told = []
+    for threads in (1, 2):
+        with threadpool_limits(limits=threads, user_api="blas"):
+            told.append(additive(lambda rows: np.sin(rows).sum(axis=1), x, refits=1).shapes)
+    pd.testing.assert_frame_equal(*told, check_exact=True)

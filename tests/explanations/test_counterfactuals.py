@@ -213,7 +213,12 @@ def test_pictures_and_tables():
         ({"k": 0}, ValueError, "expected k from 1 to the 120 training rows, got 0"),
         ({"most_changes": 0}, ValueError, "most_changes of at least 1, got 0"),
         ({"fixed": ["wage"]}, ValueError, "there is no column 'wage', only 'age', 'income'"),
-        ({"ranges": {"age": (5, 1)}}, ValueError, "a range low, high of column 'age', got 5, 1"),
+        (
+            {"ranges": {"income": (0, np.inf)}},
+            ValueError,
+            "a finite range low, high of column 'income'",
+        ),
+        ({"ranges": {"age": (5, 1)}}, ValueError, "range low, high of column 'age', got 5, 1"),
         ({"ranges": {"job": (0, 1)}}, ValueError, "ranges of columns of numbers, got one of 'job'"),
         ({"points": table()[:0]}, ValueError, "at least one point to change, got none"),
         ({"points": table()[:2].assign(job="baker")}, ValueError, "holds 'baker', which is none of its"),
@@ -263,3 +268,22 @@ def test_whole_numbers_stay_in_a_range_with_broken_ends():
     ).to_frame(misses=True)
     own = frame["age"].iloc[rows["point"]].reset_index(drop=True)
     assert set(rows["age"][rows["age"] != own]) <= {31, 32, 33}
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.float32])
+def test_entries_shown_are_those_that_the_model_was_asked_about(dtype):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"a": rng.integers(0, 10, 60).astype(dtype), "b": rng.random(60)})
+    wanted = lambda x: np.cos(x[:, 0]) + x[:, 1]  # noqa: E731
+    rows = counterfactuals(
+        wanted, frame[:5], data=frame, target=(1.2, 1.3), kinds={"a": "numeric"}, **SMALL
+    ).to_frame()
+    assert (wanted(rows[["a", "b"]].to_numpy(np.float64)) == rows["prediction"]).all()
+
+
+def test_a_points_own_broken_number_in_a_column_of_whole_ones_is_shown():
+    frame = pd.DataFrame({"a": np.arange(30) % 10, "b": np.linspace(0, 1, 30)})
+    rows = counterfactuals(
+        lambda x: x.sum(axis=1), np.array([[2.5, 0.5]]), data=frame, target=(3.1, 3.2), **SMALL
+    ).to_frame(misses=True)
+    np.testing.assert_allclose(rows["a"] + rows["b"], rows["prediction"])

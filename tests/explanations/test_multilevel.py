@@ -148,3 +148,14 @@ def test_pictures_and_tables():
     assert "slopes" in tree._repr_html_()
     with pytest.raises(ValueError, match="at least one group, got 0"):
         tree.cut(0)
+
+
+def test_fidelity_wants_one_finite_value_a_point():
+    x = np.random.default_rng(0).random((20, 2))
+    tree = multilevel(x, x, values=x.sum(axis=1))
+    with pytest.raises(ValueError, match=r"values of shape \(20,\), one for each point, got \(1,\)"):
+        tree.fidelity(x, [1.0], 3)
+    with pytest.raises(ValueError, match="got nan"):
+        tree.fidelity(x, np.full(20, np.nan), 3)
+    with pytest.raises(ValueError, match="got nan"):
+        tree.leak_curve(x, np.full(20, np.nan))

@@ -122,6 +122,9 @@ def test_the_rbf_kernel():
     np.testing.assert_allclose(kernel.target, [1, np.exp(-0.5)])
     assert kernel.prior == 1
     assert RbfKernel(np.ones((4, 2)), np.ones((1, 2))).width == 1  # constant inputs
+    far = RbfKernel(x + 1e8, x[:1] + 1e8, width=5.0)
+    np.testing.assert_allclose(far.target, kernel.target, atol=1e-7)
+    np.testing.assert_allclose(far.column(1), kernel.column(1), atol=1e-7)
     with pytest.raises(ValueError, match="expected points of 2 numbers like the inputs, got 3"):
         RbfKernel(x, np.ones((1, 3)))
 
@@ -234,6 +237,7 @@ def test_bad_input_is_named():
         ({"among": []}, "expected among= at least one training sample, got none"),
         ({"among": [1, 2]}, "expected count as a whole number from 1 to 2, got 3"),
         ({"method": "mmd", "width": 0.0}, "expected a width above 0, got 0.0"),
+        ({"width": 2.0}, "width= is of the kernel of method='mmd', got 2.0 for 'quadrature'"),
     ):
         with pytest.raises(ValueError, match=message):
             prototypes(influence, test, 3, **options)

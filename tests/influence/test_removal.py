@@ -98,7 +98,8 @@ def test_an_interruption_leaves_nan():
         if done == 2:
             raise KeyboardInterrupt
 
-    changes = leave_groups_out(influence, (x[:5], y[:5]), [[1], [2], [3]], progress=stop)
+    with pytest.warns(UserWarning, match="interrupted: 2 of 3 changes are known, the others NaN"):
+        changes = leave_groups_out(influence, (x[:5], y[:5]), [[1], [2], [3]], progress=stop)
     assert np.isfinite(changes[:, :2]).all()
     assert np.isnan(changes[:, 2]).all()
 

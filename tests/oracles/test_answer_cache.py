@@ -151,3 +151,13 @@ def test_labels_probabilities_and_explanations_are_kept_too(tmp_path, tells):
     with pytest.raises(CheckpointError, match="classes"):
         LiveOracle(ask, 3, tells=tells, classes=("a", "b"), cache=tmp_path / "kept")
     assert len(made().explain(X[:0])) == 0
+
+
+def test_an_explanation_with_other_parameters_has_another_cache(tmp_path):
+    def live(tells):
+        return LiveOracle(lambda x: x, 3, tells=tells, classes=CLASSES, cache=tmp_path / "kept")
+
+    live("heat_map:bits=8").explain(X)
+    assert live("heat_map:bits=8").explain(X).explanations is not None
+    with pytest.raises(CheckpointError, match="explanation"):
+        live("heat_map:bits=4")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from divulge import CallableOracle, OracleError
-from divulge.oracles import connection
+from divulge.oracles import LiveOracle, connection
 from divulge.oracles.connection import retry_after
 
 X = np.arange(14.0).reshape(7, 2)
@@ -100,3 +100,25 @@ def test_what_an_error_asks_to_wait(error, seconds):
 def test_senseless_connections(options, error, message):
     with pytest.raises(error, match=message):
         CallableOracle(lambda p: (p[:, 0], p), 2, **options)
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+@pytest.mark.parametrize("cached", [False, True])
+@pytest.mark.parametrize("kind", [CallableOracle, LiveOracle])
+def test_batches_that_were_never_sent_cost_nothing(tmp_path, kind, cached, error):
+    calls = []
+
+    def ask(points):
+        calls.append(len(points))
+        if len(calls) == 2:
+            raise error("down")
+        return points
+
+    told = {"values": False, "kind": "shap"} if kind is CallableOracle else {"tells": "shap", "classes": "ab"}
+    cache = tmp_path / "answers" if cached else None
+    oracle = kind(ask, 2, batch=2, price=2.0, budget=20, cache=cache, **told)
+    with pytest.raises(OracleError if error is ValueError else KeyboardInterrupt):
+        oracle.explain(X)
+    assert (oracle.ledger.total, oracle.ledger.cost, oracle.ledger.remaining) == (4, 8.0, 16)
+    oracle.explain(X)
+    assert oracle.ledger.total == sum(calls) == (9 if cached else 11)

@@ -45,6 +45,24 @@ def test_counterfactuals_stay_in_the_domain_and_the_budget_holds():
         Budget(CounterfactualOracle(victim(), data=X), 3).explain(X[:4])
 
 
+def test_in_a_wider_domain_they_stay_within_the_data():
+    module = nn.Linear(4, 1).double()
+    with torch.no_grad():
+        module.weight.copy_(torch.tensor([[1.0, 0, 0, 0]]))
+        module.bias.fill_(-3.0)  # no row of the data's range is of class 1
+    answers = CounterfactualOracle(Victim(module, (4,)), data=X, domain=(-50, 50)).explain(X[:10])
+    assert (answers.points >= X.min(axis=0)).all()
+    assert (answers.points <= X.max(axis=0)).all()
+
+
+def test_of_a_table_they_stay_in_the_domain():
+    frame = pd.DataFrame(X, columns=list("abcd")).assign(grade=np.where(X[:, 0] > 0, "yes", "no"))
+    data = read_data(frame, "grade")
+    oracle = CounterfactualOracle(victim(), data=data, domain=(-0.3, 0.3))
+    answers = oracle.explain(X[:10] * 0.3)
+    assert np.abs(answers.points).max() <= 0.3
+
+
 def test_of_a_table_they_are_rows_that_there_can_be():
     frame = pd.DataFrame(
         {

@@ -9,8 +9,9 @@ from divulge import Victim, leak_report
 from divulge.datasets import read_data
 from divulge.oracles import LiveOracle
 from divulge.report.page import shown
-from divulge.report.runs import COLUMNS, median
-from divulge.report.verdict import RISK_RULE, recommendation, risk
+from divulge.report.runs import COLUMNS, Curve, Runs, median, summarised
+from divulge.report.verdict import RISK_RULE, percent, recommendation, risk
+from divulge.report.words import sentences
 
 NAN = float("nan")
 
@@ -172,3 +173,39 @@ def test_an_interrupt_leaves_what_was_measured(victim, data):
 def test_senseless_options(victim, data, options, error, message):
     with pytest.raises(error, match=message):
         leak_report(victim, data, **options, **QUICK)
+
+
+@pytest.mark.parametrize(("best", "told"), [(0.9496, "94%"), (0.29, "29%"), (0.8, "80%"), (0.0, "0%")])
+def test_what_was_missed_is_not_said_to_be_reached(best, told):
+    only = pd.DataFrame([row("label", best=best, reached=(10.0, NAN, NAN))])
+    curves = pd.DataFrame({"queries": [10, 40]})
+    assert f"at most {told}" in recommendation(only)
+    assert f"at most {told} after 40" in sentences(only, curves)[0]
+    assert percent(0.94996, 1) == "94.9%"
+
+
+@pytest.mark.parametrize(
+    ("queries", "bare", "defended"),
+    [
+        (50.0, "2.0 times fewer than with", "take 2.0 times as many queries"),
+        (100.0, "as many as with", "are copied as fast as"),
+        (200.0, "2.0 times more than with", "are copied with 2.0 times fewer queries than without it"),
+    ],
+)
+def test_more_queries_are_not_fewer(queries, bare, defended):
+    told = row("shap", reached=(NAN, queries, NAN)), row("label", reached=(NAN, 100.0, NAN))
+    behind = row("shap", "rounded:2", reached=(NAN, 100.0, NAN))
+    said = sentences(pd.DataFrame([*told, behind]), pd.DataFrame({"queries": [300]}))
+    assert f", {bare} labels alone." in said[0]
+    assert defended in said[2]
+
+
+@pytest.mark.parametrize("bests", [(0.97, 0.94), (0.99, 0.96, 0.94, 0.91), (0.97, 0.96), (0.97, 0.94, 0.9)])
+def test_the_best_of_several_seeds_is_where_the_table_says_they_came(bests):
+    runs = Runs([0], None)
+    for seed, best in enumerate(bests):
+        curve = pd.DataFrame({"queries": [10, 100], "agreement": [0.5, best]})
+        runs.add(0, seed, Curve("label", "none", curve, NAN, NAN, None))
+    found = summarised(runs)[0].iloc[0]
+    assert (found["best"] >= 0.95) == np.isfinite(found["queries_95"]) == (found["risk"] == "high")
+    assert found["best"] in bests

@@ -1,11 +1,13 @@
 """Additive models of tables rebuilt exactly from their SHAP values."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from sklearn.datasets import load_breast_cancer
 from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingRegressor
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 
 import divulge
 from divulge import Victim
@@ -159,3 +161,61 @@ def test_an_explanation_of_another_length_ends_it():
     oracle = LiveOracle(lambda p: p[:, :2], 3, tells="shap", classes=("no", "yes"))
     copy = divulge.surrogate.additive_copy(oracle, ranges=(0.0, 1.0))
     assert "expected gradients of shape (9, 3), the oracle returned (9, 2)" in copy.notes[0]
+
+
+def told_by(told, **options):
+    return LiveOracle(told, 3, tells="shap", classes=["no", "yes"], **options)
+
+
+def lines(points):
+    return points * [1.0, -2.0, 0.5]
+
+
+def test_rounded_shap_values_are_not_asked_about_without_a_word():
+    oracle = told_by(lambda points: lines(points).round(4), budget=1005)
+    with pytest.warns(RuntimeWarning, match="1000 answers so far, .* that were rounded look like steps"):
+        copy = additive_copy(oracle, ranges=(-1, 1))
+    assert not copy.complete
+    assert "the budget of 1005 queries ran out" in copy.notes[0]
+
+
+@pytest.mark.parametrize("decimals", [0, 2])
+def test_values_that_do_not_add_up_are_said(decimals):
+    class Off(ShapOracle):
+        def explain(self, points, output=None):
+            told = super().explain(points, output)
+            return replace(told, values=told.values.round(decimals))
+
+    model = LinearRegression().fit(X[:, :3], X[:, 3])
+    oracle = Off(Victim(model), background=X[:20, :3])
+    copy = additive_copy(oracle, ranges=(X[:, :3].min(axis=0), X[:, :3].min(axis=0) + 0.1))
+    assert not copy.complete
+    assert "values less the sums of their SHAP values differ" in copy.notes[0]
+
+
+@pytest.mark.parametrize("domain", [(-0.1, 0.1), ([-0.1, 0.3, -0.7], [0.1, 0.4, 0.9])])
+def test_a_domain_whose_ends_float32_does_not_hold(domain):
+    copy = additive_copy(told_by(lines, domain=domain), ranges=(-5, 5))
+    assert copy.complete
+    np.testing.assert_allclose(copy.explain(np.eye(3)), lines(np.eye(3)), atol=1e-6)
+
+
+def test_ranges_outside_the_domain_are_refused():
+    with pytest.raises(ValueError, match="number 0 lies outside of it"):
+        additive_copy(told_by(lines, domain=(-1, 1)), ranges=(2, 3))
+
+
+def test_an_output_that_is_not_told_is_refused():
+    with pytest.raises(ValueError, match="expected output 1, of which alone the oracle tells, got 0"):
+        additive_copy(told_by(lines, output=1), ranges=(-1, 1), output=0)
+    with pytest.raises(ValueError, match="expected an output from 0 on, of 2 outputs, got 2"):
+        additive_copy(told_by(lines), ranges=(-1, 1), output=2)
+
+
+def test_rounding_of_other_numbers_in_one_that_is_not_used():
+    def told(points):
+        return np.column_stack([points[:, :2], 1e-17 * np.sin(1e5 * points[:, 0])])
+
+    copy = additive_copy(told_by(told), ranges=(-1, 1))
+    assert copy.complete
+    assert copy.queries < 40

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 
+from divulge.bits.architecture import is_plain
 from divulge.training.modes import copied
+from divulge.training.scaled import Scaled
+
+_PASSING = (nn.Sequential, nn.Flatten, nn.Identity, nn.Dropout)
 
 
 def aligned(module: nn.Module, to: nn.Module) -> nn.Module:
@@ -35,15 +41,15 @@ def aligned(module: nn.Module, to: nn.Module) -> nn.Module:
 
 def _linear(module: nn.Module) -> list[nn.Linear] | None:
     """Return the linear layers of a chain of nothing but those and ReLUs between them; None for others."""
-    parts = [part for part in module.modules() if not list(part.children())]
-    passing = (nn.Flatten, nn.Identity, nn.Dropout)
-    chain = [part for part in parts if not isinstance(part, passing) and type(part).__name__ != "Scaled"]
-    if not all(
-        isinstance(part, nn.Linear if place % 2 == 0 else nn.ReLU) for place, part in enumerate(chain)
-    ):
+    if not is_plain(module):
         return None
-    nested = all(isinstance(part, nn.Sequential) for part in module.modules() if list(part.children()))
-    return [part for part in chain if isinstance(part, nn.Linear)] if nested and len(chain) % 2 else None
+    chain = [part for _, part in module.named_modules(remove_duplicate=False) if type(part) not in _PASSING]
+    while chain and type(chain[0]) is Scaled:
+        chain = chain[1:]
+    layers = [part for part in chain if type(part) is nn.Linear]
+    kinds = all(type(part) is (nn.ReLU if place % 2 else nn.Linear) for place, part in enumerate(chain))
+    met = all(a.out_features == b.in_features for a, b in pairwise(layers))
+    return layers if kinds and len(chain) % 2 and met else None
 
 
 def _rows(layer: nn.Linear) -> Tensor:

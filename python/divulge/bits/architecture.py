@@ -27,6 +27,8 @@ def described(module: nn.Module) -> bytes:
     """Return a chain of known layers in compressed words; nothing where the module is something else."""
     if type(module) is not nn.Sequential or any(type(layer).__name__ not in _LAYERS for layer in module):
         return b""
+    if not is_plain(module) or list(module.buffers()):
+        return b""
     if any(type(layer) is not _LAYERS[type(layer).__name__] for layer in module):
         return b""
     words = [[type(layer).__name__, _options(layer)] for layer in module]
@@ -34,6 +36,14 @@ def described(module: nn.Module) -> bytes:
         return packed(json.dumps(words, separators=(",", ":")).encode())
     except TypeError:  # an option that is no number, word or list of them
         return b""
+
+
+def is_plain(module: nn.Module) -> bool:
+    """Whether a module does what its parts say, each with weights of its own: no hooks, no other forward."""
+    parts = [part for _, part in module.named_modules(remove_duplicate=False)]
+    hooked = any(part._forward_hooks or part._forward_pre_hooks or "forward" in vars(part) for part in parts)
+    every = list(module.named_parameters(remove_duplicate=False))
+    return not hooked and len(every) == len(list(module.parameters()))
 
 
 def _options(layer: nn.Module) -> dict[str, Any]:

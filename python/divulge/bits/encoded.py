@@ -66,8 +66,8 @@ def encode(
 
     Raises:
         UnsupportedModel: a module without parameters, or of several precisions.
-        ValueError: too few bits for one block, a prior of another form, no inputs, or outputs that are no
-            class scores.
+        ValueError: too few bits for one block, weights that are not finite, a prior of another form, no
+            inputs, or outputs that are no class scores.
     """
     if not 1 <= block_bits <= MOST_BLOCK_BITS:
         raise ValueError(f"expected block_bits from 1 to {MOST_BLOCK_BITS}, got {block_bits}")
@@ -84,7 +84,7 @@ def encode(
         np.zeros(1, np.int64), block_bits, seed, weights.count, weights.dtype,
         np.ones(len(weights.sizes)), layers, beside, prior is not None, 0,
     )  # fmt: skip
-    blocks = min((bits - empty.bits) // block_bits + 1, weights.count)
+    blocks = min((bits // 8 * 8 - empty.bits) // block_bits + 1, weights.count)  # a file is of whole bytes
     if blocks < 1:
         raise ValueError(
             f"expected at least {empty.bits} bits, for one block and the layers' form, got {bits}"

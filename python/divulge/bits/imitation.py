@@ -59,7 +59,9 @@ class Imitation:
 
     def agreement(self, outputs: Tensor) -> float:
         """Return the share of the test inputs on which outputs name the model's class."""
-        return float((class_scores(outputs).argmax(dim=1) == self.test_classes).double().mean())
+        scores = class_scores(outputs)
+        told = scores.isfinite().all(dim=1) & (scores.argmax(dim=1) == self.test_classes)
+        return float(told.double().mean())
 
 
 def scores_of(model: Victim | nn.Module, inputs: Tensor) -> Tensor:

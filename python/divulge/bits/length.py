@@ -42,8 +42,8 @@ class CodeLength:
     """What it takes to tell a network that agrees with a model.
 
     Attributes:
-        bits: the least budget that reached the agreement, and every larger one too; 0 where the prior agrees
-            as it is, NaN where no budget did.
+        bits: the least budget that reached the agreement, read between two of the curve; 0 where the prior
+            agrees as it is, NaN where no budget did.
         agreement: asked for.
         curve: a row for each budget, with the columns bits and agreement (of weights drawn from the
             posterior).
@@ -96,8 +96,7 @@ def code_length(
         ValueError: an agreement that is not above 0 and below 1, no inputs, or outputs of another number of
             classes.
     """
-    if not 0 < agreement < 1:
-        raise ValueError(f"expected an agreement above 0 and below 1, got {agreement}")
+    check_agreement(agreement)
     if steps < _POINTS:
         raise ValueError(f"expected at least {_POINTS} steps, one for each budget, got {steps}")
     module = copied(form).cpu().eval()
@@ -105,11 +104,17 @@ def code_length(
     imitated = Imitation(model, data, weights.dtype)
     with torch.random.fork_rng(devices=[]), one_thread():
         falling = _Falling(module, weights, imitated, prior, batch_size, seed)
-        if prior and falling.as_it_is() >= agreement:
-            return CodeLength(0.0, agreement, _curve([0.0], [falling.as_it_is()]), seed)
+        if prior and (known := falling.as_it_is()) >= agreement:
+            return CodeLength(0.0, agreement, _curve([0.0], [known]), seed)
         with torch.enable_grad():
             bits, reached = falling.run(steps, progress)
     return CodeLength(least_bits(bits, reached, agreement), agreement, _curve(bits, reached), seed)
+
+
+def check_agreement(agreement: float) -> None:
+    """Raise where a share is not above 0 and below 1."""
+    if not 0 < agreement < 1:
+        raise ValueError(f"expected an agreement above 0 and below 1, got {agreement}")
 
 
 class _Falling:

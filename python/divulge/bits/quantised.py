@@ -58,7 +58,8 @@ def quantised_length(
 
     Raises:
         UnsupportedModel: no parameters, or several precisions.
-        ValueError: a prior of another form, or an agreement that is not above 0 and at most 1.
+        ValueError: weights that are not finite, a prior of another form, or an agreement that is not above 0
+            and at most 1.
     """
     if not 0 < agreement <= 1:
         raise ValueError(f"expected an agreement above 0 and at most 1, got {agreement}")
@@ -69,7 +70,7 @@ def quantised_length(
     else:
         if Weights(prior).shapes != weights.shapes:
             raise ValueError("the prior's parameters have other shapes than the module's")
-        told, base = weights.vector(aligned(module, prior)), weights.vector(prior)
+        base, told = weights.vector(prior), weights.vector(aligned(module, prior))
     running = copied(module).eval()
     difference = (told - base).double()
     units = torch.cat(

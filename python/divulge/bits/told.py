@@ -67,8 +67,10 @@ def bits_told(
 
     Raises:
         UnsupportedModel: the model is a regression, or the copy has no parameters or several precisions.
-        ValueError: see `code_length`.
+        ValueError: see `code_length`; or held of no bits.
     """
+    if held is not None and held <= 0:
+        raise ValueError(f"expected held as bits above 0, got {held}")
     trainings = 1 if held is not None else 2
 
     def counted(before: int) -> OnProgress | None:

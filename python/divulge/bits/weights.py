@@ -21,10 +21,12 @@ class Weights:
         module: parameters of one floating precision.
 
     Raises:
-        UnsupportedModel: a module without parameters, or of several precisions.
+        UnsupportedModel: a scripted module, one without parameters, or of several precisions.
     """
 
     def __init__(self, module: nn.Module) -> None:
+        if isinstance(module, torch.jit.ScriptModule):
+            raise UnsupportedModel("expected a module that takes other weights, got a scripted one")
         parameters = dict(module.named_parameters())
         if not parameters:
             raise UnsupportedModel("expected a module with parameters, got one that has none")
@@ -39,7 +41,14 @@ class Weights:
         self.count = sum(self.sizes)
 
     def vector(self, module: nn.Module) -> Tensor:
-        """Return the parameters, (N,)."""
+        """Return the parameters, (N,).
+
+        Raises:
+            ValueError: one that is no finite number.
+        """
+        for name, value in module.named_parameters():
+            if not value.isfinite().all():
+                raise ValueError(f"expected finite weights, got a NaN or an infinity in {name}")
         return torch.cat([value.detach().reshape(-1).cpu() for value in module.parameters()])
 
     def group(self) -> Tensor:
@@ -66,7 +75,7 @@ class Weights:
 
     def beside(self, module: nn.Module) -> bytes:
         """Return the buffers of a module, such as the running means of a batch normalisation, as they are."""
-        return b"".join(value.detach().cpu().contiguous().numpy().tobytes() for value in _buffers(module))
+        return b"".join(_bytes(value).tobytes() for value in _buffers(module))
 
     def put_beside(self, module: nn.Module, content: bytes) -> None:
         """Write what `beside` returned into the buffers of a module of the same form.
@@ -81,14 +90,19 @@ class Weights:
         at = 0
         for value in buffers:
             length = value.numel() * value.element_size()
-            part = np.frombuffer(content, value.numpy().dtype, value.numel(), at)
-            value.copy_(torch.from_numpy(part.copy()).view(value.shape))
+            part = torch.from_numpy(np.frombuffer(content, np.uint8, length, at).copy())
+            value.copy_(part.view(value.dtype).view(value.shape))
             at += length
 
     def deviations(self, vector: Tensor) -> Tensor:
         """Return the root of the mean square of each parameter's numbers, float64, (G,), at least 1e-3."""
         parts = torch.split(vector.double(), self.sizes)
         return torch.stack([part.square().mean().sqrt() for part in parts]).clamp(min=_LEAST_DEVIATION)
+
+
+def _bytes(value: Tensor) -> np.ndarray:
+    """Return a tensor's bytes, of whatever precision, uint8, (bytes,)."""
+    return value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
 
 
 def _buffers(module: nn.Module) -> list[Tensor]:

@@ -8,6 +8,7 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from divulge.arrays import Array, Index
 from divulge.conventions import OnProgress
@@ -78,7 +79,9 @@ def additive(
     rows = as_rows(data, kinds=kinds, seed=seed)
     asked = Asked(predict, rows, data, output=output, scale=scale, usual="log_odds")
     task = _Task.of(asked, rows, most_rows, seed)
-    return _Distillation(asked, rows, task, STUDENTS[student], student, seed, progress).run(pairs, refits)
+    made = _Distillation(asked, rows, task, STUDENTS[student], student, seed, progress)
+    with threadpool_limits(limits=1, user_api="blas"):  # whose sums depend on the number of threads
+        return made.run(pairs, refits)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy as np
 from divulge.arrays import Array, Index
 from divulge.datasets.columns import Column
 from divulge.explanations.asked import Asked
-from divulge.explanations.rows import Rows
+from divulge.explanations.rows import Rows, entries_of
 from divulge.explanations.students import Student
 from divulge.explanations.terms import Terms
 from divulge.html import ShownAsTable
@@ -164,7 +164,7 @@ class Additive(ShownAsTable):
         """
         from divulge.explanations.leaks import shapes_leak
 
-        return shapes_leak(self.terms, *self._held, self._asked.threshold)
+        return shapes_leak(self.terms, *self._held, self._asked.threshold, self.columns)
 
     def plot(self, most: int = 9) -> Figure:
         """Draw the shapes of the columns that explain most, with their intervals, and the pairs."""
@@ -198,7 +198,7 @@ def explained(y: Array, told: Array, seed: int) -> tuple[float, tuple[float, flo
 
 def _decisions(asked: Asked, rows: Rows, y: Array, told: Array, kept: Index) -> tuple[float, float]:
     """How often student and model agree, and how often the student is right, about the output's class."""
-    if asked.scale == "value" and (asked.victim is None or asked.outputs > 2):
+    if np.isnan(asked.threshold) or (asked.scale == "value" and asked.victim is None):
         return np.nan, np.nan
     says = told > asked.threshold
     agreement = float((says == (y > asked.threshold)).mean())
@@ -218,7 +218,7 @@ def _shapes(rows: Rows, terms: Terms, again: Sequence[Terms]) -> pd.DataFrame:
         if again:
             low, high = np.percentile([other.mains[j] for other in again], LEVEL, axis=0)
         values = np.empty(len(terms.grids[j]), object)
-        values[:] = list(column.decode(terms.grids[j]))
+        values[:] = list(entries_of(column, terms.grids[j]))
         parts.append(
             pd.DataFrame(
                 {"column": column.name, "value": values, "effect": terms.mains[j], "low": low, "high": high}

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 Scale = Literal["value", "probability", "log_odds"]
 SCALES = ("value", "probability", "log_odds")
+ROUNDED = 1e-6  # by which told probabilities, of float32 at worst, may lie outside of [0, 1]
 CLIP = 1e-3  # of probabilities, whose log-odds would be infinite
 
 
@@ -58,7 +59,7 @@ class Asked:
         scale: Scale | None = None,
         usual: Scale = "value",
     ) -> None:
-        self.victim = _as_victim(predict, data, len(rows.columns))
+        self.victim = _as_victim(predict, data, rows.names)
         if self.victim is None and not callable(predict):
             raise TypeError(
                 "expected a function of points (n, d), a Victim, a torch module or a fitted estimator, got "
@@ -92,10 +93,14 @@ class Asked:
 
     @property
     def threshold(self) -> float:
-        """Above which the output's class is named."""
-        if self.scale == "probability":
+        """Above which the output's class is named; NaN of a victim's number that alone names none."""
+        if self.victim is None or self.scale != "value":
+            return 0.5 if self.scale == "probability" else 0.0
+        if self.victim._regression is not None:
+            return np.nan
+        if self.victim.tells_probabilities:
             return 0.5
-        return 0.0 if self.victim is None or self.scale == "log_odds" else self.victim.threshold
+        return self.victim.threshold if self.outputs == 1 else np.nan
 
     def gradients(self, points: Array) -> Array | None:
         """Return the gradients (n, d) of the number told, or None where the model has none."""
@@ -145,7 +150,7 @@ class Asked:
         if self.scale == "value":
             return np.asarray(own)
         if self._tells_probabilities:
-            _check_probabilities(own)
+            own = _probabilities(own)
             kept = np.clip(own, CLIP, 1 - CLIP)
             return np.asarray(own if self.scale == "probability" else np.log(kept / (1 - kept)))
         others = np.delete(told, self.output, axis=1)
@@ -153,14 +158,27 @@ class Asked:
         return np.asarray(odds if self.scale == "log_odds" else _sigmoid(odds))
 
 
-def _as_victim(predict: Any, data: Any, size: int) -> Victim | None:
+def _as_victim(predict: Any, data: Any, names: list[Any]) -> Victim | None:
     """The victim itself, or one made of a module or an estimator."""
     if isinstance(predict, Victim):
         return predict
     known = data if isinstance(data, Dataset) else None
     if isinstance(predict, nn.Module) or is_estimator(predict):
-        return Victim(predict, None if known is not None else (size,), known)
+        if known is None:
+            _check_order(predict, names)
+        return Victim(predict, None if known is not None else (len(names),), known)
     return None
+
+
+def _check_order(model: Any, names: list[Any]) -> None:
+    """Raise ValueError where an estimator was fitted on the same columns in another order."""
+    fitted = list(getattr(model, "feature_names_in_", names))
+    if fitted != names and sorted(map(str, fitted)) == sorted(map(str, names)):
+        place = next(i for i, pair in enumerate(zip(fitted, names, strict=True)) if pair[0] != pair[1])
+        raise ValueError(
+            f"the estimator was fitted with column {fitted[place]!r} at place {place}, where the data have "
+            f"{names[place]!r}: give data in its order"
+        )
 
 
 def _chosen(output: int | None, outputs: int) -> int:
@@ -182,10 +200,12 @@ def _numbers(told: Any) -> Array:
         raise OracleError(f"expected values that are real numbers, got {type(told).__name__}") from None
 
 
-def _check_probabilities(values: Array) -> None:
-    wrong = values[(values < 0) | (values > 1)]
+def _probabilities(values: Array) -> Array:
+    """Return values (n,) within [0, 1], which they may miss by rounding; raise ValueError beyond."""
+    wrong = values[(values < -ROUNDED) | (values > 1 + ROUNDED)]
     if len(wrong):
         raise ValueError(f"expected probabilities, from 0 to 1, got {wrong[0]:g}: choose scale='value'")
+    return np.clip(values, 0.0, 1.0)
 
 
 def _sigmoid(odds: Array) -> Array:

@@ -131,6 +131,8 @@ class Counterfactuals(ShownAsTable):
     def hypervolumes(self, every: int = 5) -> pd.DataFrame:
         """Return how the front grew: generation, and its mean share of the corner's volume.
 
+        Of the generations' candidates: without the single-column ones that `fronts` hold, too.
+
         Args:
             every: generations between two rows.
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.spatial.distance import cdist
 
 from divulge.arrays import Array, Index
+from divulge.datasets.columns import Column
 from divulge.explanations.local_models import LocalModels, share_of_variance
 from divulge.explanations.terms import Pair, Terms
 
@@ -20,7 +22,9 @@ PER_COLUMN = (2, 3, 5, 9, 17, 33, 64)  # numbers of a column's shape that are to
 MOST_GROUPS = 64
 
 
-def shapes_leak(terms: Terms, x: Array, values: Array, threshold: float) -> pd.DataFrame:
+def shapes_leak(
+    terms: Terms, x: Array, values: Array, threshold: float, columns: Sequence[Column]
+) -> pd.DataFrame:
     """Return the leak curve of an additive explanation's shapes.
 
     The copy is the sum of the shapes, straight between the numbers told; words are told one by one. No query
@@ -30,15 +34,17 @@ def shapes_leak(terms: Terms, x: Array, values: Array, threshold: float) -> pd.D
         terms: the shapes.
         x: rows to compare on, shape (m, d).
         values: of the model there, shape (m,).
-        threshold: above which the class is named.
+        threshold: above which the class is named; NaN: none is, and the agreement is NaN.
+        columns: of the table.
 
     Returns:
         A row for each number of places a column: numbers (told in all), agreement, fidelity.
     """
     rows = []
     for most in PER_COLUMN:
-        kept = [_some(len(grid), most) for grid in terms.grids]
-        pairs = tuple(_coarse(pair, most) for pair in terms.pairs)
+        told = [np.inf if column.categories else most for column in columns]
+        kept = [_some(len(grid), count) for grid, count in zip(terms.grids, told, strict=True)]
+        pairs = tuple(_coarse(pair, told) for pair in terms.pairs)
         copy = Terms(
             terms.base,
             tuple(grid[at] for grid, at in zip(terms.grids, kept, strict=True)),
@@ -85,6 +91,7 @@ def nodes_leak(
 
 def _row(numbers: int, values: Array, told: Array, threshold: float) -> tuple[int, float, float]:
     agreement = float(((told > threshold) == (values > threshold)).mean())
+    agreement = np.nan if np.isnan(threshold) else agreement
     return numbers, agreement, share_of_variance(values, told)
 
 
@@ -96,12 +103,12 @@ def _curve(rows: list[tuple[int, float, float]]) -> pd.DataFrame:
     return frame.drop_duplicates("numbers", ignore_index=True)
 
 
-def _some(count: int, most: int) -> Index:
+def _some(count: int, most: float) -> Index:
     """So many places of a grid, evenly, both ends among them."""
-    return np.asarray(np.unique(np.linspace(0, count - 1, min(count, most)).round()), np.intp)
+    return np.asarray(np.unique(np.linspace(0, count - 1, int(min(count, most))).round()), np.intp)
 
 
-def _coarse(pair: Pair, most: int) -> Pair:
-    """A pair's table at so many places of each column."""
-    left, right = _some(len(pair.left), most), _some(len(pair.right), most)
+def _coarse(pair: Pair, most: Sequence[float]) -> Pair:
+    """A pair's table at so many places of each of the table's columns."""
+    left, right = (_some(len(grid), most[j]) for grid, j in zip(pair.grids, pair.columns, strict=True))
     return Pair(pair.columns, pair.left[left], pair.right[right], pair.effects[np.ix_(left, right)])

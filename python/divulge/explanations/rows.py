@@ -73,8 +73,15 @@ class Rows:
         """Return points (n, d) as a table with words and whole numbers where the columns have them."""
         import pandas as pd
 
-        made = {i: column.decode(points[:, i]) for i, column in enumerate(self.columns)}
+        made = {i: entries_of(column, points[:, i]) for i, column in enumerate(self.columns)}
         return pd.DataFrame(made).set_axis(pd.Index(self.names, dtype=object), axis=1)
+
+
+def entries_of(column: Column, values: Array) -> Any:
+    """Return a column's entries (n,) for numbers; as they are where the table's dtype would change them."""
+    found = column.decode(values)
+    same = bool(column.categories) or np.array_equal(np.asarray(found, np.float64), values)
+    return found if same else values
 
 
 def check_codes(points: Array, columns: Sequence[Column]) -> None:
@@ -122,8 +129,10 @@ def as_rows(
 def _limited(column: Column, fixed: Sequence[Any], ranges: Mapping[Any, tuple[float, float]]) -> Column:
     """A column with its range and whether it may change."""
     low, high = map(float, ranges.get(column.name, (column.low, column.high)))
-    if not low <= high:
-        raise ValueError(f"expected a range low, high of column {column.name!r}, got {low:g}, {high:g}")
+    if not (low <= high and np.isfinite([low, high]).all()):
+        raise ValueError(
+            f"expected a finite range low, high of column {column.name!r}, got {low:g}, {high:g}"
+        )
     if column.categories and (low, high) != (0.0, len(column.categories) - 1.0):
         raise ValueError(
             f"expected ranges of columns of numbers, got one of {column.name!r}, which holds words"

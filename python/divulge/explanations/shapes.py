@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from divulge.arrays import Array
 from divulge.attributions.from_values import Shap
@@ -52,7 +53,7 @@ def compared(
         raise ValueError(f"expected at least two points to compare on, got {n}")
     x = rows.train[np.sort(rng.choice(len(rows.train), n, replace=False))]
     found: dict[str, list[Array]] = {"additive": list(terms.mains)}
-    found["partial dependence"] = _partial_dependence(asked, x, terms)
+    found["partial dependence"] = _partial_dependence(asked, x, rows, terms)
     found["SHAP dependence"] = _curves(_shap(asked, rows, x, rng), x, rows, terms)
     gradients = asked.gradients(x)
     if gradients is not None:
@@ -73,11 +74,12 @@ def _centred(mains: list[Array], terms: Terms, x: Array) -> list[Array]:
     return [main - np.interp(entries, grid, main).mean() for main, grid, entries in pairs]
 
 
-def _partial_dependence(asked: Asked, x: Array, terms: Terms) -> list[Array]:
-    """The mean over rows (n, d) with one column set, on a few of each grid's numbers, linear between."""
+def _partial_dependence(asked: Asked, x: Array, rows: Rows, terms: Terms) -> list[Array]:
+    """The mean over rows (n, d) with one column set: to each word, to a few numbers, linear between."""
     found = []
     for j, grid in enumerate(terms.grids):
-        few = grid[np.unique(np.linspace(0, len(grid) - 1, PLACES).round().astype(np.intp))]
+        places = len(grid) if rows.columns[j].categories else PLACES
+        few = grid[np.unique(np.linspace(0, len(grid) - 1, places).round().astype(np.intp))]
         moved = np.repeat(x[None], len(few), axis=0)
         moved[:, :, j] = few[:, None]
         means = asked(moved.reshape(-1, x.shape[1])).reshape(len(few), -1).mean(axis=1)
@@ -97,10 +99,11 @@ def _shap(asked: Asked, rows: Rows, x: Array, rng: np.random.Generator) -> Array
 
 def _curves(attributions: Array, x: Array, rows: Rows, terms: Terms) -> list[Array]:
     """The smooth curve through the attributions (n, d) against each column, on its grid."""
-    return [
-        _curve(x[:, [j]], attributions[:, j], Basis(x[:, [j]], [column]))(grid[:, None])
-        for j, (column, grid) in enumerate(zip(rows.columns, terms.grids, strict=True))
-    ]
+    with threadpool_limits(limits=1, user_api="blas"):  # whose sums depend on the number of threads
+        return [
+            _curve(x[:, [j]], attributions[:, j], Basis(x[:, [j]], [column]))(grid[:, None])
+            for j, (column, grid) in enumerate(zip(rows.columns, terms.grids, strict=True))
+        ]
 
 
 def _curve(x: Array, y: Array, basis: Basis) -> Callable[[Array], Array]:

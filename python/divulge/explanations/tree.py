@@ -88,8 +88,13 @@ class ExplanationTree(ShownAsTable):
         return self.local.predictions(level.pooled, self.group_of(points, groups), self._points(points))
 
     def fidelity(self, points: Any, values: Any, groups: int) -> float:
-        """Return the share of the variance of values (m,) at unseen points that the explanations explain."""
-        return share_of_variance(np.asarray(values, np.float64).reshape(-1), self.predict(points, groups))
+        """Return the share of the variance of values (m,) at unseen points that the explanations explain.
+
+        Raises:
+            ValueError: the tree was made without values, or shapes do not fit.
+        """
+        predicted = self.predict(points, groups)
+        return share_of_variance(_told(values, len(predicted)), predicted)
 
     def leak_curve(self, points: Any, values: Any, threshold: float = 0.0) -> pd.DataFrame:
         """Return how far the nodes alone are a copy of the model: `divulge.explanations.leaks.nodes_leak`.
@@ -104,12 +109,10 @@ class ExplanationTree(ShownAsTable):
         """
         from divulge.explanations.leaks import nodes_leak
 
-        x, told = self._points(points), np.asarray(values, np.float64).reshape(-1)
+        x = self._points(points)
         if self.local.values is None:
             raise ValueError("the tree was made without values: its explanations have no base")
-        if told.shape != (len(x),) or not len(x):
-            raise ValueError(f"expected values of shape ({len(x)},), one for each point, got {told.shape}")
-        return nodes_leak(self.local, self.levels, x, told, threshold)
+        return nodes_leak(self.local, self.levels, x, _told(values, len(x)), threshold)
 
     def graph(self) -> nx.DiGraph:
         """Return the tree as a networkx graph, edges from groups to their parts.
@@ -169,6 +172,15 @@ class ExplanationTree(ShownAsTable):
     def _facts(self) -> dict[str, Any]:
         """Return what is shown above the table."""
         return {"rows": len(self.local.x), "columns": self.local.x.shape[1], "kind": self.local.kind}
+
+
+def _told(values: Any, count: int) -> Array:
+    """Return finite values (count,)."""
+    told = np.asarray(values, np.float64).reshape(-1)
+    if told.shape != (count,) or not count:
+        raise ValueError(f"expected values of shape ({count},), one for each point, got {told.shape}")
+    check_finite(told[:, None])
+    return told
 
 
 def _level(

@@ -107,7 +107,9 @@ def check_rows(rows: ArrayLike | None, total: int) -> NDArray[np.int64]:
         return np.arange(total)
     chosen = np.asarray(rows)
     if chosen.size and (chosen.ndim != 1 or chosen.dtype.kind not in "iu"):
-        raise ValueError(f"expected rows as whole numbers of shape (k,), got {rows!r}")
+        raise ValueError(
+            f"expected rows as whole numbers of shape (k,), got {chosen.dtype} of shape {chosen.shape}"
+        )
     wrong = chosen[(chosen < 0) | (chosen >= total)]
     if len(wrong):
         raise ValueError(f"expected rows from 0 to {total - 1}, got {wrong[0]}")

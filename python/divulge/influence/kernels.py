@@ -97,6 +97,8 @@ class RbfKernel:
             raise ValueError(f"expected points of {x.shape[1]} numbers like the inputs, got {t.shape[1]}")
         if width is not None and not 0 < width < np.inf:
             raise ValueError(f"expected a width above 0, got {width!r}")
+        centre = x.mean(axis=0)  # far from 0 the squares would cancel out
+        x, t = x - centre, t - centre
         self._x = x
         some = x[:: max(1, len(x) // _SAMPLE)]
         self.width = float(width or np.sqrt(np.median(_squares(some, some))) or 1.0)

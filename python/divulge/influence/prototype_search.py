@@ -20,7 +20,13 @@ from divulge.influence.samples import Samples
 from divulge.points import host_array
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from matplotlib.figure import Figure
+    from torch import nn
+
+    from divulge.datasets import Dataset
+    from divulge.victims import Victim
 
 __all__ = ["Prototypes", "prototypes"]
 
@@ -83,6 +89,38 @@ class Prototypes:
             lines.append(("criticisms", images[self.criticisms], [str(i) for i in self.criticisms]))
         return images_figure(lines)
 
+    def leak_curve(
+        self,
+        victim: Victim,
+        data: Dataset,
+        *,
+        counts: Sequence[int] | None = None,
+        surrogate: str | nn.Module = "mlp",
+        steps: int = 600,
+        seed: int = 0,
+    ) -> pd.DataFrame:
+        """Return how far copies agree with the model that learned its classes of the prototypes alone.
+
+        Args:
+            victim: the model, which names each prototype's class.
+            data: whose training part the prototypes are of; copies are compared on the test part.
+            counts: how many of the first prototypes are told; by default 1, 2, 4, ... and all.
+            surrogate: of what kind the copies are, see `divulge.steal`.
+            steps: of each copy's training.
+            seed: of every random choice.
+
+        Returns:
+            A row for each count, of the prototypes and of as many samples drawn at random: samples, numbers,
+            agreement.
+
+        Raises:
+            TypeError: no victim or no data set.
+            ValueError: counts that there are not, or other data.
+        """
+        from divulge.influence.prototypes_leak import prototypes_leak
+
+        return prototypes_leak(self.rows, victim, data, counts, surrogate, steps, seed)
+
     def _repr_html_(self) -> str:
         """Return the table for a notebook."""
         html: str = self.to_frame().to_html(index=False)
@@ -126,7 +164,7 @@ def prototypes(
             against it as well, with weights below zero.
         criticisms: how many samples to name that the prototypes speak for least.
         among: (c,), training samples that may be chosen, by default all.
-        width: of the RBF kernel, by default the median distance.
+        width: of the RBF kernel of "mmd", by default the median distance.
         progress: called after each prototype.
 
     Returns:
@@ -141,6 +179,8 @@ def prototypes(
     """
     if method not in _METHODS:
         raise ValueError(f"expected a method {', '.join(_METHODS)}, got {method!r}")
+    if width is not None and method != "mmd":
+        raise ValueError(f"width= is of the kernel of method='mmd', got {width!r} for {method!r}")
     if of not in ("predictions", "targets"):
         raise ValueError(f"expected of= predictions or targets, got {of!r}")
     samples, n = influence.checked(test), influence.operator.rows

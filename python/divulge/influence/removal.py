@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -58,7 +59,7 @@ def leave_groups_out(
         progress: called after each group.
 
     Returns:
-        Changes; after Ctrl-C NaN for groups that were not reached.
+        Changes; after Ctrl-C NaN for groups that were not reached, with a warning.
 
     Raises:
         ValueError: no group, one of no samples or of all, or a curvature without that of a group;
@@ -88,7 +89,10 @@ def leave_groups_out(
             if progress is not None:
                 progress(done, len(members))
     except KeyboardInterrupt:
-        pass
+        known = int(np.isfinite(changes).all(axis=0).sum())
+        warnings.warn(
+            f"interrupted: {known} of {len(members)} changes are known, the others NaN", stacklevel=2
+        )
     return changes.astype(influence.operator.dtype)
 
 

@@ -113,7 +113,7 @@ class Oracle(ABC):
             ValueError: the points have another shape, are not finite or lie outside the domain.
             BudgetExhausted: the budget does not cover all n points; nothing was asked.
             OracleError: the answer has another shape, holds NaN or infinity, or the oracle itself failed.
-                The queries count all the same: they were sent.
+                The queries that were sent count all the same.
             TypeError: or NameError, AttributeError, ImportError, NotImplementedError: the code that answers
                 has a mistake; it comes out as it is.
         """

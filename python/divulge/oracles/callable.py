@@ -46,13 +46,14 @@ class CallableOracle(Oracle):
         batch: the most points in one call, or None for all at once.
         per_second: the most calls in one second, repeated ones too; None for no limit.
         retries: how often a call is tried again that failed by one of `retry_on`. A batch counts once in the
-            ledger, however often it was sent.
+            ledger, however often it was sent; one that was never sent, as others failed before, not at all.
         backoff: seconds before the first retry, twice as many before each further one; where an HTTP error
             says Retry-After in seconds, these.
         retry_on: which errors are passing ones; others end the conversation at once.
         cache: a file that keeps every batch of answers as it comes; made where there is none. What it answers
             is not asked again, in this process or another, and is not charged: after a crash the same call
-            goes on where it ended. By default repeated questions are asked again.
+            goes on where it ended. A model that changes behind fn is not noticed: take another file for
+            it. By default repeated questions are asked again.
         price: money for one query, which the ledger adds up; None where nothing is said of it.
 
     Raises:
@@ -135,12 +136,17 @@ class CallableOracle(Oracle):
         asked, parts = points[fresh], []
         if cache is not None:
             self.ledger.charge(self.kind, len(asked))
-        for rows, told in self._connection.send(lambda batch: self.fn(batch, output), asked):
-            part = self._numbers(told, rows.stop - rows.start)
-            if cache is None:
-                parts.append(part)
-            else:
-                cache.keep(asked[rows], output, part)
+        try:
+            for rows, told in self._connection.send(lambda batch: self.fn(batch, output), asked):
+                part = self._numbers(told, rows.stop - rows.start)
+                if cache is None:
+                    parts.append(part)
+                else:
+                    cache.keep(asked[rows], output, part)
+        except BaseException:
+            # the batch that failed was sent and counts, those after it were not
+            self.ledger.release(self.kind, len(asked) - self._connection.sent)
+            raise
         return np.concatenate(parts) if cache is None else cache.answers(points, output)
 
     def _numbers(self, told: Any, n: int) -> Array:

@@ -46,6 +46,7 @@ class Connection:
         if per_second is not None and not 0 < per_second < math.inf:
             raise ValueError(f"expected a positive number of calls per second, got {per_second}")
         self.batch = batch
+        self.sent = 0  # points of the latest `send` whose batch was called with, at least once
         self._pause = 0.0 if per_second is None else 1.0 / per_second
         self._next = 0.0
         self._wait = wait_exponential(multiplier=backoff)
@@ -59,17 +60,19 @@ class Connection:
     def send(self, call: Callable[[Array], Any], points: Array) -> Iterator[tuple[slice, Any]]:
         """Yield the rows of points (n, d) that each call was about, and what it returned."""
         size = self.batch or max(1, len(points))
+        self.sent = 0
         for first in range(0, len(points), size):
             rows = slice(first, min(len(points), first + size))
-            yield rows, self._tries.copy()(self._call, call, points[rows])
+            yield rows, self._tries.copy()(self._call, call, points, rows)
 
-    def _call(self, call: Callable[[Array], Any], points: Array) -> Any:
-        """Wait for the turn of a call, and make it; it may overwrite what it is given."""
+    def _call(self, call: Callable[[Array], Any], points: Array, rows: slice) -> Any:
+        """Wait for the turn of a call about rows, and make it; it may overwrite what it is given."""
         now = time.monotonic()
         if now < self._next:
             time.sleep(self._next - now)
         self._next = max(now, self._next) + self._pause
-        return call(points.copy())
+        self.sent = rows.stop
+        return call(points[rows].copy())
 
     def _until_retry(self, state: RetryCallState) -> float:
         """Seconds before the next try."""

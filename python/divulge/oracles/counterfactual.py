@@ -113,11 +113,19 @@ class CounterfactualOracle(VictimOracle):
         return np.stack([front.rows[0] for front in found.fronts])
 
     def _ranges(self) -> dict[Any, tuple[float, float]] | None:
-        """The domain's sides by column, where there is one and the columns are those of an array."""
-        if self._box is None or isinstance(self._data, Dataset):
+        """The part of the data's range that lies in the domain, by column; its sides where none does."""
+        if self._box is None:
             return None
-        pairs = zip(self._box.low, self._box.high, strict=True)
-        return {j: (float(low), float(high)) for j, (low, high) in enumerate(pairs)}
+        if isinstance(self._data, Dataset):
+            known = [(column.name, column.low, column.high) for column in self._data.columns]
+        else:
+            sides = zip(self._data.min(axis=0), self._data.max(axis=0), strict=True)
+            known = [(j, float(least), float(most)) for j, (least, most) in enumerate(sides)]
+        found = {}
+        for (name, least, most), low, high in zip(known, self._box.low, self._box.high, strict=True):
+            inside = max(least, float(low)), min(most, float(high))
+            found[name] = inside if inside[0] <= inside[1] else (float(low), float(high))
+        return found
 
 
 def _flat(data: Any) -> Any:

@@ -79,6 +79,10 @@ class Ledger:
         if n:
             self._by_kind[kind] = self._by_kind.get(kind, 0) + n
 
+    def release(self, kind: str, n: int) -> None:
+        """Take back `n` charged queries of one kind that were never sent."""
+        self._by_kind[kind] = self._by_kind.get(kind, 0) - whole("a number of queries", n)
+
     def __repr__(self) -> str:
         money = "" if self.cost is None else f", cost={self.cost:.2f}"
         return f"Ledger(total={self.total}, by_kind={self.by_kind}, budget={self.budget}{money})"

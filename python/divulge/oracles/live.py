@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
+from dataclasses import is_dataclass
 from typing import Any
 
 import numpy as np
@@ -93,8 +94,10 @@ class LiveOracle(CallableOracle):
         return None, None
 
     def _about(self) -> Settings:
-        """As of any function, and the classes, of which answers hold the numbers."""
-        return {**super()._about(), "classes": repr(self.class_names)}
+        """As of any function, the classes, of which answers hold the numbers, and what is told exactly."""
+        # repr of any other object may hold its address, which the next process does not share
+        told = repr(self.explained) if is_dataclass(self.explained) else None
+        return {**super()._about(), "classes": repr(self.class_names), "explanation": told}
 
     def _explain(self, points: Array, outputs: Index | None) -> Answers:
         named = np.full(len(points), self.output) if outputs is None else outputs

@@ -49,7 +49,8 @@ class LeakReport(ShownAsTable):
             largest agreement), rank_correlation (of the told with the true explanation, as an honest user
             sees it; NaN without explanations), risk (critical, high, medium or low, by the rule that
             `summary` ends with), cost_90, cost_95, cost_99, cost_exact (money for the queries; NaN where they
-            have no price). Of several seeds the medians; one that did not reach so far counts as infinite.
+            have no price). Of several seeds the medians; one that did not reach so far counts as
+            infinite, and of two in the middle best is the lower one's.
         curves: the leak curves, with the columns explanation and defence before those of `Stolen`.
         victim: a line on the victim.
         seed: of every random choice; the first of several.

@@ -14,6 +14,7 @@ from matplotlib import rc_context
 from divulge import __version__
 from divulge.html import template
 from divulge.report.runs import COSTS, COUNTS
+from divulge.report.verdict import percent
 from divulge.surrogate.figures import leak_figure
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def cells(row: Mapping[Any, Any], none: str = "\N{EN DASH}") -> list[str]:
         row["explanation"],
         row["defence"],
         *(_count(row[count], row[cost], none) for count, cost in zip(COUNTS, COSTS, strict=True)),
-        f"{row['best']:.1%}",
+        percent(row["best"], 1),
         none if isnan(row["rank_correlation"]) else f"{row['rank_correlation']:.2f}",
         row["risk"],
     ]
@@ -71,7 +72,7 @@ def shown(row: Mapping[Any, Any], runs: pd.DataFrame | None) -> list[str]:
         if len(reached):
             most = f"{reached.max():,.0f}" if len(reached) == len(own) else "\N{INFINITY}"
             text[place] += f" [{reached.min():,.0f} to {most}]"
-    text[6] += f" [{own['best'].min():.1%} to {own['best'].max():.1%}]"
+    text[6] += f" [{percent(own['best'].min(), 1)} to {percent(own['best'].max(), 1)}]"
     return text
 
 

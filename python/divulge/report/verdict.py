@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import inf, isnan
+from math import floor, inf, isnan
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -82,4 +82,10 @@ def _takes(row: Mapping[Any, Any]) -> str:
         return f"copies are exact after {row['exact']:,.0f} queries"
     if not isnan(row["queries_95"]):
         return f"copies reach 95% agreement with about {row['queries_95']:,.0f} queries"
-    return f"copies agree on at most {row['best']:.0%}"
+    return f"copies agree on at most {percent(row['best'])}"
+
+
+def percent(share: float, digits: int = 0) -> str:
+    """Return percents, rounded down: 94.9% are not the 95% that were missed."""
+    scale = 10**digits
+    return f"{floor(100 * scale * share + 1e-9) / scale:.{digits}f}%"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from math import isnan
 from typing import TYPE_CHECKING, Any
 
+from divulge.report.verdict import percent
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -23,12 +25,12 @@ def _bare(row: dict[str, Any], label: dict[str, Any] | None, most: int) -> str:
     """An explanation without a defence."""
     name = row["explanation"]
     if isnan(row["queries_95"]):
-        said = f"Who gets {name} answers agrees on at most {row['best']:.0%} after {most} queries."
+        said = f"Who gets {name} answers agrees on at most {percent(row['best'])} after {most} queries."
     else:
         said = f"Who gets {name} answers copies the model to 95% agreement"
         said += f" with about {row['queries_95']:.0f} queries"
         if label is not None and name != "label" and not isnan(label["queries_95"]):
-            said += f", {label['queries_95'] / row['queries_95']:.1f} times fewer than with labels alone"
+            said += f", {compared(label['queries_95'] / row['queries_95'])} with labels alone"
         elif label is not None and name != "label":
             said += f"; labels alone do not reach that within {most}"
         said += "."
@@ -37,18 +39,27 @@ def _bare(row: dict[str, Any], label: dict[str, Any] | None, most: int) -> str:
     return said
 
 
+def compared(factor: float) -> str:
+    """Say how many times fewer queries are needed, or more."""
+    if factor >= 1.05:
+        return f"{factor:.1f} times fewer than"
+    return f"{1 / factor:.1f} times more than" if factor <= 1 / 1.05 else "as many as"
+
+
 def _defended(row: dict[str, Any], bare: dict[str, Any] | None, most: int) -> str:
     """An explanation behind a defence."""
     said = f"Behind the defence {row['defence']}, {row['explanation']} answers "
     if isnan(row["queries_95"]):
-        said += f"give at most {row['best']:.0%} agreement within {most} queries"
+        said += f"give at most {percent(row['best'])} agreement within {most} queries"
     elif bare is None or isnan(bare["queries_95"]):
         said += f"give 95% agreement with about {row['queries_95']:.0f} queries"
     else:
         factor = row["queries_95"] / bare["queries_95"]
         said += (
             "are copied as fast as without it"
-            if factor < 1.2
+            if 1 / 1.2 < factor < 1.2
+            else f"are copied with {1 / factor:.1f} times fewer queries than without it"
+            if factor < 1
             else f"take {factor:.1f} times as many queries to copy"
         )
     if not isnan(row["exact"]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -25,6 +26,10 @@ FRESH = 4  # random inputs asked to check a copy: while jumps are bisected other
 CHECKS = 2  # rounds of these without a surprise
 SAME = 1e-7  # relative difference of equal SHAP values: those of float32 margins differ by rounding
 MOST = 100_000  # answers, where no budget says fewer
+MANY = (
+    1000  # answers after which it is said that they may be of rounded values; boosted stumps took 444 at most
+)
+SUMS = 1e-5  # relative difference of base values that add up alike: those of float32 margins stay below 2e-6
 
 
 @dataclass(frozen=True)
@@ -99,14 +104,20 @@ def additive_copy(
 
     Raises:
         TypeError: the oracle is none, or tells no SHAP values.
-        ValueError: neither data nor ranges, or ranges that are empty, not finite or of another length.
+        ValueError: neither data nor ranges, or ranges that are empty, not finite, of another length or
+            outside the oracle's domain; or an output that there is not, or of which it does not tell.
+
+    Warns:
+        RuntimeWarning: after 1,000 answers, as rounded SHAP values look like so many steps.
     """
     if not isinstance(oracle, Oracle) or not isinstance(oracle.attribution, Shap):
         told = oracle.kind if isinstance(oracle, Oracle) else type(oracle).__name__
         raise TypeError(f"expected an oracle that tells SHAP values, got {told}")
     low, high = _box(oracle, data, ranges)
     hints = None if data is None else as_matrix(data.train_inputs, oracle.input_size, data.input_shape)
-    output = oracle.output if output is None else output
+    output = oracle.output if output is None else oracle._check_output(output)
+    if output != oracle.output and not oracle.names_outputs:
+        raise ValueError(f"expected output {oracle.output}, of which alone the oracle tells, got {output}")
     search = _Search(
         oracle, low, high, output, single, np.random.default_rng(whole("a seed", seed)), progress, hints
     )
@@ -132,6 +143,8 @@ class _Search:
         columns = [None] * len(self.low) if self.hints is None else self.hints.T
         self.shapes = [Shape(self.single, column) for column in columns]
         self.before = self.oracle.ledger.total
+        self.warned = False
+        self.scale = 0.0  # of the values told
 
     def run(self) -> AdditiveCopy:
         """Ask until everything is explained or nothing more can be asked."""
@@ -145,12 +158,13 @@ class _Search:
         curves = [i for i, shape in enumerate(self.shapes) if shape.curved]
         if curves:
             self.notes.append(f"numbers {curves} enter by curves, which are known at places and interpolated")
+        adds_up = self.adds_up()
         base = float(np.median(self.bases)) if self.bases else float("nan")
         if not self.bases:
             self.notes.append("explanations alone do not show the mean: values are not known")
         return AdditiveCopy(
             tuple(self.shapes), base, self.output, self.oracle.ledger.total - self.before,
-            explained and not curves, tuple(self.notes), self.low, self.high,
+            explained and not curves and adds_up, tuple(self.notes), self.low, self.high,
         )  # fmt: skip
 
     def rounds(self) -> bool:
@@ -166,12 +180,36 @@ class _Search:
                 if self.queries >= MOST:
                     self.notes.append(f"jumps remain open after {self.queries} answers")
                     return False
+                self.warn()
                 self.ask(np.array([[self._next(i) for i in range(len(self.shapes))]]))
             fresh = self.rng.uniform(self.low, self.high, (FRESH, len(self.low)))
             quiet = 0 if self.surprised(fresh) else quiet + 1
             if self.interacts(fresh):
                 return False
         return True
+
+    def warn(self) -> None:
+        """Say once that there are many steps."""
+        if self.queries >= MANY and not self.warned:
+            self.warned = True
+            found = sum(len(shape.thresholds()[0]) for shape in self.shapes)
+            warnings.warn(
+                f"{self.queries} answers so far, {found} thresholds found, and more remain open: SHAP values "
+                "that were rounded look like steps; a budget or Ctrl-C ends the search with what is known",
+                RuntimeWarning,
+                stacklevel=5,
+            )
+
+    def adds_up(self) -> bool:
+        """Whether values less their SHAP values are one number, the base."""
+        spread = float(np.ptp(self.bases)) if self.bases else 0.0
+        if spread <= SUMS * self.scale:
+            return True
+        self.notes.append(
+            f"values less the sums of their SHAP values differ by up to {spread:.2g}: they are rounded, or "
+            "not of one output; values are known about so far"
+        )
+        return False
 
     @property
     def queries(self) -> int:
@@ -215,17 +253,30 @@ class _Search:
         assert answers.explanations is not None
         told = answers.explanations
         if keep:
+            scale = float(np.abs(told).max(initial=0.0))
             for i, shape in enumerate(self.shapes):
+                shape.scale = max(shape.scale, scale)
                 shape.add(points[:, i], told[:, i])
         if answers.values is not None:
+            self.scale = max(
+                self.scale, float(np.abs(told).sum(axis=1).max()), float(np.abs(answers.values).max())
+            )
             self.bases += (answers.values - told.sum(axis=1)).tolist()
         if self.progress is not None:
             self.progress(self.queries, sum(len(shape.thresholds()[0]) for shape in self.shapes))
         return told
 
     def read(self, numbers: Array) -> Array:
-        """Return numbers as the model reads them."""
-        return numbers.astype(np.float32).astype(np.float64) if self.single else numbers
+        """Return numbers (n, d) as the model reads them, within the oracle's domain."""
+        if not self.single:
+            return numbers
+        held = numbers.astype(np.float32)
+        if self.oracle.domain is None:
+            return held.astype(np.float64)
+        low, high = self.oracle.domain
+        held = np.where(held < low, np.nextafter(held, np.float32(np.inf)), held)
+        held = np.where(held > high, np.nextafter(held, np.float32(-np.inf)), held)
+        return np.clip(held.astype(np.float64), low, high)
 
 
 def _box(
@@ -249,4 +300,7 @@ def _box(
         )
     if oracle.domain is not None:
         low, high = np.maximum(low, oracle.domain[0]), np.minimum(high, oracle.domain[1])
+        if (low > high).any():
+            place = int(np.argmax(low > high))
+            raise ValueError(f"expected ranges inside the oracle's domain, number {place} lies outside of it")
     return low, high

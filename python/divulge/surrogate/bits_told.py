@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 
 from divulge.bits import bits_told
+from divulge.bits.length import check_agreement
 from divulge.datasets import Dataset
 from divulge.victims import Victim
 
@@ -25,6 +26,8 @@ class BitsColumns:
 
     Raises:
         TypeError: the victim is not at hand, or the data are no data set.
+        ValueError: an agreement that is not above 0 and below 1.
+        UnsupportedModel: the victim is a regression.
     """
 
     def __init__(self, agreement: float, victim: Any, data: Dataset | Points | None, seed: int) -> None:
@@ -32,6 +35,8 @@ class BitsColumns:
             raise TypeError("bits are told of the model itself: expected victim=, a Victim")
         if not isinstance(data, Dataset):
             raise TypeError(f"bits need a data set as data, got {type(data).__name__}")
+        check_agreement(agreement)  # before an oracle is asked for anything
+        victim.check_names_classes()
         self.agreement, self.victim, self.data, self.seed = agreement, victim, data, seed
         self.held: float | None = None
 

@@ -6,10 +6,15 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter, ScalarFormatter
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
+
+
+# Numbers of queries that have room below the picture.
+_MOST_TICKS = 8
 
 
 def leak_figure(curves: Mapping[str, pd.DataFrame], title: str = "") -> Figure:
@@ -65,4 +70,8 @@ def draw_curves(axes: Axes, curves: Mapping[str, pd.DataFrame], column: str = "a
         (line,) = axes.plot(middle.index, middle, "o-", label=name)
         axes.fill_between(middle.index, low, high, color=line.get_color(), alpha=0.2)
     axes.set(xscale="log", xlabel="queries", ylabel="agreement", ylim=(0, 1.02))
+    queries = sorted({count for curve in curves.values() for count in curve["queries"]})
+    axes.set_xticks(queries[:: -(-len(queries) // _MOST_TICKS)])
+    axes.xaxis.set_major_formatter(ScalarFormatter())
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.grid(alpha=0.3)

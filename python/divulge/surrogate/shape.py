@@ -9,6 +9,7 @@ import numpy as np
 from divulge.arrays import Array
 
 SAME = 1e-7  # relative difference of equal values: those of float32 margins differ by rounding
+NOISE = 1e-14  # of the largest SHAP value: what sums of others leave in one that is 0
 LEVELS = 12  # gaps halved in a row with a change in both halves: no steps, a curve
 FEW = 4  # places from which on a line is believed
 
@@ -24,6 +25,7 @@ class Shape:
     Attributes:
         x, y: places, rising, and the values there, shape (m,) each.
         curved: whether it is taken for a curve, which is interpolated.
+        scale: of the SHAP values of all numbers, 1e-14 of which is rounding in any of them.
     """
 
     def __init__(self, single: bool, hints: Array | None = None) -> None:
@@ -32,6 +34,7 @@ class Shape:
         self._tried: set[float] = set()  # halves between hints that were asked about
         self.x, self.y = np.empty(0), np.empty(0)
         self.curved = False
+        self.scale = 0.0
         self._line: tuple[float, float] | None = None
 
     @property
@@ -42,7 +45,7 @@ class Shape:
     @property
     def _allowed(self) -> float:
         """Difference of values that counts as none."""
-        return SAME * max(float(np.abs(self.y).max(initial=0.0)), 1e-12)
+        return max(SAME * max(float(np.abs(self.y).max(initial=0.0)), 1e-12), NOISE * self.scale)
 
     def add(self, x: Array, y: Array) -> None:
         """Keep values y (n,) at places x (n,)."""

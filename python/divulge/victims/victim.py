@@ -188,7 +188,8 @@ class Victim:
         """Raise UnsupportedModel where the model has no input gradients."""
         if not self.differentiable:
             raise UnsupportedModel(
-                f"{self.title} has no input gradients: ask for labels, probabilities, values or SHAP values"
+                f"{self.title} has no input gradients: ask for labels, probabilities, values, SHAP values, "
+                "LIME or occlusion"
             )
 
     @property

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy.sparse import csr_matrix
 from sklearn.ensemble import (
     GradientBoostingClassifier,
     GradientBoostingRegressor,
@@ -17,6 +18,7 @@ from sklearn.ensemble import (
 )
 
 from divulge.influence import TreeInfluence
+from divulge.influence.trees.reading import read_boosted
 from divulge.influence.trees.structure import FixedTrees
 from divulge.reference.boosting import refit_boosting
 
@@ -52,6 +54,11 @@ logit, log = lambda m: np.log(m / (1 - m)), np.log
 
 def centred(m):
     return np.log(m) - np.log(m).mean()
+
+
+def added(m):
+    """XGBoost's, of several classes."""
+    return centred(m + 1e-6)
 
 
 # kind of targets, estimator, loss, F_0 of the mean, rate, l2, factor of the second derivatives
@@ -123,7 +130,7 @@ CASES = {
         3,
         1,
     ),
-    "xgboost three": ("three", partial(extra, "xgboost", "XGBClassifier"), "softmax", centred, SINGLE, 1, 2),
+    "xgboost three": ("three", partial(extra, "xgboost", "XGBClassifier"), "softmax", added, SINGLE, 1, 2),
     "lightgbm": (
         "numbers",
         partial(extra, "lightgbm", "LGBMRegressor", reg_lambda=1, **light),
@@ -559,3 +566,82 @@ def test_log_odds_are_not_the_margin_of_the_exponential_loss():
     by_hand = influence.scores(test, lambda z, t: torch.exp((1 - 2 * t) * z[:, 0]))
     np.testing.assert_allclose(influence.scores(test), by_hand)
     assert (np.sign(influence.scores(test)) == signs * np.sign(influence.scores(test, "prediction"))).all()
+
+
+@pytest.mark.parametrize(
+    ("make", "moved"),
+    [
+        (lambda: GradientBoostingRegressor(**exact), 0.05),
+        (lambda: HistGradientBoostingRegressor(**histograms), 0.05),
+        (lambda: extra("xgboost", "XGBRegressor"), 4.0),
+        (lambda: extra("lightgbm", "LGBMRegressor", **light), 2.0),
+    ],
+)
+def test_other_targets_are_seen_far_from_zero(make, moved):
+    x, y = data("numbers")
+    model = make().fit(x, y + 1e6)
+    TreeInfluence(model, (x, y + 1e6))
+    with pytest.raises(ValueError, match="does not follow from these training data"):
+        TreeInfluence(model, (x, np.where(np.arange(N) == 7, y + moved, y) + 1e6))
+
+
+@pytest.mark.parametrize(("package", "name"), [("xgboost", "XGBClassifier"), ("lightgbm", "LGBMClassifier")])
+def test_a_rare_class_begins_where_the_library_lets_it(package, name):
+    x, y = np.repeat([[0.0], [1.0]], 500, axis=0), np.arange(1000) % 2
+    y[3] = 2
+    without = np.where(y == 2, 0.0, 1.0)
+    options = {"learning_rate": 1e-6} | ({"verbose": -1} if package == "lightgbm" else {})
+    models = [extra(package, name, **options).fit(x, y, sample_weight=w) for w in (np.ones(1000), without)]
+    influence = TreeInfluence(models[0], (x, y))
+    told = [read_boosted(model).margins(x[3:4])[0] for model in models]
+    np.testing.assert_allclose(influence.margins(x[3:4])[0], told[0], atol=1e-5)
+    for k in range(3):
+        change = influence.leave_one_out((x[3:4], y[3:4]), lambda z, _, k=k: z[:, k], rows=[3])
+        np.testing.assert_allclose(change[0, 0], (told[1] - told[0])[k], atol=1e-4)
+
+
+def test_tables_are_matched_by_their_columns_names():
+    x, y = data("two")
+    table = pd.DataFrame(x, columns=list("abcd"))
+    for model in (
+        GradientBoostingClassifier(**exact),
+        HistGradientBoostingClassifier(**histograms),
+    ):
+        influence = TreeInfluence(model.fit(table, y), (table, y))
+        assert influence.scores((table[:3], y[:3])).shape == (3, N)
+        with pytest.raises(
+            ValueError, match=r"training columns \['a', 'b', 'c', 'd'\], got \['d', 'c', 'b',"
+        ):
+            influence.scores((table[list("dcba")], y))
+
+
+def test_nothing_left_and_missing_inputs_are_refused(two):
+    model, influence, (x, y) = two
+    train, places = data("numbers"), np.arange(N)
+    weights = np.where(places < 5, 1.0, 0.0)
+    alone = GradientBoostingRegressor(**exact).fit(*train, sample_weight=weights)
+    few = TreeInfluence(alone, train, weights=weights)
+    groups = np.where(places < 5, 1, np.where(places < 9, 0, -1))
+    with pytest.raises(ValueError, match="leaving out group 1 leaves no training sample of weight above 0"):
+        few.leave_groups_out((x, y), groups)
+    with pytest.raises(ValueError, match="leaves no training sample"):
+        influence.leave_groups_out((x, y), np.zeros(N, int))
+    with pytest.raises(TypeError, match="expected test inputs as an array or a table, got a sparse matrix"):
+        influence.scores((csr_matrix(x), y))
+    with pytest.raises(ValueError, match=r"numbers of at least 0, not all 0, got -1 at 2$"):
+        TreeInfluence(model, data("two"), weights=np.where(np.arange(N) == 2, -1.0, 1.0))
+    with pytest.raises(ValueError, match=r"got float64 of shape \(60,\)$"):
+        influence.leave_one_out((x, y), rows=np.linspace(0, 1, N))
+    regression = GradientBoostingRegressor(**exact).fit(*data("numbers"))
+    with pytest.raises(ValueError, match="expected finite inputs, got a NaN or an infinity in row 0"):
+        TreeInfluence(regression, data("numbers")).scores((np.full_like(x, np.nan), y))
+    with pytest.raises(ValueError, match="expected training targets as numbers: could not convert"):
+        TreeInfluence(regression, (data("numbers")[0], np.repeat("b", N)))
+
+
+def test_a_warm_start_changes_no_pickle():
+    x, y = data("numbers")
+    model = HistGradientBoostingRegressor(warm_start=True, **histograms).fit(x, y)
+    influence = TreeInfluence(model, (x, y))
+    model.set_params(max_iter=9).fit(x, y)
+    assert pickle.loads(pickle.dumps(influence)).trees == influence.trees == 5

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import issparse
 from torch import Tensor
 
 from divulge.arrays import Array
@@ -15,22 +16,32 @@ from divulge.influence.trees.boosted import Boosted
 from divulge.influence.trees.losses import Exponential, Poisson, Squared
 from divulge.points import host_array
 
-__all__ = ["asked_function", "read_groups", "read_rows", "read_targets", "read_weights"]
+__all__ = ["asked_function", "columns_of", "read_groups", "read_rows", "read_targets", "read_weights"]
 
 
-def read_rows(data: Any, width: int, what: str) -> tuple[Any, NDArray[Any]]:
+def columns_of(inputs: Any) -> list[Any] | None:
+    """Return the names of a table's columns; None of an array."""
+    return list(inputs.columns) if hasattr(inputs, "iloc") else None
+
+
+def read_rows(data: Any, width: int, what: str, columns: list[Any] | None = None) -> tuple[Any, NDArray[Any]]:
     """Return (inputs, targets) of as many rows each; tables stay tables.
 
     Raises:
-        TypeError: no pair.
-        ValueError: other lengths, or none.
+        TypeError: no pair, or sparse inputs.
+        ValueError: other lengths, none, or a table whose columns are not `columns`.
     """
     if not isinstance(data, (tuple, list)) or len(data) != 2:
         raise TypeError(f"expected {what} data as (inputs, targets), got {type(data).__name__}")
+    if issparse(data[0]):
+        raise TypeError(f"expected {what} inputs as an array or a table, got a sparse matrix")
     inputs = data[0] if hasattr(data[0], "iloc") else np.asarray(host_array(data[0]))
     targets = np.asarray(host_array(data[1]))
     if inputs.ndim != 2 or inputs.shape[1] != width:
         raise ValueError(f"expected {what} inputs of shape (n, {width}), got {inputs.shape}")
+    names = columns_of(inputs)
+    if columns is not None and names is not None and names != columns:
+        raise ValueError(f"expected {what} inputs with the training columns {columns}, got {names}")
     if targets.ndim != 1 or len(targets) != len(inputs):
         raise ValueError(f"expected {what} targets of shape ({len(inputs)},), got {targets.shape}")
     if not len(targets):
@@ -45,7 +56,10 @@ def read_targets(targets: NDArray[Any], model: Boosted, what: str) -> Array:
         ValueError: a class that the model does not know, or no finite number.
     """
     if model.classes is None:
-        numbers = targets.astype(np.float64)
+        try:
+            numbers = targets.astype(np.float64)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"expected {what} targets as numbers: {error}") from error
         wrong = np.flatnonzero(~np.isfinite(numbers))
         if len(wrong):
             raise ValueError(f"expected finite {what} targets, got {targets[wrong[0]]} at row {wrong[0]}")
@@ -69,8 +83,14 @@ def read_weights(weights: ArrayLike | None, rows: int) -> Array:
     if weights is None:
         return np.ones(rows)
     found = np.asarray(weights, np.float64)
-    if found.shape != (rows,) or not (found >= 0).all() or not np.isfinite(found).all() or not found.any():
-        raise ValueError(f"expected weights as {rows} finite numbers of at least 0, got {weights!r}")
+    wanted = f"expected weights as {rows} finite numbers of at least 0, not all 0"
+    if found.shape != (rows,):
+        raise ValueError(f"{wanted}, got shape {found.shape}")
+    wrong = np.flatnonzero(~((found >= 0) & np.isfinite(found)))
+    if len(wrong) or not found.any():
+        raise ValueError(
+            f"{wanted}, got {found[wrong[0]]:g} at {wrong[0]}" if len(wrong) else f"{wanted}, got 0s"
+        )
     return found
 
 

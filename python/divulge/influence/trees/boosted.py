@@ -30,7 +30,8 @@ class Boosted:
         margins: from rows (n, d) to F (n, K).
         classes: (C,), or None of a regression.
         width: d.
-        tolerance: relative, of the library's margins.
+        tolerance: of the library's margins, relative to their spread.
+        rounding: likewise, relative to their size.
     """
 
     title: str
@@ -43,6 +44,7 @@ class Boosted:
     classes: NDArray[Any] | None
     width: int
     tolerance: float
+    rounding: float
 
 
 def refused(title: str, reason: str) -> ValueError:

@@ -37,6 +37,9 @@ _PLAIN = {
     "reg_sqrt": 0,
 }
 
+_ADDED = 1e-6  # XGBoost starts several classes at log(m + 1e-6)
+_LEAST = 1e-15  # LightGBM at shares of at least this
+
 
 def _rule(kind: str, outputs: int, curvature: float) -> tuple[TreeLoss, str]:
     if kind == "squared":
@@ -76,7 +79,7 @@ def of_xgboost(model: Any) -> Boosted:
         raise refused(title, "scale_pos_weight; pass the weights as sample_weight, and as weights= here")
     outputs = max(1, int(params["num_class"]))
     loss, link = _rule(_XGBOOST[objective["name"]], outputs, 2.0)  # h = 2 p (1 - p) of several classes
-    start = Initial(link)
+    start = Initial(link, added=_ADDED if link == "centred_log" else 0.0)
     if not int(params.get("boost_from_average", 1)):
         start = Initial("fixed", _base_score(params["base_score"], link, outputs))
 
@@ -87,7 +90,7 @@ def of_xgboost(model: Any) -> Boosted:
         return np.asarray(model.predict(rows, output_margin=True), np.float64).reshape(len(rows), -1)
 
     rate, l2 = float(tree["learning_rate"]), float(tree["reg_lambda"])
-    return Boosted(title, loss, rate, l2, start, leaves, margins, classes, model.n_features_in_, 1e-5)
+    return Boosted(title, loss, rate, l2, start, leaves, margins, classes, model.n_features_in_, 1e-5, 1e-6)
 
 
 def _base_score(text: str, link: str, outputs: int) -> Array:
@@ -120,7 +123,11 @@ def of_lightgbm(model: Any) -> Boosted:
     outputs = booster.num_model_per_iteration()
     loss, link = _rule(_LIGHTGBM[told["objective"]], outputs, outputs / max(outputs - 1, 1))
     link = "log" if link == "centred_log" else link
-    start = Initial(link) if float(told["boost_from_average"]) else Initial("fixed", np.zeros(outputs))
+    start = (
+        Initial(link, least=_LEAST)
+        if float(told["boost_from_average"])
+        else Initial("fixed", np.zeros(outputs))
+    )
 
     def leaves(rows: Any) -> NDArray[Any]:
         found = np.asarray(booster.predict(rows, pred_leaf=True))
@@ -130,7 +137,7 @@ def of_lightgbm(model: Any) -> Boosted:
         return np.asarray(booster.predict(rows, raw_score=True), np.float64).reshape(len(rows), -1)
 
     rate, l2 = float(told["learning_rate"]), float(told["lambda_l2"])
-    return Boosted(title, loss, rate, l2, start, leaves, margins, classes, model.n_features_in_, 1e-6)
+    return Boosted(title, loss, rate, l2, start, leaves, margins, classes, model.n_features_in_, 1e-6, 1e-7)
 
 
 def _settings(text: str) -> Mapping[str, str]:

@@ -138,10 +138,14 @@ class Initial:
         link: "identity"; "logit", log(m / (1 - m)); "half_logit", half of it; "log"; "centred_log", log m_k
             minus the mean of log m over the classes; "fixed".
         fixed: (K,), F_0 of "fixed".
+        added: to each mean, of "centred_log".
+        least: that a mean counts as; 1 less it at most, of shares.
     """
 
     link: str
     fixed: Array | None = None
+    added: float = 0.0
+    least: float = _EPS
 
     def margins(self, mean: Array) -> Array:
         """Return F_0 (K, b) of means (K, b)."""
@@ -150,10 +154,10 @@ class Initial:
         if self.link == "identity":
             return mean
         if self.link == "log":
-            return np.log(np.maximum(mean, _EPS))
-        inside = np.clip(mean, _EPS, 1 - _EPS)
+            return np.log(np.maximum(mean, self.least))
+        inside = np.clip(mean, self.least, 1 - self.least)
         if self.link == "centred_log":
-            logs = np.log(inside)
+            logs = np.log(inside + self.added)
             return np.asarray(logs - logs.mean(axis=0))
         return np.log(inside / (1 - inside)) * (0.5 if self.link == "half_logit" else 1.0)
 
@@ -164,11 +168,11 @@ class Initial:
             return np.zeros((k, k))
         if self.link == "identity":
             return np.eye(k)
-        inverse = np.diag(np.where(mean > _EPS, 1 / np.maximum(mean, _EPS), 0.0))
+        inverse = np.diag(np.where(mean > self.least, 1 / (np.maximum(mean, self.least) + self.added), 0.0))
         if self.link == "log":
             return inverse
         if self.link == "centred_log":
             return np.asarray(inverse - inverse.sum(axis=0) / k)
-        inside = np.clip(mean, _EPS, 1 - _EPS)
+        inside = np.clip(mean, self.least, 1 - self.least)
         slope = np.where(inside == mean, 1 / (inside * (1 - inside)), 0.0)
         return np.diag(slope * (0.5 if self.link == "half_logit" else 1.0))

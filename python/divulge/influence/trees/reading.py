@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any
 
 from divulge.influence.trees.boosted import Boosted, refused
 from divulge.influence.trees.extras import of_lightgbm, of_xgboost
 from divulge.influence.trees.scikit import of_gradient_boosting, of_histograms
 
-__all__ = ["read_boosted"]
+__all__ = ["kept", "read_boosted"]
 
 _READERS = {
     ("sklearn", "GradientBoostingRegressor"): of_gradient_boosting,
@@ -41,6 +42,14 @@ def read_boosted(model: Any) -> Boosted:
     if len(getattr(model, "classes_", "ab")) < 2:
         raise refused(type(model).__name__, "one class")
     return reader(model)
+
+
+def kept(model: Any) -> Any:
+    """Return a copy that fitting the model anew leaves as it is: a fit replaces the parts that it shares."""
+    found = copy(model)
+    if hasattr(found, "_predictors"):  # to these a warm start appends
+        found._predictors = list(found._predictors)
+    return found
 
 
 def _has_trees(model: Any) -> bool:

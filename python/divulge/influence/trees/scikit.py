@@ -40,13 +40,17 @@ def of_gradient_boosting(model: Any) -> Boosted:
     start = Initial("fixed", np.zeros(outputs)) if _is_zero(model.init) else Initial(link)
 
     def leaves(rows: Any) -> NDArray[Any]:
-        return np.asarray(model.apply(rows)).reshape(len(rows), -1, outputs).astype(np.int64)
+        x = np.asarray(rows)  # its trees know no columns' names
+        missing = np.flatnonzero(~np.isfinite(x.astype(np.float64)).all(axis=1))
+        if len(missing):  # apply sends them somewhere, predict refuses them
+            raise ValueError(f"expected finite inputs, got a NaN or an infinity in row {missing[0]}")
+        return np.asarray(model.apply(x)).reshape(len(rows), -1, outputs).astype(np.int64)
 
     def margins(rows: Any) -> Array:
         told = model.predict(rows) if classes is None else model.decision_function(rows)
         return np.asarray(told, np.float64).reshape(len(rows), -1)
 
-    return Boosted(title, loss, rate, 0.0, start, leaves, margins, classes, model.n_features_in_, 1e-7)
+    return Boosted(title, loss, rate, 0.0, start, leaves, margins, classes, model.n_features_in_, 1e-7, 1e-12)
 
 
 def of_histograms(model: Any) -> Boosted:
@@ -78,7 +82,7 @@ def of_histograms(model: Any) -> Boosted:
         return (np.log(told) if model.loss == "poisson" else told).reshape(-1, 1)
 
     rate, l2, width = model.learning_rate, model.l2_regularization, model.n_features_in_
-    return Boosted(title, loss, rate, l2, Initial(link), leaves, margins, classes, width, 1e-6)
+    return Boosted(title, loss, rate, l2, Initial(link), leaves, margins, classes, width, 1e-6, 1e-12)
 
 
 def _numbered(tree: Any) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
-from copy import copy
 from typing import Any, Literal
 
 import numpy as np
@@ -21,13 +20,14 @@ from divulge.influence.per_sample import applied, check_values
 from divulge.influence.ranking import Ranking, top_of
 from divulge.influence.trees.arguments import (
     asked_function,
+    columns_of,
     read_groups,
     read_rows,
     read_targets,
     read_weights,
 )
 from divulge.influence.trees.derivatives import Leaves, boost_in, leaf_influence, leaf_similarity
-from divulge.influence.trees.reading import read_boosted
+from divulge.influence.trees.reading import kept, read_boosted
 from divulge.influence.trees.structure import FixedTrees
 
 __all__ = ["TreeInfluence"]
@@ -80,9 +80,10 @@ class TreeInfluence:
     """
 
     def __init__(self, model: Any, train: Any, *, weights: ArrayLike | None = None) -> None:
-        self._given = copy(model), train, weights  # fitting the model anew replaces what the copy keeps
+        self._given = kept(model), train, weights
         self._model = read_boosted(self._given[0])
         inputs, given = read_rows(train, self._model.width, "training")
+        self._columns = columns_of(inputs)
         self._targets = read_targets(given, self._model, "training")
         shares = read_weights(weights, len(given))
         found = self._model.leaves(inputs)
@@ -94,9 +95,11 @@ class TreeInfluence:
     def _check(self, inputs: Any) -> None:
         """Hold the replayed margins against the model's own."""
         told, mine = self._model.margins(inputs), self._replay.margins[:, :, 0]
-        size = max(float(np.abs(told).max()), float(np.abs(self._targets).max()))  # of classes at least 1
+        size = max(float(np.abs(part).max()) for part in (told, self._targets))
+        spread = max(float(np.ptp(part, axis=0).max()) for part in (told, self._targets))  # of classes 1
+        allowed = self._model.tolerance * spread + self._model.rounding * size
         gap = float(np.abs(told - mine).max()) if told.shape == mine.shape else np.inf
-        if not gap <= self._model.tolerance * size:
+        if not gap <= allowed:
             raise ValueError(
                 f"{self._model.title} does not follow from these training data: fitting its leaves anew "
                 f"gives margins that are off by {gap:.3g}: were there other samples, weights (see weights=), "
@@ -105,7 +108,7 @@ class TreeInfluence:
 
     def margins(self, test: Any) -> Array:
         """Return F (m, K) of test inputs as the replayed leaves give them."""
-        inputs, _ = read_rows((test, np.zeros(len(test))), self._model.width, "test")
+        inputs, _ = read_rows((test, np.zeros(len(test))), self._model.width, "test", self._columns)
         return self._replay.at(self._leaves(inputs))[:, :, 0]
 
     def scores(
@@ -177,6 +180,9 @@ class TreeInfluence:
             rows: (k,), training samples, by default all.
             jobs: threads at a time, -1 for one a processor.
             progress: called after each block of samples.
+
+        Raises:
+            ValueError: arguments that do not fit, or nothing left without a sample.
         """
         chosen = check_rows(rows, self.rows)
         return self._left_out(test, of, chosen, np.arange(len(chosen)), len(chosen), jobs, progress)
@@ -198,6 +204,9 @@ class TreeInfluence:
             of: as in `scores`.
             jobs: threads at a time, -1 for one a processor.
             progress: called after each block of groups.
+
+        Raises:
+            ValueError: arguments that do not fit, or a group of all samples.
         """
         numbers = read_groups(groups, self.rows)
         rows = np.flatnonzero(numbers >= 0)
@@ -208,7 +217,11 @@ class TreeInfluence:
     ) -> Array:
         """Return the changes (m, count) of f without the pairs (row, column)."""
         check_jobs(jobs)
-        inputs, given = read_rows(test, self._model.width, "test")
+        counted = self._fixed.weights > 0
+        gone = np.flatnonzero(np.bincount(columns, counted[rows], count) == counted.sum())
+        if len(gone):
+            raise ValueError(f"leaving out group {gone[0]} leaves no training sample of weight above 0")
+        inputs, given = read_rows(test, self._model.width, "test", self._columns)
         targets = _classes(read_targets(given, self._model, "test"))
         leaves, value = self._leaves(inputs), self._function(of, targets)
         before = value(self._replay.at(leaves)[:, :, 0])
@@ -260,7 +273,7 @@ class TreeInfluence:
         self, test: Any, of: str | LossFunction
     ) -> Iterator[tuple[Leaves, NDArray[Any], Callable[[Array], Array]]]:
         """Yield leaves, targets and the slope of f, of some test points at a time."""
-        inputs, given = read_rows(test, self._model.width, "test")
+        inputs, given = read_rows(test, self._model.width, "test", self._columns)
         targets = _classes(read_targets(given, self._model, "test"))
         leaves, function = self._leaves(inputs), asked_function(of, self._model)
         size = max(1, min(_TEST_BLOCK, _HELD // self._targets.size))
