@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -75,15 +76,7 @@ def main() -> None:
 def line(name: str, module: nn.Sequential, seed: int, budget: int) -> None:
     """Rebuild one victim, compare and print."""
     victim = divulge.Victim(module, input_shape=(module[0].in_features,))
-    began = time.perf_counter()
-    result = divulge.reconstruct(divulge.GradientOracle(victim, budget=budget), seed=seed)
-    seconds = time.perf_counter() - began
-    rng, error = np.random.default_rng(12345), 0.0
-    for scale in SCALES:
-        points = scale * rng.standard_normal((4000, victim.input_size))
-        with torch.no_grad():
-            truth, copy = victim.values(points), result.module(torch.from_numpy(points)).numpy()
-        error = max(error, float((np.abs(copy - truth).max(axis=0) / np.ptp(truth, axis=0)).max()))
+    result, seconds, error = rebuilt(victim, seed, budget, SCALES)
     hidden = "-".join(map(str, result.hidden_sizes))
     print(
         f"{name:>14} {seed:>4} {hidden:>16} {result.queries:>8} {result.certificate.error:>8.0e} "
@@ -93,6 +86,22 @@ def line(name: str, module: nn.Sequential, seed: int, budget: int) -> None:
     )
     for note in () if result.complete else result.notes:
         print(f"{'':>20}{note.sentence}", flush=True)
+
+
+def rebuilt(
+    victim: divulge.Victim, seed: int, budget: int, scales: Sequence[float]
+) -> tuple[divulge.Reconstruction, float, float]:
+    """Rebuild one victim; return the result, seconds, and the largest error of its range at any scale."""
+    began = time.perf_counter()
+    result = divulge.reconstruct(divulge.GradientOracle(victim, budget=budget), seed=seed)
+    seconds = time.perf_counter() - began
+    rng, error = np.random.default_rng(12345), 0.0
+    for scale in scales:
+        points = scale * rng.standard_normal((4000, victim.input_size))
+        with torch.no_grad():
+            truth, copy = victim.values(points), result.module(torch.from_numpy(points)).numpy()
+        error = max(error, float((np.abs(copy - truth).max(axis=0) / np.ptp(truth, axis=0)).max()))
+    return result, seconds, error
 
 
 if __name__ == "__main__":

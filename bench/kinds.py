@@ -8,15 +8,14 @@ each of five scales.
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Callable
 from itertools import pairwise
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 import divulge
+from controllers import rebuilt
 
 SCALES = (0.3, 1.0, 3.0, 10.0, 100.0)
 
@@ -154,15 +153,7 @@ def main() -> None:
 def line(name: str, module: nn.Sequential, seed: int, budget: int) -> None:
     """Rebuild one victim, compare and print."""
     victim = divulge.Victim(module, input_shape=(int(next(module.parameters()).shape[1]),))
-    began = time.perf_counter()
-    result = divulge.reconstruct(divulge.GradientOracle(victim, budget=budget), seed=seed)
-    seconds = time.perf_counter() - began
-    rng, error = np.random.default_rng(12345), 0.0
-    for scale in SCALES:
-        points = scale * rng.standard_normal((4000, victim.input_size))
-        with torch.no_grad():
-            truth, copy = victim.values(points), result.module(torch.from_numpy(points)).numpy()
-        error = max(error, float((np.abs(copy - truth).max(axis=0) / np.ptp(truth, axis=0)).max()))
+    result, seconds, error = rebuilt(victim, seed, budget, SCALES)
     hidden = "-".join(map(str, result.hidden_sizes))
     print(
         f"{name:>22} {seed:>4} {hidden:>9} {result.queries:>8} {result.certificate.error:>8.0e} "

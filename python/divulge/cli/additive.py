@@ -23,20 +23,26 @@ _MOST = 15  # terms that the table shows
 
 
 @dataclass(frozen=True)
-class Options:
-    """What was asked for on the command line."""
+class ExplainedOptions:
+    """What names the model that is explained, its data, and how it is shown."""
 
     data: str
     target: str | None
     model: str
     trusted: bool
     named: str | None
-    student: str
-    pairs: int
-    refits: int
     seed: int
     as_json: bool
     plot: Path | None
+
+
+@dataclass(frozen=True)
+class Options(ExplainedOptions):
+    """What was asked for on the command line."""
+
+    student: str
+    pairs: int
+    refits: int
 
 
 def run(options: Options) -> int:
@@ -47,11 +53,7 @@ def run(options: Options) -> int:
         OSError: a file that is not there, or cannot be written.
     """
     with ProgressDisplay() as display:
-        display.say(f"reading {options.data}")
-        data = load(options.data, options.target, seed=options.seed)
-        victim = victim_of(options.model, data, options.seed, display, trusted=options.trusted)
-        if victim.class_names is not None:
-            data = data.with_classes(victim.class_names)
+        victim, data = explained(options, display)
         found = additive(
             victim,
             data,
@@ -68,6 +70,14 @@ def run(options: Options) -> int:
 
         save_figure(found.plot(), options.plot)
     return 0
+
+
+def explained(options: ExplainedOptions, display: ProgressDisplay) -> tuple[Victim, Dataset]:
+    """Return the model that is explained, and its data with classes numbered as the model does."""
+    display.say(f"reading {options.data}")
+    data = load(options.data, options.target, seed=options.seed)
+    victim = victim_of(options.model, data, options.seed, display, trusted=options.trusted)
+    return victim, data if victim.class_names is None else data.with_classes(victim.class_names)
 
 
 def class_of(data: Dataset, name: str | None) -> int:

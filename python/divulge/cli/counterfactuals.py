@@ -5,37 +5,27 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from divulge.cli.additive import class_of, output_of
+from divulge.cli.additive import ExplainedOptions, class_of, explained, output_of
 from divulge.cli.progress import ProgressDisplay
-from divulge.cli.steal import victim_of
-from divulge.datasets import Dataset, load
+from divulge.datasets import Dataset
 from divulge.explanations import Counterfactuals, counterfactuals
 from divulge.html import cell
 from divulge.victims import Victim
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(ExplainedOptions):
     """What was asked for on the command line."""
 
-    data: str
-    target: str | None
-    model: str
-    trusted: bool
-    named: str | None
     rows: int
     fixed: str | None
     generations: int
-    seed: int
-    as_json: bool
-    plot: Path | None
 
 
 def run(options: Options) -> int:
@@ -46,11 +36,7 @@ def run(options: Options) -> int:
         OSError: a file that is not there, or cannot be written.
     """
     with ProgressDisplay() as display:
-        display.say(f"reading {options.data}")
-        data = load(options.data, options.target, seed=options.seed)
-        victim = victim_of(options.model, data, options.seed, display, trusted=options.trusted)
-        if victim.class_names is not None:
-            data = data.with_classes(victim.class_names)
+        victim, data = explained(options, display)
         wanted = class_of(data, options.named)
         points = _others(victim, data, wanted, options.rows)
         first = victim.output_size == 1 and wanted == 0

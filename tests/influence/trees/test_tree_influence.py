@@ -1,3 +1,5 @@
+"""Influence in boosted trees: what the numbers must be."""
+
 from __future__ import annotations
 
 import pickle
@@ -7,158 +9,17 @@ from functools import partial
 import numpy as np
 import pandas as pd
 import pytest
-import torch
-from scipy.sparse import csr_matrix
 from sklearn.ensemble import (
     GradientBoostingClassifier,
-    GradientBoostingRegressor,
     HistGradientBoostingClassifier,
     HistGradientBoostingRegressor,
-    RandomForestClassifier,
 )
+from tree_models import CASES, TEST, N, data, extra, histograms, light
 
 from divulge.influence import TreeInfluence
 from divulge.influence.trees.reading import read_boosted
 from divulge.influence.trees.structure import FixedTrees
 from divulge.reference.boosting import refit_boosting
-
-N, TEST = 60, 7
-
-
-def data(kind, n=N, seed=0):
-    """Columns with ties and a constant one; targets of a kind."""
-    rng = np.random.default_rng(seed)
-    x = np.round(rng.normal(size=(n, 4)), 1)
-    x[:, 3] = 2
-    value = x[:, 0] + x[:, 1] * x[:, 2] + 0.3 * rng.normal(size=n)
-    targets = {
-        "numbers": value,
-        "counts": np.round(np.exp(value / 2)),
-        "two": (value > 0.3).astype(int),
-        "three": np.digitize(value, [-0.5, 0.7]),
-    }
-    return x, targets[kind]
-
-
-def extra(package, name, **options):
-    """Makes an estimator of a package that may not be installed."""
-    return getattr(pytest.importorskip(package), name)(n_estimators=5, n_jobs=1, **options)
-
-
-exact = {"n_estimators": 5, "max_depth": 3, "learning_rate": 0.3}
-histograms = {"max_iter": 5, "max_depth": 3, "min_samples_leaf": 3, "learning_rate": 0.3}
-light = {"num_leaves": 6, "min_child_samples": 3, "verbose": -1}
-SINGLE = float(np.float32(0.3))  # XGBoost keeps its rate so
-logit, log = lambda m: np.log(m / (1 - m)), np.log
-
-
-def centred(m):
-    return np.log(m) - np.log(m).mean()
-
-
-def added(m):
-    """XGBoost's, of several classes."""
-    return centred(m + 1e-6)
-
-
-# kind of targets, estimator, loss, F_0 of the mean, rate, l2, factor of the second derivatives
-CASES = {
-    "exact": ("numbers", partial(GradientBoostingRegressor, **exact), "squared", np.array, 0.3, 0, 1),
-    "exact two": ("two", partial(GradientBoostingClassifier, **exact), "logistic", logit, 0.3, 0, 1),
-    "exact three": ("three", partial(GradientBoostingClassifier, **exact), "softmax", centred, 0.2, 0, 1),
-    "exact zero": (
-        "three",
-        partial(GradientBoostingClassifier, init="zero", **exact),
-        "softmax",
-        np.zeros_like,
-        0.2,
-        0,
-        1,
-    ),
-    "exponential": (
-        "two",
-        partial(GradientBoostingClassifier, loss="exponential", **exact),
-        "exponential",
-        lambda m: logit(m) / 2,
-        0.3,
-        0,
-        1,
-    ),
-    "histograms": (
-        "numbers",
-        partial(HistGradientBoostingRegressor, l2_regularization=2, **histograms),
-        "squared",
-        np.array,
-        0.3,
-        2,
-        1,
-    ),
-    "poisson": (
-        "counts",
-        partial(HistGradientBoostingRegressor, loss="poisson", **histograms),
-        "poisson",
-        log,
-        0.3,
-        0,
-        1,
-    ),
-    "histograms two": (
-        "two",
-        partial(HistGradientBoostingClassifier, **histograms),
-        "logistic",
-        logit,
-        0.3,
-        0,
-        1,
-    ),
-    "histograms three": (
-        "three",
-        partial(HistGradientBoostingClassifier, **histograms),
-        "softmax",
-        centred,
-        0.3,
-        0,
-        1,
-    ),
-    "xgboost": ("numbers", partial(extra, "xgboost", "XGBRegressor"), "squared", np.array, SINGLE, 1, 1),
-    "xgboost two": (
-        "two",
-        partial(extra, "xgboost", "XGBClassifier", learning_rate=0.2, reg_lambda=3, base_score=0.3),
-        "logistic",
-        lambda m: logit(np.array([0.3])),
-        float(np.float32(0.2)),
-        3,
-        1,
-    ),
-    "xgboost three": ("three", partial(extra, "xgboost", "XGBClassifier"), "softmax", added, SINGLE, 1, 2),
-    "lightgbm": (
-        "numbers",
-        partial(extra, "lightgbm", "LGBMRegressor", reg_lambda=1, **light),
-        "squared",
-        np.array,
-        0.1,
-        1,
-        1,
-    ),
-    "lightgbm two": (
-        "two",
-        partial(extra, "lightgbm", "LGBMClassifier", **light),
-        "logistic",
-        logit,
-        0.1,
-        0,
-        1,
-    ),
-    "lightgbm three": (
-        "three",
-        partial(extra, "lightgbm", "LGBMClassifier", **light),
-        "softmax",
-        log,
-        0.1,
-        0,
-        1.5,
-    ),
-}
 
 
 @pytest.fixture(scope="module", params=CASES)
@@ -240,13 +101,6 @@ def test_refit_scores_are_changes_in_the_same_scale(case):
     np.testing.assert_allclose(refit, -N * influence.leave_one_out(test), rtol=1e-12)
     likeness = [np.corrcoef(a, b)[0, 1] for a, b in zip(refit, influence.scores(test), strict=True)]
     assert np.median(likeness) > 0.95
-
-
-@pytest.fixture(scope="module")
-def two():
-    x, y = data("two")
-    model = HistGradientBoostingClassifier(**histograms).fit(x, y)
-    return model, TreeInfluence(model, (x, y)), data("two", TEST, seed=1)
 
 
 def test_boost_in_is_leaf_influence_of_one_round_but_for_the_start():
@@ -373,90 +227,6 @@ def test_float32_inputs_give_the_same():
     assert scores.dtype == np.float64
 
 
-def test_what_is_not_covered_is_refused_by_name():
-    x, y = data("numbers")
-    two = data("two")[1]
-    cases = [
-        (GradientBoostingRegressor(subsample=0.5), y, "subsample=0.5"),
-        (GradientBoostingRegressor(loss="huber"), y, "loss='huber'"),
-        (GradientBoostingRegressor(n_iter_no_change=3), y, "n_iter_no_change"),
-        (GradientBoostingRegressor(init=RandomForestClassifier()), two, "init=RandomForestClassifier"),
-        (HistGradientBoostingRegressor(early_stopping=True), y, "early_stopping"),
-        (HistGradientBoostingRegressor(loss="absolute_error"), y, "loss='absolute_error'"),
-        (HistGradientBoostingRegressor(monotonic_cst=[1, 0, 0, 0]), y, "monotonic_cst"),
-        (HistGradientBoostingClassifier(class_weight="balanced"), two, "class_weight"),
-    ]
-    for model, targets, reason in cases:
-        with pytest.raises(ValueError, match=reason):
-            TreeInfluence(model.fit(x, targets), (x, targets))
-    with pytest.raises(TypeError, match=r"gradient boosting estimator .* got RandomForestClassifier"):
-        TreeInfluence(RandomForestClassifier().fit(x, two), (x, two))
-    with pytest.raises(ValueError, match="expected a fitted model, this GradientBoostingRegressor is not"):
-        TreeInfluence(GradientBoostingRegressor(), (x, y))
-
-
-@pytest.mark.parametrize(
-    ("package", "name", "options", "reason"),
-    [
-        ("xgboost", "XGBClassifier", {"subsample": 0.5}, "subsample=0.5"),
-        ("xgboost", "XGBClassifier", {"reg_alpha": 1}, "reg_alpha=1"),
-        ("xgboost", "XGBClassifier", {"booster": "dart"}, "booster='dart'"),
-        ("xgboost", "XGBClassifier", {"num_parallel_tree": 2}, "num_parallel_tree"),
-        ("xgboost", "XGBClassifier", {"scale_pos_weight": 2}, "scale_pos_weight"),
-        ("xgboost", "XGBRegressor", {"objective": "reg:absoluteerror"}, "objective='reg:absoluteerror'"),
-        ("lightgbm", "LGBMClassifier", {"boosting_type": "dart", **light}, "boosting=dart"),
-        ("lightgbm", "LGBMClassifier", {"reg_alpha": 1, **light}, "lambda_l1=1"),
-        ("lightgbm", "LGBMClassifier", {"subsample": 0.5, "subsample_freq": 1, **light}, "bagging_fraction"),
-        ("lightgbm", "LGBMRegressor", {"objective": "l1", **light}, "objective='regression_l1'"),
-    ],
-)
-def test_what_is_not_covered_of_the_extras_is_refused(package, name, options, reason):
-    model, (x, y) = extra(package, name, **options), data("two")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        model.fit(x, y)
-    with pytest.raises(ValueError, match=reason):
-        TreeInfluence(model, (x, y))
-
-
-def test_bad_input_is_named(two):
-    model, influence, (x, y) = two
-    train = data("two")
-    for given, message in (
-        (x, "expected training data as .inputs, targets., got ndarray"),
-        ((x[:, :3], y), r"expected training inputs of shape \(n, 4\), got \(7, 3\)"),
-        ((x, y[:3]), r"expected training targets of shape \(7,\), got \(3,\)"),
-        ((x[:0], y[:0]), "expected training data, got none"),
-        ((x, y + 1), r"among the model's classes \[0, 1\], got 2 at row"),
-        ((train[0][::-1], train[1]), "does not follow from these training data"),
-    ):
-        with pytest.raises((ValueError, TypeError), match=message.replace("[0, 1]", ".*")):
-            TreeInfluence(model, given)
-    with pytest.raises(ValueError, match=r"expected a method leaf_influence, .* got 'x'"):
-        influence.scores((x, y), method="x")
-    with pytest.raises(ValueError, match="expected of="):
-        influence.scores((x, y), "x")
-    with pytest.raises(ValueError, match="expected a whole k from 1 to 60, got 0"):
-        influence.top_k((x, y), 0)
-    with pytest.raises(ValueError, match="expected rows from 0 to 59, got 60"):
-        influence.leave_one_out((x, y), rows=[60])
-    with pytest.raises(ValueError, match="expected groups as 60 whole numbers"):
-        influence.leave_groups_out((x, y), np.full(N, -1))
-    with pytest.raises(ValueError, match="expected weights as 60 finite numbers"):
-        TreeInfluence(model, train, weights=-np.ones(N))
-    with pytest.raises(ValueError, match="expected jobs of at least 1"):
-        influence.leave_one_out((x, y), jobs=0)
-    numbers = data("numbers")
-    regression = GradientBoostingRegressor(**exact).fit(*numbers)
-    with pytest.raises(ValueError, match="expected finite training targets, got nan at row 2"):
-        TreeInfluence(regression, (numbers[0], np.where(np.arange(N) == 2, np.nan, numbers[1])))
-    three = data("three")
-    several = TreeInfluence(GradientBoostingClassifier(**exact).fit(*three), three)
-    with pytest.raises(ValueError, match="of='prediction' needs one margin, the model has 3"):
-        several.scores(three, "prediction")
-    assert "GradientBoostingClassifier, 15 trees, 60 training samples" in repr(several)
-
-
 def test_xgboosts_own_refit_without_a_sample_agrees():
     xgboost = pytest.importorskip("xgboost")
     (x, y), test = data("two", 200), data("two", 20, seed=1)
@@ -489,16 +259,6 @@ def test_lightgbms_own_refit_without_a_sample_agrees():
         assert np.abs(change).max() > 1e-3
 
 
-@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
-def test_other_targets_are_seen_at_any_scale(scale):
-    x, y = data("numbers")
-    model = HistGradientBoostingRegressor(**histograms).fit(x, scale * y)
-    TreeInfluence(model, (x, scale * y))
-    other = scale * np.where(np.arange(N) == 7, y + 0.1, y)
-    with pytest.raises(ValueError, match="does not follow from these training data"):
-        TreeInfluence(model, (x, other))
-
-
 @pytest.mark.parametrize(
     ("package", "name", "options"),
     [("xgboost", "XGBClassifier", {}), ("lightgbm", "LGBMClassifier", light)],
@@ -526,23 +286,6 @@ def test_constant_columns_and_constant_targets():
         np.testing.assert_allclose(changes, np.tile(expected, (2, 1)), atol=1e-12)
 
 
-def test_functions_that_are_none_of_each_point_are_refused(two):
-    _, influence, test = two
-    for ask in (influence.scores, influence.leave_one_out):
-        with pytest.raises(ValueError, match=r"expected a function that returns 7 numbers, got shape \(\)"):
-            ask(test, lambda z, _: z.mean())
-    with pytest.raises(ValueError, match=r"the function fails on outputs of shape \(7, 1\)"):
-        influence.leave_one_out(test, lambda z, _: z[:, 5])
-
-
-def test_one_class_is_refused():
-    model = extra("xgboost", "XGBClassifier")
-    x, _ = data("two")
-    model.fit(x, np.zeros(N, int))
-    with pytest.raises(ValueError, match="does not cover XGBClassifier with one class"):
-        TreeInfluence(model, (x, np.zeros(N, int)))
-
-
 @pytest.mark.parametrize("name", ["exact three", "histograms two", "xgboost two", "lightgbm three"])
 def test_it_can_be_pickled_and_outlives_another_fit(name):
     kind, make, *_ = CASES[name]
@@ -553,36 +296,6 @@ def test_it_can_be_pickled_and_outlives_another_fit(name):
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(influence)).scores(test), expected)
     model.fit(x[::-1] + 1, y)
     np.testing.assert_array_equal(influence.scores(test), expected)
-
-
-def test_log_odds_are_not_the_margin_of_the_exponential_loss():
-    (x, y), test = data("two"), data("two", TEST, seed=1)
-    model = GradientBoostingClassifier(loss="exponential", **exact).fit(x, y)
-    influence = TreeInfluence(model, (x, y))
-    for of in ("margin", "log_probability", "logit"):
-        with pytest.raises(ValueError, match=f"of='{of}' needs classes"):
-            influence.scores(test, of)
-    signs = np.where(test[1] == 1, -1, 1)[:, None]
-    by_hand = influence.scores(test, lambda z, t: torch.exp((1 - 2 * t) * z[:, 0]))
-    np.testing.assert_allclose(influence.scores(test), by_hand)
-    assert (np.sign(influence.scores(test)) == signs * np.sign(influence.scores(test, "prediction"))).all()
-
-
-@pytest.mark.parametrize(
-    ("make", "moved"),
-    [
-        (lambda: GradientBoostingRegressor(**exact), 0.05),
-        (lambda: HistGradientBoostingRegressor(**histograms), 0.05),
-        (lambda: extra("xgboost", "XGBRegressor"), 4.0),
-        (lambda: extra("lightgbm", "LGBMRegressor", **light), 2.0),
-    ],
-)
-def test_other_targets_are_seen_far_from_zero(make, moved):
-    x, y = data("numbers")
-    model = make().fit(x, y + 1e6)
-    TreeInfluence(model, (x, y + 1e6))
-    with pytest.raises(ValueError, match="does not follow from these training data"):
-        TreeInfluence(model, (x, np.where(np.arange(N) == 7, y + moved, y) + 1e6))
 
 
 @pytest.mark.parametrize(("package", "name"), [("xgboost", "XGBClassifier"), ("lightgbm", "LGBMClassifier")])
@@ -598,45 +311,6 @@ def test_a_rare_class_begins_where_the_library_lets_it(package, name):
     for k in range(3):
         change = influence.leave_one_out((x[3:4], y[3:4]), lambda z, _, k=k: z[:, k], rows=[3])
         np.testing.assert_allclose(change[0, 0], (told[1] - told[0])[k], atol=1e-4)
-
-
-def test_tables_are_matched_by_their_columns_names():
-    x, y = data("two")
-    table = pd.DataFrame(x, columns=list("abcd"))
-    for model in (
-        GradientBoostingClassifier(**exact),
-        HistGradientBoostingClassifier(**histograms),
-    ):
-        influence = TreeInfluence(model.fit(table, y), (table, y))
-        assert influence.scores((table[:3], y[:3])).shape == (3, N)
-        with pytest.raises(
-            ValueError, match=r"training columns \['a', 'b', 'c', 'd'\], got \['d', 'c', 'b',"
-        ):
-            influence.scores((table[list("dcba")], y))
-
-
-def test_nothing_left_and_missing_inputs_are_refused(two):
-    model, influence, (x, y) = two
-    train, places = data("numbers"), np.arange(N)
-    weights = np.where(places < 5, 1.0, 0.0)
-    alone = GradientBoostingRegressor(**exact).fit(*train, sample_weight=weights)
-    few = TreeInfluence(alone, train, weights=weights)
-    groups = np.where(places < 5, 1, np.where(places < 9, 0, -1))
-    with pytest.raises(ValueError, match="leaving out group 1 leaves no training sample of weight above 0"):
-        few.leave_groups_out((x, y), groups)
-    with pytest.raises(ValueError, match="leaves no training sample"):
-        influence.leave_groups_out((x, y), np.zeros(N, int))
-    with pytest.raises(TypeError, match="expected test inputs as an array or a table, got a sparse matrix"):
-        influence.scores((csr_matrix(x), y))
-    with pytest.raises(ValueError, match=r"numbers of at least 0, not all 0, got -1 at 2$"):
-        TreeInfluence(model, data("two"), weights=np.where(np.arange(N) == 2, -1.0, 1.0))
-    with pytest.raises(ValueError, match=r"got float64 of shape \(60,\)$"):
-        influence.leave_one_out((x, y), rows=np.linspace(0, 1, N))
-    regression = GradientBoostingRegressor(**exact).fit(*data("numbers"))
-    with pytest.raises(ValueError, match="expected finite inputs, got a NaN or an infinity in row 0"):
-        TreeInfluence(regression, data("numbers")).scores((np.full_like(x, np.nan), y))
-    with pytest.raises(ValueError, match="expected training targets as numbers: could not convert"):
-        TreeInfluence(regression, (data("numbers")[0], np.repeat("b", N)))
 
 
 def test_a_warm_start_changes_no_pickle():

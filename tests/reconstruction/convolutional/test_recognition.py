@@ -67,6 +67,17 @@ def test_a_dense_network_of_images_loses_no_answer(border):
     assert len(asked) <= queries + 25
 
 
+@pytest.mark.parametrize("units", [0, 1])
+def test_models_of_images_with_hardly_a_kink_are_soon_given_up(units):
+    layers = [lambda: nn.Linear(64, 3)] if units == 0 else [lambda: nn.Linear(64, 1), nn.ReLU]
+    net = conv_net((1, 8, 8), nn.Flatten, *layers)
+    plain = reconstruct(GradientOracle(victim_of(net, (1, 8, 8))), input_shape=(64,))
+    image = reconstruct(GradientOracle(victim_of(net, (1, 8, 8))))
+    assert plain.complete
+    assert image.complete, image.notes
+    assert image.queries <= plain.queries + 100
+
+
 def test_a_flat_shape_leaves_convolutions_out():
     oracle = GradientOracle(victim_of(convolutional(), IMAGE), budget=40)
     result = reconstruct(oracle, input_shape=(144,))

@@ -62,8 +62,13 @@ class FirstLayer:
         Raises:
             Stopped: the oracle can be asked no further.
         """
+        still = 0
         for _ in range(CONV_FIRST.most_steps):
-            for kink in self.walk.step():
+            found = self.walk.step()
+            still = 0 if found else still + 1
+            if still == CONV_FIRST.still:
+                return False
+            for kink in found:
                 box = box_of(kink, self.shape)
                 self._early.append((kink, box))
                 kernel = self._repeated()

@@ -50,6 +50,9 @@ class ConvFirstSettings:
     roundings: float = 30.0
     # a bound
     most_steps: int = 1000
+    # steps in a row without a jump: at most 19 until they are half a way between random points, then ten such
+    # ways. Filters that are ever on and off switch on nearly every one; linear models never do
+    still: int = 40
     # kinks that all cover the same pixels: the network is dense
     dense: int = 4
     # kinks of which no two show one patch: there is no filter
