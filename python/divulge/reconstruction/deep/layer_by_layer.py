@@ -276,8 +276,12 @@ class DeepSearch:
     def as_last(self, prefix: Prefix, units: Candidates) -> DeepFit:
         """Fit an output on the units as if theirs were the last hidden layer."""
         whole = self.whole_behind is not None and self.whole_behind in prefix.layers
-        clearance = POSITIVE.clearance if whole else LAST_LAYER.clearance
-        return fit_as_last(self.probe, self.pool.usual, prefix, units, clearance)
+        fits = []
+        for clearance in POSITIVE.clearances if whole else (LAST_LAYER.clearance,):
+            fits.append(fit_as_last(self.probe, self.pool.usual, prefix, units, clearance))
+            if fits[-1].error <= self.probe.tolerances.rounding:
+                break
+        return min(fits, key=lambda fit: fit.error)
 
     def consider(self, fit: DeepFit) -> DeepFit:
         """Keep a fit if it is the best so far."""
