@@ -68,6 +68,7 @@ class DeepAttack:
         self.probe = probes(outputs[0])
         self.search = DeepSearch(self.probe, lines, book, lambda fit: report(fit.model))
         self.wide: WideSearch | None = None
+        self.refuted_at: Array | None = None  # where a fresh answer of the first output was not explained
         self.tolerance = self.probe.tolerances.loose
 
     def run(self) -> DeepResult:
@@ -88,24 +89,52 @@ class DeepAttack:
         return until_stopped(work, lambda why: replace(self.known(), stopped=why))
 
     def rounds(self) -> DeepResult:
-        """Find the layers from the first output, then solve for the other outputs.
+        """Find all layers and outputs; where fresh answers of the first one are not explained, search on there.
 
         Raises:
             Stopped: an oracle can be asked no further.
         """
+        result = self.once()
+        for _ in range(ATTACK.again):
+            if result.solved or self.wide is not None or self.refuted_at is None:
+                break
+            self.search.look_through(self.refuted_at)
+            result = self.once()
+        return result
+
+    def once(self) -> DeepResult:
+        """Find the layers from the first output, then solve for the other outputs.
+
+        Units that one of these does not bear out, as where two that it weighs otherwise were taken for one, are
+        sought behind it, too.
+        """
+        self.refuted_at = None
         fit = self.layers()
         if fit is None or fit.error > self.probe.tolerances.alike:
             return self.result(fit, [self.outputs[0]], np.inf, solved=False)
-        layer, done, worst = fit.layer, [self.outputs[0]], 0.0
+        result, wrong = self.all_outputs(fit)
+        for output in wrong:
+            grown = self.search.seen_behind(self.probes(output), fit)
+            if grown is not None:
+                fit = grown
+                result, wrong = self.all_outputs(fit)
+            if not wrong:
+                break
+        return result
+
+    def all_outputs(self, fit: DeepFit) -> tuple[DeepResult, list[int]]:
+        """Solve for the other outputs; return the result, and which of these the units do not explain."""
+        layer, done, wrong, worst = fit.layer, [self.outputs[0]], [], 0.0
         first = orient(layer, self.tolerance)
         slope = first.slope or not first.decided
         fit = replace(fit, layer=layer if slope else first.layer)
         for output in self.outputs[1:]:
             fit, slope, error = self.with_output(fit, slope, self.probes(output).pieces(fit.design.points))
             done.append(output)
+            wrong += [output] * (error > self.tolerance)
             worst = max(worst, error)
         certificate = max(worst, self.certify(fit.model, done))
-        return self.result(fit, done, certificate, certificate <= self.tolerance)
+        return self.result(fit, done, certificate, certificate <= self.tolerance), wrong
 
     def with_output(self, fit: DeepFit, slope: bool, pieces: Array) -> tuple[DeepFit, bool, float]:
         """Solve for one more output from its pieces at the design's points.
@@ -160,10 +189,15 @@ class DeepAttack:
     def certify(self, model: DeepModel, outputs: list[int]) -> float:
         """Ask fresh points about every output and return the largest relative residual."""
         points = self.lines.samples(ATTACK.fresh_queries)
-        return max(
-            float(self.probes(output).misses(points, model.pieces(points, place)).max())
-            for place, output in enumerate(outputs)
+        misses = np.stack(
+            [
+                self.probes(output).misses(points, model.pieces(points, place))
+                for place, output in enumerate(outputs)
+            ]
         )
+        if misses[0].max() > self.tolerance and not (self.probe.rounded or self.probe.bends_are_cheap):
+            self.refuted_at = points[np.argmax(misses[0])]
+        return float(misses.max())
 
     def known(self) -> DeepResult:
         """Return what is known before the end."""

@@ -50,6 +50,8 @@ class AttackSettings:
 
     # about each output: a last look, before falsification/ looks for what hides from so few
     fresh_queries: int = 4
+    # how often the search goes on where such a look finds the first output wrong: two units taken for one
+    again: int = 3
 
 
 @dataclass(frozen=True)
@@ -355,6 +357,12 @@ class SharpeningSettings:
     reach: float = 0.01
     # cosine between a jump and the normal: another unit's is seldom so near
     aligned: float = 0.99
+    # strength of a unit, relative to the strongest, from which on its kinks far out are placed to 1e-9
+    weak: float = 1e-3
+    # distance of two questions from a weak unit's hyperplane: offsets are off by 1e-4 at most
+    across: float = 1e-3
+    # part of a jump that is not along the row: of a unit of a millionth it is 1e-8
+    crooked: float = 1e-7
 
 
 @dataclass(frozen=True)
