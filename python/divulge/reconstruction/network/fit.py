@@ -131,7 +131,9 @@ def decoded_fit(record: Record, jumps: Array, base: Array) -> Fit:
     error = float(np.linalg.norm(base + on @ jumps - gradients, axis=1).max(initial=0.0))
     levels = points[:, :-1] @ jumps.T
     sides = np.sign(((levels - levels.mean(axis=0)) * np.where(on, 1.0, -1.0)).sum(axis=0))
-    full = np.column_stack([np.concatenate([base[None], jumps]), offsets(record.points, record.pieces, states)])
+    full = np.column_stack(
+        [np.concatenate([base[None], jumps]), offsets(record.points, record.pieces, states)]
+    )
     return Fit(Units(full[1:], sides), full[0], error / max(record.scale, TINY))
 
 
