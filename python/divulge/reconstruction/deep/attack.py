@@ -20,7 +20,7 @@ from divulge.reconstruction.network.deep_network import DeepModel
 from divulge.reconstruction.network.hidden_layer import Layer
 from divulge.reconstruction.network.known_layers import Dense, Prefix
 from divulge.reconstruction.network.orientation import orient
-from divulge.reconstruction.settings import ATTACK, WIDE_SEARCH
+from divulge.reconstruction.settings import ATTACK
 
 
 @dataclass(frozen=True)
@@ -139,23 +139,17 @@ class DeepAttack:
         if self.wide is None:
             first = self.search.confirmed[0]
             dense = Dense(first.rows, first.offsets)
-            self.wide = self.behind(Prefix(self.probe.input_size, [dense]))
+            prefix = Prefix(self.probe.input_size, [dense])
+            self.wide = WideSearch(self.probe, self.lines, prefix, self.probe.tolerances.alike)
         fit = self.wide.run()
-        while fit is None and self.wide.deeper:
+        while fit is None and (behind := self.wide.next()) is not None:
             self.search.book(len(self.wide.known.prefix.layers))
-            prefix = self.wide.grown()
-            if prefix is None or len(prefix.layers) == WIDE_SEARCH.layers:
-                break
-            self.wide = self.behind(prefix)
+            self.wide = behind
             fit = self.wide.run()
         if fit is not None and fit.error <= self.probe.tolerances.alike:
             self.search.adopt(fit)
         self.search.book(len(self.wide.known.prefix.layers))
         return fit
-
-    def behind(self, prefix: Prefix) -> WideSearch:
-        """Return what follows units behind known layers."""
-        return WideSearch(self.probe, self.lines, prefix, self.probe.tolerances.alike)
 
     def certify(self, model: DeepModel, outputs: list[int]) -> float:
         """Ask fresh points about every output and return the largest relative residual."""

@@ -23,6 +23,10 @@ class FollowingSettings:
     patience: int = 3
     # edges of this kind for one at which it was told
     failures: float = 0.3
+    # edges of the last known layer in a row without a bend, from the start: an earlier layer's unit has none
+    straight: int = 4
+    # change of the normal, relative to it, that is none
+    flat: float = 1e-7
     # beside the way to the hyperplane that is wanted, so that not always the same cells are met
     noise: float = 0.3
     # random steps within a cell, before one that leaves it

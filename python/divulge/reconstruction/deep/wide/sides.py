@@ -1,7 +1,8 @@
 """On which side the units of the last known layer are active, from the equations of units behind it.
 
 U = - sum_i s_i R_i a_i. With the entries R_i that are known, every equation about (R, U) is one in the s_i,
-and in the entries that are not known and their products with s_i; what these could explain is left out.
+and in the entries that are not known and their products with s_i; what these could explain is left out, and so
+is U at the features that are handed on beside the layer.
 """
 
 from __future__ import annotations
@@ -95,7 +96,7 @@ def about_sides(known: Known, unit: Equations) -> tuple[Array, Array]:
     right = unit.basis @ unit.solution - in_row[:, seen] @ unit.solution[:width][seen]
     matrix = np.zeros((len(unit), width))
     matrix[:, seen] = turned[:, seen] * unit.solution[:width][seen]
-    unknown = np.concatenate([in_row[:, ~seen], turned[:, ~seen]], axis=1)
+    unknown = np.concatenate([in_row[:, ~seen], turned[:, ~seen], in_rest[:, known.loose]], axis=1)
     if unknown.size:
         u, s, _ = np.linalg.svd(unknown, full_matrices=False)
         u = u[:, s > WIDE_SIDES.blind * max(float(s.max(initial=0.0)), TINY)]
@@ -105,9 +106,10 @@ def about_sides(known: Known, unit: Equations) -> tuple[Array, Array]:
 
 
 def without_rest(known: Known, unit: Equations, turned: Mask) -> Equations:
-    """Return a unit's equations in R alone, once the sides are known."""
-    width, out = known.width, Equations(known.width)
+    """Return a unit's equations in R, and in what is handed on beside it, once the sides are known."""
+    width, out = known.width, Equations(known.width + len(known.loose))
     rows = known.prefix.layers[-1].rows
     for terms, right in unit.asked:
-        out.add(terms[:width] - turned * (rows @ terms[width:]), right)
+        low = terms[width:]
+        out.add(np.append(terms[:width] - turned * (rows @ low), low[known.loose]), right)
     return out
