@@ -1,8 +1,8 @@
 """On which side the units of the last known layer are active, from the equations of units behind it.
 
 U = - sum_i s_i R_i a_i. With the entries R_i that are known, every equation about (R, U) is one in the s_i,
-and in the entries that are not known and their products with s_i; what these could explain is left out, and so
-is U at the features that are handed on beside the layer.
+and in the entries that are not known and their products with s_i; what these could explain is left out, and
+so is U at the features that are handed on beside the layer.
 """
 
 from __future__ import annotations
