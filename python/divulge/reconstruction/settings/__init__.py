@@ -89,6 +89,7 @@ from divulge.reconstruction.settings.one_layer import (
 from divulge.reconstruction.settings.passage import NAMED, PASSAGE
 from divulge.reconstruction.settings.tolerances import RANK, TINY, Tolerances
 from divulge.reconstruction.settings.wide import (
+    BESIDE,
     CHOSEN_ROWS,
     FOLLOWING,
     OPEN_ENTRIES,
@@ -105,6 +106,7 @@ __all__ = [
     "AVERAGING",
     "BATCH",
     "BENDS",
+    "BESIDE",
     "BISECTION",
     "BY_VALUES",
     "CHOSEN_ROWS",

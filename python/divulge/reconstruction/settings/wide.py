@@ -59,6 +59,32 @@ class WideSidesSettings:
 
 
 @dataclass(frozen=True)
+class BesideSettings:
+    """Sides beside units that are on everywhere: deep/wide/always_on.py."""
+
+    # units that were followed: with fewer, every part is of low rank
+    units: int = 4
+    # reweightings: by then the rank has settled
+    laps: int = 60
+    # by which the floor under singular values falls in each
+    shrink: float = 0.7
+    # and where it ends
+    least: float = 1e-9
+    # singular value, relative, of what equations do not see
+    blind: float = 1e-9
+    # weight of equations that the part beside does not enter
+    hard: float = 1e3
+    # rows that are looked for
+    most: int = 4
+    # equations for every unknown of these and of their shares
+    over: float = 1.5
+    # rounds in which they and their shares are solved by turns
+    polish: int = 30
+    # residual of what they explain
+    enough: float = 1e-7
+
+
+@dataclass(frozen=True)
 class WideLinesSettings:
     """Lines that known units cut: deep/wide/kinks.py, search.py."""
 
@@ -171,6 +197,11 @@ class WideSearchSettings:
     more: int = 3
     # hidden layers: a bound
     layers: int = 6
+    # kinks that no unit explains, over units, from which on deeper layers are there: then lines are dear
+    suspicion: float = 2.0
+    # lines in a row and segments from the centre that are searched then
+    idle_then: int = 2
+    rays_then: int = 4
     # until so many show no error: units that are on at one input in a thousand are missing till then
     most_points: int = 1800
     # of these, in usual ones
@@ -179,6 +210,7 @@ class WideSearchSettings:
 
 FOLLOWING = FollowingSettings()
 WIDE_SIDES = WideSidesSettings()
+BESIDE = BesideSettings()
 WIDE_LINES = WideLinesSettings()
 WIDE_UNITS = WideUnitsSettings()
 OPEN_ENTRIES = OpenEntriesSettings()

@@ -65,7 +65,7 @@ class Finding:
             way = way * (reach * np.sqrt(len(way)) / np.linalg.norm(way))
             new = self.absorb(self.searched(start - way, start + way), enough)
             vain = 0 if new else vain + 1
-            if vain == idle or enough():
+            if vain >= (min(idle, WIDE_SEARCH.idle_then) if self.suspects else idle) or enough():
                 return
 
     def absorb(self, kinks: LaterKinks, enough: Callable[[], bool] = lambda: False) -> int:
@@ -99,6 +99,11 @@ class Finding:
             return True
         self.absorb(kink)
         return self.owner(kink.points[0]) >= 0
+
+    @property
+    def suspects(self) -> bool:
+        """Whether most kinks met are no unit's of this layer: there are deeper ones."""
+        return len(self.lost) > WIDE_SEARCH.suspicion * max(len(self.units), 1)
 
     @property
     def whole(self) -> bool:
@@ -158,8 +163,9 @@ class Finding:
         """Search from the centre to points of all scales, where entries are open."""
         if self.whole:
             return
-        scales = self.lines.rng.choice(WIDE_SEARCH.ray_scales, (WIDE_SEARCH.rays, 1))
-        for point in scales * self.lines.samples(WIDE_SEARCH.rays):
+        rays = WIDE_SEARCH.rays_then if self.suspects else WIDE_SEARCH.rays
+        scales = self.lines.rng.choice(WIDE_SEARCH.ray_scales, (rays, 1))
+        for point in scales * self.lines.samples(rays):
             self.absorb(self.searched(self.centre, point))
 
     def rows(self) -> tuple[Array, Array]:

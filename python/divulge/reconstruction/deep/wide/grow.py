@@ -33,10 +33,9 @@ def layer_of(units: Sequence[Unit], rows: Array, offsets: Array) -> tuple[Dense,
     return Dense(rows / size[:, None], offsets / size), np.flatnonzero(~known.all(axis=0))
 
 
-def with_loose(prefix: Prefix, loose: Index) -> Prefix:
-    """Return layers the last of which hands some features that come into it on as well."""
+def with_beside(prefix: Prefix, beside: Array) -> Prefix:
+    """Return layers the last of which makes rows (m, p) of what comes into it as well, with no ReLU."""
     *inner, last = prefix.layers
-    width = last.rows.shape[1]
-    rows = np.vstack([last.rows, np.eye(width)[loose]])
-    offsets = np.append(last.offsets, np.zeros(len(loose)))
-    return Prefix(prefix.input_size, [*inner, Dense(rows, offsets, last.passage + len(loose))])
+    rows = np.vstack([last.rows, beside])
+    offsets = np.append(last.offsets, np.zeros(len(beside)))
+    return Prefix(prefix.input_size, [*inner, Dense(rows, offsets, last.passage + len(beside))])

@@ -10,13 +10,15 @@ from divulge.reconstruction.asking.probe import Probe
 from divulge.reconstruction.deep.candidates import Candidates
 from divulge.reconstruction.deep.fit_as_last import DeepFit, fit_as_last
 from divulge.reconstruction.deep.last_layer import as_layer, clear_of_hyperplanes
+from divulge.reconstruction.deep.wide.always_on import sides_beside
 from divulge.reconstruction.deep.wide.cells import Known
 from divulge.reconstruction.deep.wide.finding import Finding
-from divulge.reconstruction.deep.wide.grow import layer_of, with_loose
+from divulge.reconstruction.deep.wide.grow import layer_of, with_beside
 from divulge.reconstruction.deep.wide.last import errors, unlike, with_linear_rest
 from divulge.reconstruction.deep.wide.open_entries import tell_entries
 from divulge.reconstruction.deep.wide.sides import no_sides, parallel, without_rest, wrong_sides
 from divulge.reconstruction.deep.wide.told_by_values import told_by_values
+from divulge.reconstruction.deep.wide.unfinished import unfinished
 from divulge.reconstruction.network.deep_network import DeepModel
 from divulge.reconstruction.network.hidden_layer import Layer
 from divulge.reconstruction.network.known_layers import Dense, Prefix
@@ -42,7 +44,8 @@ class WideSearch(Finding):
         before: what the last layer of the prefix was found by, None for the first one.
 
     Attributes:
-        turned_over: which units of the last layer were turned the wrong way, None where that is not known.
+        turned_over: which units of the last layer were turned the wrong way, None where that is not known or
+            units beside them are on everywhere.
         looked: whether lines were searched with all sides known.
         wrong_share: of answers that the last copy did not explain.
     """
@@ -79,6 +82,9 @@ class WideSearch(Finding):
             fit, wrong, right = self.as_last(fresh)
             if fit is not None and fresh >= WIDE_SEARCH.most_points:
                 return fit
+            if fit is None and self.suspects and self.wrong_share > WIDE_SEARCH.mostly:
+                self.deeper = True
+                break
             fresh = WIDE_SEARCH.points if fit is None else WIDE_SEARCH.more * fresh
             new = self.between(wrong, right)
             if self.outdated:
@@ -109,10 +115,16 @@ class WideSearch(Finding):
             return self if before is None else before.again()
         new = before.grown()
         if self.turned_over is not None and len(self.turned_over) == new.known.width:
+            new.turned_over = self.turned_over
             new.turn(self.turned_over)
             new.take_over(self)
             new.looked = self.looked
         return new
+
+    def so_far(self) -> DeepFit | None:
+        """Return what is known, of this layer or of those before; None where not even two layers are."""
+        fit = unfinished(self)
+        return fit if fit is not None or self.earlier is None else self.earlier.so_far()
 
     def look_through(self, point: Array) -> None:
         """Search between a point (d,) where the copy is wrong and a random one."""
@@ -122,20 +134,27 @@ class WideSearch(Finding):
         """Follow units until their equations tell the sides of the first layer; turn it."""
         self.find(WIDE_SEARCH.idle, self.sides_are_told)
         turned = wrong_sides(self.known, [unit.equations for unit in self.units])
-        if turned is None:
+        if turned is not None:
+            self.turned_over = turned
+            self.turn(turned)
+            return True
+        deep = len(self.known.prefix.layers) > 1 and not self.outdated
+        found = sides_beside(self.known, [unit.equations for unit in self.units]) if deep else None
+        if found is None:
             return False
-        self.turn(turned)
+        self.turn(*found)
         return True
 
-    def turn(self, turned: Mask) -> None:
-        """Turn some units of the last layer over."""
-        self.turned_over = turned
+    def turn(self, turned: Mask, always_on: Array | None = None) -> None:
+        """Turn some units of the last layer over; rows (m, p) of units that are always on come beside it."""
+        beside = np.eye(self.known.prefix.layers[-1].rows.shape[1])[self.known.loose]
+        beside = beside if always_on is None else np.vstack([beside, always_on])
         layer, sign = self.known.prefix.layers[-1], np.where(turned, -1.0, 1.0)
         for unit in self.units:
-            unit.equations = without_rest(self.known, unit.equations, turned)
+            unit.equations = without_rest(self.known, unit.equations, turned, beside)
         inner = self.known.prefix.layers[:-1]
         dense = Dense(layer.rows * sign[:, None], layer.offsets * sign)
-        prefix = with_loose(Prefix(self.probe.input_size, [*inner, dense]), self.known.loose)
+        prefix = with_beside(Prefix(self.probe.input_size, [*inner, dense]), beside)
         self.known = Known(prefix, open_sides=False)
 
     def passed(self) -> bool:
