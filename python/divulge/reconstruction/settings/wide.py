@@ -139,6 +139,8 @@ class ChosenRowsSettings:
     # margin, over the same, that is enough: entries that large keep a state against all other features that
     # grow as fast
     margin: float = 100.0
+    # largest entry in a layer that others come behind: large features would cost digits there
+    within: float = 10.0
 
 
 @dataclass(frozen=True)

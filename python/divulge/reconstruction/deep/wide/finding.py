@@ -16,7 +16,7 @@ from divulge.reconstruction.deep.wide.kinks import LaterKinks, kinks_behind
 from divulge.reconstruction.deep.wide.star import Star
 from divulge.reconstruction.deep.wide.states import Searched
 from divulge.reconstruction.deep.wide.units import Unit, joined, owners, taken_in
-from divulge.reconstruction.settings import WIDE_LINES, WIDE_SEARCH
+from divulge.reconstruction.settings import CHOSEN_ROWS, WIDE_LINES, WIDE_SEARCH
 
 
 class Finding:
@@ -168,17 +168,20 @@ class Finding:
         for point in scales * self.lines.samples(rays):
             self.absorb(self.searched(self.centre, point))
 
-    def rows(self) -> tuple[Array, Array]:
-        """Return every unit's row (u, h) and offset (u,), open entries such that known states come out."""
+    def rows(self, largest: float = CHOSEN_ROWS.largest) -> tuple[Array, Array]:
+        """Return every unit's row (u, h) and offset (u,), open entries such that known states come out.
+
+        No chosen entry is larger than `largest` times the length of what is known of its row.
+        """
         star = self.settled()
         rows, offsets = [], []
         for number, unit in enumerate(self.units):
             row, offset = unit.row, unit.offset(self.known)
             if not unit.whole:
-                chosen = chosen_row(self.known, unit, unit.told, *star.states(number))
+                chosen = chosen_row(self.known, unit, unit.told, *star.states(number), largest)
                 if chosen is None and unit.told:
                     unit.told = []
-                    chosen = chosen_row(self.known, unit, [], *star.states(number))
+                    chosen = chosen_row(self.known, unit, [], *star.states(number), largest)
                 row, offset = (row, offset) if chosen is None else chosen
             rows.append(row)
             offsets.append(offset)

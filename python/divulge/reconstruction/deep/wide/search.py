@@ -22,7 +22,7 @@ from divulge.reconstruction.deep.wide.unfinished import unfinished
 from divulge.reconstruction.network.deep_network import DeepModel
 from divulge.reconstruction.network.hidden_layer import Layer
 from divulge.reconstruction.network.known_layers import Dense, Prefix
-from divulge.reconstruction.settings import TINY, WIDE_LINES, WIDE_SEARCH
+from divulge.reconstruction.settings import CHOSEN_ROWS, TINY, WIDE_LINES, WIDE_SEARCH
 
 NONE = np.empty(0, np.intp)
 
@@ -97,7 +97,7 @@ class WideSearch(Finding):
 
     def grown(self) -> WideSearch:
         """Return the search behind the units found, taken as one layer more."""
-        layer, loose = layer_of(self.units, *self.rows())
+        layer, loose = layer_of(self.units, *self.rows(CHOSEN_ROWS.within))
         prefix = self.known.prefix.grown(layer)
         return WideSearch(self.probe, self.lines, prefix, self.enough, loose, self)
 
