@@ -197,12 +197,15 @@ class WideSearchSettings:
     from_right: float = 0.25
     # that many times as many where none of them was wrong
     more: int = 3
+    # of one layer, the one before being known better each time: a bound
+    attempts: int = 20
     # hidden layers: a bound
     layers: int = 6
     # kinks that no unit explains, over units, from which on deeper layers are there: then lines are dear
     suspicion: float = 2.0
-    # lines in a row and segments from the centre that are searched then
+    # lines in a row that show no new unit, then
     idle_then: int = 2
+    # segments from the centre, then
     rays_then: int = 4
     # until so many show no error: units that are on at one input in a thousand are missing till then
     most_points: int = 1800

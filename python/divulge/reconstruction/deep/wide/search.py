@@ -48,6 +48,7 @@ class WideSearch(Finding):
             units beside them are on everywhere.
         looked: whether lines were searched with all sides known.
         wrong_share: of answers that the last copy did not explain.
+        attempts: how often this layer was begun again.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class WideSearch(Finding):
         self.turned_over: Mask | None = None
         self.looked = False
         self.wrong_share = 1.0
+        self.attempts = 0
 
     def run(self) -> DeepFit | None:
         """Search to the end; return the best fit, or None where the sides are not told."""
@@ -104,7 +106,7 @@ class WideSearch(Finding):
     def next(self) -> WideSearch | None:
         """Return the search to go on with, or None where there is none: again, or one layer behind."""
         if self.outdated:
-            return self.again()
+            return self.again() if self.attempts < WIDE_SEARCH.attempts else None
         many = len(self.known.prefix.layers) + 1 == WIDE_SEARCH.layers
         return self.grown() if self.deeper and not many else None
 
@@ -114,6 +116,7 @@ class WideSearch(Finding):
         if before is None or before.outdated:
             return self if before is None else before.again()
         new = before.grown()
+        new.attempts = self.attempts + 1
         if self.turned_over is not None and len(self.turned_over) == new.known.width:
             new.turned_over = self.turned_over
             new.turn(self.turned_over)
