@@ -15,6 +15,7 @@ from divulge.reconstruction.convolutional.ending import ConvResult, Ending
 from divulge.reconstruction.convolutional.equations import answered
 from divulge.reconstruction.convolutional.feature_sides import sides_by_answers
 from divulge.reconstruction.convolutional.patches import Box, box_of
+from divulge.reconstruction.convolutional.side_answers import spread
 from divulge.reconstruction.convolutional.walk import Answer, Kink, Walk
 from divulge.reconstruction.settings import CONV_ATTACK, CONV_DENSE
 
@@ -39,15 +40,16 @@ class DenseBehind(Ending):
         """
         if not seen_whole([box_of(kink, self.known.shape) for kink in kinks]):
             return None
+        depth = len(self.known.layers) - 1
         last, tolerance = self.known.layers[-1], self.walk.tolerances.missing
-        layer = sides_by_answers(self.known, some_answers(self.walk), self.walk.lines.rng, tolerance)
+        answers = some_answers(self.walk) + self.walk.ask(spread(self.walk, CONV_DENSE.fresh))
+        layer = sides_by_answers(self.known, answers, self.walk.lines.rng, tolerance)
         if layer is None:
             return None
         self.known.layers[-1] = layer
         found = self._dense_layers()
         if found is None:
-            del self.known.layers[self.known.layers.index(layer) :]
-            self.known.layers.append(last)
+            self.known.layers[depth:] = [last]
         return found
 
     def _dense_layers(self) -> ConvResult | None:
@@ -61,7 +63,7 @@ class DenseBehind(Ending):
             if isinstance(found, ConvResult):
                 return found
             if found is None:
-                if depth == first and not search.found.rows:
+                if depth == first and (search.spoilt or not search.found.rows):
                     return None
                 return ConvResult(None, self.outputs, open=f"dense layer {depth + 1} was not found whole")
             self._told_dense(depth)
@@ -75,7 +77,7 @@ class DenseBehind(Ending):
         """Search a layer longer and longer until it is the last one, or has its sides; None where neither."""
         for quiet in CONV_DENSE.searches:
             search.find(quiet)
-            if not search.found.rows:
+            if not search.found.rows or search.spoilt:
                 return None
             last = self._ended(search)
             for _ in range(CONV_DENSE.misses):
@@ -118,6 +120,10 @@ class DenseBehind(Ending):
             (answer,) = answers_of(self.walk, answered(self.walk.transcript, point[None]))
             search.walk_from(answer)
             found = self._ended(search)
+            for _ in range(CONV_DENSE.misses):
+                if found is not True:
+                    break
+                found = self._look_at_misses(search)
             return found if isinstance(found, ConvResult) else None
 
         return until_stopped(work, lambda why: ConvResult(None, self.outputs, stopped=why))

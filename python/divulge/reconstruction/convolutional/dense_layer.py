@@ -8,7 +8,13 @@ import numpy as np
 
 from divulge.arrays import Array
 from divulge.reconstruction.convolutional.aimed import Channel
-from divulge.reconstruction.convolutional.dense_rows import DenseRow, DenseRows, difference
+from divulge.reconstruction.convolutional.dense_rows import (
+    DenseRow,
+    DenseRows,
+    Difference,
+    difference,
+    fragment_of,
+)
 from divulge.reconstruction.convolutional.layers import ConvLayer
 from divulge.reconstruction.convolutional.pulled_back import Piece, PulledBack
 from divulge.reconstruction.convolutional.walk import Answer, Walk
@@ -56,7 +62,11 @@ class DenseLayer:
             Stopped: the oracle can be asked no further.
         """
         since, units, steps = self.found.crossings, len(self.found.rows), 0
-        while steps < CONV_DENSE.patience and self.found.crossings - since < quiet * max(1, units):
+        while (
+            steps < CONV_DENSE.patience
+            and not self.spoilt
+            and self.found.crossings - since < quiet * max(1, units)
+        ):
             steps += 1
             self.step()
             self.found.drop_false()
@@ -96,6 +106,10 @@ class DenseLayer:
         Raises:
             Stopped: the oracle can be asked no further.
         """
+        usual = float(np.linalg.norm(self.walk.samples(1)))
+        length = float(np.linalg.norm(start.point))
+        if self.walk.lines.domain is None and length > CONV_DENSE.farthest * usual:
+            start = self.walk.ask(CONV_DENSE.farthest * usual / length * start.point[None])[0]
         for _ in range(CONV_DENSE.ways):
             self._begin(start)
             self.share = CONV_DENSE.first_step
@@ -107,7 +121,7 @@ class DenseLayer:
         """Explain what two answers differ by, asking between them where that is needed; whether it was."""
         one, two = self.back.piece(before), self.back.piece(after)
         if one is None or two is None:
-            self.unclear += [answer for answer, piece in ((before, one), (after, two)) if piece is None]
+            self.unclear += [after] if two is None else []
             return False
         between = difference(one, two)
         sure, maybe, ways = self.found.switched(one, two)
@@ -117,17 +131,59 @@ class DenseLayer:
                 self.found.learn(between, units, sizes, ways)
                 return True
         if not len(sure):
-            return self.found.take(between, walk)
+            return self._take(before, after, depth, walk)
         if depth < CONV_DENSE.deepest:
             middle = self.walk.ask(0.5 * (before.point + after.point)[None])[0]
             self._compare(before, middle, depth + 1, walk)
             self._compare(middle, after, depth + 1, walk)
         return False
 
+    def _take(self, before: Answer, after: Answer, depth: int, walk: int) -> bool:
+        """Take what two answers differ by for one unit's; whether it is of one that is known.
+
+        What comes twice may still be of two units, which have one weight each where nothing else is behind:
+        then cutting the step parts them.
+        """
+        found = fragment_of(self._difference(before, after))
+        if self.found.of_known(found):
+            return True
+        row = self.found.again(found, walk)
+        if row is None or depth >= CONV_DENSE.deepest:
+            self.found.keep(found, walk)
+            return False
+        for _ in range(CONV_DENSE.cuts):
+            middle = self.walk.ask(0.5 * (before.point + after.point)[None])[0]
+            if self.back.piece(middle) is None:
+                return False
+            first, second = (self._nothing(*pair) for pair in ((before, middle), (middle, after)))
+            if not first and not second:
+                for pair in ((before, middle), (middle, after)):
+                    self._compare(*pair, depth + 1, walk)
+                return False
+            before, after = (middle, after) if first else (before, middle)
+        self.found.add(row)
+        return True
+
+    def _difference(self, before: Answer, after: Answer) -> Difference:
+        one, two = self.back.piece(before), self.back.piece(after)
+        assert one is not None
+        assert two is not None
+        return difference(one, two)
+
+    def _nothing(self, before: Answer, after: Answer) -> bool:
+        """Whether two answers differ by no unit."""
+        return self.found.explained(self._difference(before, after), np.empty(0, np.intp)) is not None
+
+    @property
+    def spoilt(self) -> bool:
+        """Whether many answers are not explained by the features: a channel before is missing."""
+        return len(self.unclear) > CONV_DENSE.unclear * len(self.back.kept) + CONV_DENSE.few
+
     def recount(self) -> None:
         """Look at all walks once more: by how much slopes jump where each unit switches."""
         for row in self.found.rows:
             row.jumps.clear()
+            row.missed = 0
         for walk in self.trail:
             for before, after in pairwise(walk):
                 one, two = self.back.piece(before), self.back.piece(after)
@@ -137,6 +193,8 @@ class DenseLayer:
                     sizes = self.found.explained(between, units)
                     if sizes is not None:
                         self.found.learn(between, units, sizes, ways)
+        self.found.rows = [row for row in self.found.rows if row.jumps]
+        self.found.drop_false()
 
     def complete(self) -> None:
         """Ask beside units' hyperplanes where features are on of which their entries are not known yet.
@@ -144,10 +202,11 @@ class DenseLayer:
         Raises:
             Stopped: the oracle can be asked no further.
         """
+        self.recount()
         self.install()
         for number, row in enumerate(self.found.rows):
             for _ in range(CONV_DENSE.rounds):
-                if row.whole or not self._look_at(number, row):
+                if row.whole or len(row.jumps) < CONV_DENSE.often or not self._look_at(number, row):
                     break
         self.install()
 

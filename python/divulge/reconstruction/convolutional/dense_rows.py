@@ -20,11 +20,13 @@ class Difference:
     Attributes:
         change: of slopes, then of the level, shape (q + 1,); 0 where it is not told.
         told: where a feature is on in both, and for the level, shape (q + 1,).
+        lit: where a feature is on in either, shape (q + 1,).
         scale: the largest slope.
     """
 
     change: Array
     told: Mask
+    lit: Mask
     scale: float
 
 
@@ -33,7 +35,13 @@ def difference(before: Piece, after: Piece) -> Difference:
     told = np.append(before.on & after.on, True)
     change = np.append(after.slopes - before.slopes, after.level - before.level)
     scale = max(float(np.abs(before.slopes).max()), float(np.abs(after.slopes).max()), TINY)
-    return Difference(np.where(told, change, 0.0), told, scale)
+    return Difference(np.where(told, change, 0.0), told, np.append(before.on | after.on, False), scale)
+
+
+def fragment_of(between: Difference) -> Fragment:
+    """A difference as that of one unit."""
+    size = max(float(np.linalg.norm(between.change)), TINY)
+    return Fragment(between.change / size, between.told.copy(), 0.0, int(between.told.sum()))
 
 
 @dataclass
@@ -125,27 +133,35 @@ class DenseRows:
                 self.rows[j].known[fresh] = True
 
     def _open_at(self, between: Difference, unit: int) -> bool:
-        return bool((between.told & ~self.rows[unit].known).any())
+        return bool((between.lit & ~self.rows[unit].known).any())
 
-    def take(self, between: Difference, walk: int) -> bool:
-        """Take a difference as that of one unit; whether it is of one known, or seen on another walk."""
-        size = float(np.linalg.norm(between.change))
-        found = Fragment(between.change / size, between.told.copy(), 0.0, int(between.told.sum()))
+    def of_known(self, found: Fragment) -> bool:
+        """Whether what was seen is of a unit that is known."""
         for row in self.rows:
             if row.shares(found, self.alike):
                 row.join(found)
                 return True
-        for place, (other, seen_on) in enumerate(self.seen):
+        return False
+
+    def keep(self, found: Fragment, walk: int) -> None:
+        """Keep what was seen on a walk until it is seen on another one."""
+        self.seen.append((found, walk))
+        del self.seen[: -CONV_DENSE.loose]
+
+    def again(self, found: Fragment, walk: int) -> DenseRow | None:
+        """A unit of which this was seen on another walk, or None."""
+        for other, seen_on in self.seen:
             row = DenseRow(other.weights.copy(), other.known.copy())
             if seen_on != walk and row.shares(found, self.alike):
                 row.join(found)
-                del self.seen[place]
-                self.rows.append(row)
-                return True
-        self.seen.append((found, walk))
-        del self.seen[: -CONV_DENSE.loose]
-        return False
+                return row
+        return None
+
+    def add(self, row: DenseRow) -> None:
+        """Add a unit; what was seen of it is kept no more."""
+        self.seen = [pair for pair in self.seen if not row.shares(pair[0], self.alike)]
+        self.rows.append(row)
 
     def drop_false(self) -> None:
-        """Drop rows whose crossings were no more often seen than missed: units of a layer further behind."""
-        self.rows = [row for row in self.rows if row.missed <= max(1, len(row.jumps) // 2)]
+        """Drop rows whose crossings were missed too often: of a layer further behind, or of two units."""
+        self.rows = [row for row in self.rows if row.missed <= max(1, len(row.jumps) // CONV_DENSE.trust)]

@@ -30,7 +30,7 @@ class DenseSides:
 def sides_of_last(search: DenseLayer) -> DenseSides | None:
     """Return the sides of the last dense layer, behind which every unit has one weight; else None.
 
-    c = beta + sum_j [z_j > 0] w_j r_j; w max(-z, 0) = w max(z, 0) - w z, a unit turned over, leaves -w r in beta.
+    c = beta + sum_j [z_j > 0] w_j r_j; turned over, w max(-z, 0) = w max(z, 0) - w z, -w r is in beta.
     """
     weights = steady_jumps(search)
     if weights is None:

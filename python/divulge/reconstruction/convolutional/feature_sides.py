@@ -67,7 +67,7 @@ def turned_at_once(prefix: Prefix, answers: Sequence[Answer], tolerance: float) 
             up = z.values() > 0
             both = np.stack([np.where(up, parts, 0.0), np.where(up, 0.0, parts)])
             energy += (both.reshape(2, len(layer), -1) ** 2).sum(axis=2)
-    if CONV_DENSE.share * len(answers) > explained:
+    if explained < len(answers):
         return None
     larger, smaller = np.sqrt(energy.max(axis=0)), np.sqrt(energy.min(axis=0))
     if larger.min() <= CONV_DENSE.faint * larger.max() or (smaller > CONV_DENSE.faint * larger).any():

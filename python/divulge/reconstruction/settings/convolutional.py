@@ -267,7 +267,7 @@ class ConvDenseSettings:
     channels: int = 64
     # answers from all over a walk that sides are read from
     pieces: int = 16
-    # of them that must be explained; crossings at which a weight must be the same
+    # of those of a dense layer, that must be explained; of crossings, at which a weight must be the same
     share: float = 0.75
     # weight of a unit's wrong side, of its right one
     faint: float = 1e-5
@@ -288,7 +288,13 @@ class ConvDenseSettings:
     # likewise
     shorter: float = 0.8
     # sizes of points that are walked to, by turns
-    reaches: tuple[float, ...] = (1.0, 1.0, 1.0, 3.0, 0.5, 1.0)
+    reaches: tuple[float, ...] = (1.0, 1.0, 1.0, 3.0, 0.5, 1.0, 10.0, 30.0)
+    # and that a walk from a wrong answer begins at, at most
+    farthest: float = 100.0
+    # crossings that were seen of a row, for each that was missed; crossings from which on it is completed
+    trust: int = 3
+    # likewise
+    often: int = 1
     # cuts of one step
     deepest: int = 8
     # steps without a crossing, a bound
@@ -307,6 +313,14 @@ class ConvDenseSettings:
     misses: int = 4
     # likewise
     ways: int = 2
+    # cuts of a step that show that one unit alone switches on it: two stay together with a chance of 1 / 64
+    cuts: int = 6
+    # fresh answers, beside those of the walk, that sides must explain
+    fresh: int = 8
+    # answers that are not explained, of all and beside, from which on a channel before is missing
+    unclear: float = 0.1
+    # likewise
+    few: int = 16
     # answers of one walk where they were asked for in another order
     trail: int = 20
 
