@@ -38,7 +38,8 @@ class DenseBehind(Ending):
         Raises:
             Stopped: the oracle can be asked no further.
         """
-        if not seen_whole([box_of(kink, self.known.shape) for kink in kinks]):
+        boxes = [box_of(kink, self.known.shape) for kink in kinks]
+        if len(boxes) < CONV_DENSE.deeper or (len(self.known.layers) == 1 and not seen_whole(boxes)):
             return None
         depth = len(self.known.layers) - 1
         last, tolerance = self.known.layers[-1], self.walk.tolerances.missing
@@ -96,6 +97,7 @@ class DenseBehind(Ending):
         """The copy where a layer is the last one; otherwise whether it is, something being missing."""
         search.complete()
         search.recount()
+        search.found.drop_open()
         sides = sides_of_last(search)
         if sides is None:
             return False
@@ -138,12 +140,10 @@ class DenseBehind(Ending):
 
 
 def seen_whole(boxes: Sequence[Box]) -> bool:
-    """Whether some kinks cover all that is covered by any: they are of dense units, or of several at once."""
-    if not boxes:
-        return False
+    """Whether most kinks cover all that is covered by any, as those of dense units do."""
     top, left = min(box.top for box in boxes), min(box.left for box in boxes)
     all_of_it = Box(top, max(box.bottom for box in boxes), left, max(box.right for box in boxes))
-    return sum(box == all_of_it for box in boxes) >= CONV_DENSE.whole
+    return sum(box == all_of_it for box in boxes) >= CONV_DENSE.whole * len(boxes)
 
 
 def some_answers(walk: Walk) -> list[Answer]:

@@ -63,7 +63,7 @@ class DenseLayer:
         """
         since, units, steps = self.found.crossings, len(self.found.rows), 0
         while (
-            steps < CONV_DENSE.patience
+            steps < (CONV_DENSE.patience if units else CONV_DENSE.early)
             and not self.spoilt
             and self.found.crossings - since < quiet * max(1, units)
         ):

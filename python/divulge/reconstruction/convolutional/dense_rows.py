@@ -162,6 +162,12 @@ class DenseRows:
         self.seen = [pair for pair in self.seen if not row.shares(pair[0], self.alike)]
         self.rows.append(row)
 
+    def drop_open(self) -> None:
+        """Drop rows that are not whole where most are: no crossing of theirs was where it should be."""
+        whole = [row for row in self.rows if row.whole]
+        if len(whole) >= CONV_DENSE.share * len(self.rows):
+            self.rows = whole
+
     def drop_false(self) -> None:
         """Drop rows whose crossings were missed too often: of a layer further behind, or of two units."""
         self.rows = [row for row in self.rows if row.missed <= max(1, len(row.jumps) // CONV_DENSE.trust)]

@@ -15,6 +15,7 @@ from divulge.arrays import Array
 from divulge.reconstruction.convolutional.equations import least_squares
 from divulge.reconstruction.convolutional.layers import ConvLayer, Pool, Prefix
 from divulge.reconstruction.convolutional.linearised import convolved, moving
+from divulge.reconstruction.convolutional.pulled_back import PulledBack
 from divulge.reconstruction.convolutional.sides import Frame, SideSearch
 from divulge.reconstruction.convolutional.walk import Answer, Kink
 from divulge.reconstruction.settings import CONV_DENSE, CONV_POOLING, TINY
@@ -24,20 +25,49 @@ def sides_by_answers(
     prefix: Prefix, answers: Sequence[Answer], rng: np.random.Generator, tolerance: float
 ) -> ConvLayer | None:
     """Return the last known layer, turned and pooled so that its features explain gradients."""
-    found = turned_at_once(prefix, answers, tolerance)
-    if found is not None:
-        return found
-    kinks = [Kink(each.point, each.gradient, 0.0, np.stack([each.point] * 2)) for each in answers]
-    for pool in poolings(prefix):
-        maps = prefix.unit_shape(len(prefix.layers) - 1)[1:]
-        out = maps if pool is None else (pool.out(maps[0]), pool.out(maps[1]))
-        channels = len(prefix.layers[-1])
-        if channels > CONV_DENSE.channels or channels * out[0] * out[1] > CONV_DENSE.most * prefix.size:
-            continue
-        sides = SideSearch(prefix, Frame(pool, out, whole=True), kinks).run(rng, tolerance)
-        if sides is not None:
-            return sides.layer
+    some = answers[:: max(1, len(answers) // CONV_DENSE.views)]
+    kinks = [Kink(each.point, each.gradient, 0.0, np.stack([each.point] * 2)) for each in some]
+    pools = poolings(prefix)
+    layer = turned_at_once(prefix, answers, tolerance)
+    if layer is not None:
+        return widest(prefix, layer, pools[:-1], kinks, tolerance)
+    for place in [len(pools) - 1, *range(len(pools) - 1)]:  # unpooled, what is pooled is explained too
+        search = search_of(prefix, pools[place], kinks)
+        sides = None if search is None else search.run(rng, tolerance)
+        if sides is not None and explained(prefix, sides.layer, answers, tolerance):
+            assert sides.layer.signs is not None
+            return widest(prefix, sides.layer, pools[:place], kinks, tolerance)
     return None
+
+
+def widest(
+    prefix: Prefix, layer: ConvLayer, pools: Sequence[Pool | None], kinks: Sequence[Kink], tolerance: float
+) -> ConvLayer:
+    """Return a layer with the first of some poolings that explains as much, or as it is."""
+    for pool in pools:
+        search = search_of(prefix, pool, kinks)
+        if search is not None:
+            search.slope = layer.slope
+            assert layer.signs is not None
+            if search.proven(layer.signs, tolerance):
+                return replace(layer, pool=pool)
+    return layer
+
+
+def search_of(prefix: Prefix, pool: Pool | None, kinks: Sequence[Kink]) -> SideSearch | None:
+    """The search for sides of a layer pooled so, None where it has too many units."""
+    maps, channels = prefix.unit_shape(len(prefix.layers) - 1)[1:], len(prefix.layers[-1])
+    out = maps if pool is None else (pool.out(maps[0]), pool.out(maps[1]))
+    if channels > CONV_DENSE.channels or channels * out[0] * out[1] > CONV_DENSE.most * prefix.size:
+        return None
+    return SideSearch(prefix, Frame(pool, out, whole=True), kinks)
+
+
+def explained(prefix: Prefix, layer: ConvLayer, answers: Sequence[Answer], tolerance: float) -> bool:
+    """Whether most answers are explained by a layer's features in one way."""
+    known = Prefix(prefix.shape, [*prefix.layers[:-1], layer])
+    back = PulledBack(known, len(known.layers), tolerance)
+    return sum(back.piece(each) is not None for each in answers) >= CONV_DENSE.share * len(answers)
 
 
 def poolings(prefix: Prefix) -> list[Pool | None]:
@@ -57,17 +87,17 @@ def turned_at_once(prefix: Prefix, answers: Sequence[Answer], tolerance: float) 
         return None
     rng = np.random.default_rng(prefix.size)
     count = min(prefix.size, int(CONV_DENSE.equations * units) + CONV_DENSE.margin)
-    energy, explained = np.zeros((2, len(layer))), 0
+    energy, told = np.zeros((2, len(layer))), 0
     for answer in answers:
         pixels = np.sort(rng.permutation(prefix.size)[:count])
         z = convolved(layer, moving(prefix, answer.point, len(prefix.layers) - 1, pixels))
         parts = weights_of(z.rows().T, answer.gradient[pixels], tolerance)
         if parts is not None:
-            explained += 1
+            told += 1
             up = z.values() > 0
             both = np.stack([np.where(up, parts, 0.0), np.where(up, 0.0, parts)])
             energy += (both.reshape(2, len(layer), -1) ** 2).sum(axis=2)
-    if explained < len(answers):
+    if told < len(answers):
         return None
     larger, smaller = np.sqrt(energy.max(axis=0)), np.sqrt(energy.min(axis=0))
     if larger.min() <= CONV_DENSE.faint * larger.max() or (smaller > CONV_DENSE.faint * larger).any():

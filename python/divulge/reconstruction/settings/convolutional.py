@@ -273,8 +273,11 @@ class ConvDenseSettings:
     faint: float = 1e-5
     # relative difference of two weights that are one
     steady: float = 1e-5
-    # kinks that cover all that is covered by any
-    whole: int = 2
+    # kinks behind the last known layer from which on dense layers are looked for; of them those that cover
+    # all that is covered by any, where others may be of a second convolution
+    deeper: int = 4
+    # likewise
+    whole: float = 0.6
     # entries that must be known beside those that are solved for
     overlap: int = 4
     # a jump of slopes, of the largest slope, that is there
@@ -297,8 +300,10 @@ class ConvDenseSettings:
     often: int = 1
     # cuts of one step
     deepest: int = 8
-    # steps without a crossing, a bound
+    # steps without a new unit, a bound, and before the first one
     patience: int = 1500
+    # likewise
+    early: int = 150
     # crossings of known units with no new one among them, of their number
     searches: tuple[int, ...] = (6, 12, 24)
     # times that a unit's hyperplane is asked beside in a row
@@ -313,6 +318,8 @@ class ConvDenseSettings:
     misses: int = 4
     # likewise
     ways: int = 2
+    # answers by which sides are tried, before all are
+    views: int = 4
     # cuts of a step that show that one unit alone switches on it: two stay together with a chance of 1 / 64
     cuts: int = 6
     # fresh answers, beside those of the walk, that sides must explain
