@@ -339,7 +339,7 @@ class ConvAttackSettings:
     # a bound
     deepest: int = 12
     # rounds of walking for more kinks until sides are read, kinks in each, and a bound on its steps
-    rounds: int = 6
+    rounds: int = 12
     # likewise
     kinks: int = 6
     # likewise
