@@ -22,6 +22,7 @@ from divulge.reconstruction.settings.asking import (
 from divulge.reconstruction.settings.convolutional import (
     CONV_AIMED,
     CONV_ATTACK,
+    CONV_DENSE,
     CONV_FIRST,
     CONV_JUDGE,
     CONV_LAST,
@@ -117,6 +118,7 @@ __all__ = [
     "CONFIRM",
     "CONV_AIMED",
     "CONV_ATTACK",
+    "CONV_DENSE",
     "CONV_FIRST",
     "CONV_JUDGE",
     "CONV_LAST",
