@@ -15,7 +15,7 @@ NUMBER = re.search(r'DIVULGE_VERSION "([^"]+)"', (ROOT / "cpp/core/version.h").r
 
 project = "divulge"
 author = "the divulge developers"
-copyright = f"2026, {author}"  # noqa: A001
+copyright = f"2026, {author}"
 release = version = NUMBER[1] if NUMBER else installed("divulge")
 
 extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode", "myst_nb"]

@@ -1,4 +1,4 @@
-"""Which explanation may the API of a model of a table return? The wines of scikit-learn, a pipeline, one page.
+"""Which explanation may the API of a table's model return? The wines of scikit-learn, a pipeline, one page.
 
 python examples/report_on_a_table.py [--page FILE] [--plot FILE]
 """

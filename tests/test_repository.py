@@ -1,4 +1,4 @@
-"""The files that a repository is expected to have can be read, agree with each other, and name what is there."""
+"""What a repository is expected to have can be read, agrees with itself, and names what is there."""
 
 import re
 from pathlib import Path

@@ -24,7 +24,7 @@ class Options:
 
 
 def run(options: Options) -> int:
-    """Print versions, back ends, threads, data, device and the self-test; the exit code is 0 where it passes."""
+    """Print versions, back ends, threads, data, device and the self-test; return 0 where it passes."""
     found = diagnosis()
     if options.as_json:
         print(json.dumps(found, indent=2))  # noqa: T201
