@@ -1,12 +1,13 @@
-"""Classifiers trained with weight decay, dropout and few units on: `python bench/weight_decay.py [--seeds 5]`.
+"""Classifiers trained with weight decay and dropout: `python bench/weight_decay.py [--seeds 5]`.
 
-Adam's weight decay leaves units of all strengths, a penalty on the second layer's outputs makes them rare. Each
-copy is compared with the victim at 4,000 normal points of three scales.
+Adam's weight decay leaves units of all strengths, a penalty on the second layer's outputs makes them
+rare. Each copy is compared with the victim at 4,000 normal points of three scales.
 """
 
 from __future__ import annotations
 
 import argparse
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +23,7 @@ RATE, DECAY, DROPPED, PENALTY = 2e-3, 1e-4, 0.3, 0.01
 
 
 def images(inputs: int, classes: int) -> tuple[Tensor, Tensor]:
-    """Return images (n, inputs) of the first classes of MNIST, averaged down to 8x8 for 64 inputs, and labels."""
+    """Return images (n, inputs) of the first classes of MNIST, averaged down to fewer pixels, and labels."""
     data = load("mnist")
     x, y = data.train_inputs[:IMAGES].float(), data.train_targets[:IMAGES].long()
     if inputs != 784:
@@ -34,7 +35,7 @@ def trained(sizes: list[int], seed: int) -> nn.Sequential:
     """Return a classifier of two hidden layers in float64."""
     x, y = images(sizes[0], sizes[-1])
     torch.manual_seed(seed)
-    first, second, last = (nn.Linear(a, b) for a, b in zip(sizes, sizes[1:], strict=False))
+    first, second, last = (nn.Linear(a, b) for a, b in pairwise(sizes))
     module = nn.Sequential(first, nn.ReLU(), second, nn.ReLU(), last)
     optimizer = torch.optim.Adam(module.parameters(), lr=RATE, weight_decay=DECAY)
     for _ in range(EPOCHS):

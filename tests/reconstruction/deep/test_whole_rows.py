@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -15,7 +13,6 @@ from divulge.reconstruction.asking.pieces import Transcript
 from divulge.reconstruction.deep.confirm_together import confirmed_together
 from divulge.reconstruction.deep.positive_features import FeatureOutput, PositiveLines
 from divulge.reconstruction.deep.regions import FreeLayer
-from divulge.reconstruction.deep.sharpen_offsets import weak_sharpened
 from divulge.reconstruction.deep.unexplained_gradients import far_origin, unexplained
 from divulge.reconstruction.deep.whole_rows import whole_rows
 
@@ -195,24 +192,3 @@ def test_units_that_one_output_weighs_alike_are_told_apart_behind_another():
     points = torch.from_numpy(np.random.default_rng(1).standard_normal((2000, 30)))
     with torch.no_grad():
         assert (result.module(points) - network(points)).abs().max() < 1e-9
-
-
-def test_offsets_of_weak_units_are_measured_again_near_by():
-    network = of_all_strengths(20, 8, 6, 1, seed=2, least=1e-6)
-    probe, first = probe_of(network), units_of(network, 0)
-    rough = replace(first, offsets=first.offsets + 1e-5)
-    probe.pieces(np.random.default_rng(0).standard_normal((100, 20)))
-    sharp = weak_sharpened(probe, rough, Lines(20, None, np.random.default_rng(1)))
-    off = np.abs(sharp.offsets - first.offsets)
-    assert (off < 1e-7).any()  # weak ones
-    assert (np.isclose(off, 1e-5)).any()  # strong ones stay
-    assert ((off < 1e-7) | np.isclose(off, 1e-5)).all()
-
-
-def test_units_none_of_which_is_weak_stay_as_they_are():
-    network = random_deep(20, 8, 6, 1, seed=2)
-    probe, first = probe_of(network), units_of(network, 0)
-    probe.pieces(np.random.default_rng(0).standard_normal((100, 20)))
-    asked = len(probe.transcript)
-    assert weak_sharpened(probe, first, Lines(20, None, np.random.default_rng(1))) is first
-    assert len(probe.transcript) == asked

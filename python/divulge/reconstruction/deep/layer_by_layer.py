@@ -20,9 +20,9 @@ from divulge.reconstruction.deep.passage import beyond_rows, on_both_sides
 from divulge.reconstruction.deep.region_search import explore
 from divulge.reconstruction.deep.regions import FreeLayer
 from divulge.reconstruction.deep.searched_lines import Pool
-from divulge.reconstruction.deep.sharpen_offsets import weak_sharpened
 from divulge.reconstruction.deep.unexplained_gradients import far_origin, unexplained
 from divulge.reconstruction.deep.units_of_layer import LayerUnits, together
+from divulge.reconstruction.deep.weak_units import weak_sharpened
 from divulge.reconstruction.deep.whole_rows import whole_rows
 from divulge.reconstruction.deep.wide.search import can_follow
 from divulge.reconstruction.network.known_layers import Dense, Prefix
@@ -142,7 +142,7 @@ class DeepSearch:
         return found.slope or not found.decided
 
     def seen_behind(self, probe: Probe, fit: DeepFit) -> DeepFit | None:
-        """Add what another output shows of a last layer that was read as whole rows; None where that is nothing.
+        """Add what another output shows of a last layer of whole rows; None where that is nothing.
 
         Args:
             probe: of the other output.

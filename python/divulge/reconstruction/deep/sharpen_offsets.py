@@ -1,9 +1,8 @@
-"""Offsets of units that rounded answers, or answers far out, show only roughly.
+"""Offsets of units that rounded answers show only roughly.
 
 The place of a kink comes from the values at two answers that may lie far apart, and far from the origin: in
 float32 that is some 1e-3. Near the origin and close to the hyperplane it is 1e-6, so the kink is sought again
-on short segments across the hyperplane. In double precision that is needed where a unit is weak: one that is
-a millionth as strong as others shows its place far out to 1e-4, and nearby to 1e-10.
+on short segments across the hyperplane.
 """
 
 from __future__ import annotations
@@ -62,39 +61,3 @@ def levels_at_kinks(probe: Probe, prefix: Prefix, units: Candidates, which: Inde
     levels = np.einsum("np,np->n", units.rows[unit], prefix.features(at)) + units.offsets[unit]
     out[found.line[own]] = levels
     return out
-
-
-def weak_sharpened(probe: Probe, units: Candidates, lines: Lines) -> Candidates:
-    """Return the first layer's units, offsets of weak ones measured again: two answers at a place near by.
-
-    The tangents of answers on both sides of a hyperplane meet on it.
-
-    Args:
-        probe: whom to ask, anywhere.
-        units: of the first layer, no more of them than inputs.
-        lines: where places are drawn.
-
-    Raises:
-        Stopped: the oracle can be asked no further.
-    """
-    shares = probe.answered()[1][:, :-1] @ np.linalg.pinv(units.rows, rcond=probe.tolerances.alike)
-    gamma = np.abs(shares).max(axis=0, initial=0.0)  # small for a unit that was met twice, too
-    weak = np.flatnonzero((gamma > 0) & (gamma < SHARPENING.weak * gamma.max(initial=0.0)))
-    if not len(weak):
-        return units
-    which = np.repeat(weak, SHARPENING.places)
-    rows, starts = units.rows[which], lines.samples(len(which))
-    levels = np.einsum("nd,nd->n", rows, starts) + units.offsets[which]
-    centres, step = starts - levels[:, None] * rows, SHARPENING.across * rows
-    after, before = np.split(probe.pieces(np.concatenate([centres + step, centres - step])), 2)
-    jumps = (after - before)[:, :-1]
-    size = np.linalg.norm(jumps, axis=1)
-    own = np.einsum("nd,nd->n", jumps, rows)
-    gap = np.einsum("nd,nd->n", jumps, centres) + (after - before)[:, -1]
-    alone = np.linalg.norm(jumps - own[:, None] * rows, axis=1) <= SHARPENING.crooked * size
-    good = alone & (size > 0) & (np.abs(gap) < SHARPENING.across * size)
-    offsets = units.offsets.copy()
-    for j in np.unique(which[good]):
-        mine = good & (which == j)
-        offsets[j] += np.median(gap[mine] / own[mine])
-    return replace(units, offsets=offsets)

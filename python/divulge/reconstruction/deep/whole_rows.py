@@ -70,7 +70,7 @@ class OnlyUnits:
 def by_kinks(transcript: Transcript, lines: PositiveLines) -> Fit | None:
     """Certify kink after kink where there are more units than features; None where there are no end of them.
 
-    Units that explain all but a millionth are returned, too: what is left may be a weak one of the first layer.
+    Units that explain all but a millionth are returned, too: the rest may be a weak one of the first layer.
 
     Raises:
         Stopped: the oracle can be asked no further.

@@ -357,12 +357,6 @@ class SharpeningSettings:
     reach: float = 0.01
     # cosine between a jump and the normal: another unit's is seldom so near
     aligned: float = 0.99
-    # strength of a unit, relative to the strongest, from which on its kinks far out are placed to 1e-10
-    weak: float = 1e-4
-    # distance of two questions from a weak unit's hyperplane: offsets are off by 1e-4 at most
-    across: float = 1e-3
-    # part of a jump that is not along the row: of a unit of a millionth it is 1e-8
-    crooked: float = 1e-7
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,20 @@ class PositiveSettings:
 
 
 @dataclass(frozen=True)
+class WeakUnitsSettings:
+    """Offsets of weak units: deep/weak_units.py."""
+
+    # of a unit, relative to the strongest, from which on its kinks far out are placed to 1e-10
+    strength: float = 1e-4
+    # at which each is looked for: the median is off only if two are
+    places: int = 3
+    # distance of two questions from its hyperplane: offsets are off by 1e-4 at most
+    across: float = 1e-3
+    # part of a jump that is not along the row: of a unit of a millionth it is 1e-8
+    crooked: float = 1e-7
+
+
+@dataclass(frozen=True)
 class TogetherSettings:
     """Units of the first layer put beside their hyperplanes at once: deep/confirm_together.py."""
 
@@ -77,3 +91,4 @@ class UnexplainedSettings:
 POSITIVE = PositiveSettings()
 TOGETHER = TogetherSettings()
 UNEXPLAINED = UnexplainedSettings()
+WEAK_UNITS = WeakUnitsSettings()

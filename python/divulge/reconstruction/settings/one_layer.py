@@ -139,7 +139,7 @@ class DeeperSettings:
     single_kinks: int = 8
     # the middle of those
     shown: float = 0.5
-    # size of a jump, relative to the largest gradient, whose hyperplane is not known well enough to be met again
+    # size of a jump, relative to the largest gradient, whose hyperplane is known too roughly
     weak: float = 1e-6
     # distance of the questions from a hyperplane, which is known to 1e-9 of its point's length
     step: float = 1e-5
