@@ -8,9 +8,11 @@ from divulge.influence.baselines import (
 )
 from divulge.influence.domains import DomainInfluence, domain_influence, influence_by_distance
 from divulge.influence.errors import NotConverged, SingularCurvature
+from divulge.influence.harmonic_mean import DataInf
 from divulge.influence.influence import Influence
 from divulge.influence.invisible_training import TrainingAttack, perturb_training_images
 from divulge.influence.mislabels import FixCurve, fix_curve, flip_labels
+from divulge.influence.optimizers import Adam, AdamW, Sgd
 from divulge.influence.prototype_search import Prototypes, prototypes
 from divulge.influence.ranking import Ranking
 from divulge.influence.regression import fit_linear
@@ -18,6 +20,7 @@ from divulge.influence.removal import leave_groups_out
 from divulge.influence.saved import SolvedTests, solve_tests
 from divulge.influence.solvers import Solution
 from divulge.influence.task import Task
+from divulge.influence.training_run import Metagradients, TrainingRun
 from divulge.influence.trees import TreeInfluence
 from divulge.influence.truth import (
     DatamodelingScore,
@@ -28,23 +31,29 @@ from divulge.influence.truth import (
 )
 
 __all__ = [
+    "Adam",
+    "AdamW",
+    "DataInf",
     "DatamodelingScore",
     "DomainInfluence",
     "FixCurve",
     "GradientSimilarity",
     "Influence",
+    "Metagradients",
     "MislabelCurve",
     "NotConverged",
     "Prototypes",
     "RandomProjection",
     "Ranking",
     "RepresenterPoints",
+    "Sgd",
     "SingularCurvature",
     "Solution",
     "SolvedTests",
     "Task",
     "TracIn",
     "TrainingAttack",
+    "TrainingRun",
     "TreeInfluence",
     "domain_influence",
     "fit_linear",
