@@ -8,6 +8,7 @@ from divulge.influence.baselines import (
 )
 from divulge.influence.domains import DomainInfluence, domain_influence, influence_by_distance
 from divulge.influence.errors import NotConverged, SingularCurvature
+from divulge.influence.gradient_store import GradientStore
 from divulge.influence.harmonic_mean import DataInf
 from divulge.influence.influence import Influence
 from divulge.influence.invisible_training import TrainingAttack, perturb_training_images
@@ -38,6 +39,7 @@ __all__ = [
     "DomainInfluence",
     "FixCurve",
     "GradientSimilarity",
+    "GradientStore",
     "Influence",
     "Metagradients",
     "MislabelCurve",

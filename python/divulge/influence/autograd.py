@@ -181,6 +181,24 @@ class AutogradOperator:
 
         return self._layer_gradients.quadratic(self._with_cotangents(slope), inner, outer, weights)
 
+    def kronecker_projections(
+        self, samples: Samples, function: LossFunction, inner: Sequence[Array], outer: Sequence[Array]
+    ) -> Iterator[Array]:
+        """Yield U' G V (k, ...) of all layers in a row, for each batch, G a function's gradients."""
+        for rows in blocks(len(samples), self.batch_size):
+            yield self._projected(samples.take(np.arange(rows.start, rows.stop)), function, inner, outer)
+
+    @_in_snapshot
+    def _projected(
+        self, samples: Samples, function: LossFunction, inner: Sequence[Array], outer: Sequence[Array]
+    ) -> Array:
+        def slope(outputs: Tensor, targets: Tensor, _: int) -> Tensor:
+            return output_gradients(function, outputs, targets).flatten(1)
+
+        batches = self._with_cotangents(slope, samples)
+        (parts,) = self._layer_gradients.turned(batches, inner, outer)
+        return _host(torch.cat([part.flatten(1) for part in parts], dim=1)).astype(self.dtype)
+
     @cached_property
     def _layer_gradients(self) -> LayerGradients:
         spread = np.linspace(0, max(self.rows - 1, 0), min(_PROBES, self.rows))
@@ -200,9 +218,11 @@ class AutogradOperator:
 
         return self._with_cotangents(drawn)
 
-    def _with_cotangents(self, make: Callable[[Tensor, Tensor, int], Tensor]) -> Iterator[tuple[Any, Tensor]]:
+    def _with_cotangents(
+        self, make: Callable[[Tensor, Tensor, int], Tensor], samples: Samples | None = None
+    ) -> Iterator[tuple[Any, Tensor]]:
         at = self.first
-        for inputs, targets in self._batches(self.samples):
+        for inputs, targets in self._batches(self.samples if samples is None else samples):
             with torch.no_grad():
                 outputs = self._outputs(inputs)
             yield inputs, make(outputs, targets, at)

@@ -93,12 +93,19 @@ class LayerGradients:
         self, batches: Batches, inner: Sequence[Array], outer: Sequence[Array]
     ) -> Iterator[list[Tensor]]:
         """Yield (U' G V)^2 (k, h, d + 1) of each layer, for each batch and label."""
+        for turned in self.turned(batches, inner, outer):
+            yield [part**2 for part in turned]
+
+    def turned(
+        self, batches: Batches, inner: Sequence[Array], outer: Sequence[Array]
+    ) -> Iterator[list[Tensor]]:
+        """Yield U' G V of each layer, for each batch and label; U (h, ...) and V (d + 1, ...)."""
         for inputs, passes in self._passes(batches):
             v, u = ([torch.as_tensor(b).to(inputs[0]) for b in bases] for bases in (inner, outer))
             turned = [a @ basis for a, basis in zip(inputs, v, strict=True)]
             for deltas in passes:
                 parts = zip(deltas, u, turned, strict=True)
-                yield [((delta @ basis).transpose(1, 2) @ a) ** 2 for delta, basis, a in parts]
+                yield [(delta @ basis).transpose(1, 2) @ a for delta, basis, a in parts]
 
     def _passes(self, batches: Batches) -> Iterator[tuple[list[Tensor], Iterator[list[Tensor]]]]:
         """Yield each batch's (a, 1) (k, T, d + 1) of each layer, and for each label delta (k, T, h)."""

@@ -18,7 +18,7 @@ from divulge.influence.operators import Array, blocks
 from divulge.influence.output import open_output
 from divulge.influence.ranking import group_members
 
-__all__ = ["SolvedTests", "solve_tests"]
+__all__ = ["SolvedTests", "parameters_digest", "solve_tests"]
 
 _KEYS = {"vectors", "residual", "parameters", "about"}
 _BLOCK = 64
@@ -88,7 +88,7 @@ class SolvedTests:
             ValueError: the parameters are others, or of another precision.
         """
         influence._follow()
-        digest, operator = _digest(influence), influence.operator
+        digest, operator = parameters_digest(influence), influence.operator
         if digest != self.parameters or self.vectors.shape[1] != operator.parameters:
             raise ValueError(
                 f"these {len(self.vectors)} test points were solved for with other parameters than this "
@@ -125,10 +125,10 @@ def solve_tests(influence: Influence, test: Any, *, of: str | LossFunction | Non
         f"{influence.curvature}, {influence.solver}, damping {influence.damping:g}, "
         f"weight decay {influence.weight_decay:g}"
     )
-    return SolvedTests(vectors, residual, _digest(influence), about)
+    return SolvedTests(vectors, residual, parameters_digest(influence), about)
 
 
-def _digest(influence: Influence) -> str:
+def parameters_digest(influence: Influence) -> str:
     """Return a digest of the parameters in question."""
     snapshot, digest = influence._prepared.snapshot, sha256()
     for name, tensor in zip(snapshot.names, snapshot.tensors, strict=True):
