@@ -8,12 +8,18 @@ import numpy as np
 import pytest
 import torch
 from token_models import Tagger, texts
+from torch import nn
 
 from divulge import Influence
 from divulge.errors import UnreadableFile
 from divulge.influence import GradientStore
 
 WHOLE = 10**6  # no side or number of columns is as large
+
+
+class Last(nn.Module):
+    def forward(self, result):
+        return result[0][:, -1]
 
 
 def tagger():
@@ -216,9 +222,11 @@ def test_damaged_files(make, tmp_path, damage):
 
 
 def test_layers_without_a_rule_take_one_matrix(make, tmp_path):
-    module, train, test = make("attention")
+    _, train, test = make("attention")
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Flatten(1, 2), nn.GRU(6, 3, batch_first=True), Last()).double().eval()
     influence = Influence(module, train)
-    with pytest.raises(ValueError, match="in_proj"):
+    with pytest.raises(ValueError, match="'1.weight_ih_l0' belongs to GRU: name others"):
         GradientStore(tmp_path / "two").append(influence)
     store = GradientStore(tmp_path / "one", projection="random", size=WHOLE)
     store.append(influence)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.graph import get_gradient_edge
 
+from divulge.influence.attention_calls import Watched, watching, within_attention
 from divulge.influence.layer_groups import LayerGroup
 from divulge.influence.layer_rules import back_last, is_elementwise, seen_last
 from divulge.influence.sample_axis import SampleAxis
@@ -102,13 +103,24 @@ def recorded(
 
         return hook
 
-    handles = [
-        layer.register_forward_hook(note(i, name), prepend=True, with_kwargs=True)
+    places = [
+        (i, name, layer)
         for i, group in enumerate(groups)
         for name, layer in zip(group.names, group.layers, strict=True)
     ]
+    handles = [
+        layer.register_forward_hook(note(i, name), prepend=True, with_kwargs=True)
+        for i, name, layer in places
+        if not within_attention(layer)
+    ]
+    watched = [
+        Watched(layer, groups[i].part[0], note(i, name))
+        for i, name, layer in places
+        if within_attention(layer)
+    ]
     try:
-        yield calls
+        with watching(watched):
+            yield calls
     finally:
         for handle in handles:
             handle.remove()

@@ -111,9 +111,7 @@ def _check_sums(group: LayerGroup, sums: list[Any], own: list[Tensor]) -> None:
 
 
 def _precision(group: LayerGroup) -> torch.dtype:
-    weight: Any = group.layers[0]._parameters["weight"]
-    precision: torch.dtype = weight.dtype
-    return precision
+    return next(group.layers[0].parameters()).dtype
 
 
 def _check_reads(
