@@ -226,7 +226,7 @@ def test_layers_without_a_rule_take_one_matrix(make, tmp_path):
     torch.manual_seed(0)
     module = nn.Sequential(nn.Flatten(1, 2), nn.GRU(6, 3, batch_first=True), Last()).double().eval()
     influence = Influence(module, train)
-    with pytest.raises(ValueError, match="'1.weight_ih_l0' belongs to GRU: name others"):
+    with pytest.raises(ValueError, match=r"'1\.weight_ih_l0' belongs to GRU: name others"):
         GradientStore(tmp_path / "two").append(influence)
     store = GradientStore(tmp_path / "one", projection="random", size=WHOLE)
     store.append(influence)

@@ -1,4 +1,4 @@
-"""What the projections of torch's MultiheadAttention see and return, which calls none of them as a layer."""
+"""What weights are multiplied by that no layer is called for: those of MultiheadAttention, and tables."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Watched", "watching", "within_attention"]
 
 
 class Watched(NamedTuple):
-    """A MultiheadAttention or the layer of its output, which of the three projections, and whom to tell."""
+    """What holds a weight, which of an attention's three projections is meant, and whom to tell."""
 
     layer: nn.Module
     part: int
@@ -43,7 +43,7 @@ def watching(watched: Sequence[Watched]) -> Iterator[None]:
         return outputs
 
     def linear_told(a: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:
-        output = linear(a, w, b)
+        output: Tensor = linear(a, w, b)
         for layer, _, note in watched:
             if layer._parameters.get("weight") is w:
                 note(layer, (a,), {}, output)

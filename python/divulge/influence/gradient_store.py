@@ -252,9 +252,8 @@ class _Best:
     def _merged(
         self, held: tuple[NDArray[np.int64], Array], numbers: NDArray[np.int64], values: Array
     ) -> tuple[NDArray[np.int64], Array]:
-        all_numbers, all_values = (
-            np.concatenate(pair, axis=1) for pair in ((held[0], numbers), (held[1], values))
-        )
+        all_numbers = np.concatenate([held[0], numbers], axis=1)
+        all_values = np.concatenate([held[1], values], axis=1)
         places, best = smallest(all_values, min(self.k, all_values.shape[1]))
         return np.take_along_axis(all_numbers, places, axis=1), best
 

@@ -95,6 +95,8 @@ def _outer(call: Call, gradient: Tensor | None, sample: int, k: int) -> Any:
     """Return one sample's sum over positions of delta (a, 1)', and of its size, (2, h, d + 1)."""
     assert call.axis is not None
     a, delta = call.inner(k)[sample].double(), call.delta_rows(gradient, k)[sample].double()
+    if call.as_head:
+        a, delta = delta, a
     return torch.stack([delta.T @ a, delta.abs().T @ a.abs()])
 
 

@@ -84,7 +84,17 @@ def layer_groups(module: nn.Module, names: Sequence[str], tensors: Sequence[Tens
             )
             covered.add(i)
             continue
+        if kind == "dense" and _is_bias_of_tied(name, holders, parts):
+            groups.append(
+                LayerGroup(*layers, "shift", LayerPlace(tensors[i].numel(), 1, offsets[i], None), i, None)
+            )
+            covered.add(i)
+            continue
         if name.rpartition(".")[2] == bias_name(kind):
+            continue
+        if kind == "embedding":
+            groups += _in_parts(*layers, kind, tensors[i], i, None, offsets)
+            covered.add(i)
             continue
         found = {numbers.get(id(part._parameters.get(bias_name(kind)))) for _, part, _ in holders}
         if len(found) > 1:
@@ -148,12 +158,24 @@ def _one_kind(name: str, holders: Sequence[tuple[str, nn.Module, str]]) -> Kind:
                 f"{type(layer).__name__}{also}: {_OTHERS}{_plainly(layer, kind)}"
             )
         kinds.add((rule, layer.groups if rule == "convolution" else 1))
+    if kinds == {("embedding", 1), ("dense", 1)}:
+        return "embedding"
     if len(kinds) > 1:
         raise ValueError(
             f"kfac and ekfac need one kind of layer for one weight, but {name!r} is that of "
             f"{' and '.join(repr(n) for n, *_ in holders)}: {_OTHERS}"
         )
     return kinds.pop()[0]
+
+
+def _is_bias_of_tied(
+    name: str, holders: Sequence[tuple[str, nn.Module, str]], parts: dict[str, nn.Module]
+) -> bool:
+    """Whether a bias is that of layers whose weight is an embedding's, too."""
+    tables = {id(p.weight) for p in parts.values() if isinstance(p, nn.Embedding)}
+    return name.endswith("bias") and all(
+        id(part._parameters.get("weight")) in tables for _, part, _ in holders
+    )
 
 
 def _plainly(layer: nn.Module, kind: str) -> str:

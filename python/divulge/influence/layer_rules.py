@@ -9,7 +9,16 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
 
-__all__ = ["MOST_NUMBERS", "Kind", "back_last", "bias_name", "is_elementwise", "kind_of", "seen_last"]
+__all__ = [
+    "MOST_NUMBERS",
+    "Kind",
+    "back_last",
+    "bias_name",
+    "is_elementwise",
+    "is_head",
+    "kind_of",
+    "seen_last",
+]
 
 Kind = Literal["dense", "transposed", "embedding", "convolution", "scale", "shift", "attention"]
 
@@ -62,6 +71,11 @@ def bias_name(kind: Kind) -> str:
 def is_elementwise(kind: Kind) -> bool:
     """Whether a parameter's gradient is taken whole, with the full matrix of its mean squares."""
     return kind in ("scale", "shift")
+
+
+def is_head(layer: nn.Module) -> bool:
+    """Whether a layer that shares its weight with an embedding multiplies by it, and looks up no rows."""
+    return not isinstance(layer, nn.Embedding)
 
 
 def seen_last(layer: nn.Module, kind: Kind, a: Tensor) -> Tensor:
@@ -133,4 +147,6 @@ def _numbers_last(layer: Any, a: Tensor) -> Tensor:
     """Return (..., h) with the h numbers of a scale or a shift on one axis."""
     if isinstance(layer, _CHANNELS_SECOND):
         return a.movedim(1, -1)
+    if isinstance(layer, nn.Linear):  # the bias of an output whose weight is that of an embedding
+        return a
     return a.flatten(-len(layer.normalized_shape))

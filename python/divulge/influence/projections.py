@@ -98,4 +98,4 @@ def _side(length: int, side: int, seed: int, number: int) -> Array:
 
 def _normal(rows: int, columns: int, seed: int, number: int) -> NDArray[Any]:
     draw = np.random.default_rng([seed, number]).standard_normal((rows, columns), dtype=np.float32)
-    return draw / np.float32(np.sqrt(columns))
+    return np.asarray(draw / np.float32(np.sqrt(columns)))
