@@ -29,6 +29,7 @@ from divulge.influence import (
     AdamW,
     DataInf,
     GradientSimilarity,
+    GradientStore,
     Influence,
     RandomProjection,
     TracIn,
@@ -77,12 +78,21 @@ class Setting:
         return {
             "metagradients": lambda: self.run.metagradients(test).scores,
             **{f"EK-FAC, damping {d:g}": (lambda d=d: ekfac(d)) for d in DAMPINGS},
+            "projected store": self.stored,
             "TRAK, 1 model, 512 numbers": lambda: RandomProjection(module, train).scores(test),
             f"TracIn, {CHECKPOINTS} checkpoints": self.trac_in,
             "DataInf": lambda: DataInf(module, train).scores(test),
             "gradient similarity": lambda: GradientSimilarity(module, train).scores(test),
             "cosine of gradients": lambda: GradientSimilarity(module, train, cosine=True).scores(test),
         }
+
+    def stored(self) -> Any:
+        """Return scores from gradients of which each layer's sides are reduced to 16 numbers."""
+        influence = Influence(self.module, self.train, parameters=LAYERS)
+        with tempfile.TemporaryDirectory() as folder:
+            store = GradientStore(folder, size=16)
+            store.append(influence)
+            return store.scores(influence, self.test)
 
     def trac_in(self) -> Any:
         """Return TracIn's scores, with equal parts of the run for its checkpoints."""

@@ -19,6 +19,7 @@ from divulge.influence.ranking import Ranking
 from divulge.influence.regression import fit_linear
 from divulge.influence.removal import leave_groups_out
 from divulge.influence.saved import SolvedTests, solve_tests
+from divulge.influence.saved_factors import fit_factors
 from divulge.influence.solvers import Solution
 from divulge.influence.task import Task
 from divulge.influence.training_run import Metagradients, TrainingRun
@@ -58,6 +59,7 @@ __all__ = [
     "TrainingRun",
     "TreeInfluence",
     "domain_influence",
+    "fit_factors",
     "fit_linear",
     "fix_curve",
     "flip_labels",

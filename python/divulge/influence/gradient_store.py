@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,16 +14,14 @@ from divulge.influence.influence import Influence
 from divulge.influence.losses import LossFunction
 from divulge.influence.operators import Array, blocks
 from divulge.influence.output import open_output
-from divulge.influence.parts import leaves
 from divulge.influence.projections import Projection, ProjectionName, projection_of
 from divulge.influence.ranking import Ranking, smallest
-from divulge.influence.samples import Samples
-from divulge.influence.saved import parameters_digest
+from divulge.influence.saved import data_digest, parameters_digest
 from divulge.influence.store_files import ROWS_READ, StoreFiles, StoreIndex
 
 __all__ = ["GradientStore"]
 
-_TESTS, _DIGESTED = 64, 8
+_TESTS = 64
 
 
 class GradientStore:
@@ -101,7 +98,7 @@ class GradientStore:
         """
         projection = self._projection(influence)
         index, samples = self._files.index, influence.train
-        n, digest = len(samples), _data_digest(samples)
+        n, digest = len(samples), data_digest(samples)
         if not self.unfinished:
             index.begun_at, index.going_to, index.data = index.rows, index.rows + n, digest
         elif digest != index.data:
@@ -294,14 +291,3 @@ def _inverse(moment: NDArray[np.float64], damping: float) -> NDArray[np.float64]
 def _divided(rows: NDArray[np.float64], squares: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return rows divided by the roots of their squares; those of 0 stay."""
     return np.asarray(rows / np.sqrt(np.where(squares > 0, squares, 1))[:, None])
-
-
-def _data_digest(samples: Samples) -> str:
-    """Return a digest of how many samples there are, and of the first and last of them."""
-    digest, n = sha256(str(len(samples)).encode()), len(samples)
-    rows = np.unique(np.r_[: min(n, _DIGESTED), max(0, n - _DIGESTED) : n])
-    for name, array in (*leaves(samples.inputs), ("targets", samples.targets)):
-        part = np.ascontiguousarray(array[rows])
-        digest.update(f"{name} {part.shape} {part.dtype};".encode())
-        digest.update(part.tobytes())
-    return digest.hexdigest()
