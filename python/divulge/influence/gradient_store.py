@@ -128,7 +128,8 @@ class GradientStore:
         """Return scores (m, rows) of the stored samples, above zero where more of one raises f.
 
         With g the test gradients' and g_i the samples' numbers, M = (1/n) sum_i g_i g_i' and
-        A = M + damping mean(diag M) I: scores[t, i] = - g_t' A^-1 g_i. Of several checkpoints, each with a
+        A = M + damping mean(diag M) I: scores[t, i] = - g_t' A^-1 g_i. A "two_sided" store has an M for each
+        layer, and their sum is taken. Of several checkpoints, each with a
         store of its own, the mean is TRAK's (Park et al. 2023).
 
         Args:
@@ -182,15 +183,15 @@ class GradientStore:
         if not self.rows:
             raise ValueError(f"the store in {self.folder.name} holds no samples yet")
         blocks_of = projection.features(samples, influence._function(of))
-        return np.concatenate([np.zeros((0, projection.columns)), *blocks_of])
+        return np.concatenate([np.zeros((0, self._files.index.columns)), *blocks_of])
 
     def _blocks(
         self, asked: NDArray[np.float64], damping: float | None, unit: bool
     ) -> Iterator[tuple[slice, slice, Array]]:
         """Yield scores of each block of test points with each block of samples."""
         _check_damping(damping)
-        inverse = None if damping is None else _inverse(self._files.moment(), damping)
-        solved = asked if inverse is None else asked @ inverse
+        inverses = None if damping is None else _inverses(self._files.moments(), damping)
+        solved = _products(asked, inverses)
         if unit:
             solved = _divided(solved, np.einsum("ij,ij->i", solved, asked))
         units, norms = self._files.maps()
@@ -198,8 +199,7 @@ class GradientStore:
             held = units[rows].astype(np.float32)
             lengths = norms[rows].astype(np.float64)
             if unit:
-                turned = held if inverse is None else held @ inverse.astype(np.float32)
-                squares = np.einsum("ij,ij->i", turned, held)
+                squares = np.einsum("ij,ij->i", _products(held, inverses), held)
                 lengths = 1 / np.sqrt(np.where(squares > 0, squares, 1))  # rows of 0 stay
             for tests in blocks(len(asked), _TESTS):
                 yield tests, rows, -(solved[tests].astype(np.float32) @ held.T) * lengths
@@ -212,13 +212,13 @@ class GradientStore:
         projection = projection_of(influence, index.projection, index.size, index.seed)  # type: ignore[arg-type]
         digest, precision = parameters_digest(influence), str(influence.operator.dtype)
         if not index.parameters:
-            index.parameters, index.precision, index.columns = digest, precision, projection.columns
+            index.parameters, index.precision, index.widths = digest, precision, projection.widths
         if precision != index.precision:
             raise ValueError(
                 f"the store in {self.folder.name} was written for parameters in {index.precision}, "
                 f"these are in {precision}"
             )
-        if digest != index.parameters or projection.columns != index.columns:
+        if digest != index.parameters or projection.widths != index.widths:
             raise ValueError(
                 f"the store in {self.folder.name} was written for other parameters than this module's "
                 "(names, shapes or values); write one for these"
@@ -273,21 +273,33 @@ def _check_damping(damping: Any) -> None:
         raise ValueError(f"expected damping of at least 0, or None, got {damping!r}")
 
 
-def _inverse(moment: NDArray[np.float64], damping: float) -> NDArray[np.float64]:
-    """Return A^-1 (columns, columns)."""
-    mean = np.trace(moment) / len(moment)
-    if mean == 0:
+def _inverses(moments: list[NDArray[np.float64]], damping: float) -> list[NDArray[np.float64]]:
+    """Return A^-1 of each layer; 0 of one whose gradients are."""
+    if not any(np.trace(moment) for moment in moments):
         raise ValueError("all stored gradients are 0, which leaves nothing to scale by; pass damping=None")
-    values, vectors = np.linalg.eigh(moment)
-    damped = np.maximum(values, 0) + damping * mean
-    if damped.min() <= 1e-12 * damped.max():
-        raise ValueError(
-            f"the mean square of gradients in {len(moment)} numbers has no inverse; expected "
-            f"a damping above 0, got {damping!r}"
-        )
-    return np.asarray((vectors / damped) @ vectors.T)
+    found = []
+    for moment in moments:
+        mean = np.trace(moment) / len(moment)
+        values, vectors = np.linalg.eigh(moment)
+        damped = np.maximum(values, 0) + damping * mean
+        if mean and damped.min() <= 1e-12 * damped.max():
+            raise ValueError(
+                f"the mean square of the gradients' {len(moment)} numbers has no inverse; expected a damping "
+                f"above 0, got {damping!r}"
+            )
+        found.append(np.asarray((vectors / damped) @ vectors.T) if mean else np.zeros_like(moment))
+    return found
 
 
-def _divided(rows: NDArray[np.float64], squares: NDArray[np.float64]) -> NDArray[np.float64]:
+def _products(rows: Array, inverses: list[NDArray[np.float64]] | None) -> Array:
+    """Return A^-1 g of rows (k, columns), layer by layer, in their precision."""
+    if inverses is None:
+        return rows
+    parts = np.split(rows, np.cumsum([len(inverse) for inverse in inverses])[:-1], axis=1)
+    turned = [part @ inverse.astype(rows.dtype) for part, inverse in zip(parts, inverses, strict=True)]
+    return np.concatenate(turned, axis=1)
+
+
+def _divided(rows: Array, squares: Array) -> Array:
     """Return rows divided by the roots of their squares; those of 0 stay."""
     return np.asarray(rows / np.sqrt(np.where(squares > 0, squares, 1))[:, None])

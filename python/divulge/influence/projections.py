@@ -22,9 +22,13 @@ _SAMPLES, _ROWS = 64, 16384
 
 
 class Projection(Protocol):
-    """From gradients to few numbers."""
+    """From gradients to few numbers.
 
-    columns: int
+    Attributes:
+        widths: how many there are of each layer, or of all parameters together.
+    """
+
+    widths: list[int]
 
     def features(self, samples: Samples, function: LossFunction) -> Iterator[Array]:
         """Yield the numbers (k, columns) of a function's gradients, for each block of samples."""
@@ -39,20 +43,21 @@ class RandomMatrix:
     def __init__(self, influence: Influence, columns: int, seed: int) -> None:
         self._influence, self._seed = influence, seed
         self._size = influence.operator.parameters
-        self.columns = min(columns, self._size)
+        self._columns = min(columns, self._size)
+        self.widths = [self._columns]
 
     def features(self, samples: Samples, function: LossFunction) -> Iterator[Array]:
         """Yield (k, columns) for each block of samples."""
         operator = self._influence._prepared.autograd
         for rows in blocks(len(samples), _SAMPLES):
             gradients = operator.gradients(samples.take(np.arange(rows.start, rows.stop)), function)
-            if self.columns == self._size:
+            if self._columns == self._size:
                 yield gradients
                 continue
-            total = np.zeros((len(gradients), self.columns), gradients.dtype)
+            total = np.zeros((len(gradients), self._columns), gradients.dtype)
             for number, part in enumerate(blocks(self._size, _ROWS)):
                 total += gradients[:, part] @ _normal(
-                    part.stop - part.start, self.columns, self._seed, number
+                    part.stop - part.start, self._columns, self._seed, number
                 )
             yield total
 
@@ -71,7 +76,7 @@ class TwoSided:
         shapes = [_shape(place) for place in places]
         self._outer = [_side(h, side, seed, 2 * i) for i, (h, _) in enumerate(shapes)]
         self._inner = [_side(d, side, seed, 2 * i + 1) for i, (_, d) in enumerate(shapes)]
-        self.columns = sum(u.shape[1] * v.shape[1] for u, v in zip(self._outer, self._inner, strict=True))
+        self.widths = [u.shape[1] * v.shape[1] for u, v in zip(self._outer, self._inner, strict=True)]
 
     def features(self, samples: Samples, function: LossFunction) -> Iterator[Array]:
         """Yield (k, columns) for each block of samples."""

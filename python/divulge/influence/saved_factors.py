@@ -57,7 +57,7 @@ def fit_factors(
     options = influence._inverse.options
     held = _Held(Path(path), _about(influence, block, options.seed))
     shift, corrected = options.damping + options.weight_decay, influence.curvature == "ekfac"
-    operator = _InBlocks(influence.operator, held, int(block), progress, 1 + corrected)
+    operator: Any = _InBlocks(influence.operator, held, int(block), progress, 1 + corrected)
     fitted = fit_kronecker(operator, influence.loss, shift, corrected, options.seed)
     influence._inverse.__dict__["kronecker"] = operator.as_held(fitted) if corrected else fitted
 
@@ -105,7 +105,7 @@ class _Held:
 
     def get(self, stage: str) -> Floats:
         """Return a stage's arrays in their order."""
-        found = []
+        found: Floats = []
         while (name := f"{stage} {len(found)}") in self.arrays:
             found.append(self.arrays[name])
         return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ class StoreIndex:
         dtype: of the rows.
         parameters: a digest of those that the gradients are of; empty as long as there are none.
         precision: of the parameters.
-        columns: numbers a sample.
+        widths: numbers a sample, those of each layer.
         rows: samples on the disk.
         going_to: samples once the data that is being appended is in.
         begun_at: samples before it.
@@ -42,15 +42,30 @@ class StoreIndex:
     dtype: str
     parameters: str = ""
     precision: str = ""
-    columns: int = 0
+    widths: list[int] = field(default_factory=list)
     rows: int = 0
     going_to: int = 0
     begun_at: int = 0
     data: str = ""
 
+    @property
+    def columns(self) -> int:
+        """Numbers a sample."""
+        return sum(self.widths)
+
+    def check(self) -> None:
+        """Raise ValueError for a value of another kind."""
+        for one in fields(self):
+            value = getattr(self, one.name)
+            kind = "list" if one.name == "widths" else one.type
+            whole = value if one.name == "widths" else [value]
+            if type(value).__name__ != kind or any(isinstance(v, int) and v < 0 for v in whole):
+                raise ValueError(f"expected {one.name} as {one.type}, got {value!r}")
+        np.dtype(self.dtype)
+
 
 class StoreFiles:
-    """Rows of unit length (n, columns), their norms (n,), what they are, and the mean of their squares.
+    """Rows of unit length (n, columns), their norms (n,), what they are, and the means of their squares.
 
     Args:
         folder: of the files; made where there is none.
@@ -106,22 +121,27 @@ class StoreFiles:
             found.append(np.memmap(path, dtype, "r", shape=shape))
         return found[0], found[1]
 
-    def moment(self) -> NDArray[np.float64]:
-        """Return (1/n) sum of g_i g_i', from the disk where it was fitted to these rows."""
-        path = self.folder / _MOMENT
+    def moments(self) -> list[NDArray[np.float64]]:
+        """Return (1/n) sum of g_i g_i' of each layer, from the disk where they were fitted to these rows."""
+        path, widths = self.folder / _MOMENT, self.index.widths
         if path.exists():
-            with reading(path, "moment of a store"), np.load(path) as held:
+            with reading(path, "moments of a store"), np.load(path) as held:
                 if int(held["rows"]) == self.index.rows:
-                    return np.asarray(held["moment"], np.float64)
+                    found = [np.asarray(held[f"moment {i}"], np.float64) for i in range(len(widths))]
+                    if [part.shape for part in found] != [(width, width) for width in widths]:
+                        raise ValueError(f"expected moments of {widths} numbers")
+                    return found
         units, norms = self.maps()
-        total = np.zeros((self.index.columns,) * 2)
+        totals = [np.zeros((width, width)) for width in widths]
         for rows in blocks(self.index.rows, ROWS_READ):
             part = units[rows].astype(np.float32) * norms[rows][:, None]
-            total += part.T @ part
-        moment = total / self.index.rows
+            for total, columns in zip(totals, np.split(part, np.cumsum(widths)[:-1], axis=1), strict=True):
+                total += columns.T @ columns
+        means = [total / self.index.rows for total in totals]
         with replacing(path) as file:
-            np.savez(file, moment=moment, rows=self.index.rows)
-        return moment
+            arrays = {f"moment {i}": mean for i, mean in enumerate(means)}
+            np.savez(file, rows=np.asarray(self.index.rows), **arrays)  # type: ignore[arg-type]
+        return means
 
     def write(self) -> None:
         """Write the index, whole or not at all."""
@@ -132,9 +152,5 @@ class StoreFiles:
         path = self.folder / _INDEX
         with reading(path, "gradient store"):
             index = StoreIndex(**json.loads(path.read_bytes()))
-            for field in fields(index):
-                value = getattr(index, field.name)
-                if type(value).__name__ != field.type or (isinstance(value, int) and value < 0):
-                    raise ValueError(f"expected {field.name} as {field.type}, got {value!r}")
-            np.dtype(index.dtype)
+            index.check()
         return index
