@@ -31,6 +31,8 @@ __all__ = ["AutogradOperator"]
 
 # Samples on which layers' gradients are checked; few tensors have an axis of a multiple of it.
 _PROBES = 5
+# Samples whose gradients are formed one by one from one graph: each goes back through all of it.
+_TOGETHER = 8
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
@@ -117,7 +119,7 @@ class AutogradOperator:
     def gradients(self, samples: Samples, function: LossFunction) -> Array:
         """Return the gradients (k, P) of a function of (outputs, targets) at k samples."""
         rows = [np.zeros((0, self.parameters), self.dtype)]
-        for inputs, targets in self._batches(samples):
+        for inputs, targets in self._batches(samples, _TOGETHER):
             outputs = self._outputs(inputs)
             values = applied(function, outputs, targets)
             check_values(function, outputs, targets, values)
@@ -251,8 +253,8 @@ class AutogradOperator:
         outputs: Tensor = self.snapshot.outputs(inputs)
         return outputs
 
-    def _batches(self, samples: Samples) -> Iterator[tuple[Any, Tensor]]:
-        for rows in blocks(len(samples), self.batch_size):
+    def _batches(self, samples: Samples, most: int | None = None) -> Iterator[tuple[Any, Tensor]]:
+        for rows in blocks(len(samples), min(self.batch_size, most or self.batch_size)):
             inputs, targets = samples.batch(rows, self.torch_dtype)
             yield mapped(lambda part: part.to(self.device), inputs), targets.to(self.device)
 
