@@ -13,6 +13,7 @@ from torch import nn
 from divulge import Influence
 from divulge.errors import UnreadableFile
 from divulge.influence import GradientStore
+from divulge.influence.projections import RandomMatrix
 
 WHOLE = 10**6  # no side or number of columns is as large
 
@@ -188,6 +189,37 @@ def test_other_parameters_precision_and_settings_are_refused(make, tmp_path):
         store.scores(influence, test)
     with pytest.raises(TypeError, match="expected an Influence, got Sequential"):
         store.append(module)
+
+
+def test_another_loss_is_refused(make, tmp_path):
+    module, (x, y), _ = make("mlp")
+    store = GradientStore(tmp_path / "store", size=4)
+    store.append(Influence(module, (x, y)))
+    with pytest.raises(ValueError, match=r"of the loss cross_entropy, mean over positions, got squared"):
+        store.append(Influence(module, (x, np.eye(3)[y]), loss="squared"))
+
+
+@pytest.mark.parametrize("rows", [0, 20])
+def test_nothing_is_left_of_data_that_fails(make, rows, tmp_path, monkeypatch):
+    module, (x, y), test = make("mlp", n=200)
+    influence = Influence(module, (x, y), batch_size=64)
+    features = RandomMatrix.features
+
+    def spoilt(self, samples, function):
+        for number, block in enumerate(features(self, samples, function)):
+            yield block * (np.nan if number == 2 else 1)
+
+    store = GradientStore(tmp_path / "random", projection="random", size=4)
+    if rows:
+        store.append(Influence(module, (x[:rows], y[:rows])))
+    monkeypatch.setattr(RandomMatrix, "features", spoilt)
+    with pytest.raises(ValueError, match="the gradient of sample 128 is not finite"):
+        store.append(influence)
+    assert (store.rows, store.unfinished) == (rows, 0)
+    monkeypatch.undo()
+    other = Influence(module, (x[:30], y[:30]))
+    assert store.append(other) == rows + 30
+    assert store.scores(other, test).shape == (7, rows + 30)
 
 
 @pytest.mark.parametrize(

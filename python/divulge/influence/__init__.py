@@ -1,4 +1,4 @@
-"""Which training samples made a prediction: influence functions, solvers, curvatures, and the truth."""
+"""Which training samples made a prediction: influence functions, training runs, stores, and the truth."""
 
 from divulge.influence.baselines import (
     GradientSimilarity,

@@ -77,26 +77,25 @@ class GradientStore:
         """Bytes on the disk for each sample."""
         return self._files.index.columns * np.dtype(self._files.index.dtype).itemsize + 4
 
-    def append(
-        self, influence: Influence, *, of: LossFunction | None = None, progress: OnProgress | None = None
-    ) -> int:
-        """Write the gradients of an Influence's training samples behind those that are there.
+    def append(self, influence: Influence, *, progress: OnProgress | None = None) -> int:
+        """Write the gradients of an Influence's training losses behind those that are there.
 
         After an interruption the same call goes on where it was: rows are counted once they are on the disk.
+        After an error none of this data is in the store.
 
         Args:
-            influence: of the module; its curvature is not used.
-            of: what is derived, by default the loss.
+            influence: of the module, with the samples; its curvature is not used.
             progress: called after each block of samples.
 
         Returns:
             The number of samples in the store.
 
         Raises:
-            ValueError: parameters of other names, shapes, values or precision than those of the store; other
-                data while an interrupted one is unfinished; a gradient that is not finite.
+            ValueError: parameters of other names, shapes, values or precision than those of the store, or
+                another loss; other data while an interrupted one is unfinished; a gradient that is not
+                finite.
         """
-        projection = self._projection(influence)
+        projection = self._projection(influence, first=not self._files.index.going_to)
         index, samples = self._files.index, influence.train
         n, digest = len(samples), data_digest(samples)
         if not self.unfinished:
@@ -108,11 +107,15 @@ class GradientStore:
             )
         self._files.write()
         rest = samples.take(np.arange(index.rows - index.begun_at, n))
-        function = of or influence.loss.function
-        for block in projection.features(rest, function):
-            self._files.append(block)
-            if progress is not None:
-                progress(index.rows - index.begun_at, n)
+        try:
+            for block in projection.features(rest, influence.loss.function):
+                self._files.append(block)
+                if progress is not None:
+                    progress(index.rows - index.begun_at, n)
+        except Exception:
+            index.rows = index.going_to = index.begun_at
+            self._files.write()
+            raise
         return index.rows
 
     def scores(
@@ -179,9 +182,9 @@ class GradientStore:
     def _asked(self, influence: Influence, test: Any, of: str | LossFunction | None) -> NDArray[np.float64]:
         """Return the test gradients' numbers (m, columns)."""
         samples = influence.checked(test)
-        projection = self._projection(influence)
         if not self.rows:
             raise ValueError(f"the store in {self.folder.name} holds no samples yet")
+        projection = self._projection(influence)
         blocks_of = projection.features(samples, influence._function(of))
         return np.concatenate([np.zeros((0, self._files.index.columns)), *blocks_of])
 
@@ -204,19 +207,28 @@ class GradientStore:
             for tests in blocks(len(asked), _TESTS):
                 yield tests, rows, -(solved[tests].astype(np.float32) @ held.T) * lengths
 
-    def _projection(self, influence: Influence) -> Projection:
-        """Return the store's projection for a module, once its parameters are those of the store."""
+    def _projection(self, influence: Influence, first: bool = False) -> Projection:
+        """Return the store's projection for a module, once its parameters are those of the store.
+
+        The first that are appended are taken as such.
+        """
         if not isinstance(influence, Influence):
             raise TypeError(f"expected an Influence, got {type(influence).__name__}")
         index = self._files.index
         projection = projection_of(influence, index.projection, index.size, index.seed)  # type: ignore[arg-type]
         digest, precision = parameters_digest(influence), str(influence.operator.dtype)
-        if not index.parameters:
+        loss = _loss_name(influence)
+        if first:
             index.parameters, index.precision, index.widths = digest, precision, projection.widths
+            index.loss = loss
         if precision != index.precision:
             raise ValueError(
                 f"the store in {self.folder.name} was written for parameters in {index.precision}, "
                 f"these are in {precision}"
+            )
+        if loss != index.loss:
+            raise ValueError(
+                f"the store in {self.folder.name} holds gradients of the loss {index.loss}, got {loss}"
             )
         if digest != index.parameters or projection.widths != index.widths:
             raise ValueError(
@@ -253,6 +265,11 @@ class _Best:
         all_values = np.concatenate([held[1], values], axis=1)
         places, best = smallest(all_values, min(self.k, all_values.shape[1]))
         return np.take_along_axis(all_numbers, places, axis=1), best
+
+
+def _loss_name(influence: Influence) -> str:
+    loss = influence.loss
+    return f"{loss.name}, {loss.positions.reduction} over positions"
 
 
 def _check(projection: Any, size: Any, dtype: Any, seed: Any) -> None:

@@ -29,6 +29,7 @@ class StoreIndex:
         dtype: of the rows.
         parameters: a digest of those that the gradients are of; empty as long as there are none.
         precision: of the parameters.
+        loss: whose gradients they are.
         widths: numbers a sample, those of each layer.
         rows: samples on the disk.
         going_to: samples once the data that is being appended is in.
@@ -42,6 +43,7 @@ class StoreIndex:
     dtype: str
     parameters: str = ""
     precision: str = ""
+    loss: str = ""
     widths: list[int] = field(default_factory=list)
     rows: int = 0
     going_to: int = 0
