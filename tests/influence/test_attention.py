@@ -106,6 +106,34 @@ def test_a_layer_of_a_transformer():
     assert traces[0] == pytest.approx(traces[1], rel=1e-8)
 
 
+class Shared(nn.Module):
+    """Two attentions with the weights of one, called one after the other, and the first of them again."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.first, self.second = (nn.MultiheadAttention(4, 2, batch_first=True) for _ in range(2))
+        self.second.in_proj_weight, self.second.in_proj_bias = (
+            self.first.in_proj_weight,
+            self.first.in_proj_bias,
+        )
+        self.second.out_proj = self.first.out_proj
+        self.head = nn.Linear(4, 3)
+
+    def forward(self, x):
+        for attention in (self.first, self.second, self.first):
+            x = torch.tanh(attention(x, x, x, need_weights=False)[0])
+        return self.head(x.mean(1))
+
+
+def test_attentions_that_share_their_weights():
+    module, traces = Shared().double().eval(), []
+    for curvature in ("ekfac", "gauss_newton"):
+        influence = Influence(module, TRAIN, curvature=curvature, damping=0.1)
+        traces.append(np.trace(influence.hvp(np.eye(influence.operator.parameters))))
+    assert traces[0] == pytest.approx(traces[1], rel=1e-8)
+
+
 def test_the_functions_are_given_back_after_an_error(monkeypatch):
     module = Attention().double().eval()
     linear, packed = F.linear, F._in_projection_packed

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import nn
+from token_models import LENGTH, WIDTH, WORDS, Tied, words
 
 from divulge import Influence
 from divulge.influence import GradientStore, Task
@@ -14,30 +14,7 @@ from divulge.influence.kronecker import label_cotangents
 from divulge.influence.losses import resolve_loss
 from divulge.influence.positions import Positions
 
-WORDS, LENGTH, WIDTH, N = 5, 4, 3, 9
-
-
-class Tied(nn.Module):
-    """The next word of each, by a layer that shares the table's weight, or by the weight itself."""
-
-    def __init__(self, bias=False, by_layer=True, padded=False):
-        super().__init__()
-        torch.manual_seed(0)
-        self.table = nn.Embedding(WORDS, WIDTH, padding_idx=1 if padded else None)
-        self.inner = nn.Linear(WIDTH, WIDTH)
-        self.by_layer = by_layer
-        if by_layer:
-            self.head = nn.Linear(WIDTH, WORDS, bias=bias)
-            self.head.weight = self.table.weight
-
-    def forward(self, words):
-        x = torch.tanh(self.inner(self.table(words)))
-        return self.head(x) if self.by_layer else F.linear(x, self.table.weight)
-
-
-def words(n, seed):
-    drawn = np.random.default_rng(seed).integers(0, WORDS, (n, LENGTH + 1))
-    return drawn[:, :-1], drawn[:, 1:]
+N = 9
 
 
 KINDS = {

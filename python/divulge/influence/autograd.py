@@ -108,8 +108,12 @@ class AutogradOperator:
     @_in_snapshot
     def scores(self, vectors: Array) -> Array:
         """Return grad L(z_i) . v_j (m, n) for vectors (m, P): the derivative of L along v."""
-        directions = self._directions(vectors)
         parts = [np.zeros((len(vectors), 0), self.dtype)]
+        if "_layer_gradients" in self.__dict__:  # they were found to be sums, for K-FAC
+            batches = self._with_cotangents(self._slope)
+            found = self._layer_gradients.products(batches, torch.from_numpy(np.array(vectors, self.dtype)))
+            return np.concatenate([*parts, *map(_host, found)], axis=1)
+        directions = self._directions(vectors)
         for inputs, targets in self._batches(self.samples):
             losses = self.loss.function(self._outputs(inputs), targets)
             parts.append(_host(_jacobian_products(losses, self.tensors, directions)).astype(self.dtype))
@@ -177,11 +181,12 @@ class AutogradOperator:
         self, inner: Sequence[Array], outer: Sequence[Array], weights: Sequence[Array]
     ) -> NDArray[np.float64]:
         """Return the weighted squares (n,) of the losses' gradients in a basis."""
+        batches = self._with_cotangents(self._slope)
+        return self._layer_gradients.quadratic(batches, inner, outer, weights)
 
-        def slope(outputs: Tensor, targets: Tensor, _: int) -> Tensor:
-            return output_gradients(self.loss.function, outputs, targets).flatten(1)
-
-        return self._layer_gradients.quadratic(self._with_cotangents(slope), inner, outer, weights)
+    def _slope(self, outputs: Tensor, targets: Tensor, _: int) -> Tensor:
+        """Return the losses' gradients by the outputs (k, ...)."""
+        return output_gradients(self.loss.function, outputs, targets).flatten(1)
 
     def kronecker_projections(
         self, samples: Samples, function: LossFunction, inner: Sequence[Array], outer: Sequence[Array]

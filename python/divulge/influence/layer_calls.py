@@ -128,7 +128,7 @@ def recorded(
     watched += [
         Watched(layer, groups[i].part[0], note(i, name))
         for i, name, layer in places
-        if within_attention(layer)
+        if within_attention(layer) and layer is groups[i].layers[0]  # others have the same weight
     ]
     try:
         with watching(watched):

@@ -14,7 +14,7 @@ from divulge.influence.layer_calls import Call, recorded
 from divulge.influence.layer_check import calibrate
 from divulge.influence.layer_groups import LayerGroup, layer_groups
 from divulge.influence.layer_rules import is_elementwise
-from divulge.influence.operators import Array, Factors
+from divulge.influence.operators import Array, Factors, LayerPlace
 from divulge.influence.parts import rows_of
 from divulge.influence.snapshot import Snapshot
 
@@ -22,6 +22,8 @@ __all__ = ["LayerGradients"]
 
 Batches = Iterable[tuple[Any, Tensor]]
 Floats = list[NDArray[np.float64]]
+# In the gradients of samples that are held at a time.
+_NUMBERS = 1 << 24
 Factor = tuple[NDArray[np.float64], NDArray[np.float64]]
 # Delta (k, T, h); of a table that is multiplied by, also what that saw (k, T, h) and its delta (k, T, d).
 Returned = tuple[Tensor, tuple[Tensor, Tensor] | None]
@@ -106,6 +108,18 @@ class LayerGradients:
             parts.append(total.numpy())
         return np.concatenate(parts)
 
+    def products(self, batches: Batches, vectors: Tensor) -> Iterator[Tensor]:
+        """Yield G . v (m, k) for vectors (m, P) and each batch's gradients along its cotangents."""
+        for inputs, passes in self._passes(batches):
+            matrices = [_matrix(vectors.to(inputs[0]), place) for place in self.places]
+            for returned in passes:
+                total = vectors.new_zeros(())
+                for (delta, head), a, v in zip(returned, inputs, matrices, strict=True):
+                    total = total + _along(delta, a, v)
+                    if head is not None:
+                        total = total + _along(*head, v)
+                yield total.T
+
     def _squares(
         self, batches: Batches, inner: Sequence[Array], outer: Sequence[Array]
     ) -> Iterator[list[Tensor]]:
@@ -169,6 +183,31 @@ def _turned(returned: Returned, outer: Tensor, inner: Tensor, turned: Tensor) ->
     if head is None:
         return product
     return product + (head[0] @ outer).transpose(1, 2) @ (head[1] @ inner)
+
+
+def _matrix(vectors: Tensor, place: LayerPlace) -> Tensor:
+    """Return a layer's part of vectors (m, P) as (m, h, d + 1)."""
+    h, d, begin, bias, transposed = place
+    part = vectors[:, begin : begin + h * d]
+    part = part.unflatten(1, (d, h)).mT if transposed else part.unflatten(1, (h, d))
+    return part if bias is None else torch.cat([part, vectors[:, bias : bias + h, None]], dim=2)
+
+
+def _along(outer: Tensor, inner: Tensor, v: Tensor) -> Tensor:
+    """Return (k, m): the inner products of sum_t outer_t inner_t' with v (m, h, d).
+
+    Whichever multiplies less: each v with what was seen, or the gradients, a few at a time.
+    """
+    (_, t, h), (m, _, d) = outer.shape, v.shape
+    if m * t <= m + t:
+        seen = (inner @ v.reshape(m * h, d).T).unflatten(2, (m, h))
+        return (seen * outer[:, :, None]).sum((1, 3))
+    flat, step = v.reshape(m, -1).T, max(1, _NUMBERS // (h * d))
+    parts = [
+        (a.transpose(1, 2) @ b).flatten(1) @ flat
+        for a, b in zip(outer.split(step), inner.split(step), strict=True)
+    ]
+    return torch.cat(parts)
 
 
 def _mixed(rows: Factor, head: Factor) -> Factor:
