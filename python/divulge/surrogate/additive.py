@@ -26,6 +26,8 @@ FRESH = 4  # random inputs asked to check a copy: while jumps are bisected other
 CHECKS = 2  # rounds of these without a surprise
 SAME = 1e-7  # relative difference of equal SHAP values: those of float32 margins differ by rounding
 MOST = 100_000  # answers, where no budget says fewer
+MOST_ROUNDED = 2000  # answers, where SHAP values were rounded
+DECIMALS = 8  # of values that are taken for rounded ones
 MANY = (
     1000  # answers after which it is said that they may be of rounded values; boosted stumps took 444 at most
 )
@@ -107,7 +109,8 @@ def additive_copy(
             outside the oracle's domain; or an output that there is not, or of which it does not tell.
 
     Warns:
-        RuntimeWarning: after 1,000 answers, as rounded SHAP values look like so many steps.
+        RuntimeWarning: SHAP values seem to be rounded, which looks like steps: at most 2,000 answers are asked
+            for then; or after 1,000 answers, as values rounded otherwise look so, too.
     """
     session = shap_session(oracle, data, ranges, output, single)
     hints = None if data is None else as_matrix(data.train_inputs, oracle.input_size, data.input_shape)
@@ -129,6 +132,7 @@ class _Search:
         columns = [None] * len(self.low) if self.hints is None else self.hints.T
         self.shapes = [Shape(self.session.single, column) for column in columns]
         self.warned = False
+        self.most = MOST
 
     def run(self) -> AdditiveCopy:
         """Ask until everything is explained or nothing more can be asked."""
@@ -155,13 +159,15 @@ class _Search:
         """Ask a grid, bisect, check; return whether fresh answers are explained."""
         share = np.linspace(0.0, 1.0, GRID)[:, None]
         grid = (1 - share) * self.low + share * self.high
-        self.ask(grid)
+        told = self.ask(grid)
         if self.interacts(grid):
             return False
+        if any(shape.open() is not None for shape in self.shapes):
+            self.look_rounded(told)
         quiet = 0
         while quiet < CHECKS:
             while any(shape.open() is not None for shape in self.shapes):
-                if self.session.queries >= MOST:
+                if self.session.queries >= self.most:
                     self.notes.append(f"jumps remain open after {self.session.queries} answers")
                     return False
                 self.warn()
@@ -171,6 +177,20 @@ class _Search:
             if self.interacts(fresh):
                 return False
         return True
+
+    def look_rounded(self, told: Array) -> None:
+        """Say of SHAP values (n, d) that they were rounded, and ask fewer then."""
+        if len(np.unique(told)) <= GRID:
+            return
+        fitting = [k for k in range(DECIMALS + 1) if np.array_equal(told, told.round(k))]
+        if fitting:
+            self.warned, self.most = True, MOST_ROUNDED
+            warnings.warn(
+                f"SHAP values seem to be rounded to {fitting[0]} decimals, which looks like steps: at most "
+                f"{MOST_ROUNDED} answers are asked for",
+                RuntimeWarning,
+                stacklevel=5,
+            )
 
     def warn(self) -> None:
         """Say once that there are many steps."""

@@ -31,6 +31,7 @@ FRESH = 150  # inputs asked to check a copy
 ROWS = 1000  # of the data asked at last
 TREES = 30  # grown until one explains fresh answers
 SPARE, SPARED = 1.1, 1500  # answers for each likely term, and for others
+LARGE = 1000  # products from which on they are solved for once: it takes most of a minute
 SAME = 1e-6  # relative difference of values that counts as none
 
 
@@ -133,6 +134,7 @@ class _Rebuilt:
     model: GrownTree | Terms | None = None
     notes: list[str] = field(default_factory=list)
     met: int = 0
+    fitted: int = -1  # thresholds that the model knows
     partners: dict[tuple[int, float], NDArray[np.bool_]] = field(default_factory=dict)
 
     @property
@@ -149,7 +151,7 @@ class _Rebuilt:
             self.notes.append(str(error))
         except KeyboardInterrupt:
             self.notes.append("interrupted by the user")
-        if not explained and self.search.points:
+        if self.search.points and self.fitted != len(self.known):
             self.model = self.best()
         if (off := self.session.off()) is not None:
             self.notes.append(off)
@@ -199,7 +201,7 @@ class _Rebuilt:
         tree = self.new_tree()
         for _ in range(TREES):
             tree.grow(self.ask_in, self.rng)
-            self.model = tree
+            self.model, self.fitted = tree, len(self.known)
             wrong = self.unforetold()
             if wrong is None:
                 return True
@@ -226,7 +228,7 @@ class _Rebuilt:
             short = int(SPARE * len(members)) + SPARED - len(self.asked()[0])
             if short > 0:
                 self.ask(self.drawn(short))
-            self.model = self.best()
+            self.model, self.fitted = self.best(), len(self.known)
             wrong = self.unforetold()
             if wrong is None:
                 return True
@@ -235,6 +237,8 @@ class _Rebuilt:
                     f"more than {len(members)} products of thresholds may matter: the rest is left out"
                 )
                 return False
+            if len(members) > LARGE:
+                break
             self.search.twins(wrong[:QUIET])
         self.notes.append(f"answers remain unexplained with {len(members)} products of thresholds")
         return False
