@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import itertools
 import time
 import warnings
 from collections.abc import Callable
@@ -230,13 +231,12 @@ def tree_rows(
     tree = multilevel(theta[seen], x[seen], values=values[seen])
     seconds = time.perf_counter() - begun
     rand = np.nan if which is None else adjusted_rand_score(which[seen], tree.cut(5).groups)
-    scaled = x[seen] / x.std(axis=0)
+    parts = [np.random.default_rng(2 + k).permutation(len(x))[: round(0.8 * len(x))] for k in range(4)]
+    trees = [multilevel(theta[part], x[part], values=values[part]) for part in parts]
     rows = []
     for count in (2, 3, 5, 10):
         level = tree.cut(count)
-        groups = np.zeros(len(scaled), int)
-        if level.count > 1:
-            groups = AgglomerativeClustering(level.count).fit_predict(scaled)
+        groups = clusters(x[seen], level.count)
         pooled = tree.local.pooled(groups)
         nearest = groups[tree.local.nearest(x[~seen])]
         rows.append(
@@ -247,6 +247,8 @@ def tree_rows(
                 "fidelity": level.fidelity,
                 "two-step": share_of_variance(values[seen], tree.local.predictions(pooled, groups)),
                 "SP-LIME": picked(tree.local, level.count),
+                "same": likeness(parts, [part.cut(count).groups for part in trees]),
+                "two-step same": likeness(parts, [clusters(x[part], count) for part in parts]),
                 "unseen": tree.fidelity(x[~seen], values[~seen], count),
                 "two-step unseen": share_of_variance(
                     values[~seen], tree.local.predictions(pooled, nearest, x[~seen])
@@ -255,6 +257,22 @@ def tree_rows(
             }
         )
     return rows
+
+
+def clusters(x: np.ndarray, count: int) -> np.ndarray:
+    """Return the groups of points by Ward's clustering, columns in deviations."""
+    if count == 1:
+        return np.zeros(len(x), int)
+    return np.asarray(AgglomerativeClustering(count).fit_predict(x / x.std(axis=0)))
+
+
+def likeness(parts: list[np.ndarray], groups: list[np.ndarray]) -> float:
+    """Return the mean adjusted Rand index of groupings of random parts of the rows, on rows in both."""
+    found = []
+    for (a, one), (b, other) in itertools.combinations(zip(parts, groups, strict=True), 2):
+        _, here, there = np.intersect1d(a, b, return_indices=True)
+        found.append(adjusted_rand_score(one[here], other[there]))
+    return float(np.mean(found))
 
 
 def leak_part() -> None:

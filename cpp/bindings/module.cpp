@@ -4,6 +4,7 @@
 
 PYBIND11_MODULE(_core, m) {
   m.doc() = "The compiled core of divulge.";
+  divulge::bindings::register_boosting(m);
   divulge::bindings::register_cholesky(m);
   divulge::bindings::register_config(m);
   divulge::bindings::register_curvature(m);

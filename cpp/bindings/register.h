@@ -5,6 +5,7 @@
 // One function per topic, each in a file of its own.
 namespace divulge::bindings {
 
+void register_boosting(pybind11::module_& m);
 void register_cholesky(pybind11::module_& m);
 void register_config(pybind11::module_& m);
 void register_curvature(pybind11::module_& m);

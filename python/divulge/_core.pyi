@@ -114,6 +114,20 @@ def least_squares(
 def masked_least_squares(
     basis: ArrayLike, targets: ArrayLike, masks: ArrayLike, tolerance: float = 1e-10
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]: ...
+def refit_boosting(
+    loss: str,
+    leaves: ArrayLike,
+    first: ArrayLike,
+    targets: ArrayLike,
+    weights: ArrayLike,
+    start: ArrayLike,
+    rows: ArrayLike,
+    columns: ArrayLike,
+    *,
+    rate: float,
+    l2: float = 0.0,
+    curvature: float = 1.0,
+) -> NDArray[np.float64]: ...
 def match_rows(
     rows: ArrayLike, masks: ArrayLike, offsets: ArrayLike, tolerance: float = 1e-09, overlap: int = 3
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]: ...

@@ -164,7 +164,7 @@ def test_same_result_whatever_the_threads_and_blocks(two, monkeypatch):
     scores = influence.scores(test)
     monkeypatch.setattr("divulge.influence.trees.tree_influence._HELD", 3 * N)
     np.testing.assert_allclose(influence.scores(test), scores, rtol=1e-12, atol=1e-15)
-    monkeypatch.setattr("divulge.influence.trees.tree_influence._NUMBERS", 7 * N)
+    monkeypatch.setattr("divulge.influence.trees.tree_influence._REFITS", 7)
     told = []
     np.testing.assert_array_equal(influence.leave_one_out(test, jobs=2), expected)
     again = influence.leave_one_out(test, progress=lambda *done: told.append(done))
@@ -175,7 +175,7 @@ def test_same_result_whatever_the_threads_and_blocks(two, monkeypatch):
 def test_after_an_interruption_what_is_known_is_returned(two, monkeypatch):
     _, influence, test = two
     expected = influence.leave_one_out(test)
-    monkeypatch.setattr("divulge.influence.trees.tree_influence._NUMBERS", 20 * N)
+    monkeypatch.setattr("divulge.influence.trees.tree_influence._REFITS", 20)
 
     def stop(done, _):
         if done == 1:

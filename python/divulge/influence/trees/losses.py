@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -21,9 +22,11 @@ class TreeLoss(ABC):
 
     Attributes:
         curvature: the factor that a library puts on the second derivatives.
+        name: by which compiled code knows it.
     """
 
     curvature: float = 1.0
+    name: ClassVar[str]
 
     @abstractmethod
     def slopes(self, margins: Array, targets: Array) -> tuple[Array, Array]:
@@ -44,6 +47,8 @@ class TreeLoss(ABC):
 class Squared(TreeLoss):
     """(F - y)^2 / 2."""
 
+    name = "squared"
+
     def slopes(self, margins: Array, targets: Array) -> tuple[Array, Array]:
         """Return the derivatives."""
         return margins - targets, np.full_like(margins, self.curvature)
@@ -55,6 +60,8 @@ class Squared(TreeLoss):
 
 class Logistic(TreeLoss):
     """log(1 + exp F) - y F of one margin, y of 0 and 1."""
+
+    name = "logistic"
 
     def slopes(self, margins: Array, targets: Array) -> tuple[Array, Array]:
         """Return p - y and p (1 - p)."""
@@ -68,6 +75,8 @@ class Logistic(TreeLoss):
 
 class Softmax(TreeLoss):
     """log sum_k exp F_k - F_y, targets one-hot."""
+
+    name = "softmax"
 
     def slopes(self, margins: Array, targets: Array) -> tuple[Array, Array]:
         """Return p_k - y_k and p_k (1 - p_k)."""
@@ -83,6 +92,8 @@ class Softmax(TreeLoss):
 class Exponential(TreeLoss):
     """exp(-s F) with s = 2 y - 1, y of 0 and 1 (AdaBoost's)."""
 
+    name = "exponential"
+
     def slopes(self, margins: Array, targets: Array) -> tuple[Array, Array]:
         """Return -s exp(-s F) and exp(-s F)."""
         s = 2 * targets - 1
@@ -97,6 +108,8 @@ class Exponential(TreeLoss):
 
 class Poisson(TreeLoss):
     """exp F - y F."""
+
+    name = "poisson"
 
     def slopes(self, margins: Array, targets: Array) -> tuple[Array, Array]:
         """Return exp F - y and exp F."""

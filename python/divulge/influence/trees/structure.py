@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
+from divulge._core import refit_boosting
 from divulge.arrays import Array
 from divulge.influence.trees.boosted import Boosted
 
-__all__ = ["FixedTrees", "Replay", "Round", "leaf_values"]
+__all__ = ["FixedTrees", "Refits", "Replay", "Round", "leaf_values"]
 
 _TINY = 1e-150  # a leaf whose denominator is no larger adds 0, as in scikit-learn
 
@@ -47,20 +48,16 @@ class Round:
 
 
 @dataclass(frozen=True)
-class Replay:
+class Refits:
     """Boosting of b columns, each with other samples left out.
 
     Attributes:
         initial: F_0 (K, b).
         values: by round and tree the leaves' values (leaves, b).
-        scales: by round and tree rate / (sum of h + l2), (leaves, b); 0 where a leaf is empty.
-        margins: of the training samples after the last round (n, K, b).
     """
 
     initial: Array
     values: list[list[Array]]
-    scales: list[list[Array]]
-    margins: Array
 
     def at(self, leaves: list[NDArray[np.int32]]) -> Array:
         """Return the margins (m, K, b) of points with leaves (K, m) in each round."""
@@ -69,6 +66,19 @@ class Replay:
             for k, value in enumerate(values):
                 total[:, k] += value[leaf[k]]
         return total
+
+
+@dataclass(frozen=True)
+class Replay(Refits):
+    """Boosting with all samples, a single column, and what derivatives of it need.
+
+    Attributes:
+        scales: by round and tree rate / (sum of h + l2), (leaves, 1); 0 where a leaf is empty.
+        margins: of the training samples after the last round (n, K, 1).
+    """
+
+    scales: list[list[Array]]
+    margins: Array
 
 
 class FixedTrees:
@@ -89,7 +99,9 @@ class FixedTrees:
         self.model, self.targets, self.weights = model, targets, weights
         self.rounds = [_round(found[:, t]) for t in range(found.shape[1])]
         self.total = float(weights.sum())
-        self._plain = bool((weights == 1).all())
+        self._leaves = np.concatenate([tree.leaf for tree in self.rounds])  # (T K, n)
+        sizes = [len(names) for tree in self.rounds for names in tree.names]
+        self._first = np.cumsum([0, *sizes])  # where the leaves of each tree begin
 
     def mean(self, rows: NDArray[np.int64] | None = None, columns: Any = None, count: int = 1) -> Array:
         """Return the weighted mean of the targets (K, b) without the pairs (row, column)."""
@@ -100,31 +112,44 @@ class FixedTrees:
             np.subtract.at(mass, columns, self.weights[rows])
         return np.asarray(sums / np.where(mass > 0, mass, 1.0))
 
-    def replay(
-        self, rows: NDArray[np.int64] | None = None, columns: NDArray[np.int64] | None = None, count: int = 1
-    ) -> Replay:
-        """Fit all leaves anew in `count` columns, sample rows[i] left out of column columns[i]."""
+    def replay(self) -> Replay:
+        """Fit all leaves anew to all samples."""
         model, y = self.model, self.targets[:, :, None]
-        start = model.initial.margins(self.mean(rows, columns, count))
-        margins = np.repeat(start[None], len(y), axis=0)  # (n, K, b)
-        added = np.empty((len(y), count))
+        start = model.initial.margins(self.mean())
+        margins = np.repeat(start[None], len(y), axis=0)  # (n, K, 1)
         values: list[list[Array]] = []
         scales: list[list[Array]] = []
         for tree in self.rounds:
-            g, h = model.loss.slopes(margins, y)
-            if not self._plain:
-                g, h = g * self.weights[:, None, None], h * self.weights[:, None, None]
-            if rows is not None:
-                g[rows, :, columns] = h[rows, :, columns] = 0
+            g, h = (part * self.weights[:, None, None] for part in model.loss.slopes(margins, y))
             values.append([])
             scales.append([])
             for k, members in enumerate(tree.members):
                 value, scale = leaf_values(members @ g[:, k], members @ h[:, k], model)
-                np.take(value, tree.leaf[k], axis=0, out=added, mode="clip")  # without a copy, clip or not
-                margins[:, k] += added
+                margins[:, k] += value[tree.leaf[k]]
                 values[-1].append(value)
                 scales[-1].append(scale)
         return Replay(start, values, scales, margins)
+
+    def refits(self, rows: NDArray[np.int64], columns: NDArray[np.int64], count: int) -> Refits:
+        """Fit all leaves anew in `count` columns, sample rows[i] left out of column columns[i]."""
+        model = self.model
+        start = model.initial.margins(self.mean(rows, columns, count))
+        flat = refit_boosting(
+            model.loss.name,
+            self._leaves,
+            self._first,
+            self.targets,
+            self.weights,
+            start,
+            rows,
+            columns,
+            rate=model.rate,
+            l2=model.l2,
+            curvature=model.loss.curvature,
+        )
+        parts = np.split(flat, self._first[1:-1])
+        outputs = self.targets.shape[1]
+        return Refits(start, [parts[t : t + outputs] for t in range(0, len(parts), outputs)])
 
 
 def leaf_values(first: Array, second: Array, model: Boosted) -> tuple[Array, Array]:

@@ -35,7 +35,7 @@ __all__ = ["TreeInfluence"]
 Method = Literal["leaf_influence", "leaf_refit", "boost_in", "leaf_similarity"]
 _METHODS = ("leaf_influence", "leaf_refit", "boost_in", "leaf_similarity")
 _TEST_BLOCK, _HELD = 64, 1 << 24  # test points at a time, and numbers n K m held for them
-_NUMBERS = 1 << 18  # of a block of refits: more leaves the processor's cache, less is all overhead
+_REFITS = 64  # at a time: between them Ctrl-C is heard
 
 
 class TreeInfluence:
@@ -226,12 +226,12 @@ class TreeInfluence:
         leaves, value = self._leaves(inputs), self._function(of, targets)
         before = value(self._replay.at(leaves)[:, :, 0])
         out = np.full((len(given), count), np.nan)
-        parts = blocks(count, max(1, _NUMBERS // (self.rows * self._targets.shape[1])))
+        parts = blocks(count, _REFITS)
 
         def changes(part: slice) -> slice:
             inside = (columns >= part.start) & (columns < part.stop)
-            replay = self._fixed.replay(rows[inside], columns[inside] - part.start, part.stop - part.start)
-            after = replay.at(leaves)  # (m, K, b)
+            refits = self._fixed.refits(rows[inside], columns[inside] - part.start, part.stop - part.start)
+            after = refits.at(leaves)  # (m, K, b)
             for b in range(after.shape[2]):
                 out[:, part.start + b] = value(after[:, :, b]) - before
             return part
