@@ -66,7 +66,9 @@ class DenseBehind(Ending):
             if found is None:
                 if depth == first and (search.spoilt or not search.found.rows):
                     return None
-                return ConvResult(None, self.outputs, open=f"dense layer {depth + 1} was not found whole")
+                return ConvResult(
+                    None, self.outputs, open=f"layer {depth + 1}, a dense one, was not found whole"
+                )
             self._told_dense(depth)
             trail = search.trail
         return ConvResult(None, self.outputs, open="fresh answers are not explained by the layers found")

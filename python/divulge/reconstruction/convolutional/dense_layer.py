@@ -235,8 +235,12 @@ class DenseLayer:
         aim = channel.aim(point, origin, level, most)
         if aim is None:
             return False
+        beside = np.stack([aim.point - 2 * aim.across, aim.point + 2 * aim.across])
+        domain = self.walk.lines.domain
+        if domain is not None and (beside != np.clip(beside, *domain)).any():
+            return False
         before = sum(int(row.known.sum()) for row in self.found.rows)
-        ends = self.walk.ask(np.stack([aim.point - 2 * aim.across, aim.point + 2 * aim.across]))
+        ends = self.walk.ask(beside)
         self._compare(ends[0], ends[1], CONV_DENSE.deepest, len(self.trail))
         return sum(int(row.known.sum()) for row in self.found.rows) > before
 
