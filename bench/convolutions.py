@@ -25,6 +25,11 @@ def conv(*sizes: int, **options: int) -> Part:
     return lambda: nn.Conv2d(*sizes, **options)
 
 
+def dense(inputs: int, outputs: int) -> Part:
+    """Return what makes a dense layer."""
+    return lambda: nn.Linear(inputs, outputs)
+
+
 def average() -> nn.Module:
     """Averages of 2 x 2."""
     return nn.AvgPool2d(2)
@@ -47,6 +52,26 @@ VICTIMS: dict[str, tuple[tuple[int, int, int], list[Part]]] = {
     "stride 2 in the second": ((1, 16, 16), [conv(1, 4, 5), nn.ReLU, conv(4, 8, 3, stride=2), nn.ReLU]),
     "no pooling": ((1, 12, 12), [conv(1, 4, 5), nn.ReLU, conv(4, 8, 3), nn.ReLU]),
     "three colours": ((3, 14, 14), [conv(3, 4, 5), nn.ReLU, average, conv(4, 8, 3), nn.ReLU]),
+    "4 of 4x4 in steps of 2, dense 8": (
+        (1, 14, 14),
+        [conv(1, 4, 4, stride=2, padding=1), nn.ReLU, nn.Flatten, dense(196, 8), nn.ReLU],
+    ),
+    "4 of 3x3, average, dense 8": (
+        (1, 12, 12),
+        [conv(1, 4, 3), nn.ReLU, average, nn.Flatten, dense(100, 8), nn.ReLU],
+    ),
+    "two of 4x4 in steps of 2, dense 20": (
+        (3, 16, 16),
+        [
+            conv(3, 4, 4, stride=2, padding=1),
+            nn.ReLU,
+            conv(4, 6, 4, stride=2, padding=1),
+            nn.ReLU,
+            nn.Flatten,
+            dense(96, 20),
+            nn.ReLU,
+        ],
+    ),
     "one convolution": ((1, 12, 12), [conv(1, 6, 3), nn.ReLU]),
 }
 TRAINED: dict[str, tuple[tuple[int, int, int], list[Part]]] = {

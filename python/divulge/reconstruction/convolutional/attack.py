@@ -10,7 +10,8 @@ from divulge.arrays import Array
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.pieces import Transcript
 from divulge.reconstruction.asking.stopped import until_stopped
-from divulge.reconstruction.convolutional.ending import ConvResult, Ending
+from divulge.reconstruction.convolutional.dense_behind import DenseBehind
+from divulge.reconstruction.convolutional.ending import ConvResult
 from divulge.reconstruction.convolutional.equations import answered
 from divulge.reconstruction.convolutional.first_layer import FirstLayer
 from divulge.reconstruction.convolutional.layers import Prefix
@@ -22,7 +23,7 @@ from divulge.reconstruction.convolutional.walk import Kink, Walk
 from divulge.reconstruction.settings import CONV_ATTACK, CONV_FIRST, CONV_MISSES, CONV_ROWS
 
 
-class ConvolutionalAttack(Ending):
+class ConvolutionalAttack(DenseBehind):
     """The state of an attack on a network of images.
 
     Args:
@@ -77,12 +78,17 @@ class ConvolutionalAttack(Ending):
                 return self._outputs()
             if isinstance(found, str):
                 return self._incomplete(found)
+            if isinstance(found, ConvResult):
+                return found
             self._told(depth)
             whole = self._completed(found)
             if whole is not None:
                 return whole
             kinks = found.deeper
         return self._incomplete("fresh answers are not explained by the layers that were found")
+
+    def _told_dense(self, depth: int) -> None:
+        self._told(depth)
 
     def _told(self, depth: int) -> None:
         self.book(depth)
@@ -91,11 +97,12 @@ class ConvolutionalAttack(Ending):
     def _incomplete(self, why: str) -> ConvResult:
         return ConvResult(None, self.outputs, open=why)
 
-    def _next_layer(self, depth: int, kinks: list[Kink]) -> NextLayer | str | None:
+    def _next_layer(self, depth: int, kinks: list[Kink]) -> NextLayer | ConvResult | str | None:
         """Turn the last known layer by kinks of the next, and look for its channels.
 
         Returns:
-            The next layer, None where there is none, or what is open where it cannot be told.
+            The next layer, None where there is none, what is open where it cannot be told; where there are
+            dense layers behind, the end.
         """
         rng = self.walk.lines.rng
         for _ in range(CONV_ATTACK.rounds):
@@ -113,6 +120,9 @@ class ConvolutionalAttack(Ending):
                 continue
             if depth == 1 and self._is_last():
                 return None
+            dense = self._dense_behind(kinks)
+            if dense is not None:
+                return dense
             kinks = kinks + self._more_kinks(depth)
         return f"it could not be told on which side the channels of layer {depth} are active"
 
@@ -151,6 +161,10 @@ class ConvolutionalAttack(Ending):
                 if not nearly.open:
                     return nearly
                 self._turn_back()
+            elif layer.layer is not None and not layer.frame.whole:
+                dense = self._dense_behind(layer.deeper)
+                if dense is not None:
+                    return dense
         return nearly
 
     def _walk_for(self, layer: NextLayer, reach: float, quiet: int) -> None:
@@ -184,6 +198,8 @@ class ConvolutionalAttack(Ending):
 
         Raises nothing: where an oracle can be asked no further, that is in the result.
         """
+        if self.dense is not None:
+            return self._dense_from(point)
         if self.layer is None or self.network is None:
             return None
         layer, network = self.layer, self.network

@@ -123,7 +123,10 @@ class SideSearch:
     def __init__(self, prefix: Prefix, frame: Frame, kinks: Sequence[Kink]) -> None:
         self.layer = replace(prefix.layers[-1], pool=frame.pool)
         self.frame = frame
-        origins = [(kink, origin_of(prefix, len(prefix.layers), frame, kink)) for kink in kinks]
+        depth, all_of_it = len(prefix.layers), Origin(0, 0)
+        origins = [
+            (kink, all_of_it if frame.whole else origin_of(prefix, depth, frame, kink)) for kink in kinks
+        ]
         usable = [(kink, origin) for kink, origin in origins if origin is not None][: CONV_SIDES.most]
         self.views = [
             shown(both_sides(prefix, self.layer, kink.point), kink, origin, frame.kernel)

@@ -20,7 +20,7 @@ from divulge.reconstruction.network.deep_network import DeepModel
 from divulge.reconstruction.network.hidden_layer import Layer
 from divulge.reconstruction.network.known_layers import Dense, Prefix
 from divulge.reconstruction.network.orientation import orient
-from divulge.reconstruction.settings import ATTACK, WIDE_SEARCH
+from divulge.reconstruction.settings import ATTACK
 
 
 @dataclass(frozen=True)
@@ -130,32 +130,34 @@ class DeepAttack:
             self.search.followed = True
             fit = self.behind_wide_first()
         if fit is None or (self.wide is not None and fit.error > self.probe.tolerances.alike):
-            self.wide = None
-            fit = self.search.run()
+            if self.wide is not None and self.beyond_search():
+                return self.wide.so_far()
+            self.wide, fit = None, self.search.run()
         return fit
+
+    def beyond_search(self) -> bool:
+        """Whether units were followed to where the search by layers cannot come: it turns no wide layer."""
+        if self.wide is None or not self.search.confirmed:
+            return False
+        wide = len(self.search.confirmed[0]) > self.probe.input_size
+        return wide and len(self.wide.known.prefix.layers) > 1
 
     def behind_wide_first(self) -> DeepFit | None:
         """Follow units behind the first layer."""
         if self.wide is None:
             first = self.search.confirmed[0]
             dense = Dense(first.rows, first.offsets)
-            self.wide = self.behind(Prefix(self.probe.input_size, [dense]))
+            prefix = Prefix(self.probe.input_size, [dense])
+            self.wide = WideSearch(self.probe, self.lines, prefix, self.probe.tolerances.alike)
         fit = self.wide.run()
-        while fit is None and self.wide.deeper:
+        while fit is None and (behind := self.wide.next()) is not None:
             self.search.book(len(self.wide.known.prefix.layers))
-            prefix = self.wide.grown()
-            if prefix is None or len(prefix.layers) == WIDE_SEARCH.layers:
-                break
-            self.wide = self.behind(prefix)
+            self.wide = behind
             fit = self.wide.run()
         if fit is not None and fit.error <= self.probe.tolerances.alike:
             self.search.adopt(fit)
         self.search.book(len(self.wide.known.prefix.layers))
         return fit
-
-    def behind(self, prefix: Prefix) -> WideSearch:
-        """Return what follows units behind known layers."""
-        return WideSearch(self.probe, self.lines, prefix, self.probe.tolerances.alike)
 
     def certify(self, model: DeepModel, outputs: list[int]) -> float:
         """Ask fresh points about every output and return the largest relative residual."""
@@ -167,7 +169,17 @@ class DeepAttack:
 
     def known(self) -> DeepResult:
         """Return what is known before the end."""
-        return self.result(self.search.latest, [self.outputs[0]], np.inf, solved=False)
+        fit = self.search.latest
+        if self.wide is not None and (fit is None or fit.error > self.probe.tolerances.alike):
+            fit = self.wide.so_far() or fit
+        return self.result(fit, [self.outputs[0]], np.inf, solved=False)
+
+    @property
+    def unturned(self) -> int | None:
+        """Number of the hidden layer, from 1 on, of whose units the sides are not told."""
+        if self.wide is not None:
+            return len(self.wide.known.prefix.layers) if self.wide.known.open_sides else None
+        return None if self.search.unturned is None else self.search.unturned + 1
 
     def result(self, fit: DeepFit | None, outputs: list[int], certificate: float, solved: bool) -> DeepResult:
         """Orient the last layer's units and wrap everything up."""
@@ -175,7 +187,6 @@ class DeepAttack:
             size = self.probe.input_size
             empty = Layer(np.zeros((0, size + 1)), np.zeros((1, 0)), np.zeros((1, size + 1)))
             return DeepResult(DeepModel(Prefix(size), empty), outputs, np.inf, False, True, False)
-        unturned = None if self.search.unturned is None else self.search.unturned + 1
         orientation = orient(fit.layer, self.tolerance)
         model = DeepModel(fit.prefix, orientation.layer)
         units = self.search.confirmed[: len(model.hidden_sizes)]
@@ -188,6 +199,6 @@ class DeepAttack:
             solved,
             orientation.slope,
             orientation.decided and not orientation.slope,
-            unturned,
+            self.unturned,
             sum(int((~layer.known).sum()) for layer in units),
         )

@@ -22,6 +22,7 @@ from divulge.reconstruction.settings.asking import (
 from divulge.reconstruction.settings.convolutional import (
     CONV_AIMED,
     CONV_ATTACK,
+    CONV_DENSE,
     CONV_FIRST,
     CONV_JUDGE,
     CONV_LAST,
@@ -89,6 +90,7 @@ from divulge.reconstruction.settings.one_layer import (
 from divulge.reconstruction.settings.passage import NAMED, PASSAGE
 from divulge.reconstruction.settings.tolerances import RANK, TINY, Tolerances
 from divulge.reconstruction.settings.wide import (
+    BESIDE,
     CHOSEN_ROWS,
     FOLLOWING,
     OPEN_ENTRIES,
@@ -105,6 +107,7 @@ __all__ = [
     "AVERAGING",
     "BATCH",
     "BENDS",
+    "BESIDE",
     "BISECTION",
     "BY_VALUES",
     "CHOSEN_ROWS",
@@ -115,6 +118,7 @@ __all__ = [
     "CONFIRM",
     "CONV_AIMED",
     "CONV_ATTACK",
+    "CONV_DENSE",
     "CONV_FIRST",
     "CONV_JUDGE",
     "CONV_LAST",
