@@ -34,7 +34,7 @@ def main() -> None:
         share = float(leakage(module, test, levels=(0.1,)).mean)
         right = accuracy(module, test.inputs, test.targets)
         print(f"{name}: {right:.1%} right, {share:.1%} of the largest tenth of the gradient where nothing is")
-        for axis, part in zip(row, attribute(module, test.inputs[:6]).abs(), strict=True):
+        for axis, part in zip(row, attribute(module, test.inputs[:6]).abs().numpy(), strict=True):
             axis.imshow(part[0], cmap="cividis")
             axis.set_axis_off()
     if arguments.plot:
