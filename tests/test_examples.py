@@ -10,10 +10,15 @@ WITHOUT_PLOT = {"live_api"}
 NEEDED = {"live_api": ("fastapi", "uvicorn")}  # by examples, beside what tests need
 EXAMPLES = Path(__file__).parents[1] / "examples"
 ARGUMENTS = {
+    "backdoor": ([], "a backdoor was found to class 3 .*\ntriggers reach"),
     "domain_mismatch": ([], "images of the second scanner|weighs as much as"),
     "flipped_labels": (["--epochs", "2"], "self-influence: .* of the flips in the first 20%"),
     "invisible_training": (["--test", "6", "--steps", "2"], "2 of 20 training images changed"),
     "live_api": ([], "16 of 16 units, .* 0 questions repeated\ncomplete: True"),
+    "report_on_a_table": ([], "Recommendation: return .* answers"),
+    "take_apart": (["--hidden", "8"], "plain: 8 of 8 units, .* complete True, agreement 100.0%"),
+    "truth_of_gradients": (["--epochs", "2"], "standard: .* of the largest tenth .*\nrobust: "),
+    "what_would_change": (["--generations", "10"], "explains 8.* of what the forest says\n.* rows"),
     "rbf_and_deep": ([], "RBF features: the nearest fifth holds"),
 }
 

@@ -16,6 +16,7 @@ from divulge.backdoors import BackdoorScan, Mitigation, Trigger
 from divulge.comparison import Comparison, LayerComparison
 from divulge.evaluation import Leakage
 from divulge.html import cell, shown
+from divulge.influence import Ranking
 from divulge.reconstruction import Reconstruction
 from divulge.report import LeakReport
 from divulge.saliency import SaliencyMaps, Unit
@@ -98,10 +99,21 @@ RESULTS = {
     "SaliencyMaps": maps,
     "Leakage": lambda: Leakage((1, 0.5), torch.rand(6, 2), torch.rand(2)),
     "Sweep": sweep,
+    "Ranking": lambda: Ranking(np.array([[4]]), np.array([[-1.0]]), np.array([[7]]), np.array([[np.nan]])),
 }
 ROWS = {
     **dict.fromkeys(
-        ("Reconstruction", "Comparison", "Stolen", "Mitigation", "SaliencyMaps", "Leakage", "Sweep"), 2
+        (
+            "Reconstruction",
+            "Comparison",
+            "Stolen",
+            "Mitigation",
+            "SaliencyMaps",
+            "Leakage",
+            "Sweep",
+            "Ranking",
+        ),
+        2,
     ),
     "LeakReport": 1,
     "BackdoorScan": 3,

@@ -74,6 +74,9 @@ from .oracles import (
     TopK,
     ValueOracle,
 )
+from .progress_bar import (
+    ProgressBar,
+)
 from .reconstruction import (
     Progress,
     Reconstruction,
@@ -119,6 +122,7 @@ __all__ = [
     "Prada",
     "ProbabilityOracle",
     "Progress",
+    "ProgressBar",
     "Reconstruction",
     "Rounded",
     "SaliencyOracle",

@@ -344,18 +344,6 @@ def own_forward(module):
     module[0].forward = lambda x: F.linear(x, module[0].weight * 2, module[0].bias)
 
 
-class Embedded(nn.Module):
-    """Ties its output's weight to an embedding, as language models do."""
-
-    def __init__(self):
-        super().__init__()
-        self.enter, self.table, self.last = nn.Linear(6, 4), nn.Embedding(3, 4), nn.Linear(4, 3)
-        self.last.weight = self.table.weight
-
-    def forward(self, x):
-        return self.last(torch.tanh(self.enter(x) + self.table((x[:, 0] > 0).long())))
-
-
 REFUSED = {
     "tied": (Tied, "'encode' to be read by its layers alone"),
     "lora": (Lora, "'weight' belongs to Lora"),
@@ -364,7 +352,6 @@ REFUSED = {
     "routed": (Routed, "'experts.0' sees, which none of its axes holds"),
     "two biases": (chain(two_biases), "'3.weight' is the weight of '3' and '4', whose biases differ"),
     "own forward": (chain(own_forward), "'0.weight' belongs to Linear"),
-    "embedding": (Embedded, "'table.weight' is that of 'table' and 'last'"),
     "pruned": (
         chain(lambda m: prune.random_unstructured(m[0], "weight", amount=0.4)),
         r"'0.weight_orig' belongs to Linear: .*prune.remove",

@@ -87,3 +87,17 @@ def test_modules_are_left_as_they_were(make, fails):
     assert all(a is b for a, b in zip(module.parameters(), parameters, strict=True))
     assert all(p.grad is None and p.requires_grad for p in parameters)
     assert not module.first._forward_hooks
+
+
+def test_a_part_with_two_names_keeps_its_parameters(make):
+    _, train, test = make("mlp")
+    torch.manual_seed(0)
+    layer = nn.Linear(4, 4)
+    module = nn.Sequential(nn.Flatten(), nn.Linear(36, 4), layer, nn.Tanh(), layer, nn.Linear(4, 3)).double()
+    before = dict(module.named_parameters())
+    influence = Influence(module, train, curvature="gauss_newton", damping=0.5)
+    first = influence.scores(test)
+    after = dict(module.named_parameters())
+    assert before.keys() == after.keys()
+    assert all(after[name] is p for name, p in before.items())
+    np.testing.assert_allclose(influence.scores(test), first)

@@ -11,6 +11,7 @@ from dense_influence import dense
 from torch import nn
 
 VOCABULARY, LENGTH = 5, 4
+WORDS, WIDTH = 5, 3
 
 
 @dataclass
@@ -98,3 +99,26 @@ def token_loss(reduction, classes=VOCABULARY):
         return total / kept.sum() if reduction == "mean" else total
 
     return loss
+
+
+class Tied(nn.Module):
+    """The next word of each, by a layer that shares the table's weight, or by the weight itself."""
+
+    def __init__(self, bias=False, by_layer=True, padded=False):
+        super().__init__()
+        torch.manual_seed(0)
+        self.table = nn.Embedding(WORDS, WIDTH, padding_idx=1 if padded else None)
+        self.inner = nn.Linear(WIDTH, WIDTH)
+        self.by_layer = by_layer
+        if by_layer:
+            self.head = nn.Linear(WIDTH, WORDS, bias=bias)
+            self.head.weight = self.table.weight
+
+    def forward(self, words):
+        x = torch.tanh(self.inner(self.table(words)))
+        return self.head(x) if self.by_layer else F.linear(x, self.table.weight)
+
+
+def words(n, seed):
+    drawn = np.random.default_rng(seed).integers(0, WORDS, (n, LENGTH + 1))
+    return drawn[:, :-1], drawn[:, 1:]

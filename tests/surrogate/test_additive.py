@@ -172,11 +172,27 @@ def lines(points):
 
 
 def test_rounded_shap_values_are_not_asked_about_without_a_word():
-    oracle = told_by(lambda points: lines(points).round(4), budget=1005)
+    oracle = told_by(lambda points: (8192 * lines(points)).round() / 8192, budget=1005)
     with pytest.warns(RuntimeWarning, match="1000 answers so far, .* that were rounded look like steps"):
         copy = additive_copy(oracle, ranges=(-1, 1))
     assert not copy.complete
     assert "the budget of 1005 queries ran out" in copy.notes[0]
+
+
+def test_values_rounded_to_decimals_are_named_before_they_are_bisected():
+    oracle = told_by(lambda points: lines(points).round(4), budget=100)
+    with pytest.warns(RuntimeWarning, match="rounded to 4 decimals, which looks like steps: at most 2000"):
+        copy = additive_copy(oracle, ranges=(-1, 1))
+    assert not copy.complete
+    assert "the budget of 100 queries ran out" in copy.notes[0]
+
+
+def test_rounded_values_are_given_up_on(monkeypatch):
+    monkeypatch.setattr("divulge.surrogate.additive.MOST_ROUNDED", 60)
+    with pytest.warns(RuntimeWarning, match="at most 60 answers"):
+        copy = additive_copy(told_by(lambda points: lines(points).round(3)), ranges=(-1, 1))
+    assert copy.queries <= 70
+    assert "jumps remain open after" in copy.notes[0]
 
 
 @pytest.mark.parametrize("decimals", [0, 2])

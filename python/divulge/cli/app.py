@@ -336,6 +336,12 @@ def counterfactuals(
     _execute("counterfactuals", locals())
 
 
+@app.command()
+def doctor(as_json: JsonOption = False) -> None:
+    """Say what this installation is and whether it works: versions, back ends, threads, data, a self-test."""
+    _execute("doctor", locals())
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with its code."""
     sys.exit(_run(arguments))

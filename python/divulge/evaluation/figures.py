@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from divulge.influence.figures import draw_image
+from divulge.palette import tell_lines_apart
 from divulge.points import host_array
 
 if TYPE_CHECKING:
@@ -62,13 +63,16 @@ def roar_figure(frames: Mapping[str, pd.DataFrame]) -> Figure:
     """
     figure = Figure(figsize=(5.6, 3.6), layout="constrained")
     axis = figure.subplots()
+    tell_lines_apart(axis)
     for i, (name, frame) in enumerate(frames.items()):
         share = 100 * frame["level"] if (frame["level"] <= 1).all() else frame["k"]
         if not i and "random" in frame:
             axis.fill_between(share, frame["random_low"], frame["random_high"], color="#9aa5b1", alpha=0.35)
-            axis.plot(share, frame["random"], color="#9aa5b1", label="random ranking")
+            axis.plot(
+                share, frame["random"], color="#9aa5b1", marker="", linestyle="-", label="random ranking"
+            )
         errors = np.abs(frame[["low", "high"]].to_numpy().T - frame["diffroar"].to_numpy())
-        axis.errorbar(share, frame["diffroar"], np.nan_to_num(errors), marker="o", capsize=3, label=name)
+        axis.errorbar(share, frame["diffroar"], np.nan_to_num(errors), capsize=3, label=name)
     axis.axhline(0, color="black", linewidth=0.6)
     axis.set(xlabel="coordinates kept, %", ylabel="DiffROAR: accuracy of top minus bottom")
     axis.legend(fontsize=8)

@@ -31,6 +31,8 @@ __all__ = ["AutogradOperator"]
 
 # Samples on which layers' gradients are checked; few tensors have an axis of a multiple of it.
 _PROBES = 5
+# Samples whose gradients are formed one by one from one graph: each goes back through all of it.
+_TOGETHER = 8
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
@@ -106,8 +108,12 @@ class AutogradOperator:
     @_in_snapshot
     def scores(self, vectors: Array) -> Array:
         """Return grad L(z_i) . v_j (m, n) for vectors (m, P): the derivative of L along v."""
-        directions = self._directions(vectors)
         parts = [np.zeros((len(vectors), 0), self.dtype)]
+        if "_layer_gradients" in self.__dict__:  # they were found to be sums, for K-FAC
+            batches = self._with_cotangents(self._slope)
+            found = self._layer_gradients.products(batches, torch.from_numpy(np.array(vectors, self.dtype)))
+            return np.concatenate([*parts, *map(_host, found)], axis=1)
+        directions = self._directions(vectors)
         for inputs, targets in self._batches(self.samples):
             losses = self.loss.function(self._outputs(inputs), targets)
             parts.append(_host(_jacobian_products(losses, self.tensors, directions)).astype(self.dtype))
@@ -117,7 +123,7 @@ class AutogradOperator:
     def gradients(self, samples: Samples, function: LossFunction) -> Array:
         """Return the gradients (k, P) of a function of (outputs, targets) at k samples."""
         rows = [np.zeros((0, self.parameters), self.dtype)]
-        for inputs, targets in self._batches(samples):
+        for inputs, targets in self._batches(samples, _TOGETHER):
             outputs = self._outputs(inputs)
             values = applied(function, outputs, targets)
             check_values(function, outputs, targets, values)
@@ -175,11 +181,30 @@ class AutogradOperator:
         self, inner: Sequence[Array], outer: Sequence[Array], weights: Sequence[Array]
     ) -> NDArray[np.float64]:
         """Return the weighted squares (n,) of the losses' gradients in a basis."""
+        batches = self._with_cotangents(self._slope)
+        return self._layer_gradients.quadratic(batches, inner, outer, weights)
 
+    def _slope(self, outputs: Tensor, targets: Tensor, _: int) -> Tensor:
+        """Return the losses' gradients by the outputs (k, ...)."""
+        return output_gradients(self.loss.function, outputs, targets).flatten(1)
+
+    def kronecker_projections(
+        self, samples: Samples, function: LossFunction, inner: Sequence[Array], outer: Sequence[Array]
+    ) -> Iterator[Array]:
+        """Yield U' G V (k, ...) of all layers in a row, for each batch, G a function's gradients."""
+        for rows in blocks(len(samples), self.batch_size):
+            yield self._projected(samples.take(np.arange(rows.start, rows.stop)), function, inner, outer)
+
+    @_in_snapshot
+    def _projected(
+        self, samples: Samples, function: LossFunction, inner: Sequence[Array], outer: Sequence[Array]
+    ) -> Array:
         def slope(outputs: Tensor, targets: Tensor, _: int) -> Tensor:
-            return output_gradients(self.loss.function, outputs, targets).flatten(1)
+            return output_gradients(function, outputs, targets).flatten(1)
 
-        return self._layer_gradients.quadratic(self._with_cotangents(slope), inner, outer, weights)
+        batches = self._with_cotangents(slope, samples)
+        (parts,) = self._layer_gradients.turned(batches, inner, outer)
+        return _host(torch.cat([part.flatten(1) for part in parts], dim=1)).astype(self.dtype)
 
     @cached_property
     def _layer_gradients(self) -> LayerGradients:
@@ -200,9 +225,11 @@ class AutogradOperator:
 
         return self._with_cotangents(drawn)
 
-    def _with_cotangents(self, make: Callable[[Tensor, Tensor, int], Tensor]) -> Iterator[tuple[Any, Tensor]]:
+    def _with_cotangents(
+        self, make: Callable[[Tensor, Tensor, int], Tensor], samples: Samples | None = None
+    ) -> Iterator[tuple[Any, Tensor]]:
         at = self.first
-        for inputs, targets in self._batches(self.samples):
+        for inputs, targets in self._batches(self.samples if samples is None else samples):
             with torch.no_grad():
                 outputs = self._outputs(inputs)
             yield inputs, make(outputs, targets, at)
@@ -231,8 +258,8 @@ class AutogradOperator:
         outputs: Tensor = self.snapshot.outputs(inputs)
         return outputs
 
-    def _batches(self, samples: Samples) -> Iterator[tuple[Any, Tensor]]:
-        for rows in blocks(len(samples), self.batch_size):
+    def _batches(self, samples: Samples, most: int | None = None) -> Iterator[tuple[Any, Tensor]]:
+        for rows in blocks(len(samples), min(self.batch_size, most or self.batch_size)):
             inputs, targets = samples.batch(rows, self.torch_dtype)
             yield mapped(lambda part: part.to(self.device), inputs), targets.to(self.device)
 

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from divulge.influence.mislabels import FixCurve
 from divulge.influence.truth import MislabelCurve
+from divulge.palette import tell_lines_apart
 from divulge.points import host_array
 
 __all__ = ["draw_image", "images_figure", "mislabel_figure"]
@@ -68,6 +69,7 @@ def mislabel_figure(found: Mapping[str, MislabelCurve], fixed: Mapping[str, FixC
     figure = Figure(figsize=(4.2 * len(drawn), 3.4), layout="constrained")
     axes = figure.subplots(1, len(drawn), squeeze=False)[0]
     for axis, (curves, across, up) in zip(axes, drawn, strict=True):
+        tell_lines_apart(axis)
         for name, curve in curves.items():
             _draw_curve(axis, name, curve)
         axis.set(xlabel=across, ylabel=up)
@@ -77,7 +79,9 @@ def mislabel_figure(found: Mapping[str, MislabelCurve], fixed: Mapping[str, FixC
 
 def _draw_curve(axis: Axes, name: str, curve: Any) -> None:
     if isinstance(curve, FixCurve):
-        axis.plot(curve.checked, curve.accuracy, "o-", markersize=4, label=name)
+        axis.plot(curve.checked, curve.accuracy, markersize=4, label=name)
         return
-    axis.plot(curve.checked, curve.found, label=f"{name} (area {curve.area:.3f})")
+    axis.plot(
+        curve.checked, curve.found, markersize=4, markevery=0.1, label=f"{name} (area {curve.area:.3f})"
+    )
     axis.set_ylim(0, 1.02)

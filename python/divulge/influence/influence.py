@@ -335,7 +335,7 @@ class Influence:
     ) -> Array:
         """Return the influence (m, k, *shape) of each training pixel on each test loss.
 
-        - grad f(t)' H^-1 grad_x grad_theta L(z_i): how fast the test loss changes when a pixel of sample i
+        -grad f(t)' H^-1 grad_x grad_theta L(z_i): how fast the test loss changes when a pixel of sample i
         does, for a sample of weight one; divide by n for the change in the trained model's loss. Where a
         step along it raises the test loss, one against it lowers it.
 

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.graph import get_gradient_edge
 
+from divulge.influence.attention_calls import Watched, watching, within_attention
 from divulge.influence.layer_groups import LayerGroup
-from divulge.influence.layer_rules import back_last, is_elementwise, seen_last
+from divulge.influence.layer_rules import back_last, is_elementwise, is_head, seen_last
 from divulge.influence.sample_axis import SampleAxis
 
 __all__ = ["Call", "recorded"]
@@ -32,6 +33,7 @@ class Call:
             the normalised input in a's place.
         axis: of the samples.
         in_rows: whether `seen` is (k, T, d + 1).
+        as_head: whether an embedding's table was multiplied by, which takes a for delta and delta for a.
     """
 
     layer: nn.Module
@@ -42,6 +44,7 @@ class Call:
     seen: Tensor
     axis: SampleAxis | None
     in_rows: bool = False
+    as_head: bool = False
 
     def delta(self, gradient: Tensor | None) -> Tensor:
         """Return a gradient by the output, features last."""
@@ -83,12 +86,12 @@ def recorded(
     """
     calls: list[list[Call]] = [[] for _ in groups]
 
-    def note(i: int, name: str) -> Callable[..., None]:
+    def note(i: int, name: str, as_head: bool = False) -> Callable[..., None]:
         def hook(layer: nn.Module, args: Any, kwargs: Any, output: Tensor) -> None:
             a = (args[0] if args else kwargs["input"]).detach()
             known = axes[i] if axes is not None else []
             axis = known[len(calls[i])] if len(calls[i]) < len(known) else None
-            seen = _seen(groups[i], layer, a, output)
+            seen = a if as_head else _seen(groups[i], layer, a, output)
             if axis is not None:
                 seen = _rows(axis, seen, k, name)
             if groups[i].place.bias is not None:
@@ -96,22 +99,50 @@ def recorded(
             elif seen.untyped_storage().data_ptr() == a.untyped_storage().data_ptr():
                 seen = seen.clone()
             call = Call(
-                layer, name, groups[i], _edge(output, name), _like(output), seen, axis, axis is not None
+                layer,
+                name,
+                groups[i],
+                _edge(output, name),
+                _like(output),
+                seen,
+                axis,
+                axis is not None,
+                as_head,
             )
             calls[i].append(call)
 
         return hook
 
-    handles = [
-        layer.register_forward_hook(note(i, name), prepend=True, with_kwargs=True)
+    places = [
+        (i, name, layer)
         for i, group in enumerate(groups)
         for name, layer in zip(group.names, group.layers, strict=True)
     ]
+    handles = [
+        layer.register_forward_hook(note(i, name), prepend=True, with_kwargs=True)
+        for i, name, layer in places
+        if not within_attention(layer) and not (groups[i].kind == "embedding" and is_head(layer))
+    ]
+    tables = [(i, *place) for i, group in enumerate(groups) if (place := _table(group)) is not None]
+    watched = [Watched(layer, 0, note(i, name, True)) for i, name, layer in tables]
+    watched += [
+        Watched(layer, groups[i].part[0], note(i, name))
+        for i, name, layer in places
+        if within_attention(layer) and layer is groups[i].layers[0]  # others have the same weight
+    ]
     try:
-        yield calls
+        with watching(watched):
+            yield calls
     finally:
         for handle in handles:
             handle.remove()
+
+
+def _table(group: LayerGroup) -> tuple[str, nn.Module] | None:
+    """Return the first embedding of a group of them."""
+    if group.kind != "embedding":
+        return None
+    return next(pair for pair in zip(group.names, group.layers, strict=True) if not is_head(pair[1]))
 
 
 def _seen(group: LayerGroup, layer: nn.Module, a: Tensor, output: Tensor) -> Tensor:

@@ -95,6 +95,8 @@ def _outer(call: Call, gradient: Tensor | None, sample: int, k: int) -> Any:
     """Return one sample's sum over positions of delta (a, 1)', and of its size, (2, h, d + 1)."""
     assert call.axis is not None
     a, delta = call.inner(k)[sample].double(), call.delta_rows(gradient, k)[sample].double()
+    if call.as_head:
+        a, delta = delta, a
     return torch.stack([delta.T @ a, delta.abs().T @ a.abs()])
 
 
@@ -111,9 +113,7 @@ def _check_sums(group: LayerGroup, sums: list[Any], own: list[Tensor]) -> None:
 
 
 def _precision(group: LayerGroup) -> torch.dtype:
-    weight: Any = group.layers[0]._parameters["weight"]
-    precision: torch.dtype = weight.dtype
-    return precision
+    return next(group.layers[0].parameters()).dtype
 
 
 def _check_reads(

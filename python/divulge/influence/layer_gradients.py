@@ -14,7 +14,7 @@ from divulge.influence.layer_calls import Call, recorded
 from divulge.influence.layer_check import calibrate
 from divulge.influence.layer_groups import LayerGroup, layer_groups
 from divulge.influence.layer_rules import is_elementwise
-from divulge.influence.operators import Array, Factors
+from divulge.influence.operators import Array, Factors, LayerPlace
 from divulge.influence.parts import rows_of
 from divulge.influence.snapshot import Snapshot
 
@@ -22,6 +22,11 @@ __all__ = ["LayerGradients"]
 
 Batches = Iterable[tuple[Any, Tensor]]
 Floats = list[NDArray[np.float64]]
+# In the gradients of samples that are held at a time.
+_NUMBERS = 1 << 24
+Factor = tuple[NDArray[np.float64], NDArray[np.float64]]
+# Delta (k, T, h); of a table that is multiplied by, also what that saw (k, T, h) and its delta (k, T, d).
+Returned = tuple[Tensor, tuple[Tensor, Tensor] | None]
 
 
 class LayerGradients:
@@ -31,7 +36,8 @@ class LayerGradients:
     Linear's input, the calls of a layer, and the layers that share its weight. The factors are those of K-FAC
     for convolutions (Grosse & Martens 2016): the mean over samples of sum_t (a_t, 1)(a_t, 1)', and of the
     mean over t of delta_t delta_t'. Which axis of an input is that of the samples is found out on a few of
-    them, whose gradients are compared with autograd's.
+    them, whose gradients are compared with autograd's. A table that rows are looked up in and that is
+    multiplied by, as in a tied output, has both products in its gradient.
 
     Args:
         snapshot: the module and the parameters in question.
@@ -58,14 +64,27 @@ class LayerGradients:
         """
         inner = [np.zeros((d + (b is not None),) * 2) for _, d, _, b, _ in self.places]
         outer = [np.zeros((h, h)) for h, *_ in self.places]
+        tables = {
+            i: (np.zeros((d, d)), np.zeros((h, h)))
+            for i, (group, (h, d, *_)) in enumerate(zip(self._groups, self.places, strict=True))
+            if group.kind == "embedding"
+        }
         for inputs, passes in self._passes(batches):
             for total, a in zip(inner, inputs, strict=True):
                 total += _gram(a)
-            for deltas in passes:
-                for total, delta in zip(outer, deltas, strict=True):
+            for number, returned in enumerate(passes):
+                for total, (delta, _) in zip(outer, returned, strict=True):
                     total += _gram(delta) / delta.shape[1]
+                for i, (back, seen) in tables.items():
+                    head = returned[i][1]
+                    if head is not None:
+                        back += _gram(head[1])
+                        seen += _gram(head[0]) / head[0].shape[1] if number == 0 else 0.0
         n = max(rows, 1)
-        return [(a / n, b / n) for a, b in zip(inner, outer, strict=True)]
+        factors = [(a / n, b / n) for a, b in zip(inner, outer, strict=True)]
+        for i, (back, seen) in tables.items():
+            factors[i] = _mixed(factors[i], (back / n, seen / n))
+        return factors
 
     def eigenvalues(
         self, batches: Batches, rows: int, inner: Sequence[Array], outer: Sequence[Array]
@@ -89,19 +108,38 @@ class LayerGradients:
             parts.append(total.numpy())
         return np.concatenate(parts)
 
+    def products(self, batches: Batches, vectors: Tensor) -> Iterator[Tensor]:
+        """Yield G . v (m, k) for vectors (m, P) and each batch's gradients along its cotangents."""
+        for inputs, passes in self._passes(batches):
+            matrices = [_matrix(vectors.to(inputs[0]), place) for place in self.places]
+            for returned in passes:
+                total = vectors.new_zeros(())
+                for (delta, head), a, v in zip(returned, inputs, matrices, strict=True):
+                    total = total + _along(delta, a, v)
+                    if head is not None:
+                        total = total + _along(*head, v)
+                yield total.T
+
     def _squares(
         self, batches: Batches, inner: Sequence[Array], outer: Sequence[Array]
     ) -> Iterator[list[Tensor]]:
         """Yield (U' G V)^2 (k, h, d + 1) of each layer, for each batch and label."""
+        for turned in self.turned(batches, inner, outer):
+            yield [part**2 for part in turned]
+
+    def turned(
+        self, batches: Batches, inner: Sequence[Array], outer: Sequence[Array]
+    ) -> Iterator[list[Tensor]]:
+        """Yield U' G V of each layer, for each batch and label; U (h, ...) and V (d + 1, ...)."""
         for inputs, passes in self._passes(batches):
             v, u = ([torch.as_tensor(b).to(inputs[0]) for b in bases] for bases in (inner, outer))
             turned = [a @ basis for a, basis in zip(inputs, v, strict=True)]
-            for deltas in passes:
-                parts = zip(deltas, u, turned, strict=True)
-                yield [((delta @ basis).transpose(1, 2) @ a) ** 2 for delta, basis, a in parts]
+            for returned in passes:
+                parts = zip(returned, u, v, turned, strict=True)
+                yield [_turned(back, outside, inside, a) for back, outside, inside, a in parts]
 
-    def _passes(self, batches: Batches) -> Iterator[tuple[list[Tensor], Iterator[list[Tensor]]]]:
-        """Yield each batch's (a, 1) (k, T, d + 1) of each layer, and for each label delta (k, T, h)."""
+    def _passes(self, batches: Batches) -> Iterator[tuple[list[Tensor], Iterator[list[Returned]]]]:
+        """Yield each batch's (a, 1) (k, T, d + 1) of each layer, and what comes back for each label."""
         for inputs, cotangents in batches:
             with recorded(self._groups, len(cotangents), self._axes) as calls:
                 outputs = self._run(inputs)
@@ -112,21 +150,78 @@ class LayerGradients:
                         "kfac and ekfac need a layer to be called as often for each batch, "
                         f"{group.names[0]!r} was called {len(made)} times and {len(axes)} times before"
                     )
-                once = made[:1] if is_elementwise(group.kind) else made
+                looked = [call for call in made if not call.as_head]
+                once = looked[:1] if is_elementwise(group.kind) else looked
                 seen.append(_joined([call.inner(len(cotangents)) for call in once], group))
             yield seen, self._deltas(outputs, cotangents, calls, len(cotangents))
 
     def _deltas(
         self, outputs: Tensor, cotangents: Tensor, calls: list[list[Call]], k: int
-    ) -> Iterator[list[Tensor]]:
+    ) -> Iterator[list[Returned]]:
         edges: Any = [call.edge for made in calls for call in made]
         for label in torch.split(cotangents, outputs[0].numel(), dim=1):
             along = label.reshape(outputs.shape)
             grads = iter(torch.autograd.grad(outputs, edges, along, retain_graph=True, allow_unused=True))
             yield [
-                _joined([call.delta_rows(next(grads), k) for call in made], group)
+                _returned(group, [(call, call.delta_rows(next(grads), k)) for call in made], k)
                 for group, made in zip(self._groups, calls, strict=True)
             ]
+
+
+def _returned(group: LayerGroup, made: list[tuple[Call, Tensor]], k: int) -> Returned:
+    """Return delta of a group's calls; of a table that is multiplied by, too, what it saw and its delta."""
+    looked = [delta for call, delta in made if not call.as_head]
+    heads = [(call.rows_seen(k), delta) for call, delta in made if call.as_head]
+    pair = [_joined(list(parts), group) for parts in zip(*heads, strict=True)] if heads else None
+    return _joined(looked, group), None if pair is None else (pair[0], pair[1])
+
+
+def _turned(returned: Returned, outer: Tensor, inner: Tensor, turned: Tensor) -> Tensor:
+    """Return U' G V (k, h, d + 1) of a layer, given (a, 1) V."""
+    delta, head = returned
+    product = (delta @ outer).transpose(1, 2) @ turned
+    if head is None:
+        return product
+    return product + (head[0] @ outer).transpose(1, 2) @ (head[1] @ inner)
+
+
+def _matrix(vectors: Tensor, place: LayerPlace) -> Tensor:
+    """Return a layer's part of vectors (m, P) as (m, h, d + 1)."""
+    h, d, begin, bias, transposed = place
+    part = vectors[:, begin : begin + h * d]
+    part = part.unflatten(1, (d, h)).mT if transposed else part.unflatten(1, (h, d))
+    return part if bias is None else torch.cat([part, vectors[:, bias : bias + h, None]], dim=2)
+
+
+def _along(outer: Tensor, inner: Tensor, v: Tensor) -> Tensor:
+    """Return (k, m): the inner products of sum_t outer_t inner_t' with v (m, h, d).
+
+    Whichever multiplies less: each v with what was seen, or the gradients, a few at a time.
+    """
+    (_, t, h), (m, _, d) = outer.shape, v.shape
+    if m * t <= m + t:
+        seen = (inner @ v.reshape(m * h, d).T).unflatten(2, (m, h))
+        return (seen * outer[:, :, None]).sum((1, 3))
+    flat, step = v.reshape(m, -1).T, max(1, _NUMBERS // (h * d))
+    parts = [
+        (a.transpose(1, 2) @ b).flatten(1) @ flat
+        for a, b in zip(outer.split(step), inner.split(step), strict=True)
+    ]
+    return torch.cat(parts)
+
+
+def _mixed(rows: Factor, head: Factor) -> Factor:
+    """Return one pair of factors for a table that rows are looked up in and that is multiplied by.
+
+    Each pair is weighted by the trace of its product, so that the product of the sums has the trace of both.
+    """
+    weights = [float(np.trace(a) * np.trace(b)) for a, b in (rows, head)]
+    if not weights[1] or not sum(weights):
+        return rows
+    unit = [(a / (np.trace(a) or 1), b / (np.trace(b) or 1)) for a, b in (rows, head)]
+    inner = sum(w * a for w, (a, _) in zip(weights, unit, strict=True))
+    outer = sum(w * b for w, (_, b) in zip(weights, unit, strict=True)) / sum(weights)
+    return np.asarray(inner), np.asarray(outer)
 
 
 def _joined(parts: list[Tensor], group: LayerGroup) -> Tensor:

@@ -9,7 +9,7 @@ from itertools import accumulate
 import torch
 from torch import Tensor, nn
 
-from divulge.influence.layer_rules import MOST_NUMBERS, Kind, is_elementwise, kind_of
+from divulge.influence.layer_rules import MOST_NUMBERS, Kind, bias_name, is_elementwise, kind_of
 from divulge.influence.operators import LayerPlace
 
 __all__ = ["LayerGroup", "layer_groups"]
@@ -28,7 +28,7 @@ class LayerGroup:
         place: of weight and bias in the flat vector of parameters.
         weight: the number of the weight among the parameters in question, or of the only parameter.
         bias: that of the bias, or None.
-        part: of a convolution in groups, which one of how many.
+        part: of a convolution in groups, which one of how many; of attention, of query, key and value.
     """
 
     names: list[str]
@@ -84,9 +84,19 @@ def layer_groups(module: nn.Module, names: Sequence[str], tensors: Sequence[Tens
             )
             covered.add(i)
             continue
-        if name.rpartition(".")[2] == "bias":
+        if kind == "dense" and _is_bias_of_tied(name, holders, parts):
+            groups.append(
+                LayerGroup(*layers, "shift", LayerPlace(tensors[i].numel(), 1, offsets[i], None), i, None)
+            )
+            covered.add(i)
             continue
-        found = {numbers.get(id(part._parameters.get("bias"))) for _, part, _ in holders}
+        if name.rpartition(".")[2] == bias_name(kind):
+            continue
+        if kind == "embedding":
+            groups += _in_parts(*layers, kind, tensors[i], i, None, offsets)
+            covered.add(i)
+            continue
+        found = {numbers.get(id(part._parameters.get(bias_name(kind)))) for _, part, _ in holders}
         if len(found) > 1:
             raise ValueError(
                 f"kfac and ekfac need one bias beside one weight, but {name!r} is the weight of "
@@ -115,8 +125,8 @@ def _in_parts(
     bias: int | None,
     offsets: list[int],
 ) -> list[LayerGroup]:
-    """Return one group, or one for each part of the channels that a convolution keeps to themselves."""
-    total = int(getattr(layers[0], "groups", 1)) if kind == "convolution" else 1
+    """Return one group, or one for each part of the outputs that has inputs of its own."""
+    total = int(getattr(layers[0], "groups", 1)) if kind == "convolution" else 3 if kind == "attention" else 1
     turned = kind in ("transposed", "embedding")
     h = tensor.shape[1] if turned else len(tensor) // total
     d = tensor.numel() // (h * total)
@@ -142,17 +152,30 @@ def _one_kind(name: str, holders: Sequence[tuple[str, nn.Module, str]]) -> Kind:
             also = "" if name.startswith(holder) else f", and is also that of {holder!r}"
             raise ValueError(
                 "kfac and ekfac are for the weights and biases of Linear, Conv1d, Conv2d (padded with "
-                "zeros), Embedding, LayerNorm, RMSNorm, GroupNorm, BatchNorm (the latter of at most "
-                f"{MOST_NUMBERS} rows or numbers; not pruned, parametrised, or with a forward() of their "
-                f"own), {name!r} belongs to {type(layer).__name__}{also}: {_OTHERS}{_plainly(layer, kind)}"
+                "zeros), Embedding, MultiheadAttention of one width, LayerNorm, RMSNorm, GroupNorm, "
+                f"BatchNorm (the latter of at most {MOST_NUMBERS} rows or numbers; not pruned, "
+                f"parametrised, or with a forward() of their own), {name!r} belongs to "
+                f"{type(layer).__name__}{also}: {_OTHERS}{_plainly(layer, kind)}"
             )
         kinds.add((rule, layer.groups if rule == "convolution" else 1))
+    if kinds == {("embedding", 1), ("dense", 1)}:
+        return "embedding"
     if len(kinds) > 1:
         raise ValueError(
             f"kfac and ekfac need one kind of layer for one weight, but {name!r} is that of "
             f"{' and '.join(repr(n) for n, *_ in holders)}: {_OTHERS}"
         )
     return kinds.pop()[0]
+
+
+def _is_bias_of_tied(
+    name: str, holders: Sequence[tuple[str, nn.Module, str]], parts: dict[str, nn.Module]
+) -> bool:
+    """Whether a bias is that of layers whose weight is an embedding's, too."""
+    tables = {id(p.weight) for p in parts.values() if isinstance(p, nn.Embedding)}
+    return name.endswith("bias") and all(
+        id(part._parameters.get("weight")) in tables for _, part, _ in holders
+    )
 
 
 def _plainly(layer: nn.Module, kind: str) -> str:

@@ -9,9 +9,18 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
 
-__all__ = ["MOST_NUMBERS", "Kind", "back_last", "is_elementwise", "kind_of", "seen_last"]
+__all__ = [
+    "MOST_NUMBERS",
+    "Kind",
+    "back_last",
+    "bias_name",
+    "is_elementwise",
+    "is_head",
+    "kind_of",
+    "seen_last",
+]
 
-Kind = Literal["dense", "transposed", "embedding", "convolution", "scale", "shift"]
+Kind = Literal["dense", "transposed", "embedding", "convolution", "scale", "shift", "attention"]
 
 # Rows of an embedding and numbers in a scale or shift at most: their factors are matrices of that size.
 MOST_NUMBERS = 4096
@@ -28,9 +37,13 @@ def kind_of(layer: nn.Module, name: str) -> Kind | None:
 
     dense: sum of delta (a, 1)'. transposed: of a delta', of a weight (inputs, outputs). embedding: of
     e delta', e the row looked up. convolution: of delta (a, 1)', a the patches. scale: of delta times
-    the normalised input, number by number. shift: of delta.
+    the normalised input, number by number. shift: of delta. attention: of delta (a, 1)' for each of query,
+    key and value.
     """
     kind: Any = type(layer)
+    if name in ("in_proj_weight", "in_proj_bias") and isinstance(layer, nn.MultiheadAttention):
+        own = kind.forward is not nn.MultiheadAttention.forward or "forward" in layer.__dict__
+        return None if own or not hasattr(F, "_in_projection_packed") else "attention"
     if name not in ("weight", "bias") or "forward" in layer.__dict__:
         return None
     if isinstance(layer, _CONVOLUTIONS):
@@ -50,9 +63,19 @@ def kind_of(layer: nn.Module, name: str) -> Kind | None:
     return None
 
 
+def bias_name(kind: Kind) -> str:
+    """Return the name of the bias beside a weight."""
+    return "in_proj_bias" if kind == "attention" else "bias"
+
+
 def is_elementwise(kind: Kind) -> bool:
     """Whether a parameter's gradient is taken whole, with the full matrix of its mean squares."""
     return kind in ("scale", "shift")
+
+
+def is_head(layer: nn.Module) -> bool:
+    """Whether a layer that shares its weight with an embedding multiplies by it, and looks up no rows."""
+    return not isinstance(layer, nn.Embedding)
 
 
 def seen_last(layer: nn.Module, kind: Kind, a: Tensor) -> Tensor:
@@ -124,4 +147,6 @@ def _numbers_last(layer: Any, a: Tensor) -> Tensor:
     """Return (..., h) with the h numbers of a scale or a shift on one axis."""
     if isinstance(layer, _CHANNELS_SECOND):
         return a.movedim(1, -1)
+    if isinstance(layer, nn.Linear):  # the bias of an output whose weight is that of an embedding
+        return a
     return a.flatten(-len(layer.normalized_shape))

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 import torch
 from torch import nn
 
-__all__ = ["attributes_kept", "gradients_on"]
+__all__ = ["attributes_kept", "gradients_on", "tensors_kept"]
 
 
 @contextmanager
@@ -46,3 +46,18 @@ def attributes_kept(module: nn.Module, buffers: bool = False) -> Iterator[None]:
             for name in set(part.__dict__) - set(attributes):
                 del part.__dict__[name]
             part.__dict__.update(attributes)
+
+
+@contextmanager
+def tensors_kept(module: nn.Module) -> Iterator[None]:
+    """Give a module and its parts their parameters and buffers back in the end.
+
+    `torch.func.functional_call` leaves its own tensors where a part has two names: it puts one in for each,
+    and takes the first for the module's when it puts in the second.
+    """
+    before = [(held, dict(held)) for part in module.modules() for held in (part._parameters, part._buffers)]
+    try:
+        yield
+    finally:
+        for held, tensors in before:
+            held.update(tensors)  # type: ignore[arg-type]

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from divulge.html import ShownAsTable
 from divulge.influence.operators import Array
 from divulge.points import host_array
 
@@ -19,7 +20,7 @@ __all__ = ["Ranking", "group_members", "smallest", "top_of"]
 
 
 @dataclass(frozen=True)
-class Ranking:
+class Ranking(ShownAsTable):
     """The training samples with the largest influence on each test point.
 
     Attributes:
@@ -73,10 +74,9 @@ class Ranking:
             lines.append((name, images[rows], captions))
         return images_figure(lines)
 
-    def _repr_html_(self) -> str:
-        """Return the table for a notebook."""
-        html: str = self.to_frame().to_html(index=False)
-        return html
+    def _facts(self) -> dict[str, Any]:
+        """Return what is shown above the table."""
+        return {"test points": len(self.helpful), "samples of each side": self.helpful.shape[1]}
 
 
 def group_members(groups: ArrayLike, rows: int) -> Array:

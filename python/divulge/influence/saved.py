@@ -16,12 +16,16 @@ from divulge.influence.influence import Influence
 from divulge.influence.losses import LossFunction
 from divulge.influence.operators import Array, blocks
 from divulge.influence.output import open_output
+from divulge.influence.parts import leaves
 from divulge.influence.ranking import group_members
+from divulge.influence.samples import Samples
 
-__all__ = ["SolvedTests", "solve_tests"]
+__all__ = ["SolvedTests", "data_digest", "parameters_digest", "solve_tests"]
 
 _KEYS = {"vectors", "residual", "parameters", "about"}
 _BLOCK = 64
+# First and last samples that tell data apart.
+_DIGESTED = 8
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,7 @@ class SolvedTests:
             ValueError: the parameters are others, or of another precision.
         """
         influence._follow()
-        digest, operator = _digest(influence), influence.operator
+        digest, operator = parameters_digest(influence), influence.operator
         if digest != self.parameters or self.vectors.shape[1] != operator.parameters:
             raise ValueError(
                 f"these {len(self.vectors)} test points were solved for with other parameters than this "
@@ -125,14 +129,25 @@ def solve_tests(influence: Influence, test: Any, *, of: str | LossFunction | Non
         f"{influence.curvature}, {influence.solver}, damping {influence.damping:g}, "
         f"weight decay {influence.weight_decay:g}"
     )
-    return SolvedTests(vectors, residual, _digest(influence), about)
+    return SolvedTests(vectors, residual, parameters_digest(influence), about)
 
 
-def _digest(influence: Influence) -> str:
+def parameters_digest(influence: Influence) -> str:
     """Return a digest of the parameters in question."""
     snapshot, digest = influence._prepared.snapshot, sha256()
     for name, tensor in zip(snapshot.names, snapshot.tensors, strict=True):
         host = tensor.detach().cpu().contiguous()
         digest.update(f"{name} {tuple(host.shape)} {host.dtype};".encode())
         digest.update(host.double().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def data_digest(samples: Samples) -> str:
+    """Return a digest of how many samples there are, and of the first and last of them."""
+    digest, n = sha256(str(len(samples)).encode()), len(samples)
+    rows = np.unique(np.r_[: min(n, _DIGESTED), max(0, n - _DIGESTED) : n])
+    for name, array in (*leaves(samples.inputs), ("targets", samples.targets)):
+        part = np.ascontiguousarray(array[rows])
+        digest.update(f"{name} {part.shape} {part.dtype};".encode())
+        digest.update(part.tobytes())
     return digest.hexdigest()

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from divulge.influence.modes import attributes_kept, gradients_on
+from divulge.influence.modes import attributes_kept, gradients_on, tensors_kept
 from divulge.influence.parts import mapped
 from divulge.influence.samples import Samples
 from divulge.influence.task import Call, call_module
@@ -88,7 +88,8 @@ class Snapshot:
         for name, tensor in zip(self.names, self.tensors if tensors is None else tensors, strict=True):
             state[f"module.{name}"] = tensor
         plain = torch.compiler.set_stance("force_eager"), sdpa_kernel(SDPBackend.MATH)
-        with _LOCK, gradients_on(), attributes_kept(self.module), plain[0], plain[1]:
+        kept = attributes_kept(self.module), tensors_kept(self.module)
+        with _LOCK, gradients_on(), kept[0], kept[1], plain[0], plain[1]:
             result: Result = functional_call(_Frame(self.module), state, (work,))
         return result
 

@@ -1,8 +1,9 @@
 """Copies made of what an oracle answers: labels, probabilities, gradients and other explanations."""
 
 from divulge.surrogate.additive import AdditiveCopy, additive_copy
+from divulge.surrogate.copied_trees import TreeCopy, tree_copy
 from divulge.surrogate.losses import Weights
 from divulge.surrogate.stolen import Stolen
 from divulge.surrogate.thief import steal
 
-__all__ = ["AdditiveCopy", "Stolen", "Weights", "additive_copy", "steal"]
+__all__ = ["AdditiveCopy", "Stolen", "TreeCopy", "Weights", "additive_copy", "steal", "tree_copy"]

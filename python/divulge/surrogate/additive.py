@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from divulge.arrays import Array
-from divulge.attributions.from_values import Shap
 from divulge.errors import BudgetExhausted, OracleError
 from divulge.oracles import Oracle
 from divulge.oracles.ledger import whole
 from divulge.points import as_matrix
+from divulge.surrogate.shap_session import Ranges, ShapSession, shap_session
 from divulge.surrogate.shape import Shape
 
 if TYPE_CHECKING:
@@ -26,10 +26,11 @@ FRESH = 4  # random inputs asked to check a copy: while jumps are bisected other
 CHECKS = 2  # rounds of these without a surprise
 SAME = 1e-7  # relative difference of equal SHAP values: those of float32 margins differ by rounding
 MOST = 100_000  # answers, where no budget says fewer
+MOST_ROUNDED = 2000  # answers, where SHAP values were rounded
+DECIMALS = 8  # of values that are taken for rounded ones
 MANY = (
     1000  # answers after which it is said that they may be of rounded values; boosted stumps took 444 at most
 )
-SUMS = 1e-5  # relative difference of base values that add up alike: those of float32 margins stay below 2e-6
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def additive_copy(
     oracle: Oracle,
     data: Dataset | None = None,
     *,
-    ranges: tuple[Points | float, Points | float] | None = None,
+    ranges: Ranges | None = None,
     output: int | None = None,
     single: bool = True,
     seed: int = 0,
@@ -108,43 +109,30 @@ def additive_copy(
             outside the oracle's domain; or an output that there is not, or of which it does not tell.
 
     Warns:
-        RuntimeWarning: after 1,000 answers, as rounded SHAP values look like so many steps.
+        RuntimeWarning: SHAP values seem to be rounded, which looks like steps: at most 2,000 answers are asked
+            for then; or after 1,000 answers, as values rounded otherwise look so, too.
     """
-    if not isinstance(oracle, Oracle) or not isinstance(oracle.attribution, Shap):
-        told = oracle.kind if isinstance(oracle, Oracle) else type(oracle).__name__
-        raise TypeError(f"expected an oracle that tells SHAP values, got {told}")
-    low, high = _box(oracle, data, ranges)
+    session = shap_session(oracle, data, ranges, output, single)
     hints = None if data is None else as_matrix(data.train_inputs, oracle.input_size, data.input_shape)
-    output = oracle.output if output is None else oracle._check_output(output)
-    if output != oracle.output and not oracle.names_outputs:
-        raise ValueError(f"expected output {oracle.output}, of which alone the oracle tells, got {output}")
-    search = _Search(
-        oracle, low, high, output, single, np.random.default_rng(whole("a seed", seed)), progress, hints
-    )
-    return search.run()
+    return _Search(session, np.random.default_rng(whole("a seed", seed)), progress, hints).run()
 
 
 @dataclass
 class _Search:
     """One search: the shapes so far, and what they cost."""
 
-    oracle: Oracle
-    low: Array
-    high: Array
-    output: int
-    single: bool
+    session: ShapSession
     rng: np.random.Generator
     progress: Callable[[int, int], None] | None
     hints: Array | None
-    bases: list[float] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.low, self.high = self.session.low, self.session.high
         columns = [None] * len(self.low) if self.hints is None else self.hints.T
-        self.shapes = [Shape(self.single, column) for column in columns]
-        self.before = self.oracle.ledger.total
+        self.shapes = [Shape(self.session.single, column) for column in columns]
         self.warned = False
-        self.scale = 0.0  # of the values told
+        self.most = MOST
 
     def run(self) -> AdditiveCopy:
         """Ask until everything is explained or nothing more can be asked."""
@@ -158,27 +146,29 @@ class _Search:
         curves = [i for i, shape in enumerate(self.shapes) if shape.curved]
         if curves:
             self.notes.append(f"numbers {curves} enter by curves, which are known at places and interpolated")
-        adds_up = self.adds_up()
-        base = float(np.median(self.bases)) if self.bases else float("nan")
-        if not self.bases:
+        if (off := self.session.off()) is not None:
+            self.notes.append(off)
+        if not self.session.bases:
             self.notes.append("explanations alone do not show the mean: values are not known")
         return AdditiveCopy(
-            tuple(self.shapes), base, self.output, self.oracle.ledger.total - self.before,
-            explained and not curves and adds_up, tuple(self.notes), self.low, self.high,
+            tuple(self.shapes), self.session.base, self.session.output, self.session.queries,
+            explained and not curves and off is None, tuple(self.notes), self.low, self.high,
         )  # fmt: skip
 
     def rounds(self) -> bool:
         """Ask a grid, bisect, check; return whether fresh answers are explained."""
         share = np.linspace(0.0, 1.0, GRID)[:, None]
         grid = (1 - share) * self.low + share * self.high
-        self.ask(grid)
+        told = self.ask(grid)
         if self.interacts(grid):
             return False
+        if any(shape.open() is not None for shape in self.shapes):
+            self.look_rounded(told)
         quiet = 0
         while quiet < CHECKS:
             while any(shape.open() is not None for shape in self.shapes):
-                if self.queries >= MOST:
-                    self.notes.append(f"jumps remain open after {self.queries} answers")
+                if self.session.queries >= self.most:
+                    self.notes.append(f"jumps remain open after {self.session.queries} answers")
                     return False
                 self.warn()
                 self.ask(np.array([[self._next(i) for i in range(len(self.shapes))]]))
@@ -188,33 +178,32 @@ class _Search:
                 return False
         return True
 
-    def warn(self) -> None:
-        """Say once that there are many steps."""
-        if self.queries >= MANY and not self.warned:
-            self.warned = True
-            found = sum(len(shape.thresholds()[0]) for shape in self.shapes)
+    def look_rounded(self, told: Array) -> None:
+        """Say of SHAP values (n, d) that they were rounded, and ask fewer then."""
+        if len(np.unique(told)) <= GRID:
+            return
+        fitting = [k for k in range(DECIMALS + 1) if np.array_equal(told, told.round(k))]
+        if fitting:
+            self.warned, self.most = True, MOST_ROUNDED
             warnings.warn(
-                f"{self.queries} answers so far, {found} thresholds found, and more remain open: SHAP values "
-                "that were rounded look like steps; a budget or Ctrl-C ends the search with what is known",
+                f"SHAP values seem to be rounded to {fitting[0]} decimals, which looks like steps: at most "
+                f"{MOST_ROUNDED} answers are asked for",
                 RuntimeWarning,
                 stacklevel=5,
             )
 
-    def adds_up(self) -> bool:
-        """Whether values less their SHAP values are one number, the base."""
-        spread = float(np.ptp(self.bases)) if self.bases else 0.0
-        if spread <= SUMS * self.scale:
-            return True
-        self.notes.append(
-            f"values less the sums of their SHAP values differ by up to {spread:.2g}: they are rounded, or "
-            "not of one output; values are known about so far"
-        )
-        return False
-
-    @property
-    def queries(self) -> int:
-        """Answers so far."""
-        return self.oracle.ledger.total - self.before
+    def warn(self) -> None:
+        """Say once that there are many steps."""
+        if self.session.queries >= MANY and not self.warned:
+            self.warned = True
+            found = sum(len(shape.thresholds()[0]) for shape in self.shapes)
+            warnings.warn(
+                f"{self.session.queries} answers so far, {found} thresholds found, and more remain open: "
+                "SHAP values that were rounded look like steps; a budget or Ctrl-C ends the search with what "
+                "is known",
+                RuntimeWarning,
+                stacklevel=5,
+            )
 
     def _next(self, i: int) -> float:
         """Where to ask about number i: in its narrowest open gap, else anywhere."""
@@ -228,14 +217,14 @@ class _Search:
 
     def surprised(self, points: Array) -> bool:
         """Ask points (n, d), keep the answers, and return whether any was foretold wrongly."""
-        points = self.read(points)
+        points = self.session.read(points)
         before = np.stack([shape(points[:, i]) for i, shape in enumerate(self.shapes)], axis=1)
         steady = ~np.array([shape.curved for shape in self.shapes])
         return bool((np.abs(self.ask(points) - before) > self.allowed)[:, steady].any())
 
     def interacts(self, points: Array) -> bool:
         """Ask numbers (n, d), that were asked about, beside others: whether SHAP values change with these."""
-        mixed = self.read(self.rng.permuted(points, axis=0))
+        mixed = self.session.read(self.rng.permuted(points, axis=0))
         known = np.stack([shape.known(mixed[:, i]) for i, shape in enumerate(self.shapes)], axis=1)
         differs = (np.abs(self.ask(mixed, keep=False) - known) > self.allowed).any(axis=0)
         if differs.any():
@@ -247,60 +236,13 @@ class _Search:
 
     def ask(self, points: Array, keep: bool = True) -> Array:
         """Ask about points (n, d), keep what each shape shows, and return SHAP values (n, d)."""
-        points = self.read(points)
-        named = self.output if self.oracle.names_outputs else None
-        answers = self.oracle.explain(points, named)
-        assert answers.explanations is not None
-        told = answers.explanations
+        points = self.session.read(points)
+        told = self.session.ask(points)
         if keep:
             scale = float(np.abs(told).max(initial=0.0))
             for i, shape in enumerate(self.shapes):
                 shape.scale = max(shape.scale, scale)
                 shape.add(points[:, i], told[:, i])
-        if answers.values is not None:
-            self.scale = max(
-                self.scale, float(np.abs(told).sum(axis=1).max()), float(np.abs(answers.values).max())
-            )
-            self.bases += (answers.values - told.sum(axis=1)).tolist()
         if self.progress is not None:
-            self.progress(self.queries, sum(len(shape.thresholds()[0]) for shape in self.shapes))
+            self.progress(self.session.queries, sum(len(shape.thresholds()[0]) for shape in self.shapes))
         return told
-
-    def read(self, numbers: Array) -> Array:
-        """Return numbers (n, d) as the model reads them, within the oracle's domain."""
-        if not self.single:
-            return numbers
-        held = numbers.astype(np.float32)
-        if self.oracle.domain is None:
-            return held.astype(np.float64)
-        low, high = self.oracle.domain
-        held = np.where(held < low, np.nextafter(held, np.float32(np.inf)), held)
-        held = np.where(held > high, np.nextafter(held, np.float32(-np.inf)), held)
-        return np.clip(held.astype(np.float64), low, high)
-
-
-def _box(
-    oracle: Oracle, data: Dataset | None, ranges: tuple[Points | float, Points | float] | None
-) -> tuple[Array, Array]:
-    """Return low and high, shape (d,) each."""
-    if ranges is None and data is None:
-        raise ValueError("expected data, or ranges=(low, high), to know where to ask")
-    if ranges is None:
-        assert data is not None
-        inputs = as_matrix(data.train_inputs, oracle.input_size, data.input_shape)
-        ranges = (inputs.min(axis=0), inputs.max(axis=0))
-    low, high = (np.asarray(end, np.float64) for end in ranges)
-    if any(end.shape not in {(), (oracle.input_size,)} for end in (low, high)):
-        raise ValueError(f"expected ranges of {oracle.input_size} numbers, got {low.shape} and {high.shape}")
-    low, high = (np.array(np.broadcast_to(end, (oracle.input_size,))) for end in (low, high))
-    if not (np.isfinite(low) & np.isfinite(high) & (low <= high)).all():
-        place = int(np.argmin(np.isfinite(low) & np.isfinite(high) & (low <= high)))
-        raise ValueError(
-            f"expected finite ranges, low to high, got {low[place]} to {high[place]} for number {place}"
-        )
-    if oracle.domain is not None:
-        low, high = np.maximum(low, oracle.domain[0]), np.minimum(high, oracle.domain[1])
-        if (low > high).any():
-            place = int(np.argmax(low > high))
-            raise ValueError(f"expected ranges inside the oracle's domain, number {place} lies outside of it")
-    return low, high

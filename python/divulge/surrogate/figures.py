@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 
+from divulge.palette import tell_lines_apart
+
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
@@ -64,10 +66,11 @@ def leaked_figure(curves: Mapping[str, pd.DataFrame], title: str = "") -> Figure
 
 def draw_curves(axes: Axes, curves: Mapping[str, pd.DataFrame], column: str = "agreement") -> None:
     """Draw a column of such curves into axes that are there."""
+    tell_lines_apart(axes)
     for name, curve in curves.items():
         groups = curve.groupby("queries")[column]
         middle, low, high = groups.mean(), groups.min(), groups.max()
-        (line,) = axes.plot(middle.index, middle, "o-", label=name)
+        (line,) = axes.plot(middle.index, middle, label=name)
         axes.fill_between(middle.index, low, high, color=line.get_color(), alpha=0.2)
     axes.set(xscale="log", xlabel="queries", ylabel="agreement", ylim=(0, 1.02))
     queries = sorted({count for curve in curves.values() for count in curve["queries"]})

@@ -47,6 +47,11 @@ class Shape:
         """Difference of values that counts as none."""
         return max(SAME * max(float(np.abs(self.y).max(initial=0.0)), 1e-12), NOISE * self.scale)
 
+    @property
+    def linear(self) -> bool:
+        """Whether all places lie on one line that is not flat."""
+        return self._line is not None
+
     def add(self, x: Array, y: Array) -> None:
         """Keep values y (n,) at places x (n,)."""
         places, first = np.unique(np.concatenate([self.x, x]), return_index=True)

@@ -158,3 +158,37 @@ def test_rounding_is_no_miss_where_the_gradient_is_0():
     flat = ~pieces[:, :-1].any(axis=1)
     assert flat.sum() > 5
     assert probe.misses(points[flat], pieces[flat] + 1e-16).max() < 1e-12
+
+
+def of_all_strengths(*sizes: int, seed: int, least: float) -> torch.nn.Sequential:
+    """A random network whose units' weights decayed: outgoing ones from 1 down to `least`, in even steps."""
+    network = random_deep(*sizes, seed=seed)
+    with torch.no_grad():
+        for layer in (network[2], network[4]):
+            strength = torch.logspace(0.0, np.log10(least), layer.in_features, dtype=torch.float64)
+            layer.weight *= strength
+    return network
+
+
+@pytest.mark.parametrize("seed", [2, 3])
+def test_weights_that_decayed_to_a_hundred_thousandth(seed):
+    network = of_all_strengths(30, 12, 12, 3, seed=seed, least=1e-5)
+    result = reconstruct(GradientOracle(victim_of(network), budget=6000), seed=seed)
+    assert result.complete
+    assert result.hidden_sizes == (12, 12)
+    points = torch.from_numpy(np.random.default_rng(1).standard_normal((2000, 30)))
+    with torch.no_grad():
+        off = (result.module(points) - network(points)).abs().max() / network(points).abs().max()
+    assert off < 1e-8
+
+
+def test_units_that_one_output_weighs_alike_are_told_apart_behind_another():
+    network = random_deep(30, 12, 8, 2, seed=6)
+    with torch.no_grad():  # of the last unit the first output shows nothing
+        network[4].weight[0, -1] = 0.0
+    result = reconstruct(GradientOracle(victim_of(network), budget=6000), seed=0)
+    assert result.complete
+    assert result.hidden_sizes == (12, 8)
+    points = torch.from_numpy(np.random.default_rng(1).standard_normal((2000, 30)))
+    with torch.no_grad():
+        assert (result.module(points) - network(points)).abs().max() < 1e-9

@@ -20,7 +20,7 @@ from divulge.reconstruction.network.deep_network import DeepModel
 from divulge.reconstruction.network.hidden_layer import Layer
 from divulge.reconstruction.network.known_layers import Dense, Prefix
 from divulge.reconstruction.network.orientation import orient
-from divulge.reconstruction.settings import ATTACK, WIDE_SEARCH
+from divulge.reconstruction.settings import ATTACK
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,7 @@ class DeepAttack:
         self.probe = probes(outputs[0])
         self.search = DeepSearch(self.probe, lines, book, lambda fit: report(fit.model))
         self.wide: WideSearch | None = None
+        self.refuted_at: Array | None = None  # where a fresh answer of the first output was not explained
         self.tolerance = self.probe.tolerances.loose
 
     def run(self) -> DeepResult:
@@ -88,24 +89,52 @@ class DeepAttack:
         return until_stopped(work, lambda why: replace(self.known(), stopped=why))
 
     def rounds(self) -> DeepResult:
-        """Find the layers from the first output, then solve for the other outputs.
+        """Find all layers and outputs; search on where a fresh answer of the first one is not explained.
 
         Raises:
             Stopped: an oracle can be asked no further.
         """
+        result = self.once()
+        for _ in range(ATTACK.again):
+            if result.solved or self.wide is not None or self.refuted_at is None:
+                break
+            self.search.look_through(self.refuted_at)
+            result = self.once()
+        return result
+
+    def once(self) -> DeepResult:
+        """Find the layers from the first output, then solve for the other outputs.
+
+        Where one of these is not explained, as it weighs two units otherwise that were taken for one, units
+        are sought behind it, too.
+        """
+        self.refuted_at = None
         fit = self.layers()
         if fit is None or fit.error > self.probe.tolerances.alike:
             return self.result(fit, [self.outputs[0]], np.inf, solved=False)
-        layer, done, worst = fit.layer, [self.outputs[0]], 0.0
+        result, wrong = self.all_outputs(fit)
+        for output in wrong:
+            grown = self.search.seen_behind(self.probes(output), fit)
+            if grown is not None:
+                fit = grown
+                result, wrong = self.all_outputs(fit)
+            if not wrong:
+                break
+        return result
+
+    def all_outputs(self, fit: DeepFit) -> tuple[DeepResult, list[int]]:
+        """Solve for the other outputs; return the result, and which of these the units do not explain."""
+        layer, done, wrong, worst = fit.layer, [self.outputs[0]], [], 0.0
         first = orient(layer, self.tolerance)
         slope = first.slope or not first.decided
         fit = replace(fit, layer=layer if slope else first.layer)
         for output in self.outputs[1:]:
             fit, slope, error = self.with_output(fit, slope, self.probes(output).pieces(fit.design.points))
             done.append(output)
+            wrong += [output] * (error > self.tolerance)
             worst = max(worst, error)
         certificate = max(worst, self.certify(fit.model, done))
-        return self.result(fit, done, certificate, certificate <= self.tolerance)
+        return self.result(fit, done, certificate, certificate <= self.tolerance), wrong
 
     def with_output(self, fit: DeepFit, slope: bool, pieces: Array) -> tuple[DeepFit, bool, float]:
         """Solve for one more output from its pieces at the design's points.
@@ -130,44 +159,61 @@ class DeepAttack:
             self.search.followed = True
             fit = self.behind_wide_first()
         if fit is None or (self.wide is not None and fit.error > self.probe.tolerances.alike):
-            self.wide = None
-            fit = self.search.run()
+            if self.wide is not None and self.beyond_search():
+                return self.wide.so_far()
+            self.wide, fit = None, self.search.run()
         return fit
+
+    def beyond_search(self) -> bool:
+        """Whether units were followed to where the search by layers cannot come: it turns no wide layer."""
+        if self.wide is None or not self.search.confirmed:
+            return False
+        wide = len(self.search.confirmed[0]) > self.probe.input_size
+        return wide and len(self.wide.known.prefix.layers) > 1
 
     def behind_wide_first(self) -> DeepFit | None:
         """Follow units behind the first layer."""
         if self.wide is None:
             first = self.search.confirmed[0]
             dense = Dense(first.rows, first.offsets)
-            self.wide = self.behind(Prefix(self.probe.input_size, [dense]))
+            prefix = Prefix(self.probe.input_size, [dense])
+            self.wide = WideSearch(self.probe, self.lines, prefix, self.probe.tolerances.alike)
         fit = self.wide.run()
-        while fit is None and self.wide.deeper:
+        while fit is None and (behind := self.wide.next()) is not None:
             self.search.book(len(self.wide.known.prefix.layers))
-            prefix = self.wide.grown()
-            if prefix is None or len(prefix.layers) == WIDE_SEARCH.layers:
-                break
-            self.wide = self.behind(prefix)
+            self.wide = behind
             fit = self.wide.run()
         if fit is not None and fit.error <= self.probe.tolerances.alike:
             self.search.adopt(fit)
         self.search.book(len(self.wide.known.prefix.layers))
         return fit
 
-    def behind(self, prefix: Prefix) -> WideSearch:
-        """Return what follows units behind known layers."""
-        return WideSearch(self.probe, self.lines, prefix, self.probe.tolerances.alike)
-
     def certify(self, model: DeepModel, outputs: list[int]) -> float:
         """Ask fresh points about every output and return the largest relative residual."""
         points = self.lines.samples(ATTACK.fresh_queries)
-        return max(
-            float(self.probes(output).misses(points, model.pieces(points, place)).max())
-            for place, output in enumerate(outputs)
+        misses = np.stack(
+            [
+                self.probes(output).misses(points, model.pieces(points, place))
+                for place, output in enumerate(outputs)
+            ]
         )
+        if misses[0].max() > self.tolerance and not (self.probe.rounded or self.probe.bends_are_cheap):
+            self.refuted_at = points[np.argmax(misses[0])]
+        return float(misses.max())
 
     def known(self) -> DeepResult:
         """Return what is known before the end."""
-        return self.result(self.search.latest, [self.outputs[0]], np.inf, solved=False)
+        fit = self.search.latest
+        if self.wide is not None and (fit is None or fit.error > self.probe.tolerances.alike):
+            fit = self.wide.so_far() or fit
+        return self.result(fit, [self.outputs[0]], np.inf, solved=False)
+
+    @property
+    def unturned(self) -> int | None:
+        """Number of the hidden layer, from 1 on, of whose units the sides are not told."""
+        if self.wide is not None:
+            return len(self.wide.known.prefix.layers) if self.wide.known.open_sides else None
+        return None if self.search.unturned is None else self.search.unturned + 1
 
     def result(self, fit: DeepFit | None, outputs: list[int], certificate: float, solved: bool) -> DeepResult:
         """Orient the last layer's units and wrap everything up."""
@@ -175,7 +221,6 @@ class DeepAttack:
             size = self.probe.input_size
             empty = Layer(np.zeros((0, size + 1)), np.zeros((1, 0)), np.zeros((1, size + 1)))
             return DeepResult(DeepModel(Prefix(size), empty), outputs, np.inf, False, True, False)
-        unturned = None if self.search.unturned is None else self.search.unturned + 1
         orientation = orient(fit.layer, self.tolerance)
         model = DeepModel(fit.prefix, orientation.layer)
         units = self.search.confirmed[: len(model.hidden_sizes)]
@@ -188,6 +233,6 @@ class DeepAttack:
             solved,
             orientation.slope,
             orientation.decided and not orientation.slope,
-            unturned,
+            self.unturned,
             sum(int((~layer.known).sum()) for layer in units),
         )

@@ -12,6 +12,7 @@ from divulge.arrays import Array
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.probe import Probe
 from divulge.reconstruction.deep.candidates import Candidates, joined, merge
+from divulge.reconstruction.deep.confirm_together import sharp_far_out
 from divulge.reconstruction.deep.counterexamples import worst_answered, wrong_at_points, wrong_on_lines
 from divulge.reconstruction.deep.fit_as_last import DeepFit, fit_as_last
 from divulge.reconstruction.deep.orientation.choose import turned
@@ -21,6 +22,7 @@ from divulge.reconstruction.deep.regions import FreeLayer
 from divulge.reconstruction.deep.searched_lines import Pool
 from divulge.reconstruction.deep.unexplained_gradients import far_origin, unexplained
 from divulge.reconstruction.deep.units_of_layer import LayerUnits, together
+from divulge.reconstruction.deep.weak_units import weak_sharpened
 from divulge.reconstruction.deep.whole_rows import whole_rows
 from divulge.reconstruction.deep.wide.search import can_follow
 from divulge.reconstruction.network.known_layers import Dense, Prefix
@@ -139,6 +141,26 @@ class DeepSearch:
         found = orient(fit.layer, self.probe.tolerances.loose)
         return found.slope or not found.decided
 
+    def seen_behind(self, probe: Probe, fit: DeepFit) -> DeepFit | None:
+        """Add what another output shows of a last layer of whole rows; None where that is nothing.
+
+        Args:
+            probe: of the other output.
+            fit: of the first output.
+        """
+        if self.whole_behind is None or self.whole_behind not in fit.prefix.layers or len(self.confirmed) < 2:
+            return None
+        free = FreeLayer.of(fit.prefix, self.lines.domain, self.lines.samples(LAYERS.samples))
+        found = None if free is None else whole_rows(probe, free, self.lines)
+        if found is None:
+            return None
+        units = self.units.without_doubles(joined(self.confirmed[1], found))
+        grown = self.as_last(fit.prefix, units)
+        if len(units) == len(self.confirmed[1]) or grown.error > self.enough:
+            return None
+        self.confirmed[1], self.best = units, grown
+        return grown
+
     def leftovers(self, fit: DeepFit) -> bool:
         """Add units of the last hidden layer that only single kinks show; return whether there are any."""
         depth = len(fit.prefix.layers)
@@ -227,6 +249,10 @@ class DeepSearch:
 
     def turned(self, prefix: Prefix, depth: int, units: Candidates) -> Dense | None:
         """Turn a layer's units the right way, where that cannot be without those that are a deeper one's."""
+        if not depth and len(units) <= self.probe.input_size and sharp_far_out(self.probe, self.lines):
+            sharper = weak_sharpened(self.probe, units, self.lines)
+            if sharper is not units:
+                self.confirmed[0] = units = self.units.without_doubles(sharper)
         layer = turned(self.pool, prefix, units, self.enough)
         if layer is not None or not self.stuck:
             return layer
@@ -276,8 +302,12 @@ class DeepSearch:
     def as_last(self, prefix: Prefix, units: Candidates) -> DeepFit:
         """Fit an output on the units as if theirs were the last hidden layer."""
         whole = self.whole_behind is not None and self.whole_behind in prefix.layers
-        clearance = POSITIVE.clearance if whole else LAST_LAYER.clearance
-        return fit_as_last(self.probe, self.pool.usual, prefix, units, clearance)
+        fits = []
+        for clearance in POSITIVE.clearances if whole else (LAST_LAYER.clearance,):
+            fits.append(fit_as_last(self.probe, self.pool.usual, prefix, units, clearance))
+            if fits[-1].error <= self.probe.tolerances.rounding:
+                break
+        return min(fits, key=lambda fit: fit.error)
 
     def consider(self, fit: DeepFit) -> DeepFit:
         """Keep a fit if it is the best so far."""

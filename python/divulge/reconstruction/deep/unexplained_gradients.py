@@ -26,7 +26,7 @@ def unexplained(probe: Probe, rows: Array) -> Array | None:
     size, whole = np.linalg.norm(left, axis=1), np.linalg.norm(gradients, axis=1)
     share = np.divide(size, whole, out=np.zeros_like(size), where=whole > 0)
     worst = int(np.argmax(share))
-    if share[worst] <= probe.tolerances.alike:
+    if share[worst] <= probe.tolerances.missing:
         return None
     length = float(np.sqrt(left.shape[1]))
     return np.asarray(left[worst] * (length / float(size[worst])), float)

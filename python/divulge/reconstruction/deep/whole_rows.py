@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -70,10 +70,13 @@ class OnlyUnits:
 def by_kinks(transcript: Transcript, lines: PositiveLines) -> Fit | None:
     """Certify kink after kink where there are more units than features; None where there are no end of them.
 
+    Units that explain all but a millionth are returned, too: the rest may be a weak one of the first layer.
+
     Raises:
         Stopped: the oracle can be asked no further.
     """
     probe, units = GradientProbe(transcript), Units.none(lines.input_size)
+    best = Fit.nothing(lines.input_size)
     for number in range(POSITIVE.lines):
         line = lines.add_line() if number % 2 == 0 else worst_line(transcript, lines, units)
         origin, direction = lines.origins[line : line + 1, :-1], lines.directions[line : line + 1, :-1]
@@ -81,16 +84,47 @@ def by_kinks(transcript: Transcript, lines: PositiveLines) -> Fit | None:
         kinks = probe.kinks_beside(known, origin, direction, np.zeros(1), np.ones(1))
         if number == 0 and differ_elsewhere(transcript, lines, kinks):
             return None
+        if known is not None:
+            kinks = measured_again(transcript, lines, line, kinks)
         jumps = np.column_stack([kinks.jumps, -np.einsum("nd,nd->n", kinks.jumps, kinks.points)])
         met = Units(jumps, np.sign(jumps @ homogeneous(origin + direction)[0]))
         units = add_hyperplanes(units, met, transcript.tolerances.alike)
         if len(units) > POSITIVE.most * lines.input_size:
             return None
-        best = without_idle(transcript, fit(transcript, units))
+        best = clear_fit(transcript, units)
         tolerance = transcript.tolerances.same
         if best.error <= tolerance and fresh_residual(best, transcript, lines, tolerance) <= tolerance:
             return best
-    return None
+    return best if best.error <= transcript.tolerances.alike else None
+
+
+def measured_again(transcript: Transcript, lines: PositiveLines, line: int, kinks: Kinks) -> Kinks:
+    """Ask close to kinks on a line, on both sides: what was taken off is known roughly where units are weak.
+
+    A kink is left out where nothing jumps there beyond rounding.
+    """
+    s = lines.to_s(kinks.t)[:, None] + POSITIVE.beside * np.array([-1.0, 1.0])
+    rows = transcript.ask(lines.points(np.full(s.size, line), s.reshape(-1)))
+    pieces = transcript.pieces[rows].reshape(*s.shape, lines.input_size + 1)
+    jumps = pieces[:, 1, :-1] - pieces[:, 0, :-1]
+    real = np.linalg.norm(jumps, axis=1) > transcript.tolerances.same * transcript.scale
+    return replace(kinks, jumps=jumps).take(np.flatnonzero(real))
+
+
+def clear_fit(transcript: Transcript, units: Units) -> Fit:
+    """Fit the answers that are clear of all hyperplanes: the side of the others is told by rough rows.
+
+    Ever fewer answers are taken until all that are taken are explained.
+    """
+    levels = np.abs(transcript.points @ units.jumps.T)
+    reach = np.linalg.norm(transcript.points[:, :-1], axis=1)[:, None]
+    levels /= np.linalg.norm(units.jumps[:, :-1], axis=1) * reach + np.abs(units.jumps[:, -1])
+    fits = []
+    for clearance in POSITIVE.clearances:
+        fits.append(without_idle(transcript, units, np.flatnonzero((levels > clearance).all(axis=1))))
+        if fits[-1].error <= transcript.tolerances.same:
+            break
+    return min(fits, key=lambda found: found.error)
 
 
 def differ_elsewhere(transcript: Transcript, lines: PositiveLines, kinks: Kinks) -> bool:
@@ -101,11 +135,13 @@ def differ_elsewhere(transcript: Transcript, lines: PositiveLines, kinks: Kinks)
     return int(differ.sum()) > 1
 
 
-def without_idle(transcript: Transcript, found: Fit) -> Fit:
-    """Leave out units of which least squares over all answers leave nothing: two kinks taken for one."""
+def without_idle(transcript: Transcript, units: Units, rows: Index) -> Fit:
+    """Fit these answers without units of which least squares leave nothing: two kinks taken for one."""
+    found = fit(transcript, units, rows)
     size = np.linalg.norm(found.units.jumps[:, :-1], axis=1)
-    used = size > transcript.tolerances.missing * size.max(initial=0.0)
-    return found if used.all() else fit(transcript, Units(found.units.jumps[used], found.units.sides[used]))
+    used = size > transcript.tolerances.rounding * size.max(initial=0.0)
+    kept = Units(found.units.jumps[used], found.units.sides[used])
+    return found if used.all() else fit(transcript, kept, rows)
 
 
 def worst_line(transcript: Transcript, lines: PositiveLines, units: Units) -> int:

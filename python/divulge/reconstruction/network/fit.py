@@ -72,31 +72,33 @@ class Fit:
         return worst
 
 
-def fit(record: Record, units: Units) -> Fit:
-    """Refit jumps and affine part to all answers, the states taken from the units given.
+def fit(record: Record, units: Units, rows: Index | None = None) -> Fit:
+    """Refit jumps and affine part to all answers, or to some rows, the states taken from the units given.
 
     With S the 0/1 states, minimises |[1, S] (base; J) - G|^2 over the gradients G, and the same over the
     offsets c, there with weight 1 / |(x, 1)| because f - g.x is known to a rounding error that grows with
     |x|.
     """
-    states = np.column_stack([np.ones(len(record)), units.states(record.points)])
-    gradients = record.pieces[:, :-1]
+    some: slice | Index = slice(None) if rows is None else rows
+    points, pieces = record.points[some], record.pieces[some]
+    states = np.column_stack([np.ones(len(points)), units.states(points)])
+    gradients = pieces[:, :-1]
     solution, _, rank, _ = lstsq(states, gradients, lapack_driver="gelsy", check_finite=False)
     error = float(np.linalg.norm(states @ solution - gradients, axis=1).max(initial=0.0)) / max(
         record.scale, TINY
     )
     if rank < states.shape[1]:
         plain = Fit(units, median_remainder(record, units), np.inf)
-        plain.error = plain.slope_residual(record, np.arange(len(record)))
+        plain.error = plain.slope_residual(record, np.arange(len(record))[some])
         return plain
-    full = np.column_stack([solution, offsets(record, states)])
+    full = np.column_stack([solution, offsets(points, pieces, states)])
     return Fit(Units(full[1:], units.sides), full[0], error)
 
 
-def offsets(record: Record, states: Array) -> Array:
+def offsets(points: Array, pieces: Array, states: Array) -> Array:
     """Least squares for the offsets of pieces that are on at `states`, shape (n, m): shape (m,)."""
-    weight = 1 / np.linalg.norm(record.points, axis=1)
-    solution = np.linalg.lstsq(states * weight[:, None], record.pieces[:, -1] * weight, rcond=None)[0]
+    weight = 1 / np.linalg.norm(points, axis=1)
+    solution = np.linalg.lstsq(states * weight[:, None], pieces[:, -1] * weight, rcond=None)[0]
     return np.asarray(solution)
 
 
@@ -129,7 +131,9 @@ def decoded_fit(record: Record, jumps: Array, base: Array) -> Fit:
     error = float(np.linalg.norm(base + on @ jumps - gradients, axis=1).max(initial=0.0))
     levels = points[:, :-1] @ jumps.T
     sides = np.sign(((levels - levels.mean(axis=0)) * np.where(on, 1.0, -1.0)).sum(axis=0))
-    full = np.column_stack([np.concatenate([base[None], jumps]), offsets(record, states)])
+    full = np.column_stack(
+        [np.concatenate([base[None], jumps]), offsets(record.points, record.pieces, states)]
+    )
     return Fit(Units(full[1:], sides), full[0], error / max(record.scale, TINY))
 
 

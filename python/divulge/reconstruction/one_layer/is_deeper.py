@@ -63,7 +63,8 @@ def differences(found: Array, jumps: Array) -> Array:
 def certified_kinks(transcript: Transcript, lines: Lines, edges: Edges, count: int) -> tuple[Array, Array]:
     """Return some kinks of the narrowest edges over which the gradient jumps: points and jumps, (n, d)."""
     jump = np.linalg.norm((transcript.pieces[edges.right] - transcript.pieces[edges.left])[:, :-1], axis=1)
-    open_edges = np.flatnonzero(jump[: edges.on_line] > jump_tolerance(transcript))
+    least = max(jump_tolerance(transcript), DEEPER.weak * transcript.scale)
+    open_edges = np.flatnonzero(jump[: edges.on_line] > least)
     if not len(open_edges):
         return np.empty((0, lines.input_size)), np.empty((0, lines.input_size))
     width = (edges.high - edges.low)[open_edges]

@@ -68,7 +68,7 @@ from divulge.reconstruction.settings.from_values import (
     RARE,
     REMAINDER,
 )
-from divulge.reconstruction.settings.independent_rows import POSITIVE, TOGETHER, UNEXPLAINED
+from divulge.reconstruction.settings.independent_rows import POSITIVE, TOGETHER, UNEXPLAINED, WEAK_UNITS
 from divulge.reconstruction.settings.one_layer import (
     AVERAGING,
     BISECTION,
@@ -90,6 +90,7 @@ from divulge.reconstruction.settings.one_layer import (
 from divulge.reconstruction.settings.passage import NAMED, PASSAGE
 from divulge.reconstruction.settings.tolerances import RANK, TINY, Tolerances
 from divulge.reconstruction.settings.wide import (
+    BESIDE,
     CHOSEN_ROWS,
     FOLLOWING,
     OPEN_ENTRIES,
@@ -106,6 +107,7 @@ __all__ = [
     "AVERAGING",
     "BATCH",
     "BENDS",
+    "BESIDE",
     "BISECTION",
     "BY_VALUES",
     "CHOSEN_ROWS",
@@ -183,6 +185,7 @@ __all__ = [
     "VALUES",
     "VALUE_PROBE",
     "WALKING",
+    "WEAK_UNITS",
     "WIDE_LAST",
     "WIDE_LINES",
     "WIDE_SEARCH",

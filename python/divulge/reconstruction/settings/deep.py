@@ -50,6 +50,8 @@ class AttackSettings:
 
     # about each output: a last look, before falsification/ looks for what hides from so few
     fresh_queries: int = 4
+    # how often the search goes on where such a look finds the first output wrong: two units taken for one
+    again: int = 3
 
 
 @dataclass(frozen=True)

@@ -28,14 +28,31 @@ class PositiveSettings:
     most: int = 8
     # length of an edge, in s, within which units are not told apart, but sought on another line
     short: float = 0.05
-    # relative distance from hyperplanes at which answers tell of the last layer: small beside `least`
-    clearance: float = 1e-9
+    # relative distance from hyperplanes at which answers tell of the last layer: small beside `least`; larger
+    # where that does not explain them, since of units a millionth as strong as others rows are known to 1e-8
+    clearances: tuple[float, ...] = (1e-9, 1e-7, 1e-6, 1e-5)
+    # of the two questions from a kink that is measured again, in s: kinks of weak units are placed to 1e-9
+    beside: float = 1e-7
     # answers to a feature after which more hidden layers are thought of
     doubtful: int = 2
     # answers to a feature after which there are more units than features
     answers: int = 4
     # and so many more, of either
     more_answers: int = 64
+
+
+@dataclass(frozen=True)
+class WeakUnitsSettings:
+    """Offsets of weak units: deep/weak_units.py."""
+
+    # of a unit, relative to the strongest, from which on its kinks far out are placed to 1e-10
+    strength: float = 1e-4
+    # at which each is looked for: the median is off only if two are
+    places: int = 3
+    # distance of two questions from its hyperplane: offsets are off by 1e-4 at most
+    across: float = 1e-3
+    # part of a jump that is not along the row: of a unit of a millionth it is 1e-8
+    crooked: float = 1e-7
 
 
 @dataclass(frozen=True)
@@ -74,3 +91,4 @@ class UnexplainedSettings:
 POSITIVE = PositiveSettings()
 TOGETHER = TogetherSettings()
 UNEXPLAINED = UnexplainedSettings()
+WEAK_UNITS = WeakUnitsSettings()

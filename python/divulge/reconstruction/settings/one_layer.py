@@ -139,6 +139,8 @@ class DeeperSettings:
     single_kinks: int = 8
     # the middle of those
     shown: float = 0.5
+    # size of a jump, relative to the largest gradient, whose hyperplane is known too roughly
+    weak: float = 1e-6
     # distance of the questions from a hyperplane, which is known to 1e-9 of its point's length
     step: float = 1e-5
     # half of a segment's length across a float32 hyperplane, known to 1e-3 of a place's size

@@ -23,6 +23,10 @@ class FollowingSettings:
     patience: int = 3
     # edges of this kind for one at which it was told
     failures: float = 0.3
+    # edges of the last known layer in a row without a bend, from the start: an earlier layer's unit has none
+    straight: int = 4
+    # change of the normal, relative to it, that is none
+    flat: float = 1e-7
     # beside the way to the hyperplane that is wanted, so that not always the same cells are met
     noise: float = 0.3
     # random steps within a cell, before one that leaves it
@@ -52,6 +56,32 @@ class WideSidesSettings:
     parallel: float = 1e-12
     # distance of a solved side from 0 or 1: rounding of the entries, 1e-9, times that rank's condition
     whole: float = 1e-3
+
+
+@dataclass(frozen=True)
+class BesideSettings:
+    """Sides beside units that are on everywhere: deep/wide/always_on.py."""
+
+    # units that were followed: with fewer, every part is of low rank
+    units: int = 4
+    # reweightings: by then the rank has settled
+    laps: int = 60
+    # by which the floor under singular values falls in each
+    shrink: float = 0.7
+    # and where it ends
+    least: float = 1e-9
+    # singular value, relative, of what equations do not see
+    blind: float = 1e-9
+    # weight of equations that the part beside does not enter
+    hard: float = 1e3
+    # rows that are looked for
+    most: int = 4
+    # equations for every unknown of these and of their shares
+    over: float = 1.5
+    # rounds in which they and their shares are solved by turns
+    polish: int = 30
+    # residual of what they explain
+    enough: float = 1e-7
 
 
 @dataclass(frozen=True)
@@ -109,6 +139,8 @@ class ChosenRowsSettings:
     # margin, over the same, that is enough: entries that large keep a state against all other features that
     # grow as fast
     margin: float = 100.0
+    # largest entry in a layer that others come behind: large features would cost digits there
+    within: float = 10.0
 
 
 @dataclass(frozen=True)
@@ -165,8 +197,16 @@ class WideSearchSettings:
     from_right: float = 0.25
     # that many times as many where none of them was wrong
     more: int = 3
+    # of one layer, the one before being known better each time: a bound
+    attempts: int = 20
     # hidden layers: a bound
     layers: int = 6
+    # kinks that no unit explains, over units, from which on deeper layers are there: then lines are dear
+    suspicion: float = 2.0
+    # lines in a row that show no new unit, then
+    idle_then: int = 2
+    # segments from the centre, then
+    rays_then: int = 4
     # until so many show no error: units that are on at one input in a thousand are missing till then
     most_points: int = 1800
     # of these, in usual ones
@@ -175,6 +215,7 @@ class WideSearchSettings:
 
 FOLLOWING = FollowingSettings()
 WIDE_SIDES = WideSidesSettings()
+BESIDE = BesideSettings()
 WIDE_LINES = WideLinesSettings()
 WIDE_UNITS = WideUnitsSettings()
 OPEN_ENTRIES = OpenEntriesSettings()

@@ -62,7 +62,7 @@ def test_some_units_tell_all_sides(seed):
     found = wrong_sides(known, [unit.equations for unit in units])
     assert found is not None
     np.testing.assert_array_equal(found, wrong)
-    rest = without_rest(known, units[0].equations, found)
+    rest = without_rest(known, units[0].equations, found, np.empty((0, 6)))
     assert len(rest.solution) == known.width
 
 

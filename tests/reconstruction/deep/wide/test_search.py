@@ -1,4 +1,4 @@
-"""Two hidden layers, the first wider than its input, from the oracle to the copy."""
+"""Two hidden layers and three, the first wider than its input, from the oracle to the copy."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from deep_networks import sizes_of, victim_of
 from random_victims import function_error
 from torch import nn
 
-from divulge import GradientOracle, reconstruct
+from divulge import CallableOracle, GradientOracle, compare, reconstruct
+from divulge.reconstruction.notes import NoteKind
 
 
 def as_started(*sizes: int, seed: int) -> nn.Sequential:
@@ -49,12 +50,51 @@ def test_a_budget_that_ends_while_units_are_followed_leaves_what_was_found(budge
 
 def test_three_hidden_layers_are_never_taken_for_two():
     victim = victim_of(as_started(5, 12, 10, 8, 1, seed=1))
-    result = reconstruct(GradientOracle(victim, budget=30_000), seed=1)
+    result = reconstruct(GradientOracle(victim, budget=20_000), seed=1)
     if result.complete:
         points = np.random.default_rng(3).standard_normal((4000, 5))
         assert function_error(result.module, victim, points) < 1e-8
     else:
         assert result.notes
+        assert result.hidden_sizes[:2] == (12, 10)
+
+
+@pytest.mark.parametrize("sizes", [(4, 10, 8, 6, 1), (5, 12, 10, 8, 1)])
+def test_three_wide_layers_are_found_with_their_sides(sizes):
+    victim = victim_of(as_started(*sizes, seed=0))
+    result = reconstruct(GradientOracle(victim, budget=60_000), seed=0)
+    assert result.complete, result.notes
+    assert len(result.hidden_sizes) == 3
+    assert result.hidden_sizes[0] == sizes[1]
+    for scale in (0.3, 1.0, 3.0, 10.0):
+        points = scale * np.random.default_rng(3).standard_normal((4000, sizes[0]))
+        assert function_error(result.module, victim, points) < 1e-8
+
+
+def interrupted_at(victim, count):
+    """A way to ask a victim that is interrupted by its user after so many inputs."""
+    oracle, asked = GradientOracle(victim), 0
+
+    def ask(points):
+        nonlocal asked
+        asked += len(points)
+        if asked > count:
+            raise KeyboardInterrupt
+        return oracle.query(points)
+
+    return CallableOracle(ask, input_size=victim.input_size, output_size=victim.output_size)
+
+
+def test_ctrl_c_behind_the_second_layer_leaves_both_layers():
+    victim = victim_of(as_started(5, 12, 10, 8, 1, seed=0))
+    result = reconstruct(interrupted_at(victim, 10_000), seed=0)
+    assert not result.complete
+    assert [note.kind for note in result.notes if note.kind is NoteKind.INTERRUPTED]
+    assert result.hidden_sizes[0] == 12
+    assert len(result.hidden_sizes) > 1
+    matched = [layer.units_matched for layer in compare(result, victim).layers[:2]]
+    assert matched[0] == 12
+    assert matched[1] >= 8
 
 
 @pytest.mark.parametrize("sizes", [(1, 16, 16, 1), (1, 32, 32, 32, 1)])

@@ -5,16 +5,18 @@ A unit behind them has the pre-activation
     z = R . relu(z_L) + U . p + b,
 
 z_L the last known layer's levels and p the features before it. U = - sum of s_i R_i a_i over the units i that
-are turned the wrong way (s_i = 1, a_i their rows), and 0 once none is. theta = (R, U).
+are turned the wrong way (s_i = 1, a_i their rows), and 0 once none is. theta = (R, U). Features before the
+last layer whose entries that layer leaves open may be handed on beside it: U then has a part there, whatever
+the sides.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from divulge.arrays import Array, Mask
+from divulge.arrays import Array, Index, Mask
 from divulge.reconstruction.network.known_layers import Prefix
 from divulge.reconstruction.settings import FOLLOWING
 
@@ -26,10 +28,12 @@ class Known:
     Attributes:
         prefix: the layers.
         open_sides: whether units of the last one may be turned the wrong way.
+        loose: which of the features before the last layer are handed on beside it, while its sides are open.
     """
 
     prefix: Prefix
     open_sides: bool
+    loose: Index = field(default_factory=lambda: np.empty(0, np.intp))
 
     @property
     def width(self) -> int:

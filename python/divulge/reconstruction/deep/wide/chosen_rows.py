@@ -23,11 +23,17 @@ from divulge.reconstruction.settings import CHOSEN_ROWS, TINY
 
 
 def chosen_row(
-    known: Known, unit: Unit, told: Told, points: Array, states: Array
+    known: Known,
+    unit: Unit,
+    told: Told,
+    points: Array,
+    states: Array,
+    largest: float = CHOSEN_ROWS.largest,
 ) -> tuple[Array, float] | None:
     """Return a row and an offset under which a unit has the states (n,) at points (n, d), or None.
 
-    Beside what the unit's own equations say of the row, it keeps to what answers `told`.
+    Beside what the unit's own equations say of the row, it keeps to what answers `told`. No chosen entry is
+    larger than `largest` times the length of what is known of the row.
     """
     equations = unit.equations.extended(told)
     smallest, free = equations.solution, equations.free
@@ -38,20 +44,20 @@ def chosen_row(
     telling = size > CHOSEN_ROWS.telling * np.linalg.norm(terms, axis=1)
     terms, open_part, size = terms[telling], open_part[telling], size[telling]
     scale = max(float(np.linalg.norm(smallest)), TINY)
-    y = margin_solution(open_part / size[:, None], (terms @ smallest) / size / scale)
+    y = margin_solution(open_part / size[:, None], (terms @ smallest) / size / scale, largest)
     if y is None:
         return None
     row = smallest + scale * (y @ free)
     return row, float(-(anchor @ row))
 
 
-def margin_solution(matrix: Array, levels: Array) -> Array | None:
+def margin_solution(matrix: Array, levels: Array, largest: float = CHOSEN_ROWS.largest) -> Array | None:
     """Return y with matrix y + levels >= e, e as large as a bound allows; None where none is from 0 on."""
     n, free = matrix.shape
     if not n:
         return np.zeros(free)
     objective = np.append(np.zeros(free), -1.0)
-    bounds = [(-CHOSEN_ROWS.largest, CHOSEN_ROWS.largest)] * free + [(0.0, CHOSEN_ROWS.margin)]
+    bounds = [(-largest, largest)] * free + [(0.0, min(CHOSEN_ROWS.margin, largest))]
     found = linprog(
         objective, A_ub=np.column_stack([-matrix, np.ones(n)]), b_ub=levels, bounds=bounds, method="highs"
     )

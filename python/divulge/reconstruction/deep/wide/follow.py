@@ -34,6 +34,7 @@ class Follower:
         weights: the jump across the hyperplane over n, as it was measured.
         places: points on the hyperplane, shape (d,) each.
         failed, measured: edges where bends could not be told, and where they could.
+        straight, bends: edges of the last known layer at which it does not bend, and does.
     """
 
     def __init__(
@@ -46,15 +47,19 @@ class Follower:
         self.weights: list[float] = []
         self.places = [self.point.copy()]
         self.failed = self.measured = self.in_a_row = 0
+        self.straight = self.bends = 0  # edges of the last known layer at which it did not bend, and did
         self.farthest = FOLLOWING.farthest * np.sqrt(len(point))
         for terms, right in zip(self.cell.gradient_terms(), self.normal, strict=True):
             self.equations.add(terms, float(right))
 
     @property
     def lost(self) -> bool:
-        """Whether bends could not be told too often: the unit is no unit of the next layer."""
+        """Whether bends could not be told too often, or there are none: no unit of the next layer."""
         often = self.failed > FOLLOWING.failures * self.measured
-        return self.in_a_row >= FOLLOWING.patience or (often and self.failed >= FOLLOWING.patience)
+        if self.in_a_row >= FOLLOWING.patience or (often and self.failed >= FOLLOWING.patience):
+            return True
+        deep = len(self.known.prefix.layers) > 1
+        return deep and not self.bends and self.straight >= FOLLOWING.straight
 
     def open_features(self) -> Index:
         """Return the features, with a ReLU, whose entries are not determined."""
@@ -106,9 +111,16 @@ class Follower:
             self.measured, self.in_a_row = self.measured + 1, 0
             self.equations.add(terms, share)
             self.places.append(place.copy())
+            self.count(layer, share * bend)
         self.normal = self.normal + share * bend
         self.point, self.cell = place, self.cell.beyond(layer, unit)
         self.leave(bend)
+
+    def count(self, layer: int, change: Array) -> None:
+        """Count an edge of the last known layer: an earlier layer's unit bends at none."""
+        if layer == len(self.known.prefix.layers) - 1:
+            bent = np.linalg.norm(change) > FOLLOWING.flat * np.linalg.norm(self.normal)
+            self.bends, self.straight = self.bends + bool(bent), self.straight + (not bent)
 
     def leave(self, bend: Array) -> None:
         """Go from an edge into the cell: half of the way across it, at most."""

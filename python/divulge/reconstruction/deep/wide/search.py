@@ -1,32 +1,30 @@
-"""Two hidden layers, the first wider than its input: sides, units, rows, the output."""
+"""Layers behind a first one wider than its input: sides, units, rows, the output."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
-from divulge.arrays import Array
+from divulge.arrays import Array, Index, Mask
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.probe import Probe
 from divulge.reconstruction.deep.candidates import Candidates
 from divulge.reconstruction.deep.fit_as_last import DeepFit, fit_as_last
 from divulge.reconstruction.deep.last_layer import as_layer, clear_of_hyperplanes
+from divulge.reconstruction.deep.wide.always_on import sides_beside
 from divulge.reconstruction.deep.wide.cells import Known
-from divulge.reconstruction.deep.wide.chosen_rows import chosen_row
-from divulge.reconstruction.deep.wide.follow import Follower
-from divulge.reconstruction.deep.wide.kinks import LaterKinks, kinks_behind
+from divulge.reconstruction.deep.wide.finding import Finding
+from divulge.reconstruction.deep.wide.grow import layer_of, with_beside
 from divulge.reconstruction.deep.wide.last import errors, unlike, with_linear_rest
 from divulge.reconstruction.deep.wide.open_entries import tell_entries
 from divulge.reconstruction.deep.wide.sides import no_sides, parallel, without_rest, wrong_sides
-from divulge.reconstruction.deep.wide.star import Star
-from divulge.reconstruction.deep.wide.states import Searched
 from divulge.reconstruction.deep.wide.told_by_values import told_by_values
-from divulge.reconstruction.deep.wide.units import Unit, joined, owners, taken_in
+from divulge.reconstruction.deep.wide.unfinished import unfinished
 from divulge.reconstruction.network.deep_network import DeepModel
 from divulge.reconstruction.network.hidden_layer import Layer
 from divulge.reconstruction.network.known_layers import Dense, Prefix
-from divulge.reconstruction.settings import TINY, WIDE_LINES, WIDE_SEARCH
+from divulge.reconstruction.settings import CHOSEN_ROWS, TINY, WIDE_LINES, WIDE_SEARCH
+
+NONE = np.empty(0, np.intp)
 
 
 def can_follow(probe: Probe) -> bool:
@@ -34,38 +32,51 @@ def can_follow(probe: Probe) -> bool:
     return probe.domain is None and not probe.rounded and not probe.bends_are_cheap
 
 
-class WideSearch:
-    """The state of the search behind a first layer whose hyperplanes are known.
+class WideSearch(Finding):
+    """The state of the search behind layers whose hyperplanes are known.
 
     Args:
         probe: whom to ask.
         lines: the domain, and what draws.
         prefix: the layers before, one at least, the last one's units turned either way.
         enough: relative residual from which on a fit explains its answers.
+        loose: features before the last layer of the prefix that are handed on beside it.
+        before: what the last layer of the prefix was found by, None for the first one.
 
     Attributes:
-        deeper: whether answers are wrong nearly everywhere though no more units are met: a layer is missing.
+        turned_over: which units of the last layer were turned the wrong way, None where that is not known or
+            units beside them are on everywhere.
+        looked: whether lines were searched with all sides known.
+        wrong_share: of answers that the last copy did not explain.
+        attempts: how often this layer was begun again.
     """
 
-    def __init__(self, probe: Probe, lines: Lines, prefix: Prefix, enough: float) -> None:
-        self.probe, self.lines, self.enough = probe, lines, enough
-        self.known = Known(prefix, open_sides=True)
-        self.units: list[Unit] = []
-        self.segments: list[Searched] = []
-        self.centre = lines.samples(1)[0]
-        self.looked = False  # whether lines were searched with all sides known
-        self.deeper = False
-        self.wrong_share = 1.0  # of answers that the last copy did not explain
+    def __init__(
+        self,
+        probe: Probe,
+        lines: Lines,
+        prefix: Prefix,
+        enough: float,
+        loose: Index = NONE,
+        before: WideSearch | None = None,
+    ) -> None:
+        super().__init__(probe, lines, Known(prefix, open_sides=True, loose=loose), before)
+        self.enough = enough
+        self.earlier = before
+        self.turned_over: Mask | None = None
+        self.looked = False
+        self.wrong_share = 1.0
+        self.attempts = 0
 
     def run(self) -> DeepFit | None:
         """Search to the end; return the best fit, or None where the sides are not told."""
-        if self.known.open_sides and not self.turned() and not self.passed():
+        if self.known.open_sides and not self.turned() and (self.outdated or not self.passed()):
             return None
         if not self.looked:
             self.looked = True
             self.find(WIDE_SEARCH.idle, lambda: False)
             self.look_around()
-        if not self.units:
+        if not self.units or self.outdated:
             return None
         fresh, vain = WIDE_SEARCH.points, 0
         for _ in range(WIDE_SEARCH.rounds):
@@ -73,22 +84,50 @@ class WideSearch:
             fit, wrong, right = self.as_last(fresh)
             if fit is not None and fresh >= WIDE_SEARCH.most_points:
                 return fit
+            if fit is None and self.suspects and self.wrong_share > WIDE_SEARCH.mostly:
+                self.deeper = True
+                break
             fresh = WIDE_SEARCH.points if fit is None else WIDE_SEARCH.more * fresh
             new = self.between(wrong, right)
+            if self.outdated:
+                break
             vain = vain + 1 if fit is None and not new and self.wrong_share > WIDE_SEARCH.mostly else 0
             self.deeper = vain >= WIDE_SEARCH.vain
             if self.deeper:
                 break
         return None
 
-    def grown(self) -> Prefix | None:
-        """Return the layers with the units found as one more, or None where rows are not whole."""
-        if not all(unit.whole for unit in self.units):
-            return None
-        rows = np.array([unit.row for unit in self.units])
-        offsets = np.array([unit.offset(self.known) for unit in self.units])
-        size = np.linalg.norm(rows, axis=1)
-        return self.known.prefix.grown(Dense(rows / size[:, None], offsets / size))
+    def grown(self) -> WideSearch:
+        """Return the search behind the units found, taken as one layer more."""
+        layer, loose = layer_of(self.units, *self.rows(CHOSEN_ROWS.within))
+        prefix = self.known.prefix.grown(layer)
+        return WideSearch(self.probe, self.lines, prefix, self.enough, loose, self)
+
+    def next(self) -> WideSearch | None:
+        """Return the search to go on with, or None where there is none: again, or one layer behind."""
+        if self.outdated:
+            return self.again() if self.attempts < WIDE_SEARCH.attempts else None
+        many = len(self.known.prefix.layers) + 1 == WIDE_SEARCH.layers
+        return self.grown() if self.deeper and not many else None
+
+    def again(self) -> WideSearch:
+        """Return this search begun again with what is known now of the layers before."""
+        before = self.earlier
+        if before is None or before.outdated:
+            return self if before is None else before.again()
+        new = before.grown()
+        new.attempts = self.attempts + 1
+        if self.turned_over is not None and len(self.turned_over) == new.known.width:
+            new.turned_over = self.turned_over
+            new.turn(self.turned_over)
+            new.take_over(self)
+            new.looked = self.looked
+        return new
+
+    def so_far(self) -> DeepFit | None:
+        """Return what is known, of this layer or of those before; None where not even two layers are."""
+        fit = unfinished(self)
+        return fit if fit is not None or self.earlier is None else self.earlier.so_far()
 
     def look_through(self, point: Array) -> None:
         """Search between a point (d,) where the copy is wrong and a random one."""
@@ -98,15 +137,28 @@ class WideSearch:
         """Follow units until their equations tell the sides of the first layer; turn it."""
         self.find(WIDE_SEARCH.idle, self.sides_are_told)
         turned = wrong_sides(self.known, [unit.equations for unit in self.units])
-        if turned is None:
+        if turned is not None:
+            self.turned_over = turned
+            self.turn(turned)
+            return True
+        deep = len(self.known.prefix.layers) > 1 and not self.outdated
+        found = sides_beside(self.known, [unit.equations for unit in self.units]) if deep else None
+        if found is None:
             return False
+        self.turn(*found)
+        return True
+
+    def turn(self, turned: Mask, always_on: Array | None = None) -> None:
+        """Turn some units of the last layer over; rows (m, p) of units that are always on come beside it."""
+        beside = np.eye(self.known.prefix.layers[-1].rows.shape[1])[self.known.loose]
+        beside = beside if always_on is None else np.vstack([beside, always_on])
         layer, sign = self.known.prefix.layers[-1], np.where(turned, -1.0, 1.0)
         for unit in self.units:
-            unit.equations = without_rest(self.known, unit.equations, turned)
+            unit.equations = without_rest(self.known, unit.equations, turned, beside)
         inner = self.known.prefix.layers[:-1]
         dense = Dense(layer.rows * sign[:, None], layer.offsets * sign)
-        self.known = Known(Prefix(self.probe.input_size, [*inner, dense]), open_sides=False)
-        return True
+        prefix = with_beside(Prefix(self.probe.input_size, [*inner, dense]), beside)
+        self.known = Known(prefix, open_sides=False)
 
     def passed(self) -> bool:
         """Take what comes in as handed on beside the layer's units, where no sides are right, or many."""
@@ -124,94 +176,6 @@ class WideSearch:
         if many * self.known.prefix.layers[-1].rows.shape[1] < self.known.width:
             return False
         return wrong_sides(self.known, [unit.equations for unit in self.units]) is not None
-
-    def find(self, idle: int, enough: Callable[[], bool]) -> None:
-        """Search random lines, until so many in a row show no new unit or enough is known."""
-        vain = 0
-        for _ in range(WIDE_LINES.most):
-            start, way = self.lines.samples(2)
-            start = start * self.lines.rng.choice(WIDE_LINES.scales)
-            reach = WIDE_LINES.reach * max(WIDE_LINES.scales)
-            way = way * (reach * np.sqrt(len(way)) / np.linalg.norm(way))
-            new = self.absorb(self.searched(start - way, start + way), enough)
-            vain = 0 if new else vain + 1
-            if vain == idle or enough():
-                return
-
-    def absorb(self, kinks: LaterKinks, enough: Callable[[], bool] = lambda: False) -> int:
-        """Take kinks in, following units that are not known; return how many new ones there are."""
-        new = 0
-        for place in self.lines.rng.permutation(len(kinks)):
-            point, jump = kinks.points[place], kinks.jumps[place]
-            if owners(self.known, self.units, point[None])[0] >= 0:
-                continue
-            if any(joined(self.known, unit, point, jump) for unit in self.units if not unit.whole):
-                continue
-            follower = Follower(self.probe, self.known, point, jump, self.lines.rng)
-            if not follower.go(WIDE_SEARCH.steps * self.known.width):
-                continue
-            if taken_in(self.known, self.units, Unit.of(follower)):
-                new += 1
-                if enough():
-                    break
-        return new
-
-    def searched(self, start: Array, end: Array) -> LaterKinks:
-        """Search a segment between two points (d,)."""
-        found = kinks_behind(self.probe, self.known.prefix, start[None], end[None])
-        self.segments.append(Searched(start, end, found))
-        return found
-
-    def between(self, wrong: Array, right: Array) -> int:
-        """Search from the centre, or from points where the copy is right, to points where it is wrong.
-
-        Return how many units were met that were not known.
-        """
-        new = 0
-        whole = all(unit.whole for unit in self.units)
-        for place, point in enumerate(wrong):
-            other = len(right) and (whole or self.lines.rng.uniform() < WIDE_SEARCH.from_right)
-            start = right[place] if other else self.centre
-            new += self.absorb(self.searched(start, point))
-        return new
-
-    def settled(self) -> Star:
-        """Search from the centre, until the states of all units with open entries are known there."""
-        star = Star(self.known, self.units, self.centre, self.segments)
-        for _ in range(WIDE_SEARCH.tries):
-            if not star.unsettled.any():
-                break
-            for number in np.flatnonzero(star.unsettled):
-                places = self.units[number].places
-                place = places[self.lines.rng.integers(len(places))]
-                end = self.centre + WIDE_SEARCH.beyond * (place - self.centre)
-                self.absorb(self.searched(self.centre, end))
-            star = Star(self.known, self.units, self.centre, self.segments)
-        return star
-
-    def look_around(self) -> None:
-        """Search from the centre to points of all scales, where entries are open."""
-        if all(unit.whole for unit in self.units):
-            return
-        scales = self.lines.rng.choice(WIDE_SEARCH.ray_scales, (WIDE_SEARCH.rays, 1))
-        for point in scales * self.lines.samples(WIDE_SEARCH.rays):
-            self.absorb(self.searched(self.centre, point))
-
-    def rows(self) -> tuple[Array, Array]:
-        """Return every unit's row (u, h) and offset (u,), open entries such that known states come out."""
-        star = self.settled()
-        rows, offsets = [], []
-        for number, unit in enumerate(self.units):
-            row, offset = unit.row, unit.offset(self.known)
-            if not unit.whole:
-                chosen = chosen_row(self.known, unit, unit.told, *star.states(number))
-                if chosen is None and unit.told:
-                    unit.told = []
-                    chosen = chosen_row(self.known, unit, [], *star.states(number))
-                row, offset = (row, offset) if chosen is None else chosen
-            rows.append(row)
-            offsets.append(offset)
-        return np.array(rows), np.array(offsets)
 
     def as_last(self, fresh: int = WIDE_SEARCH.points) -> tuple[DeepFit | None, Array, Array]:
         """Fit the output; return the fit, or points where it is wrong, and as many where it is right."""

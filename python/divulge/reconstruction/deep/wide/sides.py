@@ -1,7 +1,8 @@
 """On which side the units of the last known layer are active, from the equations of units behind it.
 
 U = - sum_i s_i R_i a_i. With the entries R_i that are known, every equation about (R, U) is one in the s_i,
-and in the entries that are not known and their products with s_i; what these could explain is left out.
+and in the entries that are not known and their products with s_i; what these could explain is left out, and
+so is U at the features that are handed on beside the layer.
 """
 
 from __future__ import annotations
@@ -88,6 +89,15 @@ def unused(known: Known, units: Sequence[Equations]) -> Mask:
 
 def about_sides(known: Known, unit: Equations) -> tuple[Array, Array]:
     """Return one unit's equations in the sides, matrix (r, h) and right-hand sides (r,)."""
+    matrix, _, right = blind_to_entries(known, unit)
+    return matrix, right
+
+
+def blind_to_entries(known: Known, unit: Equations) -> tuple[Array, Array, Array]:
+    """Return one unit's equations that hang on no open entry.
+
+    Matrices of the sides (r, h) and of what else U has in it (r, p), and right-hand sides (r,).
+    """
     width = known.width
     in_row, in_rest = unit.basis[:, :width], unit.basis[:, width:]
     seen = unit.known[:width]
@@ -95,19 +105,27 @@ def about_sides(known: Known, unit: Equations) -> tuple[Array, Array]:
     right = unit.basis @ unit.solution - in_row[:, seen] @ unit.solution[:width][seen]
     matrix = np.zeros((len(unit), width))
     matrix[:, seen] = turned[:, seen] * unit.solution[:width][seen]
-    unknown = np.concatenate([in_row[:, ~seen], turned[:, ~seen]], axis=1)
+    unknown = np.concatenate([in_row[:, ~seen], turned[:, ~seen], in_rest[:, known.loose]], axis=1)
     if unknown.size:
         u, s, _ = np.linalg.svd(unknown, full_matrices=False)
         u = u[:, s > WIDE_SIDES.blind * max(float(s.max(initial=0.0)), TINY)]
-        matrix, right = matrix - u @ (u.T @ matrix), right - u @ (u.T @ right)
+        matrix, right, in_rest = (part - u @ (u.T @ part) for part in (matrix, right, in_rest))
     scale = max(float(np.linalg.norm(unit.solution[:width][seen])), TINY)
-    return matrix / scale, right / scale
+    return matrix / scale, in_rest / scale, right / scale
 
 
-def without_rest(known: Known, unit: Equations, turned: Mask) -> Equations:
-    """Return a unit's equations in R alone, once the sides are known."""
-    width, out = known.width, Equations(known.width)
+def without_rest(known: Known, unit: Equations, turned: Mask, beside: Array) -> Equations:
+    """Return a unit's equations in R and in what is handed on beside the layer, once the sides are known.
+
+    Args:
+        known: the layers before.
+        unit: the unit's equations in R and U.
+        turned: which units of the last layer are turned the wrong way, shape (h,).
+        beside: rows over the features before that layer, shape (m, p).
+    """
+    width, out = known.width, Equations(known.width + len(beside))
     rows = known.prefix.layers[-1].rows
     for terms, right in unit.asked:
-        out.add(terms[:width] - turned * (rows @ terms[width:]), right)
+        low = terms[width:]
+        out.add(np.append(terms[:width] - turned * (rows @ low), beside @ low), right)
     return out

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 import numpy as np
 
 from divulge.arrays import Array, Mask
@@ -18,15 +20,23 @@ class Star:
         units: the units.
         centre: where segments start whose states are to be known, shape (d,).
         segments: all that were searched.
+        deeper: points, as bytes, of kinks of units of later layers.
 
     Attributes:
         along: the segments all of whose kinks have an owner.
         at_centre: every unit's state there, 0 where it is not known, shape (u,).
     """
 
-    def __init__(self, known: Known, units: list[Unit], centre: Array, segments: list[Searched]) -> None:
+    def __init__(
+        self,
+        known: Known,
+        units: list[Unit],
+        centre: Array,
+        segments: list[Searched],
+        deeper: Container[bytes] = (),
+    ) -> None:
         self.known, self.units, self.centre = known, units, centre
-        found = [attributed(known, units, segment) for segment in segments]
+        found = [attributed(known, units, segment, deeper) for segment in segments]
         self.along = [each for each in found if each is not None]
         self.at_centre = np.zeros(len(units))
         for number in np.flatnonzero([not unit.whole for unit in units]):

@@ -7,7 +7,7 @@ the level, or from its start, where that is a point whose states are known.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,10 +55,19 @@ class Attributed:
     points: Array
 
 
-def attributed(known: Known, units: Sequence[Unit], segment: Searched) -> Attributed | None:
-    """Say whose the kinks of a segment are, or return None where that is not known of all."""
+def attributed(
+    known: Known, units: Sequence[Unit], segment: Searched, deeper: Container[bytes] = ()
+) -> Attributed | None:
+    """Say whose the kinks of a segment are, or return None where that is not known of all.
+
+    Kinks that belong to no unit and are among `deeper`, points as bytes, count for none.
+    """
     kinks, way = segment.kinks, segment.end - segment.start
     own = owners(known, units, kinks.points)
+    ours = np.array(
+        [n >= 0 or x.tobytes() not in deeper for n, x in zip(own, kinks.points, strict=True)], bool
+    )
+    kinks, own = kinks.take(np.flatnonzero(ours)), own[ours]
     if (own < 0).any():
         return None
     t = (kinks.points - segment.start) @ way / (way @ way)

@@ -1,0 +1,322 @@
+"""Projected gradients of training samples on disk, asked by blocks of test gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from divulge.conventions import OnProgress
+from divulge.influence.influence import Influence
+from divulge.influence.losses import LossFunction
+from divulge.influence.operators import Array, blocks
+from divulge.influence.output import open_output
+from divulge.influence.projections import Projection, ProjectionName, projection_of
+from divulge.influence.ranking import Ranking, smallest
+from divulge.influence.saved import data_digest, parameters_digest
+from divulge.influence.store_files import ROWS_READ, StoreFiles, StoreIndex
+
+__all__ = ["GradientStore"]
+
+_TESTS = 64
+
+
+class GradientStore:
+    """Gradients of training losses in few numbers each, in memory-mapped files, and scores from them.
+
+    Each sample has a row of unit length and its norm. Rows are written by `append`, which goes on where it
+    was interrupted. `scores` takes the test points' gradients of the same parameters, multiplied by the same
+    random matrices.
+
+    Args:
+        folder: of the files; a store that is there already is opened.
+        projection: "random", R' g with one matrix for all parameters; or "two_sided", U' G V for each layer
+            that K-FAC has a rule for (LoGra, Choe et al. 2024), which needs no whole gradient.
+        size: numbers a sample of "random", at most those of the parameters; of "two_sided", the numbers that
+            each side of each layer's gradient is reduced to.
+        dtype: of the rows, "float32" or "float16".
+        seed: of the matrices.
+
+    Attributes:
+        rows: samples in the store.
+        unfinished: samples that an interrupted `append` still has to write.
+
+    Raises:
+        ValueError: an argument that cannot be used, or another than that of the store in the folder.
+        UnreadableFile: the folder holds something else.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        *,
+        projection: ProjectionName = "two_sided",
+        size: int = 16,
+        dtype: Literal["float32", "float16"] = "float32",
+        seed: int = 0,
+    ) -> None:
+        _check(projection, size, dtype, seed)
+        self.folder = Path(folder)
+        self._files = StoreFiles(self.folder, StoreIndex(projection, int(size), int(seed), dtype))
+
+    @property
+    def rows(self) -> int:
+        """Samples in the store."""
+        return self._files.index.rows
+
+    @property
+    def unfinished(self) -> int:
+        """Samples that an interrupted `append` still has to write."""
+        return self._files.index.going_to - self._files.index.rows
+
+    @property
+    def bytes_a_sample(self) -> int:
+        """Bytes on the disk for each sample."""
+        return self._files.index.columns * np.dtype(self._files.index.dtype).itemsize + 4
+
+    def append(self, influence: Influence, *, progress: OnProgress | None = None) -> int:
+        """Write the gradients of an Influence's training losses behind those that are there.
+
+        After an interruption the same call goes on where it was: rows are counted once they are on the disk.
+        After an error none of this data is in the store.
+
+        Args:
+            influence: of the module, with the samples; its curvature is not used.
+            progress: called after each block of samples.
+
+        Returns:
+            The number of samples in the store.
+
+        Raises:
+            ValueError: parameters of other names, shapes, values or precision than those of the store, or
+                another loss; other data while an interrupted one is unfinished; a gradient that is not
+                finite.
+        """
+        projection = self._projection(influence, first=not self._files.index.going_to)
+        index, samples = self._files.index, influence.train
+        n, digest = len(samples), data_digest(samples)
+        if not self.unfinished:
+            index.begun_at, index.going_to, index.data = index.rows, index.rows + n, digest
+        elif digest != index.data:
+            raise ValueError(
+                f"{self.unfinished} samples of the data that was interrupted are not in the store yet, and "
+                "this is other data; append that first"
+            )
+        self._files.write()
+        rest = samples.take(np.arange(index.rows - index.begun_at, n))
+        try:
+            for block in projection.features(rest, influence.loss.function):
+                self._files.append(block)
+                if progress is not None:
+                    progress(index.rows - index.begun_at, n)
+        except Exception:
+            index.rows = index.going_to = index.begun_at
+            self._files.write()
+            raise
+        return index.rows
+
+    def scores(
+        self,
+        influence: Influence,
+        test: Any,
+        of: str | LossFunction | None = None,
+        *,
+        damping: float | None = 0.1,
+        unit: bool = False,
+        out: Any = None,
+    ) -> Any:
+        """Return scores (m, rows) of the stored samples, above zero where more of one raises f.
+
+        With g the test gradients' and g_i the samples' numbers, M = (1/n) sum_i g_i g_i' and
+        A = M + damping mean(diag M) I: scores[t, i] = - g_t' A^-1 g_i. A "two_sided" store has an M for each
+        layer, and their sum is taken. Of several checkpoints, each with a
+        store of its own, the mean is TRAK's (Park et al. 2023).
+
+        Args:
+            influence: of the module whose parameters the store was made of.
+            test: as in `Influence.scores`.
+            of: as in `Influence.scores`.
+            damping: None for the identity in A's place.
+            unit: divide by the lengths of A^-1/2 g_t and A^-1/2 g_i (TrackStar, Chang et al. 2024).
+            out: as in `Influence.scores`.
+
+        Raises:
+            ValueError: other parameters, an empty store, or damping below 0.
+        """
+        asked = self._asked(influence, test, of)
+        target = open_output(out, (len(asked), self.rows), influence.operator.dtype)
+        for tests, rows, scores in self._blocks(asked, damping, unit):
+            target[tests, rows] = scores
+        return target
+
+    def top_k(
+        self,
+        influence: Influence,
+        test: Any,
+        k: int = 10,
+        of: str | LossFunction | None = None,
+        *,
+        damping: float | None = 0.1,
+        unit: bool = False,
+    ) -> Ranking:
+        """Return the k most helpful and most harmful samples of each test point; arguments as in `scores`."""
+        if isinstance(k, bool) or k not in range(1, self.rows + 1):
+            raise ValueError(f"expected a whole k from 1 to {self.rows}, got {k!r}")
+        asked = self._asked(influence, test, of)
+        best: dict[int, _Best] = {}
+        for tests, rows, scores in self._blocks(asked, damping, unit):
+            held = best.setdefault(tests.start, _Best(k, scores.shape[0]))
+            held.add(scores, rows)
+        parts = [(*held.helpful, held.harmful[0], -held.harmful[1]) for held in best.values()]
+        return Ranking(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+
+    def gradients(self, rows: ArrayLike) -> Array:
+        """Return the stored numbers (k, columns) of some samples in float32."""
+        units, norms = self._files.maps()
+        chosen = np.asarray(rows)
+        return np.asarray(units[chosen].astype(np.float32) * norms[chosen][:, None])
+
+    def _asked(self, influence: Influence, test: Any, of: str | LossFunction | None) -> NDArray[np.float64]:
+        """Return the test gradients' numbers (m, columns)."""
+        samples = influence.checked(test)
+        if not self.rows:
+            raise ValueError(f"the store in {self.folder.name} holds no samples yet")
+        projection = self._projection(influence)
+        blocks_of = projection.features(samples, influence._function(of))
+        return np.concatenate([np.zeros((0, self._files.index.columns)), *blocks_of])
+
+    def _blocks(
+        self, asked: NDArray[np.float64], damping: float | None, unit: bool
+    ) -> Iterator[tuple[slice, slice, Array]]:
+        """Yield scores of each block of test points with each block of samples."""
+        _check_damping(damping)
+        inverses = None if damping is None else _inverses(self._files.moments(), damping)
+        solved = _products(asked, inverses)
+        if unit:
+            solved = _divided(solved, np.einsum("ij,ij->i", solved, asked))
+        units, norms = self._files.maps()
+        for rows in blocks(self.rows, ROWS_READ):
+            held = units[rows].astype(np.float32)
+            lengths = norms[rows].astype(np.float64)
+            if unit:
+                squares = np.einsum("ij,ij->i", _products(held, inverses), held)
+                lengths = 1 / np.sqrt(np.where(squares > 0, squares, 1))  # rows of 0 stay
+            for tests in blocks(len(asked), _TESTS):
+                yield tests, rows, -(solved[tests].astype(np.float32) @ held.T) * lengths
+
+    def _projection(self, influence: Influence, first: bool = False) -> Projection:
+        """Return the store's projection for a module, once its parameters are those of the store.
+
+        The first that are appended are taken as such.
+        """
+        if not isinstance(influence, Influence):
+            raise TypeError(f"expected an Influence, got {type(influence).__name__}")
+        index = self._files.index
+        projection = projection_of(influence, index.projection, index.size, index.seed)  # type: ignore[arg-type]
+        digest, precision = parameters_digest(influence), str(influence.operator.dtype)
+        loss = _loss_name(influence)
+        if first:
+            index.parameters, index.precision, index.widths = digest, precision, projection.widths
+            index.loss = loss
+        if precision != index.precision:
+            raise ValueError(
+                f"the store in {self.folder.name} was written for parameters in {index.precision}, "
+                f"these are in {precision}"
+            )
+        if loss != index.loss:
+            raise ValueError(
+                f"the store in {self.folder.name} holds gradients of the loss {index.loss}, got {loss}"
+            )
+        if digest != index.parameters or projection.widths != index.widths:
+            raise ValueError(
+                f"the store in {self.folder.name} was written for other parameters than this module's "
+                "(names, shapes or values); write one for these"
+            )
+        return projection
+
+    def __repr__(self) -> str:
+        index = self._files.index
+        return (
+            f"GradientStore({self.rows} samples, {index.columns} numbers each, {index.projection}, "
+            f"{index.dtype})"
+        )
+
+
+class _Best:
+    """The k smallest scores and the k largest, negated, of those that were added, with their numbers."""
+
+    def __init__(self, k: int, tests: int) -> None:
+        none: tuple[NDArray[np.int64], Array] = np.zeros((tests, 0), np.int64), np.zeros((tests, 0))
+        self.k, self.helpful, self.harmful = k, none, none
+
+    def add(self, scores: Array, rows: slice) -> None:
+        """Look at the scores (tests, b) of some samples."""
+        numbers = np.broadcast_to(np.arange(rows.start, rows.stop), scores.shape)
+        self.helpful = self._merged(self.helpful, numbers, scores)
+        self.harmful = self._merged(self.harmful, numbers, -scores)
+
+    def _merged(
+        self, held: tuple[NDArray[np.int64], Array], numbers: NDArray[np.int64], values: Array
+    ) -> tuple[NDArray[np.int64], Array]:
+        all_numbers = np.concatenate([held[0], numbers], axis=1)
+        all_values = np.concatenate([held[1], values], axis=1)
+        places, best = smallest(all_values, min(self.k, all_values.shape[1]))
+        return np.take_along_axis(all_numbers, places, axis=1), best
+
+
+def _loss_name(influence: Influence) -> str:
+    loss = influence.loss
+    return f"{loss.name}, {loss.positions.reduction} over positions"
+
+
+def _check(projection: Any, size: Any, dtype: Any, seed: Any) -> None:
+    if projection not in ("random", "two_sided"):
+        raise ValueError(f"expected a projection 'random' or 'two_sided', got {projection!r}")
+    if dtype not in ("float32", "float16"):
+        raise ValueError(f"expected dtype 'float32' or 'float16', got {dtype!r}")
+    for name, value, least in (("size", size, 1), ("seed", seed, 0)):
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+            raise ValueError(f"expected {name} as a whole number of at least {least}, got {value!r}")
+
+
+def _check_damping(damping: Any) -> None:
+    if damping is None:
+        return
+    number = isinstance(damping, (int, float, np.number)) and not isinstance(damping, bool)
+    if not number or not 0 <= damping < float("inf"):
+        raise ValueError(f"expected damping of at least 0, or None, got {damping!r}")
+
+
+def _inverses(moments: list[NDArray[np.float64]], damping: float) -> list[NDArray[np.float64]]:
+    """Return A^-1 of each layer; 0 of one whose gradients are."""
+    if not any(np.trace(moment) for moment in moments):
+        raise ValueError("all stored gradients are 0, which leaves nothing to scale by; pass damping=None")
+    found = []
+    for moment in moments:
+        mean = np.trace(moment) / len(moment)
+        values, vectors = np.linalg.eigh(moment)
+        damped = np.maximum(values, 0) + damping * mean
+        if mean and damped.min() <= 1e-12 * damped.max():
+            raise ValueError(
+                f"the mean square of the gradients' {len(moment)} numbers has no inverse; expected a damping "
+                f"above 0, got {damping!r}"
+            )
+        found.append(np.asarray((vectors / damped) @ vectors.T) if mean else np.zeros_like(moment))
+    return found
+
+
+def _products(rows: Array, inverses: list[NDArray[np.float64]] | None) -> Array:
+    """Return A^-1 g of rows (k, columns), layer by layer, in their precision."""
+    if inverses is None:
+        return rows
+    parts = np.split(rows, np.cumsum([len(inverse) for inverse in inverses])[:-1], axis=1)
+    turned = [part @ inverse.astype(rows.dtype) for part, inverse in zip(parts, inverses, strict=True)]
+    return np.concatenate(turned, axis=1)
+
+
+def _divided(rows: Array, squares: Array) -> Array:
+    """Return rows divided by the roots of their squares; those of 0 stay."""
+    return np.asarray(rows / np.sqrt(np.where(squares > 0, squares, 1))[:, None])

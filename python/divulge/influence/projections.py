@@ -1,0 +1,106 @@
+"""Samples' gradients in few numbers: times random matrices, whole or layer by layer from two sides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from divulge.influence.influence import Influence
+from divulge.influence.losses import LossFunction
+from divulge.influence.operators import Array, LayerPlace, blocks
+from divulge.influence.samples import Samples
+
+__all__ = ["Projection", "ProjectionName", "projection_of"]
+
+ProjectionName = Literal["random", "two_sided"]
+
+# Samples whose gradients are whole in memory at a time, and rows of a random matrix.
+_SAMPLES, _ROWS = 64, 16384
+
+
+class Projection(Protocol):
+    """From gradients to few numbers.
+
+    Attributes:
+        widths: how many there are of each layer, or of all parameters together.
+    """
+
+    widths: list[int]
+
+    def features(self, samples: Samples, function: LossFunction) -> Iterator[Array]:
+        """Yield the numbers (k, columns) of a function's gradients, for each block of samples."""
+
+
+class RandomMatrix:
+    """R' g, R (P, columns) normal with variance 1 / columns, so that inner products stay on average.
+
+    Where `columns` is P or more, g itself. R is drawn anew for each block of samples, some rows at a time.
+    """
+
+    def __init__(self, influence: Influence, columns: int, seed: int) -> None:
+        self._influence, self._seed = influence, seed
+        self._size = influence.operator.parameters
+        self._columns = min(columns, self._size)
+        self.widths = [self._columns]
+
+    def features(self, samples: Samples, function: LossFunction) -> Iterator[Array]:
+        """Yield (k, columns) for each block of samples."""
+        operator = self._influence._prepared.autograd
+        for rows in blocks(len(samples), _SAMPLES):
+            gradients = operator.gradients(samples.take(np.arange(rows.start, rows.stop)), function)
+            if self._columns == self._size:
+                yield gradients
+                continue
+            total = np.zeros((len(gradients), self._columns), gradients.dtype)
+            for number, part in enumerate(blocks(self._size, _ROWS)):
+                total += gradients[:, part] @ _normal(
+                    part.stop - part.start, self._columns, self._seed, number
+                )
+            yield total
+
+
+class TwoSided:
+    """U' G V of each layer, G its gradient (h, d), U (h, side) and V (d, side) normal.
+
+    G is a sum over positions of what comes back times what was seen, both of which are multiplied before the
+    sum (LoGra, Choe et al. 2024): no gradient of a sample is ever whole. Where `side` is h or d or more, U
+    or V is left out.
+    """
+
+    def __init__(self, influence: Influence, side: int, seed: int) -> None:
+        self._operator = influence._prepared.autograd
+        places = self._operator.layers
+        shapes = [_shape(place) for place in places]
+        self._outer = [_side(h, side, seed, 2 * i) for i, (h, _) in enumerate(shapes)]
+        self._inner = [_side(d, side, seed, 2 * i + 1) for i, (_, d) in enumerate(shapes)]
+        self.widths = [u.shape[1] * v.shape[1] for u, v in zip(self._outer, self._inner, strict=True)]
+
+    def features(self, samples: Samples, function: LossFunction) -> Iterator[Array]:
+        """Yield (k, columns) for each block of samples."""
+        yield from self._operator.kronecker_projections(samples, function, self._inner, self._outer)
+
+
+def projection_of(influence: Influence, name: ProjectionName, size: int, seed: int) -> Projection:
+    """Return a projection of an Influence's gradients; `size` columns, or so many for each side of a layer.
+
+    Raises:
+        ValueError: two-sided, and a parameter belongs to a layer without a rule.
+    """
+    influence._follow()
+    return (RandomMatrix if name == "random" else TwoSided)(influence, size, seed)
+
+
+def _shape(place: LayerPlace) -> tuple[int, int]:
+    return place[0], place[1] + (place[3] is not None)
+
+
+def _side(length: int, side: int, seed: int, number: int) -> Array:
+    return np.eye(length, dtype=np.float32) if side >= length else _normal(length, side, seed, number)
+
+
+def _normal(rows: int, columns: int, seed: int, number: int) -> NDArray[Any]:
+    draw = np.random.default_rng([seed, number]).standard_normal((rows, columns), dtype=np.float32)
+    return np.asarray(draw / np.float32(np.sqrt(columns)))

@@ -1,0 +1,158 @@
+"""The files of a gradient store: rows that are counted once they are on the disk."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from divulge.errors import UnreadableFile
+from divulge.files import reading, replacing
+from divulge.influence.operators import Array, blocks
+
+__all__ = ["ROWS_READ", "StoreFiles", "StoreIndex"]
+
+_INDEX, _UNITS, _NORMS, _MOMENT = "store.json", "units.bin", "norms.bin", "moment.npz"
+ROWS_READ = 8192
+
+
+@dataclass
+class StoreIndex:
+    """What a folder holds.
+
+    Attributes:
+        projection: "random" or "two_sided", with `size` and `seed`.
+        dtype: of the rows.
+        parameters: a digest of those that the gradients are of; empty as long as there are none.
+        precision: of the parameters.
+        loss: whose gradients they are.
+        widths: numbers a sample, those of each layer.
+        rows: samples on the disk.
+        going_to: samples once the data that is being appended is in.
+        begun_at: samples before it.
+        data: a digest of it.
+    """
+
+    projection: str
+    size: int
+    seed: int
+    dtype: str
+    parameters: str = ""
+    precision: str = ""
+    loss: str = ""
+    widths: list[int] = field(default_factory=list)
+    rows: int = 0
+    going_to: int = 0
+    begun_at: int = 0
+    data: str = ""
+
+    @property
+    def columns(self) -> int:
+        """Numbers a sample."""
+        return sum(self.widths)
+
+    def check(self) -> None:
+        """Raise ValueError for a value of another kind."""
+        for one in fields(self):
+            value = getattr(self, one.name)
+            kind = "list" if one.name == "widths" else one.type
+            whole = value if one.name == "widths" else [value]
+            if type(value).__name__ != kind or any(isinstance(v, int) and v < 0 for v in whole):
+                raise ValueError(f"expected {one.name} as {one.type}, got {value!r}")
+        np.dtype(self.dtype)
+
+
+class StoreFiles:
+    """Rows of unit length (n, columns), their norms (n,), what they are, and the means of their squares.
+
+    Args:
+        folder: of the files; made where there is none.
+        asked: what a new store is to be.
+
+    Raises:
+        ValueError: there is one, made in another way.
+        UnreadableFile: the folder holds something else.
+    """
+
+    def __init__(self, folder: Path, asked: StoreIndex) -> None:
+        self.folder, self.index = folder, asked
+        if not (folder / _INDEX).exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            self.write()
+            return
+        self.index = self._read()
+        for name in ("projection", "size", "dtype", "seed"):
+            held, wanted = getattr(self.index, name), getattr(asked, name)
+            if held != wanted:
+                raise ValueError(f"the store in {folder.name} was made with {name}={held!r}, got {wanted!r}")
+
+    def append(self, block: Array) -> None:
+        """Write some rows, and count them once they are on the disk."""
+        bad = np.flatnonzero(~np.isfinite(block).all(axis=1))
+        if len(bad):
+            raise ValueError(
+                f"the gradient of sample {self.index.rows - self.index.begun_at + bad[0]} is not finite"
+            )
+        norms = np.linalg.norm(block.astype(np.float64), axis=1)
+        units = block / np.where(norms > 0, norms, 1)[:, None]
+        for name, part in ((_UNITS, units.astype(self.index.dtype)), (_NORMS, norms.astype(np.float32))):
+            path, begin = self.folder / name, self.index.rows * (part.nbytes // len(part))
+            with path.open("r+b" if path.exists() else "w+b") as file:
+                file.truncate(begin)  # what an interruption left behind
+                file.seek(begin)
+                file.write(part.tobytes())
+        self.index.rows += len(block)
+        self.write()
+
+    def maps(self) -> tuple[NDArray[Any], NDArray[np.float32]]:
+        """Return the rows (n, columns) and norms (n,), memory-mapped."""
+        index, n = self.index, self.index.rows
+        shapes = {_UNITS: (index.dtype, (n, index.columns)), _NORMS: ("float32", (n,))}
+        found = []
+        for name, (dtype, shape) in shapes.items():
+            path = self.folder / name
+            least = int(np.prod(shape)) * np.dtype(dtype).itemsize
+            if not path.exists() or path.stat().st_size < least:
+                raise UnreadableFile(
+                    path, "the file", f"holds fewer than the {n} rows that {_INDEX} tells of"
+                )
+            found.append(np.memmap(path, dtype, "r", shape=shape))
+        return found[0], found[1]
+
+    def moments(self) -> list[NDArray[np.float64]]:
+        """Return (1/n) sum of g_i g_i' of each layer, from the disk where they were fitted to these rows."""
+        path, widths = self.folder / _MOMENT, self.index.widths
+        if path.exists():
+            with reading(path, "moments of a store"), np.load(path) as held:
+                if int(held["rows"]) == self.index.rows:
+                    found = [np.asarray(held[f"moment {i}"], np.float64) for i in range(len(widths))]
+                    if [part.shape for part in found] != [(width, width) for width in widths]:
+                        raise ValueError(f"expected moments of {widths} numbers")
+                    return found
+        units, norms = self.maps()
+        totals = [np.zeros((width, width)) for width in widths]
+        for rows in blocks(self.index.rows, ROWS_READ):
+            part = units[rows].astype(np.float32) * norms[rows][:, None]
+            for total, columns in zip(totals, np.split(part, np.cumsum(widths)[:-1], axis=1), strict=True):
+                total += columns.T @ columns
+        means = [total / self.index.rows for total in totals]
+        with replacing(path) as file:
+            arrays = {f"moment {i}": mean for i, mean in enumerate(means)}
+            np.savez(file, rows=np.asarray(self.index.rows), **arrays)  # type: ignore[arg-type]
+        return means
+
+    def write(self) -> None:
+        """Write the index, whole or not at all."""
+        with replacing(self.folder / _INDEX) as file:
+            file.write(json.dumps(asdict(self.index), indent=1).encode())
+
+    def _read(self) -> StoreIndex:
+        path = self.folder / _INDEX
+        with reading(path, "gradient store"):
+            index = StoreIndex(**json.loads(path.read_bytes()))
+            index.check()
+        return index

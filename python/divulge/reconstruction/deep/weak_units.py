@@ -1,0 +1,52 @@
+"""Offsets of the first layer's weak units, measured again near the origin.
+
+Weight decay leaves units that are a millionth as strong as others. The place of a kink comes from values,
+whose rounding grows with the distance: far out such a unit shows its hyperplane to 1e-4 only, near by to 1e-10.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from divulge.reconstruction.asking.lines import Lines
+from divulge.reconstruction.asking.probe import Probe
+from divulge.reconstruction.deep.candidates import Candidates
+from divulge.reconstruction.settings import WEAK_UNITS
+
+
+def weak_sharpened(probe: Probe, units: Candidates, lines: Lines) -> Candidates:
+    """Return the first layer's units, offsets of weak ones measured again: two answers at a place near by.
+
+    The tangents of answers on both sides of a hyperplane meet on it.
+
+    Args:
+        probe: whom to ask, anywhere.
+        units: of the first layer, no more of them than inputs.
+        lines: where places are drawn.
+
+    Raises:
+        Stopped: the oracle can be asked no further.
+    """
+    shares = probe.answered()[1][:, :-1] @ np.linalg.pinv(units.rows, rcond=probe.tolerances.alike)
+    gamma = np.abs(shares).max(axis=0, initial=0.0)  # small for a unit that was met twice, too
+    weak = np.flatnonzero((gamma > 0) & (gamma < WEAK_UNITS.strength * gamma.max(initial=0.0)))
+    if not len(weak):
+        return units
+    which = np.repeat(weak, WEAK_UNITS.places)
+    rows, starts = units.rows[which], lines.samples(len(which))
+    levels = np.einsum("nd,nd->n", rows, starts) + units.offsets[which]
+    centres, step = starts - levels[:, None] * rows, WEAK_UNITS.across * rows
+    after, before = np.split(probe.pieces(np.concatenate([centres + step, centres - step])), 2)
+    jumps = (after - before)[:, :-1]
+    size = np.linalg.norm(jumps, axis=1)
+    own = np.einsum("nd,nd->n", jumps, rows)
+    gap = np.einsum("nd,nd->n", jumps, centres) + (after - before)[:, -1]
+    alone = np.linalg.norm(jumps - own[:, None] * rows, axis=1) <= WEAK_UNITS.crooked * size
+    good = alone & (size > 0) & (np.abs(gap) < WEAK_UNITS.across * size)
+    offsets = units.offsets.copy()
+    for j in np.unique(which[good]):
+        mine = good & (which == j)
+        offsets[j] += np.median(gap[mine] / own[mine])
+    return replace(units, offsets=offsets)

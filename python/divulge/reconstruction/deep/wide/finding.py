@@ -1,0 +1,196 @@
+"""Units behind known layers: met on lines, followed, joined by their equations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from divulge.arrays import Array
+from divulge.reconstruction.asking.lines import Lines
+from divulge.reconstruction.asking.probe import Probe
+from divulge.reconstruction.deep.wide.cells import Known
+from divulge.reconstruction.deep.wide.chosen_rows import chosen_row
+from divulge.reconstruction.deep.wide.follow import Follower
+from divulge.reconstruction.deep.wide.kinks import LaterKinks, kinks_behind
+from divulge.reconstruction.deep.wide.star import Star
+from divulge.reconstruction.deep.wide.states import Searched
+from divulge.reconstruction.deep.wide.units import Unit, joined, owners, taken_in
+from divulge.reconstruction.settings import CHOSEN_ROWS, WIDE_LINES, WIDE_SEARCH
+
+
+class Finding:
+    """The units behind known layers, as far as they were found.
+
+    Args:
+        probe: whom to ask.
+        lines: the domain, and what draws.
+        known: the layers before, one at least, the last one's units turned either way.
+        before: what the last of these layers was found by, or None where its rows are whole.
+
+    Attributes:
+        units: found so far.
+        segments: all that were searched.
+        lost: points, as bytes, of kinks whose unit could not be followed.
+        centre: a point from which segments start, shape (d,).
+        deeper: whether a layer is missing: answers are wrong nearly everywhere though no more units are met.
+    """
+
+    def __init__(self, probe: Probe, lines: Lines, known: Known, before: Finding | None = None) -> None:
+        self.probe, self.lines, self.known, self.before = probe, lines, known, before
+        self.units: list[Unit] = []
+        self.segments: list[Searched] = []
+        self.lost: set[bytes] = set()
+        self.centre = lines.samples(1)[0]
+        self.deeper = False
+        self.built_on = 0 if before is None else before.equations
+
+    @property
+    def equations(self) -> int:
+        """How many equations about units there are."""
+        return sum(len(unit.equations) for unit in self.units)
+
+    @property
+    def outdated(self) -> bool:
+        """Whether more is known of the layers before than when this was begun."""
+        return self.before is not None and (self.before.equations > self.built_on or self.before.outdated)
+
+    def find(self, idle: int, enough: Callable[[], bool]) -> None:
+        """Search random lines, until so many in a row show no new unit or enough is known."""
+        vain = 0
+        for _ in range(WIDE_LINES.most):
+            start, way = self.lines.samples(2)
+            start = start * self.lines.rng.choice(WIDE_LINES.scales)
+            reach = WIDE_LINES.reach * max(WIDE_LINES.scales)
+            way = way * (reach * np.sqrt(len(way)) / np.linalg.norm(way))
+            new = self.absorb(self.searched(start - way, start + way), enough)
+            vain = 0 if new else vain + 1
+            if vain >= (min(idle, WIDE_SEARCH.idle_then) if self.suspects else idle) or enough():
+                return
+
+    def absorb(self, kinks: LaterKinks, enough: Callable[[], bool] = lambda: False) -> int:
+        """Take kinks in, following units that are not known; return how many new ones there are."""
+        new = 0
+        for place in self.lines.rng.permutation(len(kinks)):
+            point = kinks.points[place]
+            if self.owner(point) >= 0 or self.is_earlier(kinks.take(np.array([place]))):
+                continue
+            if self.taken(point, kinks.jumps[place]):
+                new += 1
+                if enough():
+                    break
+            elif self.before is not None and self.before.whole and point.tobytes() in self.lost:
+                self.before.takes(kinks.take(np.array([place])))
+        return new
+
+    def owner(self, point: Array) -> int:
+        """Return on which unit's hyperplane a point (d,) lies for certain, -1 where on none's."""
+        return int(owners(self.known, self.units, point[None])[0])
+
+    def is_earlier(self, kink: LaterKinks) -> bool:
+        """Whether a kink is an earlier layer's with open entries, which then takes it in."""
+        if self.before is None or self.before.whole:
+            return False
+        return self.before.takes(kink)
+
+    def takes(self, kink: LaterKinks) -> bool:
+        """Whether a kink, once it was looked at, is this layer's or one's before."""
+        if self.is_earlier(kink):
+            return True
+        self.absorb(kink)
+        return self.owner(kink.points[0]) >= 0
+
+    @property
+    def suspects(self) -> bool:
+        """Whether most kinks met are no unit's of this layer: there are deeper ones."""
+        return len(self.lost) > WIDE_SEARCH.suspicion * max(len(self.units), 1)
+
+    @property
+    def whole(self) -> bool:
+        """Whether every row is known whole."""
+        return all(unit.whole for unit in self.units)
+
+    def taken(self, point: Array, jump: Array) -> bool:
+        """Take a kink in as a unit's with open entries, or follow it; return whether its unit is new."""
+        if point.tobytes() in self.lost:
+            return False
+        if any(joined(self.known, unit, point, jump) for unit in self.units if not unit.whole):
+            return False
+        follower = Follower(self.probe, self.known, point, jump, self.lines.rng)
+        if follower.go(WIDE_SEARCH.steps * self.known.width):
+            return taken_in(self.known, self.units, Unit.of(follower))
+        self.lost.add(point.tobytes())
+        return False
+
+    def searched(self, start: Array, end: Array) -> LaterKinks:
+        """Search a segment between two points (d,)."""
+        found = kinks_behind(self.probe, self.known.prefix, start[None], end[None])
+        self.segments.append(Searched(start, end, found))
+        return found
+
+    def between(self, wrong: Array, right: Array) -> int:
+        """Search from the centre, or from points where the copy is right, to points where it is wrong.
+
+        Return how many units were met that were not known.
+        """
+        new = 0
+        for place, point in enumerate(wrong):
+            other = len(right) and (self.whole or self.lines.rng.uniform() < WIDE_SEARCH.from_right)
+            start = right[place] if other else self.centre
+            new += self.absorb(self.searched(start, point))
+        return new
+
+    def settled(self) -> Star:
+        """Search from the centre, until the states of all units with open entries are known there."""
+        star = self.star()
+        for _ in range(WIDE_SEARCH.tries):
+            if not star.unsettled.any():
+                break
+            for number in np.flatnonzero(star.unsettled):
+                places = self.units[number].places
+                place = places[self.lines.rng.integers(len(places))]
+                end = self.centre + WIDE_SEARCH.beyond * (place - self.centre)
+                self.absorb(self.searched(self.centre, end))
+            star = self.star()
+        return star
+
+    def star(self) -> Star:
+        """Return what is known of states; where a layer is missing, kinks of lost units are that one's."""
+        deeper = self.lost if self.deeper else ()
+        return Star(self.known, self.units, self.centre, self.segments, deeper)
+
+    def look_around(self) -> None:
+        """Search from the centre to points of all scales, where entries are open."""
+        if self.whole:
+            return
+        rays = WIDE_SEARCH.rays_then if self.suspects else WIDE_SEARCH.rays
+        scales = self.lines.rng.choice(WIDE_SEARCH.ray_scales, (rays, 1))
+        for point in scales * self.lines.samples(rays):
+            self.absorb(self.searched(self.centre, point))
+
+    def rows(self, largest: float = CHOSEN_ROWS.largest) -> tuple[Array, Array]:
+        """Return every unit's row (u, h) and offset (u,), open entries such that known states come out.
+
+        No chosen entry is larger than `largest` times the length of what is known of its row.
+        """
+        star = self.settled()
+        rows, offsets = [], []
+        for number, unit in enumerate(self.units):
+            row, offset = unit.row, unit.offset(self.known)
+            if not unit.whole:
+                chosen = chosen_row(self.known, unit, unit.told, *star.states(number), largest)
+                if chosen is None and unit.told:
+                    unit.told = []
+                    chosen = chosen_row(self.known, unit, [], *star.states(number), largest)
+                row, offset = (row, offset) if chosen is None else chosen
+            rows.append(row)
+            offsets.append(offset)
+        return np.array(rows), np.array(offsets)
+
+    def take_over(self, old: Finding) -> None:
+        """Take in what an attempt met whose layers before were known less well than now."""
+        self.centre, self.lost = old.centre, old.lost
+        for segment in old.segments:
+            self.absorb(segment.kinks)
+            if self.before is None or not any(self.before.owner(x) >= 0 for x in segment.kinks.points):
+                self.segments.append(segment)

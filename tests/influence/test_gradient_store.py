@@ -1,0 +1,282 @@
+"""Projected gradients on disk, against whole gradients and plain linear algebra."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from token_models import Tagger, texts
+from torch import nn
+
+from divulge import Influence
+from divulge.errors import UnreadableFile
+from divulge.influence import GradientStore
+from divulge.influence.projections import RandomMatrix
+
+WHOLE = 10**6  # no side or number of columns is as large
+
+
+class Last(nn.Module):
+    def forward(self, result):
+        return result[0][:, -1]
+
+
+def tagger():
+    return Tagger(form="plain").double(), texts(9, 0), texts(3, 1), ["embed", "query", "norm.*", "head"]
+
+
+def preconditioner(g, influence, projection):
+    """Return the inverse of the damped mean square, of two sides layer by layer."""
+    whole = [np.arange(g.shape[1])]
+    if projection == "two_sided":
+        places = influence._prepared.autograd.layers
+        whole = [
+            np.arange(begin, begin + h * d) if bias is None else np.r_[begin : begin + h * d, bias : bias + h]
+            for h, d, begin, bias, _ in places
+        ]
+    inverse = np.zeros((g.shape[1],) * 2)
+    for part in whole:
+        moment = g[:, part].T @ g[:, part] / len(g)
+        damped = moment + 0.1 * np.trace(moment) / len(moment) * np.eye(len(moment))
+        inverse[np.ix_(part, part)] = np.linalg.inv(damped)
+    return inverse
+
+
+@pytest.mark.parametrize("projection", ["two_sided", "random"])
+@pytest.mark.parametrize("name", ["mlp", "cnn", "tokens"])
+def test_whole_gradients_score_as_they_are(make, name, projection, tmp_path):
+    module, train, test, parameters = (*make(name, n=20), None) if name != "tokens" else tagger()
+    influence = Influence(module, train, curvature="gauss_newton", parameters=parameters)
+    store = GradientStore(tmp_path / "store", projection=projection, size=WHOLE)
+    n = store.append(influence)
+    assert (n, store.rows, store.unfinished) == (len(train[1]), len(train[1]), 0)
+    g, f = influence.gradients(train), influence.gradients(test, "margin")
+    largest = np.abs(f @ g.T).max()
+    plain = store.scores(influence, test, "margin", damping=None)
+    np.testing.assert_allclose(plain, -f @ g.T, atol=1e-5 * largest)
+    inverse = preconditioner(g, influence, projection)
+    scores = store.scores(influence, test, "margin")
+    expected = -f @ inverse @ g.T
+    np.testing.assert_allclose(scores, expected, atol=2e-4 * np.abs(expected).max())
+    lengths = np.sqrt(np.outer((f @ inverse * f).sum(1), (g @ inverse * g).sum(1)))
+    units = store.scores(influence, test, "margin", unit=True)
+    np.testing.assert_allclose(units, expected / lengths, atol=2e-4)
+    cosines = store.scores(influence, test, "margin", damping=None, unit=True)
+    norms = np.outer(np.linalg.norm(f, axis=1), np.linalg.norm(g, axis=1))
+    np.testing.assert_allclose(cosines, -f @ g.T / norms, atol=1e-5)
+
+
+def test_inner_products_stay_on_average(make, tmp_path):
+    module, train, _ = make("tanh", n=20)
+    influence = Influence(module, train)
+    g = influence.gradients(train)
+    for projection, size in (("random", 40), ("two_sided", 3)):
+        found = []
+        for seed in range(25):
+            store = GradientStore(
+                tmp_path / f"{projection} {seed}", projection=projection, size=size, seed=seed
+            )
+            store.append(influence)
+            rows = store.gradients(np.arange(20)).astype(np.float64)
+            found.append(rows @ rows.T)
+        error = np.mean(found, axis=0) - g @ g.T
+        assert np.abs(error).max() < 6 * np.std(found, axis=0).max() / np.sqrt(25)
+        assert np.std(found, axis=0).max() > 0
+        assert rows.shape == (20, 40 if projection == "random" else 9 + 9)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_a_store_is_opened_again_and_added_to(make, dtype, tmp_path):
+    module, (x, y), test = make("mlp", n=30)
+    influence = Influence(module, (x, y))
+    whole = GradientStore(tmp_path / "whole", size=4, dtype=dtype)
+    whole.append(influence)
+    parts = GradientStore(tmp_path / "parts", size=4, dtype=dtype)
+    parts.append(Influence(module, (x[:11], y[:11])))
+    first = parts.scores(influence, test)
+    again = GradientStore(tmp_path / "parts", size=4, dtype=dtype)
+    assert again.append(Influence(module, (x[11:], y[11:]))) == 30
+    scores = whole.scores(influence, test)
+    np.testing.assert_allclose(again.scores(influence, test), scores, rtol=1e-4, atol=1e-6)
+    assert not np.allclose(first, scores[:, :11])  # the moment is that of all rows
+    written = sum((tmp_path / "whole" / name).stat().st_size for name in ("units.bin", "norms.bin"))
+    assert whole.bytes_a_sample == written / 30
+    near = GradientStore(tmp_path / "near", size=4)
+    near.append(influence)
+    largest = np.abs(scores).max()
+    np.testing.assert_allclose(near.scores(influence, test), scores, atol=5e-3 * largest)
+    out = whole.scores(influence, test, out=tmp_path / "scores.npy")
+    np.testing.assert_array_equal(out, scores)
+
+
+def interrupted(store, influence, after):
+    def stop(done, total):
+        if done >= after:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        store.append(influence, progress=stop)
+
+
+@pytest.mark.parametrize("projection", ["two_sided", "random"])
+def test_an_interrupted_append_goes_on(make, projection, tmp_path):
+    module, (x, y), test = make("mlp", n=200)
+    influence = Influence(module, (x, y), batch_size=64)
+    whole = GradientStore(tmp_path / "whole", projection=projection, size=5)
+    whole.append(Influence(module, (x[:9], y[:9])))
+    whole.append(influence)
+    store = GradientStore(tmp_path / "part", projection=projection, size=5)
+    store.append(Influence(module, (x[:9], y[:9])))
+    interrupted(store, influence, 128)
+    assert (store.rows, store.unfinished) == (137, 72)
+    with (store.folder / "units.bin").open("ab") as file:
+        file.write(b"rest of a block that was being written")
+    store = GradientStore(tmp_path / "part", projection=projection, size=5)
+    with pytest.raises(ValueError, match="72 samples of the data that was interrupted are not in the store"):
+        store.append(Influence(module, (x[:100], y[:100])))
+    assert store.scores(influence, test).shape == (7, 137)
+    assert store.append(influence) == 209
+    for name in ("units.bin", "norms.bin"):
+        assert (store.folder / name).read_bytes() == (whole.folder / name).read_bytes()
+    np.testing.assert_array_equal(store.scores(influence, test), whole.scores(influence, test))
+
+
+def test_the_strongest_samples(make, tmp_path, monkeypatch):
+    monkeypatch.setattr("divulge.influence.gradient_store.ROWS_READ", 16)
+    module, (x, y), test = make("mlp", n=50)
+    x[30:40], y[30:40] = x[3], y[3]  # ties
+    influence = Influence(module, (x, y))
+    store = GradientStore(tmp_path / "store", size=4)
+    store.append(influence)
+    scores = store.scores(influence, test)
+    ranking = store.top_k(influence, test, 6)
+    np.testing.assert_allclose(ranking.helpful_scores, np.sort(scores, axis=1)[:, :6], rtol=1e-5)
+    np.testing.assert_allclose(ranking.harmful_scores, np.sort(-scores, axis=1)[:, :6] * -1, rtol=1e-5)
+    for rows, values in (
+        (ranking.helpful, ranking.helpful_scores),
+        (ranking.harmful, ranking.harmful_scores),
+    ):
+        np.testing.assert_allclose(np.take_along_axis(scores, rows, axis=1), values, rtol=1e-5)
+        assert all(len(set(row)) == 6 for row in rows.tolist())
+    with pytest.raises(ValueError, match="whole k from 1 to 50, got 51"):
+        store.top_k(influence, test, 51)
+
+
+def test_other_parameters_precision_and_settings_are_refused(make, tmp_path):
+    module, train, test = make("mlp")
+    influence = Influence(module, train)
+    store = GradientStore(tmp_path / "store", size=4)
+    with pytest.raises(ValueError, match="the store in store holds no samples yet"):
+        store.scores(influence, test)
+    store.append(influence)
+    other = make("mlp", seed=1)[0]
+    for one in (Influence(other, train), Influence(module, train, parameters=["1"])):
+        for ask in (lambda one=one: store.append(one), lambda one=one: store.scores(one, test)):
+            with pytest.raises(ValueError, match="the store in store was written for other parameters than"):
+                ask()
+    single = Influence(other.float(), train)
+    with pytest.raises(ValueError, match="for parameters in float64, these are in float32"):
+        store.scores(single, test)
+    for name, value in (("dtype", "float16"), ("size", 5), ("seed", 1), ("projection", "random")):
+        with pytest.raises(ValueError, match=rf"store was made with {name}=.*, got {value!r}"):
+            GradientStore(tmp_path / "store", **{"size": 4, name: value})
+    assert store.rows == 40
+    with torch.no_grad():
+        module[1].weight += 1
+    with pytest.raises(ValueError, match="other parameters"):
+        store.scores(influence, test)
+    with pytest.raises(TypeError, match="expected an Influence, got Sequential"):
+        store.append(module)
+
+
+def test_another_loss_is_refused(make, tmp_path):
+    module, (x, y), _ = make("mlp")
+    store = GradientStore(tmp_path / "store", size=4)
+    store.append(Influence(module, (x, y)))
+    with pytest.raises(ValueError, match=r"of the loss cross_entropy, mean over positions, got squared"):
+        store.append(Influence(module, (x, np.eye(3)[y]), loss="squared"))
+
+
+@pytest.mark.parametrize("rows", [0, 20])
+def test_nothing_is_left_of_data_that_fails(make, rows, tmp_path, monkeypatch):
+    module, (x, y), test = make("mlp", n=200)
+    influence = Influence(module, (x, y), batch_size=64)
+    features = RandomMatrix.features
+
+    def spoilt(self, samples, function):
+        for number, block in enumerate(features(self, samples, function)):
+            yield block * (np.nan if number == 2 else 1)
+
+    store = GradientStore(tmp_path / "random", projection="random", size=4)
+    if rows:
+        store.append(Influence(module, (x[:rows], y[:rows])))
+    monkeypatch.setattr(RandomMatrix, "features", spoilt)
+    with pytest.raises(ValueError, match="the gradient of sample 128 is not finite"):
+        store.append(influence)
+    assert (store.rows, store.unfinished) == (rows, 0)
+    monkeypatch.undo()
+    other = Influence(module, (x[:30], y[:30]))
+    assert store.append(other) == rows + 30
+    assert store.scores(other, test).shape == (7, rows + 30)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"projection": "none"}, "projection 'random' or 'two_sided', got 'none'"),
+        ({"dtype": "int8"}, "dtype 'float32' or 'float16', got 'int8'"),
+        ({"size": 0}, "size as a whole number of at least 1, got 0"),
+        ({"size": 2.5}, "size as a whole number of at least 1, got 2.5"),
+        ({"seed": -1}, "seed as a whole number of at least 0, got -1"),
+    ],
+)
+def test_settings_that_there_are_not(tmp_path, options, message):
+    with pytest.raises(ValueError, match=message):
+        GradientStore(tmp_path, **options)
+
+
+def test_damping_and_what_has_no_inverse(make, tmp_path):
+    module, train, test = make("mlp", n=10)
+    influence = Influence(module, train)
+    store = GradientStore(tmp_path, size=WHOLE)
+    store.append(influence)
+    for damping in (-1, np.nan, True, "a"):
+        with pytest.raises(ValueError, match=f"damping of at least 0, or None, got {damping!r}"):
+            store.scores(influence, test, damping=damping)
+    with pytest.raises(ValueError, match="expected a damping above 0, got 0"):
+        store.scores(influence, test, damping=0)
+
+
+@pytest.mark.parametrize("damage", ["text", "field", "kind", "short", "moment"])
+def test_damaged_files(make, tmp_path, damage):
+    module, train, test = make("mlp")
+    influence, store = Influence(module, train), GradientStore(tmp_path, size=4)
+    store.append(influence)
+    index = json.loads((tmp_path / "store.json").read_text())
+    if damage == "text":
+        (tmp_path / "store.json").write_text("{")
+    elif damage == "field":
+        (tmp_path / "store.json").write_text(json.dumps({**index, "more": 1}))
+    elif damage == "kind":
+        (tmp_path / "store.json").write_text(json.dumps({**index, "rows": "40"}))
+    elif damage == "short":
+        (tmp_path / "units.bin").write_bytes(b"123")
+    else:
+        (tmp_path / "moment.npz").write_bytes(b"123")
+    with pytest.raises(UnreadableFile):
+        GradientStore(tmp_path, size=4).scores(influence, test)
+
+
+def test_layers_without_a_rule_take_one_matrix(make, tmp_path):
+    _, train, test = make("attention")
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Flatten(1, 2), nn.GRU(6, 3, batch_first=True), Last()).double().eval()
+    influence = Influence(module, train)
+    with pytest.raises(ValueError, match=r"'1\.weight_ih_l0' belongs to GRU: name others"):
+        GradientStore(tmp_path / "two").append(influence)
+    store = GradientStore(tmp_path / "one", projection="random", size=WHOLE)
+    store.append(influence)
+    expected = -influence.gradients(test) @ influence.gradients(train).T
+    np.testing.assert_allclose(store.scores(influence, test, damping=None), expected, atol=1e-5)

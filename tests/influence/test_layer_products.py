@@ -1,0 +1,56 @@
+"""Scores from layers' gradients, as K-FAC sees them, against derivatives along vectors by autograd."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from token_models import Tagger, Tied, texts, words
+
+from divulge import Influence
+from divulge.influence import layer_gradients
+
+
+def tokens(make):
+    return Tagger(form="plain").double(), texts(13, 0)
+
+
+def tied(make):
+    return Tied(bias=True).double().eval(), words(13, 0)
+
+
+CASES = {
+    "tokens": tokens,
+    "tied": tied,
+    "cnn": lambda make: make("cnn")[:2],
+    "attention": lambda make: make("attention")[:2],
+    "tanh": lambda make: make("tanh")[:2],
+}
+
+
+@pytest.mark.parametrize("numbers", [1, 1 << 24])
+@pytest.mark.parametrize("m", [1, 2, 30])
+@pytest.mark.parametrize("name", CASES)
+def test_as_by_autograd(make, name, m, numbers, monkeypatch):
+    monkeypatch.setattr(layer_gradients, "_NUMBERS", numbers)
+    module, train = CASES[name](make)
+    operator = Influence(module, train, lower=False, batch_size=6).operator
+    vectors = np.random.default_rng(0).standard_normal((m, operator.parameters))
+    expected = operator.scores(vectors)
+    assert operator.layers  # from here on gradients are sums of what layers see times what comes back
+    got = operator.scores(vectors)
+    assert got.dtype == expected.dtype
+    assert not np.array_equal(got, expected)
+    np.testing.assert_allclose(got, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
+    assert operator.scores(vectors[:0]).shape == (0, len(train[1]))
+
+
+def test_in_single_precision(make):
+    module, (x, y), _ = make("cnn", dtype=torch.float32)
+    operator = Influence(module, (x, y), lower=False).operator
+    vectors = np.random.default_rng(0).standard_normal((4, operator.parameters)).astype(np.float32)
+    expected = operator.scores(vectors)
+    assert operator.layers
+    got = operator.scores(vectors)
+    assert got.dtype == np.float32
+    np.testing.assert_allclose(got, expected, rtol=0, atol=1e-5 * np.abs(expected).max())

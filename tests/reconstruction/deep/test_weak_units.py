@@ -1,0 +1,54 @@
+"""Offsets of weak units of the first layer, measured again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from deep_networks import probe_of, random_deep, units_of
+
+from divulge.reconstruction.asking.lines import Lines
+from divulge.reconstruction.deep.weak_units import weak_sharpened
+
+
+def of_all_strengths(*sizes: int, seed: int, least: float) -> torch.nn.Sequential:
+    """A random network whose units' weights decayed: outgoing ones from 1 down to `least`, in even steps."""
+    network = random_deep(*sizes, seed=seed)
+    with torch.no_grad():
+        for layer in (network[2], network[4]):
+            strength = torch.logspace(0.0, np.log10(least), layer.in_features, dtype=torch.float64)
+            layer.weight *= strength
+    return network
+
+
+def test_offsets_of_weak_units_are_measured_again_near_by():
+    network = of_all_strengths(20, 8, 6, 1, seed=2, least=1e-6)
+    probe, first = probe_of(network), units_of(network, 0)
+    rough = replace(first, offsets=first.offsets + 1e-5)
+    probe.pieces(np.random.default_rng(0).standard_normal((100, 20)))
+    sharp = weak_sharpened(probe, rough, Lines(20, None, np.random.default_rng(1)))
+    off = np.abs(sharp.offsets - first.offsets)
+    assert (off < 1e-7).any()  # weak ones
+    assert (np.isclose(off, 1e-5)).any()  # strong ones stay
+    assert ((off < 1e-7) | np.isclose(off, 1e-5)).all()
+
+
+def test_units_none_of_which_is_weak_stay_as_they_are():
+    network = random_deep(20, 8, 6, 1, seed=2)
+    probe, first = probe_of(network), units_of(network, 0)
+    probe.pieces(np.random.default_rng(0).standard_normal((100, 20)))
+    asked = len(probe.transcript)
+    assert weak_sharpened(probe, first, Lines(20, None, np.random.default_rng(1))) is first
+    assert len(probe.transcript) == asked
+
+
+def test_without_answers_or_units_nothing_is_asked():
+    network = random_deep(20, 8, 6, 1, seed=2)
+    probe, first = probe_of(network), units_of(network, 0)
+    lines = Lines(20, None, np.random.default_rng(1))
+    assert weak_sharpened(probe, first, lines) is first
+    none = first.take(np.empty(0, np.intp))
+    probe.pieces(np.random.default_rng(0).standard_normal((10, 20)))
+    assert weak_sharpened(probe, none, lines) is none
+    assert len(probe.transcript) == 10

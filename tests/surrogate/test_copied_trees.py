@@ -1,0 +1,170 @@
+"""Trees and sums of trees rebuilt from their SHAP values."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_diabetes, load_wine
+from sklearn.ensemble import GradientBoostingRegressor, HistGradientBoostingRegressor, RandomForestClassifier
+from sklearn.linear_model import LinearRegression
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+from divulge import Victim
+from divulge.datasets import Dataset
+from divulge.oracles import GradientOracle, LiveOracle, ShapOracle
+from divulge.surrogate import tree_copy
+
+X, Y = load_diabetes(return_X_y=True)
+X = X[:, [2, 3, 8, 1]]
+BOX = (X.min(axis=0), X.max(axis=0))
+W, KIND = load_wine(return_X_y=True)
+
+
+def table(x, y):
+    return Dataset("table", *map(torch.from_numpy, (x, y, x, y)))
+
+
+def anywhere(x, n=2000):
+    rng = np.random.default_rng(7)
+    spread = rng.uniform(x.min(axis=0), x.max(axis=0), (n, x.shape[1]))
+    return np.concatenate([x, rng.permuted(x, axis=0), spread])
+
+
+def tree(depth=4):
+    return DecisionTreeRegressor(max_depth=depth, random_state=0).fit(X, Y)
+
+
+@pytest.mark.parametrize("data", [None, table(X, Y)])
+@pytest.mark.parametrize("depth", [1, 5])
+def test_a_single_tree_is_exact(depth, data):
+    model = tree(depth)
+    oracle = ShapOracle(Victim(model), background=X[:20])
+    copy = tree_copy(oracle, data, ranges=BOX)
+    assert copy.complete, copy.notes
+    assert copy.queries == oracle.ledger.total
+    assert copy.model.leaves <= 1.5 * model.get_n_leaves()
+    np.testing.assert_allclose(copy.values(anywhere(X)), model.predict(anywhere(X)), rtol=1e-9)
+    used = model.tree_.feature >= 0
+    for number, cut in zip(model.tree_.feature[used], model.tree_.threshold[used], strict=True):
+        right = copy.thresholds[number]
+        left = np.nextafter(right.astype(np.float32), np.float32(-np.inf))
+        assert ((left <= cut) & (cut < right)).any()
+
+
+def test_a_tree_whose_leaves_share_their_values():
+    model = DecisionTreeClassifier(random_state=0).fit(W, KIND)
+    victim = Victim(model)
+    for output in range(3):
+        copy = tree_copy(ShapOracle(victim, background=W[:20]), table(W, KIND), output=output)
+        assert copy.complete, copy.notes
+        np.testing.assert_allclose(copy.values(anywhere(W)), victim.values(anywhere(W))[:, output], atol=1e-9)
+
+
+def test_boosted_trees_are_solved_for():
+    model = GradientBoostingRegressor(n_estimators=6, max_depth=2, random_state=0).fit(X, Y)
+    copy = tree_copy(ShapOracle(Victim(model), background=X[:20]), table(X, Y))
+    assert copy.complete, copy.notes
+    assert len(copy.model) < 60
+    np.testing.assert_allclose(copy.values(anywhere(X)), model.predict(anywhere(X)), rtol=1e-6)
+
+
+def test_thresholds_in_double_precision():
+    model = HistGradientBoostingRegressor(max_iter=3, max_depth=3, min_samples_leaf=40).fit(X, Y)
+    copy = tree_copy(ShapOracle(Victim(model), background=X[:20]), table(X, Y), single=False)
+    assert copy.complete, copy.notes
+    np.testing.assert_allclose(copy.values(anywhere(X)), model.predict(anywhere(X)), rtol=1e-6)
+
+
+def test_a_small_forest():
+    model = RandomForestClassifier(n_estimators=4, max_depth=2, random_state=0).fit(W[:, :5], KIND == 1)
+    victim = Victim(model)
+    copy = tree_copy(ShapOracle(victim, background=W[:20, :5], output=1), table(W[:, :5], KIND))
+    assert copy.complete, copy.notes
+    places = anywhere(W[:, :5])
+    np.testing.assert_allclose(copy.values(places), victim.values(places)[:, 1], atol=1e-6)
+
+
+def test_the_same_seed_asks_the_same():
+    copies = [tree_copy(ShapOracle(Victim(tree()), background=X[:20]), ranges=BOX, seed=3) for _ in range(2)]
+    assert copies[0].queries == copies[1].queries
+    np.testing.assert_array_equal(copies[0].values(X), copies[1].values(X))
+
+
+def test_explanations_alone_leave_the_mean_open():
+    oracle = ShapOracle(Victim(tree(2)), background=X[:20], values=False)
+    copy = tree_copy(oracle, ranges=BOX)
+    assert copy.complete
+    assert np.isnan(copy.base)
+    assert "do not show the mean" in copy.notes[-1]
+
+
+def test_a_constant_model_and_constant_columns():
+    oracle = LiveOracle(np.zeros_like, 3, tells="shap", classes=("no", "yes"))
+    copy = tree_copy(oracle, ranges=([0.0, 1.0, 2.0], [1.0, 1.0, 2.5]))
+    assert copy.complete
+    assert len(copy.known) == 0
+
+
+def test_models_that_are_no_trees_are_named():
+    copy = tree_copy(ShapOracle(Victim(LinearRegression().fit(X, Y)), background=X[:20]), ranges=BOX)
+    assert not copy.complete
+    assert "enters by a line: the model is no sum of trees" in copy.notes[0]
+    oracle = LiveOracle(np.sin, 3, tells="shap", classes=("no", "yes"))
+    copy = tree_copy(oracle, ranges=(-2.0, 3.0))
+    assert "enters by a curve: the model is no sum of trees" in copy.notes[0]
+
+
+def test_noisy_answers_are_given_up_on():
+    rng = np.random.default_rng(0)
+    oracle = LiveOracle(lambda p: (p > 0) + rng.normal(0, 0.1, p.shape), 2, tells="shap", classes=(0, 1))
+    copy = tree_copy(oracle, ranges=(-1, 1), most=30)
+    assert not copy.complete
+    assert any("is no sum of trees" in note or "rounded or noisy" in note for note in copy.notes)
+
+
+@pytest.mark.parametrize("budget", [3, 60, 400])
+def test_a_budget_that_ends_leaves_what_is_known(budget):
+    model = GradientBoostingRegressor(n_estimators=6, max_depth=2, random_state=0).fit(X, Y)
+    oracle = ShapOracle(Victim(model), background=X[:20], budget=budget)
+    copy = tree_copy(oracle, table(X, Y))
+    assert not copy.complete
+    assert copy.queries <= budget
+    assert f"the budget of {budget} queries ran out" in copy.notes[0]
+    assert budget == 3 or np.isfinite(copy.values(X)).all()
+
+
+def test_an_interrupt_leaves_what_is_known():
+    def stop(answers, thresholds):
+        if answers > 150:
+            raise KeyboardInterrupt
+
+    copy = tree_copy(ShapOracle(Victim(tree()), background=X[:20]), table(X, Y), progress=stop)
+    assert copy.notes[0] == "interrupted by the user"
+    assert np.isfinite(copy.values(X)).all()
+
+
+def test_senseless_calls():
+    oracle = ShapOracle(Victim(tree(1)), background=X[:20])
+    with pytest.raises(ValueError, match="expected data, or ranges="):
+        tree_copy(oracle)
+    with pytest.raises(ValueError, match="a number of thresholds"):
+        tree_copy(oracle, ranges=BOX, most=-1)
+    with pytest.raises(ValueError, match="a seed of at least 0"):
+        tree_copy(oracle, ranges=BOX, seed=-1)
+    with pytest.raises(TypeError, match="tells SHAP values, got gradient"):
+        tree_copy(GradientOracle(Victim(torch.nn.Linear(3, 1))), ranges=(0, 1))
+
+
+def test_path_dependent_values_of_xgboost():
+    xgboost = pytest.importorskip("xgboost")
+    model = xgboost.XGBRegressor(n_estimators=5, max_depth=2, n_jobs=1).fit(X, Y)
+    booster = model.get_booster()
+
+    def told(points):
+        return booster.predict(xgboost.DMatrix(points), pred_contribs=True)[:, :-1]
+
+    oracle = LiveOracle(told, 4, tells="shap", classes=("no", "yes"))
+    copy = tree_copy(oracle, table(X, Y))
+    assert copy.complete, copy.notes
+    places = anywhere(X)
+    ours = copy.model(copy.known.bits(copy.known.bins(places.astype(np.float32).astype(np.float64))))
+    np.testing.assert_allclose(ours - ours[0], (p := model.predict(places)) - p[0], atol=1e-3)
