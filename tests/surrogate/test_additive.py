@@ -235,3 +235,16 @@ def test_rounding_of_other_numbers_in_one_that_is_not_used():
     copy = additive_copy(told_by(told), ranges=(-1, 1))
     assert copy.complete
     assert copy.queries < 40
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_model_that_reads_float64_is_not_called_known_by_a_copy_that_asks_float32(seed):
+    rng = np.random.default_rng(seed)
+    times = 1.7e9 + rng.integers(0, 5000, (400, 1)).astype(float)
+    x = np.concatenate([times, rng.standard_normal((400, 1))], axis=1)
+    model = HistGradientBoostingRegressor(max_iter=5, max_depth=1).fit(x, np.sin(times[:, 0] / 300) + x[:, 1])
+    victim = Victim(model)
+    copy = additive_copy(ShapOracle(victim, background=x[:20]), ranges=(x.min(axis=0), x.max(axis=0)))
+    assert np.abs(copy.values(x) - victim.values(x)[:, 0]).max() > 0.01
+    assert not copy.complete
+    assert "pass single=False" in copy.notes[-1]

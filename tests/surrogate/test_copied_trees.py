@@ -168,3 +168,16 @@ def test_path_dependent_values_of_xgboost():
     places = anywhere(X)
     ours = copy.model(copy.known.bits(copy.known.bins(places.astype(np.float32).astype(np.float64))))
     np.testing.assert_allclose(ours - ours[0], (p := model.predict(places)) - p[0], atol=1e-3)
+
+
+@pytest.mark.parametrize("depth", [2, 3])
+def test_a_tree_that_reads_float64_is_not_called_known_by_a_copy_that_asks_float32(depth):
+    rng = np.random.default_rng(depth)
+    times = 1.7e9 + rng.integers(0, 5000, (400, 1)).astype(float)
+    x = np.concatenate([times, rng.standard_normal((400, 1))], axis=1)
+    y = np.sin(times[:, 0] / 300) + x[:, 1] * (times[:, 0] > 1.7e9 + 2500)
+    model = HistGradientBoostingRegressor(max_iter=2, max_depth=depth, learning_rate=0.5).fit(x, y)
+    copy = tree_copy(ShapOracle(Victim(model), background=x[:20]), table(x, y))
+    assert np.abs(copy.values(x) - model.predict(x)).max() > 0.01
+    assert not copy.complete
+    assert "pass single=False" in copy.notes[-1]

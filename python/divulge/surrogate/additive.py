@@ -14,8 +14,9 @@ from divulge.errors import BudgetExhausted, OracleError
 from divulge.oracles import Oracle
 from divulge.oracles.ledger import whole
 from divulge.points import as_matrix
-from divulge.surrogate.shap_session import Ranges, ShapSession, shap_session
+from divulge.surrogate.shap_session import DOUBLE, Ranges, ShapSession, shap_session
 from divulge.surrogate.shape import Shape
+from divulge.surrogate.thresholds import BESIDE_MIDDLE
 
 if TYPE_CHECKING:
     from divulge.datasets import Dataset
@@ -176,7 +177,26 @@ class _Search:
             quiet = 0 if self.surprised(fresh) else quiet + 1
             if self.interacts(fresh):
                 return False
-        return True
+        return self.as_read()
+
+    def as_read(self) -> bool:
+        """Ask between neighbours of float32 that are told apart; return whether the model rounds these."""
+        steps = {i: found for i, s in enumerate(self.shapes) if len((found := s.thresholds())[0])}
+        if not self.session.single or not steps:
+            return True
+        points = np.repeat(self.low[None], len(BESIDE_MIDDLE), axis=0)
+        for i, (left, right) in steps.items():
+            at = self.rng.integers(0, len(left))
+            points[:, i] = left[at] + np.array(BESIDE_MIDDLE) * (right[at] - left[at])
+        told, before = self.session.ask(points), self.explained(self.session.read(points))
+        alike = bool((np.abs(told - before) <= self.allowed)[:, list(steps)].all())
+        if not alike:
+            self.notes.append(DOUBLE)
+        return alike
+
+    def explained(self, points: Array) -> Array:
+        """SHAP values (n, d) that the shapes give points (n, d)."""
+        return np.stack([shape(points[:, i]) for i, shape in enumerate(self.shapes)], axis=1)
 
     def look_rounded(self) -> None:
         """Say once, before jumps are bisected, that SHAP values were rounded, and ask fewer then."""
@@ -219,7 +239,7 @@ class _Search:
     def surprised(self, points: Array) -> bool:
         """Ask points (n, d), keep the answers, and return whether any was foretold wrongly."""
         points = self.session.read(points)
-        before = np.stack([shape(points[:, i]) for i, shape in enumerate(self.shapes)], axis=1)
+        before = self.explained(points)
         steady = ~np.array([shape.curved for shape in self.shapes])
         return bool((np.abs(self.ask(points) - before) > self.allowed)[:, steady].any())
 

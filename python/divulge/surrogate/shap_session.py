@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
 SUMS = 1e-5  # relative difference of base values that add up alike: those of float32 margins stay below 2e-6
 
+DOUBLE = (
+    "SHAP values tell numbers apart that float32 does not: thresholds are known to float32 alone; pass "
+    "single=False"
+)
+
 Ranges = tuple["Points | float", "Points | float"]
 
 
