@@ -248,3 +248,45 @@ def test_a_model_that_reads_float64_is_not_called_known_by_a_copy_that_asks_floa
     assert np.abs(copy.values(x) - victim.values(x)[:, 0]).max() > 0.01
     assert not copy.complete
     assert "pass single=False" in copy.notes[-1]
+
+
+@pytest.mark.parametrize("category", [7.0, 33.0])
+def test_a_category_that_is_told_apart_alone_is_found_in_data(category):
+    rng = np.random.default_rng(0)
+    x = np.stack([rng.integers(0, 40, 600), rng.integers(0, 3, 600), rng.normal(size=600)], axis=1)
+
+    def told(points):
+        return np.stack([points[:, 0] == category, points[:, 1], points[:, 2] > 0.3], axis=1).astype(float)
+
+    data = Dataset("codes", *map(torch.from_numpy, (x, x[:, 0], x, x[:, 0])))
+    copy = additive_copy(LiveOracle(told, 3, tells="shap", classes=(0, 1)), data, single=False)
+    assert copy.complete
+    np.testing.assert_allclose(copy.explain(x), told(x), atol=1e-9)
+
+
+def test_an_interaction_that_data_alone_show_is_seen():
+    x = np.random.default_rng(0).standard_t(1.0, (600, 3))
+
+    def told(points):
+        both = (np.abs(points[:, :2]) < 1).all(axis=1)
+        return np.stack([both / 2, both / 2, points[:, 2] > 0], axis=1)
+
+    data = Dataset("tails", *map(torch.from_numpy, (x, x[:, 0], x, x[:, 0])))
+    copy = additive_copy(LiveOracle(told, 3, tells="shap", classes=(0, 1)), data, single=False)
+    assert not copy.complete
+    assert "changes with other numbers: the model is not additive" in copy.notes[0]
+
+
+@pytest.mark.parametrize("single", [True, False])
+@pytest.mark.parametrize("cut", [0.0, 1e-35, -1e-35, 3e-12])
+def test_thresholds_at_or_beside_zero_cost_no_more_than_others(cut, single):
+    cut = float(np.float32(cut))
+    told = [lambda p: (p > cut) * 1.0, lambda p: (p >= cut) * 1.0]
+    for side, tells in enumerate(told):
+        oracle = LiveOracle(tells, 1, tells="shap", classes=(0, 1))
+        copy = additive_copy(oracle, ranges=(-700.0, 900.0), single=single)
+        assert copy.queries < 130
+        left, right = (float(found[0]) for found in copy.shapes[0].thresholds())
+        assert (left if side == 0 else right) == cut
+        kind = np.float32 if single else np.float64
+        assert np.nextafter(kind(left), kind(np.inf)) == right
