@@ -12,7 +12,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 import divulge
 from divulge import Victim
 from divulge.datasets import Dataset
-from divulge.oracles import GradientOracle, LiveOracle, ShapOracle
+from divulge.oracles import GradientOracle, LiveOracle, Rounded, ShapOracle
 from divulge.surrogate import additive_copy
 
 X, Y = load_breast_cancer(return_X_y=True)
@@ -290,3 +290,20 @@ def test_thresholds_at_or_beside_zero_cost_no_more_than_others(cut, single):
         assert (left if side == 0 else right) == cut
         kind = np.float32 if single else np.float64
         assert np.nextafter(kind(left), kind(np.inf)) == right
+
+
+def test_rows_with_missing_numbers_are_left_out(stumps):
+    holes = X.copy()
+    holes[::2, 3] = np.nan
+    data = Dataset("holes", *map(torch.from_numpy, (holes, Y, X[400:], Y[400:])))
+    copy = additive_copy(ShapOracle(Victim(stumps), background=X[:20]), data, ranges=BOX)
+    assert copy.complete
+    np.testing.assert_allclose(copy.values(X), Victim(stumps).values(X)[:, 0], atol=1e-12)
+
+
+def test_steps_that_were_rounded_are_said_where_no_value_shows_it(stumps):
+    oracle = Rounded(ShapOracle(Victim(stumps), background=X[:20], values=False), decimals=2)
+    with pytest.warns(RuntimeWarning, match="rounded to 2 decimals") as caught:
+        copy = additive_copy(oracle, DATA)
+    assert caught[0].filename == __file__
+    assert "no SHAP value has more than 2 decimals: where they were rounded, so is the copy" in copy.notes

@@ -10,7 +10,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from divulge import Victim
 from divulge.datasets import Dataset
-from divulge.oracles import GradientOracle, LiveOracle, ShapOracle
+from divulge.oracles import GradientOracle, LiveOracle, Rounded, ShapOracle
 from divulge.surrogate import tree_copy
 
 X, Y = load_diabetes(return_X_y=True)
@@ -181,3 +181,17 @@ def test_a_tree_that_reads_float64_is_not_called_known_by_a_copy_that_asks_float
     assert np.abs(copy.values(x) - model.predict(x)).max() > 0.01
     assert not copy.complete
     assert "pass single=False" in copy.notes[-1]
+
+
+def test_rows_with_missing_numbers_are_left_out():
+    holes = X.copy()
+    holes[::2, 3] = np.nan
+    copy = tree_copy(ShapOracle(Victim(tree(2)), background=X[:20]), table(holes, Y), ranges=BOX)
+    assert copy.complete, copy.notes
+    np.testing.assert_allclose(copy.values(X), tree(2).predict(X), rtol=1e-9)
+
+
+def test_values_that_were_rounded_are_said_where_no_sum_shows_it():
+    oracle = Rounded(ShapOracle(Victim(tree(2)), background=X[:20], values=False), decimals=3)
+    copy = tree_copy(oracle, table(X, Y))
+    assert "no SHAP value has more than 3 decimals: where they were rounded, so is the copy" in copy.notes

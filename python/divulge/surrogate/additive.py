@@ -14,7 +14,7 @@ from divulge.errors import BudgetExhausted, OracleError
 from divulge.oracles import Oracle
 from divulge.oracles.ledger import whole
 from divulge.points import as_matrix
-from divulge.surrogate.shap_session import DOUBLE, Ranges, ShapSession, shap_session
+from divulge.surrogate.shap_session import DECIMALS, DOUBLE, Ranges, ShapSession, finite_rows, shap_session
 from divulge.surrogate.shape import Shape
 from divulge.surrogate.thresholds import BESIDE_MIDDLE
 
@@ -29,7 +29,6 @@ CHECKS = 2  # rounds of these without a surprise
 SAME = 1e-7  # relative difference of equal SHAP values: those of float32 margins differ by rounding
 MOST = 100_000  # answers, where no budget says fewer
 MOST_ROUNDED = 2000  # answers, where SHAP values were rounded
-DECIMALS = 8  # of values that are taken for rounded ones
 MANY = (
     1000  # answers after which it is said that they may be of rounded values; boosted stumps took 454 at most
 )
@@ -115,7 +114,7 @@ def additive_copy(
             asked for then; or after 1,000 answers, as values rounded otherwise look so, too.
     """
     session = shap_session(oracle, data, ranges, output, single)
-    hints = None if data is None else as_matrix(data.train_inputs, oracle.input_size, data.input_shape)
+    hints = finite_rows(oracle, data)
     return _Search(session, np.random.default_rng(whole("a seed", seed)), progress, hints).run()
 
 
@@ -151,6 +150,7 @@ class _Search:
             self.notes.append(f"numbers {curves} enter by curves, which are known at places and interpolated")
         if (off := self.session.off()) is not None:
             self.notes.append(off)
+        self.notes += self.session.coarse()
         if not self.session.bases:
             self.notes.append("explanations alone do not show the mean: values are not known")
         return AdditiveCopy(
@@ -191,8 +191,8 @@ class _Search:
         return True
 
     def of_data(self) -> Array:
-        """Rows of the data (n, d), some with numbers not asked about of columns that hold few, as categories."""
-        if self.hints is None or not len(self.hints):
+        """Rows of the data (n, d), then ones with numbers not asked about of columns that hold few."""
+        if self.hints is None:
             return np.empty((0, len(self.low)))
         few = {i: s.unasked(self.low[i], self.high[i]) for i, s in enumerate(self.shapes) if s.few}
         count = ROWS + max(map(len, few.values()), default=0)
@@ -232,7 +232,7 @@ class _Search:
                 f"SHAP values seem to be rounded to {fitting[0]} decimals, which looks like steps: at most "
                 f"{MOST_ROUNDED} answers are asked for",
                 RuntimeWarning,
-                stacklevel=5,
+                stacklevel=6,
             )
 
     def warn(self) -> None:
@@ -245,7 +245,7 @@ class _Search:
                 "SHAP values that were rounded look like steps; a budget or Ctrl-C ends the search with what "
                 "is known",
                 RuntimeWarning,
-                stacklevel=5,
+                stacklevel=6,
             )
 
     def _next(self, i: int) -> float:

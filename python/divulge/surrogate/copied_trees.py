@@ -15,7 +15,7 @@ from divulge.oracles import Oracle
 from divulge.oracles.ledger import whole
 from divulge.points import as_matrix
 from divulge.surrogate.grown_tree import GrownTree
-from divulge.surrogate.shap_session import DOUBLE, Ranges, ShapSession, shap_session
+from divulge.surrogate.shap_session import DOUBLE, Ranges, ShapSession, finite_rows, shap_session
 from divulge.surrogate.threshold_search import QUIET, NotPiecewiseConstant, ThresholdSearch
 from divulge.surrogate.thresholds import Thresholds
 from divulge.surrogate.tree_terms import Terms, likely_and_doubtful, solved
@@ -116,9 +116,8 @@ def tree_copy(
             outside the oracle's domain; or an output that there is not, or of which it does not tell.
     """
     session = shap_session(oracle, data, ranges, output, single)
-    hints = None
-    if data is not None:
-        hints = as_matrix(data.train_inputs, oracle.input_size, data.input_shape)
+    hints = finite_rows(oracle, data)
+    if hints is not None:
         hints = session.read(np.clip(hints, session.low, session.high))
     rng = np.random.default_rng(whole("a seed", seed))
     search = ThresholdSearch(session, rng, hints, whole("a number of thresholds", most), progress)
@@ -156,6 +155,7 @@ class _Rebuilt:
             self.model = self.best()
         if (off := self.session.off()) is not None:
             self.notes.append(off)
+        self.notes += self.session.coarse()
         if not self.session.bases:
             self.notes.append("explanations alone do not show the mean: values are not known")
         return TreeCopy(

@@ -56,7 +56,7 @@ class Shape:
 
     @property
     def few(self) -> bool:
-        """Whether the data hold few numbers, which may be categories: one of these may be told apart alone."""
+        """Whether the data hold few numbers, as categories, one of which may be told apart alone."""
         return 0 < len(self.hints) <= KINDS
 
     def unasked(self, low: float, high: float) -> Array:
