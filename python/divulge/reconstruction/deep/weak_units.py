@@ -1,7 +1,7 @@
 """Offsets of the first layer's weak units, measured again near the origin.
 
 Weight decay leaves units that are a millionth as strong as others. The place of a kink comes from values,
-whose rounding grows with the distance: far out such a unit shows its hyperplane to 1e-4 only, near by to 1e-10.
+whose rounding grows with the distance: far out such a unit shows its hyperplane to 1e-4, near by to 1e-10.
 """
 
 from __future__ import annotations
