@@ -109,8 +109,8 @@ def additive_copy(
             outside the oracle's domain; or an output that there is not, or of which it does not tell.
 
     Warns:
-        RuntimeWarning: SHAP values seem to be rounded, which looks like steps: at most 2,000 answers are asked
-            for then; or after 1,000 answers, as values rounded otherwise look so, too.
+        RuntimeWarning: SHAP values seem to be rounded, which looks like steps: at most 2,000 answers are
+            asked for then; or after 1,000 answers, as values rounded otherwise look so, too.
     """
     session = shap_session(oracle, data, ranges, output, single)
     hints = None if data is None else as_matrix(data.train_inputs, oracle.input_size, data.input_shape)
