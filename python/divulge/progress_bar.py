@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from html import escape
+from numbers import Integral
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -35,9 +36,10 @@ class ProgressBar:
         self._shown: Any = None
 
     def __call__(self, done: int | Progress, total: int | None = None) -> None:
-        """Show the parts done and the number of all, or a `divulge.Progress` of `reconstruct`."""
-        if isinstance(done, int):
-            self._show(f"{self.stage}: {done:,} of {total:,}", done, total)
+        """Show the parts done and the number of all, where it is known, or a `divulge.Progress`."""
+        if isinstance(done, Integral):
+            of = "" if total is None else f" of {int(total):,}"
+            self._show(f"{self.stage}: {int(done):,}{of}", int(done), total)
             if done == total:
                 self.close()
         else:
