@@ -133,6 +133,7 @@ class _Search:
         self.shapes = [Shape(self.session.single, column) for column in columns]
         self.warned = False
         self.most = MOST
+        self.several = np.empty((0, 0))  # SHAP values told at once before the last jumps were bisected
 
     def run(self) -> AdditiveCopy:
         """Ask until everything is explained or nothing more can be asked."""
@@ -159,17 +160,16 @@ class _Search:
         """Ask a grid, bisect, check; return whether fresh answers are explained."""
         share = np.linspace(0.0, 1.0, GRID)[:, None]
         grid = (1 - share) * self.low + share * self.high
-        told = self.ask(grid)
+        self.ask(grid)
         if self.interacts(grid):
             return False
-        if any(shape.open() is not None for shape in self.shapes):
-            self.look_rounded(told)
         quiet = 0
         while quiet < CHECKS:
             while any(shape.open() is not None for shape in self.shapes):
                 if self.session.queries >= self.most:
                     self.notes.append(f"jumps remain open after {self.session.queries} answers")
                     return False
+                self.look_rounded()
                 self.warn()
                 self.ask(np.array([[self._next(i) for i in range(len(self.shapes))]]))
             fresh = self.rng.uniform(self.low, self.high, (FRESH, len(self.low)))
@@ -178,8 +178,9 @@ class _Search:
                 return False
         return True
 
-    def look_rounded(self, told: Array) -> None:
-        """Say of SHAP values (n, d) that they were rounded, and ask fewer then."""
+    def look_rounded(self) -> None:
+        """Say once, before jumps are bisected, that SHAP values were rounded, and ask fewer then."""
+        told, self.several = self.several, np.empty((0, 0))
         if len(np.unique(told)) <= GRID:
             return
         fitting = [k for k in range(DECIMALS + 1) if np.array_equal(told, told.round(k))]
@@ -238,6 +239,8 @@ class _Search:
         """Ask about points (n, d), keep what each shape shows, and return SHAP values (n, d)."""
         points = self.session.read(points)
         told = self.session.ask(points)
+        if len(points) > 1 and self.most == MOST:
+            self.several = told
         if keep:
             scale = float(np.abs(told).max(initial=0.0))
             for i, shape in enumerate(self.shapes):

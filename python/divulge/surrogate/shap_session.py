@@ -70,7 +70,7 @@ class ShapSession:
     def read(self, numbers: Array) -> Array:
         """Return numbers (n, d) as the model reads them, within the oracle's domain."""
         if not self.single:
-            return numbers.copy()
+            return np.array(numbers, np.float64)
         held = numbers.astype(np.float32)
         if self.oracle.domain is None:
             return held.astype(np.float64)
