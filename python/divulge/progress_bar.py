@@ -8,6 +8,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress as Bars
+
     from divulge.reconstruction import Progress
 
 __all__ = ["ProgressBar"]
@@ -95,15 +98,31 @@ class _InNotebook:
         self._handle = None
 
 
+def terminal_bars(console: Console) -> Bars:
+    """Return bars that go away when the work is done, and draw nothing where the console is no terminal.
+
+    One whose end is not known shows no share and no time left, and moves to and fro.
+    """
+    from rich import progress
+
+    columns = (
+        progress.SpinnerColumn(),
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        progress.TaskProgressColumn(),
+        progress.TimeRemainingColumn(),
+    )
+    return progress.Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+
+
 class _InTerminal:
     """A bar on standard error, or one printed line where that is no terminal."""
 
     def __init__(self, stage: str) -> None:
         from rich.console import Console
-        from rich.progress import Progress as Bars
 
         console = Console(stderr=True, highlight=False)
-        self._bars = Bars(console=console, transient=True, disable=not console.is_terminal)
+        self._bars = terminal_bars(console)
         if self._bars.disable:
             console.print(stage, markup=False)
         self._task = self._bars.add_task("", total=None)
