@@ -40,7 +40,7 @@ class ProgressBar:
 
     def __call__(self, done: int | Progress, total: int | None = None) -> None:
         """Show the parts done and the number of all, where it is known, or a `divulge.Progress`."""
-        if isinstance(done, Integral):
+        if isinstance(done, (int, Integral)):
             of = "" if total is None else f" of {int(total):,}"
             self._show(f"{self.stage}: {int(done):,}{of}", int(done), total)
             if done == total:
