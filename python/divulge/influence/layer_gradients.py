@@ -189,7 +189,7 @@ def _matrix(vectors: Tensor, place: LayerPlace) -> Tensor:
     """Return a layer's part of vectors (m, P) as (m, h, d + 1)."""
     h, d, begin, bias, transposed = place
     part = vectors[:, begin : begin + h * d]
-    part = part.unflatten(1, (d, h)).mT if transposed else part.unflatten(1, (h, d))
+    part = part.reshape(len(part), d, h).mT if transposed else part.reshape(len(part), h, d)
     return part if bias is None else torch.cat([part, vectors[:, bias : bias + h, None]], dim=2)
 
 
@@ -200,12 +200,12 @@ def _along(outer: Tensor, inner: Tensor, v: Tensor) -> Tensor:
     """
     (_, t, h), (m, _, d) = outer.shape, v.shape
     if m * t <= m + t:
-        seen = (inner @ v.reshape(m * h, d).T).unflatten(2, (m, h))
-        return (seen * outer[:, :, None]).sum((1, 3))
-    flat, step = v.reshape(m, -1).T, max(1, _NUMBERS // (h * d))
+        seen: Tensor = (inner @ v.reshape(m * h, d).T).reshape(len(inner), t, m, h)
+        return torch.sum(seen * outer[:, :, None], dim=(1, 3))
+    flat, step = v.reshape(m, h * d).T, max(1, _NUMBERS // (h * d))
     parts = [
         (a.transpose(1, 2) @ b).flatten(1) @ flat
-        for a, b in zip(outer.split(step), inner.split(step), strict=True)
+        for a, b in zip(torch.split(outer, step), torch.split(inner, step), strict=True)
     ]
     return torch.cat(parts)
 

@@ -55,7 +55,8 @@ def tensors_kept(module: nn.Module) -> Iterator[None]:
     `torch.func.functional_call` leaves its own tensors where a part has two names: it puts one in for each,
     and takes the first for the module's when it puts in the second.
     """
-    before = [(held, dict(held)) for part in module.modules() for held in (part._parameters, part._buffers)]
+    held_by_all = [held for part in module.modules() for held in (part._parameters, part._buffers)]
+    before = [(held, dict(held)) for held in held_by_all if isinstance(held, dict)]  # a script's is none
     try:
         yield
     finally:
