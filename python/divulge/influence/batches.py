@@ -67,7 +67,8 @@ def read_rates(rates: Rates, steps: int) -> list[float]:
     if callable(rates):
         found: list[Any] = [rates(step) for step in range(steps)]
     else:
-        found = list(rates) if isinstance(rates, Iterable) and getattr(rates, "ndim", True) else [rates] * steps
+        several = isinstance(rates, Iterable) and getattr(rates, "ndim", True)  # arrays of none are one
+        found = list(rates) if several else [rates] * steps  # type: ignore[arg-type]
     if len(found) != steps:
         raise ValueError(f"expected a learning rate for each of {steps} steps, got {len(found)}")
     for step, rate in enumerate(found):
