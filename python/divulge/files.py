@@ -5,12 +5,16 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from divulge.errors import UnreadableFile
+
+if sys.platform != "win32":
+    import fcntl
 
 
 @contextmanager
@@ -42,6 +46,27 @@ def replacing(path: str | Path) -> Iterator[BinaryIO]:
     except BaseException:
         unfinished.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def locked(path: str | Path) -> Iterator[bool]:
+    """Hold a file's lock, and yield whether it was free; it is free again once its holder has ended.
+
+    Yields True where the system, or the disk, has no locks.
+
+    Args:
+        path: of the file, made where there is none.
+    """
+    with open(path, "ab") as file:
+        free = True
+        if sys.platform != "win32":
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                free = False
+            except OSError:
+                pass  # of a disk without locks
+        yield free
 
 
 @contextmanager

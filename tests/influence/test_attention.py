@@ -160,3 +160,30 @@ def test_keys_of_another_width_are_named():
 
     with pytest.raises(ValueError, match=r"q_proj_weight' belongs to MultiheadAttention: name others in par"):
         Influence(Other().double().eval(), TRAIN, curvature="ekfac").self_influence()
+
+
+class Padded(nn.Module):
+    """A class for rows of which some are padding, at which the encoder's outputs are made use of, too."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        layer = nn.TransformerEncoderLayer(4, 2, 8, dropout=0.0, batch_first=True)
+        self.encoder = nn.TransformerEncoder(layer, 1)
+        self.head = nn.Linear(4, 3)
+
+    def forward(self, x):
+        return self.head(self.encoder(x, src_key_padding_mask=x[..., 0] == 0).mean(1))
+
+
+def test_padded_encoders_are_scored_at_the_outputs_that_are_derived():
+    x = X.copy()
+    x[1:-1:2, 3:] = 0  # the first and the last, which modules are tried on, are whole
+    module = Padded().double().eval()
+    influence = Influence(module, (x, Y), curvature="ekfac", damping=0.1)
+    gradients = influence.gradients((x, Y))
+    expected = -influence.solve(gradients[:3]).vectors @ gradients.T
+    np.testing.assert_allclose(influence.scores((x[:3], Y[:3])), expected, rtol=1e-9, atol=1e-12)
+    losses = F.cross_entropy(module(torch.tensor(x)), torch.tensor(Y), reduction="none")
+    np.testing.assert_allclose(influence.losses((x, Y)), losses.detach().numpy())
+    assert torch.backends.mha.get_fastpath_enabled()

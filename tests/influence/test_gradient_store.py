@@ -12,7 +12,7 @@ from torch import nn
 
 from divulge import Influence
 from divulge.errors import UnreadableFile
-from divulge.influence import GradientStore
+from divulge.influence import GradientStore, Task
 from divulge.influence.projections import RandomMatrix
 
 WHOLE = 10**6  # no side or number of columns is as large
@@ -280,3 +280,109 @@ def test_layers_without_a_rule_take_one_matrix(make, tmp_path):
     store.append(influence)
     expected = -influence.gradients(test) @ influence.gradients(train).T
     np.testing.assert_allclose(store.scores(influence, test, damping=None), expected, atol=1e-5)
+
+
+def stopped(error, after):
+    def progress(done, total):
+        if done >= after:
+            raise error
+
+    return progress
+
+
+def test_moments_are_not_those_of_rows_that_were_taken_back(make, tmp_path):
+    module, (x, y), test = make("mlp", n=200)
+    influence = Influence(module, (x, y), batch_size=64)
+    other = Influence(module, (3 * x[100:164], y[100:164]))
+    store, fresh = GradientStore(tmp_path / "store", size=4), GradientStore(tmp_path / "fresh", size=4)
+    interrupted(store, influence, 64)
+    store.scores(influence, test)
+    with pytest.raises(RuntimeError):
+        store.append(influence, progress=stopped(RuntimeError, 0))
+    assert store.append(other) == fresh.append(other) == 64
+    np.testing.assert_allclose(store.scores(influence, test), fresh.scores(influence, test))
+
+
+def test_two_objects_add_to_one_store(make, tmp_path):
+    module, (x, y), test = make("mlp", n=50)
+    first, second = GradientStore(tmp_path / "store", size=4), GradientStore(tmp_path / "store", size=4)
+    parts = [Influence(module, (x[rows], y[rows])) for rows in (slice(0, 30), slice(30, 50))]
+    first.append(parts[0])
+    assert second.append(parts[1]) == 50
+    assert first.scores(parts[0], test).shape == (7, 50)
+    np.testing.assert_array_equal(first.gradients([3, 49]), second.gradients([3, 49]))
+    with pytest.raises(ValueError, match="another process, or object, is appending to the store in store"):
+        first.append(parts[0], progress=lambda *_: second.append(parts[1]))
+    assert first.append(parts[0]) == 80
+
+
+def test_frozen_parameters_and_buffers_belong_to_a_store(tmp_path):
+    x, y = np.random.default_rng(0).normal(size=(20, 4)), np.arange(20) % 3
+    module = nn.Sequential(nn.Linear(4, 5), nn.BatchNorm1d(5), nn.Tanh(), nn.Linear(5, 3)).double().eval()
+    store = GradientStore(tmp_path / "store", size=4)
+    store.append(Influence(module, (x, y), parameters=["3"]))
+    for tensor in (module[0].weight, module[1].running_mean):
+        with torch.no_grad():
+            tensor += 1
+        with pytest.raises(ValueError, match=r"other parameters than this module's .* buffers included"):
+            store.scores(Influence(module, (x, y), parameters=["3"]), (x[:2], y[:2]))
+        with torch.no_grad():
+            tensor -= 1
+
+
+def test_data_that_differs_in_the_middle_is_other_data(make, tmp_path):
+    module, (x, y), _ = make("mlp", n=200)
+    store = GradientStore(tmp_path / "store", size=4)
+    interrupted(store, Influence(module, (x, y), batch_size=64), 64)
+    changed = x.copy()
+    changed[100] += 1
+    with pytest.raises(ValueError, match="136 samples of the data that was interrupted"):
+        store.append(Influence(module, (changed, y)))
+
+
+def test_another_padding_is_another_loss(tmp_path):
+    module, (x, y), *_ = tagger()
+    store = GradientStore(tmp_path / "store", size=4)
+    store.append(Influence(module, (x, y), parameters=["head"]))
+    task, y = Task(ignore_index=-1), np.where(y == -100, -1, y)
+    with pytest.raises(ValueError, match="mean over positions but those with the target -1"):
+        store.append(Influence(module, (x, y), task=task, parameters=["head"]))
+
+
+@pytest.mark.parametrize("projection", ["two_sided", "random"])
+@pytest.mark.parametrize("scale", [1e-22, 1e20])
+def test_scores_of_gradients_of_any_size(scale, projection, tmp_path):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(30, 4)), rng.normal(size=(30, 2))
+
+    def loss(outputs, targets):
+        return scale * ((outputs - targets) ** 2).sum(1)
+
+    torch.manual_seed(0)
+    influence = Influence(nn.Linear(4, 2).double().eval(), (x, y), loss=loss)
+    store = GradientStore(tmp_path / "store", projection=projection, size=WHOLE)
+    store.append(influence)
+    g = influence.gradients((x, y))
+    expected = -g[:3] @ preconditioner(g, influence, projection) @ g.T
+    test = x[:3], y[:3]
+    np.testing.assert_allclose(store.scores(influence, test), expected, atol=1e-4)
+    units = store.scores(influence, test, unit=True)
+    np.testing.assert_allclose(np.diag(units[:, :3]), -1, rtol=1e-4)
+    plain = store.scores(influence, test, damping=None)
+    np.testing.assert_allclose(plain / scale**2, -g[:3] @ g.T / scale**2, rtol=1e-4, atol=1e-4)
+
+
+def test_what_single_precision_cannot_hold(tmp_path):
+    x, y = np.ones((3, 2)), np.zeros((3, 1))
+    influence = Influence(nn.Linear(2, 1).double().eval(), (x, y), loss=lambda z, t: 1e40 * z[:, 0])
+    store = GradientStore(tmp_path / "store", size=4)
+    with pytest.raises(
+        ValueError, match=r"the gradient of sample 0 is of length 1\.7e\+40, expected at most"
+    ):
+        store.append(influence)
+    assert store.rows == 0
+    assert store.gradients([]).shape[0] == 0
+    with pytest.raises(ValueError, match="expected rows from 0 to -1, got 2"):
+        store.gradients([2])
+    with pytest.raises(ValueError, match="holds no samples yet"):
+        store.top_k(influence, (x, y), 1)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,8 @@ from token_models import Tagger, texts
 
 from divulge import Influence
 from divulge.errors import UnreadableFile
-from divulge.influence import fit_factors
+from divulge.influence import Task, fit_factors
+from divulge.influence.saved_factors import _Held
 
 
 def cases(make, name):
@@ -105,3 +108,41 @@ def test_files_that_are_something_else(make, tmp_path):
     for name in ("text", "half", "other", "nan"):
         with pytest.raises(UnreadableFile):
             fit_factors(influence, tmp_path / f"{name}.npz")
+
+
+def test_an_interruption_between_two_bases(make, tmp_path, monkeypatch):
+    module, train, test = make("mlp", n=50)
+    influence = Influence(module, train, curvature="ekfac", damping=0.2)
+    put = _Held.put
+
+    def stop(self, stage, *rest):
+        if stage == "outer":
+            raise KeyboardInterrupt
+        put(self, stage, *rest)
+
+    monkeypatch.setattr(_Held, "put", stop)
+    with pytest.raises(KeyboardInterrupt):
+        fit_factors(influence, tmp_path / "factors.npz")
+    monkeypatch.undo()
+    fit_factors(influence, tmp_path / "factors.npz")
+    expected = Influence(module, train, curvature="ekfac", damping=0.2).scores(test)
+    np.testing.assert_allclose(influence.scores(test), expected, rtol=1e-7, atol=1e-10)
+
+
+def test_data_frozen_parameters_and_reductions_belong_to_factors(make, tmp_path):
+    module, (x, y), _ = make("mlp", n=50)
+    path, options = tmp_path / "factors.npz", {"curvature": "kfac", "damping": 0.2}
+    fit_factors(Influence(module, (x, y), parameters=["1"], **options), path)
+    changed = x.copy()
+    changed[25] += 1
+    frozen = copy.deepcopy(module)
+    with torch.no_grad():
+        next(p for name, p in frozen.named_parameters() if not name.startswith("1.")).add_(1)
+    for other, data in ((module, (changed, y)), (frozen, (x, y))):
+        with pytest.raises(ValueError, match="of other parameters, data, labels or blocks"):
+            fit_factors(Influence(other, data, parameters=["1"], **options), path)
+    module, train, _ = cases(make, "tokens")
+    fit_factors(Influence(module, train, **options), tmp_path / "tokens.npz")
+    summed = Influence(module, train, task=Task(positions="sum"), **options)
+    with pytest.raises(ValueError, match="of other parameters, data, labels or blocks"):
+        fit_factors(summed, tmp_path / "tokens.npz")

@@ -358,3 +358,36 @@ def test_a_module_that_computes_something_else_the_next_time_is_found():
 def test_optimizers_that_there_are_not(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_a_run_keeps_to_the_tensors_it_began_with():
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Dropout(), nn.Linear(4, 3)).double().eval()
+    run = TrainingRun(module, (X, Y), parameters=["3"], batches=BATCHES, learning_rate=0.1)
+    expected = run.values(TEST)
+    with torch.no_grad():
+        for tensor in (module[0].weight, module[1].running_mean, module[3].weight):
+            tensor += 1
+    np.testing.assert_array_equal(run.values(TEST), expected)
+    outputs = run.trained()(torch.tensor(TEST[0]))
+    losses = nn.functional.cross_entropy(outputs, torch.tensor(TEST[1]), reduction="none")
+    np.testing.assert_allclose(losses.detach().numpy(), expected)
+    module.train()
+    for ask in (run.trained, lambda: run.values(TEST), lambda: run.metagradients(TEST)):
+        with pytest.raises(
+            ValueError, match=r"hooks of this Sequential were changed since, such as by train"
+        ):
+            ask()
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"learning_rate": np.array(0.1)}, r"a learning rate of at least 0, got array\(0.1\)"),
+        ({"learning_rate": torch.tensor(0.1)}, r"a learning rate of at least 0, got tensor\(0.1000\)"),
+        ({"batches": 5}, "batches as the row numbers of each step, got 5"),
+    ],
+)
+def test_single_numbers_in_other_forms(given, message):
+    with pytest.raises(ValueError, match=message):
+        TrainingRun(network(), (X, Y), **{"batches": BATCHES, **given})

@@ -41,6 +41,8 @@ def given_batches(batches: Sequence[ArrayLike], rows: int) -> list[NDArray[np.in
     Raises:
         ValueError: none, an empty one, or rows that there are not.
     """
+    if not isinstance(batches, Iterable):
+        raise ValueError(f"expected batches as the row numbers of each step, got {batches!r}")
     steps = [np.asarray(batch) for batch in batches]
     if not steps:
         raise ValueError("expected at least one batch, got none")
@@ -65,7 +67,8 @@ def read_rates(rates: Rates, steps: int) -> list[float]:
     if callable(rates):
         found: list[Any] = [rates(step) for step in range(steps)]
     else:
-        found = list(rates) if isinstance(rates, Iterable) else [rates] * steps
+        several = isinstance(rates, Iterable) and getattr(rates, "ndim", True)  # arrays of none are one
+        found = list(rates) if several else [rates] * steps  # type: ignore[arg-type]
     if len(found) != steps:
         raise ValueError(f"expected a learning rate for each of {steps} steps, got {len(found)}")
     for step, rate in enumerate(found):

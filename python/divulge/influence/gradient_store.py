@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from divulge.conventions import OnProgress
+from divulge.influence.arguments import check_rows
 from divulge.influence.influence import Influence
 from divulge.influence.losses import LossFunction
 from divulge.influence.operators import Array, blocks
@@ -41,7 +42,7 @@ class GradientStore:
         seed: of the matrices.
 
     Attributes:
-        rows: samples in the store.
+        rows: samples in the store, when this object last read or wrote it.
         unfinished: samples that an interrupted `append` still has to write.
 
     Raises:
@@ -93,8 +94,13 @@ class GradientStore:
         Raises:
             ValueError: parameters of other names, shapes, values or precision than those of the store, or
                 another loss; other data while an interrupted one is unfinished; a gradient that is not
-                finite.
+                finite; another process, or object, that is appending.
         """
+        with self._files.alone():
+            self._files.refresh()
+            return self._append(influence, progress)
+
+    def _append(self, influence: Influence, progress: OnProgress | None) -> int:
         projection = self._projection(influence, first=not self._files.index.going_to)
         index, samples = self._files.index, influence.train
         n, digest = len(samples), data_digest(samples)
@@ -163,9 +169,9 @@ class GradientStore:
         unit: bool = False,
     ) -> Ranking:
         """Return the k most helpful and most harmful samples of each test point; arguments as in `scores`."""
+        asked = self._asked(influence, test, of)
         if isinstance(k, bool) or k not in range(1, self.rows + 1):
             raise ValueError(f"expected a whole k from 1 to {self.rows}, got {k!r}")
-        asked = self._asked(influence, test, of)
         best: dict[int, _Best] = {}
         for tests, rows, scores in self._blocks(asked, damping, unit):
             held = best.setdefault(tests.start, _Best(k, scores.shape[0]))
@@ -175,13 +181,17 @@ class GradientStore:
 
     def gradients(self, rows: ArrayLike) -> Array:
         """Return the stored numbers (k, columns) of some samples in float32."""
+        self._files.refresh()
+        chosen = check_rows(rows, self.rows)
+        if not len(chosen):
+            return np.zeros((0, self._files.index.columns), np.float32)
         units, norms = self._files.maps()
-        chosen = np.asarray(rows)
         return np.asarray(units[chosen].astype(np.float32) * norms[chosen][:, None])
 
     def _asked(self, influence: Influence, test: Any, of: str | LossFunction | None) -> NDArray[np.float64]:
         """Return the test gradients' numbers (m, columns)."""
         samples = influence.checked(test)
+        self._files.refresh()
         if not self.rows:
             raise ValueError(f"the store in {self.folder.name} holds no samples yet")
         projection = self._projection(influence)
@@ -197,15 +207,17 @@ class GradientStore:
         solved = _products(asked, inverses)
         if unit:
             solved = _divided(solved, np.einsum("ij,ij->i", solved, asked))
+        sizes = np.abs(solved).max(axis=1, initial=0, keepdims=True)  # single precision has no larger ones
+        solved = (solved / np.where(sizes > 0, sizes, 1)).astype(np.float32)
         units, norms = self._files.maps()
-        for rows in blocks(self.rows, ROWS_READ):
+        for rows in blocks(len(norms), ROWS_READ):
             held = units[rows].astype(np.float32)
             lengths = norms[rows].astype(np.float64)
             if unit:
-                squares = np.einsum("ij,ij->i", _products(held, inverses), held)
+                squares = np.einsum("ij,ij->i", _products(held.astype(np.float64), inverses), held)
                 lengths = 1 / np.sqrt(np.where(squares > 0, squares, 1))  # rows of 0 stay
             for tests in blocks(len(asked), _TESTS):
-                yield tests, rows, -(solved[tests].astype(np.float32) @ held.T) * lengths
+                yield tests, rows, -(solved[tests] @ held.T) * (sizes[tests] * lengths)
 
     def _projection(self, influence: Influence, first: bool = False) -> Projection:
         """Return the store's projection for a module, once its parameters are those of the store.
@@ -217,7 +229,7 @@ class GradientStore:
         index = self._files.index
         projection = projection_of(influence, index.projection, index.size, index.seed)  # type: ignore[arg-type]
         digest, precision = parameters_digest(influence), str(influence.operator.dtype)
-        loss = _loss_name(influence)
+        loss = influence.loss.described
         if first:
             index.parameters, index.precision, index.widths = digest, precision, projection.widths
             index.loss = loss
@@ -233,7 +245,7 @@ class GradientStore:
         if digest != index.parameters or projection.widths != index.widths:
             raise ValueError(
                 f"the store in {self.folder.name} was written for other parameters than this module's "
-                "(names, shapes or values); write one for these"
+                "(names, shapes or values, frozen ones and buffers included); write one for these"
             )
         return projection
 
@@ -265,11 +277,6 @@ class _Best:
         all_values = np.concatenate([held[1], values], axis=1)
         places, best = smallest(all_values, min(self.k, all_values.shape[1]))
         return np.take_along_axis(all_numbers, places, axis=1), best
-
-
-def _loss_name(influence: Influence) -> str:
-    loss = influence.loss
-    return f"{loss.name}, {loss.positions.reduction} over positions"
 
 
 def _check(projection: Any, size: Any, dtype: Any, seed: Any) -> None:

@@ -44,6 +44,17 @@ class Loss:
         """Whether exp(-loss) is a probability of the target, so that a model can draw its own labels."""
         return self.name in ("cross_entropy", "squared")
 
+    @property
+    def described(self) -> str:
+        """Name and settings, as they are compared with those of another time."""
+        counted = (
+            ""
+            if self.positions.ignore_index == _MEAN.ignore_index
+            else (f" but those with the target {self.positions.ignore_index}")
+        )
+        tempered = f" at the temperature {self.temperature:g}" if self.name == "smooth_hinge" else ""
+        return f"{self.name}{tempered}, {self.positions.reduction} over positions{counted}"
+
     def check_targets(self, targets: NDArray[Any], outputs: tuple[int, ...], what: str) -> NDArray[Any]:
         """Return targets as the loss needs them: classes (n,), numbers (n, K), or -1 and 1 (n,).
 

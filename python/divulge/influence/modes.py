@@ -7,8 +7,9 @@ from contextlib import ExitStack, contextmanager
 
 import torch
 from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
-__all__ = ["attributes_kept", "gradients_on", "tensors_kept"]
+__all__ = ["attributes_kept", "gradients_on", "plain_attention", "tensors_kept"]
 
 
 @contextmanager
@@ -24,6 +25,22 @@ def gradients_on() -> Iterator[None]:
             if torch.is_autocast_enabled(device):
                 stack.enter_context(torch.autocast(device, enabled=False))
         yield
+
+
+@contextmanager
+def plain_attention() -> Iterator[None]:
+    """Let attention run on torch's plain implementation, the only one that has a second derivative.
+
+    So it does without gradients: TransformerEncoder's other path has other outputs at positions that are
+    masked, of which a module may make use.
+    """
+    fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with sdpa_kernel(SDPBackend.MATH):
+            yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
 
 
 @contextmanager

@@ -63,8 +63,9 @@ class Replay:
         """Return the run with the samples' weights (n,).
 
         Raises:
-            ValueError: a step after which parameters are not finite.
+            ValueError: a step after which parameters are not finite; a module that was changed since.
         """
+        self.snapshot.check_structure()
         spacing = isqrt(max(len(self.batches) - 1, 0)) + 1
         theta = torch.cat([t.detach().reshape(-1) for t in self.snapshot.tensors])
         state, kept = [theta, *(torch.zeros_like(theta) for _ in range(self.optimizer.slots))], []

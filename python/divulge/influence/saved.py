@@ -24,8 +24,8 @@ __all__ = ["SolvedTests", "data_digest", "parameters_digest", "solve_tests"]
 
 _KEYS = {"vectors", "residual", "parameters", "about"}
 _BLOCK = 64
-# First and last samples that tell data apart.
-_DIGESTED = 8
+# Samples that are read at a time.
+_READ = 4096
 
 
 @dataclass(frozen=True)
@@ -133,21 +133,15 @@ def solve_tests(influence: Influence, test: Any, *, of: str | LossFunction | Non
 
 
 def parameters_digest(influence: Influence) -> str:
-    """Return a digest of the parameters in question."""
-    snapshot, digest = influence._prepared.snapshot, sha256()
-    for name, tensor in zip(snapshot.names, snapshot.tensors, strict=True):
-        host = tensor.detach().cpu().contiguous()
-        digest.update(f"{name} {tuple(host.shape)} {host.dtype};".encode())
-        digest.update(host.double().numpy().tobytes())
-    return digest.hexdigest()
+    """Return a digest of the parameters in question, and of all that gradients by them depend on."""
+    return influence._prepared.snapshot.digest()
 
 
 def data_digest(samples: Samples) -> str:
-    """Return a digest of how many samples there are, and of the first and last of them."""
-    digest, n = sha256(str(len(samples)).encode()), len(samples)
-    rows = np.unique(np.r_[: min(n, _DIGESTED), max(0, n - _DIGESTED) : n])
+    """Return a digest of all samples."""
+    digest = sha256()
     for name, array in (*leaves(samples.inputs), ("targets", samples.targets)):
-        part = np.ascontiguousarray(array[rows])
-        digest.update(f"{name} {part.shape} {part.dtype};".encode())
-        digest.update(part.tobytes())
+        digest.update(f"{name} {array.shape} {array.dtype};".encode())
+        for rows in blocks(len(array), _READ):
+            digest.update(np.ascontiguousarray(array[rows]).tobytes())
     return digest.hexdigest()

@@ -63,7 +63,7 @@ def fit_factors(
 
 
 def _about(influence: Influence, block: int, seed: int) -> str:
-    parts = parameters_digest(influence), data_digest(influence.train), influence.loss.name, seed, block
+    parts = parameters_digest(influence), data_digest(influence.train), influence.loss.described, seed, block
     return " ".join(map(str, parts))
 
 
@@ -145,7 +145,7 @@ class _InBlocks:
 
     def kronecker_eigenvalues(self, labels: Labels, inner: Sequence[Array], outer: Sequence[Array]) -> Floats:
         """Return the mean squares of each layer's gradients, in the bases that are held where some are."""
-        if not self._held.get("inner"):
+        if not self._held.get("outer"):  # which are written last
             self._held.put("inner", inner)
             self._held.put("outer", outer)
         bases = self._held.get("inner"), self._held.get("outer")

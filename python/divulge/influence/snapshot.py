@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from hashlib import sha256
 from itertools import chain
 from threading import RLock
 from typing import Any, TypeVar
@@ -10,9 +11,8 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from divulge.influence.modes import attributes_kept, gradients_on, tensors_kept
+from divulge.influence.modes import attributes_kept, gradients_on, plain_attention, tensors_kept
 from divulge.influence.parts import mapped
 from divulge.influence.samples import Samples
 from divulge.influence.task import Call, call_module
@@ -66,6 +66,32 @@ class Snapshot:
             or not all(_same(tensor.detach(), self._copies[name].detach()) for name, tensor in live.items())
         )
 
+    def check_structure(self) -> None:
+        """Raise ValueError where the module has other modes, layers or hooks than at the time."""
+        if _structure(self.module) != self._structure:
+            raise ValueError(
+                f"the modes, layers, settings or hooks of this {type(self.module).__name__} were changed "
+                "since, such as by train(); change them back (by eval()), or begin anew"
+            )
+
+    def fill(self, module: nn.Module, tensors: Sequence[Tensor]) -> None:
+        """Give a copy of the module these parameters in question, and the other tensors of the time."""
+        held = dict(_state(module))
+        values = self._copies | dict(zip(self.names, tensors, strict=True))
+        with torch.no_grad():
+            for name, value in values.items():
+                held[name].copy_(value)
+
+    def digest(self) -> str:
+        """Return a digest of the names, of all tensors, the others included, and of the parts' types."""
+        types = [f"{name} {type(part).__name__}" for name, part in self.module.named_modules()]
+        digest = sha256("; ".join([*self.names, *types]).encode())
+        for name, tensor in self._copies.items():
+            host = tensor.detach().cpu().resolve_conj().reshape(-1)
+            digest.update(f"{name} {tuple(tensor.shape)} {host.dtype};".encode())
+            digest.update(host.contiguous().view(torch.uint8).numpy().tobytes())
+        return digest.hexdigest()
+
     def batch(self, samples: Samples) -> tuple[Any, Tensor]:
         """Return all of some samples as tensors in the precision and on the device of the parameters."""
         inputs, targets = samples.batch(slice(None), self.tensors[0].dtype)
@@ -87,7 +113,7 @@ class Snapshot:
             state[f"module.{name}"] = self._copies[name].clone()
         for name, tensor in zip(self.names, self.tensors if tensors is None else tensors, strict=True):
             state[f"module.{name}"] = tensor
-        plain = torch.compiler.set_stance("force_eager"), sdpa_kernel(SDPBackend.MATH)
+        plain = torch.compiler.set_stance("force_eager"), plain_attention()
         kept = attributes_kept(self.module), tensors_kept(self.module)
         with _LOCK, gradients_on(), kept[0], kept[1], plain[0], plain[1]:
             result: Result = functional_call(_Frame(self.module), state, (work,))

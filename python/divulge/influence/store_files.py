@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -11,12 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from divulge.errors import UnreadableFile
-from divulge.files import reading, replacing
+from divulge.files import locked, reading, replacing
 from divulge.influence.operators import Array, blocks
 
 __all__ = ["ROWS_READ", "StoreFiles", "StoreIndex"]
 
 _INDEX, _UNITS, _NORMS, _MOMENT = "store.json", "units.bin", "norms.bin", "moment.npz"
+_LOCK = "store.lock"
 ROWS_READ = 8192
 
 
@@ -98,6 +101,13 @@ class StoreFiles:
                 f"the gradient of sample {self.index.rows - self.index.begun_at + bad[0]} is not finite"
             )
         norms = np.linalg.norm(block.astype(np.float64), axis=1)
+        long = np.flatnonzero(norms > np.finfo(np.float32).max)
+        if len(long):
+            row = long[0]
+            raise ValueError(
+                f"the gradient of sample {self.index.rows - self.index.begun_at + row} is of length "
+                f"{norms[row]:.2g}, expected at most 3.4e38"
+            )
         units = block / np.where(norms > 0, norms, 1)[:, None]
         for name, part in ((_UNITS, units.astype(self.index.dtype)), (_NORMS, norms.astype(np.float32))):
             path, begin = self.folder / name, self.index.rows * (part.nbytes // len(part))
@@ -128,7 +138,7 @@ class StoreFiles:
         path, widths = self.folder / _MOMENT, self.index.widths
         if path.exists():
             with reading(path, "moments of a store"), np.load(path) as held:
-                if int(held["rows"]) == self.index.rows:
+                if str(held["about"]) == self._about():
                     found = [np.asarray(held[f"moment {i}"], np.float64) for i in range(len(widths))]
                     if [part.shape for part in found] != [(width, width) for width in widths]:
                         raise ValueError(f"expected moments of {widths} numbers")
@@ -136,14 +146,32 @@ class StoreFiles:
         units, norms = self.maps()
         totals = [np.zeros((width, width)) for width in widths]
         for rows in blocks(self.index.rows, ROWS_READ):
-            part = units[rows].astype(np.float32) * norms[rows][:, None]
+            part = units[rows].astype(np.float64) * norms[rows][:, None]
             for total, columns in zip(totals, np.split(part, np.cumsum(widths)[:-1], axis=1), strict=True):
                 total += columns.T @ columns
         means = [total / self.index.rows for total in totals]
         with replacing(path) as file:
             arrays = {f"moment {i}": mean for i, mean in enumerate(means)}
-            np.savez(file, rows=np.asarray(self.index.rows), **arrays)  # type: ignore[arg-type]
+            np.savez(file, about=np.asarray(self._about()), **arrays)  # type: ignore[arg-type]
         return means
+
+    def refresh(self) -> None:
+        """Read what the folder holds now: others may have written to it."""
+        vars(self.index).update(vars(self._read()))
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Raise ValueError where another process, or object, is writing."""
+        with locked(self.folder / _LOCK) as free:
+            if not free:
+                raise ValueError(
+                    f"another process, or object, is appending to the store in {self.folder.name}"
+                )
+            yield
+
+    def _about(self) -> str:
+        """Return what the rows are: after an error as many may be others."""
+        return json.dumps(asdict(self.index))
 
     def write(self) -> None:
         """Write the index, whole or not at all."""

@@ -77,7 +77,8 @@ class TrainingRun:
 
     Args:
         module: with the parameters that training begins with, in evaluation mode, in which it is trained: no
-            dropout, and batch normalisation as it stands. It stays as it is.
+            dropout, and batch normalisation as it stands. It stays as it is; the run keeps to the tensors of
+            now, and refuses once modes, layers or hooks are others.
         train: as for `Influence`.
         task: as for `Influence`.
         loss: as for `Influence`.
@@ -148,12 +149,9 @@ class TrainingRun:
             ValueError: weights of another shape or not finite, or training leaves the finite numbers.
         """
         theta = self._replay.forward(self._weights(weights), _silent).final[0]
-        module = copied(self._prepared.snapshot.module)
-        held = dict(module.named_parameters())
-        with torch.no_grad():
-            names = self._prepared.snapshot.names
-            for name, value in zip(names, self._replay.split(theta), strict=True):
-                held[name].copy_(value)
+        snapshot = self._prepared.snapshot
+        module = copied(snapshot.module)
+        snapshot.fill(module, self._replay.split(theta))
         return module
 
     def values(
