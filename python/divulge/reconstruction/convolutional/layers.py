@@ -75,6 +75,10 @@ class ConvLayer:
         """Rows and columns of a filter."""
         return self.filters.shape[2], self.filters.shape[3]
 
+    def covers(self, maps: tuple[int, int, int]) -> bool:
+        """Whether a filter sees a map (C, H, W) all at once, nowhere else: the layer is a dense one."""
+        return self.kernel == maps[1:] and self.padding == (0, 0)
+
     def add(self, weights: Array, offset: float) -> None:
         """Append a channel, weights (C, kh, kw), as the one of norm 1 whose largest entry is positive.
 
