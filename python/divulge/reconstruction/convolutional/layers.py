@@ -185,6 +185,12 @@ class Prefix:
         """Units of every layer."""
         return [int(np.prod(self.unit_shape(depth))) for depth in range(len(self.layers))]
 
+    @property
+    def ends_dense(self) -> bool:
+        """Whether the last layer is a dense one behind others."""
+        depth = len(self.layers) - 1
+        return depth > 0 and self.layers[-1].covers(self.map_shape(depth))
+
     def map_shape(self, depth: int) -> tuple[int, int, int]:
         """(c, H, W) of the features that the first `depth` layers make."""
         maps = self.shape
