@@ -4,12 +4,14 @@ import networkx as nx
 import numpy as np
 import pytest
 import torch
+from scipy.spatial.distance import cdist
 from sklearn.cluster import AgglomerativeClustering
 from sklearn.metrics import adjusted_rand_score
 from torch import nn
 
 from divulge import GradientOracle, Victim
 from divulge.explanations import multilevel
+from divulge.explanations.fusion import _told_by
 from divulge.explanations.local_models import share_of_variance
 
 
@@ -32,6 +34,17 @@ def test_planted_groups_are_a_level(noise, side):
     assert level.count == 4
     assert adjusted_rand_score(which, level.groups) >= 0.95
     assert level.fidelity > 0.99
+
+
+def test_side_information_that_says_nothing_counts_for_nothing():
+    theta, x, values, which = planted(0.3)
+    elsewhere = np.random.default_rng(1).standard_normal(x.shape)
+    groups = multilevel(theta, x, values=values, side=elsewhere).cut(4).groups
+    assert adjusted_rand_score(which, groups) >= 0.95
+    apart, told = cdist(theta, theta), cdist(x, x)
+    assert _told_by(cdist(elsewhere, elsewhere), apart, 10) < 0.1
+    assert _told_by(told, apart, 10) > 0.5
+    assert _told_by(told, np.zeros_like(apart), 10) == 1.0
 
 
 def test_levels_explain_at_least_what_clusters_of_points_do():

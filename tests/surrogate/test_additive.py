@@ -12,7 +12,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 import divulge
 from divulge import Victim
 from divulge.datasets import Dataset
-from divulge.oracles import GradientOracle, LiveOracle, ShapOracle
+from divulge.oracles import GradientOracle, LiveOracle, Rounded, ShapOracle
 from divulge.surrogate import additive_copy
 
 X, Y = load_breast_cancer(return_X_y=True)
@@ -235,3 +235,75 @@ def test_rounding_of_other_numbers_in_one_that_is_not_used():
     copy = additive_copy(told_by(told), ranges=(-1, 1))
     assert copy.complete
     assert copy.queries < 40
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_model_that_reads_float64_is_not_called_known_by_a_copy_that_asks_float32(seed):
+    rng = np.random.default_rng(seed)
+    times = 1.7e9 + rng.integers(0, 5000, (400, 1)).astype(float)
+    x = np.concatenate([times, rng.standard_normal((400, 1))], axis=1)
+    model = HistGradientBoostingRegressor(max_iter=5, max_depth=1).fit(x, np.sin(times[:, 0] / 300) + x[:, 1])
+    victim = Victim(model)
+    copy = additive_copy(ShapOracle(victim, background=x[:20]), ranges=(x.min(axis=0), x.max(axis=0)))
+    assert np.abs(copy.values(x) - victim.values(x)[:, 0]).max() > 0.01
+    assert not copy.complete
+    assert "pass single=False" in copy.notes[-1]
+
+
+@pytest.mark.parametrize("category", [7.0, 33.0])
+def test_a_category_that_is_told_apart_alone_is_found_in_data(category):
+    rng = np.random.default_rng(0)
+    x = np.stack([rng.integers(0, 40, 600), rng.integers(0, 3, 600), rng.normal(size=600)], axis=1)
+
+    def told(points):
+        return np.stack([points[:, 0] == category, points[:, 1], points[:, 2] > 0.3], axis=1).astype(float)
+
+    data = Dataset("codes", *map(torch.from_numpy, (x, x[:, 0], x, x[:, 0])))
+    copy = additive_copy(LiveOracle(told, 3, tells="shap", classes=(0, 1)), data, single=False)
+    assert copy.complete
+    np.testing.assert_allclose(copy.explain(x), told(x), atol=1e-9)
+
+
+def test_an_interaction_that_data_alone_show_is_seen():
+    x = np.random.default_rng(0).standard_t(1.0, (600, 3))
+
+    def told(points):
+        both = (np.abs(points[:, :2]) < 1).all(axis=1)
+        return np.stack([both / 2, both / 2, points[:, 2] > 0], axis=1)
+
+    data = Dataset("tails", *map(torch.from_numpy, (x, x[:, 0], x, x[:, 0])))
+    copy = additive_copy(LiveOracle(told, 3, tells="shap", classes=(0, 1)), data, single=False)
+    assert not copy.complete
+    assert "changes with other numbers: the model is not additive" in copy.notes[0]
+
+
+@pytest.mark.parametrize("single", [True, False])
+@pytest.mark.parametrize("cut", [0.0, 1e-35, -1e-35, 3e-12])
+def test_thresholds_at_or_beside_zero_cost_no_more_than_others(cut, single):
+    cut = float(np.float32(cut))
+    told = [lambda p: (p > cut) * 1.0, lambda p: (p >= cut) * 1.0]
+    for side, tells in enumerate(told):
+        oracle = LiveOracle(tells, 1, tells="shap", classes=(0, 1))
+        copy = additive_copy(oracle, ranges=(-700.0, 900.0), single=single)
+        assert copy.queries < 130
+        left, right = (float(found[0]) for found in copy.shapes[0].thresholds())
+        assert (left if side == 0 else right) == cut
+        kind = np.float32 if single else np.float64
+        assert np.nextafter(kind(left), kind(np.inf)) == right
+
+
+def test_rows_with_missing_numbers_are_left_out(stumps):
+    holes = X.copy()
+    holes[::2, 3] = np.nan
+    data = Dataset("holes", *map(torch.from_numpy, (holes, Y, X[400:], Y[400:])))
+    copy = additive_copy(ShapOracle(Victim(stumps), background=X[:20]), data, ranges=BOX)
+    assert copy.complete
+    np.testing.assert_allclose(copy.values(X), Victim(stumps).values(X)[:, 0], atol=1e-12)
+
+
+def test_steps_that_were_rounded_are_said_where_no_value_shows_it(stumps):
+    oracle = Rounded(ShapOracle(Victim(stumps), background=X[:20], values=False), decimals=2)
+    with pytest.warns(RuntimeWarning, match="rounded to 2 decimals") as caught:
+        copy = additive_copy(oracle, DATA)
+    assert caught[0].filename == __file__
+    assert "no SHAP value has more than 2 decimals: where they were rounded, so is the copy" in copy.notes

@@ -10,7 +10,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from divulge import Victim
 from divulge.datasets import Dataset
-from divulge.oracles import GradientOracle, LiveOracle, ShapOracle
+from divulge.oracles import GradientOracle, LiveOracle, Rounded, ShapOracle
 from divulge.surrogate import tree_copy
 
 X, Y = load_diabetes(return_X_y=True)
@@ -168,3 +168,30 @@ def test_path_dependent_values_of_xgboost():
     places = anywhere(X)
     ours = copy.model(copy.known.bits(copy.known.bins(places.astype(np.float32).astype(np.float64))))
     np.testing.assert_allclose(ours - ours[0], (p := model.predict(places)) - p[0], atol=1e-3)
+
+
+@pytest.mark.parametrize("depth", [2, 3])
+def test_a_tree_that_reads_float64_is_not_called_known_by_a_copy_that_asks_float32(depth):
+    rng = np.random.default_rng(depth)
+    times = 1.7e9 + rng.integers(0, 5000, (400, 1)).astype(float)
+    x = np.concatenate([times, rng.standard_normal((400, 1))], axis=1)
+    y = np.sin(times[:, 0] / 300) + x[:, 1] * (times[:, 0] > 1.7e9 + 2500)
+    model = HistGradientBoostingRegressor(max_iter=2, max_depth=depth, learning_rate=0.5).fit(x, y)
+    copy = tree_copy(ShapOracle(Victim(model), background=x[:20]), table(x, y))
+    assert np.abs(copy.values(x) - model.predict(x)).max() > 0.01
+    assert not copy.complete
+    assert "pass single=False" in copy.notes[-1]
+
+
+def test_rows_with_missing_numbers_are_left_out():
+    holes = X.copy()
+    holes[::2, 3] = np.nan
+    copy = tree_copy(ShapOracle(Victim(tree(2)), background=X[:20]), table(holes, Y), ranges=BOX)
+    assert copy.complete, copy.notes
+    np.testing.assert_allclose(copy.values(X), tree(2).predict(X), rtol=1e-9)
+
+
+def test_values_that_were_rounded_are_said_where_no_sum_shows_it():
+    oracle = Rounded(ShapOracle(Victim(tree(2)), background=X[:20], values=False), decimals=3)
+    copy = tree_copy(oracle, table(X, Y))
+    assert "no SHAP value has more than 3 decimals: where they were rounded, so is the copy" in copy.notes

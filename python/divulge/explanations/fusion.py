@@ -49,15 +49,16 @@ def neighbours_graph(rows: Array, side: Array | None, k: int) -> Graph:
 
     Args:
         rows: what is fused.
-        side: other numbers of the rows, shape (n, s), whose distance counts as much, or None.
+        side: other numbers of the rows, shape (n, s), or None. Their distance counts for the part of the
+            distances of `rows` that neighbours in `side` are spared: nothing where these are no more alike.
         k: neighbours. A spanning tree of the nearest is added, so that all can become one.
     """
     apart = _in_medians(cdist(rows, rows, "sqeuclidean"))
     if side is not None:
-        apart = apart + _in_medians(cdist(side, side, "sqeuclidean"))
+        beside = _in_medians(cdist(side, side, "sqeuclidean"))
+        apart = apart + _told_by(beside, apart, k) * beside
     joined = np.zeros(apart.shape, bool)
-    order = np.argsort(apart + np.diag(np.full(len(rows), np.inf)), axis=1, kind="stable")
-    joined[np.arange(len(rows))[:, None], order[:, : min(k, len(rows) - 1)]] = True
+    np.put_along_axis(joined, _nearest(apart, k), True, axis=1)
     tree = minimum_spanning_tree(csc_array(apart + TINY)).tocoo()
     joined[tree.row, tree.col] = True
     left, right = np.nonzero(np.triu(joined | joined.T, 1))
@@ -120,6 +121,19 @@ def _groups(graph: Graph, fused: Array) -> Index:
     places = graph.left[fused], graph.right[fused]
     joined = coo_array((np.ones(len(places[0])), places), shape=(graph.count, graph.count))
     return np.asarray(connected_components(joined, directed=False)[1], np.intp)
+
+
+def _nearest(apart: Array, k: int) -> Index:
+    """The k nearest others (n, k) by distances (n, n)."""
+    order = np.argsort(apart + np.diag(np.full(len(apart), np.inf)), axis=1, kind="stable")
+    return order[:, : min(k, len(apart) - 1)]
+
+
+def _told_by(beside: Array, apart: Array, k: int) -> float:
+    """How much nearer by `apart` the k nearest by `beside` are than any two rows, from 0 to 1."""
+    everywhere = float(apart[np.triu_indices(len(apart), 1)].mean())
+    near = float(np.take_along_axis(apart, _nearest(beside, k), 1).mean())
+    return max(0.0, 1 - near / everywhere) if everywhere > 0 else 1.0
 
 
 def _in_medians(apart: Array) -> Array:

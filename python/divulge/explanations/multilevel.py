@@ -46,7 +46,8 @@ def multilevel(
         kind: "slopes", how fast the value changes with each column, or "effects", parts of the value that add
             up. None: by the answers' attribution, else slopes.
         side: numbers of the rows, shape (n, s), such as known groups: rows that are alike in them are drawn
-            together more. "points" takes the points; None nothing but the explanations.
+            together more, as far as their explanations are alike too. "points" takes the points; None nothing
+            but the explanations.
         neighbours: rows that each is drawn to.
         progress: called with the fusions made and the number of all.
 

@@ -14,8 +14,9 @@ from divulge.errors import BudgetExhausted, OracleError
 from divulge.oracles import Oracle
 from divulge.oracles.ledger import whole
 from divulge.points import as_matrix
-from divulge.surrogate.shap_session import Ranges, ShapSession, shap_session
+from divulge.surrogate.shap_session import DECIMALS, DOUBLE, Ranges, ShapSession, finite_rows, shap_session
 from divulge.surrogate.shape import Shape
+from divulge.surrogate.thresholds import BESIDE_MIDDLE
 
 if TYPE_CHECKING:
     from divulge.datasets import Dataset
@@ -23,13 +24,13 @@ if TYPE_CHECKING:
 
 GRID = 9  # inputs asked at first, evenly from low to high
 FRESH = 4  # random inputs asked to check a copy: while jumps are bisected others are asked at random, too
+ROWS = 10  # of the data asked at last, besides all numbers of columns that hold few
 CHECKS = 2  # rounds of these without a surprise
 SAME = 1e-7  # relative difference of equal SHAP values: those of float32 margins differ by rounding
 MOST = 100_000  # answers, where no budget says fewer
 MOST_ROUNDED = 2000  # answers, where SHAP values were rounded
-DECIMALS = 8  # of values that are taken for rounded ones
 MANY = (
-    1000  # answers after which it is said that they may be of rounded values; boosted stumps took 444 at most
+    1000  # answers after which it is said that they may be of rounded values; boosted stumps took 454 at most
 )
 
 
@@ -113,7 +114,7 @@ def additive_copy(
             asked for then; or after 1,000 answers, as values rounded otherwise look so, too.
     """
     session = shap_session(oracle, data, ranges, output, single)
-    hints = None if data is None else as_matrix(data.train_inputs, oracle.input_size, data.input_shape)
+    hints = finite_rows(oracle, data)
     return _Search(session, np.random.default_rng(whole("a seed", seed)), progress, hints).run()
 
 
@@ -149,6 +150,7 @@ class _Search:
             self.notes.append(f"numbers {curves} enter by curves, which are known at places and interpolated")
         if (off := self.session.off()) is not None:
             self.notes.append(off)
+        self.notes += self.session.coarse()
         if not self.session.bases:
             self.notes.append("explanations alone do not show the mean: values are not known")
         return AdditiveCopy(
@@ -163,6 +165,16 @@ class _Search:
         self.ask(grid)
         if self.interacts(grid):
             return False
+        while self.settled():
+            points = self.of_data()
+            if not len(points) or not self.surprised(points):
+                return self.as_read()
+            if self.interacts(points):
+                break
+        return False
+
+    def settled(self) -> bool:
+        """Bisect jumps until fresh answers are explained; return False where they cannot be."""
         quiet = 0
         while quiet < CHECKS:
             while any(shape.open() is not None for shape in self.shapes):
@@ -178,6 +190,36 @@ class _Search:
                 return False
         return True
 
+    def of_data(self) -> Array:
+        """Rows of the data (n, d), then ones with numbers not asked about of columns that hold few."""
+        if self.hints is None:
+            return np.empty((0, len(self.low)))
+        few = {i: s.unasked(self.low[i], self.high[i]) for i, s in enumerate(self.shapes) if s.few}
+        count = ROWS + max(map(len, few.values()), default=0)
+        rows = self.hints[self.rng.integers(0, len(self.hints), count)]
+        for i, numbers in few.items():
+            rows[ROWS : ROWS + len(numbers), i] = numbers
+        return np.clip(rows, self.low, self.high)
+
+    def as_read(self) -> bool:
+        """Ask between neighbours of float32 that are told apart; return whether the model rounds these."""
+        steps = {i: found for i, s in enumerate(self.shapes) if len((found := s.thresholds())[0])}
+        if not self.session.single or not steps:
+            return True
+        points = np.repeat(self.low[None], len(BESIDE_MIDDLE), axis=0)
+        for i, (left, right) in steps.items():
+            at = self.rng.integers(0, len(left))
+            points[:, i] = left[at] + np.array(BESIDE_MIDDLE) * (right[at] - left[at])
+        told, before = self.session.ask(points), self.explained(self.session.read(points))
+        alike = bool((np.abs(told - before) <= self.allowed)[:, list(steps)].all())
+        if not alike:
+            self.notes.append(DOUBLE)
+        return alike
+
+    def explained(self, points: Array) -> Array:
+        """SHAP values (n, d) that the shapes give points (n, d)."""
+        return np.stack([shape(points[:, i]) for i, shape in enumerate(self.shapes)], axis=1)
+
     def look_rounded(self) -> None:
         """Say once, before jumps are bisected, that SHAP values were rounded, and ask fewer then."""
         told, self.several = self.several, np.empty((0, 0))
@@ -190,7 +232,7 @@ class _Search:
                 f"SHAP values seem to be rounded to {fitting[0]} decimals, which looks like steps: at most "
                 f"{MOST_ROUNDED} answers are asked for",
                 RuntimeWarning,
-                stacklevel=5,
+                stacklevel=6,
             )
 
     def warn(self) -> None:
@@ -203,7 +245,7 @@ class _Search:
                 "SHAP values that were rounded look like steps; a budget or Ctrl-C ends the search with what "
                 "is known",
                 RuntimeWarning,
-                stacklevel=5,
+                stacklevel=6,
             )
 
     def _next(self, i: int) -> float:
@@ -219,7 +261,7 @@ class _Search:
     def surprised(self, points: Array) -> bool:
         """Ask points (n, d), keep the answers, and return whether any was foretold wrongly."""
         points = self.session.read(points)
-        before = np.stack([shape(points[:, i]) for i, shape in enumerate(self.shapes)], axis=1)
+        before = self.explained(points)
         steady = ~np.array([shape.curved for shape in self.shapes])
         return bool((np.abs(self.ask(points) - before) > self.allowed)[:, steady].any())
 

@@ -15,7 +15,7 @@ from divulge.oracles import Oracle
 from divulge.oracles.ledger import whole
 from divulge.points import as_matrix
 from divulge.surrogate.grown_tree import GrownTree
-from divulge.surrogate.shap_session import Ranges, ShapSession, shap_session
+from divulge.surrogate.shap_session import DOUBLE, Ranges, ShapSession, finite_rows, shap_session
 from divulge.surrogate.threshold_search import QUIET, NotPiecewiseConstant, ThresholdSearch
 from divulge.surrogate.thresholds import Thresholds
 from divulge.surrogate.tree_terms import Terms, likely_and_doubtful, solved
@@ -29,6 +29,7 @@ SHARES = (0.0, 0.2, 0.5, 1.0, 0.3, 0.7)  # of their numbers that are moved to an
 ROUNDS = 3  # of more of these where answers remain unexplained
 FRESH = 150  # inputs asked to check a copy
 ROWS = 1000  # of the data asked at last
+BETWEEN = 60  # inputs asked, numbers of which lie between two of float32 that are told apart
 TREES = 30  # grown until one explains fresh answers
 SPARE, SPARED = 1.1, 1500  # answers for each likely term, and for others
 LARGE = 1000  # products from which on they are solved for once: it takes most of a minute
@@ -115,9 +116,8 @@ def tree_copy(
             outside the oracle's domain; or an output that there is not, or of which it does not tell.
     """
     session = shap_session(oracle, data, ranges, output, single)
-    hints = None
-    if data is not None:
-        hints = as_matrix(data.train_inputs, oracle.input_size, data.input_shape)
+    hints = finite_rows(oracle, data)
+    if hints is not None:
         hints = session.read(np.clip(hints, session.low, session.high))
     rng = np.random.default_rng(whole("a seed", seed))
     search = ThresholdSearch(session, rng, hints, whole("a number of thresholds", most), progress)
@@ -155,6 +155,7 @@ class _Rebuilt:
             self.model = self.best()
         if (off := self.session.off()) is not None:
             self.notes.append(off)
+        self.notes += self.session.coarse()
         if not self.session.bases:
             self.notes.append("explanations alone do not show the mean: values are not known")
         return TreeCopy(
@@ -170,7 +171,8 @@ class _Rebuilt:
         search.settle()
         self.ask(self.drawn(2 * len(self.known) + 20))
         kinds = len(np.unique(np.round(self.asked()[1] / self.allowed / 2)))
-        return self.as_tree() if kinds <= 1.5 * len(self.known) + 2 else self.as_sum()
+        explained = self.as_tree() if kinds <= 1.5 * len(self.known) + 2 else self.as_sum()
+        return explained and self.as_read()
 
     @property
     def allowed(self) -> float:
@@ -302,12 +304,27 @@ class _Rebuilt:
         low, high = self.session.low, self.session.high
         for points in (self.drawn(FRESH), self.rng.uniform(low, high, (2 * FRESH, len(low))), *data):
             held = self.session.read(points)
-            assert self.model is not None
-            before = _told_by(self.model, self.known, self.known.bins(held))
+            before = self.foretold(held)
             wrong = np.abs(self.ask(held) - before) > 2 * self.allowed
             if wrong.any():
                 return np.asarray(held[wrong])
         return None
+
+    def as_read(self) -> bool:
+        """Ask about numbers that float32 does not tell apart; return whether the model does not either."""
+        if not self.session.single or not len(self.known):
+            return True
+        points = self.known.between(self.drawn(BETWEEN), self.rng)
+        before = self.foretold(self.session.read(points))
+        alike = np.abs(self.session.ask(points).sum(axis=1) - before) <= 2 * self.allowed
+        if not alike.all():
+            self.notes.append(DOUBLE)
+        return bool(alike.all())
+
+    def foretold(self, held: Array) -> Array:
+        """Values (n,), less the base, that the copy gives points (n, d)."""
+        assert self.model is not None
+        return _told_by(self.model, self.known, self.known.bins(held))
 
     def best(self) -> GrownTree | Terms:
         """Return what explains the answers so far best, without any more."""

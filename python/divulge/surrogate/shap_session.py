@@ -16,7 +16,13 @@ if TYPE_CHECKING:
     from divulge.datasets import Dataset
     from divulge.points import Points
 
+DECIMALS = 8  # of values that are taken for rounded ones
 SUMS = 1e-5  # relative difference of base values that add up alike: those of float32 margins stay below 2e-6
+
+DOUBLE = (
+    "SHAP values tell numbers apart that float32 does not: thresholds are known to float32 alone; pass "
+    "single=False"
+)
 
 Ranges = tuple["Points | float", "Points | float"]
 
@@ -32,6 +38,7 @@ class ShapSession:
         single: whether the model reads its inputs in float32.
         bases: of each answer the value less its SHAP values; empty where values are not told.
         scale: the largest value, or sum of sizes of SHAP values, told.
+        decimals: as many as all SHAP values told have; more than `DECIMALS` where these are not rounded.
     """
 
     oracle: Oracle
@@ -41,6 +48,7 @@ class ShapSession:
     single: bool
     bases: list[float] = field(default_factory=list)
     scale: float = 0.0
+    decimals: int = 0
 
     def __post_init__(self) -> None:
         self.before = self.oracle.ledger.total
@@ -61,6 +69,8 @@ class ShapSession:
         answers = self.oracle.explain(points, named)
         assert answers.explanations is not None
         told = answers.explanations
+        while self.decimals <= DECIMALS and not np.array_equal(told, told.round(self.decimals)):
+            self.decimals += 1
         self.scale = max(self.scale, float(np.abs(told).sum(axis=1).max(initial=0.0)))
         if answers.values is not None:
             self.scale = max(self.scale, float(np.abs(answers.values).max(initial=0.0)))
@@ -79,6 +89,14 @@ class ShapSession:
         held = np.where(held > high, np.nextafter(held, np.float32(-np.inf)), held)
         return np.clip(held.astype(np.float64), low, high)
 
+    def coarse(self) -> list[str]:
+        """What to say where all SHAP values have few decimals."""
+        if not 0 < self.decimals <= DECIMALS:
+            return []
+        return [
+            f"no SHAP value has more than {self.decimals} decimals: where they were rounded, so is the copy"
+        ]
+
     def off(self) -> str | None:
         """What to say where values less their SHAP values are not one number."""
         spread = float(np.ptp(self.bases)) if self.bases else 0.0
@@ -88,6 +106,15 @@ class ShapSession:
             f"values less the sums of their SHAP values differ by up to {spread:.2g}: they are rounded, or "
             "not of one output; values are known about so far"
         )
+
+
+def finite_rows(oracle: Oracle, data: Dataset | None) -> Array | None:
+    """Return the training inputs (n, d) without missing numbers, which cannot be asked about, if any."""
+    if data is None:
+        return None
+    rows = as_matrix(data.train_inputs, oracle.input_size, data.input_shape)
+    rows = rows[np.isfinite(rows).all(axis=1)]
+    return rows if len(rows) else None
 
 
 def shap_session(

@@ -11,6 +11,8 @@ from divulge.arrays import Array
 SAME = 1e-7  # relative difference of equal values: those of float32 margins differ by rounding
 NOISE = 1e-14  # of the largest SHAP value: what sums of others leave in one that is 0
 LEVELS = 12  # gaps halved in a row with a change in both halves: no steps, a curve
+NEAR = 1e-6  # of the range: a gap within which numbers may be of many sizes
+KINDS = 100  # numbers of a column that holds few
 FEW = 4  # places from which on a line is believed
 
 
@@ -51,6 +53,16 @@ class Shape:
     def linear(self) -> bool:
         """Whether all places lie on one line that is not flat."""
         return self._line is not None
+
+    @property
+    def few(self) -> bool:
+        """Whether the data hold few numbers, as categories, one of which may be told apart alone."""
+        return 0 < len(self.hints) <= KINDS
+
+    def unasked(self, low: float, high: float) -> Array:
+        """Return the numbers from low to high that data hold and that were not asked about, shape (m,)."""
+        inside = (low <= self.hints) & (self.hints <= high)
+        return np.setdiff1d(self.hints[inside], self.x)
 
     def add(self, x: Array, y: Array) -> None:
         """Keep values y (n,) at places x (n,)."""
@@ -111,7 +123,22 @@ class Shape:
             if guess not in self._tried:
                 self._tried.add(guess)
                 return guess
-        return float(self._held(low + (high - low) / 2))
+        return self._middle(low, high)
+
+    def _middle(self, low: float, high: float) -> float:
+        """The middle of two places, or, of near ones around 0, the middle of all numbers between them.
+
+        Halves of what lies beside 0 end after 1,075 answers.
+        """
+        near = high - low < NEAR * float(self.x[-1] - self.x[0])
+        if not near or 0 < low < high < 2 * low or 0 > high > low > 2 * high:
+            return float(self._held(low + (high - low) / 2))
+        kind, whole = (np.float32, np.int32) if self.single else (np.float64, np.int64)
+        ranks = [
+            int(np.array(abs(place), kind).view(whole)) * (-1 if place < 0 else 1) for place in (low, high)
+        ]
+        rank = (ranks[0] + ranks[1]) // 2
+        return float(np.copysign(np.array(abs(rank), whole).view(kind), rank))
 
     def _beside(self, place: float, towards: float) -> float:
         """The neighbouring number."""

@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 from divulge.arrays import Array, Index
 
+BESIDE_MIDDLE = (0.49, 0.51)  # of the way between two neighbours: rounded to the nearer one
+
 
 class Thresholds:
     """For each of d numbers the thresholds known: the last number left of each and the first right of it.
@@ -70,6 +72,20 @@ class Thresholds:
         share = rng.choice([0.0, 0.1, 0.5, 1.0], (n, 1))
         rows = data[rng.integers(0, len(data), n)]
         return np.where(rng.random(bins.shape) < share, points, rows)
+
+    def between(self, points: Array, rng: np.random.Generator) -> Array:
+        """Return points (n, d) of which half of the numbers lie between a threshold's two neighbours.
+
+        Just off the middle, so that they are rounded to either of these.
+        """
+        points = points.copy()
+        for i, (left, right) in enumerate(zip(self.left, self.right, strict=True)):
+            rows = np.flatnonzero(rng.random(len(points)) < 0.5) if len(left) else np.empty(0, np.intp)
+            which = rng.integers(0, max(1, len(left)), len(rows))
+            share = rng.choice(BESIDE_MIDDLE, len(rows))
+            if len(rows):
+                points[rows, i] = left[which] + share * (right[which] - left[which])
+        return points
 
     def bits(self, bins: Index) -> NDArray[np.bool_]:
         """Return whether points in bins (n, d) lie right of each threshold, (n, T); number 0's first."""
