@@ -1,8 +1,11 @@
 """Results show themselves: as a frame, as a figure, and in a notebook, with everything escaped."""
 
+import pkgutil
 import subprocess
 import sys
 from html.parser import HTMLParser
+from importlib import import_module
+from inspect import isclass
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +15,20 @@ import torch
 from matplotlib.figure import Figure
 from torch import nn
 
+import divulge
 from divulge.backdoors import BackdoorScan, Mitigation, Trigger
+from divulge.bits import CodeLength
 from divulge.comparison import Comparison, LayerComparison
 from divulge.evaluation import Leakage
 from divulge.html import cell, shown
-from divulge.influence import Ranking
+from divulge.influence import (
+    DatamodelingScore,
+    DomainInfluence,
+    FixCurve,
+    MislabelCurve,
+    Ranking,
+    TrainingAttack,
+)
 from divulge.reconstruction import Reconstruction
 from divulge.report import LeakReport
 from divulge.saliency import SaliencyMaps, Unit
@@ -99,6 +111,23 @@ RESULTS = {
     "SaliencyMaps": maps,
     "Leakage": lambda: Leakage((1, 0.5), torch.rand(6, 2), torch.rand(2)),
     "Sweep": sweep,
+    "CodeLength": lambda: CodeLength(
+        80.0, 0.99, pd.DataFrame({"bits": [99.0, 70.0], "agreement": [1, 0.9]}), 0
+    ),
+    "DatamodelingScore": lambda: DatamodelingScore(np.ones(1), 1.0, np.ones((1, 2)), np.ones((1, 2))),
+    "DomainInfluence": lambda: DomainInfluence(
+        np.array([3, 4]), np.ones((1, 2)), np.ones((1, 2)), np.ones((1, 7))
+    ),
+    "FixCurve": lambda: FixCurve(np.array([0, 0.1]), np.array([0, 0.5]), np.array([0.9, 0.95])),
+    "MislabelCurve": lambda: MislabelCurve(np.array([0.0, 1.0]), np.array([0.0, 1.0])),
+    "TrainingAttack": lambda: TrainingAttack(
+        np.array([4, 7]),
+        np.array([True, False]),
+        np.zeros((2, 1), int),
+        np.zeros((2, 1, 3)),
+        np.array([1, 9]),
+        np.full((2, 2), 0.5),
+    ),
     "Ranking": lambda: Ranking(np.array([[4]]), np.array([[-1.0]]), np.array([[7]]), np.array([[np.nan]])),
 }
 ROWS = {
@@ -112,6 +141,12 @@ ROWS = {
             "Leakage",
             "Sweep",
             "Ranking",
+            "CodeLength",
+            "DatamodelingScore",
+            "DomainInfluence",
+            "FixCurve",
+            "MislabelCurve",
+            "TrainingAttack",
         ),
         2,
     ),
@@ -137,6 +172,19 @@ def test_a_notebook_shows_title_and_table(name):
     assert f"<strong>{name}</strong>" in text
     assert page.tags.count("tr") == 1 + ROWS[name]
     assert "script" not in page.tags
+
+
+def public_classes():
+    for part in pkgutil.iter_modules(divulge.__path__):
+        if part.ispkg and part.name not in {"cli", "reference"}:
+            package = import_module(f"divulge.{part.name}")
+            yield from filter(isclass, (getattr(package, name) for name in package.__all__))
+
+
+def test_whatever_has_a_frame_shows_itself_in_a_notebook():
+    framed = {kind.__name__: kind for kind in public_classes() if hasattr(kind, "to_frame")}
+    assert set(framed) >= set(RESULTS)
+    assert [name for name, kind in framed.items() if not hasattr(kind, "_repr_html_")] == []
 
 
 @pytest.mark.parametrize("name", WITH_TEXT)

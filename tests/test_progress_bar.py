@@ -1,6 +1,7 @@
 import sys
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from divulge import ProgressBar
@@ -51,6 +52,14 @@ def test_what_reconstruct_tells_is_shown(notebook):
 def test_no_parts_at_all_are_shown_too(notebook):
     ProgressBar("nothing")(0, 0)
     assert notebook[0][1]["text/html"] == '<progress aria-hidden="true"></progress> nothing: 0 of 0'
+
+
+def test_parts_are_counted_without_their_number_and_by_numpy(notebook):
+    bar = ProgressBar("rows")
+    bar(1_000)
+    bar(np.int64(2), np.int64(3))
+    assert [data["text/plain"] for _, data in notebook] == ["rows: 1,000", "rows: 2 of 3"]
+    assert 'value="2" max="3"' in notebook[1][1]["text/html"]
 
 
 def test_a_stage_is_text():

@@ -88,3 +88,21 @@ def test_the_container_copies_what_is_there():
     copied = [line.split()[1] for line in lines if line.startswith("COPY ") and "--from" not in line]
     assert copied == [".", "constraints.txt"]
     assert all((ROOT / name).exists() for name in copied)
+
+
+def test_every_extra_is_told_and_looked_for():
+    from divulge.cli.doctor import EXTRAS
+
+    extras = PROJECT["project"]["optional-dependencies"]
+    page = (ROOT / "docs/install.md").read_text()
+    assert [name for name in extras if f"`divulge[{name}]`" not in page] == []
+    used = {need.split(">=")[0] for name in set(extras) - {"bench", "docs", "test"} for need in extras[name]}
+    assert used - set(EXTRAS) == set()
+
+
+def test_ci_runs_the_commands_of_the_readme():
+    block = re.search(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.S)[1].splitlines()
+    assert len(block) == 2
+    assert block[0].endswith("divulge reconstruct")
+    assert "pytest" in block[1]
+    assert 'bash -euxo pipefail -c "$(readme_commands)"' in (ROOT / ".ci/run").read_text()

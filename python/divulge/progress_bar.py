@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from html import escape
+from numbers import Integral
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress as Bars
+
     from divulge.reconstruction import Progress
 
 __all__ = ["ProgressBar"]
@@ -35,9 +39,10 @@ class ProgressBar:
         self._shown: Any = None
 
     def __call__(self, done: int | Progress, total: int | None = None) -> None:
-        """Show the parts done and the number of all, or a `divulge.Progress` of `reconstruct`."""
-        if isinstance(done, int):
-            self._show(f"{self.stage}: {done:,} of {total:,}", done, total)
+        """Show the parts done and the number of all, where it is known, or a `divulge.Progress`."""
+        if isinstance(done, (int, Integral)):
+            of = "" if total is None else f" of {int(total):,}"
+            self._show(f"{self.stage}: {int(done):,}{of}", int(done), total)
             if done == total:
                 self.close()
         else:
@@ -93,15 +98,31 @@ class _InNotebook:
         self._handle = None
 
 
+def terminal_bars(console: Console) -> Bars:
+    """Return bars that go away when the work is done, and draw nothing where the console is no terminal.
+
+    One whose end is not known shows no share and no time left, and moves to and fro.
+    """
+    from rich import progress
+
+    columns = (
+        progress.SpinnerColumn(),
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        progress.TaskProgressColumn(),
+        progress.TimeRemainingColumn(),
+    )
+    return progress.Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+
+
 class _InTerminal:
     """A bar on standard error, or one printed line where that is no terminal."""
 
     def __init__(self, stage: str) -> None:
         from rich.console import Console
-        from rich.progress import Progress as Bars
 
         console = Console(stderr=True, highlight=False)
-        self._bars = Bars(console=console, transient=True, disable=not console.is_terminal)
+        self._bars = terminal_bars(console)
         if self._bars.disable:
             console.print(stage, markup=False)
         self._task = self._bars.add_task("", total=None)

@@ -1,6 +1,7 @@
 """Code on pages runs, links lead somewhere, pictures have words, and every public name is on a page."""
 
 import doctest
+import inspect
 import pkgutil
 import re
 from importlib import import_module
@@ -52,7 +53,9 @@ def test_every_page_with_python_is_run_or_says_why_not():
 @pytest.mark.parametrize("page", sorted((DOCS / "api").glob("*.md")), ids=lambda page: page.stem)
 def test_examples_of_the_reference_are_right(page):
     names = {"divulge": divulge, "torch": torch}
-    for block in blocks(page, "pycon"):
+    examples = blocks(page, "pycon")
+    assert page.stem == "index" or any(re.search(r"^[^>.\s]", block, re.M) for block in examples)
+    for block in examples:
         test = doctest.DocTestParser().get_doctest(block, names, page.name, page.name, 0)
         said = []
         runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS, verbose=False)
@@ -99,3 +102,18 @@ def test_every_name_of_the_package_is_in_the_reference():
             name in import_module(package).__all__ for package in packages
         )
         assert shown_there or home in whole or re.search(rf"\b{name}\b", index), name
+
+
+def test_names_without_words_of_their_own_have_them_in_the_reference():
+    for name in {part.name for part in pkgutil.iter_modules(divulge.__path__) if part.ispkg} - {
+        "cli",
+        "reference",
+    }:
+        package = import_module(f"divulge.{name}")
+        page = (DOCS / "api" / f"{name}.md").read_text()
+        told = set(re.findall(r"py:data:: (\w+)\n\n   \w", page))
+        assert told == {public for public in package.__all__ if not takes_words(getattr(package, public))}
+
+
+def takes_words(thing):
+    return inspect.isclass(thing) or inspect.isroutine(thing) or inspect.ismodule(thing)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import log
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from divulge.bits.mean_kl import Posterior
 from divulge.bits.weights import Weights
 from divulge.conventions import OnProgress
 from divulge.datasets import Dataset
+from divulge.html import ShownAsTable
 from divulge.training.fit import one_thread
 from divulge.training.modes import copied
 from divulge.victims import Victim
@@ -38,7 +39,7 @@ _DRAWS = 5
 
 
 @dataclass(frozen=True)
-class CodeLength:
+class CodeLength(ShownAsTable):
     """What it takes to tell a network that agrees with a model.
 
     Attributes:
@@ -58,6 +59,9 @@ class CodeLength:
     def to_frame(self) -> pd.DataFrame:
         """Return a copy of the curve."""
         return self.curve.copy()
+
+    def _facts(self) -> dict[str, Any]:
+        return {"bits": self.bits, "agreement": self.agreement}
 
 
 def code_length(

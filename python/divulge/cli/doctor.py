@@ -12,7 +12,18 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 NEEDED = ("torch", "numpy", "scipy", "scikit-learn", "pandas", "pyarrow", "matplotlib")
-EXTRAS = ("onnx", "onnxruntime", "xgboost", "lightgbm", "captum", "shap", "dask", "ray")
+EXTRAS = (
+    "onnx",
+    "onnxruntime",
+    "xgboost",
+    "lightgbm",
+    "captum",
+    "shap",
+    "interpret-core",
+    "dask",
+    "distributed",
+    "ray",
+)
 FAILED = 2
 
 

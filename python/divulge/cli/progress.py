@@ -11,18 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    SpinnerColumn,
-    TaskProgressColumn,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.progress import (
-    Progress as RichProgress,
-)
 
 from divulge.conventions import OnProgress
+from divulge.progress_bar import terminal_bars
 from divulge.victims import Victim
 
 if TYPE_CHECKING:
@@ -77,17 +68,7 @@ class ProgressDisplay:
 
     def __init__(self) -> None:
         self._console = Console(stderr=True, highlight=False)
-        # A stage whose end is not known shows no share and no time left, and its bar moves to and fro.
-        self._live = RichProgress(
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TaskProgressColumn(),
-            TimeRemainingColumn(),
-            console=self._console,
-            transient=True,
-            disable=not self._console.is_terminal,
-        )
+        self._live = terminal_bars(self._console)
         self._task = self._live.add_task("", total=None)
         self._said = ""
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from divulge.html import ShownAsTable
 from divulge.influence.influence import Influence
 from divulge.influence.losses import LossFunction
 from divulge.influence.operators import Array
@@ -19,7 +20,7 @@ __all__ = ["DomainInfluence", "domain_influence", "influence_by_distance"]
 
 
 @dataclass(frozen=True)
-class DomainInfluence:
+class DomainInfluence(ShownAsTable):
     """What the training samples of each domain do to some test points (Koh & Liang 2017, 5.3).
 
     Attributes:

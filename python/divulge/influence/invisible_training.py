@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from divulge.html import ShownAsTable
 from divulge.influence.chain import DenseChain
 from divulge.influence.inverse import DampedInverse, SolverOptions
 from divulge.influence.losses import resolve_loss
@@ -26,7 +27,7 @@ _ROWS = 512
 
 
 @dataclass(frozen=True)
-class TrainingAttack:
+class TrainingAttack(ShownAsTable):
     """What became of each test image, attacked on its own.
 
     Attributes:
@@ -56,6 +57,9 @@ class TrainingAttack:
                 "after": self.probability[:, 1],
             }
         )
+
+    def _facts(self) -> dict[str, Any]:
+        return {"share": self.share}
 
     @property
     def share(self) -> float:

@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from divulge.html import ShownAsTable
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -44,7 +46,7 @@ def flip_labels(targets: ArrayLike, share: float, *, seed: int = 0) -> NDArray[n
 
 
 @dataclass(frozen=True)
-class FixCurve:
+class FixCurve(ShownAsTable):
     """Test accuracy against the share of labels that were checked and, where wrong, set right.
 
     Attributes:

@@ -12,6 +12,8 @@ from joblib import Parallel, delayed
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import spearmanr
 
+from divulge.html import ShownAsTable
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -56,7 +58,7 @@ def leave_one_out_retraining(
 
 
 @dataclass(frozen=True)
-class DatamodelingScore:
+class DatamodelingScore(ShownAsTable):
     """How well scores predict the outcome of training on random subsets.
 
     Attributes:
@@ -82,6 +84,9 @@ class DatamodelingScore:
                 "predicted": self.predicted.ravel(),
             }
         )
+
+    def _facts(self) -> dict[str, Any]:
+        return {"correlation": self.mean}
 
 
 def linear_datamodeling_score(
@@ -124,7 +129,7 @@ def linear_datamodeling_score(
 
 
 @dataclass(frozen=True)
-class MislabelCurve:
+class MislabelCurve(ShownAsTable):
     """Share of the flipped labels found against the share of labels checked, in a given order.
 
     Attributes:
@@ -138,6 +143,9 @@ class MislabelCurve:
     def to_frame(self) -> pd.DataFrame:
         """Return a row for each label checked: checked, found."""
         return pd.DataFrame({"checked": self.checked, "found": self.found})
+
+    def _facts(self) -> dict[str, Any]:
+        return {"area": self.area}
 
     def plot(self, name: str = "influence") -> Figure:
         """Draw the flips found against the labels checked; `figures.mislabel_figure` draws several."""

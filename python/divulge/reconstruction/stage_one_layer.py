@@ -124,11 +124,12 @@ class OneLayer:
             self.layer = self.layer.with_output(fit)
             self.certificate = max(self.certificate, fit.residual(transcript, rows))
             return True
+        known = self.layer, self.errors  # a search that is the first to find units puts them in their place
         found = self.search(transcript, self.session.lines.anew())
         self.certificate = max(self.certificate, found.certificate)
         more = Layer.from_fit(found.fit)
         errors = row_errors(transcript, more.weights[0])
-        self.layer, self.errors = merged(self.layer, self.errors, more, errors)
+        self.layer, self.errors = merged(*known, more, errors)
         return found.solved and self.solve_all()
 
     def search(self, transcript: Transcript, lines: Lines) -> Found:

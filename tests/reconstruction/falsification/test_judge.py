@@ -72,6 +72,21 @@ def without_a_unit(layer: Layer) -> Layer:
     return Layer(layer.rows[1:], layer.weights[:, 1:], layer.base)
 
 
+@pytest.mark.parametrize("outputs", [2, 3, 4])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_unit_of_the_second_layer_that_only_the_last_output_shows_is_noticed(outputs, seed):
+    module = deep((6, 5, 4, outputs))
+    drawn = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        module[2].weight.normal_(generator=drawn)
+        module[2].bias[0] -= 3.0  # seldom on
+        module[4].weight[:-1, 0] = 0.0
+    model = exact(module)
+    found = judged(replace(model, layer=without_a_unit(model.layer)), module)
+    assert found.counterexample is not None
+    assert found.counterexample.output == outputs - 1
+
+
 def shifted(layer: Layer) -> Layer:
     rows = layer.rows.copy()
     rows[0, -1] += 1e-4

@@ -8,7 +8,7 @@ import torch
 from noisy_oracle import noisy
 from random_victims import random_network
 
-from divulge import CallableOracle, Victim, compare, reconstruct
+from divulge import CallableOracle, GradientOracle, Victim, compare, reconstruct
 from divulge.reconstruction.network.hidden_layer import Layer
 from divulge.reconstruction.one_layer.combine_outputs import merged
 
@@ -73,3 +73,17 @@ def test_rows_are_merged_within_their_errors():
     np.testing.assert_allclose(grown.rows[0], [1.0, -1e-3, 0, 0.2])
     np.testing.assert_allclose(errors, 1e-6)
     assert grown.weights.shape == (2, 4)
+
+
+@pytest.mark.parametrize("values", [True, False])
+@pytest.mark.parametrize("silent", [1, 2])
+def test_units_are_found_behind_a_later_output_where_the_first_ones_are_constant(silent, values):
+    network = random_network(8, 5, 4, seed=silent)
+    with torch.no_grad():
+        network[2].weight[:silent] = 0.0
+    result = reconstruct(GradientOracle(Victim(network, input_shape=(8,)), values=values))
+    assert result.complete, result.notes
+    assert result.hidden_units == 5
+    points = torch.randn(500, 8, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    wrong = (result.module(points) - network(points)).detach()
+    assert (wrong if values else wrong - wrong[:1]).abs().max() < 1e-9

@@ -72,6 +72,7 @@ def judge(model: DeepModel, transcripts: Sequence[Transcript], lines: Lines, ask
         lambda points: clear_of(model, points, transcripts[0]),
         transcripts,
         (FALSIFYING.single_distances if single else FALSIFYING.distances)[0],
+        shared_out=bool(model.prefix.layers),
     )
 
 
@@ -81,6 +82,7 @@ def compared(
     clear: Clear,
     transcripts: Sequence[Transcript],
     apart: float,
+    shared_out: bool = False,
 ) -> Judgement:
     """Ask at points that were drawn, until an answer is off by more than rounding explains.
 
@@ -90,13 +92,15 @@ def compared(
         clear: which points (n, d) are not too near to a hyperplane to count, shape (n,).
         transcripts: whom to ask, in the order of the copy's outputs.
         apart: distance of hyperplanes that was looked for, see `Certificate`.
+        shared_out: whether each point is asked of one of the other outputs, too: behind several layers
+            nothing but these points shows a unit that the first output hides.
     """
     told: list[Sample] = []
 
     def work() -> Counterexample | None:
         for each in drawn:
             points = transcripts[0].asked.representable(each.points)
-            errors = errors_at(points, predicted, transcripts)
+            errors = errors_at(points, predicted, transcripts, shared_out)
             counted = clear(points) | ~np.isfinite(errors).all(axis=0)
             errors = np.where(counted, np.nan_to_num(errors, nan=np.inf), 0.0)
             worst = float(errors.max(initial=0.0))
@@ -112,16 +116,22 @@ def compared(
     )
 
 
-def errors_at(points: Array, predicted: Predicted, transcripts: Sequence[Transcript]) -> Array:
+def errors_at(
+    points: Array, predicted: Predicted, transcripts: Sequence[Transcript], shared_out: bool = False
+) -> Array:
     """Return errors (outputs, n) at points (n, d); what is not a number is as wrong as can be.
 
-    All points are asked of the first output; of others, whose units are known by then, one in a few.
+    All points are asked of the first output; of others, whose units are known by then, one in a few, or all
+    points shared out among them.
     """
     errors = np.zeros((len(transcripts), len(points)))
+    few = max(FALSIFYING.other_outputs, len(points) // FALSIFYING.of_others)
     for place, transcript in enumerate(transcripts):
-        few = max(FALSIFYING.other_outputs, len(points) // FALSIFYING.of_others)
-        step = 1 if place == 0 or transcript.asked.all_at_once else few
-        errors[place, ::step] = transcript.misses(points[::step], predicted(points[::step], place))
+        asked = slice(place - 1, None, len(transcripts) - 1) if shared_out and place else slice(0, None, few)
+        if place == 0 or transcript.asked.all_at_once:
+            asked = slice(None)
+        if len(points[asked]):
+            errors[place, asked] = transcript.misses(points[asked], predicted(points[asked], place))
     return errors
 
 

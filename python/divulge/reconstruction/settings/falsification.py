@@ -45,8 +45,9 @@ class FalsifyingSettings:
     dependent: float = 1e-6
     # distances from predicted kinks on lines, in parts of the way to the next one
     beside: tuple[float, float] = (1e-4, 0.3)
-    # one in so many points is asked of an output that is not the first: its units are known by then, its
-    # weights are tested
+    # behind one hidden layer one in so many points is asked of an output that is not the first: its units are
+    # known by then, its weights are tested; behind several every point is asked of one of these, for a unit
+    # that the first output hides shows at nothing else
     other_outputs: int = 8
     # and no more than so many of one kind: ten outputs of 784-256-256-10 took 2,400 more queries without
     of_others: int = 2
