@@ -14,10 +14,11 @@ from divulge.reconstruction.asking.stopped import until_stopped
 from divulge.reconstruction.certificate import Certificate
 from divulge.reconstruction.convolutional.attack import ConvolutionalAttack
 from divulge.reconstruction.convolutional.ending import ConvResult
+from divulge.reconstruction.convolutional.extreme import up_features
 from divulge.reconstruction.convolutional.inputs import grainy
 from divulge.reconstruction.convolutional.network import ConvNetwork
 from divulge.reconstruction.falsification.judge import Judgement, compared
-from divulge.reconstruction.falsification.samples import Drawn, far_out, scattered
+from divulge.reconstruction.falsification.samples import Drawn, far_out, on_faces, scattered
 from divulge.reconstruction.notes import NoteKind
 from divulge.reconstruction.result import Reconstruction
 from divulge.reconstruction.session import Session
@@ -108,7 +109,8 @@ def result(session: Session, found: ConvResult, judgement: Judgement) -> Reconst
 def judged(session: Session, network: ConvNetwork, outputs: Sequence[int]) -> Judgement:
     """Ask the first output about fresh points, images of every grain, at all distances and far out.
 
-    The other outputs are weights of the same units, and solved from several times the equations they need.
+    In a box on its faces and vertices too, and before a last dense layer where few features are far up. The
+    other outputs are weights of the same units, and solved from several times the equations they need.
     """
 
     def predicted(points: Array, place: int) -> Array:
@@ -126,6 +128,11 @@ def judged(session: Session, network: ConvNetwork, outputs: Sequence[int]) -> Ju
             Drawn("far out", far_out(lines, count // 2, session.tolerances.single)),
             Drawn("grains far out", FALSIFYING.farthest * grainy(lines, network.prefix.shape, count)),
         ]
+    else:
+        drawn.append(Drawn("on faces and vertices", on_faces(lines, count)))
+    if network.prefix.ends_dense:
+        up = up_features(network.prefix, lines, CONV_JUDGE.up)
+        drawn.append(Drawn("up combinations of features", up))
     transcripts = [session.transcript(output) for output in outputs]
     found = compared(drawn, predicted, everywhere, transcripts[:1], 0.0)
     if found.counterexample is not None or found.stopped or len(outputs) == 1:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from conv_networks import conv, conv_net, error_of, filter_error, kinds, pool, victim_of
@@ -9,6 +11,9 @@ from torch import nn
 
 from divulge import CallableOracle, GradientOracle, JacobianOracle, Victim, reconstruct
 from divulge.reconstruction import NoteKind
+from divulge.reconstruction.convolutional import first_layer
+from divulge.reconstruction.convolutional.walk import Walk
+from divulge.reconstruction.settings import CONV_FIRST
 
 VICTIMS = {
     "averages": ((1, 14, 14), [conv(1, 4, 5), nn.ReLU, pool(), conv(4, 6, 3), nn.ReLU]),
@@ -111,6 +116,16 @@ def test_padding_of_another_kind_is_never_called_complete(mode):
     net = conv_net(shape, conv(1, 3, 3, padding=1, padding_mode=mode), nn.ReLU)
     result = reconstruct(GradientOracle(victim_of(net, shape), budget=3000), input_shape=shape)
     assert not result.complete or error_of(result, net, shape, scale=10.0) < 1e-8
+
+
+def test_filters_that_are_never_seen_alone_are_said_to_be_missing(monkeypatch):
+    monkeypatch.setattr(Walk, "certified", lambda *_: False)
+    monkeypatch.setattr(first_layer, "CONV_FIRST", replace(CONV_FIRST, most_steps=30))
+    shape = (1, 7, 7)
+    victim = victim_of(conv_net(shape, conv(1, 2, 3), nn.ReLU, outputs=1), shape)
+    result = reconstruct(GradientOracle(victim), input_shape=shape)
+    assert not result.complete
+    assert [note.kind for note in result.notes] == [NoteKind.UNEXPLAINED]
 
 
 @pytest.mark.parametrize("after", [0, 5, 40, 150])

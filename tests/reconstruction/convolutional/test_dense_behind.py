@@ -101,3 +101,18 @@ def test_a_unit_that_is_never_on_is_left_out_or_the_copy_is_incomplete():
         net[3].bias[0] = -1.0
     result = reconstruct(GradientOracle(victim_of(net, SHAPE), budget=3000), input_shape=SHAPE)
     assert not result.complete or error_of(result, net, SHAPE, scale=100.0) < 1e-8
+
+
+@pytest.mark.parametrize("seed", [0, 2])
+def test_a_unit_that_only_corners_of_the_box_turn_on_is_found_or_the_copy_is_incomplete(seed):
+    shape = (1, 8, 8)
+    parts = [conv(1, 3, 5, stride=2), nn.ReLU, nn.Flatten, linear(12, 4), nn.ReLU]
+    net, rng = conv_net(shape, *parts, seed=seed), np.random.default_rng(0)
+    with torch.no_grad():
+        net[3].bias[0] -= 1.05 * net[:4](torch.from_numpy(rng.uniform(-1, 1, (4000, *shape))))[:, 0].max()
+        corners = torch.from_numpy(np.sign(rng.standard_normal((4000, *shape))))
+        assert (net[:4](corners)[:, 0] > 0).double().mean() < 0.02
+        oracle = GradientOracle(victim_of(net, shape), domain=(-1.0, 1.0), budget=1500)
+        result = reconstruct(oracle, input_shape=shape)
+        error = (net(corners) - result.module(corners.flatten(1))).abs().max()
+    assert not result.complete or error < 1e-8

@@ -82,6 +82,21 @@ def piece(slopes, level, features):
     return Piece(np.zeros(2), np.array(features), np.array(slopes), level)
 
 
+def flat(answer):
+    return Answer(answer.point, 0.0, np.zeros_like(answer.gradient))
+
+
+def test_answers_with_no_slope_tell_no_sides_and_disturb_none():
+    layer = first_layer()
+    answers, *_ = answers_of(layer)
+    open_ = Prefix(SHAPE, [replace(layer, signs=None)])
+    rng = np.random.default_rng(0)
+    found = sides_by_answers(open_, [flat(answers[0]), *answers[1:]], rng, 1e-7)
+    assert found is not None
+    assert np.array_equal(found.signs, SIGNS)
+    assert sides_by_answers(open_, [flat(answer) for answer in answers], rng, 1e-7) is None
+
+
 def test_what_is_seen_on_two_walks_is_a_unit_and_completes_itself():
     row = np.array([1.0, -2.0, 3.0, 0.5, 4.0, -1.0, 2.5])  # the offset last
     flat, on = np.zeros(6), np.ones(6)

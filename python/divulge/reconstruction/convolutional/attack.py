@@ -70,6 +70,8 @@ class ConvolutionalAttack(DenseBehind):
             Stopped: an oracle can be asked no further.
         """
         self.first.complete(CONV_FIRST.quiet)
+        if not len(self.first.layer):
+            return self._incomplete("no filter of layer 1 was seen to switch at one place alone")
         self._told(0)
         kinks = self.first.deeper
         for depth in range(1, CONV_ATTACK.deepest):

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from divulge.arrays import Array, Index
+from divulge.arrays import Array
 from divulge.reconstruction.asking.stopped import until_stopped
 from divulge.reconstruction.convolutional.dense_layer import DenseLayer
 from divulge.reconstruction.convolutional.dense_sides import DenseSides, sides_of_inner, sides_of_last
@@ -110,7 +110,7 @@ class DenseBehind(Ending):
     def _look_at_misses(self, search: DenseLayer) -> ConvResult | bool:
         """Walk from answers at which the last copy was wrong, and try again."""
         assert self.missed is not None
-        for answer in answers_of(self.walk, self.missed[1][: CONV_DENSE.misses]):
+        for answer in self.walk.answers(self.missed[1][: CONV_DENSE.misses]):
             search.walk_from(answer)
         return self._ended(search)
 
@@ -121,7 +121,7 @@ class DenseBehind(Ending):
             return None
 
         def work() -> ConvResult | None:
-            (answer,) = answers_of(self.walk, answered(self.walk.transcript, point[None]))
+            (answer,) = self.walk.answers(answered(self.walk.transcript, point[None]))
             search.walk_from(answer)
             found = self._ended(search)
             for _ in range(CONV_DENSE.misses):
@@ -150,18 +150,11 @@ def seen_whole(boxes: Sequence[Box]) -> bool:
 
 def some_answers(walk: Walk) -> list[Answer]:
     """Some answers from all over the walk."""
-    return answers_of(walk, np.linspace(0, len(walk.transcript) - 1, CONV_DENSE.pieces).astype(np.intp))
-
-
-def answers_of(walk: Walk, rows: Index) -> list[Answer]:
-    """Answers in rows of the transcript."""
-    pieces, values = walk.transcript.pieces[rows], walk.transcript.told(rows)
-    points = walk.transcript.points[rows, :-1]
-    return [Answer(x, float(f), g[:-1]) for x, f, g in zip(points, values, pieces, strict=True)]
+    return walk.answers(np.linspace(0, len(walk.transcript) - 1, CONV_DENSE.pieces).astype(np.intp))
 
 
 def transcript_trail(walk: Walk) -> list[list[Answer]]:
     """All answers in the order in which they were asked for, cut into walks."""
-    answers = answers_of(walk, np.arange(len(walk.transcript)))
+    answers = walk.answers(np.arange(len(walk.transcript)))
     size = CONV_DENSE.trail
     return [answers[first : first + size] for first in range(0, len(answers), size)]

@@ -10,7 +10,7 @@ from divulge.arrays import Array
 from divulge.reconstruction.convolutional.dense_layer import DenseLayer
 from divulge.reconstruction.convolutional.feature_sides import weights_of
 from divulge.reconstruction.convolutional.pulled_back import Piece
-from divulge.reconstruction.convolutional.shares import slope_of
+from divulge.reconstruction.convolutional.shares import sides_of
 from divulge.reconstruction.settings import CONV_DENSE, TINY
 
 
@@ -45,13 +45,8 @@ def sides_of_last(search: DenseLayer) -> DenseSides | None:
         return None
     shares = np.linalg.lstsq(columns / sizes, beta[told], rcond=None)[0]
     left = np.linalg.norm(beta[told] - columns / sizes @ shares) / sizes.max()
-    shares = shares / sizes
-    slope = slope_of(shares)
-    signs = np.where(shares > -0.5, 1.0, -1.0)
-    expected = np.where(signs > 0, slope / (1 - slope), -1 / (1 - slope))
-    if max(float(left), float(np.abs(shares - expected).max())) > CONV_DENSE.steady:
-        return None
-    return DenseSides(signs, slope)
+    signs, slope, off = sides_of(shares / sizes)
+    return DenseSides(signs, slope) if max(float(left), off) <= CONV_DENSE.steady else None
 
 
 def steady_jumps(search: DenseLayer) -> Array | None:

@@ -25,7 +25,10 @@ def sides_by_answers(
     prefix: Prefix, answers: Sequence[Answer], rng: np.random.Generator, tolerance: float
 ) -> ConvLayer | None:
     """Return the last known layer, turned and pooled so that its features explain gradients."""
-    some = answers[:: max(1, len(answers) // CONV_DENSE.views)]
+    sloped = [each for each in answers if each.gradient.any()]
+    if not sloped:
+        return None
+    some = sloped[:: max(1, len(sloped) // CONV_DENSE.views)]
     kinks = [Kink(each.point, each.gradient, 0.0, np.stack([each.point] * 2)) for each in some]
     pools = poolings(prefix)
     layer = turned_at_once(prefix, answers, tolerance)

@@ -256,7 +256,8 @@ class FirstLayer:
     def _settle_grid(self) -> None:
         """Take stride and padding from the places seen."""
         seen = [*self.places, *(place for pair in self._pairs for place in pair)]
-        self.layer.stride, self.layer.padding = grid_of(seen, self.layer.padding)
+        if seen:
+            self.layer.stride, self.layer.padding = grid_of(seen, self.layer.padding)
 
     def _note_places(self, before: Answer, after: Answer, units: Index) -> None:
         """Note which of the units that switched in an explained step are there: their jumps are not 0."""

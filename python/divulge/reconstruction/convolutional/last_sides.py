@@ -12,7 +12,7 @@ from divulge.reconstruction.convolutional.equations import Equations, enough
 from divulge.reconstruction.convolutional.layers import ConvLayer, Pool
 from divulge.reconstruction.convolutional.linearised import Moving, activated, convolved, joined, moving
 from divulge.reconstruction.convolutional.pooled_sides import PooledSides
-from divulge.reconstruction.convolutional.shares import Shares, shares_of, slope_of
+from divulge.reconstruction.convolutional.shares import Shares, shares_of, sides_of
 from divulge.reconstruction.convolutional.side_answers import Chosen, SideAnswers, corners
 from divulge.reconstruction.convolutional.walk import Walk
 from divulge.reconstruction.settings import CONV_LAST, TINY
@@ -69,11 +69,9 @@ class LastSides:
         """Turn a layer by kappa of every channel; return how far these are from those of any sides."""
         if not found.told.all():
             return 1.0
-        slope = slope_of(found.shares)
-        signs = np.where(found.shares > -0.5, 1.0, -1.0)
-        expected = np.where(signs > 0, slope / (1 - slope), -1 / (1 - slope))
+        signs, slope, off = sides_of(found.shares)
         self.prefix.layers[-1] = replace(layer, signs=signs, slope=slope)
-        return max(found.left, float(np.abs(found.shares - expected).max()))
+        return max(found.left, off)
 
     def _read(self, layer: ConvLayer, rows: Chosen) -> Shares:
         """Kappa of the channels from one corner after another, until every one is told.

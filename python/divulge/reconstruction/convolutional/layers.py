@@ -75,6 +75,10 @@ class ConvLayer:
         """Rows and columns of a filter."""
         return self.filters.shape[2], self.filters.shape[3]
 
+    def covers(self, maps: tuple[int, int, int]) -> bool:
+        """Whether a filter sees a map (C, H, W) all at once, nowhere else: the layer is a dense one."""
+        return self.kernel == maps[1:] and self.padding == (0, 0)
+
     def add(self, weights: Array, offset: float) -> None:
         """Append a channel, weights (C, kh, kw), as the one of norm 1 whose largest entry is positive.
 
@@ -180,6 +184,12 @@ class Prefix:
     def sizes(self) -> list[int]:
         """Units of every layer."""
         return [int(np.prod(self.unit_shape(depth))) for depth in range(len(self.layers))]
+
+    @property
+    def ends_dense(self) -> bool:
+        """Whether the last layer is a dense one behind others."""
+        depth = len(self.layers) - 1
+        return depth > 0 and self.layers[-1].covers(self.map_shape(depth))
 
     def map_shape(self, depth: int) -> tuple[int, int, int]:
         """(c, H, W) of the features that the first `depth` layers make."""

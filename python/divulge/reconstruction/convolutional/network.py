@@ -52,7 +52,7 @@ class ConvNetwork:
         parts: list[nn.Module] = [nn.Flatten(), nn.Unflatten(1, self.prefix.shape)]
         flat = False
         for depth, layer in enumerate(self.prefix.layers):
-            dense = depth > 0 and layer.kernel == self.prefix.map_shape(depth)[1:]
+            dense = depth > 0 and layer.covers(self.prefix.map_shape(depth))
             if dense and not flat:
                 parts.append(nn.Flatten())
                 flat = True

@@ -67,6 +67,14 @@ def shares_of(prefix: Prefix, layer: ConvLayer, found: Solution, on: NDArray[np.
     return Shares(shares[: len(layer)] / sizes[: len(layer)], told, float(left), found.residual, remainder)
 
 
+def sides_of(shares: Array) -> tuple[Array, float, float]:
+    """Return signs and slope that kappa (c,) tells, and how far it is from that of any sides."""
+    slope = slope_of(shares)
+    signs = np.where(shares > -0.5, 1.0, -1.0)
+    expected = np.where(signs > 0, slope / (1 - slope), -1 / (1 - slope))
+    return signs, slope, float(np.abs(shares - expected).max())
+
+
 def slope_of(shares: Array) -> float:
     """Return the slope a of a leaky unit: kappa is a / (1 - a) turned up, -1 / (1 - a) turned down."""
     up, down = shares[shares > -0.5], shares[shares <= -0.5]

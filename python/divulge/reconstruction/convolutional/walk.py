@@ -88,6 +88,10 @@ class Walk:
         rows = self.transcript.ask(points)
         if not self.blocks and self.reach == 1.0:
             self.rows += rows.tolist()
+        return self.answers(rows)
+
+    def answers(self, rows: Index) -> list[Answer]:
+        """Answers in rows of the transcript."""
         pieces, values = self.transcript.pieces[rows], self.transcript.told(rows)
         at = self.transcript.points[rows, :-1]
         return [Answer(x, float(f), g[:-1]) for x, f, g in zip(at, values, pieces, strict=True)]

@@ -249,6 +249,13 @@ class ConvJudgeSettings:
     powers: tuple[float, float] = (-0.5, 2.0)
     # points of each kind that a finished copy is tested at, beside those
     fresh: int = 12
+    # points up combinations of features, of a copy that ends in dense layers, that many features at most and
+    # steps: a unit on at 1 in 300 inputs of a box is on at 1 in 8 of these, and 32 lack it with some 1 %
+    up: int = 32
+    # likewise
+    few: int = 4
+    # likewise
+    climbs: int = 4
 
 
 @dataclass(frozen=True)

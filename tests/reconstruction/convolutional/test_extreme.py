@@ -1,0 +1,47 @@
+"""Inputs far up combinations of features."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from divulge.reconstruction.asking.lines import Lines
+from divulge.reconstruction.convolutional.extreme import up_features
+from divulge.reconstruction.convolutional.layers import ConvLayer, Prefix
+
+
+def prefix():
+    rng = np.random.default_rng(0)
+    layers = [
+        ConvLayer(rng.standard_normal((2, 1, 3, 3)), np.zeros(2), signs=np.ones(2)),
+        ConvLayer(rng.standard_normal((4, 2, 3, 3)), np.zeros(4), signs=np.ones(4)),
+    ]
+    return Prefix((1, 5, 5), layers)
+
+
+def test_in_a_box_they_are_corners_where_some_pixels_count():
+    points = up_features(prefix(), Lines(25, (-1.0, 2.0), np.random.default_rng(1), 1.0), 40)
+    at_ends = np.isin(points, (-1.0, 2.0)).sum(axis=1)
+    assert at_ends.min() >= 9
+    assert points.min() >= -1.0
+    assert points.max() <= 2.0
+
+
+@pytest.mark.parametrize("domain", [None, (-1.0, 1.0)])
+def test_they_are_far_up_where_random_points_are_not(domain):
+    lines = Lines(25, domain, np.random.default_rng(1), 1.0)
+    known = prefix()
+
+    def highest(points):
+        z = known.before(known.images(points))[0].flatten(1).abs().max(dim=1).values.numpy()
+        return np.median(z / np.linalg.norm(points, axis=1))
+
+    assert highest(up_features(known, lines, 100)) > 1.2 * highest(lines.inside(100))
+
+
+def test_only_a_layer_that_covers_its_map_is_dense():
+    known = prefix()
+    assert known.ends_dense
+    known.layers[-1].padding = (1, 1)
+    assert not known.ends_dense
+    assert not Prefix(known.shape, known.layers[:1]).ends_dense
