@@ -88,7 +88,7 @@ class _InNotebook:
         html = f'<progress{share} aria-hidden="true"></progress> {escape(text)}'
         line = {"text/html": html, "text/plain": text}
         if self._handle is None:
-            from IPython.display import display  # type: ignore[import-not-found, unused-ignore]
+            from IPython.display import display
 
             self._handle = display(line, raw=True, display_id=True)
         else:
