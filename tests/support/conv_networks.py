@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from divulge import Victim
+from divulge import CallableOracle, Victim
 
 
 def conv_net(shape, *parts, outputs=2, seed=0, dtype=torch.float64):
@@ -28,6 +28,22 @@ def pool(size=2):
 
 def victim_of(net, shape):
     return Victim(net, input_shape=shape)
+
+
+class EndsAfter:
+    """Answers for a victim until so many points were asked; from then on it fails, and counts how often."""
+
+    def __init__(self, victim, after, failure):
+        self.victim, self.after, self.failure = victim, after, failure
+        self.asked = self.failed = 0
+        self.oracle = CallableOracle(self, victim.input_size)
+
+    def __call__(self, points):
+        self.asked += len(points)
+        if self.asked > self.after:
+            self.failed += 1
+            raise self.failure
+        return self.victim.values_and_gradients(points, 0)
 
 
 def error_of(result, net, shape, scale=1.0, seed=5):

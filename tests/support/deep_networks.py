@@ -30,6 +30,16 @@ def random_deep(*sizes: int, seed: int = 0) -> nn.Sequential:
     return network
 
 
+def of_all_strengths(*sizes: int, seed: int, least: float) -> nn.Sequential:
+    """A random network whose units' weights decayed: outgoing ones from 1 down to `least`, in even steps."""
+    network = random_deep(*sizes, seed=seed)
+    with torch.no_grad():
+        for layer in (network[2], network[4]):
+            strength = torch.logspace(0.0, np.log10(least), layer.in_features, dtype=torch.float64)
+            layer.weight *= strength
+    return network
+
+
 def victim_of(network: nn.Sequential) -> Victim:
     """The network as a victim."""
     return Victim(network, input_shape=(network[0].in_features,))

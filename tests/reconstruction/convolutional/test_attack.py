@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conv_networks import conv, conv_net, error_of, filter_error, kinds, pool, victim_of
+from conv_networks import EndsAfter, conv, conv_net, error_of, filter_error, kinds, pool, victim_of
 from torch import nn
 
 from divulge import CallableOracle, GradientOracle, JacobianOracle, Victim, reconstruct
@@ -133,18 +133,9 @@ def test_filters_that_are_never_seen_alone_are_said_to_be_missing(monkeypatch):
 def test_whatever_ends_it_is_said_and_nothing_more_is_asked(after, failure):
     shape, parts = VICTIMS["averages"]
     victim = victim_of(conv_net(shape, *parts, outputs=1), shape)
-    failed = asked = 0
-
-    def answer(points):
-        nonlocal asked, failed
-        asked += len(points)
-        if asked > after:
-            failed += 1
-            raise failure
-        return victim.values_and_gradients(points, 0)
-
-    result = reconstruct(CallableOracle(answer, victim.input_size), input_shape=shape)
+    ending = EndsAfter(victim, after, failure)
+    result = reconstruct(ending.oracle, input_shape=shape)
     kind = NoteKind.INTERRUPTED if isinstance(failure, KeyboardInterrupt) else NoteKind.STOPPED
     assert not result.complete
     assert [note.kind for note in result.notes] == [kind]
-    assert failed == 1
+    assert ending.failed == 1

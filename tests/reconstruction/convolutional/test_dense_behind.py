@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from conv_networks import conv, conv_net, error_of, kinds, pool, victim_of
+from conv_networks import EndsAfter, conv, conv_net, error_of, kinds, pool, victim_of
 from torch import nn
 
-from divulge import CallableOracle, GradientOracle, reconstruct
+from divulge import GradientOracle, reconstruct
 from divulge.reconstruction import NoteKind
 
 SHAPE = (1, 10, 10)
@@ -56,20 +56,11 @@ def test_the_same_seed_asks_the_same():
 @pytest.mark.parametrize("after", [90, 200])
 def test_ctrl_c_is_said_and_nothing_more_is_asked(after):
     victim = victim_of(conv_net(SHAPE, *VICTIMS["padded"], outputs=1), SHAPE)
-    failed = asked = 0
-
-    def answer(points):
-        nonlocal asked, failed
-        asked += len(points)
-        if asked > after:
-            failed += 1
-            raise KeyboardInterrupt
-        return victim.values_and_gradients(points, 0)
-
-    result = reconstruct(CallableOracle(answer, victim.input_size), input_shape=SHAPE)
+    ending = EndsAfter(victim, after, KeyboardInterrupt())
+    result = reconstruct(ending.oracle, input_shape=SHAPE)
     assert not result.complete
     assert [note.kind for note in result.notes] == [NoteKind.INTERRUPTED]
-    assert failed == 1
+    assert ending.failed == 1
 
 
 def test_two_dense_layers_end_incomplete_or_right():

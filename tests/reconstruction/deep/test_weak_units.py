@@ -5,21 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import torch
-from deep_networks import probe_of, random_deep, units_of
+from deep_networks import of_all_strengths, probe_of, random_deep, units_of
 
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.deep.weak_units import weak_sharpened
-
-
-def of_all_strengths(*sizes: int, seed: int, least: float) -> torch.nn.Sequential:
-    """A random network whose units' weights decayed: outgoing ones from 1 down to `least`, in even steps."""
-    network = random_deep(*sizes, seed=seed)
-    with torch.no_grad():
-        for layer in (network[2], network[4]):
-            strength = torch.logspace(0.0, np.log10(least), layer.in_features, dtype=torch.float64)
-            layer.weight *= strength
-    return network
 
 
 def test_offsets_of_weak_units_are_measured_again_near_by():

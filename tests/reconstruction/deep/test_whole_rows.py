@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from deep_networks import prefix_of, probe_of, random_deep, units_of, victim_of
+from deep_networks import of_all_strengths, prefix_of, probe_of, random_deep, units_of, victim_of
 
 from divulge import GradientOracle, reconstruct
 from divulge.reconstruction.asking.lines import Lines
@@ -158,16 +158,6 @@ def test_rounding_is_no_miss_where_the_gradient_is_0():
     flat = ~pieces[:, :-1].any(axis=1)
     assert flat.sum() > 5
     assert probe.misses(points[flat], pieces[flat] + 1e-16).max() < 1e-12
-
-
-def of_all_strengths(*sizes: int, seed: int, least: float) -> torch.nn.Sequential:
-    """A random network whose units' weights decayed: outgoing ones from 1 down to `least`, in even steps."""
-    network = random_deep(*sizes, seed=seed)
-    with torch.no_grad():
-        for layer in (network[2], network[4]):
-            strength = torch.logspace(0.0, np.log10(least), layer.in_features, dtype=torch.float64)
-            layer.weight *= strength
-    return network
 
 
 @pytest.mark.parametrize("seed", [2, 3])
