@@ -69,7 +69,7 @@ def shown_together(
             group = order[start : start + each]
             dark = None if known is None else dark_beside(probe, known, lines)
             if dark is not None and known is not None:
-                switched = switching_in_dark(probe, units.take(group), known, dark, lines)
+                switched = switching_in_dark(probe, units, group, known, dark, lines)
             else:
                 origin = lines.samples(1)[0] if known is None else far_origin(known, lines)
                 switched = switching(probe, units.rows[group], units.offsets[group], origin, lines)
@@ -81,8 +81,7 @@ def shown_together(
 
 def switching(probe: Probe, rows: Array, offsets: Array, start: Array, lines: Lines) -> Mask | None:
     """Ask on both sides of hyperplanes near a start; return which switch, None where that cannot be told."""
-    asked = both_sides(probe, rows, offsets, len(rows), start, lines)
-    return None if asked is None else asked[0]
+    return switched_between(probe, rows, len(rows), both_sides(probe, rows, offsets, len(rows), start, lines))
 
 
 def dark_beside(probe: Probe, known: Candidates, lines: Lines) -> Array | None:
@@ -92,40 +91,36 @@ def dark_beside(probe: Probe, known: Candidates, lines: Lines) -> Array | None:
 
 
 def switching_in_dark(
-    probe: Probe, units: Candidates, known: Candidates, dark: Array, lines: Lines
+    probe: Probe, units: Candidates, group: Index, known: Candidates, dark: Array, lines: Lines
 ) -> Mask | None:
-    """Ask on both sides of hyperplanes while all known units stay off; return which switch.
+    """Ask on both sides of some units' hyperplanes while all known ones stay off; return which switch.
 
     A deeper unit, too, switches there along the row of the one unit that is on, and does so on a hyperplane.
     Only the first layer's own unit adds nothing on one side.
     """
     levels = known.rows @ dark + known.offsets
-    rows = np.concatenate([units.rows, known.rows])
-    offsets = np.concatenate([units.offsets, known.offsets - levels])
-    asked = both_sides(probe, rows, offsets, len(units), dark, lines)
-    if asked is None:
+    rows = np.concatenate([units.rows[group], known.rows])
+    offsets = np.concatenate([units.offsets[group], known.offsets - levels])
+    gradients = both_sides(probe, rows, offsets, len(group), dark, lines)
+    switched = switched_between(probe, rows, len(group), gradients)
+    if switched is None:
         return None
-    switched, shares = asked
-    less, more = np.sort(np.abs(shares), axis=0)
-    return np.asarray(switched & (less <= TOGETHER.crooked * more))
+    others = np.delete(units.rows, group, axis=0)  # which may be on
+    inverse = np.linalg.pinv(np.concatenate([rows, others]), rcond=TOGETHER.dependent)
+    less, more = np.sort(np.abs(gradients @ inverse[:, : len(group)]), axis=0)
+    return np.asarray(switched & (less <= TOGETHER.idle * more))
 
 
-def both_sides(
-    probe: Probe, rows: Array, offsets: Array, count: int, start: Array, lines: Lines
-) -> tuple[Mask, Array] | None:
-    """Ask on both sides of the first rows' hyperplanes, on all others', near a start.
+def both_sides(probe: Probe, rows: Array, offsets: Array, count: int, start: Array, lines: Lines) -> Array:
+    """Return the gradients on both sides of hyperplanes near a start, shape (2, d).
 
     Args:
         probe: whom to ask.
         rows: shape (m, d), independent.
         offsets: shape (m,).
-        count: how many of them, the first, are asked about.
-        start: where hyperplanes are looked for, shape (d,).
+        count: how many of the hyperplanes, the first, lie between; on the others both points are.
+        start: where they are looked for, shape (d,).
         lines: what draws the sides.
-
-    Returns:
-        Which of them switch, shape (count,), and how much each counts in either gradient, shape (2, count);
-        None where that cannot be told.
     """
     distance = TOGETHER.near * (1.0 + np.linalg.norm(start) / np.sqrt(len(start)))
     sides = np.zeros(len(rows))
@@ -133,13 +128,16 @@ def both_sides(
     inverse = np.linalg.pinv(rows, rcond=TOGETHER.dependent)
     centre = start - inverse @ (rows @ start + offsets)
     away = inverse @ sides
-    sides_asked = probe.pieces(np.stack([centre + away, centre - away]))[:, :-1]
-    jump, size = sides_asked[0] - sides_asked[1], np.linalg.norm(sides_asked, axis=1).sum()
+    return probe.pieces(np.stack([centre + away, centre - away]))[:, :-1]
+
+
+def switched_between(probe: Probe, rows: Array, count: int, gradients: Array) -> Mask | None:
+    """Return which of the first rows (m, d) tell two gradients (2, d) apart, None where others do, too."""
+    jump, size = gradients[0] - gradients[1], np.linalg.norm(gradients, axis=1).sum()
     if np.linalg.norm(jump) <= probe.tolerances.rounding * size:
-        return (np.zeros(count, bool), np.zeros((2, count))) if size > 0 else None
-    shares = jump @ inverse
+        return np.zeros(count, bool) if size > 0 else None
+    shares = jump @ np.linalg.pinv(rows, rcond=TOGETHER.dependent)
     if np.linalg.norm(shares @ rows - jump) > TOGETHER.crooked * np.linalg.norm(jump):
         return None
     shares = np.abs(shares[:count])
-    switched = np.asarray(shares > probe.tolerances.missing * max(shares.max(), TINY))
-    return switched, sides_asked @ inverse[:, :count]
+    return np.asarray(shares > probe.tolerances.missing * max(shares.max(), TINY))
