@@ -38,7 +38,12 @@ def turned(pool: Pool, prefix: Prefix, units: Candidates, enough: float) -> Dens
     if not usable.any():
         return beside_always_on(pool, prefix, units, enough)
     points, gamma = points[usable], gamma[usable]
-    zero = probe.tolerances.missing * float(np.abs(gamma).max())
+    largest = np.abs(gamma).max(axis=1, keepdims=True)
+    zero = probe.tolerances.missing * largest.max() + 0.0 * largest
+    if not (
+        prefix.layers or probe.tolerances.blunt
+    ):  # all points are told as sharply, weak units' shares too
+        zero = probe.tolerances.rounding * largest
     which, _ = votes(prefix, units, points, gamma, zero)
     return units.turned(which)
 
