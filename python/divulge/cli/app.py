@@ -80,9 +80,6 @@ from divulge.cli.options import (
     VictimOption,
 )
 
-# Exit codes: a wrong argument or an incomplete result, and Ctrl-C as shells report it.
-
-
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import typer
 
+# Exit codes: a wrong argument or an incomplete result, and Ctrl-C as shells report it.
 FAILED = 2
 INTERRUPTED = 130
 
