@@ -41,7 +41,7 @@ ORACLES: Registry[Oracle] = Registry(
         ),
         "integrated_gradients": Entry(IntegratedGradientsOracle, ("steps", "baseline", "values", "output")),
         "shap": Entry(ShapOracle, ("samples", "exact", "seed", "values", "output")),
-        "counterfactual": Entry(CounterfactualOracle, ("generations", "population", "seed")),
+        "counterfactual": Entry(CounterfactualOracle, ("generations", "population", "nearest", "seed")),
         "lime": Entry(LimeOracle, ("samples", "kernel", "seed", "values", "output")),
         "occlusion": Entry(OcclusionOracle, ("values", "output")),
         "heat_map": Entry(HeatMapOracle, ("channels", "bits", "values", "output")),
