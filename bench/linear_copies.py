@@ -1,7 +1,7 @@
 """How many explanations rebuild a linear model: `python bench/linear_copies.py [--seeds 5]`.
 
 Victims are logistic regressions behind a scaler, trained on breast cancer, wine and digits. A row for each
-kind of answer: answers asked, whether the copy is called complete, and the share of all rows on which copy and
+kind of answer: answers asked, whether the copy is called complete, and the share of rows on which copy and
 victim name the same class; then the curve of LIME with fewer samples than columns, whose noise averages out.
 Medians over seeds with their ranges.
 """

@@ -4,8 +4,8 @@ Victims are scikit-learn's logistic regression, tree, forest, gradient boosting 
 scaler, trained on breast cancer and wine. Copies, perceptrons of 64 and 32 units, learn from labels,
 probabilities, LIME, SHAP values, counterfactuals and, where there are any, gradients, and are compared on
 test rows that nothing was asked about. The seed is that of the split, of the victim and of the copy. With a
-store rows are kept as they are finished, and the same command goes on where it stopped. Prints the median over the
-seeds, with the range.
+store rows are kept as they are finished, and the same command goes on where it stopped. Prints medians over
+the seeds, with the ranges.
 """
 
 from __future__ import annotations

@@ -140,7 +140,7 @@ class CounterfactualOracle(VictimOracle):
             each = np.arange(len(rows))
             short = np.abs(leads[each, near]) * (1 + BEYOND) + BEYOND * np.abs(values).max(axis=1) * 1e-3
             x[rows] += (short / squares[each, near])[:, None] * slopes[each, near]
-        return x
+        return np.asarray(x)
 
     def _sided(self, points: Array) -> tuple[Array, Array]:
         """Scores (n, K) of all classes at points (n, d), and their gradients (n, K, d)."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 EXACT = 1e-6  # relative error of fresh answers up to which a copy is exact: a float32 model's are off by 1e-7
 QUERIES = 100  # answers at most, where explanations are noisy or a border is not the nearest
 FRESH = 2  # answers about each output that check a copy
+LEAST = 1e-9  # probabilities below are left out: of p near 1 the others are known to 1e-16
 MISSED = 3  # counterfactuals that are not where borders put them, after which no more borders are solved for
 
 
@@ -49,7 +50,7 @@ class LinearCopy:
 
     def values(self, points: Points) -> Array:
         """Return W x + b, shape (n, K), of points (n, d)."""
-        return as_matrix(points, self.weights.shape[1]) @ self.weights.T + self.offsets
+        return np.asarray(as_matrix(points, self.weights.shape[1]) @ self.weights.T + self.offsets)
 
     def classes(self, points: Points) -> Index:
         """Return the class of the largest output, shape (n,); of one output 1 where it is above 0."""
@@ -83,7 +84,7 @@ def linear_copy(
         progress: called with the answers so far and the most there may be.
 
     Returns:
-        The copy. Where the model is not linear, or the answers do not tell it exactly, `complete` is False and
+        The copy. Where the model is not linear, or answers do not tell it exactly, `complete` is False and
         `notes` say so; where the budget ends or the oracle fails, the same, with what is known by then.
 
     Raises:
@@ -170,10 +171,32 @@ class _Session:
                 )
             weights[place], offsets[place] = _placed(row, own)
             errors.append(error)
+        exact = self.from_probabilities()
+        if exact is not None:
+            return exact
         worst = max(errors) if len(errors) > len(outputs) else np.inf
         if np.isnan(offsets).any():
             self.notes.append("explanations alone do not show offsets: values are not known")
         return self.copy(weights, offsets, worst)
+
+    def from_probabilities(self) -> LinearCopy | None:
+        """Return scores less that of class 0, which log-odds tell exactly where there are d + 2 answers."""
+        told = Answers.join(self.told) if self.told else None
+        if told is None or told.probabilities is None or len(told) < len(self.low) + 2:
+            return None
+        p = told.probabilities
+        known = (p > LEAST).all(axis=1)
+        system = np.column_stack([told.points[known], np.ones(known.sum())])
+        odds = np.log(p[known]) - np.log(p[known, :1])
+        if len(system) < system.shape[1] + 1:
+            return None
+        unit = np.maximum(np.abs(system).max(axis=0), np.finfo(float).tiny)
+        found = np.linalg.lstsq(system / unit, odds, rcond=None)[0] / unit[:, None]
+        error = float(np.abs(system @ found - odds).max() / max(np.abs(odds).max(), np.finfo(float).tiny))
+        if error > EXACT:
+            return None
+        self.notes.clear()
+        return self.copy(found[:-1].T, found[-1], error)
 
     def from_counterfactuals(self) -> LinearCopy:
         """Solve for borders where counterfactuals are nearest inputs, else fit what is known of classes."""
@@ -244,13 +267,18 @@ def _mean_row(told: Answers) -> tuple[Array, float]:
 def _placed(row: Array, told: Answers) -> tuple[Array, float]:
     """The row as long as values say, and the offset; NaN where there are none."""
     values = told.values
-    if values is None:
+    if told.probabilities is not None:
+        values = told.probabilities[np.arange(len(told)), told.outputs]
+    if values is None or not len(values):
         return row, float("nan")
     along = told.points @ row
     if len(values) <= FRESH + 1:
         return row, float((values - along).mean())
-    if values.min() > 0 and values.max() < 1:  # probabilities
-        values = np.log(values / (1 - values))
+    if values.min() >= 0 and values.max() <= 1:  # probabilities, of which 0 and 1 tell no log-odds
+        inside = (values > 0) & (values < 1)
+        along, values = along[inside], np.log(values[inside] / (1 - values[inside]))
+    if len(values) < FRESH or not np.ptp(along):
+        return row, float("nan")
     length, offset = np.polyfit(along, values, 1)
     return row * length, float(offset)
 

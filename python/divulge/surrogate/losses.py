@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from divulge.attributions.from_values import ValueAttribution
 from divulge.attributions.heat_map import HeatMap
 from divulge.attributions.methods import Attribution, InputTimesGradient, IntegratedGradients, Saliency
+from divulge.attributions.of_module import ExactIntegratedGradients
 from divulge.oracles import Answers
 from divulge.surrogate.explanation_errors import explanation_errors
 from divulge.training.class_scores import class_scores
@@ -154,7 +155,8 @@ def loss(
     the two errors taken: its mean has none of the noise in it, as the square would.
     """
     errors = None
-    if told.explanations is not None and weights.explanation:
+    imitated = told.attribution is not None and told.attribution.imitable
+    if told.explanations is not None and weights.explanation and imitated:
         logits, errors = explanation_errors(module, told, input_shape, generator)
     else:
         logits = module(told.x.reshape(-1, *input_shape))
@@ -186,9 +188,12 @@ def _classes(told: AnswerTensors, scores: Tensor) -> Tensor:
     return torch.where((told.beside >= 0)[:, None], (own + other) / 2, own)
 
 
+_IN_UNITS_OF_THE_SCORE = (ValueAttribution, IntegratedGradients, ExactIntegratedGradients, InputTimesGradient)
+
+
 def _adds_up(attribution: Attribution) -> bool:
     """Whether an explanation is a share of the score, in the score's unit, and no gradient in x's."""
-    return isinstance(attribution, ValueAttribution | IntegratedGradients | InputTimesGradient)
+    return isinstance(attribution, _IN_UNITS_OF_THE_SCORE)
 
 
 def _spread(x: Tensor, unit: Tensor | None) -> Tensor:

@@ -84,6 +84,8 @@ def chosen_weights(
     """
     lone = answers.explanations is None or (answers.values is None and answers.labels is None)
     usual = usual_weights(answers.attribution)
+    if answers.attribution is not None and not answers.attribution.imitable:
+        return usual
     if lone or len(answers) < 5 * LEAST_HELD_OUT or usual != Weights():
         return usual
     cut = len(answers) - len(answers) // 5
