@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,14 +44,21 @@ class KroneckerCurvature:
 
     def multiply(self, vectors: Floats) -> Floats:
         """Return C v (m, P) for vectors (m, P), without the shift."""
-        return self._scaled(vectors, self.values)
+        out = np.zeros_like(vectors)
+        for u, v, values, place in self._layers():
+            _put(out, place, u @ ((u.T @ _matrix(vectors, place) @ v) * values) @ v.T)
+        return out
 
     def solve(self, vectors: Floats) -> Solution:
         """Solve (C + shift) x = b for rows b (m, P); exact for this curvature."""
-        x = self._scaled(vectors, [1 / (v + self.shift) for v in self.values])
-        residual = vectors - self.multiply(x) - self.shift * x
+        x, squares = np.zeros_like(vectors), np.zeros(len(vectors))
+        for u, v, values, place in self._layers():
+            matrix = _matrix(vectors, place)
+            solved = u @ ((u.T @ matrix @ v) / (values + self.shift)) @ v.T
+            _put(x, place, solved)
+            squares += ((u @ ((u.T @ solved @ v) * (values + self.shift)) @ v.T - matrix) ** 2).sum((1, 2))
         norms = np.linalg.norm(vectors, axis=1)
-        relative = np.linalg.norm(residual, axis=1) / np.where(norms > 0, norms, 1)
+        relative = np.sqrt(squares) / np.where(norms > 0, norms, 1)
         return Solution(x, relative, np.zeros(len(x), np.int64), relative < 1e-6)
 
     def self_influence(self, operator: Operator) -> Floats:
@@ -58,22 +66,27 @@ class KroneckerCurvature:
         weights = [1 / (v + self.shift) for v in self.values]
         return operator.kronecker_quadratic(self.inner, self.outer, weights)
 
-    def _scaled(self, vectors: Floats, weights: list[Floats]) -> Floats:
-        out, m = np.zeros_like(vectors), len(vectors)
-        for u, v, weight, (h, d, begin, bias, transposed) in zip(
-            self.outer, self.inner, weights, self.places, strict=True
-        ):
-            matrix = vectors[:, begin : begin + h * d].reshape(m, h, d)
-            if transposed:
-                matrix = vectors[:, begin : begin + h * d].reshape(m, d, h).transpose(0, 2, 1)
-            if bias is not None:
-                matrix = np.concatenate([matrix, vectors[:, bias : bias + h, None]], axis=2)
-            turned = u @ ((u.T @ matrix @ v) * weight) @ v.T
-            own = turned[:, :, :d]
-            out[:, begin : begin + h * d] = (own.transpose(0, 2, 1) if transposed else own).reshape(m, -1)
-            if bias is not None:
-                out[:, bias : bias + h] = turned[:, :, d]
-        return out
+    def _layers(self) -> Iterator[tuple[Floats, Floats, Floats, LayerPlace]]:
+        return zip(self.outer, self.inner, self.values, self.places, strict=True)
+
+
+def _matrix(vectors: Floats, place: LayerPlace) -> Floats:
+    """Return a layer's part of vectors (m, P) as (m, h, d + 1)."""
+    h, d, begin, bias, transposed = place
+    flat = vectors[:, begin : begin + h * d]
+    matrix = flat.reshape(-1, d, h).transpose(0, 2, 1) if transposed else flat.reshape(-1, h, d)
+    if bias is None:
+        return matrix
+    return np.concatenate([matrix, vectors[:, bias : bias + h, None]], axis=2)
+
+
+def _put(out: Floats, place: LayerPlace, matrix: Floats) -> None:
+    """Write (m, h, d + 1) to a layer's part of vectors (m, P)."""
+    h, d, begin, bias, transposed = place
+    own = matrix[:, :, :d]
+    out[:, begin : begin + h * d] = (own.transpose(0, 2, 1) if transposed else own).reshape(len(out), -1)
+    if bias is not None:
+        out[:, bias : bias + h] = matrix[:, :, d]
 
 
 def fit_kronecker(

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from divulge.influence.modes import attributes_kept, gradients_on, plain_attention, tensors_kept
+from divulge.influence.modes import attributes_kept, gradients_on, plain_attention, tensors_kept, uncompiled
 from divulge.influence.parts import mapped
 from divulge.influence.samples import Samples
 from divulge.influence.task import Call, call_module
@@ -113,7 +113,7 @@ class Snapshot:
             state[f"module.{name}"] = self._copies[name].clone()
         for name, tensor in zip(self.names, self.tensors if tensors is None else tensors, strict=True):
             state[f"module.{name}"] = tensor
-        plain = torch.compiler.set_stance("force_eager"), plain_attention()
+        plain = uncompiled(), plain_attention()
         kept = attributes_kept(self.module), tensors_kept(self.module)
         with _LOCK, gradients_on(), kept[0], kept[1], plain[0], plain[1]:
             result: Result = functional_call(_Frame(self.module), state, (work,))
