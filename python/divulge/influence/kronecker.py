@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,7 @@ from divulge.influence.losses import Loss
 from divulge.influence.operators import Array, LayerPlace, Operator
 from divulge.influence.solvers.solution import Floats, Solution
 
-__all__ = ["KroneckerCurvature", "fit_kronecker", "label_cotangents"]
+__all__ = ["KroneckerCurvature", "decomposed", "fit_kronecker", "label_cotangents"]
 
 _EXACT_CLASSES = 16
 _DRAWN_LABELS = 8
@@ -113,7 +113,9 @@ def fit_kronecker(
         return label_cotangents(outputs, loss, seed, first)
 
     factors = operator.kronecker_factors(labels)
-    inner, outer = [np.linalg.eigh(a) for a, _ in factors], [np.linalg.eigh(b) for _, b in factors]
+    share_out = getattr(operator, "decomposed", decomposed)
+    every = share_out([factor for pair in factors for factor in pair])
+    inner, outer = every[::2], every[1::2]
     inner_bases, outer_bases = [v for _, v in inner], [u for _, u in outer]
     if corrected:
         values = operator.kronecker_eigenvalues(labels, inner_bases, outer_bases)
@@ -121,6 +123,12 @@ def fit_kronecker(
         pairs = zip(outer, inner, strict=True)
         values = [np.outer(np.maximum(b, 0), np.maximum(a, 0)) for (b, _), (a, _) in pairs]
     return KroneckerCurvature(outer_bases, inner_bases, values, places, shift)
+
+
+def decomposed(matrices: Sequence[Floats]) -> list[tuple[Floats, Floats]]:
+    """Return the eigenvalues and eigenvectors of symmetric matrices."""
+    found = [np.linalg.eigh(matrix) for matrix in matrices]
+    return [(values, vectors) for values, vectors in found]
 
 
 def label_cotangents(outputs: Array, loss: Loss, seed: int, first: int = 0) -> Array:
