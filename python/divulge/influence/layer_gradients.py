@@ -78,7 +78,7 @@ class LayerGradients:
             for i, (group, (h, d, *_)) in enumerate(zip(self._groups, self.places, strict=True))
             if group.kind == "embedding"
         }
-        for inputs, passes in self._passes(batches):
+        for inputs, _, passes in self._passes(batches):
             for total, a in zip(inner, inputs, strict=True):
                 total += _gram(a)
             for number, returned in enumerate(passes):
@@ -121,7 +121,7 @@ class LayerGradients:
 
     def products(self, batches: Batches, vectors: Tensor) -> Iterator[Tensor]:
         """Yield G . v (m, k) for vectors (m, P) and each batch's gradients along its cotangents."""
-        for inputs, passes in self._passes(batches):
+        for inputs, _, passes in self._passes(batches):
             matrices = [_matrix(vectors.to(inputs[0]), place) for place in self.places]
             for returned in passes:
                 total = vectors.new_zeros(())
@@ -135,15 +135,17 @@ class LayerGradients:
         self, batches: Batches, inner: Sequence[Array], outer: Sequence[Array]
     ) -> Iterator[Iterator[Tensor]]:
         """Yield U' G V of each layer, one by one, for each batch and label; U (h, ...) and V (d + 1, ...)."""
-        for inputs, passes in self._passes(batches):
+        for inputs, labels, passes in self._passes(batches):
             v, u = ([torch.as_tensor(b).to(inputs[0]) for b in bases] for bases in (inner, outer))
-            turned = [a @ basis for a, basis in zip(inputs, v, strict=True)]
+            turned = [
+                None if _is_less_whole(a, outside, inside, labels) else a @ inside
+                for a, outside, inside in zip(inputs, u, v, strict=True)
+            ]
             for returned in passes:
-                parts = zip(returned, u, v, turned, strict=True)
-                yield starmap(_turned, parts)
+                yield starmap(_turned, zip(returned, u, v, inputs, turned, strict=True))
 
-    def _passes(self, batches: Batches) -> Iterator[tuple[list[Tensor], Iterator[list[Returned]]]]:
-        """Yield each batch's (a, 1) (k, T, d + 1) of each layer, and what comes back for each label."""
+    def _passes(self, batches: Batches) -> Iterator[tuple[list[Tensor], int, Iterator[list[Returned]]]]:
+        """Yield each batch's (a, 1) (k, T, d + 1) of each layer, its labels, and what comes back for each."""
         for inputs, cotangents_of in batches:
             k = rows_of(inputs)
             with recorded(self._groups, k, self._axes) as calls:
@@ -158,7 +160,9 @@ class LayerGradients:
                 looked = [call for call in made if not call.as_head]
                 once = looked[:1] if is_elementwise(group.kind) else looked
                 seen.append(_joined([call.inner(k) for call in once], group))
-            yield seen, self._deltas(outputs, cotangents_of(outputs.detach()), calls, k)
+            cotangents = cotangents_of(outputs.detach())
+            labels = cotangents.shape[1] // outputs[0].numel()
+            yield seen, labels, self._deltas(outputs, cotangents, calls, k)
 
     def _deltas(
         self, outputs: Tensor, cotangents: Tensor, calls: list[list[Call]], k: int
@@ -182,10 +186,21 @@ def _returned(group: LayerGroup, made: list[tuple[Call, Tensor]], k: int) -> Ret
     return _joined(looked, group), None if pair is None else (pair[0], pair[1])
 
 
-def _turned(returned: Returned, outer: Tensor, inner: Tensor, turned: Tensor) -> Tensor:
-    """Return U' G V (k, h, d + 1) of a layer, given (a, 1) V."""
+def _is_less_whole(a: Tensor, outer: Tensor, inner: Tensor, labels: int) -> bool:
+    """Whether U' G V takes fewer products where G is formed first, and not U' delta and (a, 1) V."""
+    positions, (h, small_h), (d, small_d) = a.shape[1], outer.shape, inner.shape
+    whole = positions * h * d + min(small_h * d * (h + small_d), h * small_d * (d + small_h))
+    apart = positions * (h * small_h + small_h * small_d)
+    return labels * whole < labels * apart + positions * d * small_d
+
+
+def _turned(returned: Returned, outer: Tensor, inner: Tensor, seen: Tensor, turned: Tensor | None) -> Tensor:
+    """Return U' G V (k, h, d + 1) of a layer that saw (a, 1), given (a, 1) V, or where G comes first None."""
     delta, head = returned
-    product = (delta @ outer).transpose(1, 2) @ turned
+    if turned is None:
+        product = outer.T @ (delta.transpose(1, 2) @ seen) @ inner
+    else:
+        product = (delta @ outer).transpose(1, 2) @ turned
     if head is None:
         return product
     return product + (head[0] @ outer).transpose(1, 2) @ (head[1] @ inner)
@@ -238,6 +253,7 @@ def _joined(parts: list[Tensor], group: LayerGroup) -> Tensor:
 
 
 def _gram(x: Tensor) -> NDArray[np.float64]:
-    flat = x.reshape(-1, x.shape[-1])
-    gram: NDArray[np.float64] = (flat.T @ flat).double().cpu().numpy()
-    return gram
+    flat = x.reshape(-1, x.shape[-1]) if x.is_contiguous() else None  # patches are not, and large
+    gram = torch.bmm(x.mT, x).sum(0) if flat is None else flat.T @ flat
+    found: NDArray[np.float64] = gram.double().cpu().numpy()
+    return found
