@@ -72,7 +72,8 @@ def attack_within(session: Session, within: Within, refuted_at: Array | None) ->
         if not found.solved or found.stopped:
             break
         judgement = judged(session, within.outwards_result(found))
-        if judgement.counterexample is None and leaves_linear(session, found):
+        again = attack.wide is not None or leaves_linear(session, found)
+        if judgement.counterexample is None and again:
             judgement = judged_again(session, within.outwards_result(found), judgement)
             if attack.wide is not None and judgement.counterexample is None and not judgement.stopped:
                 judgement = at_vertices(session, within.outwards_result(found), judgement)
