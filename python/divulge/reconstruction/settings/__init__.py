@@ -59,7 +59,7 @@ from divulge.reconstruction.settings.deep import (
     WALKING,
 )
 from divulge.reconstruction.settings.explanations import MEAN_GRADIENTS, SPANNED
-from divulge.reconstruction.settings.falsification import BATCH, FALSIFYING, FEW_FEATURES
+from divulge.reconstruction.settings.falsification import BATCH, FALSIFYING, FEW_FEATURES, VERTICES
 from divulge.reconstruction.settings.from_values import (
     BY_VALUES,
     GAUSS_NEWTON,
@@ -91,8 +91,9 @@ from divulge.reconstruction.settings.passage import NAMED, PASSAGE
 from divulge.reconstruction.settings.tolerances import RANK, TINY, Tolerances
 from divulge.reconstruction.settings.wide import (
     BESIDE,
-    CHOSEN_ROWS,
+    CROSSINGS,
     FOLLOWING,
+    MIDDLE,
     OPEN_ENTRIES,
     WIDE_LAST,
     WIDE_LINES,
@@ -110,7 +111,6 @@ __all__ = [
     "BESIDE",
     "BISECTION",
     "BY_VALUES",
-    "CHOSEN_ROWS",
     "CIRCLES",
     "CLIMBING",
     "COEFFICIENTS",
@@ -129,6 +129,7 @@ __all__ = [
     "CONV_SIDES",
     "CONV_WALK",
     "COUNTEREXAMPLES",
+    "CROSSINGS",
     "DECODING",
     "DEEPER",
     "DIFFERENCES",
@@ -150,6 +151,7 @@ __all__ = [
     "LINE",
     "MEAN_GRADIENTS",
     "MENDING",
+    "MIDDLE",
     "MILP",
     "NAMED",
     "NOISE_FLOOR",
@@ -184,6 +186,7 @@ __all__ = [
     "UNEXPLAINED",
     "VALUES",
     "VALUE_PROBE",
+    "VERTICES",
     "WALKING",
     "WEAK_UNITS",
     "WIDE_LAST",
