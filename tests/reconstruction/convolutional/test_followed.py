@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import islice
+from itertools import islice, pairwise
 
 import numpy as np
 import pytest
@@ -10,8 +10,8 @@ from conv_networks import conv, conv_net, error_of, filter_error, kinds, victim_
 from torch import nn
 
 from divulge import GradientOracle, reconstruct
-from divulge.reconstruction.asking.output import AskedOutput
 from divulge.reconstruction.asking.lines import Lines
+from divulge.reconstruction.asking.output import AskedOutput
 from divulge.reconstruction.asking.pieces import Transcript
 from divulge.reconstruction.convolutional.elsewhere import shows_elsewhere
 from divulge.reconstruction.convolutional.followed import Follower
@@ -68,7 +68,7 @@ def test_sides_that_no_single_kink_tells(slope, seed):
 @pytest.mark.parametrize("seed", range(3))
 def test_what_is_followed_is_one_unit(seed):
     net = victim(0.0, seed)
-    walk, signs = walk_of(net, seed)
+    walk, _ = walk_of(net, seed)
     kink = kinks_of(walk, 5, 1)[0]
     top, _, left, _ = box_of(kink, SHAPE)
 
@@ -82,7 +82,7 @@ def test_what_is_followed_is_one_unit(seed):
     assert len(followed) > 3
     assert all(levels(each.point)[unit] < 1e-9 for each in followed)
     states = walk.known.states(np.stack([each.point for each in followed]))
-    assert all((one != other).any() for one, other in zip(states, states[1:], strict=False))
+    assert all((one != other).any() for one, other in pairwise(states))
 
 
 def test_a_kink_of_another_unit_is_not_the_same():

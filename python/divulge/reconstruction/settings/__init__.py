@@ -22,7 +22,6 @@ from divulge.reconstruction.settings.asking import (
 from divulge.reconstruction.settings.convolutional import (
     CONV_AIMED,
     CONV_ATTACK,
-    CONV_DENSE,
     CONV_FIRST,
     CONV_FOLLOWED,
     CONV_JUDGE,
@@ -59,6 +58,7 @@ from divulge.reconstruction.settings.deep import (
     TURNING,
     WALKING,
 )
+from divulge.reconstruction.settings.dense_behind import CONV_DENSE
 from divulge.reconstruction.settings.explanations import MEAN_GRADIENTS, SPANNED
 from divulge.reconstruction.settings.falsification import BATCH, FALSIFYING, FEW_FEATURES
 from divulge.reconstruction.settings.from_values import (
