@@ -22,8 +22,8 @@ from divulge.reconstruction.settings.asking import (
 from divulge.reconstruction.settings.convolutional import (
     CONV_AIMED,
     CONV_ATTACK,
-    CONV_DENSE,
     CONV_FIRST,
+    CONV_FOLLOWED,
     CONV_JUDGE,
     CONV_LAST,
     CONV_LAYERS,
@@ -58,6 +58,7 @@ from divulge.reconstruction.settings.deep import (
     TURNING,
     WALKING,
 )
+from divulge.reconstruction.settings.dense_behind import CONV_DENSE
 from divulge.reconstruction.settings.explanations import MEAN_GRADIENTS, SPANNED
 from divulge.reconstruction.settings.falsification import BATCH, FALSIFYING, FEW_FEATURES, VERTICES
 from divulge.reconstruction.settings.from_values import (
@@ -120,6 +121,7 @@ __all__ = [
     "CONV_ATTACK",
     "CONV_DENSE",
     "CONV_FIRST",
+    "CONV_FOLLOWED",
     "CONV_JUDGE",
     "CONV_LAST",
     "CONV_LAYERS",
