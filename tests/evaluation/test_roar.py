@@ -3,6 +3,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from processes import new_processes
 from torch import nn
 
 from divulge import UnreadableFile
@@ -11,7 +12,6 @@ from divulge.datasets import Dataset, digits, subset
 from divulge.evaluation import AdamTrainer, diffroar, diffroar_runs, predictive_power
 from divulge.evaluation.summary import paired_interval, pairs_interval
 from divulge.training import mlp
-from processes import new_processes
 
 
 @pytest.fixture(scope="module")

@@ -8,12 +8,12 @@ import pandas as pd
 import psutil
 import pytest
 import torch
+from processes import new_processes
 
 from divulge.datasets import load
 from divulge.sweep import sweep
 from divulge.sweep.content import content_of
 from divulge.training import mlp
-from processes import new_processes
 
 GRID = '[grid]\ninputs = 6\nhidden = [3, 4]\noracle = ["gradient", "value"]\n'
 

@@ -7,6 +7,7 @@ import joblib
 import numpy as np
 import pytest
 import torch
+from processes import new_processes
 from smooth import smooth
 from torch import nn
 
@@ -16,7 +17,6 @@ from divulge.attributions import attribute
 from divulge.evaluation import parameter_randomisation
 from divulge.influence import GradientSimilarity, TracIn
 from divulge.training import Pgd, accuracy
-from processes import new_processes
 
 POINTS = np.random.default_rng(0).standard_normal((7, 6))
 INPUTS = torch.from_numpy(POINTS).float()

@@ -1,6 +1,6 @@
 """What two processes of torchrun take of what one takes: factors of EK-FAC, and scores of many samples.
 
-    python bench/processes.py [--texts 2048] [--rows 1000000] [--json]
+    python bench/two_processes.py [--texts 2048] [--rows 1000000] [--json]
 
 CPU seconds of a process, the most of all of them; two processors that are free turn them into time. The
 factors are those of bench/byte_model.py's transformer, by `fit_factors`; the scores those of logistic
