@@ -87,6 +87,8 @@ def test_rules_in_words():
     assert oracle.ledger.total == 2
     stolen = steal(oracle, "mlp:8", queries=30, data=X, test=(X, None), steps=20)
     assert stolen.queries == 30
+    with pytest.raises(ValueError, match="got lime_tabular"):  # weights of quartiles are no slopes
+        linear_copy(oracle, X)
 
 
 def test_lime_of_images_weighs_segments():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from divulge.arrays import Array
 from divulge.attributions.lime import Lime
 from divulge.attributions.methods import Attribution, check_count
 
@@ -25,6 +26,10 @@ class TableLime(Lime):
     name: ClassVar[str] = "lime_tabular"
     of_probability: ClassVar[bool] = True
     discretize: bool = False
+
+    def factor(self, x: Array) -> Array | None:  # type: ignore[override]
+        """Return the widths; None of quartiles."""
+        return None if self.discretize else super().factor(x)
 
     @property
     def imitable(self) -> bool:  # type: ignore[override]
