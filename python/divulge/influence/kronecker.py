@@ -14,11 +14,13 @@ from divulge.influence.solvers.solution import Floats, Solution
 
 __all__ = ["KroneckerCurvature", "decomposed", "fit_kronecker", "label_cotangents"]
 
+# Classes of which every one has its part in the labels' covariance.
 _EXACT_CLASSES = 16
-_DRAWN_LABELS = 8
-# Passes through a module, one a sample and label, that are enough: of 128 images, two in the place of ten,
-# EK-FAC's scores of a ResNet-20 correlate by .992 with those of all labels, with four by .998.
-_COMBINED = 512
+# Labels a sample of more classes.
+_LABELS = 8
+# Passes through a module, one a sample and label, and labels a sample, that are enough: EK-FAC's scores of
+# 512 samples of up to 16 classes correlate by .995 and more with those of all labels, a test point's by .990.
+_PASSES, _FEWEST = 1024, 4
 # A draw for each of a sample's positions, eight of them or more together.
 _DRAWS_TOGETHER = 8
 
@@ -97,9 +99,10 @@ def fit_kronecker(
 ) -> KroneckerCurvature:
     """Fit K-FAC, or EK-FAC where `corrected`, to the model's own labels.
 
-    Up to 16 classes the expectation over the labels is exact; above, eight labels are drawn a sample. Where
-    torch computes, a label is a pass through the module: where that makes twice 512 passes or more, gradients
-    of all labels are added with random signs, as often as makes 512, which has the same expectation.
+    Up to 16 classes the expectation over the labels is exact, by one less than there are classes; above,
+    eight labels a sample have the same expectation. Where torch computes, a label is a pass through the
+    module: as few a sample as make 1,024 of all, and at least four, take the place of twice as many or more.
+    There the gradients of the least likely classes are added with random signs: near the exact expectation.
 
     Raises:
         ValueError: a loss that is no likelihood, neither damping nor weight decay, or parameters in question
@@ -114,10 +117,10 @@ def fit_kronecker(
     if held != operator.parameters:
         raise ValueError(f"expected layers that hold all {operator.parameters} parameters, got {held}")
 
-    together = None if operator.path != "torch" else -(-_COMBINED // max(operator.rows, 1))
+    few = None if operator.path != "torch" else max(_FEWEST, -(-_PASSES // max(operator.rows, 1)))
 
     def labels(outputs: Array, first: int) -> Array:
-        return label_cotangents(outputs, loss, seed, first, together)
+        return label_cotangents(outputs, loss, seed, first, few)
 
     factors = operator.kronecker_factors(labels)
     share_out = getattr(operator, "decomposed", decomposed)
@@ -138,25 +141,25 @@ def decomposed(matrices: Sequence[Floats]) -> list[tuple[Floats, Floats]]:
     return [(values, vectors) for values, vectors in found]
 
 
-def label_cotangents(
-    outputs: Array, loss: Loss, seed: int, first: int = 0, together: int | None = None
-) -> Array:
+def label_cotangents(outputs: Array, loss: Loss, seed: int, first: int = 0, few: int | None = None) -> Array:
     """Return (n, S K): the gradients by the outputs for S labels of each sample, times their weights' roots.
 
     Outputs of several positions (n, *positions, K) have independent labels: those are drawn, at all positions
     together, as often as makes eight draws a sample; squared loss takes signs in the noise's place.
 
-    Softmax: sqrt(p_s) (p - e_s) for every class s, or (p - e_s) / sqrt(S) for drawn ones. A single logit:
-    sqrt(p (1 - p)), p its sigmoid, the root of the mean square over both labels. Squared loss: the model's
-    label is its output plus standard normal noise, whose outer product has the mean I: e_s.
+    Softmax: a root of the labels' covariance diag(p) - p p', a row for each class but the likeliest m,
+    r_s = sqrt(p_s) (e_s - (p + sqrt(p_m) e_m) / (1 + sqrt(p_m))); where there are more rows than S, the S - 1
+    of the likeliest classes and the sum of the others with random signs, whose outer product has the same
+    mean. A single logit: sqrt(p (1 - p)), p its sigmoid, the root of the mean square over both labels.
+    Squared loss: the model's label is its output plus standard normal noise, whose outer product has the mean
+    I: e_s.
 
     Args:
         outputs: (n, K) or (n, *positions, K).
         loss: a likelihood.
-        seed: of drawn labels.
+        seed: of drawn labels and of signs.
         first: the number of the first sample among all; its labels do not depend on what else is drawn.
-        together: where that is at most half of cross-entropy's labels, so many sums of all classes' gradients
-            with random signs in their place: the mean of their outer products is the same.
+        few: cross-entropy's labels a sample, where that is half of them at most.
 
     Raises:
         ValueError: the loss is no likelihood.
@@ -176,12 +179,11 @@ def label_cotangents(
         p = torch.from_numpy(outputs).sigmoid().numpy()
         return np.asarray(np.sqrt(p * (1 - p)), outputs.dtype)
     p = torch.from_numpy(outputs).softmax(1).numpy()
-    if together is not None and 2 * together <= (k if k <= _EXACT_CLASSES else _DRAWN_LABELS):
-        return np.asarray(_combined(p, _uniform(seed, first, (n, together, k))), outputs.dtype).reshape(n, -1)
-    if k <= _EXACT_CLASSES:
-        return np.asarray(np.sqrt(p)[:, :, None] * (p[:, None, :] - identity), outputs.dtype).reshape(n, -1)
-    uniform = _uniform(seed, first, (n, _DRAWN_LABELS))
-    return np.asarray(_drawn(p, uniform), outputs.dtype).reshape(n, -1)
+    rows = k - 1 if k <= _EXACT_CLASSES else _LABELS
+    if few is not None and 2 * few <= rows:
+        rows = few
+    signs = np.where(_uniform(seed, first, (n, k - 1)) < 0.5, -1.0, 1.0)
+    return np.asarray(_covariance_root(p, rows, signs), outputs.dtype).reshape(n, -1)
 
 
 def _labels_at_positions(outputs: Array, loss: Loss, seed: int, first: int) -> Array:
@@ -212,12 +214,30 @@ def _uniform(seed: int, first: int, shape: tuple[int, ...]) -> Floats:
     return np.random.Generator(stream).random(shape)
 
 
-def _combined(p: Array, uniform: Floats) -> Floats:
-    """Return sum_s r_s sqrt(p_s) (p - e_s) / sqrt(S) (n, S, K) for S rows of signs r."""
-    signed = np.where(uniform < 0.5, -1.0, 1.0) * np.sqrt(p)[:, None, :]
-    found: Floats = signed.sum(axis=2, keepdims=True) * p[:, None, :] - signed
-    scaled: Floats = found / np.sqrt(uniform.shape[1])
-    return scaled
+def _covariance_root(p: Array, rows: int, signs: Floats) -> Floats:
+    """Return (n, S, K): what has diag(p) - p p' as the sum of its outer products, or as that sum's mean.
+
+    Those of the likeliest classes come first; the last row is the sum of all others along signs (n, K - 1).
+    The rows are those of I - q q', q the roots of p, in a basis that a reflection of q makes.
+    """
+    n, k = p.shape
+    order = np.argsort(-p, axis=1, kind="stable")
+    sorted_p = np.take_along_axis(p.astype(np.float64), order, axis=1)
+    q = np.sqrt(sorted_p)
+    shared = sorted_p.copy()
+    shared[:, 0] += q[:, 0]
+    shared /= 1 + q[:, :1]
+    single = min(rows, k - 1) - (rows < k - 1)
+    root = np.zeros((n, min(rows, k - 1), k))
+    root[:, :single] = -q[:, 1 : single + 1, None] * shared[:, None, :]
+    root[:, np.arange(single), np.arange(1, single + 1)] += q[:, 1 : single + 1]
+    if rows < k - 1:
+        signed = q[:, single + 1 :] * signs[:, single:]
+        root[:, -1] = -signed.sum(axis=1, keepdims=True) * shared
+        root[:, -1, single + 1 :] += signed
+    out = np.empty_like(root)
+    np.put_along_axis(out, np.broadcast_to(order[:, None, :], root.shape), root, axis=2)
+    return out
 
 
 def _drawn(p: Array, uniform: Floats) -> Floats:
