@@ -7,7 +7,7 @@ from chains import relative_error
 from torch import nn
 
 from divulge import Influence
-from divulge.influence.kronecker import label_cotangents
+from divulge.influence.label_cotangents import label_cotangents
 from divulge.influence.losses import resolve_loss
 
 
