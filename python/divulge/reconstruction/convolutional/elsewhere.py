@@ -38,8 +38,8 @@ def shows_elsewhere(walk: Walk, kink: Kink, box: Box) -> bool:
     points = walk.samples(CONV_FIRST.elsewhere)
     points = points - (points - kink.point) @ normal[:, None] * normal
     if walk.lines.domain is not None:
-        low, high = walk.lines.domain
-        points = points[((points >= low) & (points <= high)).all(axis=1)]
+        lower, upper = walk.lines.domain
+        points = points[((points >= lower) & (points <= upper)).all(axis=1)]
     if not len(points):
         return True
     away = walk.tolerances.missing * np.linalg.norm(points, axis=1, keepdims=True) * normal
