@@ -75,6 +75,8 @@ def beside_on_edges(model: DeepModel, lines: Lines, count: int) -> Array:
 def edges(first: Dense, lines: Lines, count: int) -> tuple[Array, Array, Array]:
     """Return places (n, r) of edges, ways along them of length 1, and the basis (r, d) that both are over.
 
+    There are none where edges are so many that a random part of them says little.
+
     Args:
         first: the first layer.
         lines: draws which.
@@ -82,6 +84,8 @@ def edges(first: Dense, lines: Lines, count: int) -> tuple[Array, Array, Array]:
     """
     rows, offsets, basis = in_their_span(first)
     chosen = tuples(len(rows), len(basis) - 1, count, lines.rng)
+    if comb(len(rows), len(chosen[0]) if len(chosen) else 0) > VERTICES.most:
+        chosen = chosen[:0]
     chosen = lines.rng.permutation(chosen)[:count]
     across = lines.rng.standard_normal((len(chosen), 1, len(basis))) / np.sqrt(max(len(basis), 1))
     place = np.concatenate([-offsets[chosen], np.zeros((len(chosen), 1))], axis=1)
