@@ -5,7 +5,9 @@ file(GLOB DIVULGE_BINDING_SOURCES CONFIGURE_DEPENDS cpp/bindings/*.cpp)
 # All bindings in one unit: pybind11 is read, and its templates are compiled, once and not a dozen times. They hold no
 # kernel, so that neither -O3 nor link-time optimisation, which NO_EXTRAS leaves out, makes anything faster.
 pybind11_add_module(_core NO_EXTRAS ${DIVULGE_BINDING_SOURCES})
-pybind11_strip(_core)
+if(NOT CMAKE_BUILD_TYPE MATCHES "Deb")  # Debug, RelWithDebInfo
+  pybind11_strip(_core)
+endif()
 target_link_libraries(_core PRIVATE divulge_core)
 set_target_properties(_core PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 0)
 target_compile_options(_core PRIVATE $<$<CONFIG:Release>:-O1>)

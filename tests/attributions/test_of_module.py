@@ -72,6 +72,36 @@ def test_grad_cam_is_what_its_formula_says(channels):
     assert np.isfinite(stolen.leak_curve["agreement"]).all()
 
 
+def convolutional(inplace):
+    torch.manual_seed(0)
+    first, last = nn.Conv2d(1, 4, 3, padding=1), nn.Linear(256, 3)
+    return nn.Sequential(first, nn.ReLU(inplace=inplace), nn.Flatten(), last)
+
+
+def test_grad_cam_of_what_is_changed_in_place_and_of_a_convolution_beside():
+    x = torch.randn(3, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    plain, changed = (attribute(convolutional(inplace), x, "grad_cam", of=1) for inplace in (False, True))
+    np.testing.assert_array_equal(plain, changed)
+
+    class WithMore(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.main, self.side = convolutional(False), nn.Conv2d(1, 2, 3)
+
+        def forward(self, images):
+            told = self.main(images)
+            self.seen = self.side(images)
+            return told
+
+    np.testing.assert_array_equal(plain, attribute(WithMore(), x, "grad_cam", of=1))
+
+
+def test_a_map_alone_teaches_nothing():
+    victim = Victim(nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 1)), (1, 8, 8))
+    with pytest.raises(ValueError, match="expected labels, values or probabilities beside grad_cam"):
+        steal(oracle_by_name("grad_cam:values=false", victim), "mlp:8", queries=10, steps=5)
+
+
 def test_a_copy_learns_from_exact_integrated_gradients():
     victim = Victim(mlp((6,), [8], 3, seed=2), (6,))
     oracle = oracle_by_name("exact_integrated_gradients", victim)

@@ -1,4 +1,5 @@
 import json
+import sys
 
 import joblib
 import numpy as np
@@ -8,6 +9,8 @@ from sklearn.compose import make_column_transformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
+
+from divulge.cli.models import TRAINING
 
 
 @pytest.fixture
@@ -69,3 +72,12 @@ def test_what_cannot_be_followed_is_one_sentence(command, own, arguments, messag
     assert code == 2
     assert out == ""
     assert message in err.splitlines()[-1]
+
+
+def test_a_package_that_is_not_installed_is_named(command, monkeypatch):
+    monkeypatch.setitem(sys.modules, "interpret", None)
+    monkeypatch.setitem(sys.modules, "interpret.glassbox", None)
+    monkeypatch.setitem(TRAINING, "digits", (1, 256))
+    code, out, err = command("additive", "--student", "ebm")
+    assert (code, out) == (2, "")
+    assert "this needs the package interpret" in err

@@ -8,7 +8,7 @@ import torch
 from token_models import LENGTH, Tagger, reference, texts, token_loss
 
 from divulge.influence import Influence, Task
-from divulge.influence.kronecker import label_cotangents
+from divulge.influence.label_cotangents import label_cotangents
 from divulge.influence.losses import resolve_loss
 from divulge.influence.positions import Positions
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from token_models import Tagger, Tied, texts, words
+from torch import nn
 
 from divulge import Influence
 from divulge.influence import layer_gradients
@@ -60,12 +61,13 @@ def test_in_single_precision(make):
 def test_factors_do_not_depend_on_how_many_gradients_are_formed_together(make, name, monkeypatch):
     module, train = CASES[name](make)
     found = []
-    for numbers in (1, 300, 1 << 24):
+    for numbers, fewest in ((1, 1), (1, 3), (300, 1), (1 << 24, 1)):
+        monkeypatch.setattr(layer_gradients, "_FEWEST_TOGETHER", fewest)
         monkeypatch.setattr(layer_gradients, "_TOGETHER", numbers)
         influence = Influence(module, train, curvature="ekfac", damping=0.1, lower=False, batch_size=50)
         fitted = influence._inverse.kronecker
         found.append(np.concatenate([influence.self_influence(), *(np.ravel(v) for v in fitted.values)]))
-        assert numbers > 1 or influence.operator._together == 1
+        assert numbers > 1 or influence.operator._together == fewest
     assert influence.operator._together == 50
     for other in found[1:]:
         np.testing.assert_allclose(other, found[0], rtol=1e-8, atol=1e-12)
@@ -81,3 +83,11 @@ def test_factors_do_not_depend_on_which_product_comes_first(make, name, monkeypa
         values = influence._inverse.kronecker.values
         found.append(np.concatenate([influence.self_influence(), *(np.ravel(v) for v in values)]))
     np.testing.assert_allclose(found[0], found[1], rtol=1e-8, atol=1e-12)
+
+
+def test_samples_of_a_large_layer_still_go_together():
+    module = nn.Sequential(nn.Linear(900, 700), nn.LayerNorm(700), nn.Linear(700, 3))
+    data = np.zeros((20, 900), np.float32), np.arange(20) % 3
+    operator = Influence(module, data, curvature="ekfac", damping=0.1, lower=False).operator
+    assert operator.layers
+    assert operator._together == 8

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 import torch.multiprocessing as mp
-from ranks import factors_main
+from ranks import changed_share_main, factors_main
 from token_models import Tagger, texts
 
 from divulge import Influence
@@ -163,3 +163,12 @@ def test_two_processes_fit_what_one_does(make, tmp_path):
             assert found.shape == (2, *expected.shape)  # fitted, and read
             np.testing.assert_allclose(found, np.stack([expected] * 2), rtol=1e-8, atol=1e-11)
             assert (tmp_path / f"{name}.{rank}-of-2.npz").exists()
+
+
+def test_a_share_is_refused_where_another_has_changed(make, tmp_path):
+    module, (x, y), _ = make("mlp", n=40)
+    mp.spawn(changed_share_main, (str(tmp_path), module, x, y), nprocs=2)
+    for rank, begin in ((0, "the factors in"), (1, "another process refuses its file: the factors in")):
+        first, second = np.load(tmp_path / f"said{rank}.npy").tolist()
+        assert first == "fitted"
+        assert second.startswith(f"{begin} factors.0-of-2.npz are those of other parameters, data")

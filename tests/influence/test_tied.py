@@ -10,7 +10,7 @@ from token_models import LENGTH, WIDTH, WORDS, Tied, words
 
 from divulge import Influence
 from divulge.influence import GradientStore, Task
-from divulge.influence.kronecker import label_cotangents
+from divulge.influence.label_cotangents import label_cotangents
 from divulge.influence.losses import resolve_loss
 from divulge.influence.positions import Positions
 

@@ -1,5 +1,7 @@
 """Counterfactuals as answers: their classes, the ledger, the domain, and what they teach a copy."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,7 +11,9 @@ from torch import nn
 from divulge import Victim, steal
 from divulge.datasets import read_data
 from divulge.errors import BudgetExhausted
-from divulge.oracles import Budget, CounterfactualOracle, LabelOracle, oracle_by_name
+from divulge.oracles import Answers, Budget, CounterfactualOracle, LabelOracle, oracle_by_name
+from divulge.surrogate import Weights
+from divulge.surrogate.losses import AnswerTensors, loss
 
 X = np.random.default_rng(0).uniform(-1, 1, (80, 4))
 
@@ -107,6 +111,18 @@ def test_what_makes_no_sense_is_named(options, message):
         CounterfactualOracle(victim(), **options)
 
 
+def test_nearest_inputs_where_the_model_is_flat():
+    """Of a ReLU that is off nothing leads to another class, however far ahead the class is."""
+    module = nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 2)).double()
+    with torch.no_grad():
+        for layer, bias in ((module[0], [-1.0, -1.0]), (module[2], [50.0, 0.0])):
+            layer.weight.copy_(torch.eye(2))
+            layer.bias.copy_(torch.tensor(bias))
+    told = CounterfactualOracle(Victim(module, (2,)), nearest=True).explain([[0.0, 0.0], [3.0, 2.0]])
+    np.testing.assert_array_equal(told.points[2], [0.0, 0.0])
+    assert told.labels.tolist() == [0, 0, 0, 1]
+
+
 @pytest.mark.parametrize("kind", ["border", "clamped", "example"])
 def test_copies_take_counterfactuals_in_three_ways(kind):
     torch.manual_seed(0)
@@ -116,6 +132,27 @@ def test_copies_take_counterfactuals_in_three_ways(kind):
     same = {"queries": 40, "data": rows, "test": (rows, None), "steps": 200}
     stolen = steal(oracle, "mlp:16", counterfactuals=kind, **same)
     assert stolen.leak_curve["agreement"].iloc[-1] > 0.7
+
+
+def test_what_each_way_takes_a_counterfactual_for():
+    """Of a copy that scores 1 and 0, or 0 and 1, at a point of class 1 whose counterfactual left class 0."""
+    told = Answers(
+        np.zeros((1, 2)), np.array([1]), np.array([1]), beside=np.array([0])
+    )  # class 1, at the border with 0
+    generator, one = torch.Generator().manual_seed(0), np.log(1 + np.exp(-1.0))
+    found = {}
+    for kind in ("border", "clamped", "example"):
+        given = replace(told, beside=None) if kind == "example" else told
+        tensors = AnswerTensors.of(given, torch.float64, clamped=kind == "clamped")
+        for scores in ([1.0, 0.0], [0.0, 1.0]):
+            copy = nn.Linear(2, 2).double()
+            with torch.no_grad():
+                copy.bias.copy_(torch.tensor(scores))
+                found[kind, int(scores[1])] = float(loss(copy, tensors, Weights(), (2,), generator))
+    assert found["example", 0] == pytest.approx(one + 1)  # named otherwise
+    assert found["example", 1] == pytest.approx(one)
+    assert found["border", 0] == found["border", 1] == found["clamped", 0] == pytest.approx(one + 0.5)
+    assert found["clamped", 1] == 0
 
 
 def test_another_way_is_refused():

@@ -12,7 +12,7 @@ from torch import nn
 
 from divulge import Victim, steal
 from divulge.errors import UnsupportedModel
-from divulge.oracles import ShapOracle, TopK, oracle_by_name
+from divulge.oracles import ProbabilityOracle, ShapOracle, TopK, oracle_by_name
 from divulge.oracles.exact_shap import of_subsets
 from divulge.oracles.packages import ImageLimeOracle, KernelShapOracle, TableLimeOracle, package
 from divulge.surrogate import linear_copy
@@ -78,6 +78,20 @@ def test_lime_of_a_table_points_along_a_logistic_model():
     ).all()
 
 
+@pytest.mark.parametrize("make", [logistic, boosted])
+def test_a_copy_makes_the_same_of_its_values_as_the_package(make):
+    """At rows far from the mean, too, where samples around the row itself would be another explanation."""
+    pytest.importorskip("lime")
+    victim, rows = make(), X[[0, 20, 100, 300]]
+    oracle = TableLimeOracle(victim, data=X, samples=5000)
+    told = oracle.explain(rows, 1).explanations
+    noise = np.random.default_rng(0).standard_normal((4, 5000, 10))
+    places = oracle.attribution.places(rows, noise)
+    p = ProbabilityOracle(victim).probabilities(places.reshape(-1, 10))[:, 1].reshape(4, 5000)
+    mine = oracle.attribution.combine(rows, p, noise)
+    assert np.abs(mine - told).max() < 0.2 * np.abs(told).max()
+
+
 def test_rules_in_words():
     pytest.importorskip("lime")
     oracle = oracle_by_name("lime_tabular:samples=200,numbers=2,discretize=true", logistic(), data=X)
@@ -87,6 +101,8 @@ def test_rules_in_words():
     assert oracle.ledger.total == 2
     stolen = steal(oracle, "mlp:8", queries=30, data=X, test=(X, None), steps=20)
     assert stolen.queries == 30
+    with pytest.raises(ValueError, match="got lime_tabular"):  # weights of quartiles are no slopes
+        linear_copy(oracle, X)
 
 
 def test_lime_of_images_weighs_segments():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -55,4 +56,23 @@ def factors_main(rank, folder, problems):
                 fit_factors(influence, f"{folder}/{name}.npz", block=5, progress=stop)
                 scores.append(influence.scores(test))
         np.save(f"{folder}/{name}{rank}.npy", scores)
+    torch.distributed.destroy_process_group()
+
+
+def changed_share_main(rank, folder, module, x, y):
+    """Fit factors, then with fewer samples in the second share, whose file alone was removed."""
+    joined(rank, folder)
+    found = []
+    for stop in (40, 34):
+        share = slice(0, 27) if rank == 0 else slice(27, stop)
+        influence = Influence(module, (x[share], y[share]), sharded=True, curvature="kfac", damping=0.2)
+        try:
+            fit_factors(influence, f"{folder}/factors.npz", block=5)
+            found.append("fitted")
+        except ValueError as error:
+            found.append(str(error))
+        if rank == 1:
+            Path(folder, "factors.1-of-2.npz").unlink(missing_ok=True)
+        torch.distributed.barrier()
+    np.save(f"{folder}/said{rank}.npy", found)
     torch.distributed.destroy_process_group()

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
+import numpy as np
+
+from divulge.arrays import Array
 from divulge.attributions.lime import Lime
-from divulge.attributions.methods import Attribution, check_count
+from divulge.attributions.methods import Attribution, check_count, like
+from divulge.points import host_array
 
 __all__ = ["ImageLime", "TableLime", "check_count"]
 
@@ -15,16 +19,36 @@ __all__ = ["ImageLime", "TableLime", "check_count"]
 class TableLime(Lime):
     """LIME of a class's probability, as the package lime has it for tables.
 
-    Of a linear score its slopes are w times width times a factor that changes with the probability.
+    Samples lie around the mean of the data, not around x, and count by their distance from x. Of a linear
+    score its slopes are w times width times a factor that changes with the probability.
 
     Attributes:
+        center: the mean of the data, a number or shape (d,).
         discretize: whether it is of the quartiles that numbers lie in: copies learn only from what is told
             beside it then.
     """
 
     name: ClassVar[str] = "lime_tabular"
     of_probability: ClassVar[bool] = True
+    center: Any = 0.0
     discretize: bool = False
+
+    def places(self, x: Any, noise: Any) -> Any:
+        """Return center + width e."""
+        return super().places(x, self._from_x(x, noise))
+
+    def combine(self, x: Any, found: Any, noise: Any = None) -> Any:
+        """Return the slopes in e, samples counted by their distance from x."""
+        return super().combine(x, found, self._from_x(x, noise))
+
+    def _from_x(self, x: Any, noise: Any) -> Any:
+        """How far samples (n, m, d) lie from x, in widths."""
+        center = like(x, np.asarray(host_array(self.center), np.float64))
+        return noise - ((x - center) / self._widths(x))[:, None]
+
+    def factor(self, x: Array) -> Array | None:  # type: ignore[override]
+        """Return the widths; None of quartiles."""
+        return None if self.discretize else super().factor(x)
 
     @property
     def imitable(self) -> bool:  # type: ignore[override]

@@ -60,27 +60,38 @@ class GradCam(ModuleAttribution):
 
         if x.ndim != 4:
             raise UnsupportedModel(f"Grad-CAM explains images (n, C, H, W), got inputs of {tuple(x.shape)}")
-        seen: list[Tensor] = []
-        hooks = [
-            part.register_forward_hook(lambda _, __, told: seen.append(told))
-            for part in module.modules()
-            if isinstance(part, torch.nn.Conv2d)
-        ]
-        try:
-            with torch.enable_grad():
-                outputs = module(x.detach().requires_grad_())
-                if not seen:
-                    raise UnsupportedModel(
-                        f"Grad-CAM needs a convolution Conv2d, {type(module).__name__} has none"
-                    )
-                (slopes,) = torch.autograd.grad((outputs.reshape(len(x), -1) * coefficients).sum(), seen[-1])
-        finally:
-            for hook in hooks:
-                hook.remove()
-        shown = (slopes.mean(dim=(2, 3), keepdim=True) * seen[-1].detach()).sum(dim=1, keepdim=True).relu()
+        with torch.enable_grad():
+            outputs, maps = _with_maps(module, x.detach().requires_grad_())
+            score = (outputs.reshape(len(x), -1) * coefficients).sum()
+            slopes = torch.autograd.grad(score, maps, allow_unused=True) if maps else ()
+        used = [both for both in zip(maps, slopes, strict=True) if both[1] is not None]
+        if not used:
+            raise UnsupportedModel(
+                f"Grad-CAM needs a convolution Conv2d, {type(module).__name__} has none that outputs use"
+            )
+        last, slope = used[-1]
+        shown = (slope.mean(dim=(2, 3), keepdim=True) * last.detach()).sum(dim=1, keepdim=True).relu()
         shown = functional.interpolate(shown, size=x.shape[2:], mode="bilinear", align_corners=False)
         largest = shown.amax(dim=(1, 2, 3), keepdim=True)
         return (shown / torch.where(largest > 0, largest, 1.0)).expand_as(x).clone()
+
+
+def _with_maps(module: nn.Module, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+    """Outputs, and what each Conv2d returns, in the order of calls."""
+    from torch.nn import Conv2d
+
+    maps: list[Tensor] = []
+
+    def keep(_: Any, __: Any, told: Tensor) -> Tensor:
+        maps.append(told)
+        return told.clone()  # what follows may change it in place
+
+    hooks = [part.register_forward_hook(keep) for part in module.modules() if isinstance(part, Conv2d)]
+    try:
+        return module(x), maps
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 @dataclass(frozen=True)

@@ -389,4 +389,6 @@ def _run(arguments: list[str] | None) -> Any:
 
         if isinstance(error, (DivulgeError, ValueError, OSError)):
             return fail(str(error), FAILED)
+        if isinstance(error, ModuleNotFoundError) and not str(error.name).startswith("divulge"):  # an extra
+            return fail(f"this needs the package {error.name}, which is not installed", FAILED)
         raise

@@ -14,11 +14,16 @@ from rich.table import Table
 from torch import nn
 
 from divulge.bits import code_length, decode, encode, quantised_length
+from divulge.bits.architecture import described
 from divulge.bits.encoded import form_bits
+from divulge.bits.imitation import Imitation
 from divulge.cli import models
 from divulge.cli.progress import ProgressDisplay
-from divulge.cli.render import show
+from divulge.cli.render import print_note, show
 from divulge.datasets import Dataset, load
+
+# Of a block's index in the code's file: what encode takes by default.
+_BLOCK_BITS = 16
 
 
 @dataclass(frozen=True)
@@ -46,11 +51,17 @@ def run(options: Options) -> int:
         display.say(f"reading {options.data}")
         data = load(options.data, options.target, seed=options.seed)
         module = models.model(options.model, data, options.seed, display)
+        _check_readable(options, module)
         report = _report(options, data, module, display)
         if options.code is not None:
             report |= _written(options, data, module, report["bits_held"], display)
     report["seconds"] = time.perf_counter() - start
     show(report, options.as_json, _print_table)
+    if report.get("code_agreement", 1.0) < options.agreement:
+        print_note(
+            f"what is read from {options.code} agrees on {_percent(report['code_agreement'])} only, "
+            f"{_percent(options.agreement)} were asked for"
+        )
     return 0
 
 
@@ -63,7 +74,7 @@ def _report(options: Options, data: Dataset, module: nn.Module, display: Progres
     ).bits  # fmt: skip
     if math.isnan(held):
         raise ValueError(
-            f"no budget tells a network that agrees on {options.agreement:.0%}: "
+            f"no budget tells a network that agrees on {_percent(options.agreement)}: "
             "expected a smaller --agreement"
         )
     display.say("rounding to grids")
@@ -88,28 +99,39 @@ def _written(
     """Write the code into its file, and say how the network that is read from it agrees."""
     assert options.code is not None
     told = display.steps("writing the code")
-    most = math.ceil(bits) + form_bits(module)
-    encode(module, data, bits=most, seed=options.seed, progress=told).save(options.code)
-    copy = decode(options.code, into=module)
-    inputs = data.test_inputs.to(next(module.parameters()).dtype)
+    blocks = math.ceil(bits / _BLOCK_BITS)
+    most = blocks * _BLOCK_BITS + form_bits(module, block_bits=_BLOCK_BITS)
+    code = encode(module, data, bits=most, block_bits=_BLOCK_BITS, seed=options.seed, progress=told)
+    code.save(options.code)
+    copy = decode(options.code)
+    asked = Imitation(module, data, next(module.parameters()).dtype)
     with torch.no_grad():
-        named, copied = _classes(module(inputs)), _classes(copy(inputs))
+        agreement = asked.agreement(copy(asked.test_inputs))
     return {
         "code": str(options.code),
         "code_bytes": options.code.stat().st_size,
-        "code_agreement": float((named == copied).double().mean()),
+        "code_agreement": agreement,
     }
 
 
-def _classes(outputs: torch.Tensor) -> torch.Tensor:
-    return outputs.argmax(1) if outputs.ndim > 1 and outputs.shape[1] > 1 else outputs.reshape(-1) > 0
+def _check_readable(options: Options, module: nn.Module) -> None:
+    """Raise ValueError where a code's file would not tell the form: nothing could be read from it alone."""
+    if options.code is not None and not described(module):
+        raise ValueError(
+            f"expected a chain of usual layers for --code, whose form the file tells; {options.model} on "
+            f"{options.data} is none: divulge.bits.encode writes it, decode(into=) reads it"
+        )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.6g}%"
 
 
 def _print_table(report: dict[str, Any]) -> None:
     console = Console(highlight=False)
     console.print(
         f"{report['model']} on {report['data']}: bits of a network that names the same class on "
-        f"{report['agreement']:.0%} of test inputs",
+        f"{_percent(report['agreement'])} of test inputs",
         soft_wrap=True,
         markup=False,
     )

@@ -60,7 +60,8 @@ def model(name: str, data: Dataset, seed: int, display: ProgressDisplay) -> nn.M
     """Return the trained module that --model names.
 
     Raises:
-        ValueError: a file whose model does not take the data's images.
+        ValueError: a file whose model does not take the data's images, or answers with probabilities, which
+            would be taken for class scores.
         OSError: a file that is not there.
     """
     if name in MODELS:
@@ -70,6 +71,11 @@ def model(name: str, data: Dataset, seed: int, display: ProgressDisplay) -> nn.M
 
     victim = Victim.from_file(path)
     check_fits(victim, data, path.name)
+    if victim.tells_probabilities:
+        raise ValueError(
+            f"expected a model of class scores, {path.name} answers with probabilities: export it without "
+            "its last softmax or sigmoid"
+        )
     return _parametrised(victim)
 
 

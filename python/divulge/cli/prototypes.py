@@ -12,8 +12,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from divulge.arrays import Index
 from divulge.cli import models
 from divulge.cli.additive import class_of
+from divulge.cli.execution import INTERRUPTED
 from divulge.cli.progress import ProgressDisplay
 from divulge.cli.render import show
 from divulge.datasets import Dataset, load
@@ -48,11 +50,13 @@ def run(options: Options) -> int:
         display.say(f"reading {options.data}")
         data = load(options.data, options.target, seed=options.seed)
         number = class_of(data, options.named)
+        rows = _rows_of(data, number)
         images: Any = None if options.plot is None else _images(data)
         module = models.model(options.model, data, options.seed, display)
         display.say("taking curvature")
-        influence = models.influence(options.model, module, data, options.damping, curvature="ekfac")
-        rows = np.flatnonzero(data.test_targets.numpy() == number)
+        # Of a file that is no chain of linear layers the layers are not known, which ekfac needs.
+        curvature = "gauss_newton" if isinstance(module, models.Reshaped) else "ekfac"
+        influence = models.influence(options.model, module, data, options.damping, curvature=curvature)
         found = prototypes(
             influence,
             (data.test_inputs[rows], data.test_targets[rows]),
@@ -63,11 +67,29 @@ def run(options: Options) -> int:
     report = _report(options, data, number, len(rows), found)
     report["seconds"] = time.perf_counter() - start
     show(report, options.as_json, _print_table)
-    if options.plot is not None:
+    if options.plot is not None and report["samples"]:
         from divulge.plots import save_figure
 
         save_figure(found.plot(images), options.plot)
-    return 0
+    return INTERRUPTED if found.stopped == "interrupted" else 0
+
+
+def _rows_of(data: Dataset, number: int) -> Index:
+    """Return the test samples of a class.
+
+    Raises:
+        ValueError: there is none.
+    """
+    rows = np.flatnonzero(data.test_targets.numpy() == number)
+    if not len(rows):
+        raise ValueError(
+            f"expected a class with test samples, {data.name} has none of {_names(data)[number]}"
+        )
+    return rows
+
+
+def _names(data: Dataset) -> list[str]:
+    return [str(name) for name in data.class_names] or [str(k) for k in range(data.classes)]
 
 
 def _images(data: Dataset) -> Any:
@@ -83,7 +105,7 @@ def _images(data: Dataset) -> Any:
 
 def _report(options: Options, data: Dataset, number: int, points: int, found: Prototypes) -> dict[str, Any]:
     """Return what there is to say, ready for JSON."""
-    names = [str(name) for name in data.class_names] or [str(k) for k in range(data.classes)]
+    names = _names(data)
     frame = found.to_frame()
     frame["label"] = [names[int(data.train_targets[row])] for row in frame["sample"]]
     entries = frame.astype(object).where(frame.notna(), None).to_dict("records")

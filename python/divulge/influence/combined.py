@@ -201,9 +201,13 @@ class ShardedOperator(_Combined):
     def is_alike(self, arrays: Sequence[Array]) -> bool:
         """Whether all processes hold the same numbers."""
         digest = sha256(b"".join(np.ascontiguousarray(array).tobytes() for array in arrays)).hexdigest()
-        held = [""] * len(self._counts)
-        dist.all_gather_object(held, digest)
-        return len(set(held)) == 1
+        return len(set(self.gathered(digest))) == 1
+
+    def gathered(self, value: Any) -> list[Any]:
+        """Return what each process gives, in the order of their ranks."""
+        held: list[Any] = [None] * len(self._counts)
+        dist.all_gather_object(held, value)
+        return held
 
     def named(self, path: Path) -> Path:
         """Return the name of this process's file beside those of the others."""

@@ -44,7 +44,8 @@ def fit_factors(
 
     Raises:
         ValueError: another curvature; a path with another suffix; a file with the factors of other
-            parameters, data, labels or blocks; files of processes that were begun apart.
+            parameters, data, labels or blocks; files of processes of which one is refused, or that were begun
+            apart.
         UnreadableFile: the file is something else.
     """
     if not isinstance(influence, Influence):
@@ -57,17 +58,36 @@ def fit_factors(
         raise ValueError(f"expected block as a whole number of at least 1, got {block!r}")
     influence._follow()
     options, shared = influence._inverse.options, influence.operator
-    own = shared.named(Path(path)) if isinstance(shared, ShardedOperator) else Path(path)
-    held = _Held(own, _about(influence, block, options.seed))
+    held = _opened(Path(path), influence, block)
     shift, corrected = options.damping + options.weight_decay, influence.curvature == "ekfac"
     operator: Any = _InBlocks(shared, held, int(block), progress, 1 + corrected)
     fitted = fit_kronecker(operator, influence.loss, shift, corrected, options.seed)
     influence._inverse.__dict__["kronecker"] = operator.as_held(fitted) if corrected else fitted
 
 
-def _about(influence: Influence, block: int, seed: int) -> str:
-    parts = parameters_digest(influence), data_digest(influence.train), influence.loss.described, seed, block
-    return " ".join(map(str, parts))
+def _opened(path: Path, influence: Influence, block: int) -> _Held:
+    """Return what is held in the file; where one process's is refused, all refuse and none waits for it."""
+    shared, data = influence.operator, data_digest(influence.train)
+    if not isinstance(shared, ShardedOperator):
+        return _Held(path, _about(influence, data, block))
+    # Labels of a share depend on how many samples lie before it and on how many there are.
+    about = _about(influence, " ".join(shared.gathered(data)), block)
+    held, refused = None, None
+    try:
+        held = _Held(shared.named(path), about)
+    except (ValueError, OSError) as error:
+        refused = error
+    reasons = [reason for reason in shared.gathered(None if refused is None else str(refused)) if reason]
+    if refused is not None:
+        raise refused
+    if held is None or reasons:
+        raise ValueError(f"another process refuses its file: {reasons[0]}")
+    return held
+
+
+def _about(influence: Influence, data: str, block: int) -> str:
+    seed = influence._inverse.options.seed
+    return " ".join(map(str, (parameters_digest(influence), data, influence.loss.described, seed, block)))
 
 
 class _Held:

@@ -135,8 +135,10 @@ class CounterfactualOracle(VictimOracle):
             values, gradients = self._sided(x[rows])
             leads = np.delete(values - values[:, [label]], label, axis=1)  # (n, K - 1)
             slopes = np.delete(gradients - gradients[:, [label]], label, axis=1)  # (n, K - 1, d)
-            squares = np.maximum((slopes**2).sum(axis=2), np.finfo(float).tiny)
-            near = (np.abs(leads) / np.sqrt(squares)).argmin(axis=1)
+            squares = (slopes**2).sum(axis=2)
+            squares[squares == 0] = np.inf  # where nothing changes there is no way to go
+            far = np.where(np.isinf(squares), np.inf, np.abs(leads) / np.sqrt(squares))
+            near = far.argmin(axis=1)
             each = np.arange(len(rows))
             short = np.abs(leads[each, near]) * (1 + BEYOND) + BEYOND * np.abs(values).max(axis=1) * 1e-3
             x[rows] += (short / squares[each, near])[:, None] * slopes[each, near]

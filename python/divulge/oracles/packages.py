@@ -118,7 +118,9 @@ class TableLimeOracle(AttributionOracle):
     ) -> None:
         rows, names = _table(victim, data)
         spread = np.where(rows.std(axis=0) > 0, rows.std(axis=0), 1.0)
-        given = TableLime(samples=samples, width=spread, discretize=bool(discretize))
+        given = TableLime(
+            samples=samples, width=spread, center=rows.mean(axis=0), discretize=bool(discretize)
+        )
         victim.check_names_classes()
         super().__init__(victim, given, output=output, domain=domain, budget=budget, values=values)
         self.has_values, self._tells_probabilities = False, values

@@ -114,7 +114,7 @@ def judged_again(session: Session, found: DeepResult, first: Judgement) -> Judge
 
 
 def at_vertices(session: Session, found: DeepResult, before: Judgement) -> Judgement:
-    """Ask about a copy behind a wide first layer that keeps a linear part where that layer's units meet."""
+    """Ask about a copy behind a wide first layer where that layer's hyperplanes meet."""
     transcripts = [session.transcript(output) for output in found.outputs]
     return judge_at_vertices(found.model, transcripts, session.lines, session.queries, before)
 

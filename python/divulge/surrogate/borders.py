@@ -8,9 +8,12 @@ import numpy as np
 
 from divulge.arrays import Array
 from divulge.oracles import Answers
+from divulge.training.class_scores import named_classes
 
 DIRECTIONS = 8  # of R^(d + 1) in which lengths are solved for: more say nothing new
 SAME = 1e-4  # relative singular value up to which it counts as none: borders are known to 1e-6
+# How much more a nearest input may be off than other answers: it lies behind the border, by 1e-6 and more.
+BEYOND = 10.0
 LARGE = 1e4  # inverse penalty of a fit to classes that a line parts
 
 
@@ -68,6 +71,34 @@ def _lengths(planes: Array, ends: Array) -> Array | None:
         return None
     lengths = vectors[-1][others:]
     return np.asarray(lengths / lengths[np.abs(lengths).argmax()])
+
+
+def off_border(scores: Array, fresh: Answers, usual: float) -> float:
+    """Return how far a counterfactual is from where scores (K, d + 1) put it, in units of `BEYOND` moves.
+
+    Args:
+        scores: of the copy.
+        fresh: an answer about one point, as in `scores_of_planes`.
+        usual: how far counterfactuals move; of a point that moves less this counts, as it is on a border
+            all but for rounding.
+    """
+    assert fresh.labels is not None
+    a, b = fresh.labels
+    if a == b:
+        return np.inf
+    x, told = fresh.points
+    top = named_classes((x @ scores[:, :-1].T + scores[:, -1])[None], 0.0)[0]
+    of_class = 0.0 if a == top else np.linalg.norm(_foot(scores[top] - scores[a], x) - x)
+    of_place = np.linalg.norm(_foot(scores[b] - scores[a], x) - told)
+    size = max(float(np.linalg.norm(told - x)), usual, np.finfo(float).tiny)
+    return float(max(of_class, of_place) / size / BEYOND)
+
+
+def _foot(plane: Array, x: Array) -> Array:
+    """Where the perpendicular from x (d,) meets a plane (d + 1,)."""
+    normal = plane[:-1]
+    share = (x @ normal + plane[-1]) / max(float(normal @ normal), np.finfo(float).tiny)
+    return np.asarray(x - share * normal)
 
 
 def fitted(told: Answers, classes: int) -> Array:

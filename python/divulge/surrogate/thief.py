@@ -247,6 +247,7 @@ class Thief:
                 weights=Weights(),
                 seed=self.seed + twin,
                 spread=self.spread,
+                clamped=self.counterfactuals == "clamped",
             )
             with torch.no_grad():
                 shaped = points.to(next(trained.parameters()).dtype).reshape(-1, *self.input_shape)
@@ -263,6 +264,7 @@ class Thief:
         began = time.perf_counter()
         told = self.oracle.explain(points.numpy(), output)
         self.asked += time.perf_counter() - began
+        _check_teaches(told)
         return replace(told, beside=None) if self.counterfactuals == "example" else told
 
     def learn(self, answers: Answers, steps: int, weights: Weights | None) -> tuple[nn.Module, bool, Weights]:
@@ -322,6 +324,16 @@ def _counts(queries: int | Sequence[int]) -> list[int]:
     if not counts or counts[0] < 1:
         raise ValueError(f"expected at least one query, got {queries}")
     return counts
+
+
+def _check_teaches(told: Answers) -> None:
+    """Raise ValueError for explanations that a copy cannot make itself and that come alone."""
+    alone = told.labels is None and told.values is None and told.probabilities is None
+    if alone and told.attribution is not None and not told.attribution.imitable:
+        raise ValueError(
+            f"expected labels, values or probabilities beside {told.attribution.name}, got it alone: a copy "
+            "cannot make the same"
+        )
 
 
 def _check_data(data: Dataset | Points | None) -> None:

@@ -6,6 +6,7 @@ from itertools import islice, pairwise
 
 import numpy as np
 import pytest
+import torch
 from conv_networks import conv, conv_net, error_of, filter_error, kinds, victim_of
 from torch import nn
 
@@ -13,11 +14,12 @@ from divulge import GradientOracle, reconstruct
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.output import AskedOutput
 from divulge.reconstruction.asking.pieces import Transcript
-from divulge.reconstruction.convolutional.elsewhere import shows_elsewhere
+from divulge.reconstruction.convolutional.elsewhere import is_combined, shows_elsewhere
+from divulge.reconstruction.convolutional.first_layer import FirstLayer
 from divulge.reconstruction.convolutional.followed import Follower
 from divulge.reconstruction.convolutional.followed_sides import sides_followed
 from divulge.reconstruction.convolutional.layers import ConvLayer, Prefix
-from divulge.reconstruction.convolutional.patches import box_of
+from divulge.reconstruction.convolutional.patches import box_of, gap
 from divulge.reconstruction.convolutional.sides import read_sides
 from divulge.reconstruction.convolutional.walk import Walk
 from divulge.reconstruction.settings import CONV_FOLLOWED
@@ -109,6 +111,53 @@ def test_a_filter_shows_elsewhere_and_a_pattern_of_features_does_not(seed):
     walk.known.layers = own
     assert all(shows_elsewhere(walk, kink, box_of(kink, SHAPE)) for kink in filters)
     assert not any(shows_elsewhere(walk, kink, box_of(kink, SHAPE)) for kink in deeper)
+
+
+def test_in_a_box_filters_are_looked_for_where_they_are_0():
+    net = victim(0.0, 1)
+    box = np.zeros(81), np.ones(81)
+    transcript = Transcript(AskedOutput(GradientOracle(victim_of(net, SHAPE), domain=box), 0))
+    walk = Walk(transcript, Lines(81, box, np.random.default_rng(1), 1.0), Prefix(SHAPE, []))
+    for kink in kinks_of(walk, 3, 3):
+        asked = len(transcript)
+        assert shows_elsewhere(walk, kink, box_of(kink, SHAPE))
+        ways = transcript.points[asked:, :-1] - kink.point
+        assert np.abs(ways @ kink.jump).max() < 1e-5 * np.linalg.norm(kink.jump)
+
+
+def half_hidden(seed):
+    """A depthwise network in which a filter often has nothing behind it that is on."""
+    net = conv_net(SHAPE, conv(1, 3, 3), nn.ReLU, conv(3, 3, 3, groups=3), nn.ReLU, outputs=1, seed=seed)
+    x = torch.randn(400, *SHAPE, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    with torch.no_grad():
+        net[2].bias[0] -= torch.quantile(net[:3](x)[:, 0], 0.85)
+    return net
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_filter_with_nothing_on_behind_it_is_not_lost(seed):
+    net = half_hidden(seed)
+    walk, _ = walk_of(net, seed)
+    walk.known.layers = []
+    first = FirstLayer(walk)
+    assert first.recognised()
+
+    first.complete(40)
+    own = net[0].weight.detach().numpy()
+
+    def known():
+        return [min(gap(row, found) for found in first.layer.filters) < 1e-9 for row in own]
+
+    before = known()
+    assert sum(before) > 1
+    first.loses_by_doubt()
+    assert known() == before
+
+
+def test_a_sum_of_filters_is_one_and_another_filter_is_not():
+    filters = np.random.default_rng(0).standard_normal((4, 2, 3, 3))
+    filters[3] = 2 * filters[0] - filters[2]
+    assert [is_combined(filters, i, 1e-6) for i in range(4)] == [True, False, True, True]
 
 
 VICTIMS = {

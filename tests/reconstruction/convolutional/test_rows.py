@@ -29,6 +29,15 @@ def test_pieces_of_one_channel_become_it():
     assert np.allclose(row.weights, CHANNEL)
 
 
+def test_a_channel_that_was_added_to_may_be_aimed_at_again():
+    row = row_of(piece(0, 12))
+    row.missed = 1
+    row.join(piece(2, 9))
+    assert row.missed == 1
+    row.join(piece(8, 16))
+    assert row.missed == 0
+
+
 def test_a_piece_with_nothing_new_is_said_to_have_none():
     row = row_of(piece(0, 12))
     assert not row.join(piece(2, 9, factor=2.0))

@@ -12,7 +12,10 @@ from random_victims import random_network
 
 from divulge import GradientOracle, JacobianOracle, ValueOracle, Victim
 from divulge.reconstruction.approach import approach_to
-from divulge.reconstruction.falsification.judge import Judgement, judge
+from divulge.reconstruction.asking.lines import Lines
+from divulge.reconstruction.certificate import Certificate
+from divulge.reconstruction.falsification.at_vertices import at_vertices
+from divulge.reconstruction.falsification.judge import Judgement, judge, judge_at_vertices
 from divulge.reconstruction.network.deep_network import DeepModel
 from divulge.reconstruction.network.hidden_layer import Layer
 from divulge.reconstruction.network.known_layers import Dense, Prefix
@@ -151,3 +154,29 @@ def test_answers_for_the_judge_are_not_used_for_the_fit():
     found = judge(exact(module), [transcript], session.lines, 100)
     assert len(transcript) == before
     assert oracle.ledger.total - before >= found.certificate.answers > 0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_unit_that_one_output_alone_has_is_missed_at_few_vertices(seed):
+    torch.manual_seed(seed)
+    module = deep((3, 12, 6, 3))
+    first = exact(module).prefix.layers[0]
+    points = at_vertices(first, Lines(3, None, np.random.default_rng(0)), 1000)
+    with torch.no_grad():
+        module[4].weight[:2, 0] = 0.0  # of the last output alone
+        levels = torch.relu(module[0](torch.from_numpy(points))) @ module[2].weight[0]
+        module[2].bias[0] = -levels.quantile(0.9)  # on at one vertex in ten
+    model = exact(module)
+    asked = GradientOracle(Victim(module, (3,)))
+    session = Session(asked, approach_to(asked), seed, None)
+    transcripts = [session.transcript(output) for output in session.outputs]
+    transcripts[0].scale = 1.0
+
+    def at(model: DeepModel) -> Judgement:
+        return judge_at_vertices(model, transcripts, session.lines, 2200, Judgement(Certificate()))
+
+    assert at(model).counterexample is None
+    wrong = at(replace(model, layer=without_a_unit(model.layer))).counterexample
+    assert wrong is not None
+    assert wrong.output == 2
+    assert wrong.drawn == "where hyperplanes meet"

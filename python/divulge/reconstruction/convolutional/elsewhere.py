@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import numpy as np
 
+from divulge.arrays import Array
 from divulge.reconstruction.convolutional.patches import Box, gap, patch_of
-from divulge.reconstruction.convolutional.walk import Kink, Walk
+from divulge.reconstruction.convolutional.walk import Kink, Walk, off_span
 from divulge.reconstruction.settings import CONV_FIRST
 
 
+def is_combined(filters: Array, channel: int, tolerance: float) -> bool:
+    """Whether one of filters (c, C, kh, kw) is a sum of others, as jumps behind features at one place are."""
+    rows = filters.reshape(len(filters), -1)
+    left = off_span(np.delete(rows, channel, axis=0), rows[channel])
+    return bool(np.linalg.norm(left) <= tolerance * np.linalg.norm(rows[channel]))
+
+
 def shows_elsewhere(walk: Walk, kink: Kink, box: Box) -> bool:
-    """Whether at most of some random inputs, moved to where a filter would be 0, the gradient jumps by it.
+    """Whether at a share of some random inputs, moved to where a filter would be 0, the gradient jumps by it.
 
     A unit of the next layer jumps by one feature's filter, or by the same few features', where others are
-    off: at other inputs others are on.
+    off: at other inputs others are on. A filter does not show where all units behind it are off. Inputs that
+    were moved out of a box tell nothing; where no others are left, the filter counts as one.
 
     Args:
         walk: whom to ask.
@@ -28,6 +37,11 @@ def shows_elsewhere(walk: Walk, kink: Kink, box: Box) -> bool:
     normal = normal.ravel() / np.linalg.norm(normal)
     points = walk.samples(CONV_FIRST.elsewhere)
     points = points - (points - kink.point) @ normal[:, None] * normal
+    if walk.lines.domain is not None:
+        lower, upper = walk.lines.domain
+        points = points[((points >= lower) & (points <= upper)).all(axis=1)]
+    if not len(points):
+        return True
     away = walk.tolerances.missing * np.linalg.norm(points, axis=1, keepdims=True) * normal
     before, after = walk.ask(points - away), walk.ask(points + away)
     shown = 0

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from enum import Enum
 from itertools import combinations
 
 import numpy as np
 
 from divulge.arrays import Array, Index
-from divulge.reconstruction.convolutional.elsewhere import shows_elsewhere
+from divulge.reconstruction.convolutional.elsewhere import is_combined, shows_elsewhere
 from divulge.reconstruction.convolutional.geometry import Place, grid_of, grid_of_pairs, starts
 from divulge.reconstruction.convolutional.layers import ConvLayer
 from divulge.reconstruction.convolutional.patches import Box, box_of, gap, patch_of, single
@@ -53,6 +52,7 @@ class FirstLayer:
         self._orphans: list[tuple[Array, Place]] = []  # filters whose offsets are not known, seen in pairs
         self._hunts = 0
         self._shown_by: list[tuple[Kink, Box]] = []
+        self._looked_at = 0  # channels that were doubted, or are above doubt
         self._doubtful = False  # whether kinks of the next layer are as small as filters
 
     @property
@@ -149,22 +149,33 @@ class FirstLayer:
     def loses_by_doubt(self) -> bool:
         """Whether channels were none, but kinks of the next layer that show few features of a window.
 
-        These are gone at other inputs. Kinks are looked at again then, and told apart from now on.
+        These are sums of filters, or clipped at an edge, and gone at other inputs. Kinks are looked at again
+        then, and told apart from now on.
 
         Raises:
             Stopped: the oracle can be asked no further.
         """
         if self._doubtful or self.layer.pool is not None:
             return False
-        kept = [i for i, shown in enumerate(self._shown_by) if shows_elsewhere(self.walk, *shown)]
+        tolerance, looked_at, height, width = self.walk.tolerances.alike, self._looked_at, *self.shape[1:]
+        self._looked_at = len(self.layer)
+        kept = [
+            i
+            for i, (kink, box) in enumerate(self._shown_by)
+            if i < looked_at
+            or not (box.touches(height, width) or is_combined(self.layer.filters, i, tolerance))
+            or shows_elsewhere(self.walk, kink, box)
+        ]
         if len(kept) in (0, len(self.layer)):  # where none shows, the test tells nothing
             return False
         self._doubtful = True
-        self.walk.known.layers[0] = replace(
-            self.layer, filters=self.layer.filters[kept], offsets=self.layer.offsets[kept]
-        )
+        self.walk.known.layers[0] = self.layer.take(np.array(kept))
         self._shown_by = [self._shown_by[i] for i in kept]
-        self.deeper, self.places = [], [Place(0, *box.corner) for _, box in self._shown_by]
+        self.places = [
+            place._replace(channel=kept.index(place[0])) for place in self.places if place[0] in kept
+        ]
+        self.deeper, self.layer.padding = [], (0, 0)  # it was read off what is no filter, too
+        self._settle_grid()
         for kink in list(self.walk.kinks):
             self.take(kink)
         return True

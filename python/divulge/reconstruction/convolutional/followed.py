@@ -24,16 +24,12 @@ class Follower:
         walk: whom to ask.
         depth: layers before that of the unit.
         kink: the first one.
-
-    Attributes:
-        bonus: kinks of other units that were met.
     """
 
     def __init__(self, walk: Walk, depth: int, kink: Kink) -> None:
         self.walk = walk
         self.prefix = Prefix(walk.known.shape, walk.known.layers[:depth])
         self.kink = kink
-        self.bonus: list[Kink] = []
         self.inside = np.zeros(self.prefix.size, bool)
         patch_of(self.inside, box_of(kink, self.prefix.shape), self.prefix.shape)[...] = True
         self.states = self.prefix.states(kink.point[None])[0]
@@ -108,7 +104,6 @@ class Follower:
                 for found in self.walk.isolated(before, after):
                     if self.same(found):
                         return found
-                    self.bonus.append(found)
             if last + 1 == CONV_FOLLOWED.wider:
                 break
             wide *= CONV_FOLLOWED.growth

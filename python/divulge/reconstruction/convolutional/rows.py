@@ -23,7 +23,7 @@ class Row:
         known: which are, shape (q + 1,).
         alone: the kink that it was seen at, where no other one has shown it yet.
         at: a kink of it, and where the window begins there.
-        missed: times that it was aimed at in vain.
+        missed: times that it was aimed at in vain since it was last added to.
     """
 
     weights: Array
@@ -56,4 +56,5 @@ class Row:
         factor = self.weights[both] @ other.weights[both] / (other.weights[both] @ other.weights[both])
         self.weights[fresh] = factor * other.weights[fresh]
         self.known |= other.known
+        self.missed = 0
         return True

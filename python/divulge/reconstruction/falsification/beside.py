@@ -14,7 +14,7 @@ from divulge.arrays import Array
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.deep.searched_segment import SearchedSegment, breakpoints
 from divulge.reconstruction.network.deep_network import DeepModel
-from divulge.reconstruction.network.known_layers import Dense
+from divulge.reconstruction.network.known_layers import Dense, Prefix
 from divulge.reconstruction.settings import FALSIFYING, TINY
 
 
@@ -53,16 +53,26 @@ def beside_on_lines(model: DeepModel, lines: Lines, count: int) -> Array:
     whole = model.whole()
     for _ in range(count):
         line = lines.add_line()
-        low, high = lines.ends()
         origin, direction = lines.origins[line, :-1], lines.directions[line, :-1]
-        segment = SearchedSegment(origin, direction, low, high, np.empty(0), np.empty((0, len(origin))))
-        nodes = lines.to_s(breakpoints(whole, segment))
-        least, most = np.log10(FALSIFYING.beside)
-        share = 10 ** lines.rng.uniform(least, most, (2, len(nodes) - 1))
-        gaps = np.diff(nodes)
-        beside = np.concatenate([(nodes[:-1] + share[0] * gaps)[1:], (nodes[1:] - share[1] * gaps)[:-1]])
-        points.append(lines.unsaturated(segment.points(lines.to_t(beside))))
+        points.append(beside_kinks(whole, origin, direction, lines, FALSIFYING.beside))
         if sum(map(len, points)) >= count:
             break
     found = np.concatenate(points)
     return found[lines.rng.permutation(len(found))[:count]]
+
+
+def beside_kinks(
+    whole: Prefix, origin: Array, direction: Array, lines: Lines, shares: tuple[float, float]
+) -> Array:
+    """Return points (n, d) on both sides of the kinks of layers on a line of a direction (d,).
+
+    They are the least to the largest of two shares of the way to the next kink from it.
+    """
+    low, high = lines.ends()
+    segment = SearchedSegment(origin, direction, low, high, np.empty(0), np.empty((0, len(origin))))
+    nodes = lines.to_s(breakpoints(whole, segment))
+    least, most = np.log10(shares)
+    share = 10 ** lines.rng.uniform(least, most, (2, len(nodes) - 1))
+    gaps = np.diff(nodes)
+    points = np.concatenate([(nodes[:-1] + share[0] * gaps)[1:], (nodes[1:] - share[1] * gaps)[:-1]])
+    return lines.unsaturated(segment.points(lines.to_t(points)))

@@ -13,7 +13,7 @@ from divulge.reconstruction.asking.pieces import Transcript
 from divulge.reconstruction.asking.stopped import until_stopped
 from divulge.reconstruction.certificate import Certificate, Sample
 from divulge.reconstruction.deep.last_layer import clear_of_hyperplanes
-from divulge.reconstruction.falsification.at_vertices import at_vertices
+from divulge.reconstruction.falsification.at_vertices import at_ends, at_vertices, beside_on_edges
 from divulge.reconstruction.falsification.samples import Drawn, samples
 from divulge.reconstruction.network.deep_network import DeepModel
 from divulge.reconstruction.network.record import homogeneous
@@ -92,13 +92,18 @@ def judge_at_vertices(
         before: what was said of the copy so far.
     """
     count = max(VERTICES.least, asked // VERTICES.share)
-    points = at_vertices(model.prefix.layers[0], lines, count)
+    first = model.prefix.layers[0]
+    drawn = [Drawn("where hyperplanes meet", at_vertices(first, lines, count))]
+    if len(model.prefix.layers) == 1:  # what is between shows the second layer alone
+        drawn.append(Drawn("far out along their edges", at_ends(first, lines, count)))
+        drawn.append(Drawn("beside kinks on their edges", beside_on_edges(model, lines, count)))
     found = compared(
-        [Drawn("where hyperplanes meet", points)],
+        drawn,
         model.pieces,
         lambda points: clear_of(model, points, transcripts[0]),
         transcripts,
         before.certificate.apart,
+        shared_out=True,
     )
     told = before.certificate.samples + found.certificate.samples
     return replace(found, certificate=Certificate(told, before.certificate.apart))
@@ -134,10 +139,11 @@ def compared(
             worst = float(errors.max(initial=0.0))
             told.append(Sample(each.how, int(counted.sum()), worst))
             if worst > transcripts[0].tolerances.missing:
-                place, row = np.unravel_index(np.argmax(errors), errors.shape)
-                order = np.argsort(-errors.max(axis=0), kind="stable")[1:]
-                others = points[order[errors.max(axis=0)[order] > transcripts[0].tolerances.missing]]
-                return Counterexample(int(place), points[row], worst, each.how, others)
+                of_any = errors.max(axis=0)
+                order = np.argsort(-of_any, kind="stable")
+                row, *others = order[of_any[order] > transcripts[0].tolerances.missing]
+                place = int(np.argmax(errors[:, row]))
+                return Counterexample(place, points[row], worst, each.how, points[others])
         return None
 
     return until_stopped(

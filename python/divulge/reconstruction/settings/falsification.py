@@ -67,7 +67,7 @@ class FalsifyingSettings:
 
 @dataclass(frozen=True)
 class VerticesSettings:
-    """Inputs where hyperplanes of the first layer meet: falsification/at_vertices.py."""
+    """Inputs where hyperplanes of the first layer meet, and between: falsification/at_vertices.py."""
 
     # one for so many queries of the search: on a trained 3-32-32-3 a unit that is off at 8 in 100,000 points
     # shows at none of 2,400 others
@@ -76,9 +76,13 @@ class VerticesSettings:
     least: int = 64
     # sets of units that are listed whole: a second's work
     most: int = 50_000
+    # sets times the cube of the inputs: a second's work; above 20 inputs few of all vertices are asked anyhow
+    work: int = 300_000_000
+    # share of the points that are the nearest vertices
+    nearest: float = 0.5
     # for each point, sets that are drawn where there are more
     drawn: int = 2
-    # determinant of rows of length 1 below which they do not meet in a point
+    # least singular value of rows of length 1 below which they do not meet in a point
     dependent: float = 1e-9
     # distance from a vertex, in usual ones
     beside: float = 1e-5

@@ -52,6 +52,13 @@ def test_larger_entries_are_taken_where_states_need_them():
     assert MIDDLE.largest[1] > y[0] > 2 * MIDDLE.largest[0]
 
 
+@pytest.mark.parametrize("share", [0.985, 0.995, 0.9999])
+def test_states_hold_though_they_need_entries_right_below_a_bound(share):
+    need = share * MIDDLE.largest[0]
+    y = middle([(np.array([[1.0, 0.0]]), np.array([-need]))], *NOTHING)
+    assert y[0] > need
+
+
 def test_states_that_no_entries_make_give_none():
     assert middle([(np.array([[1.0, 0.0], [-1.0, 0.0]]), np.array([-1.0, -1.0]))], *NOTHING) is None
 

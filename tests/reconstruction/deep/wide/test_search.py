@@ -131,3 +131,22 @@ def test_what_a_controller_of_few_inputs_computes_is_found_though_entries_stay_o
     for scale in (0.3, 1.0, 3.0, 10.0, 100.0):
         points = scale * np.random.default_rng(3).standard_normal((10_000, sizes[0]))
         assert function_error(result.module, victim, points) < 1e-8
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_what_is_wrong_in_a_narrow_cone_alone_is_found(seed):
+    sizes = (3, 12, 10, 2)
+    module, rng = as_started(*sizes, seed=seed), np.random.default_rng(seed)
+    gain = torch.from_numpy(rng.standard_normal((sizes[0], sizes[-1])))
+    optimizer = torch.optim.AdamW(module.parameters(), lr=3e-3, weight_decay=0.0)
+    for _ in range(800):
+        points = torch.from_numpy(rng.standard_normal((64, sizes[0])))
+        optimizer.zero_grad()
+        nn.functional.mse_loss(module(points), (points @ gain).abs()).backward()
+        optimizer.step()
+    victim = victim_of(module)
+    result = reconstruct(GradientOracle(victim, budget=150_000), seed=seed)
+    assert result.complete, result.notes
+    for scale in (1.0, 1e2, 1e4):
+        points = scale * np.random.default_rng(99).standard_normal((200_000, sizes[0]))
+        assert function_error(result.module, victim, points) < 1e-8

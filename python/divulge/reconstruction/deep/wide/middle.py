@@ -43,12 +43,13 @@ def middle(states: Sequence[States], basis: Array, values: Array) -> Array | Non
 
 
 def corner(states: Sequence[States], basis: Array, values: Array, largest: float) -> Array | None:
-    """Return y within a bound, every unit's least level as large as can be, or None where one is below 0."""
+    """Return y well within a bound, each unit's least level as large as can be, or None if one is below 0."""
     units = [(matrix, levels) for matrix, levels in states if matrix.shape[1]]
     many, count = basis.shape[1], len(units)
     if not many:
         return np.zeros(0)
     owners = np.repeat(np.arange(count), [len(levels) for _, levels in units])
+    inside = MIDDLE.inside * largest
     margins = csr_array((np.ones(len(owners)), (np.arange(len(owners)), owners)), (len(owners), count))
     equal = hstack([csr_array(basis), csr_array((len(basis), count))]) if len(basis) else None
     found = linprog(
@@ -57,7 +58,7 @@ def corner(states: Sequence[States], basis: Array, values: Array, largest: float
         b_ub=np.concatenate([levels for _, levels in units]),
         A_eq=equal,
         b_eq=None if equal is None else values,
-        bounds=[(-largest, largest)] * many + [(0.0, largest)] * count,
+        bounds=[(-inside, inside)] * many + [(0.0, largest)] * count,
         method="highs",
     )
     if found.status:
@@ -107,9 +108,7 @@ class Barrier:
 
 def centred(barrier: Barrier, basis: Array, start: Array) -> Array:
     """Return the centre, basis y staying as it is: Newton's method, steps halved until they help."""
-    most = MIDDLE.inside * barrier.largest
-    y = np.clip(start, -most, most)
-    y, n = y - basis.T @ (basis @ (y - start)), len(basis)
+    y, n = start, len(basis)
     for _ in range(MIDDLE.steps):
         slope, here = barrier.slope(y), barrier.value(y)
         whole = np.block([[barrier.curvature(y), basis.T], [basis, np.zeros((n, n))]])
