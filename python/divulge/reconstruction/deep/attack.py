@@ -129,16 +129,17 @@ class DeepAttack:
 
     def all_outputs(self, fit: DeepFit) -> tuple[DeepResult, list[int]]:
         """Solve for the other outputs; return the result, and which of these the units do not explain."""
-        layer, done, wrong, worst = fit.layer, [self.outputs[0]], [], 0.0
+        layer, done, errors = fit.layer, [self.outputs[0]], [0.0]
         first = orient(layer, self.tolerance)
         slope = first.slope or not first.decided
         fit = replace(fit, layer=layer if slope else first.layer)
         for output in self.outputs[1:]:
             fit, slope, error = self.with_output(fit, slope, self.probes(output).pieces(fit.design.points))
             done.append(output)
-            wrong += [output] * (error > self.tolerance)
-            worst = max(worst, error)
-        certificate = max(worst, self.certify(fit.model, done))
+            errors.append(error)
+        worst = np.maximum(errors, self.certify(fit.model, done))
+        wrong = [output for output, error in zip(done[1:], worst[1:], strict=True) if error > self.tolerance]
+        certificate = float(worst.max())
         return self.result(fit, done, certificate, certificate <= self.tolerance), wrong
 
     def with_output(self, fit: DeepFit, slope: bool, pieces: Array) -> tuple[DeepFit, bool, float]:
@@ -193,8 +194,8 @@ class DeepAttack:
         self.search.book(len(self.wide.known.prefix.layers))
         return fit
 
-    def certify(self, model: DeepModel, outputs: list[int]) -> float:
-        """Ask fresh points about every output and return the largest relative residual."""
+    def certify(self, model: DeepModel, outputs: list[int]) -> Array:
+        """Ask fresh points about every output; return its largest relative residual, shape (outputs,)."""
         points = self.lines.samples(ATTACK.fresh_queries)
         misses = np.stack(
             [
@@ -204,7 +205,7 @@ class DeepAttack:
         )
         if misses[0].max() > self.tolerance and not (self.probe.rounded or self.probe.bends_are_cheap):
             self.refuted_at = points[np.argmax(misses[0])]
-        return float(misses.max())
+        return np.asarray(misses.max(axis=1))
 
     def known(self) -> DeepResult:
         """Return what is known before the end."""

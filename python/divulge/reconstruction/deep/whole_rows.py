@@ -18,14 +18,13 @@ from divulge.reconstruction.deep.positive_features import FeatureOutput, Positiv
 from divulge.reconstruction.deep.regions import FreeLayer
 from divulge.reconstruction.fresh_queries import fresh_residual
 from divulge.reconstruction.network.fit import Fit, fit, median_remainder
-from divulge.reconstruction.network.hidden_layer import Layer
 from divulge.reconstruction.network.record import homogeneous
 from divulge.reconstruction.network.units import Units
 from divulge.reconstruction.one_layer.by_decoding import DecodingSearch
 from divulge.reconstruction.one_layer.decoding import Residual
 from divulge.reconstruction.one_layer.is_deeper import jump_errors
 from divulge.reconstruction.one_layer.kink_by_kink import add_hyperplanes
-from divulge.reconstruction.settings import DEEPER, POSITIVE
+from divulge.reconstruction.settings import DEEPER, POSITIVE, WEAK_UNITS
 
 
 class PositiveSearch(DecodingSearch):
@@ -67,16 +66,17 @@ class OnlyUnits:
         return self.units.pieces(homogeneous(points))
 
 
-def by_kinks(transcript: Transcript, lines: PositiveLines) -> Fit | None:
+def by_kinks(transcript: Transcript, lines: PositiveLines) -> Units | None:
     """Certify kink after kink where there are more units than features; None where there are no end of them.
 
     Units that explain all but a millionth are returned, too: the rest may be a weak one of the first layer.
+    Rows are those of the fit, of weak units those of their kinks: in the fit these take up what others leave.
 
     Raises:
         Stopped: the oracle can be asked no further.
     """
     probe, units = GradientProbe(transcript), Units.none(lines.input_size)
-    best = Fit.nothing(lines.input_size)
+    best, error = units, np.inf
     for number in range(POSITIVE.lines):
         line = lines.add_line() if number % 2 == 0 else worst_line(transcript, lines, units)
         origin, direction = lines.origins[line : line + 1, :-1], lines.directions[line : line + 1, :-1]
@@ -91,11 +91,11 @@ def by_kinks(transcript: Transcript, lines: PositiveLines) -> Fit | None:
         units = add_hyperplanes(units, met, transcript.tolerances.alike)
         if len(units) > POSITIVE.most * lines.input_size:
             return None
-        best = clear_fit(transcript, units)
-        tolerance = transcript.tolerances.same
-        if best.error <= tolerance and fresh_residual(best, transcript, lines, tolerance) <= tolerance:
+        fitted, best = clear_fit(transcript, units)
+        tolerance, error = transcript.tolerances.same, fitted.error
+        if error <= tolerance and fresh_residual(fitted, transcript, lines, tolerance) <= tolerance:
             return best
-    return best if best.error <= transcript.tolerances.alike else None
+    return best if error <= transcript.tolerances.alike else None
 
 
 def measured_again(transcript: Transcript, lines: PositiveLines, line: int, kinks: Kinks) -> Kinks:
@@ -111,20 +111,26 @@ def measured_again(transcript: Transcript, lines: PositiveLines, line: int, kink
     return replace(kinks, jumps=jumps).take(np.flatnonzero(real))
 
 
-def clear_fit(transcript: Transcript, units: Units) -> Fit:
+def clear_fit(transcript: Transcript, units: Units) -> tuple[Fit, Units]:
     """Fit the answers that are clear of all hyperplanes: the side of the others is told by rough rows.
 
-    Ever fewer answers are taken until all that are taken are explained.
+    Ever fewer answers are taken until all that are taken are explained. The units are returned, too,
+    without those of which least squares leave nothing, weak ones as they came.
     """
+    distances, fits = distances_to(units, transcript), []
+    for clearance in POSITIVE.clearances:
+        fits.append(without_idle(transcript, units, np.flatnonzero(distances > clearance)))
+        if fits[-1][0].error <= transcript.tolerances.same:
+            break
+    return min(fits, key=lambda found: found[0].error)
+
+
+def distances_to(units: Units, transcript: Transcript) -> Array:
+    """Return how far answers are from the nearest hyperplane, relative to their own size, shape (n,)."""
     levels = np.abs(transcript.points @ units.jumps.T)
     reach = np.linalg.norm(transcript.points[:, :-1], axis=1)[:, None]
     levels /= np.linalg.norm(units.jumps[:, :-1], axis=1) * reach + np.abs(units.jumps[:, -1])
-    fits = []
-    for clearance in POSITIVE.clearances:
-        fits.append(without_idle(transcript, units, np.flatnonzero((levels > clearance).all(axis=1))))
-        if fits[-1].error <= transcript.tolerances.same:
-            break
-    return min(fits, key=lambda found: found.error)
+    return np.asarray(levels.min(axis=1, initial=np.inf))
 
 
 def differ_elsewhere(transcript: Transcript, lines: PositiveLines, kinks: Kinks) -> bool:
@@ -135,24 +141,28 @@ def differ_elsewhere(transcript: Transcript, lines: PositiveLines, kinks: Kinks)
     return int(differ.sum()) > 1
 
 
-def without_idle(transcript: Transcript, units: Units, rows: Index) -> Fit:
+def without_idle(transcript: Transcript, units: Units, rows: Index) -> tuple[Fit, Units]:
     """Fit these answers without units of which least squares leave nothing: two kinks taken for one."""
     found = fit(transcript, units, rows)
     size = np.linalg.norm(found.units.jumps[:, :-1], axis=1)
     used = size > transcript.tolerances.rounding * size.max(initial=0.0)
-    kept = Units(found.units.jumps[used], found.units.sides[used])
-    return found if used.all() else fit(transcript, kept, rows)
+    kept = Units(units.jumps[used], units.sides[used])
+    again = found if used.all() else fit(transcript, kept, rows)
+    weak = (size < WEAK_UNITS.strength * size.max(initial=0.0))[used]
+    return again, Units(np.where(weak[:, None], kept.jumps, again.units.jumps), kept.sides)
 
 
 def worst_line(transcript: Transcript, lines: PositiveLines, units: Units) -> int:
     """Add the segment between the answers that units explain best and worst; return its number.
 
     With the median of what they leave as the affine part, not least squares: a unit that is missing would be
-    spread over all answers.
+    spread over all answers. Answers near a hyperplane are no matter: rounding puts them on either side.
     """
     left = units.pieces(transcript.points) + median_remainder(transcript, units) - transcript.pieces
     off = np.linalg.norm(left[:, :-1], axis=1)
-    return lines.join(transcript.points[np.argmin(off)], transcript.points[np.argmax(off)])[0]
+    clear = np.flatnonzero(distances_to(units, transcript) > POSITIVE.clearances[-1])
+    off, points = off[clear], transcript.points[clear]
+    return lines.join(points[np.argmin(off)], points[np.argmax(off)])[0]
 
 
 def whole_rows(probe: Probe, free: FreeLayer, lines: Lines) -> Candidates | None:
@@ -174,10 +184,10 @@ def whole_rows(probe: Probe, free: FreeLayer, lines: Lines) -> Candidates | None
         raise Stopped(found.stopped)
     if found.deeper:
         return None
-    best = found.fit if found.solved else by_kinks(transcript, positive)
+    best = found.fit.units if found.solved and found.fit is not None else by_kinks(transcript, positive)
     if best is None:
         return None
-    layer = Layer.from_fit(best)
-    rows, offsets = layer.rows[:, :-1], layer.rows[:, -1]
+    hyperplanes = best.jumps / np.linalg.norm(best.jumps[:, :-1], axis=1, keepdims=True)
+    rows, offsets = hyperplanes[:, :-1], hyperplanes[:, -1]
     points = free.points(np.zeros(rows.shape))
     return Candidates(rows, np.ones(rows.shape, bool), offsets, np.full(len(rows), 2, np.intp), points)
