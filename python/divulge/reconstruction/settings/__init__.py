@@ -19,6 +19,7 @@ from divulge.reconstruction.settings.asking import (
     VALUE_PROBE,
     VALUES,
 )
+from divulge.reconstruction.settings.cells import CELLS, CROSSINGS
 from divulge.reconstruction.settings.convolutional import (
     CONV_AIMED,
     CONV_ATTACK,
@@ -110,6 +111,7 @@ __all__ = [
     "BESIDE",
     "BISECTION",
     "BY_VALUES",
+    "CELLS",
     "CHOSEN_ROWS",
     "CIRCLES",
     "CLIMBING",
@@ -129,6 +131,7 @@ __all__ = [
     "CONV_SIDES",
     "CONV_WALK",
     "COUNTEREXAMPLES",
+    "CROSSINGS",
     "DECODING",
     "DEEPER",
     "DIFFERENCES",
