@@ -76,11 +76,8 @@ class DeepSearch:
                 break
             elif self.filled():
                 continue
-            elif not self.leftovers(self.best):
-                more = bent < LAYERS.more_rounds and self.leaves_slope(self.best)
-                if (not bent or not more) and self.refuted(self.best):
-                    continue  # the same copy is asked about before and after more lines, not in between
-                if not more:
+            elif not self.leftovers(self.best) and not self.refuted(self.best):
+                if bent == LAYERS.more_rounds or not self.leaves_slope(self.best):
                     break
                 bent += 1
                 self.pool.sweep(*self.pool.new_lines(LAYERS.lines))

@@ -17,8 +17,9 @@ class CellsSettings:
     any_of: float = 3.0
     # of t, either way
     reach: float = 100.0
-    # share of a cell's length between the two answers near its ends
-    within: float = 0.999
+    # share of a cell's length between the two answers near its ends: hyperplanes are known to 1e-12, and a
+    # kink that hides in what is left is one in 10,000
+    within: float = 0.9999
     # cells on either side of the one that a line starts in
     each_way: int = 4
     # searched at a time
@@ -39,6 +40,10 @@ class CellsSettings:
     astray: float = 0.3
     # relative step along which levels are told to grow
     small: float = 1e-7
+    # points that are moved, to see each unit on and off
+    strewn: int = 2048
+    # of these that are asked about a layer's sides
+    sides: int = 64
     # segments on which a unit that seems to be on everywhere is looked for
     aimed: int = 4
     # times as far as usual every other one of these begins

@@ -253,10 +253,6 @@ class TurningSettings:
 
     # that vote: at one a unit may be dead behind the layer
     points: int = 8
-    # that are asked where most features of a narrow layer are on, to see each unit on and off
-    in_cells: int = 64
-    # of which these are chosen
-    strewn: int = 2048
     # answers that vote where they cost nothing more, as for the first layer
     answers: int = 1000
     # of which each is the one where rows are told apart best

@@ -14,7 +14,7 @@ from divulge.reconstruction.deep.orientation.by_spans import turned_by_spans
 from divulge.reconstruction.deep.orientation.by_walking import signs
 from divulge.reconstruction.deep.searched_lines import Pool
 from divulge.reconstruction.network.known_layers import Dense, Prefix
-from divulge.reconstruction.settings import COEFFICIENTS, TURNING
+from divulge.reconstruction.settings import CELLS, COEFFICIENTS, TURNING
 
 
 def turned_in_cells(
@@ -54,11 +54,11 @@ def testing_points(pool: Pool, prefix: Prefix, units: Candidates, draws: Array) 
     points = draws[testing & told(prefix, draws)]
     if not len(points):
         return np.asarray(points)
-    points = strewn(prefix, units.rows, np.resize(points, (TURNING.strewn, points.shape[1])), pool.lines.rng)
+    points = strewn(prefix, units.rows, np.resize(points, (CELLS.strewn, points.shape[1])), pool.lines.rng)
     slopes = units.rows @ prefix.jacobians(points)
     sizes = np.linalg.svd(slopes, compute_uv=False)
     points = points[sizes[:, -1] * COEFFICIENTS.worst_condition > sizes[:, 0]]
-    chosen = last_layer.telling_points(prefix, last_layer.as_layer(units), points, TURNING.in_cells)
+    chosen = last_layer.telling_points(prefix, last_layer.as_layer(units), points, CELLS.sides)
     return np.asarray(points[chosen])
 
 
