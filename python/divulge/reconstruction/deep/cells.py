@@ -72,7 +72,8 @@ def strewn(prefix: Prefix, rows: Array, points: Array, rng: np.random.Generator)
         )
         ways = points[goals] - points
         ways += np.linalg.norm(ways, axis=1, keepdims=True) * rng.standard_normal(points.shape) * CELLS.astray
-        small = CELLS.small * np.linalg.norm(points, axis=1) / np.maximum(np.linalg.norm(ways, axis=1), TINY)
+        size = np.linalg.norm(points, axis=1) + TINY
+        small = CELLS.small * size / np.maximum(np.linalg.norm(ways, axis=1), CELLS.small * size)
         levels = np.concatenate(prefix.levels(points), axis=1)
         growth = np.concatenate(prefix.levels(points + small[:, None] * ways), axis=1) - levels
         growth /= np.maximum(small, TINY)[:, None]
