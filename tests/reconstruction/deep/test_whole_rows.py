@@ -125,8 +125,10 @@ def test_what_known_rows_leave_of_a_gradient_shows_a_missing_unit():
     probe.pieces(np.random.default_rng(0).standard_normal((40, 20)))
     assert unexplained(probe, first.rows) is None
     known = first.take(np.arange(7))
-    direction = unexplained(probe, known.rows)
-    assert direction is not None
+    left = unexplained(probe, known.rows)
+    assert left is not None
+    strength, direction = left
+    assert 0.01 < strength <= 1
     assert np.abs(known.rows @ direction).max() < 1e-9 * np.linalg.norm(direction)
     assert abs(first.rows[7] @ direction) > 0.1
 

@@ -17,8 +17,8 @@ from divulge.arrays import Array, Index, Mask
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.probe import Probe
 from divulge.reconstruction.deep.candidates import Candidates
-from divulge.reconstruction.deep.unexplained_gradients import far_origin
-from divulge.reconstruction.settings import LAYERS, LINE, TINY, TOGETHER
+from divulge.reconstruction.deep.unexplained_gradients import dark_origin, far_origin, unexplained
+from divulge.reconstruction.settings import LAYERS, LINE, TINY, TOGETHER, UNEXPLAINED
 
 
 def sharp_far_out(probe: Probe, lines: Lines) -> bool:
@@ -67,8 +67,12 @@ def shown_together(
         order = lines.rng.permutation(len(units))
         for start in range(0, len(units), each):
             group = order[start : start + each]
-            origin = lines.samples(1)[0] if known is None else far_origin(known, lines)
-            switched = switching(probe, units.rows[group], units.offsets[group], origin, lines)
+            dark = None if known is None else dark_beside(probe, known, lines)
+            if dark is not None and known is not None:
+                switched = switching_in_dark(probe, units, group, known, dark, lines)
+            else:
+                origin = lines.samples(1)[0] if known is None else far_origin(known, lines)
+                switched = switching(probe, units.rows[group], units.offsets[group], origin, lines)
             if switched is not None:
                 told[group] += 1
                 found[group] += switched
@@ -77,16 +81,63 @@ def shown_together(
 
 def switching(probe: Probe, rows: Array, offsets: Array, start: Array, lines: Lines) -> Mask | None:
     """Ask on both sides of hyperplanes near a start; return which switch, None where that cannot be told."""
+    return switched_between(probe, rows, len(rows), both_sides(probe, rows, offsets, len(rows), start, lines))
+
+
+def dark_beside(probe: Probe, known: Candidates, lines: Lines) -> Array | None:
+    """Return a point (d,) where all known units are off, if only weak ones are missing: these show there."""
+    left = unexplained(probe, known.rows)
+    return None if left is None or left[0] > UNEXPLAINED.weak else dark_origin(probe, known, lines)
+
+
+def switching_in_dark(
+    probe: Probe, units: Candidates, group: Index, known: Candidates, dark: Array, lines: Lines
+) -> Mask | None:
+    """Ask on both sides of some units' hyperplanes while all known ones stay off; return which switch.
+
+    A deeper unit, too, switches there along the row of the one unit that is on, and does so on a hyperplane.
+    Only the first layer's own unit adds nothing on one side.
+    """
+    levels = known.rows @ dark + known.offsets
+    rows = np.concatenate([units.rows[group], known.rows])
+    offsets = np.concatenate([units.offsets[group], known.offsets - levels])
+    gradients = both_sides(probe, rows, offsets, len(group), dark, lines)
+    switched = switched_between(probe, rows, len(group), gradients)
+    if switched is None:
+        return None
+    others = np.delete(units.rows, group, axis=0)  # which may be on
+    inverse = np.linalg.pinv(np.concatenate([rows, others]), rcond=TOGETHER.dependent)
+    less, more = np.sort(np.abs(gradients @ inverse[:, : len(group)]), axis=0)
+    return np.asarray(switched & (less <= TOGETHER.idle * more))
+
+
+def both_sides(probe: Probe, rows: Array, offsets: Array, count: int, start: Array, lines: Lines) -> Array:
+    """Return the gradients on both sides of hyperplanes near a start, shape (2, d).
+
+    Args:
+        probe: whom to ask.
+        rows: shape (m, d), independent.
+        offsets: shape (m,).
+        count: how many of the hyperplanes, the first, lie between; on the others both points are.
+        start: where they are looked for, shape (d,).
+        lines: what draws the sides.
+    """
     distance = TOGETHER.near * (1.0 + np.linalg.norm(start) / np.sqrt(len(start)))
-    sides = lines.rng.choice([-distance, distance], len(rows))
+    sides = np.zeros(len(rows))
+    sides[:count] = lines.rng.choice([-distance, distance], count)
     inverse = np.linalg.pinv(rows, rcond=TOGETHER.dependent)
     centre = start - inverse @ (rows @ start + offsets)
     away = inverse @ sides
-    after, before = probe.pieces(np.stack([centre + away, centre - away]))[:, :-1]
-    jump, size = after - before, np.linalg.norm(after) + np.linalg.norm(before)
+    return probe.pieces(np.stack([centre + away, centre - away]))[:, :-1]
+
+
+def switched_between(probe: Probe, rows: Array, count: int, gradients: Array) -> Mask | None:
+    """Return which of the first rows (m, d) tell two gradients (2, d) apart, None where others do, too."""
+    jump, size = gradients[0] - gradients[1], np.linalg.norm(gradients, axis=1).sum()
     if np.linalg.norm(jump) <= probe.tolerances.rounding * size:
-        return np.zeros(len(rows), bool) if size > 0 else None
-    shares = inverse.T @ jump
+        return np.zeros(count, bool) if size > 0 else None
+    shares = jump @ np.linalg.pinv(rows, rcond=TOGETHER.dependent)
     if np.linalg.norm(shares @ rows - jump) > TOGETHER.crooked * np.linalg.norm(jump):
         return None
-    return np.asarray(np.abs(shares) > probe.tolerances.missing * max(np.abs(shares).max(), TINY))
+    shares = np.abs(shares[:count])
+    return np.asarray(shares > probe.tolerances.missing * max(shares.max(), TINY))

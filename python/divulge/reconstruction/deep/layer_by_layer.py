@@ -21,7 +21,7 @@ from divulge.reconstruction.deep.passage import beyond_rows, on_both_sides
 from divulge.reconstruction.deep.region_search import explore
 from divulge.reconstruction.deep.regions import FreeLayer
 from divulge.reconstruction.deep.searched_lines import Pool
-from divulge.reconstruction.deep.unexplained_gradients import far_origin, unexplained
+from divulge.reconstruction.deep.unexplained_gradients import dark_origin, far_origin, unexplained
 from divulge.reconstruction.deep.units_of_layer import LayerUnits, together
 from divulge.reconstruction.deep.weak_units import weak_sharpened
 from divulge.reconstruction.deep.whole_rows import whole_rows
@@ -325,10 +325,15 @@ class DeepSearch:
         """Find the units of the first layer, until their rows span every gradient, or lines bring no more."""
         units, idle = find(), 0
         while together(self.probe, Prefix(self.probe.input_size), self.lines) and idle < UNEXPLAINED.idle:
-            direction = unexplained(self.probe, units.rows)
-            if direction is None:
+            left = unexplained(self.probe, units.rows)
+            if left is None:
                 break
-            self.pool.sweep(far_origin(units, self.lines)[None], direction[None])
+            strength, direction = left
+            weak = strength <= UNEXPLAINED.weak
+            origin = dark_origin(self.probe, units, self.lines) if weak else far_origin(units, self.lines)
+            if origin is None:
+                break
+            self.pool.sweep(origin[None], direction[None])
             before, units = len(units), find()
             idle = 0 if len(units) > before else idle + 1
         return units

@@ -75,6 +75,9 @@ class TogetherSettings:
     crooked: float = 1e-6
     # singular value below which rows count as dependent
     dependent: float = 1e-6
+    # share of a gradient in the dark, of that on the other side, up to which a unit is off: weaker ones that
+    # are not known yet leave some
+    idle: float = 0.01
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,14 @@ class UnexplainedSettings:
     far: float = 1e3
     # how often for nothing
     idle: int = 3
+    # size up to which it is weak units' that are missing, of the largest gradient: beside others their rows
+    # have four digits less
+    weak: float = 1e-4
+    # level of a known unit in the dark, in usual sizes below 0: the lines from there reach other hyperplanes
+    dark: tuple[float, float] = (1.0, 2.0)
+    # size up to which what is left is rounding, of the largest gradient: what such units add is less than
+    # copies may be off by
+    faint: float = 1e-11
 
 
 POSITIVE = PositiveSettings()

@@ -46,7 +46,7 @@ def coefficients(prefix: Prefix, units: Candidates, points: Array, gradients: Ar
     return gamma, residual
 
 
-def votes(prefix: Prefix, units: Candidates, points: Array, gamma: Array, zero: float) -> tuple[Mask, Mask]:
+def votes(prefix: Prefix, units: Candidates, points: Array, gamma: Array, zero: Array) -> tuple[Mask, Mask]:
     """Return which units to turn over, and of which that is certain, shape (c,) each.
 
     Args:
@@ -54,7 +54,7 @@ def votes(prefix: Prefix, units: Candidates, points: Array, gamma: Array, zero: 
         units: the layer's units, orientation open.
         points: where the coefficients were found, shape (n, d).
         gamma: shape (n, c).
-        zero: size below which a coefficient is rounding.
+        zero: size below which a point's coefficient is rounding, shape (n, 1).
     """
     above = prefix.features(points) @ units.rows.T + units.offsets > 0
     active = np.abs(gamma) > zero

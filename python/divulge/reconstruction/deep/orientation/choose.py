@@ -41,7 +41,7 @@ def turned_in_cells(
     gamma, residual = coefficients(prefix, units, points, gradients)
     if (residual > enough).any():
         return with_unit_always_on(prefix, units, points, gradients, enough)
-    zero = pool.probe.tolerances.missing * float(np.abs(gamma).max(initial=0.0))
+    zero = np.full((len(gamma), 1), pool.probe.tolerances.missing * np.abs(gamma).max(initial=0.0))
     above, active = prefix.features(points) @ units.rows.T + units.offsets > 0, np.abs(gamma) > zero
     if ((active & above).any(axis=0) & (active & ~above).any(axis=0)).any():
         return None
@@ -84,7 +84,12 @@ def turned(pool: Pool, prefix: Prefix, units: Candidates, enough: float) -> Dens
     if not usable.any():
         return beside_always_on(pool, prefix, units, enough)
     points, gamma = points[usable], gamma[usable]
-    zero = probe.tolerances.missing * float(np.abs(gamma).max())
+    largest = np.abs(gamma).max(axis=1, keepdims=True)
+    zero = probe.tolerances.missing * largest.max() + 0.0 * largest
+    if not (
+        prefix.layers or probe.tolerances.blunt
+    ):  # all points are told as sharply, weak units' shares too
+        zero = probe.tolerances.rounding * largest
     which, _ = votes(prefix, units, points, gamma, zero)
     return units.turned(which)
 
