@@ -21,10 +21,10 @@ from torch import nn
 
 import divulge
 from divulge.datasets import DATASETS, Dataset, load
+from divulge.names import QUERIES
 from divulge.oracles import oracle_by_name
 from divulge.surrogate import Weights
 from divulge.surrogate.figures import leak_figure
-from divulge.surrogate.inputs import KINDS
 from divulge.sweep.experiment import key_of
 from divulge.sweep.results import KEY, Results, as_table
 from divulge.training import accuracy, cnn, fit_classifier, mlp
@@ -109,7 +109,7 @@ def main() -> None:
     parser.add_argument("--queries", default="20,100,500")
     parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--inputs", choices=KINDS, default="mixed")
+    parser.add_argument("--inputs", choices=QUERIES, default="mixed")
     parser.add_argument("--full", action="store_true", help=f"5 seeds, 3,000 steps, {FULL} queries")
     parser.add_argument("--store", type=Path, help="folder that keeps finished rows")
     parser.add_argument("--victims", type=Path, help="folder that keeps trained victims")

@@ -38,6 +38,7 @@ from divulge.influence import (
 )
 
 SHARES, LENGTH, CHECKPOINTS, EPSILON_ROOT = (0.5, 0.9), 32, 4, 1e-6
+SIZES = {"texts": 256, "tests": 8, "subsets": 30, "epochs": 4, "batch": 32, "width": 64, "layers": 2}
 DAMPINGS = (1e-4, 1e-3, 1e-2)
 # Positions belong to no text, so that EK-FAC has no factors for their table.
 LAYERS = ["embed", "layers", "norm", "head"]
@@ -130,12 +131,22 @@ class Kept:
             return held["array"], float(held["seconds"])
 
 
+def measured_on(setting: Setting, kept: Kept) -> Callable[[NDArray[np.int64]], NDArray[Any]]:
+    """Return what trains on a subset's rows and returns the test texts' losses."""
+
+    def measured(rows: NDArray[np.int64]) -> NDArray[Any]:
+        share = len(rows) / len(setting.train[0])
+        name = f"share {share:g} rows {sha256(rows.tobytes()).hexdigest()[:12]}"
+        return kept.array(name, lambda: setting.run.values(setting.test, rows=rows))[0]
+
+    return measured
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     parser.add_argument("--keep", type=Path, help="a folder for what is computed")
-    sizes = {"texts": 256, "tests": 8, "subsets": 30, "epochs": 4, "batch": 32, "width": 64, "layers": 2}
-    for name, value in sizes.items():
+    for name, value in SIZES.items():
         parser.add_argument(f"--{name}", type=int, default=value)
     parser.add_argument("--rate", type=float, default=5e-3)
     given = parser.parse_args()
@@ -143,11 +154,7 @@ def main() -> None:
     size = sum(p.numel() for p in setting.module.parameters())
     with tempfile.TemporaryDirectory() as folder:
         kept = Kept(given.keep or Path(folder))
-
-        def measured(rows: NDArray[np.int64]) -> NDArray[Any]:
-            name = f"share {len(rows) / given.texts:g} rows {sha256(rows.tobytes()).hexdigest()[:12]}"
-            return kept.array(name, lambda: setting.run.values(setting.test, rows=rows))[0]
-
+        measured = measured_on(setting, kept)
         before = Influence(setting.start, setting.train).losses(setting.test).mean()
         after = Influence(setting.module, setting.train).losses(setting.test).mean()
         results = []

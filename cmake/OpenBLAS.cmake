@@ -1,8 +1,10 @@
 # Finds the OpenBLAS of the scipy-openblas32 package (headers and a self-contained shared library whose symbols
-# start with scipy_) in the Python that builds us. Sets DIVULGE_OPENBLAS_LICENSE.
+# start with scipy_) in the Python that builds us. The package is not imported: it would load its library, which may be
+# another machine's. Sets DIVULGE_OPENBLAS_LICENSE.
 find_package(Python 3.10 REQUIRED COMPONENTS Interpreter OPTIONAL_COMPONENTS Development.Module)
 execute_process(
-  COMMAND ${Python_EXECUTABLE} -c "import scipy_openblas32 as b; print(b.get_lib_dir())"
+  COMMAND ${Python_EXECUTABLE} -c
+    "from importlib.util import find_spec; print(find_spec('scipy_openblas32').submodule_search_locations[0] + '/lib')"
   OUTPUT_VARIABLE DIVULGE_OPENBLAS_LIB OUTPUT_STRIP_TRAILING_WHITESPACE RESULT_VARIABLE DIVULGE_OPENBLAS_FAILED)
 if(DIVULGE_OPENBLAS_FAILED)
   message(FATAL_ERROR "${Python_EXECUTABLE} has no scipy-openblas32; pip install the version named in pyproject.toml")

@@ -48,11 +48,12 @@ html_theme = "pydata_sphinx_theme"
 html_title = f"divulge {release}"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_sidebars: dict[str, list[str]] = {"*": []}  # pages without a section around them have nothing to list
 html_show_sourcelink = False
 html_copy_source = False
 html_theme_options = {
     "navbar_align": "left",
-    "header_links_before_dropdown": 6,
+    "header_links_before_dropdown": 4,
     "show_toc_level": 2,
     "navigation_with_keys": False,
     "pygments_light_style": "a11y-high-contrast-light",

@@ -1,22 +1,30 @@
-"""EK-FAC of a small transformer, here and by kronfluence: seconds of one thread, and agreement.
+"""EK-FAC of a small transformer, here and by kronfluence: truth, seconds of one thread, and memory.
 
-    python bench/peers/byte_model.py [--texts 256] [--tests 8] [--width 64] [--layers 2] [--json]
+    python bench/peers/byte_model.py [--texts 256] [--tests 8] [--subsets 30] [--keep FOLDER] [--json] ...
 
-One model, one run: the linear layers of a transformer that names next bytes, factors of all training texts,
-scores of all of them on some test texts. Neither trains: the model is a few steps from its start. Agreement
-is the mean over the test texts of Pearson's correlation of both scores.
+One trained model, one run: the linear layers of a transformer that names next bytes, factors of all training
+texts, scores of all of them on some test texts. Each library computes in a process of its own, by turns,
+each the middle of three; its memory is the most that the process held (getrusage), and what that is more than
+it held before, all libraries loaded. Linear datamodeling scores are those of bench/metagradients.py, against
+the model trained again on random halves of the texts; of each of several dampings. Agreement is the mean over
+the test texts of Pearson's correlation of both libraries' scores.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
+import pickle
+import resource
+import subprocess
 import sys
 import tempfile
 import time
-from copy import deepcopy
+import warnings
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -28,26 +36,37 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
-from byte_model import byte_model, texts
 from divulge import Influence, set_threads
-from divulge.influence import AdamW, TrainingRun
+from divulge.influence import linear_datamodeling_score
+from metagradients import LENGTH, SIZES, Kept, Setting, measured_on
 
 LINEAR = ["layers.*.query.*", "layers.*.key.*", "layers.*.value.*", "layers.*.out.*", "layers.*.up.*"]
 LINEAR += ["layers.*.down.*", "head"]
-BATCH, LENGTH = 64, 32
+BATCH, REPEATS, SHARE = 64, 3, 0.5
+# Of the mean loss of a text. Kronfluence takes the mean square of its gradient, whose labels are independent:
+# as many times less as there are positions is the same to it.
+DAMPINGS = (1e-4, 1e-3, 1e-2)
+
+# Seconds of the fit, and seconds and scores of each damping.
+Outcome = tuple[float, list[float], list[np.ndarray]]
 
 
-def ours(model: nn.Module, train: Any, test: Any, damping: float) -> tuple[np.ndarray, float, float]:
-    """Return scores, and seconds of the fit and of the scores."""
+def divulge(model: nn.Module, train: Any, test: Any) -> Outcome:
+    """Return what one run takes and gives; what is taken anew for another damping is not counted."""
     start = time.process_time()
-    influence = Influence(model, train, curvature="ekfac", damping=damping, parameters=LINEAR)
+    influence = Influence(model, train, curvature="ekfac", damping=DAMPINGS[0], parameters=LINEAR)
     _ = influence._inverse.kronecker
-    fitted = time.process_time()
-    scores = influence.scores(test)
-    return scores, fitted - start, time.process_time() - fitted
+    fit, seconds, scores = time.process_time() - start, [], []
+    for damping in DAMPINGS:
+        influence = Influence(model, train, curvature="ekfac", damping=damping, parameters=LINEAR)
+        _ = influence._inverse.kronecker
+        start = time.process_time()
+        scores.append(influence.scores(test))
+        seconds.append(time.process_time() - start)
+    return fit, seconds, scores
 
 
-def kronfluence(model: nn.Module, train: Any, test: Any, damping: float) -> tuple[np.ndarray, float, float]:
+def kronfluence(model: nn.Module, train: Any, test: Any) -> Outcome:
     """Return the same by kronfluence."""
     from kronfluence.analyzer import Analyzer, prepare_model
     from kronfluence.arguments import FactorArguments, ScoreArguments
@@ -68,52 +87,96 @@ def kronfluence(model: nn.Module, train: Any, test: Any, damping: float) -> tupl
             return [name for name, part in model.named_modules() if isinstance(part, nn.Linear)]
 
     sets = [TensorDataset(*map(torch.as_tensor, part)) for part in (train, test)]
-    task = NextByte()
+    task, seconds, scores = NextByte(), [], []
     with tempfile.TemporaryDirectory() as folder:
         analyzer = Analyzer(
-            "job", prepare_model(deepcopy(model), task), task, cpu=True, output_dir=folder,
+            "job", prepare_model(model, task), task, cpu=True, output_dir=folder,
             disable_tqdm=True, disable_model_save=True,
         )  # fmt: skip
         start = time.process_time()
         analyzer.fit_all_factors(
             "factors", sets[0], per_device_batch_size=BATCH, factor_args=FactorArguments(strategy="ekfac")
         )
-        fitted = time.process_time()
-        analyzer.compute_pairwise_scores(
-            "scores", "factors", sets[1], sets[0], per_device_query_batch_size=len(sets[1]),
-            per_device_train_batch_size=BATCH, score_args=ScoreArguments(damping_factor=damping),
-        )  # fmt: skip
-        seconds = time.process_time() - fitted
-        scores = analyzer.load_pairwise_scores("scores")
-    return scores["all_modules"].numpy(), fitted - start, seconds
+        fit = time.process_time() - start
+        for damping in DAMPINGS:
+            name = f"scores {damping:g}"
+            start = time.process_time()
+            analyzer.compute_pairwise_scores(
+                name, "factors", sets[1], sets[0], per_device_query_batch_size=len(sets[1]),
+                per_device_train_batch_size=BATCH, score_args=ScoreArguments(damping_factor=damping / LENGTH),
+            )  # fmt: skip
+            found = analyzer.load_pairwise_scores(name)["all_modules"].numpy()
+            seconds.append(time.process_time() - start)
+            scores.append(-found)  # which are above zero where a sample lowers the loss
+    return fit, seconds, scores
+
+
+METHODS = {"divulge": divulge, "kronfluence": kronfluence}
+
+
+def alone(name: str, job: Path) -> None:
+    """Run one library in this process, on a job in a file, and write its outcome beside it."""
+    torch.set_num_threads(1)
+    set_threads(1)
+    warnings.simplefilter("ignore")
+    importlib.import_module("kronfluence.analyzer")  # so that both processes hold the same libraries
+    model, train, test = pickle.loads(job.read_bytes())
+    for _ in range(2):  # what is loaded at the first use
+        model(torch.as_tensor(train[0][:2])).sum().backward()
+    model.zero_grad()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    outcome = METHODS[name](model, train, test)
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    job.with_name(name).write_bytes(pickle.dumps((*outcome, most / 1e3, (most - before) / 1e3)))
+
+
+def by_turns(job: Path) -> dict[str, dict[str, Any]]:
+    """Return each library's figures, and its scores of each damping."""
+    runs: dict[str, list[Any]] = {name: [] for name in METHODS}
+    for _ in range(REPEATS):
+        for name, done in runs.items():
+            subprocess.run([sys.executable, __file__, "--alone", name, "--job", str(job)], check=True)
+            done.append(pickle.loads(job.with_name(name).read_bytes()))
+    return {
+        name: {
+            "fit_s": median(fit for fit, *_ in done),
+            "scores_s": median(s for _, seconds, *_ in done for s in seconds),
+            "peak_MB": median(most for *_, most, _ in done),
+            "more_MB": median(more for *_, more in done),
+            "scores": done[0][2],
+        }
+        for name, done in runs.items()
+    }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
-    sizes = {"texts": 256, "tests": 8, "width": 64, "layers": 2}
-    for name, value in sizes.items():
+    parser.add_argument("--keep", type=Path, help="a folder for the retrained models' losses")
+    parser.add_argument("--alone", choices=METHODS, help=argparse.SUPPRESS)
+    parser.add_argument("--job", type=Path, help=argparse.SUPPRESS)
+    for name, value in SIZES.items():
         parser.add_argument(f"--{name}", type=int, default=value)
-    parser.add_argument("--damping", type=float, default=1e-3)
+    parser.add_argument("--rate", type=float, default=5e-3)
     given = parser.parse_args()
+    if given.alone:
+        alone(given.alone, given.job)
+        return
     torch.set_num_threads(1)
-    set_threads(1)
-    inputs, targets = texts(given.texts + given.tests, LENGTH)
-    n = given.texts
-    train, test = (inputs[:n], targets[:n]), (inputs[n:], targets[n:])
-    run = TrainingRun(
-        byte_model(width=given.width, layers=given.layers), train, optimizer=AdamW(), learning_rate=3e-3
-    )
-    model = run.trained()
-    results = {}
-    for name, method in (("divulge", ours), ("kronfluence", kronfluence)):
-        scores, fit, score = method(model, train, test, given.damping)
-        results[name] = {"fit_s": fit, "scores_s": score}
-        results[name]["scores"] = scores
-    first, second = (results[name].pop("scores") for name in results)
-    told = [np.corrcoef(a, b)[0, 1] for a, b in zip(first, second, strict=True)]
-    results["agreement"] = float(np.abs(told).mean())
-    for key in ("fit_s", "scores_s"):
+    setting = Setting(given)
+    with tempfile.TemporaryDirectory() as folder:
+        job = Path(folder) / "job"
+        job.write_bytes(pickle.dumps((setting.module, setting.train, setting.test)))
+        results: dict[str, Any] = by_turns(job)
+        measured = measured_on(setting, Kept(given.keep or Path(folder) / "kept"))
+        held = {name: one.pop("scores") for name, one in results.items()}
+        for name, scores in held.items():
+            for damping, each in zip(DAMPINGS, scores, strict=True):
+                found = linear_datamodeling_score(each, measured, subsets=given.subsets, share=SHARE, jobs=1)
+                results[name][f"datamodeling, damping {damping:g}"] = found.mean
+    told = [np.corrcoef(a, b)[0, 1] for a, b in zip(*(one[1] for one in held.values()), strict=True)]
+    results["agreement"] = float(np.mean(told))
+    for key in ("fit_s", "scores_s", "peak_MB", "more_MB"):
         results[f"times, {key}"] = results["kronfluence"][key] / results["divulge"][key]
     print(json.dumps(results) if given.json else "\n".join(f"{k}: {v}" for k, v in results.items()))
 

@@ -5,6 +5,7 @@
 
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "core/linalg/matrix.h"
 
@@ -70,6 +71,15 @@ template <class T>
 pybind11::array_t<T> shared(const T* data, std::size_t rows, std::size_t cols, pybind11::handle owner) {
   return pybind11::array_t<T>({static_cast<pybind11::ssize_t>(rows), static_cast<pybind11::ssize_t>(cols)},
                               data, owner);
+}
+
+// A property of a bound class: a member's vector as an array on the object's memory.
+template <class T, class Class>
+auto shared_vector(std::vector<T> Class::* member) {
+  return [member](const pybind11::object& self) {
+    const std::vector<T>& x = self.cast<const Class&>().*member;
+    return shared(x.data(), x.size(), self);
+  };
 }
 
 }  // namespace divulge::bindings

@@ -18,7 +18,7 @@ void copy(const double* from, std::size_t n, double* to) {
                [&](std::size_t begin, std::size_t end) { std::copy(from + begin, from + end, to + begin); });
 }
 
-std::string shape_text(const std::vector<std::size_t>& shape) {
+std::string extents_text(const std::vector<std::size_t>& shape) {
   std::string text;
   for (const std::size_t extent : shape) text += (text.empty() ? "" : ", ") + std::to_string(extent);
   return "(" + text + (shape.size() == 1 ? ",)" : ")");
@@ -32,7 +32,7 @@ Array<double> answer_array(const py::object& answer, const char* name,
   const std::vector<std::size_t> got(array.shape(), array.shape() + array.ndim());
   if (got != shape)
     throw OracleFailure(std::string("expected the oracle to return ") + name + " of shape " +
-                        shape_text(shape) + ", got " + shape_text(got));
+                        extents_text(shape) + ", got " + extents_text(got));
   return array;
 }
 

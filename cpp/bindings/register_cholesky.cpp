@@ -30,7 +30,7 @@ void invert(Square factor) {
 }
 
 // vectors (m, n): one solution a row.
-Array<double> solve(Square factor, const Array<double>& vectors) {
+Array<double> solve_with_factor(Square factor, const Array<double>& vectors) {
   const MatrixView<const double> l = square(factor), b = matrix(vectors, "vectors");
   if (b.cols != l.rows)
     throw std::invalid_argument("expected vectors of " + std::to_string(l.rows) + " numbers, got " +
@@ -54,7 +54,7 @@ Array<double> solve(Square factor, const Array<double>& vectors) {
 void register_cholesky(py::module_& m) {
   m.def("cholesky", &factorize, py::arg("a").noconvert());
   m.def("cholesky_inverse", &invert, py::arg("factor").noconvert());
-  m.def("cholesky_solve", &solve, py::arg("factor").noconvert(), py::arg("vectors"));
+  m.def("cholesky_solve", &solve_with_factor, py::arg("factor").noconvert(), py::arg("vectors"));
 }
 
 }  // namespace divulge::bindings

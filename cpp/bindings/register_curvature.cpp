@@ -170,7 +170,7 @@ py::tuple leverages(const BoundCurvature<T>& self, const Array<double>& inverse)
 }
 
 template <class T>
-void register_as(py::module_& m, const char* name) {
+void register_curvature_as(py::module_& m, const char* name) {
   using Bound = BoundCurvature<T>;
   py::class_<Bound>(m, name)
       .def(py::init(&make<T>), py::arg("weights"), py::arg("biases"), py::arg("activations"), py::arg("loss"),
@@ -195,8 +195,8 @@ void register_as(py::module_& m, const char* name) {
 }  // namespace
 
 void register_curvature(py::module_& m) {
-  register_as<float>(m, "Curvature32");
-  register_as<double>(m, "Curvature64");
+  register_curvature_as<float>(m, "Curvature32");
+  register_curvature_as<double>(m, "Curvature64");
 }
 
 }  // namespace divulge::bindings

@@ -85,7 +85,7 @@ py::tuple values_and_slopes_on_line(const DenseNetwork<T>& self, const Array<T>&
 }
 
 template <class T>
-void register_as(py::module_& m, const char* name) {
+void register_network_as(py::module_& m, const char* name) {
   using Network = DenseNetwork<T>;
   py::class_<Network, std::shared_ptr<Network>>(m, name)
       .def(py::init(&network<T>), py::arg("weights"), py::arg("biases"))
@@ -101,8 +101,8 @@ void register_as(py::module_& m, const char* name) {
 }  // namespace
 
 void register_network(py::module_& m) {
-  register_as<float>(m, "DenseNetwork32");
-  register_as<double>(m, "DenseNetwork64");
+  register_network_as<float>(m, "DenseNetwork32");
+  register_network_as<double>(m, "DenseNetwork64");
 }
 
 }  // namespace divulge::bindings

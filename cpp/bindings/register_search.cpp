@@ -33,14 +33,6 @@ KinkSearchResult search(Oracle& oracle, const Array<double>& origins, const Arra
 
 const KinkSearchResult& result_of(const py::object& self) { return self.cast<const KinkSearchResult&>(); }
 
-template <class T>
-auto shared_vector(std::vector<T> KinkSearchResult::* member) {
-  return [member](const py::object& self) {
-    const std::vector<T>& x = result_of(self).*member;
-    return shared(x.data(), x.size(), self);
-  };
-}
-
 py::array_t<double> jumps(const py::object& self) {
   const KinkSearchResult& r = result_of(self);
   return shared(r.jumps.data(), r.t.size(), r.input_size, self);

@@ -50,14 +50,6 @@ std::vector<OneLayerCopy> batch(const std::vector<std::shared_ptr<Oracle>>& orac
   return reconstruct_batch(pointers, seed, max_queries);
 }
 
-template <class T, class Class>
-auto shared_vector(std::vector<T> Class::* member) {
-  return [member](const py::object& self) {
-    const std::vector<T>& x = self.cast<const Class&>().*member;
-    return shared(x.data(), x.size(), self);
-  };
-}
-
 py::array_t<double> rows(const py::object& self) {
   const auto& copy = self.cast<const OneLayerCopy&>();
   return shared(copy.rows.data(), copy.hidden_units(), copy.input_size, self);

@@ -12,7 +12,7 @@ from divulge.surrogate.explanation_errors import at_places
 from divulge.training import mlp
 
 SHAPE = (1, 4, 4)
-NAMES = [name for name in METHODS if name != "random"]
+NAMES = [name for name, entry in METHODS.items() if not getattr(entry.make, "of_module", name == "random")]
 # Numbers of another size than 1, so that a share of the range and input units are not the same.
 INPUTS = 200 * torch.rand(30, *SHAPE, generator=torch.Generator().manual_seed(0), dtype=torch.float64) - 60
 RANGE = float(INPUTS.max() - INPUTS.min())

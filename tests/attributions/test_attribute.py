@@ -156,7 +156,7 @@ def test_what_is_no_number_is_refused(module, dtype):
         attribute(module, torch.ones(2, 1, 4, 4, dtype=dtype))
 
 
-@pytest.mark.parametrize("method", [name for name in METHODS if name != "random"])
+@pytest.mark.parametrize("method", [name for name in METHODS if name not in ("random", "grad_cam")])
 def test_the_batch_size_changes_rounding_alone(module, inputs, method):
     whole, single = (attribute(module, inputs, method, batch_size=size) for size in (1000, 1))
     assert torch.allclose(whole, single, atol=1e-6)

@@ -7,6 +7,7 @@ from chains import relative_error
 from torch import nn
 
 from divulge import Influence
+from divulge.influence import kronecker
 from divulge.influence.kronecker import label_cotangents
 from divulge.influence.losses import resolve_loss
 
@@ -107,6 +108,30 @@ def test_a_part_of_the_parameters(make):
     influence = Influence(module, train, curvature="ekfac", parameters=["0", "5"])
     assert np.isfinite(influence.scores(test)).all()
     assert influence.self_influence([1]).shape == (1,)
+
+
+@pytest.mark.parametrize(("k", "together"), [(2, 1), (10, 3), (16, 8), (30, 4)])
+def test_labels_added_with_signs_have_the_expected_outer_products(k, together):
+    z = 2 * np.random.default_rng(k).standard_normal((1, k))
+    loss = resolve_loss("cross_entropy", 0)
+    found = label_cotangents(np.repeat(z, 6000, axis=0), loss, 0, together=together)
+    assert found.shape == (6000, together * k)
+    found = found.reshape(6000, together, k)
+    p = np.exp(z[0]) / np.exp(z[0]).sum()
+    mean = np.einsum("nsa,nsb->ab", found, found) / len(found)
+    np.testing.assert_allclose(mean, np.diag(p) - np.outer(p, p), atol=0.02)
+    np.testing.assert_allclose(found.sum(2), 0, atol=1e-12)
+    part = label_cotangents(np.repeat(z, 40, axis=0), loss, 0, 700, together).reshape(40, together, k)
+    np.testing.assert_array_equal(part, found[700:740])
+
+
+def test_many_samples_take_fewer_passes_and_say_nearly_the_same(make, monkeypatch):
+    module, train, test = make("cnn", n=600)
+    few = Influence(module, train, curvature="ekfac", damping=0.2).scores(test)
+    monkeypatch.setattr(kronecker, "_COMBINED", 10**9)
+    all_labels = Influence(module, train, curvature="ekfac", damping=0.2).scores(test)
+    assert not np.array_equal(few, all_labels)
+    assert np.corrcoef(few.ravel(), all_labels.ravel())[0, 1] > 0.99
 
 
 def test_labels_do_not_depend_on_the_parts_they_are_drawn_in():

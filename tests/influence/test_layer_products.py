@@ -54,3 +54,30 @@ def test_in_single_precision(make):
     got = operator.scores(vectors)
     assert got.dtype == np.float32
     np.testing.assert_allclose(got, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_factors_do_not_depend_on_how_many_gradients_are_formed_together(make, name, monkeypatch):
+    module, train = CASES[name](make)
+    found = []
+    for numbers in (1, 300, 1 << 24):
+        monkeypatch.setattr(layer_gradients, "_TOGETHER", numbers)
+        influence = Influence(module, train, curvature="ekfac", damping=0.1, lower=False, batch_size=50)
+        fitted = influence._inverse.kronecker
+        found.append(np.concatenate([influence.self_influence(), *(np.ravel(v) for v in fitted.values)]))
+        assert numbers > 1 or influence.operator._together == 1
+    assert influence.operator._together == 50
+    for other in found[1:]:
+        np.testing.assert_allclose(other, found[0], rtol=1e-8, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_factors_do_not_depend_on_which_product_comes_first(make, name, monkeypatch):
+    module, train = CASES[name](make)
+    found = []
+    for first in (True, False):
+        monkeypatch.setattr(layer_gradients, "_is_less_whole", lambda *_, first=first: first)
+        influence = Influence(module, train, curvature="ekfac", damping=0.1, lower=False)
+        values = influence._inverse.kronecker.values
+        found.append(np.concatenate([influence.self_influence(), *(np.ravel(v) for v in values)]))
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-8, atol=1e-12)

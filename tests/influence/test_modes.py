@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -101,3 +103,26 @@ def test_a_part_with_two_names_keeps_its_parameters(make):
     assert before.keys() == after.keys()
     assert all(after[name] is p for name, p in before.items())
     np.testing.assert_allclose(influence.scores(test), first)
+
+
+def test_compiled_modules_compute_as_they_are_written(make):
+    module, train, test = make("mlp")
+    compiled = []
+
+    def backend(graph, _):
+        compiled.append(graph)
+        return graph.forward
+
+    options = {"damping": 0.5, "curvature": "gauss_newton"}
+    found = Influence(torch.compile(copy.deepcopy(module), backend=backend), train, **options).scores(test)
+    np.testing.assert_allclose(found, Influence(module, train, **options).scores(test), rtol=1e-6)
+    assert not compiled
+
+
+def test_what_compiles_is_not_loaded_where_nothing_is_compiled():
+    program = (
+        "import sys, numpy as np; from torch import nn; from divulge import Influence;"
+        "influence = Influence(nn.Linear(3, 2), (np.eye(3), [0, 1, 0]), lower=False);"
+        "influence.scores((np.eye(3), [0, 1, 0])); sys.exit('torch._dynamo' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", program]).returncode == 0

@@ -80,6 +80,7 @@ FORMS = {
     ),
     "loader that collates": lambda x, y: loader(2 * x, y, collate_fn=joined),
     "stream": lambda x, y: DataLoader(Stream(list(zip(x, y, strict=True))), batch_size=5),
+    "bare stream": lambda x, y: Stream(list(zip(x, y, strict=True))),
     "subset": lambda x, y: Subset(TensorDataset(torch.cat([x, x]), torch.cat([y, y])), range(12)),
     "transformed": lambda x, y: Doubled(x / 2, y),
     "big-endian": lambda x, y: (x.numpy().astype(">f8"), y.numpy().astype(">i4")),

@@ -5,6 +5,8 @@ import copy
 import numpy as np
 import pytest
 import torch
+import torch.multiprocessing as mp
+from ranks import factors_main
 from token_models import Tagger, texts
 
 from divulge import Influence
@@ -146,3 +148,18 @@ def test_data_frozen_parameters_and_reductions_belong_to_factors(make, tmp_path)
     summed = Influence(module, train, task=Task(positions="sum"), **options)
     with pytest.raises(ValueError, match="of other parameters, data, labels or blocks"):
         fit_factors(summed, tmp_path / "tokens.npz")
+
+
+def test_two_processes_fit_what_one_does(make, tmp_path):
+    problems = {
+        "tokens": (Tagger(form="plain").double(), texts(40, 0), texts(3, 1)),
+        "mlp": make("mlp", n=40),
+    }
+    mp.spawn(factors_main, (str(tmp_path), problems), nprocs=2)
+    for name, (module, train, test) in problems.items():
+        expected = Influence(module, train, curvature="ekfac", damping=0.2).scores(test)
+        for rank in (0, 1):
+            found = np.load(tmp_path / f"{name}{rank}.npy")
+            assert found.shape == (2, *expected.shape)  # fitted, and read
+            np.testing.assert_allclose(found, np.stack([expected] * 2), rtol=1e-8, atol=1e-11)
+            assert (tmp_path / f"{name}.{rank}-of-2.npz").exists()

@@ -23,7 +23,7 @@ BAD = {
     "too few targets": ((INPUTS, TARGETS[:5]), "expected 6 training targets, got 5"),
     "a token out of range": (
         ({**INPUTS, "input_ids": INPUTS["input_ids"] + 1}, TARGETS),
-        "index out of range",
+        r"token numbers from 0 to \d+, for the \d+ rows of '.*', got \d+",
     ),
     "a class out of range": (
         (INPUTS, np.where(TARGETS == 4, 5, TARGETS)),
@@ -100,3 +100,26 @@ def test_functions_that_fail_on_positions_say_on_what():
     influence = Influence(module, (x, np.zeros((4, 5), int)), task=Task(of=F.cross_entropy), damping=1.0)
     with pytest.raises(ValueError, match=r"the function fails on outputs of shape \(4, 5, 2\)"):
         influence.scores((x, np.zeros((4, 5), int)))
+
+
+@pytest.mark.parametrize("wrong", [-1, 7, 1000])
+@pytest.mark.parametrize("curvature", ["gauss_newton", "ekfac"])
+def test_a_token_without_a_row_is_named_wherever_it_is(curvature, wrong):
+    module = nn.Sequential(nn.Embedding(7, 3), nn.Linear(3, 7))
+    tokens, options = np.arange(40).reshape(8, 5) % 7, {"curvature": curvature, "damping": 0.1}
+    bad = np.where(np.arange(40).reshape(8, 5) == 17, wrong, tokens)
+    message = f"token numbers from 0 to 6, for the 7 rows of '0', got {wrong}"
+    for rows in (bad[3:], bad):  # first, and in the middle
+        with pytest.raises(ValueError, match=message):
+            Influence(module, (rows, tokens[: len(rows)]), **options).scores((tokens, tokens))
+    influence = Influence(module, (tokens, tokens), **options)
+    with pytest.raises(ValueError, match=message):
+        influence.scores((bad, tokens))
+    assert np.isfinite(influence.scores((tokens, tokens))).all()
+    assert not module[0]._forward_pre_hooks
+
+
+def test_rows_of_several_lengths_are_told_apart_from_arrays():
+    ragged = [list(range(2 + i)) for i in range(4)]
+    with pytest.raises(ValueError, match="rows of several lengths; fill them up"):
+        Influence(nn.Sequential(nn.Embedding(7, 3), nn.Linear(3, 7)), (ragged, ragged))

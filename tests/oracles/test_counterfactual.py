@@ -105,3 +105,20 @@ def test_a_copy_learns_more_from_them_than_from_labels():
 def test_what_makes_no_sense_is_named(options, message):
     with pytest.raises(ValueError, match=message):
         CounterfactualOracle(victim(), **options)
+
+
+@pytest.mark.parametrize("kind", ["border", "clamped", "example"])
+def test_copies_take_counterfactuals_in_three_ways(kind):
+    torch.manual_seed(0)
+    model = Victim(nn.Linear(4, 2).double(), (4,))
+    rows = np.random.default_rng(0).standard_normal((300, 4))
+    oracle = CounterfactualOracle(model, data=rows, nearest=True)
+    same = {"queries": 40, "data": rows, "test": (rows, None), "steps": 200}
+    stolen = steal(oracle, "mlp:16", counterfactuals=kind, **same)
+    assert stolen.leak_curve["agreement"].iloc[-1] > 0.7
+
+
+def test_another_way_is_refused():
+    model = Victim(nn.Linear(4, 2), (4,))
+    with pytest.raises(ValueError, match="one of border, clamped, example, got 'middle'"):
+        steal(CounterfactualOracle(model), queries=5, counterfactuals="middle")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import numpy as np
 import torch
 
 from divulge import Influence
+from divulge.influence import fit_factors
 
 
 def answers(module, train, test, sharded, **options):
@@ -18,13 +21,38 @@ def answers(module, train, test, sharded, **options):
     ]  # fmt: skip
 
 
-def rank_main(rank, folder, problems):
+def joined(rank, folder):
     torch.set_num_threads(1)
     torch.distributed.init_process_group(
         "gloo", init_method=f"file://{folder}/store", rank=rank, world_size=2
     )
+
+
+def rank_main(rank, folder, problems):
+    joined(rank, folder)
     share = slice(0, 27) if rank == 0 else slice(27, 40)
     for name, (module, (x, y), test, options) in problems.items():
         found = answers(module, (x[share], y[share]), test, True, **options)
         np.savez(f"{folder}/{name}{rank}.npz", *found)
+    torch.distributed.destroy_process_group()
+
+
+def factors_main(rank, folder, problems):
+    """Fit factors of a share, interrupted in both passes where others are not, and score by them."""
+    joined(rank, folder)
+    share = slice(0, 27) if rank == 0 else slice(27, 40)
+    for name, (module, (x, y), test) in problems.items():
+        inputs = {key: part[share] for key, part in x.items()} if isinstance(x, dict) else x[share]
+        scores = []
+        for stops in ((1, 2), (8, 4), (0, 0), (0, 0)):  # blocks done; the last try reads
+
+            def stop(done, _, after=stops[rank]):
+                if done == after:
+                    raise KeyboardInterrupt
+
+            influence = Influence(module, (inputs, y[share]), sharded=True, curvature="ekfac", damping=0.2)
+            with suppress(KeyboardInterrupt):
+                fit_factors(influence, f"{folder}/{name}.npz", block=5, progress=stop)
+                scores.append(influence.scores(test))
+        np.save(f"{folder}/{name}{rank}.npy", scores)
     torch.distributed.destroy_process_group()

@@ -4,13 +4,18 @@ import numpy as np
 import pytest
 import torch
 from sklearn.datasets import load_diabetes, load_wine
+from sklearn.decomposition import PCA
 from sklearn.ensemble import GradientBoostingRegressor, HistGradientBoostingRegressor, RandomForestClassifier
-from sklearn.linear_model import LinearRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from divulge import Victim
 from divulge.datasets import Dataset
 from divulge.oracles import GradientOracle, LiveOracle, Rounded, ShapOracle
+from divulge.oracles.exact_shap import of_subsets
 from divulge.surrogate import tree_copy
 
 X, Y = load_diabetes(return_X_y=True)
@@ -195,3 +200,26 @@ def test_values_that_were_rounded_are_said_where_no_sum_shows_it():
     oracle = Rounded(ShapOracle(Victim(tree(2)), background=X[:20], values=False), decimals=3)
     copy = tree_copy(oracle, table(X, Y))
     assert "no SHAP value has more than 3 decimals: where they were rounded, so is the copy" in copy.notes
+
+
+@pytest.mark.parametrize("data", [None, table(X, Y > 140)])
+@pytest.mark.parametrize(
+    "last",
+    [
+        LogisticRegression(),
+        MLPClassifier((8,), max_iter=2000, random_state=1),
+        DecisionTreeClassifier(max_depth=3),
+    ],
+)
+def test_steps_that_are_oblique_are_noticed_early(last, data):
+    """Classes named by a model that weighs numbers together: their SHAP values are steps that never end."""
+    rotated = [PCA()] if isinstance(last, DecisionTreeClassifier) else []
+    model = make_pipeline(StandardScaler(), *rotated, last).fit(X, Y > 140)
+
+    def told(points):
+        return of_subsets(lambda rows: np.eye(2)[model.predict(rows).astype(int)], points, X[:10])[:, :, 1]
+
+    copy = tree_copy(LiveOracle(told, 4, tells="shap", classes=[0, 1]), data, ranges=BOX)
+    assert not copy.complete
+    assert copy.queries < 600
+    assert "weighs numbers together" in copy.notes[0]

@@ -5,6 +5,7 @@ that is trained on explanations (`divulge.surrogate`), or `attribute`, which ask
 """
 
 from divulge.attributions.attribute import AttributionFunction, attribute
+from divulge.attributions.from_packages import ImageLime, TableLime
 from divulge.attributions.from_values import Occlusion, Shap, ValueAttribution
 from divulge.attributions.heat_map import HeatMap
 from divulge.attributions.lime import Lime
@@ -18,22 +19,28 @@ from divulge.attributions.methods import (
     SmoothGrad,
 )
 from divulge.attributions.names import METHODS, RandomNumbers
+from divulge.attributions.of_module import ExactIntegratedGradients, GradCam, ModuleAttribution
 
 __all__ = [
     "METHODS",
     "Attribution",
     "AttributionFunction",
+    "ExactIntegratedGradients",
+    "GradCam",
     "Gradient",
     "HeatMap",
+    "ImageLime",
     "InputTimesGradient",
     "IntegratedGradients",
     "Lime",
+    "ModuleAttribution",
     "Occlusion",
     "ProbabilityGradient",
     "RandomNumbers",
     "Saliency",
     "Shap",
     "SmoothGrad",
+    "TableLime",
     "ValueAttribution",
     "attribute",
 ]

@@ -13,6 +13,7 @@ from divulge.attributions.asked import Asked
 from divulge.attributions.foreign import foreign
 from divulge.attributions.methods import Attribution
 from divulge.attributions.names import METHODS, RandomNumbers
+from divulge.attributions.of_module import ModuleAttribution
 from divulge.training.class_scores import precision
 from divulge.training.modes import evaluating
 
@@ -86,11 +87,25 @@ def _run(
     method: Any, module: nn.Module, asked: Asked, rng: np.random.Generator
 ) -> Callable[[Tensor, Tensor], Tensor]:
     """Return what attributes a batch of inputs with their classes."""
+    if isinstance(method, ModuleAttribution):
+        return lambda x, classes: _of_module(method, module, asked, x, classes)
     if isinstance(method, Attribution):
         return lambda x, classes: _combined(method, asked, x, classes, rng)
     if isinstance(method, RandomNumbers):
         return lambda x, classes: torch.from_numpy(rng.random(tuple(x.shape))).to(x)
     return foreign(method, module, asked)
+
+
+def _of_module(
+    method: ModuleAttribution, module: nn.Module, asked: Asked, x: Tensor, classes: Tensor
+) -> Tensor:
+    """Return what a method makes of a module's inside, shape (n, ...)."""
+    if asked.loss:
+        raise ValueError(f"expected a class's score for {method.name}, which does not explain the loss")
+    with torch.no_grad():
+        outputs = module(x[:1]).reshape(1, -1).shape[1]
+    chosen = torch.nn.functional.one_hot(classes, max(2, outputs)).to(x)
+    return method.explained(module, x, chosen if outputs > 1 else chosen[:, 1:] - chosen[:, :1])
 
 
 def _combined(

@@ -36,6 +36,8 @@ class Attribution:
         at_the_input: whether gradients are taken at x alone.
         is_gradient: whether it is a gradient, or a mean of gradients.
         of_values: whether it is made of values f_k, shape (n, m), and not of gradients.
+        of_module: whether it is made of what is inside a module, by `ModuleAttribution.explained`.
+        imitable: whether a copy can make the same of its own gradients or values and learn from it so.
     """
 
     name: ClassVar[str]
@@ -43,6 +45,8 @@ class Attribution:
     at_the_input: ClassVar[bool] = True
     is_gradient: ClassVar[bool] = False
     of_values: ClassVar[bool] = False
+    of_module: ClassVar[bool] = False
+    imitable: ClassVar[bool] = True
 
     @property
     def draws(self) -> int:

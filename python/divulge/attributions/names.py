@@ -15,6 +15,7 @@ from divulge.attributions.methods import (
     Saliency,
     SmoothGrad,
 )
+from divulge.attributions.of_module import ExactIntegratedGradients, GradCam
 from divulge.registry import Entry, Registry
 
 __all__ = ["METHODS", "RandomNumbers"]
@@ -33,6 +34,8 @@ METHODS: Registry[Attribution | RandomNumbers] = Registry(
         "input_times_gradient": Entry(InputTimesGradient),
         "smoothgrad": Entry(SmoothGrad, ("samples", "noise", "input_range")),
         "integrated_gradients": Entry(IntegratedGradients, ("steps", "baseline")),
+        "exact_integrated_gradients": Entry(ExactIntegratedGradients, ("baseline",)),
+        "grad_cam": Entry(GradCam),
         "shap": Entry(Shap, ("samples",)),
         "lime": Entry(Lime, ("samples", "kernel")),
         "occlusion": Entry(Occlusion),

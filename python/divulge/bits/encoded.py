@@ -79,11 +79,7 @@ def encode(
     weights = Weights(module)
     if prior is not None and Weights(prior).shapes != weights.shapes:
         raise ValueError("the prior's parameters have other shapes than the module's")
-    layers, beside = described(module), packed(weights.beside(module))
-    empty = Code(
-        np.zeros(1, np.int64), block_bits, seed, weights.count, weights.dtype,
-        np.ones(len(weights.sizes)), layers, beside, prior is not None, 0,
-    )  # fmt: skip
+    empty = _empty(module, weights, block_bits, seed, prior is not None)
     blocks = min((bits // 8 * 8 - empty.bits) // block_bits + 1, weights.count)  # a file is of whole bytes
     if blocks < 1:
         raise ValueError(
@@ -95,6 +91,21 @@ def encode(
     return replace(
         empty, indices=indices, deviations=coding.deviations.double().numpy(), check=check_of(coding.told())
     )
+
+
+def form_bits(module: nn.Module, *, block_bits: int = 16) -> int:
+    """Return what a code's file takes beside the numbers of its blocks, for the layers' form: bits."""
+    module = copied(module).cpu().eval()
+    return _empty(module, Weights(module), block_bits, 0, False).bits - 8 * -(-block_bits // 8)
+
+
+def _empty(module: nn.Module, weights: Weights, block_bits: int, seed: int, given_prior: bool) -> Code:
+    """Return a code of one block that tells nothing yet."""
+    layers, beside = described(module), packed(weights.beside(module))
+    return Code(
+        np.zeros(1, np.int64), block_bits, seed, weights.count, weights.dtype,
+        np.ones(len(weights.sizes)), layers, beside, given_prior, 0,
+    )  # fmt: skip
 
 
 def _coding(

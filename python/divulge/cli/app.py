@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from importlib import import_module
 from typing import Annotated, Any
 
 import typer
 
 from divulge import __version__
+from divulge.cli.execution import FAILED, execute, fail
 from divulge.cli.options import (
+    AgreementOption,
     AnswerListOption,
     AnswersOption,
     AttributionOption,
@@ -20,8 +21,10 @@ from divulge.cli.options import (
     ClassesOption,
     ClassifierOption,
     ClassOption,
+    CodeOption,
     CopyStepsOption,
     CountsOption,
+    CriticismsOption,
     DampingOption,
     DataOption,
     DefenceListOption,
@@ -51,6 +54,7 @@ from divulge.cli.options import (
     PlotOption,
     PositionOption,
     PriceOption,
+    PrototypeCountOption,
     RadiusOption,
     RefitsOption,
     ReportSeedsOption,
@@ -75,11 +79,6 @@ from divulge.cli.options import (
     TrustedOption,
     VictimOption,
 )
-
-# Exit codes: a wrong argument or an incomplete result, and Ctrl-C as shells report it.
-FAILED = 2
-INTERRUPTED = 130
-
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -120,7 +119,7 @@ def reconstruct(
     oracle that answers with the value and the input gradient of one output, and compare what comes out
     with the original. A victim may have any number of hidden layers.
     """
-    _execute("reconstruct", locals())
+    execute("reconstruct", locals())
 
 
 @app.command()
@@ -136,7 +135,7 @@ def influence(
     plot: FigureOption = None,
 ) -> None:
     """Show the training images that made a prediction: those that help and those that harm a test image."""
-    _execute("influence", locals())
+    execute("influence", locals())
 
 
 @app.command()
@@ -155,7 +154,7 @@ def mislabels(
     Without --labels a share of the labels is flipped first. Labels are checked in the order of
     self-influence, of loss and at random; those found wrong are set right, and the model is trained again.
     """
-    _execute("mislabels", locals())
+    execute("mislabels", locals())
 
 
 @app.command()
@@ -176,7 +175,7 @@ def blockmnist(
     Digits 0 and 1 are stacked with a block that is the same in all images. A standard and an adversarially
     trained model learn to tell them apart; shown is the share of the largest attributions in that block.
     """
-    _execute("blockmnist", locals())
+    execute("blockmnist", locals())
 
 
 @app.command()
@@ -202,7 +201,7 @@ def diffroar(
     Models are trained again on the pixels that the attribution ranks first, and on those it ranks last.
     Above zero, the difference of their test accuracies says that the ranking finds what discriminates.
     """
-    _execute("diffroar", locals())
+    execute("diffroar", locals())
 
 
 @app.command()
@@ -216,7 +215,7 @@ def sweep(
 
     Finished runs are kept as Parquet files: after a crash the same command goes on where it stopped.
     """
-    _execute("sweep", locals())
+    execute("sweep", locals())
 
 
 @app.command()
@@ -229,7 +228,7 @@ def saliency(
     plot: FigureOption = None,
 ) -> None:
     """Draw what a classifier holds of each class, from no input at all."""
-    _execute("saliency", locals())
+    execute("saliency", locals())
 
 
 @app.command()
@@ -245,7 +244,7 @@ def backdoor(
     plot: FigureOption = None,
 ) -> None:
     """Look for a class that a small trigger reaches, whatever the image: a backdoor."""
-    _execute("backdoor", locals())
+    execute("backdoor", locals())
 
 
 @app.command()
@@ -268,7 +267,7 @@ def steal(
 
     Shown is for every number of queries how often the copy names the same class as the model.
     """
-    _execute("steal", locals())
+    execute("steal", locals())
 
 
 @app.command()
@@ -293,7 +292,7 @@ def report(
     For every kind of answer and defence: how many queries until a copy agrees with the model, until the model
     is rebuilt exactly, and how much of the explanation an honest user still sees.
     """
-    _execute("report", locals())
+    execute("report", locals())
 
 
 @app.command()
@@ -315,7 +314,7 @@ def additive(
     Shown is how much of what the model says such a sum explains, what is not additive, and which columns
     count.
     """
-    _execute("additive", locals())
+    execute("additive", locals())
 
 
 @app.command()
@@ -333,13 +332,44 @@ def counterfactuals(
     plot: FigureOption = None,
 ) -> None:
     """Say what would have to be otherwise for a model to name the wanted class."""
-    _execute("counterfactuals", locals())
+    execute("counterfactuals", locals())
+
+
+@app.command()
+def bits(
+    data: ImagesOption = "digits",
+    target: TargetOption = None,
+    model: ModelOption = "mlp",
+    agreement: AgreementOption = 0.95,
+    code: CodeOption = None,
+    seed: SeedOption = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Say how many bits a model holds: the shortest code of a network that names the same classes."""
+    execute("bits", locals())
+
+
+@app.command()
+def prototypes(
+    data: ImagesOption = "digits",
+    target: TargetOption = None,
+    model: ModelOption = "mlp",
+    named: ClassOption = None,
+    count: PrototypeCountOption = 8,
+    criticisms: CriticismsOption = 4,
+    damping: DampingOption = None,
+    seed: SeedOption = 0,
+    as_json: JsonOption = False,
+    plot: FigureOption = None,
+) -> None:
+    """Show the training samples that together stand for what a model makes of a class."""
+    execute("prototypes", locals())
 
 
 @app.command()
 def doctor(as_json: JsonOption = False) -> None:
     """Say what this installation is and whether it works: versions, back ends, threads, data, a self-test."""
-    _execute("doctor", locals())
+    execute("doctor", locals())
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -354,25 +384,9 @@ def _run(arguments: list[str] | None) -> Any:
     except Exception as error:
         usage = getattr(error, "format_message", None)  # a wrong option or argument
         if usage is not None:
-            return _fail(usage(), FAILED)
+            return fail(usage(), FAILED)
         from divulge.errors import DivulgeError
 
         if isinstance(error, (DivulgeError, ValueError, OSError)):
-            return _fail(str(error), FAILED)
+            return fail(str(error), FAILED)
         raise
-
-
-def _execute(command: str, options: dict[str, Any]) -> None:
-    """Run the command of the module divulge.cli.COMMAND with its options, and exit with its code."""
-    try:
-        module = import_module(f"divulge.cli.{command}")
-        code = module.run(module.Options(**options))
-    except KeyboardInterrupt:
-        code = _fail("interrupted", INTERRUPTED)
-    raise typer.Exit(code)
-
-
-def _fail(message: str, code: int) -> int:
-    """Print one sentence on standard error and return the exit code."""
-    typer.echo(f"divulge: {' '.join(message.split())}", err=True)
-    return code

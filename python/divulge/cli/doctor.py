@@ -17,6 +17,7 @@ EXTRAS = (
     "onnxruntime",
     "xgboost",
     "lightgbm",
+    "lime",
     "captum",
     "shap",
     "interpret-core",

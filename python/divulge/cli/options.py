@@ -360,3 +360,15 @@ FixedOption = Annotated[
     str | None, typer.Option(metavar="COLUMN,COLUMN", help="Columns that may not change.")
 ]
 GenerationsOption = Annotated[int, _whole(0, "Generations of the search.")]
+
+# bits and prototypes
+AgreementOption = Annotated[
+    float,
+    typer.Option(parser=values.share, metavar="X", help="Share of test inputs with the same class."),
+]
+CodeOption = Annotated[
+    Path | None,
+    _file(values.new(), "Write the model into this file, in the bits it holds and its form."),
+]
+PrototypeCountOption = Annotated[int, _whole(1, "The most prototypes.", "K")]
+CriticismsOption = Annotated[int, _whole(0, "Samples to name that the prototypes speak for least.", "K")]

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from divulge.cli.app import FAILED, INTERRUPTED
+from divulge.cli.execution import FAILED, INTERRUPTED
 from divulge.cli.models import training_of
 from divulge.cli.options import DATA, DTYPE, HIDDEN
 from divulge.cli.progress import Curve, ProgressDisplay, interrupts_noted

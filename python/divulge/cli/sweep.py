@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from divulge.cli.app import FAILED
+from divulge.cli.execution import FAILED
 from divulge.cli.progress import ProgressDisplay
 from divulge.sweep import read_experiment
 from divulge.sweep import sweep as run_sweep

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from divulge.attributions import attribute
+from divulge.attributions.attribute import attribute
 from divulge.datasets import BlockData
 from divulge.evaluation.unmasking import count_of, unmask
 from divulge.html import ShownAsTable

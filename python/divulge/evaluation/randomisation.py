@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from divulge.attributions import attribute
+from divulge.attributions.attribute import attribute
 from divulge.evaluation.layer_order import draw_anew, trained_layers
 from divulge.evaluation.similarity import rank_correlation, structural_similarity
 from divulge.training.class_scores import precision

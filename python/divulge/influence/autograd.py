@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from divulge.influence.layer_gradients import LayerGradients
+from divulge.influence.layer_gradients import Batches, LayerGradients
 from divulge.influence.losses import Loss, LossFunction
 from divulge.influence.operators import (
     Array,
@@ -184,7 +184,7 @@ class AutogradOperator:
         batches = self._with_cotangents(self._slope)
         return self._layer_gradients.quadratic(batches, inner, outer, weights)
 
-    def _slope(self, outputs: Tensor, targets: Tensor, _: int) -> Tensor:
+    def _slope(self, outputs: Tensor, targets: Tensor, first: int) -> Tensor:
         """Return the losses' gradients by the outputs (k, ...)."""
         return output_gradients(self.loss.function, outputs, targets).flatten(1)
 
@@ -192,14 +192,14 @@ class AutogradOperator:
         self, samples: Samples, function: LossFunction, inner: Sequence[Array], outer: Sequence[Array]
     ) -> Iterator[Array]:
         """Yield U' G V (k, ...) of all layers in a row, for each batch, G a function's gradients."""
-        for rows in blocks(len(samples), self.batch_size):
+        for rows in blocks(len(samples), self._together):
             yield self._projected(samples.take(np.arange(rows.start, rows.stop)), function, inner, outer)
 
     @_in_snapshot
     def _projected(
         self, samples: Samples, function: LossFunction, inner: Sequence[Array], outer: Sequence[Array]
     ) -> Array:
-        def slope(outputs: Tensor, targets: Tensor, _: int) -> Tensor:
+        def slope(outputs: Tensor, targets: Tensor, first: int) -> Tensor:
             return output_gradients(function, outputs, targets).flatten(1)
 
         batches = self._with_cotangents(slope, samples)
@@ -213,8 +213,13 @@ class AutogradOperator:
         probe = next(self._batches(part))[0]
         return self.snapshot.run(lambda: LayerGradients(self.snapshot, self._outputs, probe))
 
-    def _labelled(self, labels: Labels) -> Iterator[tuple[Any, Tensor]]:
-        """Yield inputs (k, *shape) of each batch and its labels' cotangents, each of the outputs' size."""
+    @property
+    def _together(self) -> int:
+        """Samples in a batch whose layers' gradients are formed."""
+        return min(self.batch_size, self._layer_gradients.together)
+
+    def _labelled(self, labels: Labels) -> Batches:
+        """Yield inputs (k, *shape) of each batch and what makes its labels' cotangents of the outputs."""
 
         def drawn(outputs: Tensor, targets: Tensor, first: int) -> Tensor:
             cotangents = torch.from_numpy(labels(_host(outputs), first)).to(self.device)
@@ -225,14 +230,10 @@ class AutogradOperator:
 
         return self._with_cotangents(drawn)
 
-    def _with_cotangents(
-        self, make: Callable[[Tensor, Tensor, int], Tensor], samples: Samples | None = None
-    ) -> Iterator[tuple[Any, Tensor]]:
+    def _with_cotangents(self, make: Callable[..., Tensor], samples: Samples | None = None) -> Batches:
         at = self.first
-        for inputs, targets in self._batches(self.samples if samples is None else samples):
-            with torch.no_grad():
-                outputs = self._outputs(inputs)
-            yield inputs, make(outputs, targets, at)
+        for inputs, targets in self._batches(self.samples if samples is None else samples, self._together):
+            yield inputs, partial(make, targets=targets, first=at)
             at += len(targets)
 
     def _hessian_products(self, inputs: Any, targets: Tensor, directions: list[list[Tensor]]) -> Tensor:

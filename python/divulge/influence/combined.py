@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +25,7 @@ __all__ = ["BlockwiseOperator", "ShardedOperator"]
 _ROWS = 4096
 
 Means = Callable[[Operator], list[Array]]
+Floating = NDArray[np.float64]
 
 
 class _Combined(ABC):
@@ -80,6 +83,7 @@ class BlockwiseOperator(_Combined):
         self._chain, self._loss, self._samples = chain, loss, samples
         self._empty = NativeOperator(chain, loss, samples.take(np.zeros(0, np.int64)))
         self.parameters, self.dtype, self.rows = self._empty.parameters, self._empty.dtype, len(samples)
+        self.first = 0  # the number of the first sample, where they are a part of the training data
 
     @property
     def layers(self) -> list[LayerPlace]:
@@ -101,7 +105,7 @@ class BlockwiseOperator(_Combined):
     def _parts(self) -> Iterator[NativeOperator]:
         for rows in blocks(self.rows, _ROWS):
             part = Samples(self._samples.inputs[rows], self._samples.targets[rows])
-            yield NativeOperator(self._chain, self._loss, part, rows.start)
+            yield NativeOperator(self._chain, self._loss, part, self.first + rows.start)
 
     def _means(self, of: Means) -> list[NDArray[np.float64]]:
         totals: list[NDArray[np.float64]] = []
@@ -120,6 +124,9 @@ class ShardedOperator(_Combined):
     Args:
         local: of this process's share; its `first` becomes the number of samples of the ranks before.
 
+    Attributes:
+        local: as given.
+
     Raises:
         ValueError: torch.distributed is not initialised.
     """
@@ -136,28 +143,28 @@ class ShardedOperator(_Combined):
 
     def _set(self, local: Any, counts: list[int]) -> None:
         """Take the samples of one process, given how many each has."""
-        self._local, self._counts, self.rows = local, counts, sum(counts)
+        self.local, self._counts, self.rows = local, counts, sum(counts)
         self.path, self.parameters, self.dtype = local.path, local.parameters, local.dtype
         self._first = local.first = sum(counts[: dist.get_rank()])
 
     @property
     def layers(self) -> list[LayerPlace]:
         """The layers, and where their parameters begin."""
-        places: list[LayerPlace] = self._local.layers
+        places: list[LayerPlace] = self.local.layers
         return places
 
     def gradients(self, samples: Samples, function: LossFunction) -> Array:
         """Return the gradients (k, P) of a function of (outputs, targets) at k samples."""
-        gradients: Array = self._local.gradients(samples, function)
+        gradients: Array = self.local.gradients(samples, function)
         return gradients
 
     def loss_gradients(self, rows: NDArray[np.int64]) -> Array:
         """Return the gradients (k, P) of the losses of some of the samples, of whichever process."""
-        return self._gathered(rows, self._local.loss_gradients, 0)
+        return self._gathered(rows, self.local.loss_gradients, 0)
 
     def input_gradients(self, rows: NDArray[np.int64], vectors: Array) -> Array:
         """Return d/dx (v_j . grad_theta L(x_i)) (m, k, *shape) at k samples, for vectors (m, P)."""
-        return self._gathered(rows, lambda mine: self._local.input_gradients(mine, vectors), 1)
+        return self._gathered(rows, lambda mine: self.local.input_gradients(mine, vectors), 1)
 
     def subset(self, rows: NDArray[np.int64]) -> ShardedOperator:
         """Return the operator of some of the samples."""
@@ -165,13 +172,45 @@ class ShardedOperator(_Combined):
         owners = np.searchsorted(np.cumsum(self._counts), rows, side="right")
         part: ShardedOperator = object.__new__(ShardedOperator)
         part._set(
-            self._local.subset(mine - self._first),
+            self.local.subset(mine - self._first),
             np.bincount(owners, minlength=len(self._counts)).tolist(),
         )
         return part
 
+    def decomposed(self, matrices: Sequence[Floating]) -> list[tuple[Floating, Floating]]:
+        """Return the eigenvalues and eigenvectors of symmetric matrices, of which each process takes some."""
+        found = []
+        for i, matrix in enumerate(matrices):
+            own = i % len(self._counts) == dist.get_rank()
+            values, vectors = (
+                np.linalg.eigh(matrix) if own else (np.zeros(len(matrix)), np.zeros_like(matrix))
+            )
+            found.append((values, vectors))
+        return [(_summed(values), _summed(vectors)) for values, vectors in found]
+
+    def summed(self, array: Floating) -> Floating:
+        """Return an array's sum over the processes."""
+        return np.asarray(_summed(array), np.float64)
+
+    def dense_hessian(self) -> Floating | None:
+        """Return the whole Hessian (P, P), valid in its lower triangle, where it is that of one layer."""
+        if not isinstance(self.local, NativeOperator) or self.local.depth != 1:
+            return None
+        return self.summed(self.local.core.dense_hessian() * (self.local.rows / max(self.rows, 1)))
+
+    def is_alike(self, arrays: Sequence[Array]) -> bool:
+        """Whether all processes hold the same numbers."""
+        digest = sha256(b"".join(np.ascontiguousarray(array).tobytes() for array in arrays)).hexdigest()
+        held = [""] * len(self._counts)
+        dist.all_gather_object(held, digest)
+        return len(set(held)) == 1
+
+    def named(self, path: Path) -> Path:
+        """Return the name of this process's file beside those of the others."""
+        return path.with_suffix(f".{dist.get_rank()}-of-{len(self._counts)}{path.suffix}")
+
     def _is_mine(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
-        mine: NDArray[np.bool_] = (rows >= self._first) & (rows < self._first + self._local.rows)
+        mine: NDArray[np.bool_] = (rows >= self._first) & (rows < self._first + self.local.rows)
         return mine
 
     def _gathered(
@@ -186,14 +225,18 @@ class ShardedOperator(_Combined):
         return np.asarray(_summed(out))
 
     def _means(self, of: Means) -> list[NDArray[np.float64]]:
-        share = self._local.rows / max(self.rows, 1)
-        return [_summed(np.asarray(mean, np.float64) * share) for mean in of(self._local)]
+        share = self.local.rows / max(self.rows, 1)
+        return [_summed(np.asarray(mean, np.float64) * share) for mean in of(self.local)]
 
     def _joined(self, of: Callable[[Operator], Array]) -> Array:
-        local = of(self._local)
-        out = np.zeros((*local.shape[:-1], self.rows), local.dtype)
-        out[..., self._first : self._first + self._local.rows] = local
-        return np.asarray(_summed(out))
+        local = of(self.local)
+        own = np.zeros((*local.shape[:-1], max(self._counts)), local.dtype)
+        own[..., : self.local.rows] = local
+        tensor = torch.from_numpy(own)
+        parts = [torch.empty_like(tensor) for _ in self._counts]
+        dist.all_gather(parts, tensor)
+        pairs = zip(parts, self._counts, strict=True)
+        return np.concatenate([part.numpy()[..., :count] for part, count in pairs], axis=-1)
 
 
 def _summed(array: Any) -> Any:

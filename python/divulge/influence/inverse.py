@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from divulge.influence.arguments import Curvature, SolverName
+from divulge.influence.combined import ShardedOperator
 from divulge.influence.errors import NotConverged
 from divulge.influence.kronecker import KroneckerCurvature, fit_kronecker
 from divulge.influence.leave_one_out import OneLayerForms
@@ -105,8 +106,7 @@ class DampedInverse:
             return self.kronecker
         matrix, options = self.matrix, self.options
         if options.solver == "direct":
-            layer = self._one_layer
-            return Direct(matrix, options.tolerance, None if layer is None else layer.core.dense_hessian())
+            return Direct(matrix, options.tolerance, self._dense_hessian)
         if options.solver == "lissa":
             return Lissa(
                 matrix,
@@ -151,6 +151,14 @@ class DampedInverse:
         """The operator where it is a generalised linear model."""
         native = self.operator
         return native if isinstance(native, NativeOperator) and native.depth == 1 else None
+
+    @property
+    def _dense_hessian(self) -> NDArray[np.float64] | None:
+        """The whole Hessian where there is a shorter way than products."""
+        if isinstance(self.operator, ShardedOperator):
+            return self.operator.dense_hessian()
+        layer = self._one_layer
+        return None if layer is None else layer.core.dense_hessian()
 
     def _batch_matrix(self, rows: NDArray[np.int64]) -> Matrix:
         return self._matrix_of(self.operator.subset(rows))

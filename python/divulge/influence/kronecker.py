@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,10 +12,13 @@ from divulge.influence.losses import Loss
 from divulge.influence.operators import Array, LayerPlace, Operator
 from divulge.influence.solvers.solution import Floats, Solution
 
-__all__ = ["KroneckerCurvature", "fit_kronecker", "label_cotangents"]
+__all__ = ["KroneckerCurvature", "decomposed", "fit_kronecker", "label_cotangents"]
 
 _EXACT_CLASSES = 16
 _DRAWN_LABELS = 8
+# Passes through a module, one a sample and label, that are enough: of 128 images, two in the place of ten,
+# EK-FAC's scores of a ResNet-20 correlate by .992 with those of all labels, with four by .998.
+_COMBINED = 512
 # A draw for each of a sample's positions, eight of them or more together.
 _DRAWS_TOGETHER = 8
 
@@ -43,14 +47,21 @@ class KroneckerCurvature:
 
     def multiply(self, vectors: Floats) -> Floats:
         """Return C v (m, P) for vectors (m, P), without the shift."""
-        return self._scaled(vectors, self.values)
+        out = np.zeros_like(vectors)
+        for u, v, values, place in self._layers():
+            _put(out, place, u @ ((u.T @ _matrix(vectors, place) @ v) * values) @ v.T)
+        return out
 
     def solve(self, vectors: Floats) -> Solution:
         """Solve (C + shift) x = b for rows b (m, P); exact for this curvature."""
-        x = self._scaled(vectors, [1 / (v + self.shift) for v in self.values])
-        residual = vectors - self.multiply(x) - self.shift * x
+        x, squares = np.zeros_like(vectors), np.zeros(len(vectors))
+        for u, v, values, place in self._layers():
+            inside = u.T @ _matrix(vectors, place) @ v
+            solved = u @ (inside / (values + self.shift)) @ v.T
+            _put(x, place, solved)
+            squares += (((u.T @ solved @ v) * (values + self.shift) - inside) ** 2).sum((1, 2))
         norms = np.linalg.norm(vectors, axis=1)
-        relative = np.linalg.norm(residual, axis=1) / np.where(norms > 0, norms, 1)
+        relative = np.sqrt(squares) / np.where(norms > 0, norms, 1)
         return Solution(x, relative, np.zeros(len(x), np.int64), relative < 1e-6)
 
     def self_influence(self, operator: Operator) -> Floats:
@@ -58,22 +69,27 @@ class KroneckerCurvature:
         weights = [1 / (v + self.shift) for v in self.values]
         return operator.kronecker_quadratic(self.inner, self.outer, weights)
 
-    def _scaled(self, vectors: Floats, weights: list[Floats]) -> Floats:
-        out, m = np.zeros_like(vectors), len(vectors)
-        for u, v, weight, (h, d, begin, bias, transposed) in zip(
-            self.outer, self.inner, weights, self.places, strict=True
-        ):
-            matrix = vectors[:, begin : begin + h * d].reshape(m, h, d)
-            if transposed:
-                matrix = vectors[:, begin : begin + h * d].reshape(m, d, h).transpose(0, 2, 1)
-            if bias is not None:
-                matrix = np.concatenate([matrix, vectors[:, bias : bias + h, None]], axis=2)
-            turned = u @ ((u.T @ matrix @ v) * weight) @ v.T
-            own = turned[:, :, :d]
-            out[:, begin : begin + h * d] = (own.transpose(0, 2, 1) if transposed else own).reshape(m, -1)
-            if bias is not None:
-                out[:, bias : bias + h] = turned[:, :, d]
-        return out
+    def _layers(self) -> Iterator[tuple[Floats, Floats, Floats, LayerPlace]]:
+        return zip(self.outer, self.inner, self.values, self.places, strict=True)
+
+
+def _matrix(vectors: Floats, place: LayerPlace) -> Floats:
+    """Return a layer's part of vectors (m, P) as (m, h, d + 1)."""
+    h, d, begin, bias, transposed = place
+    flat = vectors[:, begin : begin + h * d]
+    matrix = flat.reshape(-1, d, h).transpose(0, 2, 1) if transposed else flat.reshape(-1, h, d)
+    if bias is None:
+        return matrix
+    return np.concatenate([matrix, vectors[:, bias : bias + h, None]], axis=2)
+
+
+def _put(out: Floats, place: LayerPlace, matrix: Floats) -> None:
+    """Write (m, h, d + 1) to a layer's part of vectors (m, P)."""
+    h, d, begin, bias, transposed = place
+    own = matrix[:, :, :d]
+    out[:, begin : begin + h * d] = (own.transpose(0, 2, 1) if transposed else own).reshape(len(out), -1)
+    if bias is not None:
+        out[:, bias : bias + h] = matrix[:, :, d]
 
 
 def fit_kronecker(
@@ -81,7 +97,9 @@ def fit_kronecker(
 ) -> KroneckerCurvature:
     """Fit K-FAC, or EK-FAC where `corrected`, to the model's own labels.
 
-    Up to 16 classes the expectation over the labels is exact; above, eight labels are drawn a sample.
+    Up to 16 classes the expectation over the labels is exact; above, eight labels are drawn a sample. Where
+    torch computes, a label is a pass through the module: where that makes twice 512 passes or more, gradients
+    of all labels are added with random signs, as often as makes 512, which has the same expectation.
 
     Raises:
         ValueError: a loss that is no likelihood, neither damping nor weight decay, or parameters in question
@@ -96,11 +114,15 @@ def fit_kronecker(
     if held != operator.parameters:
         raise ValueError(f"expected layers that hold all {operator.parameters} parameters, got {held}")
 
+    together = None if operator.path != "torch" else -(-_COMBINED // max(operator.rows, 1))
+
     def labels(outputs: Array, first: int) -> Array:
-        return label_cotangents(outputs, loss, seed, first)
+        return label_cotangents(outputs, loss, seed, first, together)
 
     factors = operator.kronecker_factors(labels)
-    inner, outer = [np.linalg.eigh(a) for a, _ in factors], [np.linalg.eigh(b) for _, b in factors]
+    share_out = getattr(operator, "decomposed", decomposed)
+    every = share_out([factor for pair in factors for factor in pair])
+    inner, outer = every[::2], every[1::2]
     inner_bases, outer_bases = [v for _, v in inner], [u for _, u in outer]
     if corrected:
         values = operator.kronecker_eigenvalues(labels, inner_bases, outer_bases)
@@ -110,7 +132,15 @@ def fit_kronecker(
     return KroneckerCurvature(outer_bases, inner_bases, values, places, shift)
 
 
-def label_cotangents(outputs: Array, loss: Loss, seed: int, first: int = 0) -> Array:
+def decomposed(matrices: Sequence[Floats]) -> list[tuple[Floats, Floats]]:
+    """Return the eigenvalues and eigenvectors of symmetric matrices."""
+    found = [np.linalg.eigh(matrix) for matrix in matrices]
+    return [(values, vectors) for values, vectors in found]
+
+
+def label_cotangents(
+    outputs: Array, loss: Loss, seed: int, first: int = 0, together: int | None = None
+) -> Array:
     """Return (n, S K): the gradients by the outputs for S labels of each sample, times their weights' roots.
 
     Outputs of several positions (n, *positions, K) have independent labels: those are drawn, at all positions
@@ -125,6 +155,8 @@ def label_cotangents(outputs: Array, loss: Loss, seed: int, first: int = 0) -> A
         loss: a likelihood.
         seed: of drawn labels.
         first: the number of the first sample among all; its labels do not depend on what else is drawn.
+        together: where that is at most half of cross-entropy's labels, so many sums of all classes' gradients
+            with random signs in their place: the mean of their outer products is the same.
 
     Raises:
         ValueError: the loss is no likelihood.
@@ -144,6 +176,8 @@ def label_cotangents(outputs: Array, loss: Loss, seed: int, first: int = 0) -> A
         p = torch.from_numpy(outputs).sigmoid().numpy()
         return np.asarray(np.sqrt(p * (1 - p)), outputs.dtype)
     p = torch.from_numpy(outputs).softmax(1).numpy()
+    if together is not None and 2 * together <= (k if k <= _EXACT_CLASSES else _DRAWN_LABELS):
+        return np.asarray(_combined(p, _uniform(seed, first, (n, together, k))), outputs.dtype).reshape(n, -1)
     if k <= _EXACT_CLASSES:
         return np.asarray(np.sqrt(p)[:, :, None] * (p[:, None, :] - identity), outputs.dtype).reshape(n, -1)
     uniform = _uniform(seed, first, (n, _DRAWN_LABELS))
@@ -176,6 +210,14 @@ def _uniform(seed: int, first: int, shape: tuple[int, ...]) -> Floats:
     """Return random numbers of samples from `first` on, the same whatever else is drawn."""
     stream = np.random.PCG64(seed).advance(first * int(np.prod(shape[1:])))  # one step a number
     return np.random.Generator(stream).random(shape)
+
+
+def _combined(p: Array, uniform: Floats) -> Floats:
+    """Return sum_s r_s sqrt(p_s) (p - e_s) / sqrt(S) (n, S, K) for S rows of signs r."""
+    signed = np.where(uniform < 0.5, -1.0, 1.0) * np.sqrt(p)[:, None, :]
+    found: Floats = signed.sum(axis=2, keepdims=True) * p[:, None, :] - signed
+    scaled: Floats = found / np.sqrt(uniform.shape[1])
+    return scaled
 
 
 def _drawn(p: Array, uniform: Floats) -> Floats:

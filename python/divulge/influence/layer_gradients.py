@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import starmap
 from typing import Any
 
 import numpy as np
@@ -18,12 +19,15 @@ from divulge.influence.operators import Array, Factors, LayerPlace
 from divulge.influence.parts import rows_of
 from divulge.influence.snapshot import Snapshot
 
-__all__ = ["LayerGradients"]
+__all__ = ["Batches", "LayerGradients"]
 
-Batches = Iterable[tuple[Any, Tensor]]
+# Inputs (k, *shape), and from the outputs on them to cotangents (k, ...), those of each label of their size.
+Batches = Iterable[tuple[Any, Callable[[Tensor], Tensor]]]
 Floats = list[NDArray[np.float64]]
 # In the gradients of samples that are held at a time.
 _NUMBERS = 1 << 24
+# In a layer's gradients of a batch: 4 MB stay in a cache, and the allocator keeps them; twice as fast as 16.
+_TOGETHER = 1 << 19
 Factor = tuple[NDArray[np.float64], NDArray[np.float64]]
 # Delta (k, T, h); of a table that is multiplied by, also what that saw (k, T, h) and its delta (k, T, d).
 Returned = tuple[Tensor, tuple[Tensor, Tensor] | None]
@@ -44,6 +48,10 @@ class LayerGradients:
         run: from inputs to outputs.
         probe: inputs (k, *shape) of a few samples.
 
+    Attributes:
+        places: of the layers' parameters.
+        together: samples in a batch at most, for speed.
+
     Raises:
         ValueError: a parameter that belongs to a layer without a rule, see `layer_groups`; gradients that are
             not such sums.
@@ -53,13 +61,14 @@ class LayerGradients:
         self._run = run
         self._groups = layer_groups(snapshot.module, snapshot.names, snapshot.tensors)
         self.places = [group.place for group in self._groups]
+        self.together = max(1, _TOGETHER // max(h * (d + 1) for h, d, *_ in self.places))
         self._axes = calibrate(self._groups, snapshot, run, probe) if rows_of(probe) else []
 
     def factors(self, batches: Batches, rows: int) -> Factors:
         """Return K-FAC's factors of each layer.
 
         Args:
-            batches: inputs (k, *shape) and cotangents (k, ...), those of each label of the outputs' size.
+            batches: see `Batches`.
             rows: n, all samples.
         """
         inner = [np.zeros((d + (b is not None),) * 2) for _, d, _, b, _ in self.places]
@@ -69,7 +78,7 @@ class LayerGradients:
             for i, (group, (h, d, *_)) in enumerate(zip(self._groups, self.places, strict=True))
             if group.kind == "embedding"
         }
-        for inputs, passes in self._passes(batches):
+        for inputs, _, passes in self._passes(batches):
             for total, a in zip(inner, inputs, strict=True):
                 total += _gram(a)
             for number, returned in enumerate(passes):
@@ -91,9 +100,9 @@ class LayerGradients:
     ) -> Floats:
         """Return the mean over samples of the sum over labels of (U' G V)^2 of each layer."""
         totals = [np.zeros((len(u), len(v))) for u, v in zip(outer, inner, strict=True)]
-        for squares in self._squares(batches, inner, outer):
-            for total, square in zip(totals, squares, strict=True):
-                total += square.sum(0).double().cpu().numpy()
+        for turned in self.turned(batches, inner, outer):
+            for total, part in zip(totals, turned, strict=True):
+                total += part.square_().sum(0).double().cpu().numpy()
         return [total / max(rows, 1) for total in totals]
 
     def quadratic(
@@ -101,16 +110,18 @@ class LayerGradients:
     ) -> NDArray[np.float64]:
         """Return (n,): the sum over layers of weights (U' G V)^2, G the gradients along the cotangents."""
         parts = [np.zeros(0)]
-        for squares in self._squares(batches, inner, outer):
-            total = torch.zeros(len(squares[0]), dtype=torch.float64)
-            for square, weight in zip(squares, weights, strict=True):
-                total += (square.double().cpu() * torch.from_numpy(np.asarray(weight))).sum((1, 2))
-            parts.append(total.numpy())
+        held = [torch.from_numpy(np.asarray(weight)).flatten() for weight in weights]
+        for turned in self.turned(batches, inner, outer):
+            sums = [
+                part.flatten(1).double().cpu().square_() @ weight
+                for part, weight in zip(turned, held, strict=True)
+            ]
+            parts.append(torch.stack(sums).sum(0).numpy())
         return np.concatenate(parts)
 
     def products(self, batches: Batches, vectors: Tensor) -> Iterator[Tensor]:
         """Yield G . v (m, k) for vectors (m, P) and each batch's gradients along its cotangents."""
-        for inputs, passes in self._passes(batches):
+        for inputs, _, passes in self._passes(batches):
             matrices = [_matrix(vectors.to(inputs[0]), place) for place in self.places]
             for returned in passes:
                 total = vectors.new_zeros(())
@@ -120,28 +131,24 @@ class LayerGradients:
                         total = total + _along(*head, v)
                 yield total.T
 
-    def _squares(
-        self, batches: Batches, inner: Sequence[Array], outer: Sequence[Array]
-    ) -> Iterator[list[Tensor]]:
-        """Yield (U' G V)^2 (k, h, d + 1) of each layer, for each batch and label."""
-        for turned in self.turned(batches, inner, outer):
-            yield [part**2 for part in turned]
-
     def turned(
         self, batches: Batches, inner: Sequence[Array], outer: Sequence[Array]
-    ) -> Iterator[list[Tensor]]:
-        """Yield U' G V of each layer, for each batch and label; U (h, ...) and V (d + 1, ...)."""
-        for inputs, passes in self._passes(batches):
+    ) -> Iterator[Iterator[Tensor]]:
+        """Yield U' G V of each layer, one by one, for each batch and label; U (h, ...) and V (d + 1, ...)."""
+        for inputs, labels, passes in self._passes(batches):
             v, u = ([torch.as_tensor(b).to(inputs[0]) for b in bases] for bases in (inner, outer))
-            turned = [a @ basis for a, basis in zip(inputs, v, strict=True)]
+            turned = [
+                None if _is_less_whole(a, outside, inside, labels) else a @ inside
+                for a, outside, inside in zip(inputs, u, v, strict=True)
+            ]
             for returned in passes:
-                parts = zip(returned, u, v, turned, strict=True)
-                yield [_turned(back, outside, inside, a) for back, outside, inside, a in parts]
+                yield starmap(_turned, zip(returned, u, v, inputs, turned, strict=True))
 
-    def _passes(self, batches: Batches) -> Iterator[tuple[list[Tensor], Iterator[list[Returned]]]]:
-        """Yield each batch's (a, 1) (k, T, d + 1) of each layer, and what comes back for each label."""
-        for inputs, cotangents in batches:
-            with recorded(self._groups, len(cotangents), self._axes) as calls:
+    def _passes(self, batches: Batches) -> Iterator[tuple[list[Tensor], int, Iterator[list[Returned]]]]:
+        """Yield each batch's (a, 1) (k, T, d + 1) of each layer, its labels, and what comes back for each."""
+        for inputs, cotangents_of in batches:
+            k = rows_of(inputs)
+            with recorded(self._groups, k, self._axes) as calls:
                 outputs = self._run(inputs)
             seen = []
             for group, axes, made in zip(self._groups, self._axes, calls, strict=True):
@@ -152,16 +159,19 @@ class LayerGradients:
                     )
                 looked = [call for call in made if not call.as_head]
                 once = looked[:1] if is_elementwise(group.kind) else looked
-                seen.append(_joined([call.inner(len(cotangents)) for call in once], group))
-            yield seen, self._deltas(outputs, cotangents, calls, len(cotangents))
+                seen.append(_joined([call.inner(k) for call in once], group))
+            cotangents = cotangents_of(outputs.detach())
+            labels = cotangents.shape[1] // outputs[0].numel()
+            yield seen, labels, self._deltas(outputs, cotangents, calls, k)
 
     def _deltas(
         self, outputs: Tensor, cotangents: Tensor, calls: list[list[Call]], k: int
     ) -> Iterator[list[Returned]]:
         edges: Any = [call.edge for made in calls for call in made]
-        for label in torch.split(cotangents, outputs[0].numel(), dim=1):
-            along = label.reshape(outputs.shape)
-            grads = iter(torch.autograd.grad(outputs, edges, along, retain_graph=True, allow_unused=True))
+        labels = torch.split(cotangents, outputs[0].numel(), dim=1)
+        for number, label in enumerate(labels, 1):
+            along, kept = label.reshape(outputs.shape), number < len(labels)
+            grads = iter(torch.autograd.grad(outputs, edges, along, retain_graph=kept, allow_unused=True))
             yield [
                 _returned(group, [(call, call.delta_rows(next(grads), k)) for call in made], k)
                 for group, made in zip(self._groups, calls, strict=True)
@@ -176,10 +186,21 @@ def _returned(group: LayerGroup, made: list[tuple[Call, Tensor]], k: int) -> Ret
     return _joined(looked, group), None if pair is None else (pair[0], pair[1])
 
 
-def _turned(returned: Returned, outer: Tensor, inner: Tensor, turned: Tensor) -> Tensor:
-    """Return U' G V (k, h, d + 1) of a layer, given (a, 1) V."""
+def _is_less_whole(a: Tensor, outer: Tensor, inner: Tensor, labels: int) -> bool:
+    """Whether U' G V takes fewer products where G is formed first, and not U' delta and (a, 1) V."""
+    positions, (h, small_h), (d, small_d) = a.shape[1], outer.shape, inner.shape
+    whole = positions * h * d + min(small_h * d * (h + small_d), h * small_d * (d + small_h))
+    apart = positions * (h * small_h + small_h * small_d)
+    return labels * whole < labels * apart + positions * d * small_d
+
+
+def _turned(returned: Returned, outer: Tensor, inner: Tensor, seen: Tensor, turned: Tensor | None) -> Tensor:
+    """Return U' G V (k, h, d + 1) of a layer that saw (a, 1), given (a, 1) V, or where G comes first None."""
     delta, head = returned
-    product = (delta @ outer).transpose(1, 2) @ turned
+    if turned is None:
+        product = outer.T @ (delta.transpose(1, 2) @ seen) @ inner
+    else:
+        product = (delta @ outer).transpose(1, 2) @ turned
     if head is None:
         return product
     return product + (head[0] @ outer).transpose(1, 2) @ (head[1] @ inner)
@@ -232,6 +253,7 @@ def _joined(parts: list[Tensor], group: LayerGroup) -> Tensor:
 
 
 def _gram(x: Tensor) -> NDArray[np.float64]:
-    flat = x.reshape(-1, x.shape[-1])
-    gram: NDArray[np.float64] = (flat.T @ flat).double().cpu().numpy()
-    return gram
+    flat = x.reshape(-1, x.shape[-1]) if x.is_contiguous() else None  # patches are not, and large
+    gram = torch.bmm(x.mT, x).sum(0) if flat is None else flat.T @ flat
+    found: NDArray[np.float64] = gram.double().cpu().numpy()
+    return found

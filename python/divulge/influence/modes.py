@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from typing import Any
 
 import torch
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-__all__ = ["attributes_kept", "gradients_on", "plain_attention", "tensors_kept"]
+__all__ = ["attributes_kept", "gradients_on", "plain_attention", "tensors_kept", "uncompiled"]
 
 
 @contextmanager
@@ -25,6 +27,14 @@ def gradients_on() -> Iterator[None]:
             if torch.is_autocast_enabled(device):
                 stack.enter_context(torch.autocast(device, enabled=False))
         yield
+
+
+def uncompiled() -> AbstractContextManager[Any]:
+    """Return a context in which compiled modules compute as they are written.
+
+    What can compile is slow to load: where it is not there yet, nothing has been compiled.
+    """
+    return torch.compiler.set_stance("force_eager") if "torch._dynamo" in sys.modules else nullcontext()
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from divulge.errors import UnsupportedModel
 from divulge.influence.parts import is_plain, leaves
 from divulge.influence.samples import Samples
 from divulge.influence.snapshot import Snapshot
+from divulge.influence.tables import NumberOutOfRange
 
 __all__ = ["check_outputs", "first_and_last", "read_inputs"]
 
@@ -30,6 +31,9 @@ def read_inputs(snapshot: Snapshot, samples: Samples) -> Samples:
     """Return samples whose whole numbers stay whole where the module takes them so, as token numbers are.
 
     Bytes are images, and always become real numbers, as all do that the module takes no otherwise.
+
+    Raises:
+        NumberOutOfRange: a table has no row for one of them.
     """
     if not is_plain(samples.inputs):
         return samples
@@ -38,6 +42,8 @@ def read_inputs(snapshot: Snapshot, samples: Samples) -> Samples:
     whole = replace(samples, integers=True)
     try:
         snapshot.run(lambda: _call(snapshot, whole.take(first_and_last(whole))))
+    except NumberOutOfRange:
+        raise
     except Exception:  # whatever a forward() makes of them: it wants real numbers
         return samples
     return whole
@@ -90,6 +96,8 @@ def _call(snapshot: Snapshot, samples: Samples) -> Any:
     try:
         with torch.no_grad():
             outputs = snapshot.outputs(inputs)
+    except NumberOutOfRange:
+        raise
     except Exception as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise UnsupportedModel(f"the module fails on inputs of {_shapes(inputs)}: {reason}") from error

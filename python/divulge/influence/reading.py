@@ -31,8 +31,8 @@ def read_pair(data: Any, what: str) -> tuple[Any, Any]:
 
     Args:
         data: (inputs, targets); {"inputs": ..., "labels": ...} or the like; a dict of one target and several
-            inputs by name; a list of (input, target); a map-style torch Dataset or a DataLoader of such pairs
-            or dicts, in the order of the Dataset's items; a `divulge.datasets.Dataset`.
+            inputs by name; a list of (input, target); a torch Dataset, IterableDataset or DataLoader of such
+            pairs or dicts, in the order of the Dataset's items; a `divulge.datasets.Dataset`.
         what: "training" or "test", for messages.
 
     Raises:
@@ -47,6 +47,8 @@ def read_pair(data: Any, what: str) -> tuple[Any, Any]:
         return _loaded(data, what)
     if isinstance(data, TensorDataset) and type(data).__getitem__ is TensorDataset.__getitem__:
         data = tuple(data.tensors)
+    elif isinstance(data, IterableDataset):
+        return _gathered(list(data), what)
     elif _is_dataset(data):
         return _gathered([data[i] for i in range(len(data))], what)
     elif isinstance(data, (tuple, list)) and _is_list_of_pairs(data, what):

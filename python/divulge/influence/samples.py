@@ -124,7 +124,13 @@ def read_samples(data: Any, what: str) -> Samples:
 
 
 def _array(part: Any) -> NDArray[Any]:
-    return np.asanyarray(host_array(part))
+    try:
+        return np.asanyarray(host_array(part))
+    except ValueError as error:
+        raise ValueError(
+            "expected inputs and targets whose samples have one shape each, got rows of several lengths; "
+            "fill them up to one, for instance in a DataLoader's collate_fn"
+        ) from error
 
 
 def _check_finite(array: NDArray[Any], what: str) -> None:

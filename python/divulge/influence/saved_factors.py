@@ -14,13 +14,14 @@ from divulge.datasets.npy import read_npz_names
 from divulge.files import reading, replacing
 from divulge.influence.combined import ShardedOperator
 from divulge.influence.influence import Influence
-from divulge.influence.kronecker import KroneckerCurvature, fit_kronecker
+from divulge.influence.kronecker import KroneckerCurvature, decomposed, fit_kronecker
 from divulge.influence.operators import Array, Factors, Labels, LayerPlace, blocks
 from divulge.influence.saved import data_digest, parameters_digest
 
 __all__ = ["fit_factors"]
 
-Floats = list[NDArray[np.float64]]
+Floating = NDArray[np.float64]
+Floats = list[Floating]
 
 
 def fit_factors(
@@ -32,6 +33,9 @@ def fit_factors(
     once they are whole it reads them. Damping and weight decay are no part of them. They are those that
     `Influence` fits by itself; of tied tables, whose factors are mixed block by block, near to them.
 
+    Of sharded data every process makes the call: each sums over its share, into a file of its own beside the
+    others' (`factors.0-of-2.npz`), the sums are added up, and each decomposes the factors of some layers.
+
     Args:
         influence: whose later calls use the factors, until its module is changed.
         path: of the file.
@@ -39,8 +43,8 @@ def fit_factors(
         progress: called after each block of each pass, one for "kfac" and two for "ekfac".
 
     Raises:
-        ValueError: another curvature; sharded data; a path with another suffix; a file with the factors of
-            other parameters, data, labels or blocks.
+        ValueError: another curvature; a path with another suffix; a file with the factors of other
+            parameters, data, labels or blocks; files of processes that were begun apart.
         UnreadableFile: the file is something else.
     """
     if not isinstance(influence, Influence):
@@ -52,12 +56,11 @@ def fit_factors(
     if isinstance(block, bool) or not isinstance(block, (int, np.integer)) or block < 1:
         raise ValueError(f"expected block as a whole number of at least 1, got {block!r}")
     influence._follow()
-    if isinstance(influence.operator, ShardedOperator):
-        raise ValueError("factors are saved by one process, and the training data is sharded over several")
-    options = influence._inverse.options
-    held = _Held(Path(path), _about(influence, block, options.seed))
+    options, shared = influence._inverse.options, influence.operator
+    own = shared.named(Path(path)) if isinstance(shared, ShardedOperator) else Path(path)
+    held = _Held(own, _about(influence, block, options.seed))
     shift, corrected = options.damping + options.weight_decay, influence.curvature == "ekfac"
-    operator: Any = _InBlocks(influence.operator, held, int(block), progress, 1 + corrected)
+    operator: Any = _InBlocks(shared, held, int(block), progress, 1 + corrected)
     fitted = fit_kronecker(operator, influence.loss, shift, corrected, options.seed)
     influence._inverse.__dict__["kronecker"] = operator.as_held(fitted) if corrected else fitted
 
@@ -124,8 +127,9 @@ class _InBlocks:
     def __init__(
         self, operator: Any, held: _Held, block: int, progress: OnProgress | None, passes: int
     ) -> None:
-        self._operator, self._held, self._block, self._passes = operator, held, block, passes
-        self._progress = progress
+        self._shared = operator if isinstance(operator, ShardedOperator) else None
+        self._operator = operator if self._shared is None else self._shared.local
+        self._held, self._block, self._passes, self._progress = held, block, passes, progress
         self.rows, self.parameters, self.dtype = operator.rows, operator.parameters, operator.dtype
         self.path = operator.path
 
@@ -149,7 +153,15 @@ class _InBlocks:
             self._held.put("inner", inner)
             self._held.put("outer", outer)
         bases = self._held.get("inner"), self._held.get("outer")
+        if self._shared is not None and not self._shared.is_alike([*bases[0], *bases[1]]):
+            raise ValueError(
+                f"the processes' files beside {self._held.path.name} were begun apart; remove them all"
+            )
         return self._means("values", lambda part: part.kronecker_eigenvalues(labels, *bases), 1)
+
+    def decomposed(self, matrices: Sequence[Floating]) -> list[tuple[Floating, Floating]]:
+        """Return eigenvalues and eigenvectors, which several processes share out."""
+        return decomposed(matrices) if self._shared is None else self._shared.decomposed(matrices)
 
     def as_held(self, fitted: KroneckerCurvature) -> KroneckerCurvature:
         """Return EK-FAC's curvature in the bases that its values are of."""
@@ -158,16 +170,20 @@ class _InBlocks:
 
     def _means(self, stage: str, of: Callable[[Any], Floats], number: int) -> Floats:
         """Return the means over all samples of what `of` returns for some, weighted with how many."""
-        parts, begin = blocks(self.rows, self._block), self._held.rows(stage)
+        local, begin = self._operator, self._held.rows(stage)
+        parts = blocks(local.rows, self._block) or [slice(0, 0)]
         for i, rows in enumerate(parts):
-            if rows.stop <= begin:
+            if rows.stop <= begin and self._held.get(stage):
                 continue
-            part = self._operator.subset(np.arange(rows.start, rows.stop))
-            part.first = rows.start
+            part = local.subset(np.arange(rows.start, rows.stop))
+            part.first = rows.start + (0 if self._shared is None else local.first)
             sums = [np.asarray(mean, np.float64) * (rows.stop - rows.start) for mean in of(part)]
             before = self._held.get(stage)
             total = [a + b for a, b in zip(before, sums, strict=True)] if before else sums
             self._held.put(stage, total, rows.stop)
             if self._progress is not None:
                 self._progress(number * len(parts) + i + 1, self._passes * len(parts))
-        return [total / max(self.rows, 1) for total in self._held.get(stage)]
+        sums = self._held.get(stage)
+        if self._shared is not None:
+            sums = [self._shared.summed(part) for part in sums]
+        return [total / max(self.rows, 1) for total in sums]

@@ -12,9 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from divulge.influence.modes import attributes_kept, gradients_on, plain_attention, tensors_kept
+from divulge.influence.modes import attributes_kept, gradients_on, plain_attention, tensors_kept, uncompiled
 from divulge.influence.parts import mapped
 from divulge.influence.samples import Samples
+from divulge.influence.tables import tables_checked
 from divulge.influence.task import Call, call_module
 
 __all__ = ["Snapshot"]
@@ -98,8 +99,18 @@ class Snapshot:
         return mapped(lambda part: part.to(self.device), inputs), targets.to(self.device)
 
     def outputs(self, inputs: Any) -> Any:
-        """Return what the module returns, within `run`; it sees a copy of the inputs, which it may change."""
-        return self._call(self.module, mapped(torch.clone, inputs))
+        """Return what the module returns, within `run`; it sees a copy of the inputs, which it may change.
+
+        Raises:
+            NumberOutOfRange: a table has no row for a token number.
+        """
+        if self.device.type == "cpu":
+            try:
+                return self._call(self.module, mapped(torch.clone, inputs))
+            except IndexError:  # once more, to say which table and number
+                pass
+        with tables_checked(self.module):  # beforehand where such a number is the end of the device's use
+            return self._call(self.module, mapped(torch.clone, inputs))
 
     def run(self, work: Callable[[], Result], tensors: Sequence[Tensor] | None = None) -> Result:
         """Return work(), during which the module holds the copies.
@@ -113,7 +124,7 @@ class Snapshot:
             state[f"module.{name}"] = self._copies[name].clone()
         for name, tensor in zip(self.names, self.tensors if tensors is None else tensors, strict=True):
             state[f"module.{name}"] = tensor
-        plain = torch.compiler.set_stance("force_eager"), plain_attention()
+        plain = uncompiled(), plain_attention()
         kept = attributes_kept(self.module), tensors_kept(self.module)
         with _LOCK, gradients_on(), kept[0], kept[1], plain[0], plain[1]:
             result: Result = functional_call(_Frame(self.module), state, (work,))

@@ -30,6 +30,12 @@ from divulge.oracles.ledger import Ledger
 from divulge.oracles.live import LiveOracle
 from divulge.oracles.mean_gradients import MeanGradientOracle
 from divulge.oracles.names import ORACLES, oracle_by_name
+from divulge.oracles.of_module import (
+    ExactIntegratedGradientsOracle,
+    GradCamOracle,
+    ModuleAttributionOracle,
+)
+from divulge.oracles.packages import ImageLimeOracle, KernelShapOracle, TableLimeOracle
 from divulge.oracles.probability import LogOdds, ProbabilityOracle
 from divulge.oracles.replay import ReplayOracle
 from divulge.oracles.shapley import ShapOracle
@@ -47,17 +53,22 @@ __all__ = [
     "Clipped",
     "CounterfactualOracle",
     "Defence",
+    "ExactIntegratedGradientsOracle",
+    "GradCamOracle",
     "GradientOracle",
     "HeatMapOracle",
+    "ImageLimeOracle",
     "InputTimesGradientOracle",
     "IntegratedGradientsOracle",
     "JacobianOracle",
+    "KernelShapOracle",
     "LabelOracle",
     "Ledger",
     "LimeOracle",
     "LiveOracle",
     "LogOdds",
     "MeanGradientOracle",
+    "ModuleAttributionOracle",
     "Noisy",
     "Normalized",
     "OcclusionOracle",
@@ -71,6 +82,7 @@ __all__ = [
     "SignOnly",
     "SmoothGradOracle",
     "SpannedOracle",
+    "TableLimeOracle",
     "TopK",
     "ValueOracle",
     "check_defence",

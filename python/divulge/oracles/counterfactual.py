@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 GENERATIONS, POPULATION = 20, 20
 BEYOND = 1e-6  # of the scores: how far on the other side a counterfactual is
+STEPS = 50  # to the border at most; a linear model's is reached by one
 
 
 class CounterfactualOracle(VictimOracle):
@@ -29,7 +30,9 @@ class CounterfactualOracle(VictimOracle):
 
     An answer to n points holds 2 n inputs with their classes: the points asked about, then their
     counterfactuals, those with fewest changes of `divulge.explanations.counterfactuals`. It counts as n
-    queries. `query` has nothing to return: (None, None).
+    queries. `query` has nothing to return: (None, None). With nearest=True they are those at the least
+    Euclidean distance where the model is linear; else where steps to the border of its linearisation end
+    (S.-M. Moosavi-Dezfooli, A. Fawzi, P. Frossard, "DeepFool", 2016).
 
     Args:
         victim: the model under study.
@@ -37,13 +40,16 @@ class CounterfactualOracle(VictimOracle):
             range and near them. None: a few inputs of the victim's own.
         generations: of the search.
         population: candidates a point and generation.
+        nearest: whether counterfactuals are the nearest inputs instead, in R^d and not near the data.
         domain: None for all of R^d, or (low, high): a box of inputs that may be asked about; counterfactuals
             stay in it, too.
         budget: the most queries that may be asked, or None.
         seed: of the search.
 
     Raises:
-        ValueError: the domain is empty, the budget negative, or the data have another shape.
+        ValueError: the domain is empty, the budget negative, the data have another shape, or the nearest
+            inputs are asked for within a domain.
+        UnsupportedModel: the nearest are asked for, and the model has no input gradients.
     """
 
     def __init__(
@@ -53,6 +59,7 @@ class CounterfactualOracle(VictimOracle):
         data: Any = None,
         generations: int = GENERATIONS,
         population: int = POPULATION,
+        nearest: bool = False,
         domain: Domain | None = None,
         budget: int | None = None,
         seed: int = 0,
@@ -60,6 +67,11 @@ class CounterfactualOracle(VictimOracle):
         super().__init__(
             victim, 0, domain, budget, kind="counterfactual", values=False, gradients=False, least_outputs=2
         )
+        if nearest and domain is not None:
+            raise ValueError("expected no domain with nearest=True: the nearest inputs lie anywhere")
+        if nearest:
+            victim.check_differentiable()
+        self.nearest = bool(nearest)
         self._data = _flat(victim.some_inputs() if data is None else data)
         self._options = {
             "generations": whole("generations", generations),
@@ -82,7 +94,8 @@ class CounterfactualOracle(VictimOracle):
         others = points.copy()
         for label in np.unique(labels):
             rows = labels == label
-            others[rows] = self._counterfactuals(points[rows], int(label))
+            found = self._nearest if self.nearest else self._counterfactuals
+            others[rows] = found(points[rows], int(label))
         both = np.concatenate([points, others])
         named = np.concatenate([labels, self._top(others)])
         beside = np.concatenate([np.full(len(points), -1), labels])
@@ -111,6 +124,34 @@ class CounterfactualOracle(VictimOracle):
             **self._options,  # type: ignore[arg-type]
         )
         return np.stack([front.rows[0] for front in found.fronts])
+
+    def _nearest(self, points: Array, label: int) -> Array:
+        """Return points (n, d) of a class moved to where another one is named, the nearest way."""
+        x = points.copy()
+        for _ in range(STEPS):
+            rows = np.flatnonzero(self._top(x) == label)
+            if not len(rows):
+                break
+            values, gradients = self._sided(x[rows])
+            leads = np.delete(values - values[:, [label]], label, axis=1)  # (n, K - 1)
+            slopes = np.delete(gradients - gradients[:, [label]], label, axis=1)  # (n, K - 1, d)
+            squares = np.maximum((slopes**2).sum(axis=2), np.finfo(float).tiny)
+            near = (np.abs(leads) / np.sqrt(squares)).argmin(axis=1)
+            each = np.arange(len(rows))
+            short = np.abs(leads[each, near]) * (1 + BEYOND) + BEYOND * np.abs(values).max(axis=1) * 1e-3
+            x[rows] += (short / squares[each, near])[:, None] * slopes[each, near]
+        return np.asarray(x)
+
+    def _sided(self, points: Array) -> tuple[Array, Array]:
+        """Scores (n, K) of all classes at points (n, d), and their gradients (n, K, d)."""
+        told = [self.victim.values_and_gradients(points, k) for k in range(self.victim.output_size)]
+        values = np.stack([value for value, _ in told], axis=1)
+        gradients = np.stack([gradient for _, gradient in told], axis=1)
+        if self.victim.output_size > 1:
+            return values, gradients
+        values = (values - self.victim.threshold) / 2
+        sides = np.array([-1.0, 1.0])
+        return values * sides, gradients / 2 * sides[:, None]
 
     def _ranges(self) -> dict[Any, tuple[float, float]] | None:
         """The part of the data's range that lies in the domain, by column; its sides where none does."""

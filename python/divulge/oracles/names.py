@@ -15,6 +15,8 @@ from divulge.oracles.gradient import GradientOracle
 from divulge.oracles.input_times_gradient import InputTimesGradientOracle
 from divulge.oracles.jacobian import JacobianOracle
 from divulge.oracles.label import LabelOracle
+from divulge.oracles.of_module import ExactIntegratedGradientsOracle, GradCamOracle
+from divulge.oracles.packages import ImageLimeOracle, KernelShapOracle, TableLimeOracle
 from divulge.oracles.probability import ProbabilityOracle
 from divulge.oracles.shapley import ROWS, ShapOracle
 from divulge.oracles.shown import HeatMapOracle, LimeOracle, OcclusionOracle
@@ -41,7 +43,14 @@ ORACLES: Registry[Oracle] = Registry(
         ),
         "integrated_gradients": Entry(IntegratedGradientsOracle, ("steps", "baseline", "values", "output")),
         "shap": Entry(ShapOracle, ("samples", "exact", "seed", "values", "output")),
-        "counterfactual": Entry(CounterfactualOracle, ("generations", "population", "seed")),
+        "exact_integrated_gradients": Entry(ExactIntegratedGradientsOracle, ("baseline", "values", "output")),
+        "grad_cam": Entry(GradCamOracle, ("values", "output")),
+        "kernel_shap": Entry(KernelShapOracle, ("samples", "seed", "values", "output")),
+        "lime_tabular": Entry(
+            TableLimeOracle, ("samples", "numbers", "discretize", "seed", "values", "output")
+        ),
+        "lime_image": Entry(ImageLimeOracle, ("samples", "seed", "values", "output")),
+        "counterfactual": Entry(CounterfactualOracle, ("generations", "population", "nearest", "seed")),
         "lime": Entry(LimeOracle, ("samples", "kernel", "seed", "values", "output")),
         "occlusion": Entry(OcclusionOracle, ("values", "output")),
         "heat_map": Entry(HeatMapOracle, ("channels", "bits", "values", "output")),

@@ -13,7 +13,7 @@ from divulge.reconstruction.asking.row_space import OutsideRowSpace
 from divulge.reconstruction.asking.stopped import until_stopped
 from divulge.reconstruction.certificate import Certificate
 from divulge.reconstruction.deep.attack import DeepAttack, DeepResult
-from divulge.reconstruction.falsification.judge import Judgement, judge
+from divulge.reconstruction.falsification.judge import Judgement, judge, judge_at_vertices
 from divulge.reconstruction.network.deep_network import DeepModel
 from divulge.reconstruction.network.named import Named, named, named_copy
 from divulge.reconstruction.notes import NoteKind
@@ -65,16 +65,22 @@ def attack_within(session: Session, within: Within, refuted_at: Array | None) ->
     if found.unturned is not None and not found.stopped:
         found = attack.run()  # more lines may show the units that the sides hang on
     judgement = Judgement(Certificate())
-    for _ in range(FALSIFYING.rounds):
+    for number in range(FALSIFYING.rounds_followed):
+        if number >= FALSIFYING.rounds and attack.wide is None:
+            break
         found = refitted(session, attack, within, found)
         if not found.solved or found.stopped:
             break
         judgement = judged(session, within.outwards_result(found))
-        if judgement.counterexample is None and leaves_linear(session, found):
+        again = attack.wide is not None or leaves_linear(session, found)
+        if judgement.counterexample is None and again:
             judgement = judged_again(session, within.outwards_result(found), judgement)
+            if attack.wide is not None and judgement.counterexample is None and not judgement.stopped:
+                judgement = at_vertices(session, within.outwards_result(found), judgement)
         if judgement.counterexample is None:
             break
-        refuted_at = judgement.counterexample.point[None]
+        wrong = judgement.counterexample
+        refuted_at = np.concatenate([wrong.point[None], wrong.others[: attack.more_refuted]])
         stopped = until_stopped(partial(within.check_at, refuted_at), str)
         if stopped is not None:
             found = replace(found, stopped=stopped)
@@ -105,6 +111,12 @@ def judged_again(session: Session, found: DeepResult, first: Judgement) -> Judge
             break
         judgement = judged(session, found)
     return judgement
+
+
+def at_vertices(session: Session, found: DeepResult, before: Judgement) -> Judgement:
+    """Ask about a copy behind a wide first layer that keeps a linear part where that layer's units meet."""
+    transcripts = [session.transcript(output) for output in found.outputs]
+    return judge_at_vertices(found.model, transcripts, session.lines, session.queries, before)
 
 
 def result_of(session: Session, found: DeepResult, judgement: Judgement) -> Reconstruction:

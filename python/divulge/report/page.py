@@ -8,7 +8,7 @@ from io import StringIO
 from math import isnan
 from typing import TYPE_CHECKING, Any
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from matplotlib import rc_context
 
 from divulge import __version__
@@ -96,4 +96,6 @@ def _picture(curves: pd.DataFrame, explanation: str) -> str:
     with rc_context({"svg.hashsalt": explanation}):  # the same ids in every run
         leak_figure(lines, explanation).savefig(out, format="svg", metadata={"Date": None})
     svg = out.getvalue()  # of matplotlib's making: text in it is escaped
-    return re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{_identifier(explanation)}-", svg[svg.index("<svg") :])
+    svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{_identifier(explanation)}-", svg[svg.index("<svg") :])
+    told = escape(f"agreement against queries for {explanation} answers: {', '.join(lines)}")
+    return svg.replace("<svg ", f'<svg role="img" aria-label="{told}" ', 1)

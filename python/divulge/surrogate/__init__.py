@@ -2,8 +2,19 @@
 
 from divulge.surrogate.additive import AdditiveCopy, additive_copy
 from divulge.surrogate.copied_trees import TreeCopy, tree_copy
+from divulge.surrogate.linear import LinearCopy, linear_copy
 from divulge.surrogate.losses import Weights
 from divulge.surrogate.stolen import Stolen
 from divulge.surrogate.thief import steal
 
-__all__ = ["AdditiveCopy", "Stolen", "TreeCopy", "Weights", "additive_copy", "steal", "tree_copy"]
+__all__ = [
+    "AdditiveCopy",
+    "LinearCopy",
+    "Stolen",
+    "TreeCopy",
+    "Weights",
+    "additive_copy",
+    "linear_copy",
+    "steal",
+    "tree_copy",
+]

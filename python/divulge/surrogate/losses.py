@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from divulge.attributions.from_values import ValueAttribution
 from divulge.attributions.heat_map import HeatMap
 from divulge.attributions.methods import Attribution, InputTimesGradient, IntegratedGradients, Saliency
+from divulge.attributions.of_module import ExactIntegratedGradients
 from divulge.oracles import Answers
 from divulge.surrogate.explanation_errors import explanation_errors
 from divulge.training.class_scores import class_scores
@@ -65,6 +66,7 @@ class AnswerTensors:
         reach: how far labels and probabilities are taken to hold, one number or shape (d,).
         weigh: what errors of explanations count times, one number or shape (d,).
         beside: as in `Answers`, or None.
+        clamped: whether a counterfactual counts only where the copy still names the class that it left.
     """
 
     x: Tensor
@@ -80,9 +82,12 @@ class AnswerTensors:
     reach: Tensor
     weigh: Tensor
     beside: Tensor | None = None
+    clamped: bool = False
 
     @staticmethod
-    def of(answers: Answers, dtype: torch.dtype, spread: Array | None = None) -> AnswerTensors:
+    def of(
+        answers: Answers, dtype: torch.dtype, spread: Array | None = None, clamped: bool = False
+    ) -> AnswerTensors:
         """Convert answers; scales are the values' variance and the explanations' mean square.
 
         Where columns are of different units their spread (d,) is given: gradients count times it, so that
@@ -118,6 +123,7 @@ class AnswerTensors:
             reach=torch.zeros(()) if moves else NEARBY * _spread(x, unit),
             weigh=weigh,
             beside=None if answers.beside is None else torch.as_tensor(answers.beside),
+            clamped=clamped,
         )
 
     def __len__(self) -> int:
@@ -154,7 +160,8 @@ def loss(
     the two errors taken: its mean has none of the noise in it, as the square would.
     """
     errors = None
-    if told.explanations is not None and weights.explanation:
+    imitated = told.attribution is not None and told.attribution.imitable
+    if told.explanations is not None and weights.explanation and imitated:
         logits, errors = explanation_errors(module, told, input_shape, generator)
     else:
         logits = module(told.x.reshape(-1, *input_shape))
@@ -162,7 +169,8 @@ def loss(
     if told.labels is not None or told.probabilities is not None:
         scores = class_scores(logits)
         count = 1.0 if errors is None else weights.label
-        total = total + count * F.cross_entropy(scores, _classes(told, scores))
+        each = F.cross_entropy(scores, _classes(told, scores), reduction="none")
+        total = total + count * (each * _counted(told, scores)).mean()
     if told.values is not None:
         chosen = logits.gather(1, told.outputs[:, None])[:, 0]
         total = total + weights.value * (chosen - told.values).square().mean() / told.value_scale
@@ -186,9 +194,21 @@ def _classes(told: AnswerTensors, scores: Tensor) -> Tensor:
     return torch.where((told.beside >= 0)[:, None], (own + other) / 2, own)
 
 
+_IN_UNITS_OF_THE_SCORE = (ValueAttribution, IntegratedGradients, ExactIntegratedGradients, InputTimesGradient)
+
+
+def _counted(told: AnswerTensors, scores: Tensor) -> Tensor:
+    """1 for answers (n,) that count, 0 for clamped counterfactuals that scores (n, K) name as told."""
+    if told.beside is None or told.labels is None or not told.clamped:
+        return scores.new_ones(len(scores))
+    own = scores.gather(1, told.labels[:, None])[:, 0]
+    left = scores.gather(1, told.beside.clamp_min(0)[:, None])[:, 0]
+    return ((told.beside < 0) | (own <= left)).to(scores)
+
+
 def _adds_up(attribution: Attribution) -> bool:
     """Whether an explanation is a share of the score, in the score's unit, and no gradient in x's."""
-    return isinstance(attribution, ValueAttribution | IntegratedGradients | InputTimesGradient)
+    return isinstance(attribution, _IN_UNITS_OF_THE_SCORE)
 
 
 def _spread(x: Tensor, unit: Tensor | None) -> Tensor:

@@ -104,6 +104,12 @@ class Shape:
         jumps = np.flatnonzero(np.abs(np.diff(self.y)) > self._allowed)
         return self.x[jumps], self.x[jumps + 1]
 
+    def closed(self) -> tuple[Array, Array]:
+        """Return those thresholds whose two places are neighbours."""
+        left, right = self.thresholds()
+        near = np.array([self._beside(place, np.inf) for place in left]) >= right
+        return left[near], right[near]
+
     def _between(self, low: float, high: float) -> float:
         """Where to ask between places: at hints, half-way between them, beside those, else in the middle."""
         if low in self._tried:

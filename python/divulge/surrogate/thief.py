@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 STEPS = 2000
 FIRST = 50  # queries before any is chosen
+COUNTERFACTUALS = ("border", "clamped", "example")
 DRAWN = 8  # inputs for each one that is chosen
 
 
@@ -49,6 +51,7 @@ def steal(
     victim: Victim | Index | None = None,
     steps: int = STEPS,
     weights: Weights | None = None,
+    counterfactuals: str = "border",
     bits: float | None = None,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
@@ -74,6 +77,9 @@ def steal(
             one at hand. Or the classes that it names on the test inputs, shape (m,).
         steps: of the training behind each row.
         weights: of the loss's terms; None: chosen on held-out answers.
+        counterfactuals: what one is taken for: "border", half of each class on the border that it lies at;
+            "clamped", the same only while the copy names the class that it left; "example", an input of
+            its own class like any other.
         bits: an agreement, such as .95, at which each row also says how many bits the victim holds and how
             many of them the copy tells (`divulge.bits.bits_told`, some seconds a row); the victim and a data
             set must be at hand. None leaves the columns bits_held and bits_told out.
@@ -89,8 +95,10 @@ def steal(
 
     Source:
         After S. Milli, L. Schmidt, A. D. Dragan, M. Hardt, "Model Reconstruction from Model Explanations",
-        2019; the choice of inputs, and that a dense copy reads only the span of the gradients told, are
-        our own.
+        2019; counterfactuals as examples are U. Aivodji, A. Bolot, S. Gambs, "Model extraction from
+        counterfactual explanations", 2020, clamped P. Dissanayake, S. Dutta, "Model Reconstruction Using
+        Counterfactual Explanations", 2024; the choice of inputs, and that a dense copy reads only the span of
+        the gradients told, are our own.
     """
     thief = Thief(
         oracle,
@@ -100,6 +108,7 @@ def steal(
         inputs=inputs,
         output=output,
         victim=victim,
+        counterfactuals=counterfactuals,
         bits=bits,
         seed=seed,
     )
@@ -128,12 +137,17 @@ class Thief:
         inputs: str | None,
         output: int | None,
         victim: Victim | Index | None,
+        counterfactuals: str,
         bits: float | None,
         seed: int,
     ) -> None:
         if not isinstance(oracle, Oracle):
             raise TypeError(f"expected an oracle such as GradientOracle, got {type(oracle).__name__}")
         self.oracle, self.output, self.seed = oracle, output, whole("a seed", seed)
+        if counterfactuals not in COUNTERFACTUALS:
+            known = ", ".join(COUNTERFACTUALS)
+            raise ValueError(f"expected counterfactuals to be one of {known}, got {counterfactuals!r}")
+        self.counterfactuals = counterfactuals
         _check_data(data)
         victim = getattr(oracle, "victim", None) if victim is None else victim
         self.bits = None if bits is None else BitsColumns(bits, victim, data, self.seed)
@@ -249,7 +263,7 @@ class Thief:
         began = time.perf_counter()
         told = self.oracle.explain(points.numpy(), output)
         self.asked += time.perf_counter() - began
-        return told
+        return replace(told, beside=None) if self.counterfactuals == "example" else told
 
     def learn(self, answers: Answers, steps: int, weights: Weights | None) -> tuple[nn.Module, bool, Weights]:
         """Return the copy, whether it was solved for, and the weights it was trained with."""
@@ -264,7 +278,8 @@ class Thief:
         if span is not None:
             start, shape, answers = span.shrunk(start), (span.size,), span.told(answers)
         judged = OutputsAs(copied(start), self.told)
-        same: dict[str, Any] = {"seed": self.seed, "spread": self.spread}
+        clamped = self.counterfactuals == "clamped"
+        same: dict[str, Any] = {"seed": self.seed, "spread": self.spread, "clamped": clamped}
         used = weights or chosen_weights(judged, answers, shape, steps=max(1, steps // 4), **same)
         trained = train(judged, answers, shape, steps=steps, weights=used, **same).module
         return (trained if span is None else span.grown(trained)), False, used

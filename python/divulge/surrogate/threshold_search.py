@@ -15,6 +15,9 @@ from divulge.surrogate.thresholds import Thresholds
 GRID = 5  # places of each number asked at first, evenly from low to high
 QUIET = 60  # inputs that must be answered like an end of their bins
 ROWS = 1000  # of the data that are asked about so
+# Thresholds that are tried beside where they were found: those of trees stay, as few others are so near.
+TRIED = 12
+BESIDE = 1e-3  # of the range, that other numbers are moved by then
 
 
 class NotPiecewiseConstant(Exception):
@@ -42,6 +45,8 @@ class ThresholdSearch:
     progress: Callable[[int, int], None] | None = None
     points: list[Array] = field(default_factory=list)
     told: list[Array] = field(default_factory=list)
+    tried: set[tuple[int, float]] = field(default_factory=set)  # thresholds crossed at inputs beside, too
+    stayed: list[bool] = field(default_factory=list)  # whether each of them was there as well
 
     def __post_init__(self) -> None:
         self.known = Thresholds(self.session.low, self.session.high)
@@ -130,8 +135,32 @@ class ThresholdSearch:
             if not places:
                 break
             self._moved(base, places, shapes)
+            for i in places if len(self.stayed) < TRIED else ():
+                self._try(base, i, *shapes[i].closed())
         for i, shape in shapes.items():
             self.known.add(i, *shape.thresholds())
+
+    def _try(self, base: Array, number: int, left: Array, right: Array) -> None:
+        """Cross new thresholds of a number at inputs beside, too; raise where most are not there."""
+        low, high = self.session.low, self.session.high
+        new = [(number, float(place)) not in self.tried for place in left]
+        left, right = left[new], right[new]
+        self.tried |= {(number, float(place)) for place in left}
+        count = min(len(left), TRIED - len(self.stayed))
+        if not count:
+            return
+        moved = BESIDE * (high - low) * self.rng.choice([-1.0, 1.0], (count, len(low)))
+        beside = np.clip(base + moved, low, high)
+        sides = []
+        for ends in (left[:count], right[:count]):
+            beside[:, number] = ends
+            sides.append(self.ask(beside))
+        self.stayed += (np.abs(sides[1] - sides[0]).max(axis=1) > self.allowed).tolist()
+        if len(self.stayed) == TRIED and sum(self.stayed) < TRIED / 2:
+            raise NotPiecewiseConstant(
+                f"{TRIED - sum(self.stayed)} of {TRIED} steps, that of number {number} among the last, move "
+                "where other numbers do: the model weighs numbers together and is no sum of trees"
+            )
 
     def _moved(self, base: Array, places: dict[int, Array], shapes: dict[int, Shape]) -> None:
         """Ask about an input (d,) with each number in turn moved to its places."""

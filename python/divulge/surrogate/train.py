@@ -32,6 +32,7 @@ def train(
     weights: Weights,
     seed: int,
     spread: Array | None = None,
+    clamped: bool = False,
 ) -> Module:
     """Train a surrogate in place on answers with Adam, and return it in evaluation mode.
 
@@ -46,8 +47,9 @@ def train(
         weights: of the terms of the loss.
         seed: of the order of the answers and of the noise that explanations take.
         spread: of each number of an input, shape (d,), where they are of different units.
+        clamped: as in `AnswerTensors`.
     """
-    told = AnswerTensors.of(answers, next(module.parameters()).dtype, spread)
+    told = AnswerTensors.of(answers, next(module.parameters()).dtype, spread, clamped)
     generator = torch.Generator().manual_seed(seed)
     trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
     optimiser = torch.optim.Adam(module.parameters(), lr=RATE, fused=True)
@@ -75,6 +77,7 @@ def chosen_weights(
     steps: int,
     seed: int,
     spread: Array | None = None,
+    clamped: bool = False,
 ) -> Weights:
     """Return the weights with which a copy trained on four fifths of the answers predicts the rest best.
 
@@ -84,6 +87,8 @@ def chosen_weights(
     """
     lone = answers.explanations is None or (answers.values is None and answers.labels is None)
     usual = usual_weights(answers.attribution)
+    if answers.attribution is not None and not answers.attribution.imitable:
+        return usual
     if lone or len(answers) < 5 * LEAST_HELD_OUT or usual != Weights():
         return usual
     cut = len(answers) - len(answers) // 5
@@ -98,6 +103,7 @@ def chosen_weights(
             weights=candidate,
             seed=seed,
             spread=spread,
+            clamped=clamped,
         )
         generator = torch.Generator().manual_seed(seed)
         with torch.enable_grad():

@@ -98,7 +98,7 @@ def test_ctrl_c_while_a_refuted_copy_is_looked_at_ends_the_search(monkeypatch):
     def judged(session, found):
         nonlocal refuted
         refuted = True
-        return Judgement(Certificate(), Counterexample(0, np.ones(60), 1.0, "here"))
+        return Judgement(Certificate(), Counterexample(0, np.ones(60), 1.0, "here", np.empty((0, 60))))
 
     monkeypatch.setattr(stage_many_layers, "judged", judged)
     result = reconstruct(CallableOracle(answer, 60))

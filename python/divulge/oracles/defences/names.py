@@ -25,7 +25,7 @@ DEFENCES: Registry[Oracle] = Registry(
         "none": Entry(undefended),
         "rounded": Entry(Rounded, ("decimals", "bits")),
         "noisy": Entry(Noisy, ("sigma", "fixed_per_input", "seed")),
-        "top": Entry(TopK, ("k",)),
+        "top": Entry(TopK, ("k", "numbers")),
         "clipped": Entry(Clipped, ("limit",)),
         "sign": Entry(SignOnly),
         "normalized": Entry(Normalized),

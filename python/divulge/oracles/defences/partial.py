@@ -50,13 +50,15 @@ class TopK(PartialDefence):
     Args:
         oracle: what is defended.
         k: how many.
+        numbers: False tells which they are alone: 1 for each of them that is not 0.
 
     Raises:
         ValueError: k is not between 1 and d.
     """
 
-    def __init__(self, oracle: Oracle, k: int) -> None:
+    def __init__(self, oracle: Oracle, k: int, *, numbers: bool = True) -> None:
         super().__init__(oracle)
+        self.numbers = bool(numbers)
         if not 1 <= whole("k", k) <= self.input_size:
             raise ValueError(f"expected k between 1 and {self.input_size}, got {k}")
         self.k = k
@@ -66,11 +68,18 @@ class TopK(PartialDefence):
         order = np.argsort(-np.abs(explanations), axis=1, kind="stable")[:, : self.k]
         kept = np.zeros_like(explanations)
         np.put_along_axis(kept, order, np.take_along_axis(explanations, order, axis=1), axis=1)
-        return kept
+        return kept if self.numbers else (kept != 0).astype(float)
 
     def imitate(self, mine: Tensor, told: Tensor) -> Tensor:
-        """Return the numbers that are told; those left out say nothing."""
-        return mine * (told != 0)
+        """Return the numbers that are told; those left out say nothing.
+
+        Of names alone: how large a number is beside the k-th largest, half for that one, at most 1.
+        """
+        if self.numbers:
+            return mine * (told != 0)
+        squares = mine.square()
+        limit = squares.detach().topk(self.k, dim=1).values[:, -1:].clamp_min(1e-30)
+        return squares / (squares + limit)
 
 
 class Clipped(PartialDefence):

@@ -14,11 +14,12 @@ from divulge.reconstruction.convolutional.dense_behind import DenseBehind
 from divulge.reconstruction.convolutional.ending import ConvResult
 from divulge.reconstruction.convolutional.equations import answered
 from divulge.reconstruction.convolutional.first_layer import FirstLayer
+from divulge.reconstruction.convolutional.followed_sides import sides_followed
 from divulge.reconstruction.convolutional.layers import Prefix
 from divulge.reconstruction.convolutional.misses import kinks_behind, wrong_rows
 from divulge.reconstruction.convolutional.network import ConvNetwork
 from divulge.reconstruction.convolutional.next_layer import NextLayer
-from divulge.reconstruction.convolutional.sides import read_sides
+from divulge.reconstruction.convolutional.sides import Sides, read_sides
 from divulge.reconstruction.convolutional.walk import Kink, Walk
 from divulge.reconstruction.settings import CONV_ATTACK, CONV_FIRST, CONV_MISSES, CONV_ROWS
 
@@ -106,10 +107,9 @@ class ConvolutionalAttack(DenseBehind):
             The next layer, None where there is none, what is open where it cannot be told; where there are
             dense layers behind, the end.
         """
-        rng = self.walk.lines.rng
-        for _ in range(CONV_ATTACK.rounds):
+        for round_ in range(CONV_ATTACK.rounds):
             kinks = [kink for kink in kinks if self.walk.alone(kink)]
-            sides = read_sides(self.known, kinks, rng, self.walk.tolerances.missing)
+            sides = self._sides(kinks, round_)
             if sides is not None:
                 self.known.layers[-1] = sides.layer
                 found = NextLayer(self.walk, sides.frame)
@@ -125,8 +125,17 @@ class ConvolutionalAttack(DenseBehind):
             dense = self._dense_behind(kinks)
             if dense is not None:
                 return dense
+            if depth == 1 and round_ >= CONV_ATTACK.doubts and self.first.loses_by_doubt():
+                kinks, self.first.deeper = self.first.deeper, []
             kinks = kinks + self._more_kinks(depth)
         return f"it could not be told on which side the channels of layer {depth} are active"
+
+    def _sides(self, kinks: list[Kink], round_: int) -> Sides | None:
+        """Sides by single kinks; in one round, where these have not told, by units that are followed."""
+        sides = read_sides(self.known, kinks, self.walk.lines.rng, self.walk.tolerances.missing)
+        if sides is None and round_ == CONV_ATTACK.followed:
+            return sides_followed(self.walk, kinks)
+        return sides
 
     def _more_kinks(self, depth: int) -> list[Kink]:
         """Walk until some more kinks are met that the known layers do not explain."""

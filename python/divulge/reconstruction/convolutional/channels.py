@@ -105,8 +105,13 @@ class Channels:
         wide = ConvLayer(layer.filters, layer.offsets, padding=(padding[0], padding[1]))
         with torch.no_grad():
             z = wide.before(self.features(self.walk.known.images(kink.point[None])))[0].numpy()
+        z[[not row.known[-1] for row in self.rows]] = (
+            np.inf
+        )  # without its offset one is 0 where features are off
         place = np.unravel_index(int(np.abs(z).argmin()), z.shape)
-        if abs(z[place]) > self.walk.tolerances.missing * max(float(np.abs(z).max()), 1.0):
+        if abs(z[place]) > self.walk.tolerances.missing * max(
+            float(np.abs(z[np.isfinite(z)]).max(initial=0.0)), 1.0
+        ):
             return False
         _, row, column = (int(i) for i in place)
         self._see(Origin(row - padding[0], column - padding[1]))

@@ -33,7 +33,11 @@ class Completing(Channels, ABC):
         """
         for row in list(self.rows):
             for _ in range(CONV_AIMED.rounds):
-                if not any(row is other for other in self.rows) or row.whole or not self._look_at(row):
+                done = row.whole or row.missed >= CONV_AIMED.failures
+                if done or not any(row is other for other in self.rows):
+                    break
+                if not self._look_at(row):
+                    row.missed += 1
                     break
 
     def _look_at(self, row: Row) -> bool:

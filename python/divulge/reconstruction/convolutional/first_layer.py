@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from enum import Enum
 from itertools import combinations
 
 import numpy as np
 
 from divulge.arrays import Array, Index
+from divulge.reconstruction.convolutional.elsewhere import shows_elsewhere
 from divulge.reconstruction.convolutional.geometry import Place, grid_of, grid_of_pairs, starts
 from divulge.reconstruction.convolutional.layers import ConvLayer
 from divulge.reconstruction.convolutional.patches import Box, box_of, gap, patch_of, single
@@ -50,6 +52,8 @@ class FirstLayer:
         self._pairs: list[tuple[Place, Place]] = []
         self._orphans: list[tuple[Array, Place]] = []  # filters whose offsets are not known, seen in pairs
         self._hunts = 0
+        self._shown_by: list[tuple[Kink, Box]] = []
+        self._doubtful = False  # whether kinks of the next layer are as small as filters
 
     @property
     def layer(self) -> ConvLayer:
@@ -142,6 +146,29 @@ class FirstLayer:
                 self.take(kink)
         return len(self.layer) > channels
 
+    def loses_by_doubt(self) -> bool:
+        """Whether channels were none, but kinks of the next layer that show few features of a window.
+
+        These are gone at other inputs. Kinks are looked at again then, and told apart from now on.
+
+        Raises:
+            Stopped: the oracle can be asked no further.
+        """
+        if self._doubtful or self.layer.pool is not None:
+            return False
+        kept = [i for i, shown in enumerate(self._shown_by) if shows_elsewhere(self.walk, *shown)]
+        if len(kept) in (0, len(self.layer)):  # where none shows, the test tells nothing
+            return False
+        self._doubtful = True
+        self.walk.known.layers[0] = replace(
+            self.layer, filters=self.layer.filters[kept], offsets=self.layer.offsets[kept]
+        )
+        self._shown_by = [self._shown_by[i] for i in kept]
+        self.deeper, self.places = [], [Place(0, *box.corner) for _, box in self._shown_by]
+        for kink in list(self.walk.kinks):
+            self.take(kink)
+        return True
+
     def _is_small(self, box: Box) -> bool:
         return all(size <= most for size, most in zip(box.size, self.layer.kernel, strict=True))
 
@@ -174,8 +201,12 @@ class FirstLayer:
             return Kind.UNCLEAR
         if not self.walk.certified(kink):
             return Kind.UNCLEAR
+        if self._doubtful and not shows_elsewhere(self.walk, kink, box):
+            self.deeper.append(kink)
+            return Kind.DEEPER
         there = patch_of(kink.point, box, self.shape)
         self.layer.add(patch, -float((patch * there).sum()))
+        self._shown_by.append((kink, box))
         self.places.append(Place(len(self.layer) - 1, *box.corner))
         return Kind.NEW
 

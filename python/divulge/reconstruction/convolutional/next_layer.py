@@ -8,11 +8,19 @@ import numpy as np
 
 from divulge.arrays import Index
 from divulge.reconstruction.convolutional.completing import Completing
+from divulge.reconstruction.convolutional.followed import Follower
 from divulge.reconstruction.convolutional.linearised import Moving, moving
 from divulge.reconstruction.convolutional.rows import Row
 from divulge.reconstruction.convolutional.sides import Frame, origin_of, origins_around
 from divulge.reconstruction.convolutional.walk import Answer, Kink, Walk
-from divulge.reconstruction.convolutional.window import Fragment, Origin, Shown, fragment, shown
+from divulge.reconstruction.convolutional.window import (
+    Fragment,
+    Origin,
+    Shown,
+    fragment,
+    refuted,
+    shown,
+)
 from divulge.reconstruction.settings import CONV_ROWS
 
 
@@ -23,13 +31,11 @@ class NextLayer(Completing):
     the features of these are off it is right, and what it explains is not cut up.
 
     Attributes:
-        lost: kinks that tell too little alone.
         crossings: of the layer's channels that were met.
     """
 
     def __init__(self, walk: Walk, frame: Frame) -> None:
         super().__init__(walk, frame)
-        self.lost: list[tuple[Shown, Origin]] = []
         self.crossings = 0
         walk.told = self._count
 
@@ -45,6 +51,8 @@ class NextLayer(Completing):
         """
         for kink in kinks:
             self.take(kink)
+        for row in self.rows:
+            row.missed = 0
         self.complete()
         since, rows, steps = self.crossings, len(self.rows), 0
         while self.crossings - since < quiet and steps < CONV_ROWS.patience:
@@ -80,7 +88,7 @@ class NextLayer(Completing):
             if found is not None and found.margin >= CONV_ROWS.margin:
                 self._keep(found, origin, view.kink)
                 return
-            if self._joined(view, origin):
+            if self._fills(kink, origin) or (too_few_equations(view) and self._followed(kink, origin)):
                 return
         self.deeper.append(kink)
 
@@ -102,18 +110,29 @@ class NextLayer(Completing):
         origin = origin_of(self.walk.known, self.depth, self.frame, kink)
         return [] if origin is None else [origin]
 
-    def _joined(self, view: Shown, origin: Origin) -> bool:
-        """Look whether a kink that tells too little alone and another one show a channel together."""
-        for other, _ in self.lost[-CONV_ROWS.loose :]:
-            found = fragment([view, other], self.walk.tolerances.rounding)
+    def _fills(self, kink: Kink, origin: Origin) -> bool:
+        """Whether a kink is of a channel in the making, and shows entries of it that were not known."""
+        return any(self._adds(row, kink, origin) for row in list(self.rows) if not row.whole)
+
+    def _followed(self, kink: Kink, origin: Origin) -> bool:
+        """Follow the unit of a kink that tells too little alone, until its kinks show a channel together."""
+        views: list[Shown] = []
+        best: Fragment | None = None
+        tolerance = self.walk.tolerances.rounding
+        for each in Follower(self.walk, self.depth, kink).kinks():
+            now = moving(self.walk.known, each.point, self.depth)
+            views.append(shown(now, each, origin, self.frame.kernel))
+            if refuted(views, tolerance, CONV_ROWS.margin):
+                return False
+            found = fragment(views, tolerance) if len(views) > 1 else None
             if found is not None and found.margin >= CONV_ROWS.margin:
-                self._keep(found, origin, view.kink)
-                self.lost = [pair for pair in self.lost if pair[0] is not other]
-                return True
-        if too_few_equations(view):
-            self.lost.append((view, origin))
-            return True
-        return False
+                best = found
+                if found.known.mean() >= CONV_ROWS.most_known:
+                    break
+        if best is None or best.known.mean() < CONV_ROWS.least_known:
+            return False
+        self._keep(best, origin, kink)
+        return True
 
     def _keep(self, found: Fragment, origin: Origin, kink: Kink) -> None:
         """Add a fragment to the channel it is of, or begin a new one."""

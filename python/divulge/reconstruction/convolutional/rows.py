@@ -23,12 +23,14 @@ class Row:
         known: which are, shape (q + 1,).
         alone: the kink that it was seen at, where no other one has shown it yet.
         at: a kink of it, and where the window begins there.
+        missed: times that it was aimed at in vain.
     """
 
     weights: Array
     known: NDArray[np.bool_]
     alone: Kink | None = None
     at: tuple[Kink, Origin] | None = None
+    missed: int = 0
 
     @property
     def whole(self) -> bool:

@@ -8,10 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from scipy.linalg import svd
 
-from divulge.arrays import Array, Index
+from divulge.arrays import Array, Index, Mask
 from divulge.reconstruction.convolutional.linearised import Moving
 from divulge.reconstruction.convolutional.walk import Kink
 from divulge.reconstruction.settings import CONV_ROWS, TINY
@@ -51,7 +50,7 @@ class Fragment:
     """
 
     weights: Array
-    known: NDArray[np.bool_]
+    known: Mask
     residual: float
     margin: int
 
@@ -98,12 +97,8 @@ def fragment(views: Sequence[Shown], tolerance: float) -> Fragment | None:
         views: of one channel, at its kinks.
         tolerance: singular value, of the largest, up to which equations hold.
     """
-    system = np.concatenate([equations(view) for view in views])
-    sizes = np.linalg.norm(system, axis=0)
-    seen = sizes > 0
-    system = system[:, seen] / sizes[seen]
-    # an equation of each kink is none: along its jump all is projected out
-    margin = len(system) - len(views) - int(seen.sum()) + 1
+    system, seen, sizes = jointly(views)
+    margin = margin_of(system, views)
     if margin <= 0:
         return None
     _, values, basis = svd(system, full_matrices=False, lapack_driver="gesdd")
@@ -113,8 +108,30 @@ def fragment(views: Sequence[Shown], tolerance: float) -> Fragment | None:
     return _solution(basis[null] / sizes[seen], seen, views, float(values[null][0] / values[0]), margin)
 
 
+def jointly(views: Sequence[Shown]) -> tuple[Array, Mask, Array]:
+    """Equations (m, seen) of kinks of one channel, of norm 1; which are seen, and norms, shape (q + 1,)."""
+    system = np.concatenate([equations(view) for view in views])
+    sizes = np.linalg.norm(system, axis=0)
+    seen = sizes > 0
+    return system[:, seen] / sizes[seen], seen, sizes
+
+
+def margin_of(system: Array, views: Sequence[Shown]) -> int:
+    """Equations more than unknowns; one of each kink is none: along its jump all is projected out."""
+    return len(system) - len(views) - int(system.shape[1]) + 1
+
+
+def refuted(views: Sequence[Shown], tolerance: float, margin: int) -> bool:
+    """Whether no combination of features explains kinks, of one channel, by more equations than chance."""
+    system = jointly(views)[0]
+    if margin_of(system, views) < margin:
+        return False
+    values = svd(system, compute_uv=False, check_finite=False)
+    return bool(values[-1] > tolerance * values[0])
+
+
 def _solution(
-    null: Array, seen: NDArray[np.bool_], views: Sequence[Shown], residual: float, margin: int
+    null: Array, seen: Mask, views: Sequence[Shown], residual: float, margin: int
 ) -> Fragment | None:
     """Of combinations (m, seen) that are consistent take the one along the jump, and say what is open in it.
 
@@ -136,7 +153,7 @@ def _solution(
     return Fragment(full, determined, residual, margin)
 
 
-def completed(view: Shown, weights: Array, known: NDArray[np.bool_], tolerance: float) -> Fragment | None:
+def completed(view: Shown, weights: Array, known: Mask, tolerance: float) -> Fragment | None:
     """Return what a kink adds to a channel of which some entries are known; None where it is none of its own.
 
     Args:

@@ -88,6 +88,11 @@ class DeepAttack:
 
         return until_stopped(work, lambda why: replace(self.known(), stopped=why))
 
+    @property
+    def more_refuted(self) -> int:
+        """How many points more than one, at which a copy was wrong, are searched from."""
+        return 0 if self.wide is None else ATTACK.more_refuted
+
     def rounds(self) -> DeepResult:
         """Find all layers and outputs; search on where a fresh answer of the first one is not explained.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,10 +13,11 @@ from divulge.reconstruction.asking.pieces import Transcript
 from divulge.reconstruction.asking.stopped import until_stopped
 from divulge.reconstruction.certificate import Certificate, Sample
 from divulge.reconstruction.deep.last_layer import clear_of_hyperplanes
+from divulge.reconstruction.falsification.at_vertices import at_vertices
 from divulge.reconstruction.falsification.samples import Drawn, samples
 from divulge.reconstruction.network.deep_network import DeepModel
 from divulge.reconstruction.network.record import homogeneous
-from divulge.reconstruction.settings import FALSIFYING, FIT
+from divulge.reconstruction.settings import FALSIFYING, FIT, VERTICES
 
 Predicted = Callable[[Array, int], Array]
 Clear = Callable[[Array], Mask]
@@ -31,12 +32,14 @@ class Counterexample:
         point: shape (d,).
         error: relative error there.
         drawn: how the input was drawn.
+        others: more inputs of that kind at which it is wrong, the worst first, shape (n, d).
     """
 
     output: int
     point: Array
     error: float
     drawn: str
+    others: Array
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,31 @@ def judge(model: DeepModel, transcripts: Sequence[Transcript], lines: Lines, ask
     )
 
 
+def judge_at_vertices(
+    model: DeepModel, transcripts: Sequence[Transcript], lines: Lines, asked: int, before: Judgement
+) -> Judgement:
+    """Ask where hyperplanes of the first layer meet: units that are hardly ever on, or off, show there.
+
+    Args:
+        model: the copy, of two hidden layers or more.
+        transcripts: whom to ask.
+        lines: the domain, all of R^d, and what draws.
+        asked: queries that the search took.
+        before: what was said of the copy so far.
+    """
+    count = max(VERTICES.least, asked // VERTICES.share)
+    points = at_vertices(model.prefix.layers[0], lines, count)
+    found = compared(
+        [Drawn("where hyperplanes meet", points)],
+        model.pieces,
+        lambda points: clear_of(model, points, transcripts[0]),
+        transcripts,
+        before.certificate.apart,
+    )
+    told = before.certificate.samples + found.certificate.samples
+    return replace(found, certificate=Certificate(told, before.certificate.apart))
+
+
 def compared(
     drawn: Iterable[Drawn],
     predicted: Predicted,
@@ -107,7 +135,9 @@ def compared(
             told.append(Sample(each.how, int(counted.sum()), worst))
             if worst > transcripts[0].tolerances.missing:
                 place, row = np.unravel_index(np.argmax(errors), errors.shape)
-                return Counterexample(int(place), points[row], worst, each.how)
+                order = np.argsort(-errors.max(axis=0), kind="stable")[1:]
+                others = points[order[errors.max(axis=0)[order] > transcripts[0].tolerances.missing]]
+                return Counterexample(int(place), points[row], worst, each.how, others)
         return None
 
     return until_stopped(

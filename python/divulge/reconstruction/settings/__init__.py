@@ -23,8 +23,8 @@ from divulge.reconstruction.settings.cells import CELLS, CROSSINGS
 from divulge.reconstruction.settings.convolutional import (
     CONV_AIMED,
     CONV_ATTACK,
-    CONV_DENSE,
     CONV_FIRST,
+    CONV_FOLLOWED,
     CONV_JUDGE,
     CONV_LAST,
     CONV_LAYERS,
@@ -59,8 +59,9 @@ from divulge.reconstruction.settings.deep import (
     TURNING,
     WALKING,
 )
+from divulge.reconstruction.settings.dense_behind import CONV_DENSE
 from divulge.reconstruction.settings.explanations import MEAN_GRADIENTS, SPANNED
-from divulge.reconstruction.settings.falsification import BATCH, FALSIFYING, FEW_FEATURES
+from divulge.reconstruction.settings.falsification import BATCH, FALSIFYING, FEW_FEATURES, VERTICES
 from divulge.reconstruction.settings.from_values import (
     BY_VALUES,
     GAUSS_NEWTON,
@@ -92,8 +93,9 @@ from divulge.reconstruction.settings.passage import NAMED, PASSAGE
 from divulge.reconstruction.settings.tolerances import RANK, TINY, Tolerances
 from divulge.reconstruction.settings.wide import (
     BESIDE,
-    CHOSEN_ROWS,
+    CROSSINGS,
     FOLLOWING,
+    MIDDLE,
     OPEN_ENTRIES,
     WIDE_LAST,
     WIDE_LINES,
@@ -112,7 +114,6 @@ __all__ = [
     "BISECTION",
     "BY_VALUES",
     "CELLS",
-    "CHOSEN_ROWS",
     "CIRCLES",
     "CLIMBING",
     "COEFFICIENTS",
@@ -122,6 +123,7 @@ __all__ = [
     "CONV_ATTACK",
     "CONV_DENSE",
     "CONV_FIRST",
+    "CONV_FOLLOWED",
     "CONV_JUDGE",
     "CONV_LAST",
     "CONV_LAYERS",
@@ -153,6 +155,7 @@ __all__ = [
     "LINE",
     "MEAN_GRADIENTS",
     "MENDING",
+    "MIDDLE",
     "MILP",
     "NAMED",
     "NOISE_FLOOR",
@@ -187,6 +190,7 @@ __all__ = [
     "UNEXPLAINED",
     "VALUES",
     "VALUE_PROBE",
+    "VERTICES",
     "WALKING",
     "WEAK_UNITS",
     "WIDE_LAST",

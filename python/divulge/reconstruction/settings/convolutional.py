@@ -69,6 +69,11 @@ class ConvFirstSettings:
     share: float = 0.4
     # a jump, of the largest of a step, of a unit that is not there
     there: float = 1e-6
+    # other inputs at which a filter is looked for where kinks of the next layer may be as small as one, and
+    # the share of them at which it must show
+    elsewhere: int = 8
+    # likewise
+    shown: float = 0.75
     # crossings of known channels with no new one among them: (1 - 1/16)^16 is 36 %, but sides of the others
     # explain no kink of the next layer while one is missing, and one that shows later is added
     quiet: int = 16
@@ -128,8 +133,11 @@ class ConvRowsSettings:
     places: int = 8
     # steps without a crossing, a bound
     patience: int = 400
-    # loose kinks that are held against a new one
-    loose: int = 40
+    # of a channel's entries, known from one unit that is followed, from which on it is followed no more, and
+    # those without which it is not taken for a channel
+    most_known: float = 0.8
+    # likewise
+    least_known: float = 0.4
 
 
 @dataclass(frozen=True)
@@ -190,6 +198,40 @@ class ConvLastSettings:
 
 
 @dataclass(frozen=True)
+class ConvFollowedSettings:
+    """A unit along its bent hyperplane: convolutional/followed.py, followed_sides.py."""
+
+    # kinks of one unit at most: 40 of 9 pixels are 320 equations
+    most: int = 40
+    # units that are followed until all sides are told: in a depthwise layer each tells of one channel
+    units: int = 24
+    # units that switch on the way from a kink to the next, of the numbers of its window: the more, the more
+    # is told, but their gradients must leave some of the window free; and after a failure, of that
+    share: float = 0.12
+    # likewise
+    shorter: float = 0.6
+    # likewise
+    tries: int = 6
+    # how far the nearest units are taken, of the way to where they switch
+    beyond: float = 1.1
+    # how far across the hyperplane it is looked for, of the way, and how much farther each time, how often:
+    # units that have hardly switched hardly bend it
+    across: float = 0.02
+    # likewise
+    growth: float = 4.0
+    # likewise
+    wider: int = 2
+    # numbers of a window more than gradients: two kinks that agree in so many are of one unit
+    margin: int = 2
+    # of a jump that known units make up alone, of all: it is none of an unknown one
+    apart: float = 1e-5
+    # weights, of the largest, of a channel that a unit does not depend on
+    faint: float = 1e-5
+    # singular value, of the largest, of a combination that is none
+    rank: float = 1e-9
+
+
+@dataclass(frozen=True)
 class ConvAimedSettings:
     """Where unknown entries show: convolutional/aimed.py, next_layer.py."""
 
@@ -218,6 +260,8 @@ class ConvAimedSettings:
     wide: tuple[float, ...] = (1.5, 8.0)
     # times that a channel is looked at in a row
     rounds: int = 40
+    # times that this may teach nothing before it is left to the walk: a look in vain costs some 50 queries
+    failures: int = 1
 
 
 @dataclass(frozen=True)
@@ -259,87 +303,6 @@ class ConvJudgeSettings:
 
 
 @dataclass(frozen=True)
-class ConvDenseSettings:
-    """Dense layers behind convolutions: convolutional/pulled_back.py, feature_sides.py, dense_*.py."""
-
-    # numbers of an input that are looked at, of unknowns, and beside them; the least that must be left over
-    equations: float = 1.25
-    # likewise
-    margin: int = 64
-    # likewise
-    least: int = 4
-    # units of a layer, of d, whose sides are tried one channel after the other, and channels at most
-    most: float = 2.5
-    # likewise
-    channels: int = 64
-    # answers from all over a walk that sides are read from
-    pieces: int = 16
-    # of those of a dense layer, that must be explained; of crossings, at which a weight must be the same
-    share: float = 0.75
-    # weight of a unit's wrong side, of its right one
-    faint: float = 1e-5
-    # relative difference of two weights that are one
-    steady: float = 1e-5
-    # kinks behind the last known layer from which on dense layers are looked for; of them those that cover
-    # all that is covered by any, where others may be of a second convolution
-    deeper: int = 4
-    # likewise
-    whole: float = 0.6
-    # entries that must be known beside those that are solved for
-    overlap: int = 4
-    # a jump of slopes, of the largest slope, that is there
-    there: float = 1e-6
-    # differences no unit explained that are held against a new one
-    loose: int = 600
-    # steps, of the way between two random points: the first one, and after one that is explained or not
-    first_step: float = 0.01
-    # likewise
-    longer: float = 1.3
-    # likewise
-    shorter: float = 0.8
-    # sizes of points that are walked to, by turns
-    reaches: tuple[float, ...] = (1.0, 1.0, 1.0, 3.0, 0.5, 1.0, 10.0, 30.0)
-    # and that a walk from a wrong answer begins at, at most
-    farthest: float = 100.0
-    # crossings that were seen of a row, for each that was missed; crossings from which on it is completed
-    trust: int = 3
-    # likewise
-    often: int = 1
-    # cuts of one step
-    deepest: int = 8
-    # steps without a new unit, a bound, and before the first one
-    patience: int = 1500
-    # likewise
-    early: int = 150
-    # crossings of known units with no new one among them, of their number
-    searches: tuple[int, ...] = (6, 12, 24)
-    # times that a unit's hyperplane is asked beside in a row
-    rounds: int = 12
-    # answers, and random points, near one
-    answers: int = 48
-    # features that are turned on at a time, and by how much of the size of the point's numbers
-    turned_on: tuple[int, ...] = (256, 32, 4)
-    # likewise
-    levels: tuple[float, ...] = (1e-4, 1e-3)
-    # times that a copy's wrong answers are looked at, wrong answers each time, and walks from each
-    misses: int = 4
-    # likewise
-    ways: int = 2
-    # answers by which sides are tried, before all are
-    views: int = 4
-    # cuts of a step that show that one unit alone switches on it: two stay together with a chance of 1 / 64
-    cuts: int = 6
-    # fresh answers, beside those of the walk, that sides must explain
-    fresh: int = 8
-    # answers that are not explained, of all and beside, from which on a channel before is missing
-    unclear: float = 0.1
-    # likewise
-    few: int = 16
-    # answers of one walk where they were asked for in another order
-    trail: int = 20
-
-
-@dataclass(frozen=True)
 class ConvAttackSettings:
     """Layer after layer: convolutional/attack.py."""
 
@@ -351,6 +314,10 @@ class ConvAttackSettings:
     kinks: int = 6
     # likewise
     steps: int = 150
+    # rounds after which channels are doubted, and the one in which units are followed
+    doubts: int = 1
+    # likewise
+    followed: int = 3
     # times that the search goes on from an answer that refutes a finished copy
     refutations: int = 3
     # times that a copy's wrong answers are looked behind before it is walked on
@@ -376,7 +343,7 @@ CONV_SIDES = ConvSidesSettings()
 CONV_ROWS = ConvRowsSettings()
 CONV_LAST = ConvLastSettings()
 CONV_AIMED = ConvAimedSettings()
+CONV_FOLLOWED = ConvFollowedSettings()
 CONV_MISSES = ConvMissesSettings()
 CONV_JUDGE = ConvJudgeSettings()
-CONV_DENSE = ConvDenseSettings()
 CONV_ATTACK = ConvAttackSettings()

@@ -52,6 +52,8 @@ class AttackSettings:
     fresh_queries: int = 4
     # how often the search goes on where such a look finds the first output wrong: two units taken for one
     again: int = 3
+    # where units are followed: points beside the worst one, at which a copy was wrong, that are searched from
+    more_refuted: int = 9
 
 
 @dataclass(frozen=True)

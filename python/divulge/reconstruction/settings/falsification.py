@@ -57,10 +57,31 @@ class FalsifyingSettings:
     projections: int = 20
     # searches from what was found wrong
     rounds: int = 6
+    # the same behind first layers wider than their input: each shows one state of one unit
+    rounds_followed: int = 40
     # as often a copy is tested again that keeps a linear part: it may be that of a missing unit
     again: int = 4
     # of 1 - .95, the natural logarithm: answers without an error, times the share that may have one
     confidence: float = 3.0
+
+
+@dataclass(frozen=True)
+class VerticesSettings:
+    """Inputs where hyperplanes of the first layer meet: falsification/at_vertices.py."""
+
+    # one for so many queries of the search: on a trained 3-32-32-3 a unit that is off at 8 in 100,000 points
+    # shows at none of 2,400 others
+    share: int = 10
+    # least number of them
+    least: int = 64
+    # sets of units that are listed whole: a second's work
+    most: int = 50_000
+    # for each point, sets that are drawn where there are more
+    drawn: int = 2
+    # determinant of rows of length 1 below which they do not meet in a point
+    dependent: float = 1e-9
+    # distance from a vertex, in usual ones
+    beside: float = 1e-5
 
 
 @dataclass(frozen=True)
@@ -95,3 +116,4 @@ class BatchSettings:
 FALSIFYING = FalsifyingSettings()
 FEW_FEATURES = FewFeaturesSettings()
 BATCH = BatchSettings()
+VERTICES = VerticesSettings()

@@ -129,18 +129,39 @@ class OpenEntriesSettings:
 
 
 @dataclass(frozen=True)
-class ChosenRowsSettings:
-    """Entries in place of those that show nowhere: deep/wide/chosen_rows.py."""
+class CrossingsSettings:
+    """What crossings of known hyperplanes tell of all rows: deep/wide/crossings.py, joint_rows.py."""
 
+    # part of a jump across the hyperplane's normal, relative to the gradients, that is rounding
+    crooked: float = 1e-10
+    # singular value, relative to all of the matrix, of what no answer tells
+    rank: float = 1e-8
+    # part of the answers that no entries explain, of which rounding is a millionth
+    contradicting: float = 1e-6
+    # to which equations are one, and states
+    decimals: int = 10
     # share of a level that open entries must make up to count: below it the equations tell
     telling: float = 1e-7
-    # entry, over the length of what is known of the row: larger ones would cost digits of the others
-    largest: float = 1e4
-    # margin, over the same, that is enough: entries that large keep a state against all other features that
-    # grow as fast
-    margin: float = 100.0
-    # largest entry in a layer that others come behind: large features would cost digits there
-    within: float = 10.0
+
+
+@dataclass(frozen=True)
+class MiddleSettings:
+    """Open entries from the middle of what states allow: deep/wide/middle.py."""
+
+    # bounds of entries, over the length of what is known of the row, the next one where states need it
+    largest: tuple[float, ...] = (3.0, 30.0, 1e3)
+    # share of a bound within which the search starts
+    inside: float = 0.99
+    # level, relative, below which a state is left to rounding: linear programmes are solved to 1e-7
+    least: float = 1e-9
+    # of Newton's method: a few more than it takes
+    steps: int = 40
+    # of the fall that a step promises which it must reach
+    part: float = 0.1
+    # share of a step below which none helps
+    shortest: float = 1e-6
+    # fall that is none
+    enough: float = 1e-3
 
 
 @dataclass(frozen=True)
@@ -151,14 +172,8 @@ class WideLastSettings:
     reweightings: int = 20
     # error below which answers count alike
     least: float = 1e-10
-    # answers that must be explained before they are believed to tell entries
-    agree: float = 0.8
     # to which directions of errors are one
     decimals: int = 3
-    # singular value, relative to the largest, of what answers tell
-    determined: float = 1e-8
-    # share of an open entry in combinations that no answer tells, which is rounding
-    blind: float = 1e-8
 
 
 @dataclass(frozen=True)
@@ -210,7 +225,7 @@ class WideSearchSettings:
     # until so many show no error: units that are on at one input in a thousand are missing till then
     most_points: int = 1800
     # of these, in usual ones
-    scales: tuple[float, ...] = (0.3, 1.0, 3.0, 10.0, 100.0)
+    scales: tuple[float, ...] = (0.3, 1.0, 3.0, 10.0, 100.0, 1e4)
 
 
 FOLLOWING = FollowingSettings()
@@ -219,6 +234,7 @@ BESIDE = BesideSettings()
 WIDE_LINES = WideLinesSettings()
 WIDE_UNITS = WideUnitsSettings()
 OPEN_ENTRIES = OpenEntriesSettings()
-CHOSEN_ROWS = ChosenRowsSettings()
+CROSSINGS = CrossingsSettings()
+MIDDLE = MiddleSettings()
 WIDE_LAST = WideLastSettings()
 WIDE_SEARCH = WideSearchSettings()

@@ -93,7 +93,7 @@ def test_a_kink_of_the_layer_before_is_taken_in_there():
     for place in others:
         first.taken(kinks.points[place], kinks.jumps[place])
     assert first.owner(kinks.points[other]) < 0
-    grown = first.known.prefix.grown(layer_of(first.units, *first.rows())[0])
+    grown = first.known.prefix.grown(layer_of(first.units, *first.rows(by_answers=False))[0])
     behind = Finding(first.probe, first.lines, Known(grown, open_sides=True), first)
     assert not behind.outdated
     behind.absorb(kinks.take(np.array([other])))

@@ -105,3 +105,29 @@ def test_with_one_input_the_function_is_all_there_is_to_know(sizes):
     for scale in (1.0, 10.0, 100.0):
         points = scale * np.random.default_rng(3).standard_normal((4000, 1))
         assert function_error(result.module, victim, points) < 1e-8
+
+
+def controller(*sizes: int, seed: int) -> nn.Sequential:
+    """A network that imitates a clipped linear law of inputs of unlike scales."""
+    module = as_started(*sizes, seed=seed)
+    rng = np.random.default_rng(seed)
+    gain = torch.from_numpy(rng.standard_normal((sizes[0], sizes[-1])))
+    optimizer = torch.optim.Adam(module.parameters(), lr=3e-3)
+    for _ in range(600):
+        states = torch.from_numpy(rng.standard_normal((64, sizes[0])) * np.linspace(0.5, 2.0, sizes[0]))
+        optimizer.zero_grad()
+        nn.functional.mse_loss(module(states), torch.clamp(states @ gain, -1.0, 1.0)).backward()
+        optimizer.step()
+    return module
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_what_a_controller_of_few_inputs_computes_is_found_though_entries_stay_open(seed):
+    sizes = (3, 16, 16, 2)
+    victim = victim_of(controller(*sizes, seed=seed))
+    result = reconstruct(GradientOracle(victim, budget=150_000), seed=seed)
+    assert result.complete, result.notes
+    assert result.hidden_sizes[0] == sizes[1]
+    for scale in (0.3, 1.0, 3.0, 10.0, 100.0):
+        points = scale * np.random.default_rng(3).standard_normal((10_000, sizes[0]))
+        assert function_error(result.module, victim, points) < 1e-8

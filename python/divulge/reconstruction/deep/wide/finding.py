@@ -10,13 +10,13 @@ from divulge.arrays import Array
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.probe import Probe
 from divulge.reconstruction.deep.wide.cells import Known
-from divulge.reconstruction.deep.wide.chosen_rows import chosen_row
 from divulge.reconstruction.deep.wide.follow import Follower
+from divulge.reconstruction.deep.wide.joint_rows import joint_rows
 from divulge.reconstruction.deep.wide.kinks import LaterKinks, kinks_behind
 from divulge.reconstruction.deep.wide.star import Star
 from divulge.reconstruction.deep.wide.states import Searched
 from divulge.reconstruction.deep.wide.units import Unit, joined, owners, taken_in
-from divulge.reconstruction.settings import CHOSEN_ROWS, WIDE_LINES, WIDE_SEARCH
+from divulge.reconstruction.settings import WIDE_LINES, WIDE_SEARCH
 
 
 class Finding:
@@ -43,6 +43,7 @@ class Finding:
         self.lost: set[bytes] = set()
         self.centre = lines.samples(1)[0]
         self.deeper = False
+        self.chosen: tuple[tuple[bool, int, int, int], tuple[Array, Array]] | None = None
         self.built_on = 0 if before is None else before.equations
 
     @property
@@ -73,7 +74,10 @@ class Finding:
         new = 0
         for place in self.lines.rng.permutation(len(kinks)):
             point = kinks.points[place]
-            if self.owner(point) >= 0 or self.is_earlier(kinks.take(np.array([place]))):
+            own = self.owner(point)
+            if own >= 0 and not self.units[own].whole:
+                joined(self.known, self.units[own], point, kinks.jumps[place])
+            if own >= 0 or self.is_earlier(kinks.take(np.array([place]))):
                 continue
             if self.taken(point, kinks.jumps[place]):
                 new += 1
@@ -124,8 +128,10 @@ class Finding:
 
     def searched(self, start: Array, end: Array) -> LaterKinks:
         """Search a segment between two points (d,)."""
+        before = len(self.probe.answered()[0])
         found = kinks_behind(self.probe, self.known.prefix, start[None], end[None])
-        self.segments.append(Searched(start, end, found))
+        points, pieces = self.probe.answered()
+        self.segments.append(Searched(start, end, found, points[before:], pieces[before:]))
         return found
 
     def between(self, wrong: Array, right: Array) -> int:
@@ -168,24 +174,16 @@ class Finding:
         for point in scales * self.lines.samples(rays):
             self.absorb(self.searched(self.centre, point))
 
-    def rows(self, largest: float = CHOSEN_ROWS.largest) -> tuple[Array, Array]:
+    def rows(self, by_answers: bool) -> tuple[Array, Array]:
         """Return every unit's row (u, h) and offset (u,), open entries such that known states come out.
 
-        No chosen entry is larger than `largest` times the length of what is known of its row.
+        By answers: such that these are explained, too, as they are if no deeper units are there.
         """
         star = self.settled()
-        rows, offsets = [], []
-        for number, unit in enumerate(self.units):
-            row, offset = unit.row, unit.offset(self.known)
-            if not unit.whole:
-                chosen = chosen_row(self.known, unit, unit.told, *star.states(number), largest)
-                if chosen is None and unit.told:
-                    unit.told = []
-                    chosen = chosen_row(self.known, unit, [], *star.states(number), largest)
-                row, offset = (row, offset) if chosen is None else chosen
-            rows.append(row)
-            offsets.append(offset)
-        return np.array(rows), np.array(offsets)
+        known_by = by_answers, self.equations, len(self.units), len(self.segments)
+        if self.chosen is None or self.chosen[0] != known_by:
+            self.chosen = known_by, joint_rows(self.known, self.units, star, by_answers)
+        return self.chosen[1]
 
     def take_over(self, old: Finding) -> None:
         """Take in what an attempt met whose layers before were known less well than now."""

@@ -17,12 +17,11 @@ from divulge.reconstruction.deep.wide.grow import layer_of, with_beside
 from divulge.reconstruction.deep.wide.last import errors, unlike, with_linear_rest
 from divulge.reconstruction.deep.wide.open_entries import tell_entries
 from divulge.reconstruction.deep.wide.sides import no_sides, parallel, without_rest, wrong_sides
-from divulge.reconstruction.deep.wide.told_by_values import told_by_values
 from divulge.reconstruction.deep.wide.unfinished import unfinished
 from divulge.reconstruction.network.deep_network import DeepModel
 from divulge.reconstruction.network.hidden_layer import Layer
 from divulge.reconstruction.network.known_layers import Dense, Prefix
-from divulge.reconstruction.settings import CHOSEN_ROWS, TINY, WIDE_LINES, WIDE_SEARCH
+from divulge.reconstruction.settings import TINY, WIDE_LINES, WIDE_SEARCH
 
 NONE = np.empty(0, np.intp)
 
@@ -49,6 +48,7 @@ class WideSearch(Finding):
         looked: whether lines were searched with all sides known.
         wrong_share: of answers that the last copy did not explain.
         attempts: how often this layer was begun again.
+        explained: whether a copy explained many fresh answers: others are looked for where it is judged.
     """
 
     def __init__(
@@ -67,6 +67,7 @@ class WideSearch(Finding):
         self.looked = False
         self.wrong_share = 1.0
         self.attempts = 0
+        self.explained = False
 
     def run(self) -> DeepFit | None:
         """Search to the end; return the best fit, or None where the sides are not told."""
@@ -82,7 +83,8 @@ class WideSearch(Finding):
         for _ in range(WIDE_SEARCH.rounds):
             tell_entries(self.probe, self.known, self.units, self.lines)
             fit, wrong, right = self.as_last(fresh)
-            if fit is not None and fresh >= WIDE_SEARCH.most_points:
+            if fit is not None and (self.explained or fresh >= WIDE_SEARCH.most_points):
+                self.explained = True
                 return fit
             if fit is None and self.suspects and self.wrong_share > WIDE_SEARCH.mostly:
                 self.deeper = True
@@ -99,7 +101,7 @@ class WideSearch(Finding):
 
     def grown(self) -> WideSearch:
         """Return the search behind the units found, taken as one layer more."""
-        layer, loose = layer_of(self.units, *self.rows(CHOSEN_ROWS.within))
+        layer, loose = layer_of(self.units, *self.rows(by_answers=False))
         prefix = self.known.prefix.grown(layer)
         return WideSearch(self.probe, self.lines, prefix, self.enough, loose, self)
 
@@ -180,7 +182,7 @@ class WideSearch(Finding):
     def as_last(self, fresh: int = WIDE_SEARCH.points) -> tuple[DeepFit | None, Array, Array]:
         """Fit the output; return the fit, or points where it is wrong, and as many where it is right."""
         prefix = self.known.prefix
-        rows, offsets = self.rows()
+        rows, offsets = self.rows(by_answers=True)
         size = np.linalg.norm(rows, axis=1)
         units = Candidates(
             rows / size[:, None],
@@ -199,12 +201,11 @@ class WideSearch(Finding):
         wrong = errors(model, points, pieces) > self.enough
         self.wrong_share = float(wrong.mean())
         if not wrong.any():
+            further_out = self.wrong_further_out(model)
             fit = fit_as_last(self.probe, self.usual, prefix, units)
-            if fit.error > self.enough:
-                return None, self.wrong_further_out(model), points[:0]
+            if fit.error > self.enough or (len(further_out) and not self.whole):
+                return None, further_out, points[:0]
             return fit, points[:0], points[:0]
-        if not all(unit.whole for unit in self.units):
-            self.learn(model, size, points[some], pieces[some])
         chosen = np.flatnonzero(wrong)
         chosen = chosen[unlike(model, points[chosen], pieces[chosen], self.lines.rng)][: WIDE_SEARCH.pairs]
         right = np.flatnonzero(~wrong)
@@ -225,14 +226,6 @@ class WideSearch(Finding):
         """Return a point (d,) drawn near, to where states are still told."""
         most = WIDE_SEARCH.farthest * np.sqrt(len(point))
         return np.asarray(point * min(1.0, most / max(float(np.linalg.norm(point)), TINY)))
-
-    def learn(self, model: DeepModel, size: Array, points: Array, pieces: Array) -> None:
-        """Take from answers what they tell of open entries."""
-        free = [unit.equations.free for unit in self.units]
-        anchors = np.array([unit.anchor(self.known) for unit in self.units])
-        told = told_by_values(model, free, anchors, points, pieces, self.enough)
-        for unit, more, factor in zip(self.units, told, size, strict=True):
-            unit.told = [(terms, right * factor) for terms, right in more]
 
     @property
     def usual(self) -> float:

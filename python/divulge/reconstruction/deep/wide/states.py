@@ -8,13 +8,14 @@ the level, or from its start, where that is a point whose states are known.
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from divulge.arrays import Array, Index
 from divulge.reconstruction.deep.searched_segment import SearchedSegment, breakpoints
 from divulge.reconstruction.deep.wide.cells import Known
+from divulge.reconstruction.deep.wide.crossings import Crossings, crossings_on
 from divulge.reconstruction.deep.wide.kinks import LaterKinks
 from divulge.reconstruction.deep.wide.units import Unit, owners
 from divulge.reconstruction.settings import WIDE_UNITS
@@ -27,11 +28,23 @@ class Searched:
     Attributes:
         start, end: shape (d,).
         kinks: on it.
+        points: that were asked on it, shape (n, d).
+        pieces: the answers, shape (n, d + 1).
     """
 
     start: Array
     end: Array
     kinks: LaterKinks
+    points: Array
+    pieces: Array
+    _crossings: list[tuple[Known, Crossings]] = field(default_factory=list, repr=False)
+
+    def crossings(self, known: Known) -> Crossings:
+        """Return what is told where it crosses hyperplanes of known layers, turned the right way."""
+        if not self._crossings or self._crossings[0][0] is not known:
+            found = crossings_on(known, self.start, self.end, self.points, self.pieces)
+            self._crossings[:] = [(known, found)]
+        return self._crossings[0][1]
 
 
 @dataclass(frozen=True)
@@ -42,7 +55,7 @@ class Attributed:
         segment: the segment.
         places: of the kinks, t in [0, 1], rising, shape (m,).
         owners: unit of each, shape (m,).
-        rising: whether the unit switches on there, +1 or -1, shape (m,).
+        rising: whether the unit switches on there, +1 or -1, 0 where that is not told, shape (m,).
         middles: t of a point in every piece between kinks and hyperplanes of known layers, shape (n,).
         points: these points, shape (n, d).
     """
@@ -72,14 +85,18 @@ def attributed(
         return None
     t = (kinks.points - segment.start) @ way / (way @ way)
     order = np.argsort(t, kind="stable")
-    rising = np.array(
-        [np.sign(way @ (known.cell(kinks.points[k]).gradient_terms() @ units[own[k]].row)) for k in order]
-    )
+    rising = np.array([growth(known, units[own[k]], kinks.points[k], way) for k in order])
     sweep = SearchedSegment(segment.start, way, 0.0, 1.0, np.empty(0), np.empty((0, len(way))))
     nodes = np.unique(np.concatenate([breakpoints(known.prefix, sweep), t]))
     middles = (nodes[1:] + nodes[:-1]) / 2
     points = segment.start + middles[:, None] * way
     return Attributed(segment, t[order], own[order], rising, middles, points)
+
+
+def growth(known: Known, unit: Unit, point: Array, way: Array) -> float:
+    """Return the sign of a unit's growth along a way (d,) at a point, 0 where it is not told."""
+    told = unit.equations.tell(way @ known.cell(point).gradient_terms())
+    return float(np.sign(told or 0.0))
 
 
 def states_along(known: Known, unit: Unit, number: int, along: Attributed, at_start: float) -> Array:
@@ -92,17 +109,25 @@ def states_along(known: Known, unit: Unit, number: int, along: Attributed, at_st
         along: the segment.
         at_start: its state at the segment's start, 0 where that is not known.
     """
+    return states_at(known, unit, number, along, along.middles, at_start)
+
+
+def states_at(
+    known: Known, unit: Unit, number: int, along: Attributed, places: Array, at_start: float
+) -> Array:
+    """Return the same at places t in [0, 1] of the segment, shape (n,)."""
     mine = np.flatnonzero(along.owners == number)
+    turns = (-1.0) ** np.arange(len(mine))  # a unit switches at each of its kinks
+    begun = np.unique((-along.rising[mine] * turns)[along.rising[mine] != 0])
+    if len(begun) > 1:
+        return np.zeros(len(places))
+    at_start = float(begun[0]) if len(begun) else at_start
     if len(mine):
-        rising = along.rising[mine]
-        if (rising[1:] == rising[:-1]).any() or (rising == 0).any():
-            return np.zeros(len(along.middles))
-        after = np.searchsorted(along.places[mine], along.middles)
-        return np.where(after == 0, -rising[0], rising[np.maximum(after - 1, 0)])
+        return np.asarray(at_start * (-1.0) ** np.searchsorted(along.places[mine], places), np.float64)
     if not at_start:
         terms = known.terms(along.points) - unit.anchor(known)
         size = np.linalg.norm(terms, axis=1)
         told = np.linalg.norm(unit.equations.beyond_all(terms), axis=1) <= WIDE_UNITS.near * size
         levels = terms[told] @ unit.row
         at_start = float(np.sign(levels[np.argmax(np.abs(levels))])) if told.any() else 0.0
-    return np.full(len(along.middles), at_start)
+    return np.full(len(places), at_start)

@@ -21,14 +21,12 @@ class Unit:
     Attributes:
         equations: about its row.
         weight: jump of the gradient over the normal, NaN where it was not measured.
-        told: equations that answers told, as far as states were right.
         places: points on its hyperplane, shape (d,) each.
     """
 
     equations: Equations
     weight: float
     places: list[Array] = field(default_factory=list)
-    told: list[tuple[Array, float]] = field(default_factory=list)
     _anchor: tuple[tuple[int, int, int], Array] | None = field(default=None, repr=False)
 
     @classmethod
@@ -134,15 +132,15 @@ def joined(known: Known, unit: Unit, point: Array, jump: Array) -> bool:
     rank = int((s > WIDE_UNITS.free).sum())
     if rank >= len(sizes):
         return False
-    for sign in (1.0, -1.0):
-        right = np.append(sign * jump / unit.weight, 0.0)
-        left = u[:, rank:].T @ ((right - terms @ unit.row) / sizes)
-        if np.linalg.norm(left) <= WIDE_UNITS.near:
-            for row, value in zip(terms, right, strict=True):
-                equations.add(row, float(value))
-            unit.places.append(point)
-            return True
-    return False
+    rights = [np.append(sign * jump / unit.weight, 0.0) for sign in (1.0, -1.0)]
+    left = [np.linalg.norm(u[:, rank:].T @ ((right - terms @ unit.row) / sizes)) for right in rights]
+    fits = [right for right, off in zip(rights, left, strict=True) if off <= WIDE_UNITS.near]
+    if len(fits) != 1:
+        return False  # both where nothing but the level is told
+    for row, value in zip(terms, fits[0], strict=True):
+        equations.add(row, float(value))
+    unit.places.append(point)
+    return True
 
 
 def with_rows(known: Known, units: Sequence[Unit]) -> tuple[Array, Mask, Array]:

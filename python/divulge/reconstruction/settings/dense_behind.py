@@ -1,0 +1,89 @@
+"""Numbers of the search for dense layers behind convolutions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ConvDenseSettings:
+    """Dense layers behind convolutions: convolutional/pulled_back.py, feature_sides.py, dense_*.py."""
+
+    # numbers of an input that are looked at, of unknowns, and beside them; the least that must be left over
+    equations: float = 1.25
+    # likewise
+    margin: int = 64
+    # likewise
+    least: int = 4
+    # units of a layer, of d, whose sides are tried one channel after the other, and channels at most
+    most: float = 2.5
+    # likewise
+    channels: int = 64
+    # answers from all over a walk that sides are read from
+    pieces: int = 16
+    # of those of a dense layer, that must be explained; of crossings, at which a weight must be the same
+    share: float = 0.75
+    # weight of a unit's wrong side, of its right one
+    faint: float = 1e-5
+    # relative difference of two weights that are one
+    steady: float = 1e-5
+    # kinks behind the last known layer from which on dense layers are looked for; of them those that cover
+    # all that is covered by any, where others may be of a second convolution
+    deeper: int = 4
+    # likewise
+    whole: float = 0.6
+    # entries that must be known beside those that are solved for
+    overlap: int = 4
+    # a jump of slopes, of the largest slope, that is there
+    there: float = 1e-6
+    # differences no unit explained that are held against a new one
+    loose: int = 600
+    # steps, of the way between two random points: the first one, and after one that is explained or not
+    first_step: float = 0.01
+    # likewise
+    longer: float = 1.3
+    # likewise
+    shorter: float = 0.8
+    # sizes of points that are walked to, by turns
+    reaches: tuple[float, ...] = (1.0, 1.0, 1.0, 3.0, 0.5, 1.0, 10.0, 30.0)
+    # and that a walk from a wrong answer begins at, at most
+    farthest: float = 100.0
+    # crossings that were seen of a row, for each that was missed; crossings from which on it is completed
+    trust: int = 3
+    # likewise
+    often: int = 1
+    # cuts of one step
+    deepest: int = 8
+    # steps without a new unit, a bound, and before the first one
+    patience: int = 1500
+    # likewise
+    early: int = 150
+    # crossings of known units with no new one among them, of their number
+    searches: tuple[int, ...] = (6, 12, 24)
+    # times that a unit's hyperplane is asked beside in a row
+    rounds: int = 12
+    # answers, and random points, near one
+    answers: int = 48
+    # features that are turned on at a time, and by how much of the size of the point's numbers
+    turned_on: tuple[int, ...] = (256, 32, 4)
+    # likewise
+    levels: tuple[float, ...] = (1e-4, 1e-3)
+    # times that a copy's wrong answers are looked at, wrong answers each time, and walks from each
+    misses: int = 4
+    # likewise
+    ways: int = 2
+    # answers by which sides are tried, before all are
+    views: int = 4
+    # cuts of a step that show that one unit alone switches on it: two stay together with a chance of 1 / 64
+    cuts: int = 6
+    # fresh answers, beside those of the walk, that sides must explain
+    fresh: int = 8
+    # answers that are not explained, of all and beside, from which on a channel before is missing
+    unclear: float = 0.1
+    # likewise
+    few: int = 16
+    # answers of one walk where they were asked for in another order
+    trail: int = 20
+
+
+CONV_DENSE = ConvDenseSettings()
