@@ -63,3 +63,7 @@ def test_meetings_lie_on_both_hyperplanes(seed):
 def test_a_unit_has_one_name_whichever_way_it_is_held():
     row = np.array([0.1, -0.9, 0.0])
     assert name(row, 0.3) == name(-row, -0.3) != name(row, -0.3)
+
+
+def test_a_unit_keeps_its_name_when_rounding_turns_an_entry_negative():
+    assert name(np.array([0.5, 1e-9]), 0.3) == name(np.array([0.5, -1e-9]), 0.3)

@@ -28,7 +28,7 @@ from divulge.reconstruction.deep.hyperplane_queries import (
 )
 from divulge.reconstruction.deep.regions import FreeLayer
 from divulge.reconstruction.network.known_layers import Dense, Prefix
-from divulge.reconstruction.settings import BENDS, CROSSINGS
+from divulge.reconstruction.settings import BENDS, MEETINGS
 
 Key = tuple[tuple[Dense, ...], bytes, bytes]
 
@@ -50,7 +50,7 @@ class Seen:
     @property
     def bends(self) -> bool:
         """Whether it reads the other."""
-        return self.one >= CROSSINGS.one_sided and not self.both
+        return self.one >= MEETINGS.one_sided and not self.both
 
 
 class Crossings:
@@ -73,7 +73,7 @@ class Crossings:
             Stopped: the oracle can be asked no further.
         """
         names = [name(row, offset) for row, offset in zip(units.rows, units.offsets, strict=True)]
-        for places in range(1, CROSSINGS.places + 1):
+        for places in range(1, MEETINGS.places + 1):
             self.look(prefix, free, units, names, places)
         reads = np.zeros((len(units), len(units)), bool)
         for i, j in combinations(range(len(units)), 2):
@@ -114,7 +114,7 @@ class Crossings:
         normal, edge = prefix.gradients(points, units.rows[own]), prefix.gradients(points, units.rows[other])
         size = nearness(self.probe, points)[:, None]
         along, across = unit_vectors(orthogonal_to(normal, edge)), unit_vectors(orthogonal_to(edge, normal))
-        steps = [a * CROSSINGS.beside * size * along + b * size * across for a in (-1, 1) for b in (-1, 1)]
+        steps = [a * MEETINGS.beside * size * along + b * size * across for a in (-1, 1) for b in (-1, 1)]
         pieces = self.probe.pieces(np.concatenate([points + step for step in steps]))[:, :-1]
         low_off, low_on, high_off, high_on = np.split(pieces, 4)
         return np.stack(
@@ -135,7 +135,7 @@ def name(row: Array, offset: float) -> bytes:
     """Return what names a unit, whichever way it is held."""
     whole = np.append(row, offset)
     whole *= np.sign(whole[np.argmax(np.abs(row))])
-    return np.round(whole + 0.0, CROSSINGS.decimals).tobytes()
+    return (np.round(whole, MEETINGS.decimals) + 0.0).tobytes()  # -0.0 is 0.0
 
 
 def meetings(
@@ -153,7 +153,7 @@ def meetings(
     Returns:
         The numbers of the pairs, and the points.
     """
-    pair = np.repeat(np.arange(len(pairs)), CROSSINGS.starts)
+    pair = np.repeat(np.arange(len(pairs)), MEETINGS.starts)
     a, b = pairs[pair].T
     points = onto_two(
         lambda x: levels_and_slopes(prefix, units.rows[a], units.offsets[a], x),

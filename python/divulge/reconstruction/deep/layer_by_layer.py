@@ -12,11 +12,11 @@ from divulge.arrays import Array
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.probe import Probe
 from divulge.reconstruction.deep.candidates import Candidates, joined, merge
-from divulge.reconstruction.deep.cells import aimed, drawn, explore_cells, steadied
 from divulge.reconstruction.deep.confirm_together import sharp_far_out
 from divulge.reconstruction.deep.counterexamples import worst_answered, wrong_at_points, wrong_on_lines
 from divulge.reconstruction.deep.fit_as_last import DeepFit, fit_as_last
-from divulge.reconstruction.deep.orientation.choose import turned, turned_in_cells
+from divulge.reconstruction.deep.narrow_layers import NarrowLayers, free_layer
+from divulge.reconstruction.deep.orientation.choose import turned
 from divulge.reconstruction.deep.passage import beyond_rows, on_both_sides
 from divulge.reconstruction.deep.region_search import explore
 from divulge.reconstruction.deep.regions import FreeLayer
@@ -28,7 +28,7 @@ from divulge.reconstruction.deep.whole_rows import whole_rows
 from divulge.reconstruction.deep.wide.search import can_follow
 from divulge.reconstruction.network.known_layers import Dense, Prefix
 from divulge.reconstruction.network.orientation import orient
-from divulge.reconstruction.settings import CELLS, LAST_LAYER, LAYERS, POSITIVE, UNEXPLAINED
+from divulge.reconstruction.settings import LAST_LAYER, LAYERS, POSITIVE, UNEXPLAINED
 
 
 class DeepSearch:
@@ -51,6 +51,7 @@ class DeepSearch:
         self.followed = False  # whether units behind a wide first layer were followed
         self.idle = self.seen_units = 0  # rounds in which the first layer did not grow, and its units
         self.units = LayerUnits(probe, self.pool, lines)
+        self.narrow = NarrowLayers(probe, self.pool, lines)
         self.asked_whole: Dense | None = None  # the first layer behind which whole rows were looked for
         self.whole_behind: Dense | None = None  # and behind which the last layer's were found
 
@@ -228,22 +229,22 @@ class DeepSearch:
             units = self.units_after(prefix, depth)
             self.book(depth)
             if not len(units):
-                if depth > 1 and self.narrow(prefix) is not None:
-                    self.oriented_layers.pop()  # more of its units are looked for
+                if (
+                    depth > 1 and self.narrow.first(prefix) is not None
+                ):  # more of the one before are looked for
+                    del self.oriented_layers[depth - 1 :], self.confirmed[depth:]
                 return
             fit = self.consider(self.as_last(prefix, units))
-            grew = len(units) > before
+            changed = len(units) != before
             if fit.error <= self.enough:
                 return
-            if grew:
+            if changed:
                 del self.oriented_layers[depth:], self.confirmed[depth + 1 :]
             if not depth and can_follow(self.probe) and on_both_sides(self.probe, units):
                 self.unturned = 0
                 return
             if depth >= len(self.oriented_layers):
                 layer = self.turned(prefix, depth, units)
-                if layer is not None and len(layer) > len(units):
-                    layer = self.beside_always_on(prefix, depth, layer)
                 if layer is None:
                     self.unturned = depth
                     return
@@ -258,10 +259,13 @@ class DeepSearch:
             sharper = weak_sharpened(self.probe, units, self.lines)
             if sharper is not units:
                 self.confirmed[0] = units = self.units.without_doubles(sharper)
-        free = self.narrow(prefix)
-        if depth and free is not None:
-            draws = drawn(free, self.lines.rng, CELLS.draws)
-            return turned_in_cells(self.pool, prefix, units, draws, self.enough)
+        free = self.narrow.first(prefix)
+        if free is not None:
+            layer = self.narrow.turned(prefix, free, units, self.enough)
+            if layer is None or layer.units == len(units):
+                return layer
+            find = partial(self.find_in_cells, prefix, depth)
+            return self.narrow.without_always_on(prefix, free, layer, find, self.enough)
         layer = turned(self.pool, prefix, units, self.enough)
         if layer is not None or not self.stuck:
             return layer
@@ -271,36 +275,9 @@ class DeepSearch:
         self.confirmed[depth] = own
         return turned(self.pool, prefix, own, self.enough)
 
-    def beside_always_on(self, prefix: Prefix, depth: int, layer: Dense) -> Dense | None:
-        """Look for a narrow layer's last unit, that seems to be on everywhere, where its row says it is not.
-
-        Returns:
-            The layer turned anew where it shows, else as it is.
-        """
-        free, before = self.narrow(prefix), len(self.confirmed[depth])
-        if free is None:
-            return layer
-        segments = aimed(prefix, free, layer.rows[-1], self.lines)
-        if len(segments[0]):
-            self.pool.between(*segments)
-            units = self.find_in_cells(prefix, depth, free)
-            if len(units) > before:
-                return self.turned(prefix, depth, units)
-        return steadied(prefix, free, layer, self.lines)
-
-    def free(self, prefix: Prefix) -> FreeLayer | None:
-        """Return how freely regions of the first layer are chosen, or None."""
-        first = Prefix(self.probe.input_size, prefix.layers[:1])
-        return FreeLayer.of(first, self.lines.domain, self.lines.samples(LAYERS.samples))
-
-    def narrow(self, prefix: Prefix) -> FreeLayer | None:
-        """Return the first layer where it is free and narrow, and one may ask far out; else None."""
-        free = self.free(prefix) if sharp_far_out(self.probe, self.lines) else None
-        return free if free is not None and len(free.layer) < LAYERS.wide else None
-
     def units_after(self, prefix: Prefix, depth: int) -> Candidates:
         """Look for the units of the layer after the prefix, in chosen regions too where that pays."""
-        free = self.free(prefix)
+        free = free_layer(self.probe, self.lines, prefix)
         if depth == 1 and free is not None and prefix.layers[0] is not self.asked_whole:
             self.asked_whole = prefix.layers[0]
             whole = whole_rows(self.probe, free, self.lines)
@@ -311,12 +288,15 @@ class DeepSearch:
         find = partial(self.find, prefix, depth, free if depth == 1 else None)
         if depth == 0:
             return self.spanning(find)
-        narrow = self.narrow(prefix)
+        narrow = self.narrow.first(prefix)
         if narrow is not None:
-            find = partial(self.find_in_cells, prefix, depth, narrow)
-            if depth < len(self.oriented_layers):
-                return find()
-            return explore_cells(self.pool, prefix, narrow, find)
+            find_in_cells = partial(self.find_in_cells, prefix, depth)
+            turned_before = depth < len(self.oriented_layers)
+            return (
+                find_in_cells(narrow)
+                if turned_before
+                else self.narrow.explored(prefix, narrow, find_in_cells)
+            )
         if free is None or len(prefix.layers[0]) < LAYERS.wide:
             return find()
         return explore(self.pool, prefix, free, find, self.enough)

@@ -51,7 +51,7 @@ class CellsSettings:
 
 
 @dataclass(frozen=True)
-class CrossingsSettings:
+class MeetingsSettings:
     """Where hyperplanes of a layer's candidates meet: deep/crossings.py."""
 
     # points from which a meeting is sought
@@ -67,4 +67,4 @@ class CrossingsSettings:
 
 
 CELLS = CellsSettings()
-CROSSINGS = CrossingsSettings()
+MEETINGS = MeetingsSettings()

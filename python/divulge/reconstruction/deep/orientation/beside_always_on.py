@@ -70,7 +70,7 @@ def common_row(rows: Array, shown: Segments) -> Array | None:
         equations.append(part)
     stacked = np.concatenate(equations)
     basis = np.linalg.qr(rows.T, mode="complete")[0][:, len(rows) :]  # rows that no known one is part of
-    if basis.shape[1] == 1:
+    if basis.shape[1] == 1 and len(stacked):
         return np.asarray(basis[:, 0])  # whatever is left is its
     if len(stacked) < basis.shape[1] or not basis.shape[1]:
         return None
