@@ -37,9 +37,9 @@ The way of `reconstruct(oracle)`, file by file:
   `evidence` and `confirm` (`confirm_together` for the first layer) whether it is one, `crossings` which of
   two reads the other; `narrow_layers` searches behind narrow layers, in `cells` by `cell_walks`;
   `unexplained_gradients` betray units of the first layer that lines missed; `positive_features` are asked
-  about in place of inputs where its rows are independent, and `whole_rows` of the second layer found there by `one_layer`'s search;
-  `passage` notices that a layer's input is handed on beside it; `wide/` follows units behind such a layer, or
-  behind a first one wider than its input (`search` is its entry, `follow` one unit,
+  about in place of inputs where its rows are independent, and `whole_rows` of the second layer found there by
+  `one_layer`'s search; `passage` notices that a layer's input is handed on beside it; `wide/` follows
+  units behind such a layer, or behind a first one wider than its input (`search` is its entry, `follow` one unit,
   `sides`, `states`, `joint_rows` what is concluded); `missing_entries/` completes rows (`by_edges`, which
   calls `by_lifting` and `by_milp`), `orientation/` finds active sides behind many layers (`choose`, by one of
   `by_coefficients`, `by_spans`, `by_walking`, `beside_always_on`; `one_sided` tells units of a deeper layer
