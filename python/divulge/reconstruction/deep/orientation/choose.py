@@ -85,10 +85,9 @@ def turned(pool: Pool, prefix: Prefix, units: Candidates, enough: float) -> Dens
         return beside_always_on(pool, prefix, units, enough)
     points, gamma = points[usable], gamma[usable]
     largest = np.abs(gamma).max(axis=1, keepdims=True)
-    zero = probe.tolerances.missing * largest.max() + 0.0 * largest
-    if not (
-        prefix.layers or probe.tolerances.blunt
-    ):  # all points are told as sharply, weak units' shares too
+    if prefix.layers or probe.tolerances.blunt:
+        zero = np.full_like(largest, probe.tolerances.missing * largest.max())
+    else:  # every answer is as sharp as its own size, so that weak units' shares count, too
         zero = probe.tolerances.rounding * largest
     which, _ = votes(prefix, units, points, gamma, zero)
     return units.turned(which)
