@@ -19,7 +19,6 @@ from divulge.reconstruction.settings.asking import (
     VALUE_PROBE,
     VALUES,
 )
-from divulge.reconstruction.settings.cells import CELLS, MEETINGS
 from divulge.reconstruction.settings.convolutional import (
     CONV_AIMED,
     CONV_ATTACK,
@@ -113,7 +112,6 @@ __all__ = [
     "BESIDE",
     "BISECTION",
     "BY_VALUES",
-    "CELLS",
     "CIRCLES",
     "CLIMBING",
     "COEFFICIENTS",
@@ -154,7 +152,6 @@ __all__ = [
     "LIFTING",
     "LINE",
     "MEAN_GRADIENTS",
-    "MEETINGS",
     "MENDING",
     "MIDDLE",
     "MILP",
