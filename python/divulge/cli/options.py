@@ -201,7 +201,7 @@ AttributionOption = Annotated[
     _by_name(
         "attributions",
         "gradient, saliency, input_times_gradient, smoothgrad, smoothgrad:samples=10, integrated_gradients, "
-        "shap, lime, occlusion, heat_map or random.",
+        "exact_integrated_gradients, grad_cam, shap, lime, occlusion, heat_map or random.",
     ),
 ]
 RadiusOption = Annotated[float | None, _number("Of the l2 ball that the robust model is trained against.")]
@@ -285,7 +285,8 @@ AnswersOption = Annotated[
     _by_name(
         "answers",
         "What an answer holds: label, probability, value, gradient, smoothgrad, integrated_gradients, "
-        "shap, lime, occlusion, heat_map, saliency, input_times_gradient, counterfactual or jacobian, with "
+        "exact_integrated_gradients, grad_cam, shap, kernel_shap, lime, lime_tabular, lime_image, "
+        "occlusion, heat_map, saliency, input_times_gradient, counterfactual or jacobian, with "
         "parameters as in smoothgrad:samples=10,noise=0.2.",
     ),
 ]
