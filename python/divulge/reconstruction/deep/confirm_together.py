@@ -62,12 +62,13 @@ def shown_together(
         known: units of the first layer; at every place their levels are large, that later layers be on there.
     """
     found, told = np.zeros(len(units), np.intp), np.zeros(len(units), np.intp)
+    weak = known is not None and only_weak_missing(probe, known)
     each = max(1, int(part * np.linalg.matrix_rank(units.rows))) if len(units) else 1
     for _ in range(LAYERS.places):
         order = lines.rng.permutation(len(units))
         for start in range(0, len(units), each):
             group = order[start : start + each]
-            dark = None if known is None else dark_beside(probe, known, lines)
+            dark = dark_origin(probe, known, lines) if weak and known is not None else None
             if dark is not None and known is not None:
                 switched = switching_in_dark(probe, units, group, known, dark, lines)
             else:
@@ -79,15 +80,17 @@ def shown_together(
     return found / np.maximum(told, 1), told
 
 
+def only_weak_missing(probe: Probe, known: Candidates) -> bool:
+    """Whether known units leave only what is weak ones': these show where all known ones are off."""
+    left = unexplained(probe, known.rows)
+    return left is not None and left[0] <= UNEXPLAINED.weak
+
+
 def switching(probe: Probe, rows: Array, offsets: Array, start: Array, lines: Lines) -> Mask | None:
     """Ask on both sides of hyperplanes near a start; return which switch, None where that cannot be told."""
-    return switched_between(probe, rows, len(rows), both_sides(probe, rows, offsets, len(rows), start, lines))
-
-
-def dark_beside(probe: Probe, known: Candidates, lines: Lines) -> Array | None:
-    """Return a point (d,) where all known units are off, if only weak ones are missing: these show there."""
-    left = unexplained(probe, known.rows)
-    return None if left is None or left[0] > UNEXPLAINED.weak else dark_origin(probe, known, lines)
+    inverse = inverse_of(rows)
+    gradients = both_sides(probe, rows, offsets, inverse, len(rows), start, lines)
+    return switched_between(probe, rows, inverse, len(rows), gradients)
 
 
 def switching_in_dark(
@@ -101,23 +104,32 @@ def switching_in_dark(
     levels = known.rows @ dark + known.offsets
     rows = np.concatenate([units.rows[group], known.rows])
     offsets = np.concatenate([units.offsets[group], known.offsets - levels])
-    gradients = both_sides(probe, rows, offsets, len(group), dark, lines)
-    switched = switched_between(probe, rows, len(group), gradients)
+    inverse = inverse_of(rows)
+    gradients = both_sides(probe, rows, offsets, inverse, len(group), dark, lines)
+    switched = switched_between(probe, rows, inverse, len(group), gradients)
     if switched is None:
         return None
     others = np.delete(units.rows, group, axis=0)  # which may be on
-    inverse = np.linalg.pinv(np.concatenate([rows, others]), rcond=TOGETHER.dependent)
-    less, more = np.sort(np.abs(gradients @ inverse[:, : len(group)]), axis=0)
+    with_others = inverse_of(np.concatenate([rows, others]))
+    less, more = np.sort(np.abs(gradients @ with_others[:, : len(group)]), axis=0)
     return np.asarray(switched & (less <= TOGETHER.idle * more))
 
 
-def both_sides(probe: Probe, rows: Array, offsets: Array, count: int, start: Array, lines: Lines) -> Array:
+def inverse_of(rows: Array) -> Array:
+    """Return R^+ of rows (m, d), shape (d, m)."""
+    return np.asarray(np.linalg.pinv(rows, rcond=TOGETHER.dependent), float)
+
+
+def both_sides(
+    probe: Probe, rows: Array, offsets: Array, inverse: Array, count: int, start: Array, lines: Lines
+) -> Array:
     """Return the gradients on both sides of hyperplanes near a start, shape (2, d).
 
     Args:
         probe: whom to ask.
         rows: shape (m, d), independent.
         offsets: shape (m,).
+        inverse: R^+, shape (d, m).
         count: how many of the hyperplanes, the first, lie between; on the others both points are.
         start: where they are looked for, shape (d,).
         lines: what draws the sides.
@@ -125,18 +137,17 @@ def both_sides(probe: Probe, rows: Array, offsets: Array, count: int, start: Arr
     distance = TOGETHER.near * (1.0 + np.linalg.norm(start) / np.sqrt(len(start)))
     sides = np.zeros(len(rows))
     sides[:count] = lines.rng.choice([-distance, distance], count)
-    inverse = np.linalg.pinv(rows, rcond=TOGETHER.dependent)
     centre = start - inverse @ (rows @ start + offsets)
     away = inverse @ sides
     return probe.pieces(np.stack([centre + away, centre - away]))[:, :-1]
 
 
-def switched_between(probe: Probe, rows: Array, count: int, gradients: Array) -> Mask | None:
+def switched_between(probe: Probe, rows: Array, inverse: Array, count: int, gradients: Array) -> Mask | None:
     """Return which of the first rows (m, d) tell two gradients (2, d) apart, None where others do, too."""
     jump, size = gradients[0] - gradients[1], np.linalg.norm(gradients, axis=1).sum()
     if np.linalg.norm(jump) <= probe.tolerances.rounding * size:
         return np.zeros(count, bool) if size > 0 else None
-    shares = jump @ np.linalg.pinv(rows, rcond=TOGETHER.dependent)
+    shares = jump @ inverse
     if np.linalg.norm(shares @ rows - jump) > TOGETHER.crooked * np.linalg.norm(jump):
         return None
     shares = np.abs(shares[:count])
