@@ -97,3 +97,21 @@ def kinks_of(network: nn.Sequential, lines: int = 4, seed: int = 0):
     origins, directions = rng.standard_normal((2, lines, network[0].in_features))
     kinks = probe_of(network).kinks(origins, directions, np.full(lines, -50.0), np.full(lines, 50.0))
     return kinks, *owners(network, kinks.points)
+
+
+def deeper_unit(network: nn.Sequential, on: np.ndarray) -> Candidates:
+    """What a third-layer unit looks like over the first layer's features while these of the second are on."""
+    (_, _), (rows, offsets), (behind, biases) = parameters(network)[:3]
+    row = behind[0, on] @ rows[on]
+    offset = behind[0, on] @ offsets[on] + biases[0]
+    one = units_of(network, 1).take(np.array([0]))
+    size = np.linalg.norm(row)
+    return Candidates(row[None] / size, one.known, np.array([offset / size]), one.members, one.points)
+
+
+def commonest(network: nn.Sequential, seed: int) -> np.ndarray:
+    """The second-layer units that are on in the commonest state of the layer."""
+    points = np.random.default_rng(seed).standard_normal((2000, network[0].in_features))
+    prefix = Prefix(points.shape[1], [Dense(*layer) for layer in parameters(network)[:2]])
+    states, counts = np.unique(prefix.masks(points), axis=0, return_counts=True)
+    return np.flatnonzero(states[np.argmax(counts)])

@@ -3,30 +3,12 @@
 from dataclasses import replace
 
 import numpy as np
-from deep_networks import parameters, probe_of, random_deep, units_of
+from deep_networks import commonest, deeper_unit, parameters, probe_of, random_deep, units_of
 
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.deep.candidates import joined
 from divulge.reconstruction.deep.one_sided import OneSided, one_sided
 from divulge.reconstruction.network.known_layers import Dense, Prefix
-
-
-def deeper_unit(network, on):
-    """What a third-layer unit looks like over the first layer's features while these of the second are on."""
-    (_, _), (rows, offsets), (behind, biases) = parameters(network)[:3]
-    row = behind[0, on] @ rows[on]
-    offset = behind[0, on] @ offsets[on] + biases[0]
-    one = units_of(network, 1).take(np.array([0]))
-    size = np.linalg.norm(row)
-    return type(one)(row[None] / size, one.known, np.array([offset / size]), one.members, one.points)
-
-
-def commonest(network, seed):
-    """The second-layer units that are on in the commonest state of the layer."""
-    points = np.random.default_rng(seed).standard_normal((2000, network[0].in_features))
-    prefix = Prefix(points.shape[1], [Dense(*layer) for layer in parameters(network)[:2]])
-    states, counts = np.unique(prefix.masks(points), axis=0, return_counts=True)
-    return np.flatnonzero(states[np.argmax(counts)])
 
 
 def found_deeper(seed):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from divulge.arrays import Array, Index, Mask
@@ -9,6 +11,8 @@ from divulge.reconstruction.asking.probe import Probe
 from divulge.reconstruction.deep.candidates import Candidates
 from divulge.reconstruction.network.known_layers import Prefix
 from divulge.reconstruction.settings import HYPERPLANES
+
+LevelsAndSlopes = Callable[[Array], tuple[Array, Array]]
 
 
 def unit_vectors(vectors: Array) -> Array:
@@ -47,9 +51,17 @@ def onto_both(
         points: starts, shape (n, d).
     """
     layer = prefix.layers[-1]
+    return onto_two(
+        lambda x: levels_and_slopes(prefix, rows, offsets, x),
+        lambda x: levels_and_slopes(inner, layer.rows[features], layer.offsets[features], x),
+        points,
+    )
+
+
+def onto_two(one: LevelsAndSlopes, other: LevelsAndSlopes, points: Array) -> Array:
+    """Move each point to where two levels, told with their gradients at points (n, d), vanish."""
     for _ in range(HYPERPLANES.newton_steps):
-        a, u = levels_and_slopes(prefix, rows, offsets, points)
-        b, v = levels_and_slopes(inner, layer.rows[features], layer.offsets[features], points)
+        (a, u), (b, v) = one(points), other(points)
         uu, vv, uv = (np.einsum("nd,nd->n", x, y) for x, y in ((u, u), (v, v), (u, v)))
         determinant = uu * vv - uv**2
         good = determinant > HYPERPLANES.parallel * uu * vv

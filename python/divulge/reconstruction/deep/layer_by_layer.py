@@ -15,6 +15,7 @@ from divulge.reconstruction.deep.candidates import Candidates, joined, merge
 from divulge.reconstruction.deep.confirm_together import sharp_far_out
 from divulge.reconstruction.deep.counterexamples import worst_answered, wrong_at_points, wrong_on_lines
 from divulge.reconstruction.deep.fit_as_last import DeepFit, fit_as_last
+from divulge.reconstruction.deep.narrow_layers import NarrowLayers, free_layer
 from divulge.reconstruction.deep.orientation.choose import turned
 from divulge.reconstruction.deep.passage import beyond_rows, on_both_sides
 from divulge.reconstruction.deep.region_search import explore
@@ -50,6 +51,7 @@ class DeepSearch:
         self.followed = False  # whether units behind a wide first layer were followed
         self.idle = self.seen_units = 0  # rounds in which the first layer did not grow, and its units
         self.units = LayerUnits(probe, self.pool, lines)
+        self.narrow = NarrowLayers(probe, self.pool, lines)
         self.asked_whole: Dense | None = None  # the first layer behind which whole rows were looked for
         self.whole_behind: Dense | None = None  # and behind which the last layer's were found
 
@@ -227,12 +229,16 @@ class DeepSearch:
             units = self.units_after(prefix, depth)
             self.book(depth)
             if not len(units):
+                if (
+                    depth > 1 and self.narrow.first(prefix) is not None
+                ):  # more of the one before are looked for
+                    del self.oriented_layers[depth - 1 :], self.confirmed[depth:]
                 return
             fit = self.consider(self.as_last(prefix, units))
-            grew = len(units) > before
+            changed = len(units) != before
             if fit.error <= self.enough:
                 return
-            if grew:
+            if changed:
                 del self.oriented_layers[depth:], self.confirmed[depth + 1 :]
             if not depth and can_follow(self.probe) and on_both_sides(self.probe, units):
                 self.unturned = 0
@@ -253,6 +259,13 @@ class DeepSearch:
             sharper = weak_sharpened(self.probe, units, self.lines)
             if sharper is not units:
                 self.confirmed[0] = units = self.units.without_doubles(sharper)
+        free = self.narrow.first(prefix)
+        if free is not None:
+            layer = self.narrow.turned(prefix, free, units, self.enough)
+            if layer is None or layer.units == len(units):
+                return layer
+            find = partial(self.find_in_cells, prefix, depth)
+            return self.narrow.without_always_on(prefix, free, layer, find, self.enough)
         layer = turned(self.pool, prefix, units, self.enough)
         if layer is not None or not self.stuck:
             return layer
@@ -264,8 +277,7 @@ class DeepSearch:
 
     def units_after(self, prefix: Prefix, depth: int) -> Candidates:
         """Look for the units of the layer after the prefix, in chosen regions too where that pays."""
-        first = Prefix(self.probe.input_size, prefix.layers[:1])
-        free = FreeLayer.of(first, self.lines.domain, self.lines.samples(LAYERS.samples))
+        free = free_layer(self.probe, self.lines, prefix)
         if depth == 1 and free is not None and prefix.layers[0] is not self.asked_whole:
             self.asked_whole = prefix.layers[0]
             whole = whole_rows(self.probe, free, self.lines)
@@ -276,7 +288,16 @@ class DeepSearch:
         find = partial(self.find, prefix, depth, free if depth == 1 else None)
         if depth == 0:
             return self.spanning(find)
-        if free is None or first.width < LAYERS.wide:
+        narrow = self.narrow.first(prefix)
+        if narrow is not None:
+            find_in_cells = partial(self.find_in_cells, prefix, depth)
+            turned_before = depth < len(self.oriented_layers)
+            return (
+                find_in_cells(narrow)
+                if turned_before
+                else self.narrow.explored(prefix, narrow, find_in_cells)
+            )
+        if free is None or len(prefix.layers[0]) < LAYERS.wide:
             return find()
         return explore(self.pool, prefix, free, find, self.enough)
 
@@ -301,6 +322,13 @@ class DeepSearch:
         """Find the units of the layer at a depth that are known by now, and take them as confirmed."""
         known = self.confirmed[depth] if depth < len(self.confirmed) else None
         units = self.units.find(prefix, known, free)
+        self.confirmed[depth : depth + 1] = [units]
+        return units
+
+    def find_in_cells(self, prefix: Prefix, depth: int, free: FreeLayer) -> Candidates:
+        """Find the units of a narrow layer that chords of cells show by now, and take them as confirmed."""
+        known = self.confirmed[depth] if depth < len(self.confirmed) else None
+        units = self.units.find_in_cells(prefix, known, free)
         self.confirmed[depth : depth + 1] = [units]
         return units
 

@@ -13,6 +13,7 @@ from divulge.reconstruction.asking.probe import Probe
 from divulge.reconstruction.deep.candidates import Candidates, group, merge
 from divulge.reconstruction.deep.confirm import shown
 from divulge.reconstruction.deep.confirm_together import confirmed_together, sharp_far_out
+from divulge.reconstruction.deep.crossings import Crossings
 from divulge.reconstruction.deep.evidence import explained_by, hits
 from divulge.reconstruction.deep.missing_entries.by_edges import Vain, complete, completed_by_programme
 from divulge.reconstruction.deep.one_sided import OneSided
@@ -48,6 +49,7 @@ class LayerUnits:
         self.refusals: dict[Layers, Counter[bytes]] = {}
         self.vain: dict[Layers, Vain] = {}
         self.one_sided = OneSided(probe, lines)
+        self.crossings = Crossings(probe, lines)
         self.kept: dict[Layers, tuple[Segments, int]] = {}  # solved jumps by layers, of how many sweeps
 
     @property
@@ -67,16 +69,35 @@ class LayerUnits:
         units = self.sharp(prefix, units, ~old & (units.members > 1))
         if not together(self.probe, prefix, self.lines):  # which costs next to nothing
             old |= self.beyond_chance(units)
-        untried = old | ~self.refused(prefix, units)
+        untried = old | (units.members > 1) | ~self.refused(prefix, units)
         units, old = units.take(untried), old[untried]
         keep = old.copy()
         keep[~old] = self.worth_completing(prefix, units.take(~old), free)
-        self.refuse(prefix, units.take(~keep))
+        self.refuse(prefix, units.take(~keep & (units.members == 1)))
         units, old = self.completed(prefix, units.take(keep)), old[keep]
         new = ~old if free is None else ~old & units.known.all(axis=1)
         keep = old | self.confirmed_again(prefix, units, new, known)
-        self.refuse(prefix, units.take(~keep))
+        self.refuse(prefix, units.take(~keep & (units.members == 1)))
         return self.without_doubles(units.take(keep))
+
+    def find_in_cells(self, prefix: Prefix, known: Candidates | None, free: FreeLayer) -> Candidates:
+        """Return the units of the layer after the prefix that were met twice, none of which reads another.
+
+        Args:
+            prefix: the layers before, turned.
+            known: the units found before, or None.
+            free: the first layer, of which most is on where hyperplanes are looked at.
+        """
+        units, old = self.candidates(prefix, known)
+        new = ~old & (units.members > 1) & ~self.refused(prefix, units)
+        units, old = units.take(old | new), old[old | new]
+        units = self.completed(prefix, units)
+        keep = old | self.confirmed_again(prefix, units, ~old, known)
+        self.refuse(prefix, units.take(~keep))
+        units = self.without_doubles(units.take(keep))
+        deeper = self.crossings.deeper(prefix, free, units)
+        self.refuse(prefix, units.take(deeper))
+        return self.completed_by_programme(prefix, units.take(~deeper))
 
     def completed(self, prefix: Prefix, units: Candidates) -> Candidates:
         """Look for the entries of rows that no jump has shown; return the units with what was found."""
@@ -99,17 +120,14 @@ class LayerUnits:
         return replace(units, offsets=offsets)
 
     def refuse(self, prefix: Prefix, units: Candidates) -> None:
-        """Remember the single kinks that were no unit's of the layer after the prefix."""
+        """Remember the kinks of what was no unit of the layer after the prefix."""
         known = self.refusals.setdefault(tuple(prefix.layers), Counter())
-        known.update(point.tobytes() for point in units.points[units.members == 1])
+        known.update(point.tobytes() for point in units.points)
 
     def refused(self, prefix: Prefix, units: Candidates) -> Mask:
-        """Return which candidates are single kinks that were refused before."""
+        """Return which candidates are kinks that were refused before."""
         known = self.refusals.get(tuple(prefix.layers), Counter())
-        single: Mask = units.members == 1
-        return (
-            np.asarray([known[point.tobytes()] >= LAYERS.refusals for point in units.points], bool) & single
-        )
+        return np.asarray([known[point.tobytes()] >= LAYERS.refusals for point in units.points], bool)
 
     def beyond_chance(self, units: Candidates) -> Mask:
         """Return which candidates were met twice in a layer so wide that no deeper unit looks alike twice.

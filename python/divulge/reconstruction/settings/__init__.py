@@ -19,6 +19,7 @@ from divulge.reconstruction.settings.asking import (
     VALUE_PROBE,
     VALUES,
 )
+from divulge.reconstruction.settings.cells import CELLS, MEETINGS
 from divulge.reconstruction.settings.convolutional import (
     CONV_AIMED,
     CONV_ATTACK,
@@ -112,6 +113,7 @@ __all__ = [
     "BESIDE",
     "BISECTION",
     "BY_VALUES",
+    "CELLS",
     "CIRCLES",
     "CLIMBING",
     "COEFFICIENTS",
@@ -152,6 +154,7 @@ __all__ = [
     "LIFTING",
     "LINE",
     "MEAN_GRADIENTS",
+    "MEETINGS",
     "MENDING",
     "MIDDLE",
     "MILP",

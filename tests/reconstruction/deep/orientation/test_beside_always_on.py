@@ -4,7 +4,8 @@ import torch
 from deep_networks import parameters, random_deep
 
 from divulge.reconstruction.deep.candidates import Candidates
-from divulge.reconstruction.deep.orientation.beside_always_on import with_unit_always_on
+from divulge.reconstruction.deep.orientation.beside_always_on import common_row, with_unit_always_on
+from divulge.reconstruction.deep.partial_rows import segments
 from divulge.reconstruction.network.known_layers import Dense, Prefix
 
 SIZES = (30, 16, 8, 8, 1)
@@ -74,3 +75,11 @@ def test_needs_points():
     network = network_with(1, [2], 0)
     prefix, units = known(network, 1, [2], np.ones(7))
     assert with_unit_always_on(prefix, units, np.zeros((0, 30)), np.zeros((0, 30)), 1e-9) is None
+
+
+def test_takes_no_row_where_the_known_ones_explain_all():
+    rows, prefix = np.eye(3)[:2], Prefix(3, [Dense(np.eye(3), np.zeros(3))])
+    points = np.array([[1.0, 1, 1], [2, 1, 1]])
+    assert common_row(rows, segments(prefix, points, np.array([[1.0, 2, 0], [2, 1, 0]]))) is None
+    row = common_row(rows, segments(prefix, points, np.array([[1.0, 2, 3], [2, 1, 1]])))
+    np.testing.assert_allclose(np.abs(row), [0, 0, 1], atol=1e-12)

@@ -35,7 +35,7 @@ def with_unit_always_on(
     """
     crowded = np.argsort(-prefix.masks(points).sum(axis=1), kind="stable")[: ALWAYS_ON.most_points]
     shown = segments(prefix, points[crowded], gradients[crowded])
-    wide = shown.masks.sum(axis=1) > len(units) + 1
+    wide = shown.masks.sum(axis=1) > len(units)
     shown = shown.take(wide & shown.determined & (shown.residuals <= tolerance))
     row = common_row(units.rows, shown)
     if row is None:
@@ -70,6 +70,8 @@ def common_row(rows: Array, shown: Segments) -> Array | None:
         equations.append(part)
     stacked = np.concatenate(equations)
     basis = np.linalg.qr(rows.T, mode="complete")[0][:, len(rows) :]  # rows that no known one is part of
+    if basis.shape[1] == 1 and len(stacked):
+        return np.asarray(basis[:, 0])  # whatever is left is its
     if len(stacked) < basis.shape[1] or not basis.shape[1]:
         return None
     _, s, vt = np.linalg.svd(stacked @ basis, full_matrices=False)

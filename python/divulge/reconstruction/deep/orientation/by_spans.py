@@ -85,7 +85,9 @@ class Told:
         return rows[-1] if (np.linalg.norm(rest, axis=1) <= enough).all() else None
 
 
-def turned_by_spans(pool: Pool, prefix: Prefix, units: Candidates, enough: float) -> Dense | None:
+def turned_by_spans(
+    pool: Pool, prefix: Prefix, units: Candidates, enough: float, draws: Array | None = None
+) -> Dense | None:
     """Turn the units over where that is told, or return None; where a gradient costs many values too.
 
     Args:
@@ -93,26 +95,30 @@ def turned_by_spans(pool: Pool, prefix: Prefix, units: Candidates, enough: float
         prefix: the layers before.
         units: the layer's units, orientation open.
         enough: share of a gradient outside a span that is rounding.
+        draws: points (n, d) to choose from, or None for usual ones.
 
     Raises:
         Stopped: the oracle can be asked no further.
     """
     if not prefix.layers or len(units) > SPANS.most_units or pool.probe.bends_are_cheap:
         return None
-    points = most_active(prefix, pool.lines.samples(SPANS.draws), SPANS.points)
+    usual = pool.lines.samples(SPANS.draws) if draws is None else draws
+    points = most_active(prefix, usual, SPANS.points)
     if 2 * np.median(ranks(prefix, points)) <= len(units):
         return None  # half of the units span whatever a gradient may be
     told = Told.asked(pool, prefix, units, points)
     every = [np.array(bits) for bits in product((False, True), repeat=len(units))]
     right = [bits for bits in every if told.misses(bits, enough) == 0]
     if not right:
-        told = Told.asked(pool, prefix, units, on_both_sides(prefix, units, pool, np.arange(len(units))))
+        told = Told.asked(
+            pool, prefix, units, on_both_sides(prefix, units, pool, np.arange(len(units)), draws)
+        )
         return beside_one_more(pool, prefix, units, told, every, enough)
     for _ in range(SPANS.rounds):
         open_units = np.flatnonzero(np.any(right, axis=0) & ~np.all(right, axis=0))
         if not len(open_units):
             return units.turned(right[0])
-        told = Told.asked(pool, prefix, units, on_both_sides(prefix, units, pool, open_units))
+        told = Told.asked(pool, prefix, units, on_both_sides(prefix, units, pool, open_units, draws))
         right = [bits for bits in right if told.misses(bits, enough) == 0]
         if not right:
             break
@@ -130,10 +136,10 @@ def ranks(prefix: Prefix, points: Array) -> Index:
     return np.asarray(np.minimum(np.min(active, axis=0), prefix.input_size), np.intp)
 
 
-def on_both_sides(prefix: Prefix, units: Candidates, pool: Pool, which: Index) -> Array:
+def on_both_sides(prefix: Prefix, units: Candidates, pool: Pool, which: Index, given: Array | None) -> Array:
     """Return points on both sides of some of the units, but in a box far out too, many features active."""
-    draws = pool.lines.samples(SPANS.draws)
-    if pool.lines.domain is None:
+    draws = pool.lines.samples(SPANS.draws) if given is None else given
+    if pool.lines.domain is None and given is None:
         draws = draws * np.exp(pool.lines.rng.uniform(0.0, np.log(SPANS.far), (len(draws), 1)))
         draws = pool.lines.unsaturated(draws)
     above = prefix.features(draws) @ units.rows.T + units.offsets > 0

@@ -1,0 +1,71 @@
+"""Layers behind a narrow first one: found, turned and completed in cells where most features are on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from divulge.reconstruction.asking.lines import Lines
+from divulge.reconstruction.asking.probe import Probe
+from divulge.reconstruction.deep.candidates import Candidates
+from divulge.reconstruction.deep.cells import aimed, drawn, explore_cells, steadied
+from divulge.reconstruction.deep.confirm_together import sharp_far_out
+from divulge.reconstruction.deep.orientation.choose import turned_in_cells
+from divulge.reconstruction.deep.regions import FreeLayer
+from divulge.reconstruction.deep.searched_lines import Pool
+from divulge.reconstruction.network.known_layers import Dense, Prefix
+from divulge.reconstruction.settings import CELLS, LAYERS
+
+Find = Callable[[FreeLayer], Candidates]
+
+
+class NarrowLayers:
+    """Searches cells of the known layers.
+
+    Args:
+        probe: whom to ask.
+        pool: where what is searched goes.
+        lines: its random numbers are used.
+    """
+
+    def __init__(self, probe: Probe, pool: Pool, lines: Lines) -> None:
+        self.probe = probe
+        self.pool = pool
+        self.lines = lines
+
+    def first(self, prefix: Prefix) -> FreeLayer | None:
+        """Return the first layer where cells behind it are searched: free, narrow, one may ask far out."""
+        if not prefix.layers or not sharp_far_out(self.probe, self.lines):
+            return None
+        free = free_layer(self.probe, self.lines, prefix)
+        return free if free is not None and len(free.layer) < LAYERS.wide else None
+
+    def explored(self, prefix: Prefix, free: FreeLayer, find: Find) -> Candidates:
+        """Search cells until they show no more units; return what find returns then."""
+        return explore_cells(self.pool, prefix, free, lambda: find(free))
+
+    def turned(self, prefix: Prefix, free: FreeLayer, units: Candidates, enough: float) -> Dense | None:
+        """Turn a layer's units by answers in cells, and add one that seems to be on everywhere."""
+        draws = drawn(free, self.lines.rng, CELLS.draws)
+        return turned_in_cells(self.pool, prefix, units, draws, enough)
+
+    def without_always_on(
+        self, prefix: Prefix, free: FreeLayer, layer: Dense, find: Find, enough: float
+    ) -> Dense | None:
+        """Look for a layer's last unit, that seems to be on everywhere, where its row says it is not.
+
+        Returns:
+            The layer turned anew where it shows, else as it is.
+        """
+        segments = aimed(prefix, free, layer.rows[-1], self.lines)
+        if len(segments[0]):
+            self.pool.between(*segments)
+            units = find(free)
+            if len(units) >= layer.units:
+                return self.turned(prefix, free, units, enough)
+        return steadied(prefix, free, layer, self.lines)
+
+
+def free_layer(probe: Probe, lines: Lines, prefix: Prefix) -> FreeLayer | None:
+    """Return how freely regions of the first layer are chosen, or None."""
+    first = Prefix(probe.input_size, prefix.layers[:1])
+    return FreeLayer.of(first, lines.domain, lines.samples(LAYERS.samples))

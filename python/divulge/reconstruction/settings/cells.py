@@ -1,0 +1,70 @@
+"""Numbers of the search for narrow layers in cells of the known ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class CellsSettings:
+    """Cells of the known layers: deep/cells.py, deep/cell_walks.py."""
+
+    # points drawn, of which those are taken at which most features are on
+    draws: int = 8192
+    # share of the first layer's units that is off at a point
+    off: tuple[float, ...] = (0.0, 0.0, 0.1, 0.3)
+    # features that may be off for the sake of cells of many kinds
+    any_of: float = 3.0
+    # of t, either way
+    reach: float = 100.0
+    # share of a cell's length between the two answers near its ends: hyperplanes are known to 1e-12, and a
+    # kink that hides in what is left is one in 10,000
+    within: float = 0.9999
+    # cells on either side of the one that a line starts in
+    each_way: int = 4
+    # searched at a time
+    lines: int = 4
+    # how often an interval is cut
+    cuts: int = 24
+    # distance from where tangents cross of the two answers that bear a kink out
+    beside: float = 1e-8
+    # of an interval's length at most
+    part: float = 0.01
+    # in which no more is found
+    idle_turns: int = 2
+    # a bound
+    most_turns: int = 30
+    # of a point that is moved within its cell
+    steps: int = 16
+    # part of a step's direction that is drawn, beside that to another point
+    astray: float = 0.3
+    # relative step along which levels are told to grow
+    small: float = 1e-7
+    # points that are moved, to see each unit on and off
+    strewn: int = 2048
+    # of these that are asked about a layer's sides
+    sides: int = 64
+    # segments on which a unit that seems to be on everywhere is looked for
+    aimed: int = 4
+    # times as far as usual every other one of these begins
+    far: float = 1e3
+
+
+@dataclass(frozen=True)
+class MeetingsSettings:
+    """Where hyperplanes of a layer's candidates meet: deep/crossings.py."""
+
+    # points from which a meeting is sought
+    starts: int = 16
+    # at which a pair is looked at that one place leaves in doubt
+    places: int = 6
+    # of these at which a unit shows on one side only: at one what is behind may be off
+    one_sided: int = 3
+    # distance from the other's hyperplane, in steps across the own one
+    beside: float = 3.0
+    # to which rows are one: their rounding is finer
+    decimals: int = 6
+
+
+CELLS = CellsSettings()
+MEETINGS = MeetingsSettings()
