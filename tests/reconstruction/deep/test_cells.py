@@ -10,10 +10,12 @@ from deep_networks import parameters, prefix_of, probe_of, random_deep, victim_o
 import divulge
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.deep.cells import aimed, drawn, steadied, strewn, told, walks
+from divulge.reconstruction.deep.layer_by_layer import DeepSearch
 from divulge.reconstruction.deep.narrow_layers import NarrowLayers
 from divulge.reconstruction.deep.regions import FreeLayer
 from divulge.reconstruction.deep.searched_lines import Pool
 from divulge.reconstruction.network.known_layers import Dense, Prefix
+from divulge.reconstruction.settings import CELLS
 
 
 def free_layer(network, rng):
@@ -102,13 +104,29 @@ def test_narrow_deep_networks_come_out_whole():
     assert complete >= 1  # where two units of a layer are on everywhere it stays open
 
 
-def test_cells_are_searched_behind_a_first_layer_alone():
+def test_cells_are_searched_once_other_ways_have_shown_too_little():
     network = random_deep(9, 7, 6, 1, seed=0)
     probe, lines = probe_of(network), Lines(9, None, np.random.default_rng(0))
     narrow, before = NarrowLayers(probe, Pool(probe, lines), lines), lines.rng.bit_generator.state
+    prefix = prefix_of(network, 1)
+    assert [narrow.begins(prefix, lambda: False) for _ in range(CELLS.after_rounds - 1)] == [False, False]
+    assert narrow.first(prefix) is None
+    assert lines.rng.bit_generator.state == before  # what other ways draw is left as it is
+    assert not narrow.begins(Prefix(9), lambda: False)  # no first layer
+    assert not narrow.begins(prefix, lambda: True)  # one that hands on its input
+    assert narrow.begins(prefix, lambda: False)
+    assert narrow.first(prefix) is not None
     assert narrow.first(Prefix(9)) is None
-    assert lines.rng.bit_generator.state == before  # what the first layer's search draws is left as it is
-    assert narrow.first(prefix_of(network, 1)) is not None
+    assert not narrow.begins(prefix, lambda: False)  # it begins once
+
+
+def test_units_that_are_lost_count_as_change_in_cells_alone():
+    network = random_deep(9, 7, 6, 5, 1, seed=0)
+    probe, lines = probe_of(network), Lines(9, None, np.random.default_rng(0))
+    search = DeepSearch(probe, lines, lambda depth: None, lambda fit: None)
+    assert [search.changed(now, 5) for now in (4, 5, 6)] == [False, False, True]
+    search.narrow.begun = True
+    assert [search.changed(now, 5) for now in (4, 5, 6)] == [True, False, True]
 
 
 def test_nothing_is_told_where_nothing_is_on():

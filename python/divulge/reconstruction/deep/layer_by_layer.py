@@ -63,11 +63,14 @@ class DeepSearch:
         for _ in range(LAYERS.rounds):
             before = self.unturned, [len(units) for units in self.confirmed]
             self.layers()
+            if not self.is_explained and self.narrow.begins(self.known_prefix, self.has_passage):
+                self.begin_cells()
+                continue
             again = before == (self.unturned, [len(units) for units in self.confirmed])
             self.stuck = self.stuck + 1 if again and self.unturned is not None else 0
             if self.stuck == LAYERS.stuck_rounds or self.to_be_followed():
                 break
-            if self.best is None or self.best.error > self.enough:
+            if self.best is None or not self.is_explained:
                 if again and self.best is not None:
                     self.sweep_through(worst_answered(self.probe, self.best.model))
                 self.pool.sweep(*self.pool.new_lines(LAYERS.lines))
@@ -94,10 +97,24 @@ class DeepSearch:
         units = len(self.confirmed[0])
         self.idle = self.idle + 1 if units == self.seen_units else 0
         self.seen_units = units
-        explained = self.best is not None and self.best.error <= self.enough
-        if self.idle < LAYERS.idle_wide or explained:
+        if self.idle < LAYERS.idle_wide or self.is_explained:
             return False
         return units > self.probe.input_size or (self.unturned == 0 and self.has_passage())
+
+    @property
+    def is_explained(self) -> bool:
+        """Whether the best fit explains its answers."""
+        return self.best is not None and self.best.error <= self.enough
+
+    @property
+    def known_prefix(self) -> Prefix:
+        """Return the layers turned so far."""
+        return Prefix(self.probe.input_size, self.oriented_layers)
+
+    def begin_cells(self) -> None:
+        """Forget what other ways have shown behind the first layer: cells show it whole."""
+        del self.oriented_layers[1:], self.confirmed[1:]
+        self.stuck = 0
 
     def has_passage(self) -> bool:
         """Whether gradients show the input beside what the first layer makes of it."""
@@ -201,7 +218,7 @@ class DeepSearch:
 
     def pass_on_at(self, point: Array) -> None:
         """Give a unit that stands for one that is on everywhere no ReLU, where at a point it would be off."""
-        levels = Prefix(self.probe.input_size, self.oriented_layers).levels(point[None])
+        levels = self.known_prefix.levels(point[None])
         for depth, (layer, level) in enumerate(zip(self.oriented_layers, levels, strict=True)):
             stands_in = layer.units > len(self.confirmed[depth])
             if stands_in and level[0, layer.units - 1] <= 0:
@@ -221,7 +238,7 @@ class DeepSearch:
 
     def layers(self) -> None:
         """Go through the layers as far as the pool of kinks reaches."""
-        self.pool.take_as_known(Prefix(self.probe.input_size, self.oriented_layers))
+        self.pool.take_as_known(self.known_prefix)
         prefix, depth = Prefix(self.probe.input_size), 0
         self.unturned = None
         while True:
@@ -229,13 +246,11 @@ class DeepSearch:
             units = self.units_after(prefix, depth)
             self.book(depth)
             if not len(units):
-                if (
-                    depth > 1 and self.narrow.first(prefix) is not None
-                ):  # more of the one before are looked for
+                if depth > 1 and self.narrow.begun:  # more of the one before are looked for
                     del self.oriented_layers[depth - 1 :], self.confirmed[depth:]
                 return
             fit = self.consider(self.as_last(prefix, units))
-            changed = len(units) != before
+            changed = self.changed(len(units), before)
             if fit.error <= self.enough:
                 return
             if changed:
@@ -252,6 +267,10 @@ class DeepSearch:
                 self.book(depth)
             prefix = prefix.grown(self.oriented_layers[depth])
             depth += 1
+
+    def changed(self, now: int, before: int) -> bool:
+        """Whether a layer is turned anew: it has grown, or shrunk in cells, which tell deeper units."""
+        return now > before or (self.narrow.begun and now < before)
 
     def turned(self, prefix: Prefix, depth: int, units: Candidates) -> Dense | None:
         """Turn a layer's units the right way, where that cannot be without those that are a deeper one's."""

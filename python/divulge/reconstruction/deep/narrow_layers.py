@@ -19,25 +19,49 @@ Find = Callable[[FreeLayer], Candidates]
 
 
 class NarrowLayers:
-    """Searches cells of the known layers.
+    """Searches cells of the known layers, once other ways have shown too little.
 
     Args:
         probe: whom to ask.
         pool: where what is searched goes.
         lines: its random numbers are used.
+
+    Attributes:
+        begun: whether cells are searched by now.
     """
 
     def __init__(self, probe: Probe, pool: Pool, lines: Lines) -> None:
         self.probe = probe
         self.pool = pool
         self.lines = lines
+        self.begun = False
+        self.unexplained = 0  # rounds that left answers unexplained
+
+    def begins(self, prefix: Prefix, passes: Callable[[], bool]) -> bool:
+        """Count a round that left answers unexplained; return whether cells are searched from now on.
+
+        Args:
+            prefix: the layers turned so far.
+            passes: whether the first layer hands on its input, so that its features are not all there is.
+        """
+        self.unexplained += 1
+        if self.begun or self.unexplained < CELLS.after_rounds or not self.can_choose(prefix) or passes():
+            return False
+        self.begun = True
+        return True
+
+    def can_choose(self, prefix: Prefix) -> bool:
+        """Whether cells of these layers can be chosen: the first is free and narrow, one may ask far out."""
+        if not prefix.layers or not sharp_far_out(self.probe, self.lines):
+            return False
+        free = free_layer(self.probe, self.lines, prefix)
+        return free is not None and len(free.layer) < LAYERS.wide
 
     def first(self, prefix: Prefix) -> FreeLayer | None:
-        """Return the first layer where cells behind it are searched: free, narrow, one may ask far out."""
-        if not prefix.layers or not sharp_far_out(self.probe, self.lines):
+        """Return the first layer where cells behind it are searched, else None."""
+        if not self.begun or not prefix.layers:
             return None
-        free = free_layer(self.probe, self.lines, prefix)
-        return free if free is not None and len(free.layer) < LAYERS.wide else None
+        return free_layer(self.probe, self.lines, prefix)
 
     def explored(self, prefix: Prefix, free: FreeLayer, find: Find) -> Candidates:
         """Search cells until they show no more units; return what find returns then."""

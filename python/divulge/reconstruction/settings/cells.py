@@ -9,6 +9,9 @@ from dataclasses import dataclass
 class CellsSettings:
     """Cells of the known layers: deep/cells.py, deep/cell_walks.py."""
 
+    # rounds that leave answers unexplained before cells are searched: most random networks of two and three
+    # layers are explained by then
+    after_rounds: int = 3
     # points drawn, of which those are taken at which most features are on
     draws: int = 8192
     # share of the first layer's units that is off at a point
