@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -136,6 +138,23 @@ def test_a_fit_that_is_found_wrong_stays_until_there_is_another():
     assert search.best is None
     search.forget()
     assert search.latest is found
+    search.consider(replace(found, error=0.04))  # of fewer layers, while they are gone through anew
+    assert search.latest is found
+    assert search.at_the_end.error == np.inf  # it was found wrong: never complete
+    another = search.consider(replace(found, error=2 * found.error))
+    search.best = another
+    assert search.latest is search.at_the_end is another  # one that explains its answers, too
+
+
+@pytest.mark.parametrize("budget", [1_900, 2_700, 3_800])
+def test_a_budget_that_ends_while_layers_are_gone_through_anew_leaves_the_best_copy(budget):
+    victim = victim_of(random_deep(12, 8, 8, 6, 1, seed=1))
+    result = reconstruct(GradientOracle(victim, budget=budget), seed=1)  # right nearly everywhere after 1,327
+    points = np.random.default_rng(2).standard_normal((1000, 12))
+    off = np.abs(result.module(torch.from_numpy(points)).detach().numpy() - victim.values(points))
+    assert not result.complete
+    assert len(result.hidden_sizes) == 3
+    assert np.median(off) < 1e-12
 
 
 def test_a_deep_network_from_all_gradients(tmp_path):

@@ -85,7 +85,7 @@ class DeepSearch:
                     break
                 bent += 1
                 self.pool.sweep(*self.pool.new_lines(LAYERS.lines))
-        return self.latest
+        return self.at_the_end
 
     def to_be_followed(self) -> bool:
         """Whether units behind the first layer, wider than its input or passed by, are to be followed now.
@@ -127,8 +127,19 @@ class DeepSearch:
 
     @property
     def latest(self) -> DeepFit | None:
-        """Return the best fit, or the last one that was found wrong if there is none since."""
-        return self.best or self.doubted
+        """Return the best fit, or the last one that was found wrong if that explains more answers.
+
+        While layers are gone through anew the best fit is one of the first of them alone.
+        """
+        if self.best is None or self.is_explained or self.doubted is None:
+            return self.best or self.doubted
+        return min(self.best, self.doubted, key=lambda fit: fit.error)
+
+    @property
+    def at_the_end(self) -> DeepFit | None:
+        """Return the latest fit; one that was found wrong explains nothing."""
+        fit = self.latest
+        return fit if fit is None or fit is self.best else replace(fit, error=np.inf)
 
     def forget(self) -> None:
         """Look for another best fit; keep this one in case that none is found."""
