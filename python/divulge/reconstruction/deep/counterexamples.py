@@ -41,16 +41,22 @@ def wrong_on_lines(pool: Pool, model: DeepModel, enough: float) -> tuple[Array, 
 
 
 def wrong_at_points(pool: Pool, model: DeepModel, enough: float) -> Array | None:
-    """Ask at random points, near and far; return the one where the copy is worst, or None if it is right."""
+    """Ask at random points, near and far; return one where the copy is wrong, or None if it is right at all.
+
+    They are asked part by part: a copy that is wrong at many is so at one of the first.
+    """
     points = pool.shifted(pool.lines.samples(COUNTEREXAMPLES.point_checks))
     if pool.lines.domain is None:
         points = pool.lines.unsaturated(
             points * np.resize(COUNTEREXAMPLES.scales, COUNTEREXAMPLES.point_checks)[:, None]
         )
     points[:: COUNTEREXAMPLES.climbed] = climbed(model.prefix, points[:: COUNTEREXAMPLES.climbed], pool.lines)
-    wrong = pool.probe.misses(points, model.pieces(points, 0))
-    worst = int(np.argmax(wrong))
-    return np.asarray(points[worst]) if wrong[worst] > enough else None
+    for some in np.split(points, COUNTEREXAMPLES.parts):
+        wrong = pool.probe.misses(some, model.pieces(some, 0))
+        worst = int(np.argmax(wrong))
+        if wrong[worst] > enough:
+            return np.asarray(some[worst])
+    return None
 
 
 def worst_answered(probe: Probe, model: DeepModel) -> Array:
