@@ -34,13 +34,12 @@ from divulge.reconstruction.settings.convolutional import (
     CONV_SIDES,
     CONV_WALK,
 )
+from divulge.reconstruction.settings.counterexamples import CLIMBING, COUNTEREXAMPLES
 from divulge.reconstruction.settings.deep import (
     ALWAYS_ON,
     ATTACK,
-    CLIMBING,
     COEFFICIENTS,
     CONFIRM,
-    COUNTEREXAMPLES,
     EDGES,
     EVIDENCE,
     HYPERPLANES,
