@@ -80,7 +80,9 @@ def questions_in_the_dark(
     asked = []
     for _ in range(LAYERS.places):
         dark = dark_origin(probe, known, lines)
-        order = lines.rng.permutation(len(units) if dark is not None else 0)
+        if dark is None:
+            continue
+        order = lines.rng.permutation(len(units))
         for some in (order[start : start + room] for start in range(0, len(order), room)):
             rows = np.concatenate([units.rows[some], known.rows])
             offsets = np.concatenate([units.offsets[some], -known.rows @ dark])  # these stay as they are
