@@ -17,8 +17,8 @@ from divulge.arrays import Array, Index, Mask
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.probe import Probe
 from divulge.reconstruction.deep.candidates import Candidates
-from divulge.reconstruction.deep.unexplained_gradients import dark_origin, far_origin, unexplained
-from divulge.reconstruction.settings import LAYERS, LINE, TINY, TOGETHER, UNEXPLAINED
+from divulge.reconstruction.deep.unexplained_gradients import far_origin
+from divulge.reconstruction.settings import LAYERS, LINE, TINY, TOGETHER
 
 
 def sharp_far_out(probe: Probe, lines: Lines) -> bool:
@@ -62,28 +62,17 @@ def shown_together(
         known: units of the first layer; at every place their levels are large, that later layers be on there.
     """
     found, told = np.zeros(len(units), np.intp), np.zeros(len(units), np.intp)
-    weak = known is not None and only_weak_missing(probe, known)
     each = max(1, int(part * np.linalg.matrix_rank(units.rows))) if len(units) else 1
     for _ in range(LAYERS.places):
         order = lines.rng.permutation(len(units))
         for start in range(0, len(units), each):
             group = order[start : start + each]
-            dark = dark_origin(probe, known, lines) if weak and known is not None else None
-            if dark is not None and known is not None:
-                switched = switching_in_dark(probe, units, group, known, dark, lines)
-            else:
-                origin = lines.samples(1)[0] if known is None else far_origin(known, lines)
-                switched = switching(probe, units.rows[group], units.offsets[group], origin, lines)
+            origin = lines.samples(1)[0] if known is None else far_origin(known, lines)
+            switched = switching(probe, units.rows[group], units.offsets[group], origin, lines)
             if switched is not None:
                 told[group] += 1
                 found[group] += switched
     return found / np.maximum(told, 1), told
-
-
-def only_weak_missing(probe: Probe, known: Candidates) -> bool:
-    """Whether known units leave only what is weak ones': these show where all known ones are off."""
-    left = unexplained(probe, known.rows)
-    return left is not None and left[0] <= UNEXPLAINED.weak
 
 
 def switching(probe: Probe, rows: Array, offsets: Array, start: Array, lines: Lines) -> Mask | None:
@@ -91,28 +80,6 @@ def switching(probe: Probe, rows: Array, offsets: Array, start: Array, lines: Li
     inverse = inverse_of(rows)
     gradients = both_sides(probe, rows, offsets, inverse, len(rows), start, lines)
     return switched_between(probe, rows, inverse, len(rows), gradients)
-
-
-def switching_in_dark(
-    probe: Probe, units: Candidates, group: Index, known: Candidates, dark: Array, lines: Lines
-) -> Mask | None:
-    """Ask on both sides of some units' hyperplanes while all known ones stay off; return which switch.
-
-    A deeper unit, too, switches there along the row of the one unit that is on, and does so on a hyperplane.
-    Only the first layer's own unit adds nothing on one side.
-    """
-    levels = known.rows @ dark + known.offsets
-    rows = np.concatenate([units.rows[group], known.rows])
-    offsets = np.concatenate([units.offsets[group], known.offsets - levels])
-    inverse = inverse_of(rows)
-    gradients = both_sides(probe, rows, offsets, inverse, len(group), dark, lines)
-    switched = switched_between(probe, rows, inverse, len(group), gradients)
-    if switched is None:
-        return None
-    others = np.delete(units.rows, group, axis=0)  # which may be on
-    with_others = inverse_of(np.concatenate([rows, others]))
-    less, more = np.sort(np.abs(gradients @ with_others[:, : len(group)]), axis=0)
-    return np.asarray(switched & (less <= TOGETHER.idle * more))
 
 
 def inverse_of(rows: Array) -> Array:

@@ -21,8 +21,9 @@ from divulge.reconstruction.deep.passage import beyond_rows, on_both_sides
 from divulge.reconstruction.deep.region_search import explore
 from divulge.reconstruction.deep.regions import FreeLayer
 from divulge.reconstruction.deep.searched_lines import Pool
-from divulge.reconstruction.deep.unexplained_gradients import dark_origin, far_origin, unexplained
+from divulge.reconstruction.deep.unexplained_gradients import far_origin, unexplained
 from divulge.reconstruction.deep.units_of_layer import LayerUnits, together
+from divulge.reconstruction.deep.weak_in_the_dark import met_in_the_dark
 from divulge.reconstruction.deep.weak_units import weak_sharpened
 from divulge.reconstruction.deep.whole_rows import whole_rows
 from divulge.reconstruction.deep.wide.search import can_follow
@@ -339,12 +340,15 @@ class DeepSearch:
             if left is None:
                 break
             strength, direction = left
-            weak = strength <= UNEXPLAINED.weak
-            origin = dark_origin(self.probe, units, self.lines) if weak else far_origin(units, self.lines)
-            if origin is None:
-                break
-            self.pool.sweep(origin[None], direction[None])
-            before, units = len(units), find()
+            before = len(units)
+            if strength <= UNEXPLAINED.weak:
+                weak = met_in_the_dark(self.pool, units, direction, self.lines)
+                if weak is None:
+                    break
+                self.confirmed[0] = units = self.units.without_doubles(joined(units, weak))
+            else:
+                self.pool.sweep(far_origin(units, self.lines)[None], direction[None])
+                units = find()
             idle = 0 if len(units) > before else idle + 1
         return units
 

@@ -61,6 +61,7 @@ def dark_origin(probe: Probe, units: Candidates, lines: Lines) -> Array | None:
     Raises:
         Stopped: the oracle can be asked no further.
     """
+    units = met_once(units, probe.tolerances.alike)
     free = free_layer(units, lines)
     if free is None:
         return None
@@ -75,6 +76,12 @@ def dark_origin(probe: Probe, units: Candidates, lines: Lines) -> Array | None:
     dark = point + free.inverse @ (off - free.layer.levels(point[None])[0])
     steep = np.linalg.norm(probe.pieces(dark[None])[0, :-1])
     return np.asarray(dark) if steep <= UNEXPLAINED.weak * probe.steepest else None
+
+
+def met_once(units: Candidates, alike: float) -> Candidates:
+    """Return units without those whose row another has too: weak ones, met far out at two blunt offsets."""
+    same = np.abs(np.triu(units.rows @ units.rows.T, k=1)) > 1 - alike**2 / 2
+    return units.take(np.flatnonzero(~same.any(axis=0)))
 
 
 def free_layer(units: Candidates, lines: Lines) -> FreeLayer | None:
