@@ -83,3 +83,17 @@ def test_takes_no_row_where_the_known_ones_explain_all():
     assert common_row(rows, segments(prefix, points, np.array([[1.0, 2, 0], [2, 1, 0]]))) is None
     row = common_row(rows, segments(prefix, points, np.array([[1.0, 2, 3], [2, 1, 1]])))
     np.testing.assert_allclose(np.abs(row), [0, 0, 1], atol=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_takes_no_row_where_answers_leave_several(seed):
+    """With one feature more on than there are known rows any row explains an answer."""
+    rng, count = np.random.default_rng(seed), 3
+    prefix = Prefix(5, [Dense(np.eye(5), np.zeros(5))])
+    rows, missing = rng.standard_normal((2, 5)), rng.standard_normal(5)
+    points, gradients = np.empty((2, count, 5))
+    for n in range(count):
+        on = np.isin(np.arange(5), rng.permutation(5)[:3])
+        points[n] = np.where(on, 1.0, -1.0)
+        gradients[n] = np.where(on, rng.standard_normal(2) @ rows + rng.uniform(0.5, 2) * missing, 0.0)
+    assert common_row(rows, segments(prefix, points, gradients)) is None

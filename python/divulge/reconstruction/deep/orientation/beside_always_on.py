@@ -75,7 +75,8 @@ def common_row(rows: Array, shown: Segments) -> Array | None:
     if len(stacked) < basis.shape[1] or not basis.shape[1]:
         return None
     _, s, vt = np.linalg.svd(stacked @ basis, full_matrices=False)
-    if len(s) > 1 and s[-1] > ALWAYS_ON.gap * s[-2]:
+    several = s[-2] <= ALWAYS_ON.none * np.sqrt(len(stacked))  # rows fit: answers of one row more say nothing
+    if several or s[-1] > ALWAYS_ON.gap * s[-2]:
         return None
     return np.asarray(basis @ vt[-1])
 
