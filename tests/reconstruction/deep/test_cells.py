@@ -1,11 +1,12 @@
 """Cells of the known layers: which are chosen, lines through them, units that are on everywhere."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
-from deep_networks import parameters, prefix_of, probe_of, random_deep, victim_of
+from deep_networks import parameters, prefix_of, probe_of, random_deep, units_of, victim_of
 
 import divulge
 from divulge.reconstruction.asking.lines import Lines
@@ -120,13 +121,17 @@ def test_cells_are_searched_once_other_ways_have_shown_too_little():
     assert not narrow.begins(prefix, lambda: False)  # it begins once
 
 
-def test_units_that_are_lost_count_as_change_in_cells_alone():
+def test_units_that_are_lost_completed_or_exchanged_count_as_change_in_cells_alone():
     network = random_deep(9, 7, 6, 5, 1, seed=0)
     probe, lines = probe_of(network), Lines(9, None, np.random.default_rng(0))
-    search = DeepSearch(probe, lines, lambda depth: None, lambda fit: None)
-    assert [search.changed(now, 5) for now in (4, 5, 6)] == [False, False, True]
+    search, units = DeepSearch(probe, lines, lambda depth: None, lambda fit: None), units_of(network, 1)
+    five, other = units.take(np.arange(5)), units.take(np.arange(1, 6))
+    open_entries = replace(five, known=five.known & (np.arange(7) > 0))
+    assert search.changed(five, None)
+    cases = [(five, units), (units, units), (units, five), (other, five), (five, open_entries)]
+    assert [search.changed(*case) for case in cases] == [False, False, True, False, False]
     search.narrow.begun = True
-    assert [search.changed(now, 5) for now in (4, 5, 6)] == [True, False, True]
+    assert [search.changed(*case) for case in cases] == [True, False, True, True, True]
 
 
 def test_nothing_is_told_where_nothing_is_on():

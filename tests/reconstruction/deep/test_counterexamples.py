@@ -6,6 +6,7 @@ import numpy as np
 from deep_networks import probe_of, random_deep
 
 from divulge.reconstruction.asking.lines import Lines
+from divulge.reconstruction.deep import layer_by_layer
 from divulge.reconstruction.deep.counterexamples import wrong_at_points
 from divulge.reconstruction.deep.layer_by_layer import DeepSearch
 from divulge.reconstruction.settings import COUNTEREXAMPLES
@@ -48,3 +49,16 @@ def test_a_copy_that_is_wrong_at_few_points_is_found_out():
     count, found = asked(search, replace(model, layer=layer))
     assert found is not None
     assert count <= COUNTEREXAMPLES.point_checks
+
+
+def test_units_that_were_borne_out_are_tested_again_only_once_a_copy_was_wrong(monkeypatch):
+    search, _ = rebuilt(0)
+    tested = []
+    monkeypatch.setattr(layer_by_layer, "wrong_at_points", lambda *_: tested.append(1))
+    monkeypatch.setattr(search, "seen_whole", lambda _: False)
+    monkeypatch.setattr(search, "leaves_slope", lambda _: True)
+    search.run()
+    assert len(tested) == 1
+    search.forget()
+    search.run()
+    assert len(tested) == 2

@@ -41,7 +41,7 @@ def wrong_on_lines(pool: Pool, model: DeepModel, enough: float) -> tuple[Array, 
 
 
 def wrong_at_points(pool: Pool, model: DeepModel, enough: float) -> Array | None:
-    """Ask at random points, near and far; return one where the copy is wrong, or None if it is right at all.
+    """Ask at random points, near and far; return one where the copy is wrong, or None where there is none.
 
     They are asked part by part: a copy that is wrong at many is so at one of the first.
     """

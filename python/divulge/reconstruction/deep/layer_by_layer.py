@@ -47,6 +47,7 @@ class DeepSearch:
         self.oriented_layers: list[Dense] = []
         self.best: DeepFit | None = None
         self.doubted: DeepFit | None = None  # the last one that was found wrong somewhere
+        self.borne_out: list[int] = []  # sizes of the fit that random lines and points have borne out
         self.unturned: int | None = None  # the layer behind which nothing could be looked for
         self.stuck = 0  # rounds in which nothing new was found, and that layer could not be turned
         self.followed = False  # whether units behind a wide first layer were followed
@@ -82,6 +83,7 @@ class DeepSearch:
             elif self.filled():
                 continue
             elif not self.leftovers(self.best) and not self.refuted(self.best):
+                self.borne_out = self.best.model.hidden_sizes
                 if bent == LAYERS.more_rounds or not self.leaves_slope(self.best):
                     break
                 bent += 1
@@ -144,7 +146,7 @@ class DeepSearch:
 
     def forget(self) -> None:
         """Look for another best fit; keep this one in case that none is found."""
-        self.doubted, self.best = self.latest, None
+        self.doubted, self.best, self.borne_out = self.latest, None, []
 
     def filled(self) -> bool:
         """Look for entries that are missing in rows; return whether any was found."""
@@ -210,8 +212,10 @@ class DeepSearch:
         return True
 
     def refuted(self, fit: DeepFit) -> bool:
-        """Ask on more lines and at more points; where the fit is wrong, search there."""
+        """Ask on more lines and at more points, once about the same units; where a fit is wrong search on."""
         model = fit.model
+        if model.hidden_sizes == self.borne_out:
+            return False
         segment = wrong_on_lines(self.pool, model, self.enough)
         if segment is not None:
             self.forget()
@@ -254,7 +258,7 @@ class DeepSearch:
         prefix, depth = Prefix(self.probe.input_size), 0
         self.unturned = None
         while True:
-            before = len(self.confirmed[depth]) if depth < len(self.confirmed) else 0
+            before = self.confirmed[depth] if depth < len(self.confirmed) else None
             units = self.units_after(prefix, depth)
             self.book(depth)
             if not len(units):
@@ -262,7 +266,7 @@ class DeepSearch:
                     del self.oriented_layers[depth - 1 :], self.confirmed[depth:]
                 return
             fit = self.consider(self.as_last(prefix, units))
-            changed = self.changed(len(units), before)
+            changed = self.changed(units, before)
             if fit.error <= self.enough:
                 return
             if changed:
@@ -280,9 +284,14 @@ class DeepSearch:
             prefix = prefix.grown(self.oriented_layers[depth])
             depth += 1
 
-    def changed(self, now: int, before: int) -> bool:
-        """Whether a layer is turned anew: it has grown, or shrunk in cells, which tell deeper units."""
-        return now > before or (self.narrow.begun and now < before)
+    def changed(self, units: Candidates, before: Candidates | None) -> bool:
+        """Whether a layer is turned anew: it has grown, or in cells, which tell deeper units, is another."""
+        if before is None or len(units) > len(before):
+            return True
+        if not self.narrow.begun:
+            return False
+        lost = len(self.units.without_doubles(joined(before, units))) > len(units)
+        return lost or units.known.sum() > before.known.sum()
 
     def turned(self, prefix: Prefix, depth: int, units: Candidates) -> Dense | None:
         """Turn a layer's units the right way, where that cannot be without those that are a deeper one's."""
