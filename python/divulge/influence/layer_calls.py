@@ -14,9 +14,10 @@ from torch.autograd.graph import get_gradient_edge
 from divulge.influence.attention_calls import Watched, watching, within_attention
 from divulge.influence.layer_groups import LayerGroup
 from divulge.influence.layer_rules import back_last, is_elementwise, is_head, seen_last
+from divulge.influence.patch_moments import has_patches, patch_moments
 from divulge.influence.sample_axis import SampleAxis
 
-__all__ = ["Call", "recorded"]
+__all__ = ["Call", "gram", "recorded"]
 
 
 @dataclass
@@ -34,6 +35,7 @@ class Call:
         axis: of the samples.
         in_rows: whether `seen` is (k, T, d + 1).
         as_head: whether an embedding's table was multiplied by, which takes a for delta and delta for a.
+        moments: the sum of (a, 1)(a, 1)' (d + 1, d + 1) of a convolution whose `seen` was not asked for.
     """
 
     layer: nn.Module
@@ -45,6 +47,7 @@ class Call:
     axis: SampleAxis | None
     in_rows: bool = False
     as_head: bool = False
+    moments: Tensor | None = None
 
     def delta(self, gradient: Tensor | None) -> Tensor:
         """Return a gradient by the output, features last."""
@@ -72,10 +75,18 @@ class Call:
             return self.seen.new_ones(k, 1, 1)
         return self.rows_seen(k)
 
+    def gram(self, k: int) -> Tensor:
+        """Return the sum over samples and positions of its outer products (d + 1, d + 1)."""
+        return gram(self.inner(k)) if self.moments is None else self.moments
+
 
 @contextmanager
 def recorded(
-    groups: Sequence[LayerGroup], k: int, axes: Sequence[Sequence[SampleAxis]] | None = None
+    groups: Sequence[LayerGroup],
+    k: int,
+    axes: Sequence[Sequence[SampleAxis]] | None = None,
+    *,
+    sums: bool = False,
 ) -> Iterator[list[list[Call]]]:
     """Record the calls of each group's layers.
 
@@ -83,6 +94,7 @@ def recorded(
         groups: the layers.
         k: samples in the batch.
         axes: of the samples, for each group and call, where they are known.
+        sums: keep no patches of convolutions, only the sum of their outer products.
     """
     calls: list[list[Call]] = [[] for _ in groups]
 
@@ -91,6 +103,9 @@ def recorded(
             a = (args[0] if args else kwargs["input"]).detach()
             known = axes[i] if axes is not None else []
             axis = known[len(calls[i])] if len(calls[i]) < len(known) else None
+            if sums and groups[i].kind == "convolution" and has_patches(layer, a):
+                calls[i].append(_summed(groups[i], layer, name, a, output, axis))
+                return
             seen = a if as_head else _seen(groups[i], layer, a, output)
             if axis is not None:
                 seen = _rows(axis, seen, k, name)
@@ -153,10 +168,27 @@ def _seen(group: LayerGroup, layer: nn.Module, a: Tensor, output: Tensor) -> Ten
     return _part(seen, group.part) if group.kind == "convolution" else seen
 
 
-def _part(tensor: Tensor, part: tuple[int, int]) -> Tensor:
+def _summed(
+    group: LayerGroup, layer: nn.Module, name: str, a: Tensor, output: Tensor, axis: SampleAxis | None
+) -> Call:
+    """Return a convolution's call of which only the sum of its patches' outer products is kept."""
+    moments = patch_moments(layer, _part(a, group.part, dim=1), bias=group.place.bias is not None)
+    edge = _edge(output, name)
+    return Call(layer, name, group, edge, _like(output), a.new_empty(0), axis, moments=moments)
+
+
+def gram(x: Tensor) -> Tensor:
+    """Return the sum over samples and positions of the outer products (d, d) of (k, T, d)."""
+    if x.is_contiguous():
+        flat = x.reshape(-1, x.shape[-1])
+        return flat.T @ flat
+    return torch.bmm(x.mT, x).sum(0)  # patches, which are large
+
+
+def _part(tensor: Tensor, part: tuple[int, int], dim: int = -1) -> Tensor:
     """Return one of so many equal parts of the features."""
     number, total = part
-    return tensor if total == 1 else tensor.chunk(total, dim=-1)[number]
+    return tensor if total == 1 else tensor.chunk(total, dim=dim)[number]
 
 
 def _rows(axis: SampleAxis | None, tensor: Tensor, k: int, name: str) -> Tensor:

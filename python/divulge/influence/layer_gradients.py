@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from divulge.influence.layer_calls import Call, recorded
+from divulge.influence.layer_calls import Call, gram, recorded
 from divulge.influence.layer_check import calibrate
 from divulge.influence.layer_groups import LayerGroup, layer_groups
 from divulge.influence.layer_rules import is_elementwise
@@ -82,17 +82,17 @@ class LayerGradients:
             for i, (group, (h, d, *_)) in enumerate(zip(self._groups, self.places, strict=True))
             if group.kind == "embedding"
         }
-        for inputs, _, passes in self._passes(batches):
-            for total, a in zip(inner, inputs, strict=True):
-                total += _gram(a)
+        for moments, _, passes in self._passes(batches, sums=True):
+            for total, moment in zip(inner, moments, strict=True):
+                total += _double(moment)
             for number, returned in enumerate(passes):
                 for total, (delta, _) in zip(outer, returned, strict=True):
-                    total += _gram(delta) / delta.shape[1]
+                    total += _double(gram(delta)) / delta.shape[1]
                 for i, (back, seen) in tables.items():
                     head = returned[i][1]
                     if head is not None:
-                        back += _gram(head[1])
-                        seen += _gram(head[0]) / head[0].shape[1] if number == 0 else 0.0
+                        back += _double(gram(head[1]))
+                        seen += _double(gram(head[0])) / head[0].shape[1] if number == 0 else 0.0
         n = max(rows, 1)
         factors = [(a / n, b / n) for a, b in zip(inner, outer, strict=True)]
         for i, (back, seen) in tables.items():
@@ -148,11 +148,16 @@ class LayerGradients:
             for returned in passes:
                 yield starmap(_turned, zip(returned, u, v, inputs, turned, strict=True))
 
-    def _passes(self, batches: Batches) -> Iterator[tuple[list[Tensor], int, Iterator[list[Returned]]]]:
-        """Yield each batch's (a, 1) (k, T, d + 1) of each layer, its labels, and what comes back for each."""
+    def _passes(
+        self, batches: Batches, *, sums: bool = False
+    ) -> Iterator[tuple[list[Tensor], int, Iterator[list[Returned]]]]:
+        """Yield each batch's (a, 1) (k, T, d + 1) of each layer, its labels, and what comes back for each.
+
+        With `sums` the sums of (a, 1)(a, 1)' over samples and positions (d + 1, d + 1) take its place.
+        """
         for inputs, cotangents_of in batches:
             k = rows_of(inputs)
-            with recorded(self._groups, k, self._axes) as calls:
+            with recorded(self._groups, k, self._axes, sums=sums) as calls:
                 outputs = self._run(inputs)
             seen = []
             for group, axes, made in zip(self._groups, self._axes, calls, strict=True):
@@ -163,7 +168,11 @@ class LayerGradients:
                     )
                 looked = [call for call in made if not call.as_head]
                 once = looked[:1] if is_elementwise(group.kind) else looked
-                seen.append(_joined([call.inner(k) for call in once], group))
+                seen.append(
+                    torch.stack([call.gram(k) for call in once]).sum(0)
+                    if sums
+                    else _joined([call.inner(k) for call in once], group)
+                )
             cotangents = cotangents_of(outputs.detach())
             labels = cotangents.shape[1] // outputs[0].numel()
             yield seen, labels, self._deltas(outputs, cotangents, calls, k)
@@ -256,8 +265,6 @@ def _joined(parts: list[Tensor], group: LayerGroup) -> Tensor:
     return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
 
-def _gram(x: Tensor) -> NDArray[np.float64]:
-    flat = x.reshape(-1, x.shape[-1]) if x.is_contiguous() else None  # patches are not, and large
-    gram = torch.bmm(x.mT, x).sum(0) if flat is None else flat.T @ flat
-    found: NDArray[np.float64] = gram.double().cpu().numpy()
+def _double(x: Tensor) -> NDArray[np.float64]:
+    found: NDArray[np.float64] = x.double().cpu().numpy()
     return found
