@@ -99,8 +99,8 @@ def alone(name: str, job: Path) -> None:
     warnings.simplefilter("ignore")
     importlib.import_module("kronfluence.analyzer")  # so that both processes hold the same libraries
     model, train, test = pickle.loads(job.read_bytes())
-    model(torch.as_tensor(train[0][:2])).sum().backward()  # what is loaded at the first use
-    model.zero_grad()
+    outputs = model(torch.as_tensor(train[0][:2]))  # torch loads parts of itself at the first use
+    torch.autograd.grad(outputs, list(model.parameters()), torch.ones_like(outputs))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     outcome = METHODS[name](model, train, test)
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -14,8 +14,10 @@ from torch.autograd.graph import get_gradient_edge
 from divulge.influence.attention_calls import Watched, watching, within_attention
 from divulge.influence.layer_groups import LayerGroup
 from divulge.influence.layer_rules import back_last, is_elementwise, is_head, seen_last
-from divulge.influence.patch_moments import has_patches, patch_moments
+from divulge.influence.patch_moments import patch_moments
+from divulge.influence.patches import has_patches
 from divulge.influence.sample_axis import SampleAxis
+from divulge.influence.seen import Rows, Seen, Strips
 
 __all__ = ["Call", "gram", "recorded"]
 
@@ -35,7 +37,8 @@ class Call:
         axis: of the samples.
         in_rows: whether `seen` is (k, T, d + 1).
         as_head: whether an embedding's table was multiplied by, which takes a for delta and delta for a.
-        moments: the sum of (a, 1)(a, 1)' (d + 1, d + 1) of a convolution whose `seen` was not asked for.
+        moments: the sum of (a, 1)(a, 1)' (d + 1, d + 1) of a convolution of which nothing else is kept.
+        strips: what a convolution saw, in `seen`'s place.
     """
 
     layer: nn.Module
@@ -48,6 +51,7 @@ class Call:
     in_rows: bool = False
     as_head: bool = False
     moments: Tensor | None = None
+    strips: Strips | None = None
 
     def delta(self, gradient: Tensor | None) -> Tensor:
         """Return a gradient by the output, features last."""
@@ -79,6 +83,10 @@ class Call:
         """Return the sum over samples and positions of its outer products (d + 1, d + 1)."""
         return gram(self.inner(k)) if self.moments is None else self.moments
 
+    def in_products(self, k: int) -> Seen:
+        """Return it as it is multiplied."""
+        return Rows(self.inner(k)) if self.strips is None else self.strips
+
 
 @contextmanager
 def recorded(
@@ -103,8 +111,9 @@ def recorded(
             a = (args[0] if args else kwargs["input"]).detach()
             known = axes[i] if axes is not None else []
             axis = known[len(calls[i])] if len(calls[i]) < len(known) else None
-            if sums and groups[i].kind == "convolution" and has_patches(layer, a):
-                calls[i].append(_summed(groups[i], layer, name, a, output, axis))
+            patches = axis is not None and groups[i].kind == "convolution" and has_patches(layer, a)
+            if axis is not None and patches and (sums or (len(known) == 1 and axis.is_first)):
+                calls[i].append(_of_patches(groups[i], layer, name, a, output, axis, sums))
                 return
             seen = a if as_head else _seen(groups[i], layer, a, output)
             if axis is not None:
@@ -168,21 +177,23 @@ def _seen(group: LayerGroup, layer: nn.Module, a: Tensor, output: Tensor) -> Ten
     return _part(seen, group.part) if group.kind == "convolution" else seen
 
 
-def _summed(
-    group: LayerGroup, layer: nn.Module, name: str, a: Tensor, output: Tensor, axis: SampleAxis | None
+def _of_patches(
+    group: LayerGroup, layer: nn.Module, name: str, a: Tensor, output: Tensor, axis: SampleAxis, sums: bool
 ) -> Call:
-    """Return a convolution's call of which only the sum of its patches' outer products is kept."""
-    moments = patch_moments(layer, _part(a, group.part, dim=1), bias=group.place.bias is not None)
-    edge = _edge(output, name)
-    return Call(layer, name, group, edge, _like(output), a.new_empty(0), axis, moments=moments)
+    """Return a convolution's call, whose patches are not whole in memory."""
+    own, bias = _part(a, group.part, dim=1), group.place.bias is not None
+    call = Call(layer, name, group, _edge(output, name), _like(output), a.new_empty(0), axis)
+    if sums:
+        call.moments = patch_moments(layer, own, bias=bias)
+    else:
+        call.strips = Strips.of(layer, own, bias=bias)
+    return call
 
 
 def gram(x: Tensor) -> Tensor:
     """Return the sum over samples and positions of the outer products (d, d) of (k, T, d)."""
-    if x.is_contiguous():
-        flat = x.reshape(-1, x.shape[-1])
-        return flat.T @ flat
-    return torch.bmm(x.mT, x).sum(0)  # patches, which are large
+    flat = x.reshape(-1, x.shape[-1])
+    return flat.T @ flat
 
 
 def _part(tensor: Tensor, part: tuple[int, int], dim: int = -1) -> Tensor:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import starmap
 from typing import Any
 
 import numpy as np
@@ -14,9 +13,11 @@ from torch import Tensor
 from divulge.influence.layer_calls import Call, gram, recorded
 from divulge.influence.layer_check import calibrate
 from divulge.influence.layer_groups import LayerGroup, layer_groups
+from divulge.influence.layer_products import Turn, along, layer_matrix, mixed_factors
 from divulge.influence.layer_rules import is_elementwise
-from divulge.influence.operators import Array, Factors, LayerPlace
+from divulge.influence.operators import Array, Factors
 from divulge.influence.parts import rows_of
+from divulge.influence.seen import Rows, Seen
 from divulge.influence.snapshot import Snapshot
 
 __all__ = ["Batches", "LayerGradients"]
@@ -24,15 +25,16 @@ __all__ = ["Batches", "LayerGradients"]
 # Inputs (k, *shape), and from the outputs on them to cotangents (k, ...), those of each label of their size.
 Batches = Iterable[tuple[Any, Callable[[Tensor], Tensor]]]
 Floats = list[NDArray[np.float64]]
-# In the gradients of samples that are held at a time.
+# In a layer's gradients of a batch on a device.
 _NUMBERS = 1 << 24
 # In a layer's gradients of a batch: 4 MB stay in a cache, and the allocator keeps them; twice as fast as 16.
 _TOGETHER = 1 << 19
 # Samples in a batch where a layer is large: of one alone a layer of 784 x 1024 takes three times as long.
 _FEWEST_TOGETHER = 8
-Factor = tuple[NDArray[np.float64], NDArray[np.float64]]
 # Delta (k, T, h); of a table that is multiplied by, also what that saw (k, T, h) and its delta (k, T, d).
 Returned = tuple[Tensor, tuple[Tensor, Tensor] | None]
+# What comes back of each group for each label.
+Passes = Iterator[list[Returned]]
 
 
 class LayerGradients:
@@ -82,9 +84,10 @@ class LayerGradients:
             for i, (group, (h, d, *_)) in enumerate(zip(self._groups, self.places, strict=True))
             if group.kind == "embedding"
         }
-        for moments, _, passes in self._passes(batches, sums=True):
-            for total, moment in zip(inner, moments, strict=True):
-                total += _double(moment)
+        for calls, k, _, passes in self._called(batches, sums=True):
+            for total, group, made in zip(inner, self._groups, calls, strict=True):
+                for call in _looked_up(group, made):
+                    total += _double(call.gram(k))
             for number, returned in enumerate(passes):
                 for total, (delta, _) in zip(outer, returned, strict=True):
                     total += _double(gram(delta)) / delta.shape[1]
@@ -96,7 +99,7 @@ class LayerGradients:
         n = max(rows, 1)
         factors = [(a / n, b / n) for a, b in zip(inner, outer, strict=True)]
         for i, (back, seen) in tables.items():
-            factors[i] = _mixed(factors[i], (back / n, seen / n))
+            factors[i] = mixed_factors(factors[i], (back / n, seen / n))
         return factors
 
     def eigenvalues(
@@ -126,13 +129,15 @@ class LayerGradients:
     def products(self, batches: Batches, vectors: Tensor) -> Iterator[Tensor]:
         """Yield G . v (m, k) for vectors (m, P) and each batch's gradients along its cotangents."""
         for inputs, _, passes in self._passes(batches):
-            matrices = [_matrix(vectors.to(inputs[0]), place) for place in self.places]
+            like = vectors.to(inputs[0].like)
+            matrices = [layer_matrix(like, place) for place in self.places]
+            sorted_matrices = [a.sorted(v.mT).mT for a, v in zip(inputs, matrices, strict=True)]
             for returned in passes:
                 total = vectors.new_zeros(())
-                for (delta, head), a, v in zip(returned, inputs, matrices, strict=True):
-                    total = total + _along(delta, a, v)
+                for i, (delta, head) in enumerate(returned):
+                    total = total + along(delta, inputs[i], sorted_matrices[i])
                     if head is not None:
-                        total = total + _along(*head, v)
+                        total = total + along(head[0], Rows(head[1]), matrices[i])
                 yield total.T
 
     def turned(
@@ -140,42 +145,37 @@ class LayerGradients:
     ) -> Iterator[Iterator[Tensor]]:
         """Yield U' G V of each layer, one by one, for each batch and label; U (h, ...) and V (d + 1, ...)."""
         for inputs, labels, passes in self._passes(batches):
-            v, u = ([torch.as_tensor(b).to(inputs[0]) for b in bases] for bases in (inner, outer))
-            turned = [
-                None if _is_less_whole(a, outside, inside, labels) else a @ inside
-                for a, outside, inside in zip(inputs, u, v, strict=True)
+            turns = [
+                Turn(a, torch.as_tensor(u).to(a.like), torch.as_tensor(v).to(a.like), labels)
+                for a, u, v in zip(inputs, outer, inner, strict=True)
             ]
             for returned in passes:
-                yield starmap(_turned, zip(returned, u, v, inputs, turned, strict=True))
+                yield (turn.of(*back) for turn, back in zip(turns, returned, strict=True))
 
-    def _passes(
-        self, batches: Batches, *, sums: bool = False
-    ) -> Iterator[tuple[list[Tensor], int, Iterator[list[Returned]]]]:
-        """Yield each batch's (a, 1) (k, T, d + 1) of each layer, its labels, and what comes back for each.
+    def _passes(self, batches: Batches) -> Iterator[tuple[list[Seen], int, Passes]]:
+        """Yield each batch's (a, 1) of each layer, its labels, and what comes back for each."""
+        for calls, k, labels, passes in self._called(batches, sums=False):
+            yield (
+                [_seen(group, made, k) for group, made in zip(self._groups, calls, strict=True)],
+                labels,
+                passes,
+            )
 
-        With `sums` the sums of (a, 1)(a, 1)' over samples and positions (d + 1, d + 1) take its place.
-        """
+    def _called(self, batches: Batches, *, sums: bool) -> Iterator[tuple[list[list[Call]], int, int, Passes]]:
+        """Yield each batch's calls of each group, how many samples and labels it has, and what comes back."""
         for inputs, cotangents_of in batches:
             k = rows_of(inputs)
             with recorded(self._groups, k, self._axes, sums=sums) as calls:
                 outputs = self._run(inputs)
-            seen = []
             for group, axes, made in zip(self._groups, self._axes, calls, strict=True):
                 if len(made) != len(axes):
                     raise ValueError(
                         "kfac and ekfac need a layer to be called as often for each batch, "
                         f"{group.names[0]!r} was called {len(made)} times and {len(axes)} times before"
                     )
-                looked = [call for call in made if not call.as_head]
-                once = looked[:1] if is_elementwise(group.kind) else looked
-                seen.append(
-                    torch.stack([call.gram(k) for call in once]).sum(0)
-                    if sums
-                    else _joined([call.inner(k) for call in once], group)
-                )
             cotangents = cotangents_of(outputs.detach())
             labels = cotangents.shape[1] // outputs[0].numel()
-            yield seen, labels, self._deltas(outputs, cotangents, calls, k)
+            yield calls, k, labels, self._deltas(outputs, cotangents, calls, k)
 
     def _deltas(
         self, outputs: Tensor, cotangents: Tensor, calls: list[list[Call]], k: int
@@ -199,63 +199,16 @@ def _returned(group: LayerGroup, made: list[tuple[Call, Tensor]], k: int) -> Ret
     return _joined(looked, group), None if pair is None else (pair[0], pair[1])
 
 
-def _is_less_whole(a: Tensor, outer: Tensor, inner: Tensor, labels: int) -> bool:
-    """Whether U' G V takes fewer products where G is formed first, and not U' delta and (a, 1) V."""
-    positions, (h, small_h), (d, small_d) = a.shape[1], outer.shape, inner.shape
-    whole = positions * h * d + min(small_h * d * (h + small_d), h * small_d * (d + small_h))
-    apart = positions * (h * small_h + small_h * small_d)
-    return labels * whole < labels * apart + positions * d * small_d
+def _looked_up(group: LayerGroup, made: list[Call]) -> list[Call]:
+    """Return the calls whose inputs the second factor is of; of a scale or a shift any one."""
+    looked = [call for call in made if not call.as_head]
+    return looked[:1] if is_elementwise(group.kind) else looked
 
 
-def _turned(returned: Returned, outer: Tensor, inner: Tensor, seen: Tensor, turned: Tensor | None) -> Tensor:
-    """Return U' G V (k, h, d + 1) of a layer that saw (a, 1), given (a, 1) V, or where G comes first None."""
-    delta, head = returned
-    if turned is None:
-        product = outer.T @ (delta.transpose(1, 2) @ seen) @ inner
-    else:
-        product = (delta @ outer).transpose(1, 2) @ turned
-    if head is None:
-        return product
-    return product + (head[0] @ outer).transpose(1, 2) @ (head[1] @ inner)
-
-
-def _matrix(vectors: Tensor, place: LayerPlace) -> Tensor:
-    """Return a layer's part of vectors (m, P) as (m, h, d + 1)."""
-    h, d, begin, bias, transposed = place
-    part = vectors[:, begin : begin + h * d]
-    part = part.reshape(len(part), d, h).mT if transposed else part.reshape(len(part), h, d)
-    return part if bias is None else torch.cat([part, vectors[:, bias : bias + h, None]], dim=2)
-
-
-def _along(outer: Tensor, inner: Tensor, v: Tensor) -> Tensor:
-    """Return (k, m): the inner products of sum_t outer_t inner_t' with v (m, h, d).
-
-    Whichever multiplies less: each v with what was seen, or the gradients, a few at a time.
-    """
-    (_, t, h), (m, _, d) = outer.shape, v.shape
-    if m * t <= m + t:
-        seen: Tensor = (inner @ v.reshape(m * h, d).T).reshape(len(inner), t, m, h)
-        return torch.sum(seen * outer[:, :, None], dim=(1, 3))
-    flat, step = v.reshape(m, h * d).T, max(1, _NUMBERS // (h * d))
-    parts = [
-        (a.transpose(1, 2) @ b).flatten(1) @ flat
-        for a, b in zip(torch.split(outer, step), torch.split(inner, step), strict=True)
-    ]
-    return torch.cat(parts)
-
-
-def _mixed(rows: Factor, head: Factor) -> Factor:
-    """Return one pair of factors for a table that rows are looked up in and that is multiplied by.
-
-    Each pair is weighted by the trace of its product, so that the product of the sums has the trace of both.
-    """
-    weights = [float(np.trace(a) * np.trace(b)) for a, b in (rows, head)]
-    if not weights[1] or not sum(weights):
-        return rows
-    unit = [(a / (np.trace(a) or 1), b / (np.trace(b) or 1)) for a, b in (rows, head)]
-    inner = sum(w * a for w, (a, _) in zip(weights, unit, strict=True))
-    outer = sum(w * b for w, (_, b) in zip(weights, unit, strict=True)) / sum(weights)
-    return np.asarray(inner), np.asarray(outer)
+def _seen(group: LayerGroup, made: list[Call], k: int) -> Seen:
+    """Return what the layers of a group saw, the calls one behind the other."""
+    calls = _looked_up(group, made)
+    return calls[0].in_products(k) if len(calls) == 1 else Rows(_joined([c.inner(k) for c in calls], group))
 
 
 def _joined(parts: list[Tensor], group: LayerGroup) -> Tensor:
