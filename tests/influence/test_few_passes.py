@@ -68,7 +68,7 @@ def test_one_less_than_the_classes_are_exact(k, scale):
     np.testing.assert_array_equal(found, label_cotangents(z, LOSS, 0, few=k).reshape(found.shape))
 
 
-@pytest.mark.parametrize(("k", "few"), [(5, 2), (10, 1), (16, 7), (30, 4), (30, None)])
+@pytest.mark.parametrize(("k", "few"), [(10, 2), (10, 1), (16, 3), (30, 2), (30, None)])
 def test_of_fewer_labels_the_mean_is_the_same(k, few):
     z = 2 * np.random.default_rng(k).standard_normal((1, k))
     labels = few or 8

@@ -15,11 +15,15 @@ __all__ = ["label_cotangents"]
 _EXACT_CLASSES = 16
 # Labels a sample of more classes.
 _LABELS = 8
+# A few of a sample's labels take the place of so many times as many.
+_PARTS = 4
 # A draw for each of a sample's positions, eight of them or more together.
 _DRAWS_TOGETHER = 8
 
 
-def label_cotangents(outputs: Array, loss: Loss, seed: int, first: int = 0, few: int | None = None) -> Array:
+def label_cotangents(
+    outputs: Array, loss: Loss, seed: int, first: int = 0, few: int | None = None, share: int = 1
+) -> Array:
     """Return (n, S K): the gradients by the outputs for S labels of each sample, times their weights' roots.
 
     Outputs of several positions (n, *positions, K) have independent labels: those are drawn, at all positions
@@ -37,7 +41,8 @@ def label_cotangents(outputs: Array, loss: Loss, seed: int, first: int = 0, few:
         loss: a likelihood.
         seed: of drawn labels and of signs.
         first: the number of the first sample among all; its labels do not depend on what else is drawn.
-        few: cross-entropy's labels a sample, where that is half of them at most.
+        few: cross-entropy's labels a sample, where that is a quarter of them at most.
+        share: one in so many of few are taken, and at least one.
 
     Raises:
         ValueError: the loss is no likelihood.
@@ -58,8 +63,8 @@ def label_cotangents(outputs: Array, loss: Loss, seed: int, first: int = 0, few:
         return np.asarray(np.sqrt(p * (1 - p)), outputs.dtype)
     p = torch.from_numpy(outputs).softmax(1).numpy()
     rows = k - 1 if k <= _EXACT_CLASSES else _LABELS
-    if few is not None and 2 * few <= rows:
-        rows = few
+    if few is not None and _PARTS * few <= rows:
+        rows = -(-few // share)
     signs = np.where(_uniform(seed, first, (n, k - 1)) < 0.5, -1.0, 1.0)
     return np.asarray(_covariance_root(p, rows, signs), outputs.dtype).reshape(n, -1)
 

@@ -15,11 +15,10 @@ from divulge.influence.attention_calls import Watched, watching, within_attentio
 from divulge.influence.layer_groups import LayerGroup
 from divulge.influence.layer_rules import back_last, is_elementwise, is_head, seen_last
 from divulge.influence.patch_moments import patch_moments
-from divulge.influence.patches import has_patches
 from divulge.influence.sample_axis import SampleAxis
 from divulge.influence.seen import Rows, Seen, Strips
 
-__all__ = ["Call", "gram", "recorded"]
+__all__ = ["Call", "gram", "in_strips", "recorded"]
 
 
 @dataclass
@@ -111,8 +110,7 @@ def recorded(
             a = (args[0] if args else kwargs["input"]).detach()
             known = axes[i] if axes is not None else []
             axis = known[len(calls[i])] if len(calls[i]) < len(known) else None
-            patches = axis is not None and groups[i].kind == "convolution" and has_patches(layer, a)
-            if axis is not None and patches and (sums or (len(known) == 1 and axis.is_first)):
+            if axis is not None and (in_strips(groups[i], known) or (sums and _is_convolution(groups[i]))):
                 calls[i].append(_of_patches(groups[i], layer, name, a, output, axis, sums))
                 return
             seen = a if as_head else _seen(groups[i], layer, a, output)
@@ -175,6 +173,15 @@ def _seen(group: LayerGroup, layer: nn.Module, a: Tensor, output: Tensor) -> Ten
         return back_last(layer, group.kind, output.detach().new_ones(()).expand(output.shape))[..., :1]
     seen = seen_last(layer, group.kind, a)
     return _part(seen, group.part) if group.kind == "convolution" else seen
+
+
+def in_strips(group: LayerGroup, axes: Sequence[SampleAxis]) -> bool:
+    """Whether what a group saw is held in strips: of one call, its samples the first axis as they are."""
+    return _is_convolution(group) and len(axes) == 1 and axes[0].is_first
+
+
+def _is_convolution(group: LayerGroup) -> bool:
+    return group.kind == "convolution"
 
 
 def _of_patches(

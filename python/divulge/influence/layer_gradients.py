@@ -10,13 +10,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from divulge.influence.layer_calls import Call, gram, recorded
+from divulge.influence.layer_calls import Call, gram, in_strips, recorded
 from divulge.influence.layer_check import calibrate
 from divulge.influence.layer_groups import LayerGroup, layer_groups
 from divulge.influence.layer_products import Turn, along, layer_matrix, mixed_factors
 from divulge.influence.layer_rules import is_elementwise
 from divulge.influence.operators import Array, Factors
 from divulge.influence.parts import rows_of
+from divulge.influence.patches import strip_order
 from divulge.influence.seen import Rows, Seen
 from divulge.influence.snapshot import Snapshot
 
@@ -69,6 +70,13 @@ class LayerGradients:
         numbers = _TOGETHER if snapshot.device.type == "cpu" else _NUMBERS
         self.together = max(_FEWEST_TOGETHER, numbers // largest)
         self._axes = calibrate(self._groups, snapshot, run, probe) if rows_of(probe) else []
+        self._orders = {
+            i: strip_order(group.layers[0], bias=group.place.bias is not None)
+            for i, group in enumerate(self._groups)
+            if group.kind == "convolution"
+        }
+        pairs = zip(self._groups, self._axes, strict=False)  # of no samples there are no axes
+        self._strips = {i for i, pair in enumerate(pairs) if in_strips(*pair)}
 
     def factors(self, batches: Batches, rows: int) -> Factors:
         """Return K-FAC's factors of each layer.
@@ -96,6 +104,9 @@ class LayerGradients:
                     if head is not None:
                         back += _double(gram(head[1]))
                         seen += _double(gram(head[0])) / head[0].shape[1] if number == 0 else 0.0
+        for i, order in self._orders.items():
+            back = order.argsort().numpy()
+            inner[i] = inner[i][back[:, None], back]
         n = max(rows, 1)
         factors = [(a / n, b / n) for a, b in zip(inner, outer, strict=True)]
         for i, (back, seen) in tables.items():
@@ -131,11 +142,11 @@ class LayerGradients:
         for inputs, _, passes in self._passes(batches):
             like = vectors.to(inputs[0].like)
             matrices = [layer_matrix(like, place) for place in self.places]
-            sorted_matrices = [a.sorted(v.mT).mT for a, v in zip(inputs, matrices, strict=True)]
+            held = [self._as_seen(i, v.mT).mT for i, v in enumerate(matrices)]
             for returned in passes:
                 total = vectors.new_zeros(())
                 for i, (delta, head) in enumerate(returned):
-                    total = total + along(delta, inputs[i], sorted_matrices[i])
+                    total = total + along(delta, inputs[i], held[i])
                     if head is not None:
                         total = total + along(head[0], Rows(head[1]), matrices[i])
                 yield total.T
@@ -144,13 +155,19 @@ class LayerGradients:
         self, batches: Batches, inner: Sequence[Array], outer: Sequence[Array]
     ) -> Iterator[Iterator[Tensor]]:
         """Yield U' G V of each layer, one by one, for each batch and label; U (h, ...) and V (d + 1, ...)."""
+        bases: list[tuple[Tensor, Tensor]] = []
         for inputs, labels, passes in self._passes(batches):
-            turns = [
-                Turn(a, torch.as_tensor(u).to(a.like), torch.as_tensor(v).to(a.like), labels)
-                for a, u, v in zip(inputs, outer, inner, strict=True)
+            bases = bases or [
+                (torch.as_tensor(u).to(a.like), self._as_seen(i, torch.as_tensor(v).to(a.like)))
+                for i, (a, u, v) in enumerate(zip(inputs, outer, inner, strict=True))
             ]
+            turns = [Turn(a, *base, labels) for a, base in zip(inputs, bases, strict=True)]
             for returned in passes:
                 yield (turn.of(*back) for turn, back in zip(turns, returned, strict=True))
+
+    def _as_seen(self, i: int, v: Tensor) -> Tensor:
+        """Return v (..., d + 1, m) of a group in the order in which it holds what it saw."""
+        return v.index_select(-2, self._orders[i].to(v.device)) if i in self._strips else v
 
     def _passes(self, batches: Batches) -> Iterator[tuple[list[Seen], int, Passes]]:
         """Yield each batch's (a, 1) of each layer, its labels, and what comes back for each."""

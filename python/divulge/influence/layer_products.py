@@ -23,20 +23,19 @@ class Turn:
     Args:
         seen: (a, 1) of the batch.
         outer: U (h, ...).
-        inner: V (d + 1, ...).
+        inner: V (d + 1, ...) in the order of what was seen.
         labels: for how many what comes back is multiplied.
     """
 
     def __init__(self, seen: Seen, outer: Tensor, inner: Tensor, labels: int) -> None:
         self._seen, self._outer, self._inner = seen, outer, inner
-        self._sorted = seen.sorted(inner)
         whole = _is_less_whole(seen.positions, outer, inner, labels)
-        self._turned = None if whole else seen.times(self._sorted)
+        self._turned = None if whole else seen.times(self._inner)
 
     def of(self, delta: Tensor, head: tuple[Tensor, Tensor] | None) -> Tensor:
         """Return it (k, ..., ...) for delta (k, T, h), and for a table's second product."""
         if self._turned is None:
-            product = self._outer.T @ self._seen.outer(delta) @ self._sorted
+            product = self._outer.T @ self._seen.outer(delta) @ self._inner
         else:
             product = (delta @ self._outer).mT @ self._turned
         if head is None:
@@ -53,7 +52,7 @@ def layer_matrix(vectors: Tensor, place: LayerPlace) -> Tensor:
 
 
 def along(delta: Tensor, seen: Seen, v: Tensor) -> Tensor:
-    """Return (k, m): the inner products of sum_t delta_t (a_t, 1)' with v (m, h, d + 1) in that order.
+    """Return (k, m): the inner products of sum_t delta_t (a_t, 1)' with v (m, h, d + 1), ordered as was seen.
 
     Whichever multiplies less: each v with what was seen, or the gradients, a few at a time.
     """

@@ -28,7 +28,7 @@ def patch_moments(layer: Any, a: Tensor, *, bias: bool) -> Tensor:
         bias: whether a 1 stands behind each patch.
 
     Returns:
-        (d, d), d = C x kernel numbers as `torch.nn.functional.unfold` orders them, and one more with a bias.
+        (d, d), d = C x kernel numbers in the strips' order (`strip_order`), and one more with a bias.
     """
     strips, at = strips_of(layer, a, _ROWS_FIRST)
     count = at.kernel[0]
@@ -40,10 +40,7 @@ def patch_moments(layer: Any, a: Tensor, *, bias: bool) -> Tensor:
         total = torch.cat([at.window(rows, i).sum(0) for i in range(count)])[:, None]
         one = total.new_full((1, 1), strips.shape[1] * at.high * at.wide)
         moments = torch.cat([torch.cat([moments, total], dim=1), torch.cat([total.T, one], dim=1)])
-    order = at.order(bias).to(moments.device)
-    sorted_moments = torch.empty_like(moments)
-    sorted_moments[order[:, None], order] = moments
-    return sorted_moments
+    return moments
 
 
 def _apart(blocks: Tensor, strips: Tensor, at: Geometry) -> None:

@@ -9,14 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["Geometry", "has_patches", "strips_of"]
+__all__ = ["Geometry", "strip_order", "strips_of"]
 
 _OPTIONS = ("kernel_size", "stride", "dilation", "padding")
-
-
-def has_patches(layer: nn.Module, a: Tensor) -> bool:
-    """Whether a convolution's input has samples, channels, and the axes that its kernel has."""
-    return a.ndim == (3 if isinstance(layer, nn.Conv1d) else 4)
 
 
 @dataclass(frozen=True)
@@ -53,11 +48,16 @@ class Geometry:
         index = [slice(None)] * axis + [slice(begin, begin + step * (self.high - 1) + 1, step)]
         return strips[tuple(index)]
 
-    def order(self, bias: bool) -> Tensor:
-        """Return which numbers of a patch, as `torch.nn.functional.unfold` orders them, its strips are."""
-        count = self.kernel[0] * self.width
-        numbers = torch.arange(count).reshape(self.channels, *self.kernel).permute(1, 2, 0).reshape(-1)
-        return torch.cat([numbers, torch.tensor([count])]) if bias else numbers
+
+def strip_order(layer: Any, *, bias: bool) -> Tensor:
+    """Return the numbers of a convolution's patch that its strips are, one behind the other.
+
+    Patches are ordered as by `torch.nn.functional.unfold`, of one group; with a bias one more stands last.
+    """
+    channels, *kernel = layer.weight.shape[1:]
+    count = layer.weight[0].numel()
+    numbers = torch.arange(count).reshape(channels, kernel[0], -1).permute(1, 2, 0).reshape(-1)
+    return torch.cat([numbers, torch.tensor([count])]) if bias else numbers
 
 
 def strips_of(layer: Any, a: Tensor, order: tuple[int, int, int, int]) -> tuple[Tensor, Geometry]:

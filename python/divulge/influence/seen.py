@@ -18,6 +18,8 @@ _SAMPLES_FIRST = (0, 2, 3, 1)
 class Seen(Protocol):
     """(a, 1) (k, T, d + 1) of a batch, however it is held.
 
+    The d + 1 numbers are ordered as it is held: by `strip_order` of a convolution's strips.
+
     Attributes:
         positions: T.
         like: a tensor of its type, on its device.
@@ -26,14 +28,11 @@ class Seen(Protocol):
     positions: int
     like: Tensor
 
-    def sorted(self, v: Tensor) -> Tensor:
-        """Return v (..., d + 1, m) with its rows in the order that the products below go by."""
-
     def outer(self, delta: Tensor) -> Tensor:
-        """Return sum_t delta_t (a_t, 1)' (k, h, d + 1) for delta (k, T, h), in that order."""
+        """Return sum_t delta_t (a_t, 1)' (k, h, d + 1) for delta (k, T, h)."""
 
     def times(self, v: Tensor) -> Tensor:
-        """Return (a, 1) v (k, T, m) for v (d + 1, m) in that order."""
+        """Return (a, 1) v (k, T, m) for v (d + 1, m)."""
 
     def parts(self, step: int) -> Iterator[Seen]:
         """Yield that of so many samples at a time."""
@@ -44,10 +43,6 @@ class Rows:
 
     def __init__(self, rows: Tensor) -> None:
         self.like, self.positions = rows, rows.shape[1]
-
-    def sorted(self, v: Tensor) -> Tensor:
-        """Return v."""
-        return v
 
     def outer(self, delta: Tensor) -> Tensor:
         """Return sum_t delta_t (a_t, 1)' (k, h, d + 1)."""
@@ -74,16 +69,11 @@ class Strips:
     def __init__(self, strips: Tensor, at: Geometry, bias: bool) -> None:
         self.like, self._at, self._bias = strips, at, bias
         self.positions = at.high * at.wide
-        self._order = at.order(bias).to(strips.device)
 
     @classmethod
     def of(cls, layer: Any, a: Tensor, *, bias: bool) -> Strips:
         """Return those of a convolution's input, a copy."""
         return cls(*strips_of(layer, a, _SAMPLES_FIRST), bias)
-
-    def sorted(self, v: Tensor) -> Tensor:
-        """Return v (..., d + 1, m) with its rows in the strips' order."""
-        return v.index_select(-2, self._order)
 
     def outer(self, delta: Tensor) -> Tensor:
         """Return sum_t delta_t (a_t, 1)' (k, h, d + 1), strip by strip."""
@@ -94,7 +84,7 @@ class Strips:
         return torch.cat(parts, dim=2)
 
     def times(self, v: Tensor) -> Tensor:
-        """Return (a, 1) v (k, T, m), v in the strips' order."""
+        """Return (a, 1) v (k, T, m)."""
         first, *others = self._met()
         parts = torch.split(v, self._at.width)
         total = first @ parts[0]
