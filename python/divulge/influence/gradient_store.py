@@ -40,6 +40,9 @@ class GradientStore:
             each side of each layer's gradient is reduced to.
         dtype: of the rows, "float32" or "float16".
         seed: of the matrices.
+        rank: of a "two_sided" store, singular pairs that are kept of each layer's matrix (LoRIF, arXiv
+            2601.21929): rank (a + b) numbers for a matrix (a, b), where that is less. Scores are those of the
+            matrices that are left. None keeps the whole.
 
     Attributes:
         rows: samples in the store, when this object last read or wrote it.
@@ -58,10 +61,12 @@ class GradientStore:
         size: int = 16,
         dtype: Literal["float32", "float16"] = "float32",
         seed: int = 0,
+        rank: int | None = None,
     ) -> None:
-        _check(projection, size, dtype, seed)
+        _check(projection, size, dtype, seed, rank)
         self.folder = Path(folder)
-        self._files = StoreFiles(self.folder, StoreIndex(projection, int(size), int(seed), dtype))
+        index = StoreIndex(projection, int(size), int(seed), dtype, rank=int(rank or 0))
+        self._files = StoreFiles(self.folder, index)
 
     @property
     def rows(self) -> int:
@@ -76,7 +81,7 @@ class GradientStore:
     @property
     def bytes_a_sample(self) -> int:
         """Bytes on the disk for each sample."""
-        return self._files.index.columns * np.dtype(self._files.index.dtype).itemsize + 4
+        return self._files.index.stored * np.dtype(self._files.index.dtype).itemsize + 4
 
     def append(self, influence: Influence, *, progress: OnProgress | None = None) -> int:
         """Write the gradients of an Influence's training losses behind those that are there.
@@ -186,7 +191,7 @@ class GradientStore:
         if not len(chosen):
             return np.zeros((0, self._files.index.columns), np.float32)
         units, norms = self._files.maps()
-        return np.asarray(units[chosen].astype(np.float32) * norms[chosen][:, None])
+        return np.asarray(self._files.units(units[chosen]) * norms[chosen][:, None])
 
     def _asked(self, influence: Influence, test: Any, of: str | LossFunction | None) -> NDArray[np.float64]:
         """Return the test gradients' numbers (m, columns)."""
@@ -211,7 +216,7 @@ class GradientStore:
         solved = (solved / np.where(sizes > 0, sizes, 1)).astype(np.float32)
         units, norms = self._files.maps()
         for rows in blocks(len(norms), ROWS_READ):
-            held = units[rows].astype(np.float32)
+            held = self._files.units(units[rows])
             lengths = norms[rows].astype(np.float64)
             if unit:
                 squares = np.einsum("ij,ij->i", _products(held.astype(np.float64), inverses), held)
@@ -229,10 +234,10 @@ class GradientStore:
         index = self._files.index
         projection = projection_of(influence, index.projection, index.size, index.seed)  # type: ignore[arg-type]
         digest, precision = parameters_digest(influence), str(influence.operator.dtype)
-        loss = influence.loss.described
+        loss, widths = influence.loss.described, [a * b for a, b in projection.shapes]
         if first:
-            index.parameters, index.precision, index.widths = digest, precision, projection.widths
-            index.loss = loss
+            index.parameters, index.precision, index.loss = digest, precision, loss
+            index.widths, index.shapes = widths, projection.shapes
         if precision != index.precision:
             raise ValueError(
                 f"the store in {self.folder.name} was written for parameters in {index.precision}, "
@@ -242,7 +247,7 @@ class GradientStore:
             raise ValueError(
                 f"the store in {self.folder.name} holds gradients of the loss {index.loss}, got {loss}"
             )
-        if digest != index.parameters or projection.widths != index.widths:
+        if digest != index.parameters or widths != index.widths:
             raise ValueError(
                 f"the store in {self.folder.name} was written for other parameters than this module's "
                 "(names, shapes or values, frozen ones and buffers included); write one for these"
@@ -253,7 +258,7 @@ class GradientStore:
         index = self._files.index
         return (
             f"GradientStore({self.rows} samples, {index.columns} numbers each, {index.projection}, "
-            f"{index.dtype})"
+            f"{index.dtype}{f', rank {index.rank}' if index.rank else ''})"
         )
 
 
@@ -279,12 +284,18 @@ class _Best:
         return np.take_along_axis(all_numbers, places, axis=1), best
 
 
-def _check(projection: Any, size: Any, dtype: Any, seed: Any) -> None:
+def _check(projection: Any, size: Any, dtype: Any, seed: Any, rank: Any) -> None:
     if projection not in ("random", "two_sided"):
         raise ValueError(f"expected a projection 'random' or 'two_sided', got {projection!r}")
     if dtype not in ("float32", "float16"):
         raise ValueError(f"expected dtype 'float32' or 'float16', got {dtype!r}")
-    for name, value, least in (("size", size, 1), ("seed", seed, 0)):
+    if rank is not None and projection != "two_sided":
+        raise ValueError(f"rank is for the projection 'two_sided', got {projection!r}")
+    for name, value, least in (
+        ("size", size, 1),
+        ("seed", seed, 0),
+        ("rank", 1 if rank is None else rank, 1),
+    ):
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
             raise ValueError(f"expected {name} as a whole number of at least {least}, got {value!r}")
 

@@ -25,10 +25,10 @@ class Projection(Protocol):
     """From gradients to few numbers.
 
     Attributes:
-        widths: how many there are of each layer, or of all parameters together.
+        shapes: of each layer's matrix (a, b), or of the row (1, b) of all parameters together.
     """
 
-    widths: list[int]
+    shapes: list[list[int]]
 
     def features(self, samples: Samples, function: LossFunction) -> Iterator[Array]:
         """Yield the numbers (k, columns) of a function's gradients, for each block of samples."""
@@ -44,7 +44,7 @@ class RandomMatrix:
         self._influence, self._seed = influence, seed
         self._size = influence.operator.parameters
         self._columns = min(columns, self._size)
-        self.widths = [self._columns]
+        self.shapes = [[1, self._columns]]
 
     def features(self, samples: Samples, function: LossFunction) -> Iterator[Array]:
         """Yield (k, columns) for each block of samples."""
@@ -76,7 +76,7 @@ class TwoSided:
         shapes = [_shape(place) for place in places]
         self._outer = [_side(h, side, seed, 2 * i) for i, (h, _) in enumerate(shapes)]
         self._inner = [_side(d, side, seed, 2 * i + 1) for i, (_, d) in enumerate(shapes)]
-        self.widths = [u.shape[1] * v.shape[1] for u, v in zip(self._outer, self._inner, strict=True)]
+        self.shapes = [[u.shape[1], v.shape[1]] for u, v in zip(self._outer, self._inner, strict=True)]
 
     def features(self, samples: Samples, function: LossFunction) -> Iterator[Array]:
         """Yield (k, columns) for each block of samples."""
