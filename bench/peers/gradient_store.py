@@ -69,7 +69,7 @@ def divulge(model: nn.Module, train: Any, test: Any, size: int, folder: Path, dt
     return bytes_in(folder), written - start, time.process_time() - written, -scores
 
 
-def dattri(model: nn.Module, train: Any, test: Any, size: int, *_: Any) -> tuple[Any, ...]:
+def dattri(model: nn.Module, train: Any, test: Any, size: int, folder: Path, _: Any) -> tuple[Any, ...]:
     """Return the same by dattri."""
     from dattri.algorithm.logra import LoGraAttributor
     from dattri.task import AttributionTask
@@ -86,7 +86,8 @@ def dattri(model: nn.Module, train: Any, test: Any, size: int, *_: Any) -> tuple
     start = time.process_time()
     task = AttributionTask(loss_func=loss, model=named, checkpoints=named.state_dict())
     logra = LoGraAttributor(
-        task, layer_names=names(named), hessian="Identity", proj_dim=size * size, offload="cpu"
+        task, layer_names=names(named), hessian="Identity", proj_dim=size * size, offload="cpu",
+        cache_dir=str(folder),
     )  # fmt: skip
     logra.cache(sets[0])
     written = time.process_time()

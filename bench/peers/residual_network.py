@@ -5,6 +5,8 @@
 The published one: convolutions without biases, batch normalisation in evaluation mode, one linear layer.
 Both take the convolutions and the linear layer; kronfluence draws one label an image. Each library computes
 in a process of its own; its memory is what getrusage says it held at most, and what that is more than before.
+Before anything is timed or counted both processes take the network's gradient of two images once
+(torch.autograd.grad), so that what torch loads at its first use is in neither's figures.
 Images and network lie in $DIVULGE_DATA.
 """
 
