@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from token_models import Tagger, texts
@@ -72,17 +74,64 @@ def test_another_rank_is_refused(make, tmp_path):
     store.append(Influence(module, train))
     assert GradientStore(tmp_path / "a", size=4, rank=1).rows == 20
     assert "rank 1" in repr(store)
-    with pytest.raises(ValueError, match="made with rank=1, got 0"):
+    with pytest.raises(ValueError, match="made with rank=1, got None"):
         GradientStore(tmp_path / "a", size=4)
     for rank in (0, -1, 1.5, True):
         with pytest.raises(ValueError, match="expected rank as a whole number of at least 1"):
             GradientStore(tmp_path / "b", rank=rank)
     with pytest.raises(ValueError, match="rank is for the projection 'two_sided'"):
         GradientStore(tmp_path / "b", projection="random", rank=2)
-    index = tmp_path / "a" / "store.json"
-    index.write_text(index.read_text().replace('"shapes": [', '"shapes": [[2, 2],'))
-    with pytest.raises(UnreadableFile):
-        GradientStore(tmp_path / "a", size=4, rank=1)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda shapes: [[2, 2], *shapes],
+        lambda shapes: [[-a, -b] for a, b in shapes],
+        lambda shapes: [[float(a), b] for a, b in shapes],
+        lambda shapes: [a * b for a, b in shapes],
+        lambda shapes: [[a, b, 1] for a, b in shapes],
+    ],
+)
+def test_shapes_that_are_none_are_refused(make, damage, tmp_path):
+    module, train, _ = make("tanh", n=20)
+    GradientStore(tmp_path, size=4, rank=1).append(Influence(module, train))
+    index = tmp_path / "store.json"
+    held = json.loads(index.read_text())
+    index.write_text(json.dumps(held | {"shapes": damage(held["shapes"])}))
+    with pytest.raises(UnreadableFile, match="expected shapes"):
+        GradientStore(tmp_path, size=4, rank=1)
+
+
+def test_a_rank_above_the_size_keeps_the_whole(make, tmp_path):
+    module, train, test = make("tanh", n=20)
+    influence = Influence(module, train)
+    stores = [GradientStore(tmp_path / str(rank), size=4, rank=rank) for rank in (None, 5, 1000)]
+    for store in stores:
+        store.append(influence)
+        assert store.bytes_a_sample == stores[0].bytes_a_sample
+        np.testing.assert_array_equal(store.scores(influence, test), stores[0].scores(influence, test))
+
+
+def test_an_interrupted_append_goes_on_with_its_rank_and_no_other(tmp_path):
+    influence = Influence(Tagger(form="plain").double(), texts(70, 0), batch_size=16)
+    whole, store = (
+        GradientStore(tmp_path / "a", size=5, rank=2),
+        GradientStore(tmp_path / "b", size=5, rank=2),
+    )
+    whole.append(influence)
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        store.append(influence, progress=stop)
+    with pytest.raises(ValueError, match="made with rank=2, got 3"):
+        GradientStore(tmp_path / "b", size=5, rank=3)
+    again = GradientStore(tmp_path / "b", size=5, rank=2)
+    assert 0 < again.rows < 70
+    assert again.append(influence) == 70
+    np.testing.assert_allclose(again.gradients(range(70)), whole.gradients(range(70)), rtol=0, atol=1e-6)
 
 
 def test_layers_whose_matrix_is_as_small_are_kept_whole(tmp_path):

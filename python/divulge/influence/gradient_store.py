@@ -36,14 +36,16 @@ class GradientStore:
     Args:
         folder: of the files; a store that is there already is opened.
         projection: "random", R' g with one matrix for all parameters; or "two_sided", U' G V for each layer
-            that K-FAC has a rule for (LoGra, Choe et al. 2024), which needs no whole gradient.
+            that K-FAC has a rule for (LoGra, Choe et al. 2024), which needs no whole gradient; U and V have
+            orthonormal columns but for a scale.
         size: numbers a sample of "random", at most those of the parameters; of "two_sided", the numbers that
             each side of each layer's gradient is reduced to.
         dtype: of the rows, "float32" or "float16".
         seed: of the matrices.
-        rank: of a "two_sided" store, singular pairs that are kept of each layer's matrix (LoRIF, arXiv
-            2601.21929): rank (a + b) numbers for a matrix (a, b), where that is less. Scores are those of the
-            matrices that are left. None keeps the whole.
+        rank: of a "two_sided" store, singular pairs that are kept of each layer's matrix: rank (a + b)
+            numbers for a matrix (a, b), where that is less. Scores are those of the matrices that are left.
+            None keeps the whole. LoRIF (arXiv 2601.21929) stores gradients so; this is no more of it: the
+            preconditioner has all directions of a layer, LoRIF's few.
 
     Attributes:
         rows: samples in the store, when this object last read or wrote it.
@@ -66,7 +68,7 @@ class GradientStore:
     ) -> None:
         _check(projection, size, dtype, seed, rank)
         self.folder = Path(folder)
-        index = StoreIndex(projection, int(size), int(seed), dtype, rank=int(rank or 0))
+        index = StoreIndex(projection, int(size), int(seed), dtype, rank=int(rank or 0), sides="orthonormal")
         self._files = StoreFiles(self.folder, index)
 
     @property
@@ -233,7 +235,8 @@ class GradientStore:
         if not isinstance(influence, Influence):
             raise TypeError(f"expected an Influence, got {type(influence).__name__}")
         index = self._files.index
-        projection = projection_of(influence, index.projection, index.size, index.seed)  # type: ignore[arg-type]
+        name: Any = index.projection
+        projection = projection_of(influence, name, index.size, index.seed, normal=index.sides == "normal")
         digest, precision = parameters_digest(influence), str(influence.operator.dtype)
         loss, widths = influence.loss.described, [a * b for a, b in projection.shapes]
         if first:

@@ -37,6 +37,7 @@ class StoreIndex:
         widths: numbers of a sample's gradient, those of each layer.
         shapes: (a, b) of the matrices that they are.
         rank: singular pairs that are kept of each matrix, 0 for all of it.
+        sides: of a two-sided projection, "orthonormal"; "normal" where nothing is said, as in earlier stores.
         rows: samples on the disk.
         going_to: samples once the data that is being appended is in.
         begun_at: samples before it.
@@ -57,6 +58,7 @@ class StoreIndex:
     data: str = ""
     shapes: list[list[int]] = field(default_factory=list)
     rank: int = 0
+    sides: str = "normal"
 
     @property
     def columns(self) -> int:
@@ -76,8 +78,10 @@ class StoreIndex:
             kind, whole = ("list", value) if lists else (one.type, [value])
             if type(value).__name__ != kind or any(isinstance(v, int) and v < 0 for v in whole):
                 raise ValueError(f"expected {one.name} as {one.type}, got {value!r}")
-        if self.rank and [a * b for a, b in self.shapes] != self.widths:
+        if self.rank and not _are_shapes_of(self.shapes, self.widths):
             raise ValueError(f"expected shapes of {self.widths} numbers, got {self.shapes}")
+        if self.sides not in ("normal", "orthonormal"):
+            raise ValueError(f"expected sides 'normal' or 'orthonormal', got {self.sides!r}")
         np.dtype(self.dtype)
 
 
@@ -103,6 +107,8 @@ class StoreFiles:
         for name in ("projection", "size", "dtype", "seed", "rank"):
             held, wanted = getattr(self.index, name), getattr(asked, name)
             if held != wanted:
+                if name == "rank":  # 0 is written as it is asked for
+                    held, wanted = held or None, wanted or None
                 raise ValueError(f"the store in {folder.name} was made with {name}={held!r}, got {wanted!r}")
 
     def append(self, block: Array) -> None:
@@ -203,3 +209,10 @@ class StoreFiles:
             index = StoreIndex(**json.loads(path.read_bytes()))
             index.check()
         return index
+
+
+def _are_shapes_of(shapes: Any, widths: list[int]) -> bool:
+    """Whether they are pairs of numbers of at least 1, whose products are the widths."""
+    pairs = [pair for pair in shapes if isinstance(pair, list) and len(pair) == 2]
+    whole = all(type(side) is int and side > 0 for pair in pairs for side in pair)
+    return whole and len(pairs) == len(shapes) and [a * b for a, b in pairs] == widths
