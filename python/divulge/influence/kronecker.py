@@ -15,9 +15,10 @@ from divulge.influence.solvers.solution import Floats, Solution
 __all__ = ["KroneckerCurvature", "decomposed", "fit_kronecker"]
 
 # Passes through a module for its factors, one a sample and label, and labels a sample, that are enough:
-# EK-FAC's scores of 512 samples of up to 16 classes correlate by .994 and more with those of all labels.
-_PASSES, _FEWEST = 512, 2
-# Where those are not all, one in so many of them for the eigenvalues.
+# of 256 samples and more, up to 16 classes, EK-FAC's scores correlate by .994 and more with those of all
+# labels, a test point's by .97; with two labels, a quarter fewer CPU seconds, some test points' only by .94.
+_PASSES, _FEWEST = 1024, 4
+# Where those are not all, one in so many of them for the eigenvalues, which say less about scores than bases.
 _SHARE = 2
 
 
@@ -97,9 +98,9 @@ def fit_kronecker(
 
     Up to 16 classes the expectation over the labels is exact, by one less than there are classes; above,
     eight labels a sample have the same expectation. Where torch computes, a label is a pass through the
-    module: as few a sample as make 512 of all, and at least two, take the place of four times as many or
-    more, and half of those few for the eigenvalues, which say less about scores than the bases do.
-    There the gradients of the least likely classes are added with random signs: near the exact expectation.
+    module: as few a sample as make 1,024 of all, and at least four, take the place of twice as many or more,
+    and half of those few for the eigenvalues. There the gradients of the least likely classes are added with
+    signs, balanced over the samples: near the exact expectation, the less the more classes there are.
 
     Raises:
         ValueError: a loss that is no likelihood, neither damping nor weight decay, or parameters in question
