@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from divulge import Influence
 from divulge.influence.layer_rules import seen_last
 from divulge.influence.patch_moments import patch_moments
 from divulge.influence.patches import strip_order
@@ -53,6 +54,31 @@ def test_products_are_those_of_whole_patches(seed):
     torch.testing.assert_close(
         found @ v[strip_order(layer, bias=bias)], whole.outer(delta) @ v, rtol=1e-11, atol=1e-11
     )
+
+
+class OneAlone(nn.Module):
+    """A module that hands its convolution a single sample without the axis of samples."""
+
+    def __init__(self, axes, channels):
+        super().__init__()
+        self.conv, self.last = (nn.Conv1d if axes == 1 else nn.Conv2d)(channels, 3, 2), nn.Linear(3, 2)
+
+    def forward(self, x):
+        z = self.conv(x[0])[None] if len(x) == 1 else self.conv(x)
+        return self.last(z.flatten(2).mean(2))
+
+
+@pytest.mark.parametrize("axes", [1, 2])
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("ask", ["scores", "self_influence"])
+def test_a_sample_without_its_axis_is_named(axes, channels, ask):
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((7, channels, *(5,) * axes)).astype(np.float32)
+    data = x, rng.integers(0, 2, 7)
+    options = {"curvature": "ekfac", "damping": 0.1, "lower": False, "batch_size": 2}
+    influence = Influence(OneAlone(axes, channels), data, **options)
+    with pytest.raises(ValueError, match="'conv' had the shape"):
+        influence.scores(data) if ask == "scores" else influence.self_influence()
 
 
 def test_strips_are_a_copy():

@@ -110,7 +110,10 @@ def recorded(
             a = (args[0] if args else kwargs["input"]).detach()
             known = axes[i] if axes is not None else []
             axis = known[len(calls[i])] if len(calls[i]) < len(known) else None
-            if axis is not None and (in_strips(groups[i], known) or (sums and _is_convolution(groups[i]))):
+            convolution = axis is not None and groups[i].kind == "convolution"
+            if convolution and a.ndim != layer.weight.ndim:  # one sample without its axis
+                raise _off_axis(name, a, k)
+            if axis is not None and convolution and (sums or in_strips(groups[i], known)):
                 calls[i].append(_of_patches(groups[i], layer, name, a, output, axis, sums))
                 return
             seen = a if as_head else _seen(groups[i], layer, a, output)
@@ -177,11 +180,7 @@ def _seen(group: LayerGroup, layer: nn.Module, a: Tensor, output: Tensor) -> Ten
 
 def in_strips(group: LayerGroup, axes: Sequence[SampleAxis]) -> bool:
     """Whether what a group saw is held in strips: of one call, its samples the first axis as they are."""
-    return _is_convolution(group) and len(axes) == 1 and axes[0].is_first
-
-
-def _is_convolution(group: LayerGroup) -> bool:
-    return group.kind == "convolution"
+    return group.kind == "convolution" and len(axes) == 1 and axes[0].is_first
 
 
 def _of_patches(
@@ -212,11 +211,15 @@ def _part(tensor: Tensor, part: tuple[int, int], dim: int = -1) -> Tensor:
 def _rows(axis: SampleAxis | None, tensor: Tensor, k: int, name: str) -> Tensor:
     rows = None if axis is None else axis.rows(tensor, k)
     if rows is None:
-        raise ValueError(
-            f"kfac and ekfac need the samples on the same axis in each batch; {name!r} had the shape "
-            f"{tuple(tensor.shape)} for {k} samples, with features last"
-        )
+        raise _off_axis(name, tensor, k)
     return rows
+
+
+def _off_axis(name: str, tensor: Tensor, k: int) -> ValueError:
+    return ValueError(
+        f"kfac and ekfac need the samples on the same axis in each batch; {name!r} had the shape "
+        f"{tuple(tensor.shape)} for {k} samples"
+    )
 
 
 def _edge(output: Tensor, name: str) -> Any:
