@@ -1,6 +1,6 @@
 """What a store of projected gradients costs and holds: a small language model, texts of the standard library.
 
-    python bench/gradient_store.py [--texts 1024] [--size 16] [--dtype float16] [--copies 20] [--json]
+    python bench/gradient_store.py [--texts 1024] [--size 16] [--rank 1] [--copies 20] [--json] ...
 
 The rows that were written are repeated on disk, `copies` times, to ask a store of some size. Queries are
 test texts: with their gradients, and of scores alone, for all samples. Agreement is Pearson's correlation,
@@ -14,6 +14,7 @@ import json
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -43,9 +44,11 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     for name, value in {"texts": 1024, "size": 16, "copies": 20, "width": 64, "layers": 2}.items():
         parser.add_argument(f"--{name}", type=int, default=value)
+    parser.add_argument("--rank", type=int, help="singular pairs kept of each layer; all of it without")
     parser.add_argument("--dtype", choices=("float32", "float16"), default="float16")
     given = parser.parse_args()
     torch.set_num_threads(1)
+    options: dict[str, Any] = {"size": given.size, "dtype": given.dtype, "rank": given.rank}
     inputs, targets = texts(given.texts + TESTS, LENGTH)
     n = given.texts
     train, test = (inputs[:n], targets[:n]), (inputs[n:], targets[n:])
@@ -53,7 +56,7 @@ def main() -> None:
     model = TrainingRun(start, (inputs[:256], targets[:256]), optimizer=AdamW(), learning_rate=3e-3).trained()
     influence = Influence(model, train, parameters=LAYERS)
     with tempfile.TemporaryDirectory() as folder:
-        store = GradientStore(folder, size=given.size, dtype=given.dtype)
+        store = GradientStore(folder, **options)
         begin = time.perf_counter()
         store.append(influence)
         appended = time.perf_counter() - begin
@@ -62,7 +65,7 @@ def main() -> None:
         found = store.scores(influence, test, damping=None)[:, :COMPARED]
         agreement = np.mean([np.corrcoef(a, b)[0, 1] for a, b in zip(whole, found, strict=True)])
         repeated(Path(folder), given.copies)
-        store = GradientStore(folder, size=given.size, dtype=given.dtype)
+        store = GradientStore(folder, **options)
         begin = time.perf_counter()
         store.scores(influence, test)
         fitted = time.perf_counter() - begin
@@ -76,7 +79,7 @@ def main() -> None:
         scored = time.perf_counter() - begin
         result = {
             "parameters": influence.operator.parameters,
-            "numbers_a_sample": store._files.index.columns,
+            "numbers_a_sample": store._files.index.stored,
             "bytes_a_sample": store.bytes_a_sample,
             "samples_a_second_appended": n / appended,
             "samples": store.rows,

@@ -13,7 +13,7 @@ from torch import nn
 from divulge import Influence
 from divulge.errors import UnreadableFile
 from divulge.influence import GradientStore, Task
-from divulge.influence.projections import RandomMatrix
+from divulge.influence.projections import RandomMatrix, TwoSided
 
 WHOLE = 10**6  # no side or number of columns is as large
 
@@ -85,6 +85,40 @@ def test_inner_products_stay_on_average(make, tmp_path):
         assert np.abs(error).max() < 6 * np.std(found, axis=0).max() / np.sqrt(25)
         assert np.std(found, axis=0).max() > 0
         assert rows.shape == (20, 40 if projection == "random" else 9 + 9)
+
+
+def test_orthonormal_sides_keep_inner_products_better_than_normal_ones(tmp_path):
+    module = nn.Sequential(nn.Linear(12, 10), nn.Tanh(), nn.Linear(10, 6)).double()
+    rng = np.random.default_rng(0)
+    data = rng.standard_normal((30, 12)), rng.integers(0, 6, 30)
+    influence = Influence(module, data)
+    g, off = influence.gradients(data), {True: [], False: []}
+    for seed in range(30):
+        for normal, errors in off.items():
+            sides = TwoSided(influence, 4, seed, normal)
+            rows = np.concatenate(list(sides.features(influence.train, influence.loss.function)))
+            errors.append(np.linalg.norm(rows @ rows.T - g @ g.T))
+    assert np.mean(off[False]) < 0.8 * np.mean(off[True])
+
+
+def test_a_store_of_earlier_kind_goes_on_with_its_normal_sides(make, tmp_path):
+    module, train, test = make("tanh", n=20)
+    influence = Influence(module, train)
+    GradientStore(tmp_path, size=3)
+    index = tmp_path / "store.json"
+    held = json.loads(index.read_text())
+    later = ("sides", "shapes", "rank")
+    index.write_text(json.dumps({name: value for name, value in held.items() if name not in later}))
+    store = GradientStore(tmp_path, size=3)
+    store.append(influence)
+    sides = TwoSided(influence, 3, 0, normal=True)
+    expected = np.concatenate(list(sides.features(influence.train, influence.loss.function)))
+    np.testing.assert_allclose(store.gradients(range(20)), expected, atol=1e-5 * np.abs(expected).max())
+    new = GradientStore(tmp_path / "new", size=3)
+    new.append(influence)
+    assert not np.allclose(new.gradients(range(20)), expected, atol=1e-2 * np.abs(expected).max())
+    before = store.scores(influence, test)
+    np.testing.assert_array_equal(GradientStore(tmp_path, size=3).scores(influence, test), before)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16"])

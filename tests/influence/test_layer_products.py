@@ -9,7 +9,7 @@ from token_models import Tagger, Tied, texts, words
 from torch import nn
 
 from divulge import Influence
-from divulge.influence import layer_gradients
+from divulge.influence import layer_gradients, layer_products
 
 
 def tokens(make):
@@ -33,7 +33,7 @@ CASES = {
 @pytest.mark.parametrize("m", [1, 2, 30])
 @pytest.mark.parametrize("name", CASES)
 def test_as_by_autograd(make, name, m, numbers, monkeypatch):
-    monkeypatch.setattr(layer_gradients, "_NUMBERS", numbers)
+    monkeypatch.setattr(layer_products, "_NUMBERS", numbers)
     module, train = CASES[name](make)
     operator = Influence(module, train, lower=False, batch_size=6).operator
     vectors = np.random.default_rng(0).standard_normal((m, operator.parameters))
@@ -78,7 +78,7 @@ def test_factors_do_not_depend_on_which_product_comes_first(make, name, monkeypa
     module, train = CASES[name](make)
     found = []
     for first in (True, False):
-        monkeypatch.setattr(layer_gradients, "_is_less_whole", lambda *_, first=first: first)
+        monkeypatch.setattr(layer_products, "_is_less_whole", lambda *_, first=first: first)
         influence = Influence(module, train, curvature="ekfac", damping=0.1, lower=False)
         values = influence._inverse.kronecker.values
         found.append(np.concatenate([influence.self_influence(), *(np.ravel(v) for v in values)]))

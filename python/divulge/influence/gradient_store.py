@@ -15,8 +15,9 @@ from divulge.influence.influence import Influence
 from divulge.influence.losses import LossFunction
 from divulge.influence.operators import Array, blocks
 from divulge.influence.output import open_output
+from divulge.influence.preconditioner import divided, inverses, solved_rows
 from divulge.influence.projections import Projection, ProjectionName, projection_of
-from divulge.influence.ranking import Ranking, smallest
+from divulge.influence.ranking import Best, Ranking
 from divulge.influence.saved import data_digest, parameters_digest
 from divulge.influence.store_files import ROWS_READ, StoreFiles, StoreIndex
 
@@ -35,11 +36,16 @@ class GradientStore:
     Args:
         folder: of the files; a store that is there already is opened.
         projection: "random", R' g with one matrix for all parameters; or "two_sided", U' G V for each layer
-            that K-FAC has a rule for (LoGra, Choe et al. 2024), which needs no whole gradient.
+            that K-FAC has a rule for (LoGra, Choe et al. 2024), which needs no whole gradient; U and V have
+            orthonormal columns but for a scale.
         size: numbers a sample of "random", at most those of the parameters; of "two_sided", the numbers that
             each side of each layer's gradient is reduced to.
         dtype: of the rows, "float32" or "float16".
         seed: of the matrices.
+        rank: of a "two_sided" store, singular pairs that are kept of each layer's matrix: rank (a + b)
+            numbers for a matrix (a, b), where that is less. Scores are those of the matrices that are left.
+            None keeps the whole. LoRIF (arXiv 2601.21929) stores gradients so; this is no more of it: the
+            preconditioner has all directions of a layer, LoRIF's few.
 
     Attributes:
         rows: samples in the store, when this object last read or wrote it.
@@ -58,10 +64,12 @@ class GradientStore:
         size: int = 16,
         dtype: Literal["float32", "float16"] = "float32",
         seed: int = 0,
+        rank: int | None = None,
     ) -> None:
-        _check(projection, size, dtype, seed)
+        _check(projection, size, dtype, seed, rank)
         self.folder = Path(folder)
-        self._files = StoreFiles(self.folder, StoreIndex(projection, int(size), int(seed), dtype))
+        index = StoreIndex(projection, int(size), int(seed), dtype, rank=int(rank or 0), sides="orthonormal")
+        self._files = StoreFiles(self.folder, index)
 
     @property
     def rows(self) -> int:
@@ -76,7 +84,7 @@ class GradientStore:
     @property
     def bytes_a_sample(self) -> int:
         """Bytes on the disk for each sample."""
-        return self._files.index.columns * np.dtype(self._files.index.dtype).itemsize + 4
+        return self._files.index.stored * np.dtype(self._files.index.dtype).itemsize + 4
 
     def append(self, influence: Influence, *, progress: OnProgress | None = None) -> int:
         """Write the gradients of an Influence's training losses behind those that are there.
@@ -172,9 +180,9 @@ class GradientStore:
         asked = self._asked(influence, test, of)
         if isinstance(k, bool) or k not in range(1, self.rows + 1):
             raise ValueError(f"expected a whole k from 1 to {self.rows}, got {k!r}")
-        best: dict[int, _Best] = {}
+        best: dict[int, Best] = {}
         for tests, rows, scores in self._blocks(asked, damping, unit):
-            held = best.setdefault(tests.start, _Best(k, scores.shape[0]))
+            held = best.setdefault(tests.start, Best(k, scores.shape[0]))
             held.add(scores, rows)
         parts = [(*held.helpful, held.harmful[0], -held.harmful[1]) for held in best.values()]
         return Ranking(*(np.concatenate(part) for part in zip(*parts, strict=True)))
@@ -186,7 +194,7 @@ class GradientStore:
         if not len(chosen):
             return np.zeros((0, self._files.index.columns), np.float32)
         units, norms = self._files.maps()
-        return np.asarray(units[chosen].astype(np.float32) * norms[chosen][:, None])
+        return np.asarray(self._files.units(units[chosen]) * norms[chosen][:, None])
 
     def _asked(self, influence: Influence, test: Any, of: str | LossFunction | None) -> NDArray[np.float64]:
         """Return the test gradients' numbers (m, columns)."""
@@ -203,18 +211,18 @@ class GradientStore:
     ) -> Iterator[tuple[slice, slice, Array]]:
         """Yield scores of each block of test points with each block of samples."""
         _check_damping(damping)
-        inverses = None if damping is None else _inverses(self._files.moments(), damping)
-        solved = _products(asked, inverses)
+        inverted = None if damping is None else inverses(self._files.moments(), damping)
+        solved = solved_rows(asked, inverted)
         if unit:
-            solved = _divided(solved, np.einsum("ij,ij->i", solved, asked))
+            solved = divided(solved, np.einsum("ij,ij->i", solved, asked))
         sizes = np.abs(solved).max(axis=1, initial=0, keepdims=True)  # single precision has no larger ones
         solved = (solved / np.where(sizes > 0, sizes, 1)).astype(np.float32)
         units, norms = self._files.maps()
         for rows in blocks(len(norms), ROWS_READ):
-            held = units[rows].astype(np.float32)
+            held = self._files.units(units[rows])
             lengths = norms[rows].astype(np.float64)
             if unit:
-                squares = np.einsum("ij,ij->i", _products(held.astype(np.float64), inverses), held)
+                squares = np.einsum("ij,ij->i", solved_rows(held.astype(np.float64), inverted), held)
                 lengths = 1 / np.sqrt(np.where(squares > 0, squares, 1))  # rows of 0 stay
             for tests in blocks(len(asked), _TESTS):
                 yield tests, rows, -(solved[tests] @ held.T) * (sizes[tests] * lengths)
@@ -227,12 +235,13 @@ class GradientStore:
         if not isinstance(influence, Influence):
             raise TypeError(f"expected an Influence, got {type(influence).__name__}")
         index = self._files.index
-        projection = projection_of(influence, index.projection, index.size, index.seed)  # type: ignore[arg-type]
+        name: Any = index.projection
+        projection = projection_of(influence, name, index.size, index.seed, normal=index.sides == "normal")
         digest, precision = parameters_digest(influence), str(influence.operator.dtype)
-        loss = influence.loss.described
+        loss, widths = influence.loss.described, [a * b for a, b in projection.shapes]
         if first:
-            index.parameters, index.precision, index.widths = digest, precision, projection.widths
-            index.loss = loss
+            index.parameters, index.precision, index.loss = digest, precision, loss
+            index.widths, index.shapes = widths, projection.shapes
         if precision != index.precision:
             raise ValueError(
                 f"the store in {self.folder.name} was written for parameters in {index.precision}, "
@@ -242,7 +251,7 @@ class GradientStore:
             raise ValueError(
                 f"the store in {self.folder.name} holds gradients of the loss {index.loss}, got {loss}"
             )
-        if digest != index.parameters or projection.widths != index.widths:
+        if digest != index.parameters or widths != index.widths:
             raise ValueError(
                 f"the store in {self.folder.name} was written for other parameters than this module's "
                 "(names, shapes or values, frozen ones and buffers included); write one for these"
@@ -253,38 +262,22 @@ class GradientStore:
         index = self._files.index
         return (
             f"GradientStore({self.rows} samples, {index.columns} numbers each, {index.projection}, "
-            f"{index.dtype})"
+            f"{index.dtype}{f', rank {index.rank}' if index.rank else ''})"
         )
 
 
-class _Best:
-    """The k smallest scores and the k largest, negated, of those that were added, with their numbers."""
-
-    def __init__(self, k: int, tests: int) -> None:
-        none: tuple[NDArray[np.int64], Array] = np.zeros((tests, 0), np.int64), np.zeros((tests, 0))
-        self.k, self.helpful, self.harmful = k, none, none
-
-    def add(self, scores: Array, rows: slice) -> None:
-        """Look at the scores (tests, b) of some samples."""
-        numbers = np.broadcast_to(np.arange(rows.start, rows.stop), scores.shape)
-        self.helpful = self._merged(self.helpful, numbers, scores)
-        self.harmful = self._merged(self.harmful, numbers, -scores)
-
-    def _merged(
-        self, held: tuple[NDArray[np.int64], Array], numbers: NDArray[np.int64], values: Array
-    ) -> tuple[NDArray[np.int64], Array]:
-        all_numbers = np.concatenate([held[0], numbers], axis=1)
-        all_values = np.concatenate([held[1], values], axis=1)
-        places, best = smallest(all_values, min(self.k, all_values.shape[1]))
-        return np.take_along_axis(all_numbers, places, axis=1), best
-
-
-def _check(projection: Any, size: Any, dtype: Any, seed: Any) -> None:
+def _check(projection: Any, size: Any, dtype: Any, seed: Any, rank: Any) -> None:
     if projection not in ("random", "two_sided"):
         raise ValueError(f"expected a projection 'random' or 'two_sided', got {projection!r}")
     if dtype not in ("float32", "float16"):
         raise ValueError(f"expected dtype 'float32' or 'float16', got {dtype!r}")
-    for name, value, least in (("size", size, 1), ("seed", seed, 0)):
+    if rank is not None and projection != "two_sided":
+        raise ValueError(f"rank is for the projection 'two_sided', got {projection!r}")
+    for name, value, least in (
+        ("size", size, 1),
+        ("seed", seed, 0),
+        ("rank", 1 if rank is None else rank, 1),
+    ):
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
             raise ValueError(f"expected {name} as a whole number of at least {least}, got {value!r}")
 
@@ -295,35 +288,3 @@ def _check_damping(damping: Any) -> None:
     number = isinstance(damping, (int, float, np.number)) and not isinstance(damping, bool)
     if not number or not 0 <= damping < float("inf"):
         raise ValueError(f"expected damping of at least 0, or None, got {damping!r}")
-
-
-def _inverses(moments: list[NDArray[np.float64]], damping: float) -> list[NDArray[np.float64]]:
-    """Return A^-1 of each layer; 0 of one whose gradients are."""
-    if not any(np.trace(moment) for moment in moments):
-        raise ValueError("all stored gradients are 0, which leaves nothing to scale by; pass damping=None")
-    found = []
-    for moment in moments:
-        mean = np.trace(moment) / len(moment)
-        values, vectors = np.linalg.eigh(moment)
-        damped = np.maximum(values, 0) + damping * mean
-        if mean and damped.min() <= 1e-12 * damped.max():
-            raise ValueError(
-                f"the mean square of the gradients' {len(moment)} numbers has no inverse; expected a damping "
-                f"above 0, got {damping!r}"
-            )
-        found.append(np.asarray((vectors / damped) @ vectors.T) if mean else np.zeros_like(moment))
-    return found
-
-
-def _products(rows: Array, inverses: list[NDArray[np.float64]] | None) -> Array:
-    """Return A^-1 g of rows (k, columns), layer by layer, in their precision."""
-    if inverses is None:
-        return rows
-    parts = np.split(rows, np.cumsum([len(inverse) for inverse in inverses])[:-1], axis=1)
-    turned = [part @ inverse.astype(rows.dtype) for part, inverse in zip(parts, inverses, strict=True)]
-    return np.concatenate(turned, axis=1)
-
-
-def _divided(rows: Array, squares: Array) -> Array:
-    """Return rows divided by the roots of their squares; those of 0 stay."""
-    return np.asarray(rows / np.sqrt(np.where(squares > 0, squares, 1))[:, None])

@@ -15,11 +15,15 @@ __all__ = ["label_cotangents"]
 _EXACT_CLASSES = 16
 # Labels a sample of more classes.
 _LABELS = 8
+# A few of a sample's labels take the place of so many times as many; with more of them little is saved.
+_PARTS = 2
 # A draw for each of a sample's positions, eight of them or more together.
 _DRAWS_TOGETHER = 8
 
 
-def label_cotangents(outputs: Array, loss: Loss, seed: int, first: int = 0, few: int | None = None) -> Array:
+def label_cotangents(
+    outputs: Array, loss: Loss, seed: int, first: int = 0, few: int | None = None, share: int = 1
+) -> Array:
     """Return (n, S K): the gradients by the outputs for S labels of each sample, times their weights' roots.
 
     Outputs of several positions (n, *positions, K) have independent labels: those are drawn, at all positions
@@ -27,8 +31,8 @@ def label_cotangents(outputs: Array, loss: Loss, seed: int, first: int = 0, few:
 
     Softmax: a root of the labels' covariance diag(p) - p p', a row for each class but the likeliest m,
     r_s = sqrt(p_s) (e_s - (p + sqrt(p_m) e_m) / (1 + sqrt(p_m))); where there are more rows than S, the S - 1
-    of the likeliest classes and the sum of the others with random signs, whose outer product has the same
-    mean. A single logit: sqrt(p (1 - p)), p its sigmoid, the root of the mean square over both labels.
+    of the likeliest classes and the sum of the others with signs (`_balanced_signs`), whose outer product has
+    the same mean. A single logit: sqrt(p (1 - p)), p its sigmoid, the root of both labels' mean square.
     Squared loss: the model's label is its output plus standard normal noise, whose outer product has the mean
     I: e_s.
 
@@ -38,6 +42,7 @@ def label_cotangents(outputs: Array, loss: Loss, seed: int, first: int = 0, few:
         seed: of drawn labels and of signs.
         first: the number of the first sample among all; its labels do not depend on what else is drawn.
         few: cross-entropy's labels a sample, where that is half of them at most.
+        share: one in so many of few are taken, and at least one.
 
     Raises:
         ValueError: the loss is no likelihood.
@@ -58,9 +63,9 @@ def label_cotangents(outputs: Array, loss: Loss, seed: int, first: int = 0, few:
         return np.asarray(np.sqrt(p * (1 - p)), outputs.dtype)
     p = torch.from_numpy(outputs).softmax(1).numpy()
     rows = k - 1 if k <= _EXACT_CLASSES else _LABELS
-    if few is not None and 2 * few <= rows:
-        rows = few
-    signs = np.where(_uniform(seed, first, (n, k - 1)) < 0.5, -1.0, 1.0)
+    if few is not None and _PARTS * few <= rows:
+        rows = -(-few // share)
+    signs = _balanced_signs(seed, first, n, k)
     return np.asarray(_covariance_root(p, rows, signs), outputs.dtype).reshape(n, -1)
 
 
@@ -92,10 +97,29 @@ def _uniform(seed: int, first: int, shape: tuple[int, ...]) -> Floats:
     return np.random.Generator(stream).random(shape)
 
 
+def _balanced_signs(seed: int, first: int, n: int, k: int) -> Floats:
+    """Return signs (n, K) of samples from `first` on, the same whatever else is drawn.
+
+    A class has a random sign in each block of 2^b samples, 2^b the first power of two from K on, times a
+    number of a Hadamard matrix, whose rows a block's samples take in random order: two classes' signs are
+    equal in half of the block, so that of samples alike what is between classes cancels.
+    """
+    size = 1 << (k - 1).bit_length()
+    parts = []
+    for block in range(first // size, (first + n - 1) // size + 1):
+        random, begin = np.random.default_rng([seed, block]), block * size
+        rows = random.permutation(size)[max(first - begin, 0) : first + n - begin]
+        both = rows[:, None] & np.arange(k)
+        for shift in (32, 16, 8, 4, 2, 1):  # bits of both, even or odd
+            both ^= both >> shift
+        parts.append((1.0 - 2.0 * (both & 1)) * np.where(random.random(k) < 0.5, -1.0, 1.0))
+    return np.concatenate(parts) if parts else np.zeros((0, k))
+
+
 def _covariance_root(p: Array, rows: int, signs: Floats) -> Floats:
     """Return (n, S, K): what has diag(p) - p p' as the sum of its outer products, or as that sum's mean.
 
-    Those of the likeliest classes come first; the last row is the sum of all others along signs (n, K - 1).
+    Those of the likeliest classes come first; the last row is the sum of all others along signs (n, K).
     The rows are those of I - q q', q the roots of p, in a basis that a reflection of q makes.
     """
     n, k = p.shape
@@ -110,7 +134,7 @@ def _covariance_root(p: Array, rows: int, signs: Floats) -> Floats:
     root[:, :single] = -q[:, 1 : single + 1, None] * shared[:, None, :]
     root[:, np.arange(single), np.arange(1, single + 1)] += q[:, 1 : single + 1]
     if rows < k - 1:
-        signed = q[:, single + 1 :] * signs[:, single:]
+        signed = q[:, single + 1 :] * np.take_along_axis(signs, order, axis=1)[:, single + 1 :]
         root[:, -1] = -signed.sum(axis=1, keepdims=True) * shared
         root[:, -1, single + 1 :] += signed
     out = np.empty_like(root)

@@ -14,9 +14,11 @@ from torch.autograd.graph import get_gradient_edge
 from divulge.influence.attention_calls import Watched, watching, within_attention
 from divulge.influence.layer_groups import LayerGroup
 from divulge.influence.layer_rules import back_last, is_elementwise, is_head, seen_last
+from divulge.influence.patch_moments import patch_moments
 from divulge.influence.sample_axis import SampleAxis
+from divulge.influence.seen import Rows, Seen, Strips
 
-__all__ = ["Call", "recorded"]
+__all__ = ["Call", "gram", "in_strips", "recorded"]
 
 
 @dataclass
@@ -34,6 +36,8 @@ class Call:
         axis: of the samples.
         in_rows: whether `seen` is (k, T, d + 1).
         as_head: whether an embedding's table was multiplied by, which takes a for delta and delta for a.
+        moments: the sum of (a, 1)(a, 1)' (d + 1, d + 1) of a convolution of which nothing else is kept.
+        strips: what a convolution saw, in `seen`'s place.
     """
 
     layer: nn.Module
@@ -45,6 +49,8 @@ class Call:
     axis: SampleAxis | None
     in_rows: bool = False
     as_head: bool = False
+    moments: Tensor | None = None
+    strips: Strips | None = None
 
     def delta(self, gradient: Tensor | None) -> Tensor:
         """Return a gradient by the output, features last."""
@@ -72,10 +78,22 @@ class Call:
             return self.seen.new_ones(k, 1, 1)
         return self.rows_seen(k)
 
+    def gram(self, k: int) -> Tensor:
+        """Return the sum over samples and positions of its outer products (d + 1, d + 1)."""
+        return gram(self.inner(k)) if self.moments is None else self.moments
+
+    def in_products(self, k: int) -> Seen:
+        """Return it as it is multiplied."""
+        return Rows(self.inner(k)) if self.strips is None else self.strips
+
 
 @contextmanager
 def recorded(
-    groups: Sequence[LayerGroup], k: int, axes: Sequence[Sequence[SampleAxis]] | None = None
+    groups: Sequence[LayerGroup],
+    k: int,
+    axes: Sequence[Sequence[SampleAxis]] | None = None,
+    *,
+    sums: bool = False,
 ) -> Iterator[list[list[Call]]]:
     """Record the calls of each group's layers.
 
@@ -83,6 +101,7 @@ def recorded(
         groups: the layers.
         k: samples in the batch.
         axes: of the samples, for each group and call, where they are known.
+        sums: keep no patches of convolutions, only the sum of their outer products.
     """
     calls: list[list[Call]] = [[] for _ in groups]
 
@@ -91,6 +110,12 @@ def recorded(
             a = (args[0] if args else kwargs["input"]).detach()
             known = axes[i] if axes is not None else []
             axis = known[len(calls[i])] if len(calls[i]) < len(known) else None
+            convolution = axis is not None and groups[i].kind == "convolution"
+            if convolution and a.ndim != layer.weight.ndim:  # one sample without its axis
+                raise _off_axis(name, a, k)
+            if axis is not None and convolution and (sums or in_strips(groups[i], known)):
+                calls[i].append(_of_patches(groups[i], layer, name, a, output, axis, sums))
+                return
             seen = a if as_head else _seen(groups[i], layer, a, output)
             if axis is not None:
                 seen = _rows(axis, seen, k, name)
@@ -153,20 +178,48 @@ def _seen(group: LayerGroup, layer: nn.Module, a: Tensor, output: Tensor) -> Ten
     return _part(seen, group.part) if group.kind == "convolution" else seen
 
 
-def _part(tensor: Tensor, part: tuple[int, int]) -> Tensor:
+def in_strips(group: LayerGroup, axes: Sequence[SampleAxis]) -> bool:
+    """Whether what a group saw is held in strips: of one call, its samples the first axis as they are."""
+    return group.kind == "convolution" and len(axes) == 1 and axes[0].is_first
+
+
+def _of_patches(
+    group: LayerGroup, layer: nn.Module, name: str, a: Tensor, output: Tensor, axis: SampleAxis, sums: bool
+) -> Call:
+    """Return a convolution's call, whose patches are not whole in memory."""
+    own, bias = _part(a, group.part, dim=1), group.place.bias is not None
+    call = Call(layer, name, group, _edge(output, name), _like(output), a.new_empty(0), axis)
+    if sums:
+        call.moments = patch_moments(layer, own, bias=bias)
+    else:
+        call.strips = Strips.of(layer, own, bias=bias)
+    return call
+
+
+def gram(x: Tensor) -> Tensor:
+    """Return the sum over samples and positions of the outer products (d, d) of (k, T, d)."""
+    flat = x.reshape(-1, x.shape[-1])
+    return flat.T @ flat
+
+
+def _part(tensor: Tensor, part: tuple[int, int], dim: int = -1) -> Tensor:
     """Return one of so many equal parts of the features."""
     number, total = part
-    return tensor if total == 1 else tensor.chunk(total, dim=-1)[number]
+    return tensor if total == 1 else tensor.chunk(total, dim=dim)[number]
 
 
 def _rows(axis: SampleAxis | None, tensor: Tensor, k: int, name: str) -> Tensor:
     rows = None if axis is None else axis.rows(tensor, k)
     if rows is None:
-        raise ValueError(
-            f"kfac and ekfac need the samples on the same axis in each batch; {name!r} had the shape "
-            f"{tuple(tensor.shape)} for {k} samples, with features last"
-        )
+        raise _off_axis(name, tensor, k)
     return rows
+
+
+def _off_axis(name: str, tensor: Tensor, k: int) -> ValueError:
+    return ValueError(
+        f"kfac and ekfac need the samples on the same axis in each batch; {name!r} had the shape "
+        f"{tuple(tensor.shape)} for {k} samples"
+    )
 
 
 def _edge(output: Tensor, name: str) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import starmap
 from typing import Any
 
 import numpy as np
@@ -11,12 +10,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from divulge.influence.layer_calls import Call, recorded
+from divulge.influence.layer_calls import Call, gram, in_strips, recorded
 from divulge.influence.layer_check import calibrate
 from divulge.influence.layer_groups import LayerGroup, layer_groups
+from divulge.influence.layer_products import Turn, along, layer_matrix, mixed_factors
 from divulge.influence.layer_rules import is_elementwise
-from divulge.influence.operators import Array, Factors, LayerPlace
+from divulge.influence.operators import Array, Factors
 from divulge.influence.parts import rows_of
+from divulge.influence.patches import strip_order
+from divulge.influence.seen import Rows, Seen
 from divulge.influence.snapshot import Snapshot
 
 __all__ = ["Batches", "LayerGradients"]
@@ -24,15 +26,16 @@ __all__ = ["Batches", "LayerGradients"]
 # Inputs (k, *shape), and from the outputs on them to cotangents (k, ...), those of each label of their size.
 Batches = Iterable[tuple[Any, Callable[[Tensor], Tensor]]]
 Floats = list[NDArray[np.float64]]
-# In the gradients of samples that are held at a time.
+# In a layer's gradients of a batch on a device.
 _NUMBERS = 1 << 24
 # In a layer's gradients of a batch: 4 MB stay in a cache, and the allocator keeps them; twice as fast as 16.
 _TOGETHER = 1 << 19
 # Samples in a batch where a layer is large: of one alone a layer of 784 x 1024 takes three times as long.
 _FEWEST_TOGETHER = 8
-Factor = tuple[NDArray[np.float64], NDArray[np.float64]]
 # Delta (k, T, h); of a table that is multiplied by, also what that saw (k, T, h) and its delta (k, T, d).
 Returned = tuple[Tensor, tuple[Tensor, Tensor] | None]
+# What comes back of each group for each label.
+Passes = Iterator[list[Returned]]
 
 
 class LayerGradients:
@@ -67,6 +70,13 @@ class LayerGradients:
         numbers = _TOGETHER if snapshot.device.type == "cpu" else _NUMBERS
         self.together = max(_FEWEST_TOGETHER, numbers // largest)
         self._axes = calibrate(self._groups, snapshot, run, probe) if rows_of(probe) else []
+        self._orders = {
+            i: strip_order(group.layers[0], bias=group.place.bias is not None)
+            for i, group in enumerate(self._groups)
+            if group.kind == "convolution"
+        }
+        pairs = zip(self._groups, self._axes, strict=False)  # of no samples there are no axes
+        self._strips = {i for i, pair in enumerate(pairs) if in_strips(*pair)}
 
     def factors(self, batches: Batches, rows: int) -> Factors:
         """Return K-FAC's factors of each layer.
@@ -82,21 +92,25 @@ class LayerGradients:
             for i, (group, (h, d, *_)) in enumerate(zip(self._groups, self.places, strict=True))
             if group.kind == "embedding"
         }
-        for inputs, _, passes in self._passes(batches):
-            for total, a in zip(inner, inputs, strict=True):
-                total += _gram(a)
+        for calls, k, _, passes in self._called(batches, sums=True):
+            for total, group, made in zip(inner, self._groups, calls, strict=True):
+                for call in _looked_up(group, made):
+                    total += _double(call.gram(k))
             for number, returned in enumerate(passes):
                 for total, (delta, _) in zip(outer, returned, strict=True):
-                    total += _gram(delta) / delta.shape[1]
+                    total += _double(gram(delta)) / delta.shape[1]
                 for i, (back, seen) in tables.items():
                     head = returned[i][1]
                     if head is not None:
-                        back += _gram(head[1])
-                        seen += _gram(head[0]) / head[0].shape[1] if number == 0 else 0.0
+                        back += _double(gram(head[1]))
+                        seen += _double(gram(head[0])) / head[0].shape[1] if number == 0 else 0.0
+        for i, order in self._orders.items():
+            back = order.argsort().numpy()
+            inner[i] = inner[i][back[:, None], back]
         n = max(rows, 1)
         factors = [(a / n, b / n) for a, b in zip(inner, outer, strict=True)]
         for i, (back, seen) in tables.items():
-            factors[i] = _mixed(factors[i], (back / n, seen / n))
+            factors[i] = mixed_factors(factors[i], (back / n, seen / n))
         return factors
 
     def eigenvalues(
@@ -126,47 +140,59 @@ class LayerGradients:
     def products(self, batches: Batches, vectors: Tensor) -> Iterator[Tensor]:
         """Yield G . v (m, k) for vectors (m, P) and each batch's gradients along its cotangents."""
         for inputs, _, passes in self._passes(batches):
-            matrices = [_matrix(vectors.to(inputs[0]), place) for place in self.places]
+            like = vectors.to(inputs[0].like)
+            matrices = [layer_matrix(like, place) for place in self.places]
+            held = [self._as_seen(i, v.mT).mT for i, v in enumerate(matrices)]
             for returned in passes:
                 total = vectors.new_zeros(())
-                for (delta, head), a, v in zip(returned, inputs, matrices, strict=True):
-                    total = total + _along(delta, a, v)
+                for i, (delta, head) in enumerate(returned):
+                    total = total + along(delta, inputs[i], held[i])
                     if head is not None:
-                        total = total + _along(*head, v)
+                        total = total + along(head[0], Rows(head[1]), matrices[i])
                 yield total.T
 
     def turned(
         self, batches: Batches, inner: Sequence[Array], outer: Sequence[Array]
     ) -> Iterator[Iterator[Tensor]]:
         """Yield U' G V of each layer, one by one, for each batch and label; U (h, ...) and V (d + 1, ...)."""
+        bases: list[tuple[Tensor, Tensor]] = []
         for inputs, labels, passes in self._passes(batches):
-            v, u = ([torch.as_tensor(b).to(inputs[0]) for b in bases] for bases in (inner, outer))
-            turned = [
-                None if _is_less_whole(a, outside, inside, labels) else a @ inside
-                for a, outside, inside in zip(inputs, u, v, strict=True)
+            bases = bases or [
+                (torch.as_tensor(u).to(a.like), self._as_seen(i, torch.as_tensor(v).to(a.like)))
+                for i, (a, u, v) in enumerate(zip(inputs, outer, inner, strict=True))
             ]
+            turns = [Turn(a, *base, labels) for a, base in zip(inputs, bases, strict=True)]
             for returned in passes:
-                yield starmap(_turned, zip(returned, u, v, inputs, turned, strict=True))
+                yield (turn.of(*back) for turn, back in zip(turns, returned, strict=True))
 
-    def _passes(self, batches: Batches) -> Iterator[tuple[list[Tensor], int, Iterator[list[Returned]]]]:
-        """Yield each batch's (a, 1) (k, T, d + 1) of each layer, its labels, and what comes back for each."""
+    def _as_seen(self, i: int, v: Tensor) -> Tensor:
+        """Return v (..., d + 1, m) of a group in the order in which it holds what it saw."""
+        return v.index_select(-2, self._orders[i].to(v.device)) if i in self._strips else v
+
+    def _passes(self, batches: Batches) -> Iterator[tuple[list[Seen], int, Passes]]:
+        """Yield each batch's (a, 1) of each layer, its labels, and what comes back for each."""
+        for calls, k, labels, passes in self._called(batches, sums=False):
+            yield (
+                [_seen(group, made, k) for group, made in zip(self._groups, calls, strict=True)],
+                labels,
+                passes,
+            )
+
+    def _called(self, batches: Batches, *, sums: bool) -> Iterator[tuple[list[list[Call]], int, int, Passes]]:
+        """Yield each batch's calls of each group, how many samples and labels it has, and what comes back."""
         for inputs, cotangents_of in batches:
             k = rows_of(inputs)
-            with recorded(self._groups, k, self._axes) as calls:
+            with recorded(self._groups, k, self._axes, sums=sums) as calls:
                 outputs = self._run(inputs)
-            seen = []
             for group, axes, made in zip(self._groups, self._axes, calls, strict=True):
                 if len(made) != len(axes):
                     raise ValueError(
                         "kfac and ekfac need a layer to be called as often for each batch, "
                         f"{group.names[0]!r} was called {len(made)} times and {len(axes)} times before"
                     )
-                looked = [call for call in made if not call.as_head]
-                once = looked[:1] if is_elementwise(group.kind) else looked
-                seen.append(_joined([call.inner(k) for call in once], group))
             cotangents = cotangents_of(outputs.detach())
             labels = cotangents.shape[1] // outputs[0].numel()
-            yield seen, labels, self._deltas(outputs, cotangents, calls, k)
+            yield calls, k, labels, self._deltas(outputs, cotangents, calls, k)
 
     def _deltas(
         self, outputs: Tensor, cotangents: Tensor, calls: list[list[Call]], k: int
@@ -190,63 +216,16 @@ def _returned(group: LayerGroup, made: list[tuple[Call, Tensor]], k: int) -> Ret
     return _joined(looked, group), None if pair is None else (pair[0], pair[1])
 
 
-def _is_less_whole(a: Tensor, outer: Tensor, inner: Tensor, labels: int) -> bool:
-    """Whether U' G V takes fewer products where G is formed first, and not U' delta and (a, 1) V."""
-    positions, (h, small_h), (d, small_d) = a.shape[1], outer.shape, inner.shape
-    whole = positions * h * d + min(small_h * d * (h + small_d), h * small_d * (d + small_h))
-    apart = positions * (h * small_h + small_h * small_d)
-    return labels * whole < labels * apart + positions * d * small_d
+def _looked_up(group: LayerGroup, made: list[Call]) -> list[Call]:
+    """Return the calls whose inputs the second factor is of; of a scale or a shift any one."""
+    looked = [call for call in made if not call.as_head]
+    return looked[:1] if is_elementwise(group.kind) else looked
 
 
-def _turned(returned: Returned, outer: Tensor, inner: Tensor, seen: Tensor, turned: Tensor | None) -> Tensor:
-    """Return U' G V (k, h, d + 1) of a layer that saw (a, 1), given (a, 1) V, or where G comes first None."""
-    delta, head = returned
-    if turned is None:
-        product = outer.T @ (delta.transpose(1, 2) @ seen) @ inner
-    else:
-        product = (delta @ outer).transpose(1, 2) @ turned
-    if head is None:
-        return product
-    return product + (head[0] @ outer).transpose(1, 2) @ (head[1] @ inner)
-
-
-def _matrix(vectors: Tensor, place: LayerPlace) -> Tensor:
-    """Return a layer's part of vectors (m, P) as (m, h, d + 1)."""
-    h, d, begin, bias, transposed = place
-    part = vectors[:, begin : begin + h * d]
-    part = part.reshape(len(part), d, h).mT if transposed else part.reshape(len(part), h, d)
-    return part if bias is None else torch.cat([part, vectors[:, bias : bias + h, None]], dim=2)
-
-
-def _along(outer: Tensor, inner: Tensor, v: Tensor) -> Tensor:
-    """Return (k, m): the inner products of sum_t outer_t inner_t' with v (m, h, d).
-
-    Whichever multiplies less: each v with what was seen, or the gradients, a few at a time.
-    """
-    (_, t, h), (m, _, d) = outer.shape, v.shape
-    if m * t <= m + t:
-        seen: Tensor = (inner @ v.reshape(m * h, d).T).reshape(len(inner), t, m, h)
-        return torch.sum(seen * outer[:, :, None], dim=(1, 3))
-    flat, step = v.reshape(m, h * d).T, max(1, _NUMBERS // (h * d))
-    parts = [
-        (a.transpose(1, 2) @ b).flatten(1) @ flat
-        for a, b in zip(torch.split(outer, step), torch.split(inner, step), strict=True)
-    ]
-    return torch.cat(parts)
-
-
-def _mixed(rows: Factor, head: Factor) -> Factor:
-    """Return one pair of factors for a table that rows are looked up in and that is multiplied by.
-
-    Each pair is weighted by the trace of its product, so that the product of the sums has the trace of both.
-    """
-    weights = [float(np.trace(a) * np.trace(b)) for a, b in (rows, head)]
-    if not weights[1] or not sum(weights):
-        return rows
-    unit = [(a / (np.trace(a) or 1), b / (np.trace(b) or 1)) for a, b in (rows, head)]
-    inner = sum(w * a for w, (a, _) in zip(weights, unit, strict=True))
-    outer = sum(w * b for w, (_, b) in zip(weights, unit, strict=True)) / sum(weights)
-    return np.asarray(inner), np.asarray(outer)
+def _seen(group: LayerGroup, made: list[Call], k: int) -> Seen:
+    """Return what the layers of a group saw, the calls one behind the other."""
+    calls = _looked_up(group, made)
+    return calls[0].in_products(k) if len(calls) == 1 else Rows(_joined([c.inner(k) for c in calls], group))
 
 
 def _joined(parts: list[Tensor], group: LayerGroup) -> Tensor:
@@ -256,8 +235,6 @@ def _joined(parts: list[Tensor], group: LayerGroup) -> Tensor:
     return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
 
-def _gram(x: Tensor) -> NDArray[np.float64]:
-    flat = x.reshape(-1, x.shape[-1]) if x.is_contiguous() else None  # patches are not, and large
-    gram = torch.bmm(x.mT, x).sum(0) if flat is None else flat.T @ flat
-    found: NDArray[np.float64] = gram.double().cpu().numpy()
+def _double(x: Tensor) -> NDArray[np.float64]:
+    found: NDArray[np.float64] = x.double().cpu().numpy()
     return found

@@ -25,10 +25,10 @@ class Projection(Protocol):
     """From gradients to few numbers.
 
     Attributes:
-        widths: how many there are of each layer, or of all parameters together.
+        shapes: of each layer's matrix (a, b), or of the row (1, b) of all parameters together.
     """
 
-    widths: list[int]
+    shapes: list[list[int]]
 
     def features(self, samples: Samples, function: LossFunction) -> Iterator[Array]:
         """Yield the numbers (k, columns) of a function's gradients, for each block of samples."""
@@ -44,7 +44,7 @@ class RandomMatrix:
         self._influence, self._seed = influence, seed
         self._size = influence.operator.parameters
         self._columns = min(columns, self._size)
-        self.widths = [self._columns]
+        self.shapes = [[1, self._columns]]
 
     def features(self, samples: Samples, function: LossFunction) -> Iterator[Array]:
         """Yield (k, columns) for each block of samples."""
@@ -63,42 +63,63 @@ class RandomMatrix:
 
 
 class TwoSided:
-    """U' G V of each layer, G its gradient (h, d), U (h, side) and V (d, side) normal.
+    """U' G V of each layer, G its gradient (h, d), U (h, side) and V (d, side) with orthonormal columns.
+
+    Times the roots of h / side and d / side, so that inner products are whole gradients' in the mean, with
+    less chance in them than with normal numbers; stores that were made with those go on with them.
 
     G is a sum over positions of what comes back times what was seen, both of which are multiplied before the
     sum (LoGra, Choe et al. 2024): no gradient of a sample is ever whole. Where `side` is h or d or more, U
     or V is left out.
     """
 
-    def __init__(self, influence: Influence, side: int, seed: int) -> None:
+    def __init__(self, influence: Influence, side: int, seed: int, normal: bool = False) -> None:
         self._operator = influence._prepared.autograd
         places = self._operator.layers
         shapes = [_shape(place) for place in places]
-        self._outer = [_side(h, side, seed, 2 * i) for i, (h, _) in enumerate(shapes)]
-        self._inner = [_side(d, side, seed, 2 * i + 1) for i, (_, d) in enumerate(shapes)]
-        self.widths = [u.shape[1] * v.shape[1] for u, v in zip(self._outer, self._inner, strict=True)]
+        self._outer = [_side(h, side, seed, 2 * i, normal) for i, (h, _) in enumerate(shapes)]
+        self._inner = [_side(d, side, seed, 2 * i + 1, normal) for i, (_, d) in enumerate(shapes)]
+        self.shapes = [[u.shape[1], v.shape[1]] for u, v in zip(self._outer, self._inner, strict=True)]
 
     def features(self, samples: Samples, function: LossFunction) -> Iterator[Array]:
         """Yield (k, columns) for each block of samples."""
         yield from self._operator.kronecker_projections(samples, function, self._inner, self._outer)
 
 
-def projection_of(influence: Influence, name: ProjectionName, size: int, seed: int) -> Projection:
+def projection_of(
+    influence: Influence, name: ProjectionName, size: int, seed: int, *, normal: bool = False
+) -> Projection:
     """Return a projection of an Influence's gradients; `size` columns, or so many for each side of a layer.
+
+    Args:
+        influence: of the module.
+        name: of the projection.
+        size: of it.
+        seed: of its matrices.
+        normal: whether a two-sided one's are of normal numbers, as they were in earlier stores.
 
     Raises:
         ValueError: two-sided, and a parameter belongs to a layer without a rule.
     """
     influence._follow()
-    return (RandomMatrix if name == "random" else TwoSided)(influence, size, seed)
+    if name == "random":
+        return RandomMatrix(influence, size, seed)
+    return TwoSided(influence, size, seed, normal)
 
 
 def _shape(place: LayerPlace) -> tuple[int, int]:
     return place[0], place[1] + (place[3] is not None)
 
 
-def _side(length: int, side: int, seed: int, number: int) -> Array:
-    return np.eye(length, dtype=np.float32) if side >= length else _normal(length, side, seed, number)
+def _side(length: int, side: int, seed: int, number: int, normal: bool) -> Array:
+    if side >= length:
+        return np.eye(length, dtype=np.float32)
+    drawn = _normal(length, side, seed, number)
+    if normal:
+        return drawn
+    basis, upper = np.linalg.qr(drawn.astype(np.float64))
+    scale = np.sign(np.diag(upper)) * np.sqrt(length / side)  # the signs make every basis equally likely
+    return np.asarray(basis * scale, np.float32)
 
 
 def _normal(rows: int, columns: int, seed: int, number: int) -> NDArray[Any]:

@@ -16,7 +16,7 @@ from divulge.points import host_array
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Ranking", "group_members", "smallest", "top_of"]
+__all__ = ["Best", "Ranking", "group_members", "smallest", "top_of"]
 
 
 @dataclass(frozen=True)
@@ -103,3 +103,25 @@ def top_of(scores: Array, k: int) -> tuple[NDArray[np.int64], Array, NDArray[np.
     """Return a `Ranking`'s four arrays (m, k) of scores (m, n)."""
     harmful, negated = smallest(-scores, k)
     return (*smallest(scores, k), harmful, -negated)
+
+
+class Best:
+    """The k smallest scores and the k largest, negated, of those that were added, with their numbers."""
+
+    def __init__(self, k: int, tests: int) -> None:
+        none: tuple[NDArray[np.int64], Array] = np.zeros((tests, 0), np.int64), np.zeros((tests, 0))
+        self.k, self.helpful, self.harmful = k, none, none
+
+    def add(self, scores: Array, rows: slice) -> None:
+        """Look at the scores (tests, b) of some samples."""
+        numbers = np.broadcast_to(np.arange(rows.start, rows.stop), scores.shape)
+        self.helpful = self._merged(self.helpful, numbers, scores)
+        self.harmful = self._merged(self.harmful, numbers, -scores)
+
+    def _merged(
+        self, held: tuple[NDArray[np.int64], Array], numbers: NDArray[np.int64], values: Array
+    ) -> tuple[NDArray[np.int64], Array]:
+        all_numbers = np.concatenate([held[0], numbers], axis=1)
+        all_values = np.concatenate([held[1], values], axis=1)
+        places, best = smallest(all_values, min(self.k, all_values.shape[1]))
+        return np.take_along_axis(all_numbers, places, axis=1), best

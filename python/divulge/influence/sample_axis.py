@@ -26,6 +26,11 @@ class SampleAxis:
     fold: int = 1
     inner: bool = False
 
+    @property
+    def is_first(self) -> bool:
+        """Whether the samples are the first axis as they are."""
+        return self.axis == 0 and self.fold == 1
+
     def rows(self, tensor: Tensor, k: int) -> Tensor | None:
         """Return (k, T, d): each sample's positions, all but the features; None for another shape."""
         if self.axis >= tensor.ndim - 1 or tensor.shape[self.axis] != k * self.fold:

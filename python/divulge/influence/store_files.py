@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from divulge.errors import UnreadableFile
 from divulge.files import locked, reading, replacing
+from divulge.influence.low_rank import decoded, encoded, stored_columns
 from divulge.influence.operators import Array, blocks
 
 __all__ = ["ROWS_READ", "StoreFiles", "StoreIndex"]
@@ -33,7 +34,10 @@ class StoreIndex:
         parameters: a digest of those that the gradients are of; empty as long as there are none.
         precision: of the parameters.
         loss: whose gradients they are.
-        widths: numbers a sample, those of each layer.
+        widths: numbers of a sample's gradient, those of each layer.
+        shapes: (a, b) of the matrices that they are.
+        rank: singular pairs that are kept of each matrix, 0 for all of it.
+        sides: of a two-sided projection, "orthonormal"; "normal" where nothing is said, as in earlier stores.
         rows: samples on the disk.
         going_to: samples once the data that is being appended is in.
         begun_at: samples before it.
@@ -52,20 +56,32 @@ class StoreIndex:
     going_to: int = 0
     begun_at: int = 0
     data: str = ""
+    shapes: list[list[int]] = field(default_factory=list)
+    rank: int = 0
+    sides: str = "normal"
 
     @property
     def columns(self) -> int:
-        """Numbers a sample."""
+        """Numbers of a sample's gradient."""
         return sum(self.widths)
+
+    @property
+    def stored(self) -> int:
+        """Numbers that a sample takes on the disk."""
+        return stored_columns(self.shapes, self.rank) if self.rank else self.columns
 
     def check(self) -> None:
         """Raise ValueError for a value of another kind."""
         for one in fields(self):
             value = getattr(self, one.name)
-            kind = "list" if one.name == "widths" else one.type
-            whole = value if one.name == "widths" else [value]
+            lists = one.name in ("widths", "shapes")
+            kind, whole = ("list", value) if lists else (one.type, [value])
             if type(value).__name__ != kind or any(isinstance(v, int) and v < 0 for v in whole):
                 raise ValueError(f"expected {one.name} as {one.type}, got {value!r}")
+        if self.rank and not _are_shapes_of(self.shapes, self.widths):
+            raise ValueError(f"expected shapes of {self.widths} numbers, got {self.shapes}")
+        if self.sides not in ("normal", "orthonormal"):
+            raise ValueError(f"expected sides 'normal' or 'orthonormal', got {self.sides!r}")
         np.dtype(self.dtype)
 
 
@@ -88,9 +104,11 @@ class StoreFiles:
             self.write()
             return
         self.index = self._read()
-        for name in ("projection", "size", "dtype", "seed"):
+        for name in ("projection", "size", "dtype", "seed", "rank"):
             held, wanted = getattr(self.index, name), getattr(asked, name)
             if held != wanted:
+                if name == "rank":  # 0 is written as it is asked for
+                    held, wanted = held or None, wanted or None
                 raise ValueError(f"the store in {folder.name} was made with {name}={held!r}, got {wanted!r}")
 
     def append(self, block: Array) -> None:
@@ -108,7 +126,9 @@ class StoreFiles:
                 f"the gradient of sample {self.index.rows - self.index.begun_at + row} is of length "
                 f"{norms[row]:.2g}, expected at most 3.4e38"
             )
-        units = block / np.where(norms > 0, norms, 1)[:, None]
+        units: Array = block / np.where(norms > 0, norms, 1)[:, None]
+        if self.index.rank:
+            units = encoded(units, self.index.shapes, self.index.rank)
         for name, part in ((_UNITS, units.astype(self.index.dtype)), (_NORMS, norms.astype(np.float32))):
             path, begin = self.folder / name, self.index.rows * (part.nbytes // len(part))
             with path.open("r+b" if path.exists() else "w+b") as file:
@@ -119,9 +139,9 @@ class StoreFiles:
         self.write()
 
     def maps(self) -> tuple[NDArray[Any], NDArray[np.float32]]:
-        """Return the rows (n, columns) and norms (n,), memory-mapped."""
+        """Return the rows (n, numbers stored) and norms (n,), memory-mapped."""
         index, n = self.index, self.index.rows
-        shapes = {_UNITS: (index.dtype, (n, index.columns)), _NORMS: ("float32", (n,))}
+        shapes = {_UNITS: (index.dtype, (n, index.stored)), _NORMS: ("float32", (n,))}
         found = []
         for name, (dtype, shape) in shapes.items():
             path = self.folder / name
@@ -132,6 +152,11 @@ class StoreFiles:
                 )
             found.append(np.memmap(path, dtype, "r", shape=shape))
         return found[0], found[1]
+
+    def units(self, rows: Array) -> Array:
+        """Return some of the memory-mapped rows as gradients of about unit length (k, columns) in float32."""
+        held = rows.astype(np.float32)
+        return decoded(held, self.index.shapes, self.index.rank) if self.index.rank else held
 
     def moments(self) -> list[NDArray[np.float64]]:
         """Return (1/n) sum of g_i g_i' of each layer, from the disk where they were fitted to these rows."""
@@ -146,7 +171,7 @@ class StoreFiles:
         units, norms = self.maps()
         totals = [np.zeros((width, width)) for width in widths]
         for rows in blocks(self.index.rows, ROWS_READ):
-            part = units[rows].astype(np.float64) * norms[rows][:, None]
+            part = self.units(units[rows]).astype(np.float64) * norms[rows][:, None]
             for total, columns in zip(totals, np.split(part, np.cumsum(widths)[:-1], axis=1), strict=True):
                 total += columns.T @ columns
         means = [total / self.index.rows for total in totals]
@@ -184,3 +209,10 @@ class StoreFiles:
             index = StoreIndex(**json.loads(path.read_bytes()))
             index.check()
         return index
+
+
+def _are_shapes_of(shapes: Any, widths: list[int]) -> bool:
+    """Whether they are pairs of numbers of at least 1, whose products are the widths."""
+    pairs = [pair for pair in shapes if isinstance(pair, list) and len(pair) == 2]
+    whole = all(type(side) is int and side > 0 for pair in pairs for side in pair)
+    return whole and len(pairs) == len(shapes) and [a * b for a, b in pairs] == widths
