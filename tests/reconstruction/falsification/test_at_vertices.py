@@ -9,7 +9,8 @@ import pytest
 from deep_networks import parameters, random_deep
 
 from divulge.reconstruction.asking.lines import Lines
-from divulge.reconstruction.falsification.at_vertices import at_ends, at_vertices, beside_on_edges
+from divulge.reconstruction.deep.vertices import at_ends, at_vertices
+from divulge.reconstruction.falsification.at_vertices import beside_on_edges
 from divulge.reconstruction.network.deep_network import DeepModel
 from divulge.reconstruction.network.hidden_layer import Layer
 from divulge.reconstruction.network.known_layers import Dense, Prefix

@@ -13,7 +13,8 @@ from divulge.reconstruction.asking.pieces import Transcript
 from divulge.reconstruction.asking.stopped import until_stopped
 from divulge.reconstruction.certificate import Certificate, Sample
 from divulge.reconstruction.deep.last_layer import clear_of_hyperplanes
-from divulge.reconstruction.falsification.at_vertices import at_ends, at_vertices, beside_on_edges
+from divulge.reconstruction.deep.vertices import at_ends, at_vertices
+from divulge.reconstruction.falsification.at_vertices import beside_on_edges
 from divulge.reconstruction.falsification.samples import Drawn, samples
 from divulge.reconstruction.network.deep_network import DeepModel
 from divulge.reconstruction.network.record import homogeneous
@@ -105,8 +106,7 @@ def judge_at_vertices(
         before.certificate.apart,
         shared_out=True,
     )
-    told = before.certificate.samples + found.certificate.samples
-    return replace(found, certificate=Certificate(told, before.certificate.apart))
+    return replace(found, certificate=before.certificate.and_more(found.certificate))
 
 
 def compared(

@@ -15,6 +15,7 @@ from divulge.reconstruction.deep.wide.joint_rows import joint_rows
 from divulge.reconstruction.deep.wide.kinks import LaterKinks, kinks_behind
 from divulge.reconstruction.deep.wide.star import Star
 from divulge.reconstruction.deep.wide.states import Searched
+from divulge.reconstruction.deep.wide.told_by_answers import ToldStates
 from divulge.reconstruction.deep.wide.units import Unit, joined, owners, taken_in
 from divulge.reconstruction.settings import WIDE_LINES, WIDE_SEARCH
 
@@ -31,6 +32,7 @@ class Finding:
     Attributes:
         units: found so far.
         segments: all that were searched.
+        told: states that single answers told.
         lost: points, as bytes, of kinks whose unit could not be followed.
         centre: a point from which segments start, shape (d,).
         deeper: whether a layer is missing: answers are wrong nearly everywhere though no more units are met.
@@ -43,13 +45,20 @@ class Finding:
         self.lost: set[bytes] = set()
         self.centre = lines.samples(1)[0]
         self.deeper = False
-        self.chosen: tuple[tuple[bool, int, int, int], tuple[Array, Array]] | None = None
+        self.told = ToldStates()
+        self.chosen: tuple[tuple[int, ...], tuple[Array, Array]] | None = None
+        self._star: tuple[tuple[int, ...], Star] | None = None
         self.built_on = 0 if before is None else before.equations
 
     @property
     def equations(self) -> int:
         """How many equations about units there are."""
         return sum(len(unit.equations) for unit in self.units)
+
+    @property
+    def state(self) -> tuple[int, int, int]:
+        """What changes where more is known of units, or of states along segments."""
+        return self.equations, len(self.units), len(self.segments)
 
     @property
     def outdated(self) -> bool:
@@ -162,8 +171,11 @@ class Finding:
 
     def star(self) -> Star:
         """Return what is known of states; where a layer is missing, kinks of lost units are that one's."""
-        deeper = self.lost if self.deeper else ()
-        return Star(self.known, self.units, self.centre, self.segments, deeper)
+        seen = (self.deeper and len(self.lost), *self.state)
+        if self._star is None or self._star[0] != seen:
+            deeper = self.lost if self.deeper else ()
+            self._star = seen, Star(self.known, self.units, self.centre, self.segments, deeper)
+        return self._star[1]
 
     def look_around(self) -> None:
         """Search from the centre to points of all scales, where entries are open."""
@@ -180,9 +192,9 @@ class Finding:
         By answers: such that these are explained, too, as they are if no deeper units are there.
         """
         star = self.settled()
-        known_by = by_answers, self.equations, len(self.units), len(self.segments)
+        known_by = by_answers, *self.state, len(self.told)
         if self.chosen is None or self.chosen[0] != known_by:
-            self.chosen = known_by, joint_rows(self.known, self.units, star, by_answers)
+            self.chosen = known_by, joint_rows(self.known, self.units, star, self.told, by_answers)
         return self.chosen[1]
 
     def take_over(self, old: Finding) -> None:
