@@ -72,7 +72,8 @@ def attack_within(session: Session, within: Within, refuted_at: Array | None) ->
         if not found.solved or found.stopped:
             break
         searched = session.queries - judging
-        judgement = in_every_way(session, within.outwards_result(found), attack.wide is not None, searched)
+        outwards = within.outwards_result(found)
+        judgement = in_every_way(session, outwards, attack.wide is not None, searched)
         judging = session.queries - searched
         if judgement.counterexample is None:
             break
@@ -93,15 +94,18 @@ def in_every_way(session: Session, found: DeepResult, wide: bool, searched: int)
         session: whom to ask.
         found: the copy.
         wide: whether it was found behind a first layer wider than its input.
-        searched: queries that the search took, without those of earlier judgements.
+        searched: queries that the search took, without those of earlier judgements: these do not make
+            judging dearer before a copy stands that other ones were refuted for.
     """
     before = session.queries
     judgement = judged(session, found, searched)
     each = session.queries - before
     if wide and holds(judgement):
         judgement = at_vertices(session, found, searched + (1 + FALSIFYING.again) * each, judgement)
-    if wide or leaves_linear(session, found):
+    if holds(judgement) and (wide or leaves_linear(session, found)):
         judgement = judged_again(session, found, searched, judgement)
+    if wide and holds(judgement) and searched < before:
+        judgement = at_vertices(session, found, session.queries, judgement)
     return judgement
 
 

@@ -46,8 +46,8 @@ class Finding:
         self.centre = lines.samples(1)[0]
         self.deeper = False
         self.told = ToldStates()
-        self.chosen: tuple[tuple[int, ...], tuple[Array, Array]] | None = None
-        self._star: tuple[tuple[int, ...], Star] | None = None
+        self._chosen: tuple[Star, int, bool, tuple[Array, Array]] | None = None
+        self._star: tuple[tuple[object, ...], Star] | None = None
         self.built_on = 0 if before is None else before.equations
 
     @property
@@ -56,9 +56,11 @@ class Finding:
         return sum(len(unit.equations) for unit in self.units)
 
     @property
-    def state(self) -> tuple[int, int, int]:
+    def state(self) -> tuple[object, ...]:
         """What changes where more is known of units, or of states along segments."""
-        return self.equations, len(self.units), len(self.segments)
+        lost = len(self.lost) if self.deeper else -1
+        layers = id(self.known), id(self.centre)
+        return *layers, lost, len(self.segments), *(unit.state for unit in self.units)
 
     @property
     def outdated(self) -> bool:
@@ -171,10 +173,10 @@ class Finding:
 
     def star(self) -> Star:
         """Return what is known of states; where a layer is missing, kinks of lost units are that one's."""
-        seen = (self.deeper and len(self.lost), *self.state)
-        if self._star is None or self._star[0] != seen:
+        state = self.state
+        if self._star is None or self._star[0] != state:
             deeper = self.lost if self.deeper else ()
-            self._star = seen, Star(self.known, self.units, self.centre, self.segments, deeper)
+            self._star = state, Star(self.known, self.units, self.centre, self.segments, deeper)
         return self._star[1]
 
     def look_around(self) -> None:
@@ -192,10 +194,11 @@ class Finding:
         By answers: such that these are explained, too, as they are if no deeper units are there.
         """
         star = self.settled()
-        known_by = by_answers, *self.state, len(self.told)
-        if self.chosen is None or self.chosen[0] != known_by:
-            self.chosen = known_by, joint_rows(self.known, self.units, star, self.told, by_answers)
-        return self.chosen[1]
+        if self._chosen is None or self._chosen[:3] != (star, self.told.changes, by_answers):
+            rows = joint_rows(self.known, self.units, star, self.told, by_answers)
+            # after that: what was told may have been discarded
+            self._chosen = star, self.told.changes, by_answers, rows
+        return self._chosen[3]
 
     def take_over(self, old: Finding) -> None:
         """Take in what an attempt met whose layers before were known less well than now."""

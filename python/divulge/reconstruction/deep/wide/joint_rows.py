@@ -76,7 +76,8 @@ def joint_rows(
 ) -> tuple[Array, Array]:
     """Return every unit's row (u, h) and offset (u,).
 
-    Where no entries make all known states, each unit gets its own, or the smallest row.
+    Where no entries make all known states those that single answers told are discarded; if none make the
+    others, each unit gets its own, or the smallest row.
 
     Args:
         known: the layers before the units.
@@ -88,11 +89,11 @@ def joint_rows(
     opens = [Open.of(known, unit) for unit in units]
     nothing = np.empty((0, sum(len(each.free) for each in opens))), np.empty(0)
     basis, values = told_alone(system_of(known, units, opens, star)) if by_answers else nothing
-    states = [
-        state_rows(known, each, *joined_states(star.states(number), told.of(number, len(star.centre))))
-        for number, each in enumerate(opens)
-    ]
+    states = states_of_all(known, opens, star, told)
     y = middle(states, basis, values)
+    if y is None and told.discard():
+        states = states_of_all(known, opens, star, told)
+        y = middle(states, basis, values)
     if y is None:
         parts = [alone(own) for own in states]
     else:
@@ -168,6 +169,13 @@ def told_alone(system: System) -> tuple[Array, Array]:
     if np.linalg.norm(left) > CROSSINGS.contradicting * np.linalg.norm(system.right):
         return nothing
     return vt[:rank], (u[:, :rank].T @ right) / s[:rank]
+
+
+def states_of_all(known: Known, opens: Sequence[Open], star: Star, told: ToldStates) -> list[States]:
+    """Return what the known states of every unit ask of its y."""
+    size = len(star.centre)
+    both = [joined_states(star.states(number), told.of(number, size)) for number in range(len(opens))]
+    return [state_rows(known, each, *states) for each, states in zip(opens, both, strict=True)]
 
 
 def joined_states(one: tuple[Array, Array], other: tuple[Array, Array]) -> tuple[Array, Array]:

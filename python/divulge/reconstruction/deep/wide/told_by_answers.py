@@ -4,8 +4,9 @@ Where the copy has one unit k in the wrong state and all others in the right one
 
     +- w_k ((r_k + N_k y) . dp, (r_k + N_k y) . (p - p*)),    p* the features on the hyperplane of k,
 
-gradient and value, whatever y and the linear part are. What N_k spans is taken out of that; if the rest is
-k's, and no other unit's, the state of k there is told: one answer, where a searched segment takes hundreds.
+gradient and value, whatever y is, if the linear part is right. What N_k spans is taken out of that; if the
+rest is k's, and no other unit's, the state of k there is told: one answer, where a searched segment takes
+hundreds. Where the layers before are wrong such states are, too; `joint_rows` discards what no entries make.
 """
 
 from __future__ import annotations
@@ -26,10 +27,14 @@ class ToldStates:
     """States that answers told of each unit, by its number: at points, as bytes, +1 on and -1 off.
 
     What was told both ways, as where two units are in wrong states that look like one's, counts for nothing.
+
+    Attributes:
+        changes: how often something was told, or counts for nothing since.
     """
 
     def __init__(self) -> None:
         self._of: dict[int, dict[bytes, float]] = {}
+        self.changes = 0
 
     def __len__(self) -> int:
         return sum(map(len, self._of.values()))
@@ -53,8 +58,17 @@ class ToldStates:
             number, point = int(np.argmax(fits[:, place])), points[place].tobytes()
             state = -1.0 if on[number, place] else 1.0
             told = self._of.setdefault(number, {})
-            told[point] = state if told.get(point, state) == state else 0.0
+            counted = state if told.get(point, state) == state else 0.0
+            self.changes += told.get(point) != counted
+            told[point] = counted
         return len(self) - before
+
+    def discard(self) -> bool:
+        """Let all that was told count for nothing, now and where it is told again; return if any counted."""
+        counted = any(state for points in self._of.values() for state in points.values())
+        self._of = {number: dict.fromkeys(points, 0.0) for number, points in self._of.items()}
+        self.changes += counted
+        return counted
 
 
 def explains(
