@@ -1,10 +1,10 @@
 """Inputs right beside the kinks that a copy has between vertices of its first layer.
 
 Between the first layer's hyperplanes a unit of the second is affine in the input. Where it is on in one part
-of such a cell and off in the other, while the copy's is not, or the other way, the two differ at a vertex of the
-cell, or far out along an edge that has no end. Where the hyperplanes of both go through the cell, but not as
-one, they meet some edge at two places: right beside the copy's the two differ. So what is wrong in the second
-layer shows however small its region is, if all vertices, ends and edges are asked.
+of such a cell and off in the other, while the copy's is not, or the other way, the two differ at a vertex of
+the cell, or far out along an edge that has no end. Where the hyperplanes of both go through the cell, but not
+as one, they meet some edge at two places: right beside the copy's the two differ. So what is wrong in the
+second layer shows however small its region is, if all vertices, ends and edges are asked.
 """
 
 from __future__ import annotations
