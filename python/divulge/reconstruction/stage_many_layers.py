@@ -13,7 +13,8 @@ from divulge.reconstruction.asking.row_space import OutsideRowSpace
 from divulge.reconstruction.asking.stopped import until_stopped
 from divulge.reconstruction.certificate import Certificate
 from divulge.reconstruction.deep.attack import DeepAttack, DeepResult
-from divulge.reconstruction.falsification.judge import Judgement, judge, judge_at_vertices
+from divulge.reconstruction.deep.vertices import are_all_vertices
+from divulge.reconstruction.falsification.judge import Judgement, judge, judge_at_vertices, vertices_for
 from divulge.reconstruction.network.deep_network import DeepModel
 from divulge.reconstruction.network.named import Named, named, named_copy
 from divulge.reconstruction.notes import NoteKind
@@ -100,11 +101,13 @@ def in_every_way(session: Session, found: DeepResult, wide: bool, searched: int)
     before = session.queries
     judgement = judged(session, found, searched)
     each = session.queries - before
+    asked = searched + (1 + FALSIFYING.again) * each
     if wide and holds(judgement):
-        judgement = at_vertices(session, found, searched + (1 + FALSIFYING.again) * each, judgement)
+        judgement = at_vertices(session, found, asked, judgement)
     if holds(judgement) and (wide or leaves_linear(session, found)):
         judgement = judged_again(session, found, searched, judgement)
-    if wide and holds(judgement) and searched < before:
+    left = wide and not are_all_vertices(found.model.prefix.layers[0], vertices_for(asked))
+    if left and holds(judgement) and searched < before:
         judgement = at_vertices(session, found, session.queries, judgement)
     return judgement
 

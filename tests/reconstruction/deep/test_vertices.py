@@ -9,7 +9,7 @@ import pytest
 from deep_networks import parameters, random_deep
 
 from divulge.reconstruction.asking.lines import Lines
-from divulge.reconstruction.deep.vertices import at_ends, at_vertices
+from divulge.reconstruction.deep.vertices import are_all_vertices, at_ends, at_vertices
 from divulge.reconstruction.network.known_layers import Dense, Prefix
 
 
@@ -22,6 +22,7 @@ def test_as_many_hyperplanes_meet_as_there_are_inputs(sizes, count):
     first = first_of(random_deep(*sizes, seed=0))
     points = at_vertices(first, Lines(sizes[0], None, np.random.default_rng(0)), count)
     assert len(points) == min(count, comb(sizes[1], sizes[0]))
+    assert are_all_vertices(first, count) == (comb(sizes[1], sizes[0]) <= count)
     size = 1 + np.linalg.norm(points, axis=1, keepdims=True)
     near = np.abs(first.levels(points)) / size / np.linalg.norm(first.rows, axis=1) < 1e-3
     assert (near.sum(axis=1) >= sizes[0]).mean() > 0.9

@@ -34,6 +34,12 @@ def at_vertices(first: Dense, lines: Lines, count: int) -> Array:
     return beside(points[np.concatenate([near, far[: count - len(near)]])], basis, lines)
 
 
+def are_all_vertices(first: Dense, count: int) -> bool:
+    """Whether `at_vertices` returns all there are when it is asked for so many points."""
+    rows, _, basis = in_their_span(first)
+    return comb(len(rows), len(basis)) <= min(count, VERTICES.most)
+
+
 def at_ends(first: Dense, lines: Lines, count: int, reach: float = FALSIFYING.reach) -> Array:
     """Return points (n, d) far out beside both ends of edges, all or `count` of them.
 

@@ -92,7 +92,7 @@ def judge_at_vertices(
         asked: queries that the search took.
         before: what was said of the copy so far.
     """
-    count = max(VERTICES.least, asked // VERTICES.share)
+    count = vertices_for(asked)
     first = model.prefix.layers[0]
     drawn = [Drawn("where hyperplanes meet", at_vertices(first, lines, count))]
     if len(model.prefix.layers) == 1:  # what is between shows the second layer alone
@@ -107,6 +107,11 @@ def judge_at_vertices(
         shared_out=True,
     )
     return replace(found, certificate=before.certificate.and_more(found.certificate))
+
+
+def vertices_for(asked: int) -> int:
+    """Return at how many vertices a copy is asked about whose search took so many queries."""
+    return max(VERTICES.least, asked // VERTICES.share)
 
 
 def compared(
