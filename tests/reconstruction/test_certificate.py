@@ -32,3 +32,15 @@ def test_nothing_asked_certifies_nothing():
 
 def test_few_answers_say_little():
     assert Certificate((Sample("standard normal", 2, 0.0),)).share == 1.0
+
+
+def test_more_answers_about_one_copy_are_counted_together():
+    first = Certificate((Sample("standard normal", 300, 1e-12), Sample("far out", 8, 2e-11)), 1e-5)
+    more = Certificate((Sample("standard normal", 100, 3e-12), Sample("where hyperplanes meet", 5, 1e-13)))
+    both = first.and_more(more)
+    assert both.samples == (
+        Sample("standard normal", 400, 3e-12),
+        Sample("far out", 8, 2e-11),
+        Sample("where hyperplanes meet", 5, 1e-13),
+    )
+    assert both.apart == 1e-5

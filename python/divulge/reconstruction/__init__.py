@@ -36,15 +36,16 @@ The way of `reconstruct(oracle)`, file by file:
   holds what was searched, `partial_rows` what kinks tell of rows, `candidates` which of them are one unit,
   `evidence` and `confirm` (`confirm_together` for the first layer) whether it is one, `crossings` which of
   two reads the other; `narrow_layers` searches behind narrow layers, in `cells` by `cell_walks`;
-  `unexplained_gradients` betray units of the first layer that lines missed; `positive_features` are asked
-  about in place of inputs where its rows are independent, and `whole_rows` of the second layer found there
-  by `one_layer`'s search; `passage` notices that a layer's input is handed on beside it; `wide/` follows
-  units behind such a layer, or behind a first one wider than its input (`search` is its entry, `follow` one
-  unit, `sides`, `states`, `joint_rows` what is concluded); `missing_entries/` completes rows (`by_edges`,
-  which calls `by_lifting` and `by_milp`), `orientation/` finds active sides behind many layers (`choose`,
-  by one of `by_coefficients`, `by_spans`, `by_walking`, `beside_always_on`; `one_sided` tells units of a
-  deeper layer among them), `last_layer` solves for outputs, `counterexamples` and `extreme_points` look for
-  what is wrong or missing.
+  `unexplained_gradients` betray units of the first layer that lines missed, `weak_in_the_dark` meets weak
+  ones where the others are off; `positive_features` are asked about in place of inputs where its rows are
+  independent, and `whole_rows` of the second layer found there by `one_layer`'s search; `passage` notices
+  that a layer's input is handed on beside it; `wide/` follows units behind such a layer, or behind a first
+  one wider than its input (`search` is its entry, `follow` one unit, `sides`, `states`, `told_by_answers`,
+  `joint_rows` what is concluded, `fitting` the output); `vertices` are where its hyperplanes meet;
+  `missing_entries/` completes rows (`by_edges`, which calls `by_lifting` and `by_milp`), `orientation/`
+  finds active sides behind many layers (`choose`, by one of `by_coefficients`, `by_spans`, `by_walking`,
+  `beside_always_on`; `one_sided` tells units of a deeper layer among them), `last_layer` solves for outputs,
+  `counterexamples` and `extreme_points` look for what is wrong or missing.
 - `convolutional` takes networks of convolutions apart: `attack` is its entry; `walk` isolates the kinks that
   known `layers` do not explain; `first_layer` reads filters from them, by `patches` and `geometry`; `sides`
   reads active sides, pooling and the next kernel from kinks of the next layer, `next_layer` its channels, as

@@ -59,6 +59,14 @@ class Certificate:
         usual = self.samples[0].answers if self.samples else 0
         return FALSIFYING.confidence / max(usual, FALSIFYING.confidence)
 
+    def and_more(self, other: Certificate) -> Certificate:
+        """Return this one with more answers about the same copy, those drawn one way counted together."""
+        told = {sample.drawn: sample for sample in self.samples}
+        for more in other.samples:
+            old = told.get(more.drawn, Sample(more.drawn, 0, 0.0))
+            told[more.drawn] = Sample(more.drawn, old.answers + more.answers, max(old.error, more.error))
+        return Certificate(tuple(told.values()), max(self.apart, other.apart))
+
     def __str__(self) -> str:
         if not self.samples:
             return "no fresh answer was asked for"

@@ -13,7 +13,8 @@ from divulge.reconstruction.asking.row_space import OutsideRowSpace
 from divulge.reconstruction.asking.stopped import until_stopped
 from divulge.reconstruction.certificate import Certificate
 from divulge.reconstruction.deep.attack import DeepAttack, DeepResult
-from divulge.reconstruction.falsification.judge import Judgement, judge, judge_at_vertices
+from divulge.reconstruction.deep.vertices import are_all_vertices
+from divulge.reconstruction.falsification.judge import Judgement, judge, judge_at_vertices, vertices_for
 from divulge.reconstruction.network.deep_network import DeepModel
 from divulge.reconstruction.network.named import Named, named, named_copy
 from divulge.reconstruction.notes import NoteKind
@@ -64,19 +65,17 @@ def attack_within(session: Session, within: Within, refuted_at: Array | None) ->
     found = attack.run() if refuted_at is None else attack.run_on(within.inwards(refuted_at))
     if found.unturned is not None and not found.stopped:
         found = attack.run()  # more lines may show the units that the sides hang on
-    judgement = Judgement(Certificate())
+    judgement, judging = Judgement(Certificate()), 0
     for number in range(FALSIFYING.rounds_followed):
         if number >= FALSIFYING.rounds and attack.wide is None:
             break
         found = refitted(session, attack, within, found)
         if not found.solved or found.stopped:
             break
-        judgement = judged(session, within.outwards_result(found))
-        again = attack.wide is not None or leaves_linear(session, found)
-        if judgement.counterexample is None and again:
-            judgement = judged_again(session, within.outwards_result(found), judgement)
-            if attack.wide is not None and judgement.counterexample is None and not judgement.stopped:
-                judgement = at_vertices(session, within.outwards_result(found), judgement)
+        searched = session.queries - judging
+        outwards = within.outwards_result(found)
+        judgement = in_every_way(session, outwards, attack.wide is not None, searched)
+        judging = session.queries - searched
         if judgement.counterexample is None:
             break
         wrong = judgement.counterexample
@@ -89,10 +88,34 @@ def attack_within(session: Session, within: Within, refuted_at: Array | None) ->
     return result_of(session, within.outwards_result(found), judgement)
 
 
-def judged(session: Session, found: DeepResult) -> Judgement:
+def in_every_way(session: Session, found: DeepResult, wide: bool, searched: int) -> Judgement:
+    """Ask about a copy wherever one of its kind has been wrong, the cheaper questions first.
+
+    Args:
+        session: whom to ask.
+        found: the copy.
+        wide: whether it was found behind a first layer wider than its input.
+        searched: queries that the search took, without those of earlier judgements: these do not make
+            judging dearer before a copy stands that other ones were refuted for.
+    """
+    before = session.queries
+    judgement = judged(session, found, searched)
+    each = session.queries - before
+    asked = searched + (1 + FALSIFYING.again) * each
+    if wide and holds(judgement):
+        judgement = at_vertices(session, found, asked, judgement)
+    if holds(judgement) and (wide or leaves_linear(session, found)):
+        judgement = judged_again(session, found, searched, judgement)
+    left = wide and not are_all_vertices(found.model.prefix.layers[0], vertices_for(asked))
+    if left and holds(judgement) and searched < before:
+        judgement = at_vertices(session, found, session.queries, judgement)
+    return judgement
+
+
+def judged(session: Session, found: DeepResult, searched: int) -> Judgement:
     """Ask fresh answers about a copy."""
     transcripts = [session.transcript(output) for output in found.outputs]
-    return judge(found.model, transcripts, session.lines, session.queries)
+    return judge(found.model, transcripts, session.lines, searched)
 
 
 def leaves_linear(session: Session, found: DeepResult) -> bool:
@@ -103,20 +126,26 @@ def leaves_linear(session: Session, found: DeepResult) -> bool:
     return any(layer.passage for layer in units.layers)
 
 
-def judged_again(session: Session, found: DeepResult, first: Judgement) -> Judgement:
+def holds(judgement: Judgement) -> bool:
+    """Whether a copy stands so far, and there is more to ask."""
+    return judgement.counterexample is None and not judgement.stopped
+
+
+def judged_again(session: Session, found: DeepResult, searched: int, first: Judgement) -> Judgement:
     """Ask more about a copy that keeps a linear part or a passage: it may be that of a unit missed."""
     judgement = first
     for _ in range(FALSIFYING.again):
-        if judgement.counterexample is not None or judgement.stopped:
+        if not holds(judgement):
             break
-        judgement = judged(session, found)
+        fresh = judged(session, found, searched)
+        judgement = replace(fresh, certificate=judgement.certificate.and_more(fresh.certificate))
     return judgement
 
 
-def at_vertices(session: Session, found: DeepResult, before: Judgement) -> Judgement:
+def at_vertices(session: Session, found: DeepResult, asked: int, before: Judgement) -> Judgement:
     """Ask about a copy behind a wide first layer where that layer's hyperplanes meet."""
     transcripts = [session.transcript(output) for output in found.outputs]
-    return judge_at_vertices(found.model, transcripts, session.lines, session.queries, before)
+    return judge_at_vertices(found.model, transcripts, session.lines, asked, before)
 
 
 def result_of(session: Session, found: DeepResult, judgement: Judgement) -> Reconstruction:

@@ -14,7 +14,7 @@ from divulge import GradientOracle, JacobianOracle, ValueOracle, Victim
 from divulge.reconstruction.approach import approach_to
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.certificate import Certificate
-from divulge.reconstruction.falsification.at_vertices import at_vertices
+from divulge.reconstruction.deep.vertices import at_vertices
 from divulge.reconstruction.falsification.judge import Judgement, judge, judge_at_vertices
 from divulge.reconstruction.network.deep_network import DeepModel
 from divulge.reconstruction.network.hidden_layer import Layer

@@ -13,7 +13,8 @@ from divulge.reconstruction.asking.pieces import Transcript
 from divulge.reconstruction.asking.stopped import until_stopped
 from divulge.reconstruction.certificate import Certificate, Sample
 from divulge.reconstruction.deep.last_layer import clear_of_hyperplanes
-from divulge.reconstruction.falsification.at_vertices import at_ends, at_vertices, beside_on_edges
+from divulge.reconstruction.deep.vertices import at_ends, at_vertices
+from divulge.reconstruction.falsification.at_vertices import beside_on_edges
 from divulge.reconstruction.falsification.samples import Drawn, samples
 from divulge.reconstruction.network.deep_network import DeepModel
 from divulge.reconstruction.network.record import homogeneous
@@ -91,7 +92,7 @@ def judge_at_vertices(
         asked: queries that the search took.
         before: what was said of the copy so far.
     """
-    count = max(VERTICES.least, asked // VERTICES.share)
+    count = vertices_for(asked)
     first = model.prefix.layers[0]
     drawn = [Drawn("where hyperplanes meet", at_vertices(first, lines, count))]
     if len(model.prefix.layers) == 1:  # what is between shows the second layer alone
@@ -105,8 +106,12 @@ def judge_at_vertices(
         before.certificate.apart,
         shared_out=True,
     )
-    told = before.certificate.samples + found.certificate.samples
-    return replace(found, certificate=Certificate(told, before.certificate.apart))
+    return replace(found, certificate=before.certificate.and_more(found.certificate))
+
+
+def vertices_for(asked: int) -> int:
+    """Return at how many vertices a copy is asked about whose search took so many queries."""
+    return max(VERTICES.least, asked // VERTICES.share)
 
 
 def compared(

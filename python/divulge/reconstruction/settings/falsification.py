@@ -67,7 +67,7 @@ class FalsifyingSettings:
 
 @dataclass(frozen=True)
 class VerticesSettings:
-    """Inputs where hyperplanes of the first layer meet, and between: falsification/at_vertices.py."""
+    """Inputs where hyperplanes of the first layer meet, and between: deep/vertices.py."""
 
     # one for so many queries of the search: on a trained 3-32-32-3 a unit that is off at 8 in 100,000 points
     # shows at none of 2,400 others

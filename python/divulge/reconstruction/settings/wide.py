@@ -142,6 +142,8 @@ class CrossingsSettings:
     decimals: int = 10
     # share of a level that open entries must make up to count: below it the equations tell
     telling: float = 1e-7
+    # part of a wrong answer that one unit's state leaves, and least part of it that open entries leave
+    one_unit: tuple[float, float] = (1e-7, 1e-3)
 
 
 @dataclass(frozen=True)
@@ -207,6 +209,14 @@ class WideSearchSettings:
     beyond: float = 1.01
     # fresh ones in each round, and as many that were asked before
     points: int = 200
+    # answers at which a feature is on, of every feature, for the linear part: most may be wrong in some of it
+    of_feature: int = 6
+    # choices of open entries after each of which wrong answers may tell more states
+    laps: int = 12
+    # wrong answers that are looked at in each
+    at_once: int = 200
+    # share of them that must tell one before entries are chosen again
+    worth: float = 0.05
     # share of wrong points that are searched from a right point and not from the centre: that shows units
     # missed
     from_right: float = 0.25
@@ -222,6 +232,8 @@ class WideSearchSettings:
     idle_then: int = 2
     # segments from the centre, then
     rays_then: int = 4
+    # distance of answers far out along edges, in usual ones
+    ends: float = 500.0
     # until so many show no error: units that are on at one input in a thousand are missing till then
     most_points: int = 1800
     # of these, in usual ones

@@ -15,6 +15,7 @@ from divulge.reconstruction.deep.wide.joint_rows import joint_rows
 from divulge.reconstruction.deep.wide.kinks import LaterKinks, kinks_behind
 from divulge.reconstruction.deep.wide.star import Star
 from divulge.reconstruction.deep.wide.states import Searched
+from divulge.reconstruction.deep.wide.told_by_answers import ToldStates
 from divulge.reconstruction.deep.wide.units import Unit, joined, owners, taken_in
 from divulge.reconstruction.settings import WIDE_LINES, WIDE_SEARCH
 
@@ -31,6 +32,7 @@ class Finding:
     Attributes:
         units: found so far.
         segments: all that were searched.
+        told: states that single answers told.
         lost: points, as bytes, of kinks whose unit could not be followed.
         centre: a point from which segments start, shape (d,).
         deeper: whether a layer is missing: answers are wrong nearly everywhere though no more units are met.
@@ -43,13 +45,22 @@ class Finding:
         self.lost: set[bytes] = set()
         self.centre = lines.samples(1)[0]
         self.deeper = False
-        self.chosen: tuple[tuple[bool, int, int, int], tuple[Array, Array]] | None = None
+        self.told = ToldStates()
+        self._chosen: tuple[Star, int, bool, tuple[Array, Array]] | None = None
+        self._star: tuple[tuple[object, ...], Star] | None = None
         self.built_on = 0 if before is None else before.equations
 
     @property
     def equations(self) -> int:
         """How many equations about units there are."""
         return sum(len(unit.equations) for unit in self.units)
+
+    @property
+    def state(self) -> tuple[object, ...]:
+        """What changes where more is known of units, or of states along segments."""
+        lost = len(self.lost) if self.deeper else -1
+        layers = id(self.known), id(self.centre)
+        return *layers, lost, len(self.segments), *(unit.state for unit in self.units)
 
     @property
     def outdated(self) -> bool:
@@ -162,8 +173,11 @@ class Finding:
 
     def star(self) -> Star:
         """Return what is known of states; where a layer is missing, kinks of lost units are that one's."""
-        deeper = self.lost if self.deeper else ()
-        return Star(self.known, self.units, self.centre, self.segments, deeper)
+        state = self.state
+        if self._star is None or self._star[0] != state:
+            deeper = self.lost if self.deeper else ()
+            self._star = state, Star(self.known, self.units, self.centre, self.segments, deeper)
+        return self._star[1]
 
     def look_around(self) -> None:
         """Search from the centre to points of all scales, where entries are open."""
@@ -180,10 +194,11 @@ class Finding:
         By answers: such that these are explained, too, as they are if no deeper units are there.
         """
         star = self.settled()
-        known_by = by_answers, self.equations, len(self.units), len(self.segments)
-        if self.chosen is None or self.chosen[0] != known_by:
-            self.chosen = known_by, joint_rows(self.known, self.units, star, by_answers)
-        return self.chosen[1]
+        if self._chosen is None or self._chosen[:3] != (star, self.told.changes, by_answers):
+            rows = joint_rows(self.known, self.units, star, self.told, by_answers)
+            # after that: what was told may have been discarded
+            self._chosen = star, self.told.changes, by_answers, rows
+        return self._chosen[3]
 
     def take_over(self, old: Finding) -> None:
         """Take in what an attempt met whose layers before were known less well than now."""

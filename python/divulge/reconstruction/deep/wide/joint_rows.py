@@ -22,6 +22,7 @@ from divulge.reconstruction.deep.wide.cells import Known
 from divulge.reconstruction.deep.wide.middle import States, middle
 from divulge.reconstruction.deep.wide.star import Star
 from divulge.reconstruction.deep.wide.states import Attributed, states_at
+from divulge.reconstruction.deep.wide.told_by_answers import ToldStates
 from divulge.reconstruction.deep.wide.units import Unit
 from divulge.reconstruction.settings import CROSSINGS, TINY
 
@@ -70,22 +71,29 @@ class System:
     right: Array
 
 
-def joint_rows(known: Known, units: Sequence[Unit], star: Star, by_answers: bool) -> tuple[Array, Array]:
+def joint_rows(
+    known: Known, units: Sequence[Unit], star: Star, told: ToldStates, by_answers: bool
+) -> tuple[Array, Array]:
     """Return every unit's row (u, h) and offset (u,).
 
-    Where no entries make all known states, each unit gets its own, or the smallest row.
+    Where no entries make all known states those that single answers told are discarded; if none make the
+    others, each unit gets its own, or the smallest row.
 
     Args:
         known: the layers before the units.
         units: the units.
-        star: what is known of their states.
+        star: what is known of their states along segments.
+        told: and at single points.
         by_answers: whether answers are of these units alone, none of deeper ones.
     """
     opens = [Open.of(known, unit) for unit in units]
     nothing = np.empty((0, sum(len(each.free) for each in opens))), np.empty(0)
     basis, values = told_alone(system_of(known, units, opens, star)) if by_answers else nothing
-    states = [state_rows(known, each, *star.states(number)) for number, each in enumerate(opens)]
+    states = states_of_all(known, opens, star, told)
     y = middle(states, basis, values)
+    if y is None and told.discard():
+        states = states_of_all(known, opens, star, told)
+        y = middle(states, basis, values)
     if y is None:
         parts = [alone(own) for own in states]
     else:
@@ -161,6 +169,18 @@ def told_alone(system: System) -> tuple[Array, Array]:
     if np.linalg.norm(left) > CROSSINGS.contradicting * np.linalg.norm(system.right):
         return nothing
     return vt[:rank], (u[:, :rank].T @ right) / s[:rank]
+
+
+def states_of_all(known: Known, opens: Sequence[Open], star: Star, told: ToldStates) -> list[States]:
+    """Return what the known states of every unit ask of its y."""
+    size = len(star.centre)
+    both = [joined_states(star.states(number), told.of(number, size)) for number in range(len(opens))]
+    return [state_rows(known, each, *states) for each, states in zip(opens, both, strict=True)]
+
+
+def joined_states(one: tuple[Array, Array], other: tuple[Array, Array]) -> tuple[Array, Array]:
+    """Return points (n, d) and states (n,) of both."""
+    return np.concatenate([one[0], other[0]]), np.concatenate([one[1], other[1]])
 
 
 def state_rows(known: Known, each: Open, points: Array, states: Array) -> States:

@@ -7,21 +7,16 @@ import numpy as np
 from divulge.arrays import Array, Index, Mask
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.probe import Probe
-from divulge.reconstruction.deep.candidates import Candidates
-from divulge.reconstruction.deep.fit_as_last import DeepFit, fit_as_last
-from divulge.reconstruction.deep.last_layer import as_layer, clear_of_hyperplanes
+from divulge.reconstruction.deep.fit_as_last import DeepFit
 from divulge.reconstruction.deep.wide.always_on import sides_beside
 from divulge.reconstruction.deep.wide.cells import Known
-from divulge.reconstruction.deep.wide.finding import Finding
+from divulge.reconstruction.deep.wide.fitting import Fitting
 from divulge.reconstruction.deep.wide.grow import layer_of, with_beside
-from divulge.reconstruction.deep.wide.last import errors, unlike, with_linear_rest
 from divulge.reconstruction.deep.wide.open_entries import tell_entries
 from divulge.reconstruction.deep.wide.sides import no_sides, parallel, without_rest, wrong_sides
 from divulge.reconstruction.deep.wide.unfinished import unfinished
-from divulge.reconstruction.network.deep_network import DeepModel
-from divulge.reconstruction.network.hidden_layer import Layer
 from divulge.reconstruction.network.known_layers import Dense, Prefix
-from divulge.reconstruction.settings import TINY, WIDE_LINES, WIDE_SEARCH
+from divulge.reconstruction.settings import WIDE_SEARCH
 
 NONE = np.empty(0, np.intp)
 
@@ -31,7 +26,7 @@ def can_follow(probe: Probe) -> bool:
     return probe.domain is None and not probe.rounded and not probe.bends_are_cheap
 
 
-class WideSearch(Finding):
+class WideSearch(Fitting):
     """The state of the search behind layers whose hyperplanes are known.
 
     Args:
@@ -46,7 +41,6 @@ class WideSearch(Finding):
         turned_over: which units of the last layer were turned the wrong way, None where that is not known or
             units beside them are on everywhere.
         looked: whether lines were searched with all sides known.
-        wrong_share: of answers that the last copy did not explain.
         attempts: how often this layer was begun again.
         explained: whether a copy explained many fresh answers: others are looked for where it is judged.
     """
@@ -60,12 +54,10 @@ class WideSearch(Finding):
         loose: Index = NONE,
         before: WideSearch | None = None,
     ) -> None:
-        super().__init__(probe, lines, Known(prefix, open_sides=True, loose=loose), before)
-        self.enough = enough
+        super().__init__(probe, lines, Known(prefix, open_sides=True, loose=loose), enough, before)
         self.earlier = before
         self.turned_over: Mask | None = None
         self.looked = False
-        self.wrong_share = 1.0
         self.attempts = 0
         self.explained = False
 
@@ -178,65 +170,3 @@ class WideSearch(Finding):
         if many * self.known.prefix.layers[-1].rows.shape[1] < self.known.width:
             return False
         return wrong_sides(self.known, [unit.equations for unit in self.units]) is not None
-
-    def as_last(self, fresh: int = WIDE_SEARCH.points) -> tuple[DeepFit | None, Array, Array]:
-        """Fit the output; return the fit, or points where it is wrong, and as many where it is right."""
-        prefix = self.known.prefix
-        rows, offsets = self.rows(by_answers=True)
-        size = np.linalg.norm(rows, axis=1)
-        units = Candidates(
-            rows / size[:, None],
-            np.ones(rows.shape, bool),
-            offsets / size,
-            np.ones(len(rows), np.intp),
-            np.array([unit.places[0] for unit in self.units]),
-        )
-        layer = as_layer(units)
-        points, pieces = self.answers(layer, fresh)
-        count = WIDE_SEARCH.points  # as many old ones as there are fresh ones, which come last
-        old = self.lines.rng.permutation(max(len(points) - count, 0))[:count]
-        some = np.concatenate([old, np.arange(max(len(points) - count, 0), len(points))])
-        weights = np.nan_to_num([unit.weight for unit in self.units]) * size
-        model = with_linear_rest(prefix, layer, weights, points[some], pieces[some])
-        wrong = errors(model, points, pieces) > self.enough
-        self.wrong_share = float(wrong.mean())
-        if not wrong.any():
-            further_out = self.wrong_further_out(model)
-            fit = fit_as_last(self.probe, self.usual, prefix, units)
-            if fit.error > self.enough or (len(further_out) and not self.whole):
-                return None, further_out, points[:0]
-            return fit, points[:0], points[:0]
-        chosen = np.flatnonzero(wrong)
-        chosen = chosen[unlike(model, points[chosen], pieces[chosen], self.lines.rng)][: WIDE_SEARCH.pairs]
-        right = np.flatnonzero(~wrong)
-        right = self.lines.rng.choice(right, len(chosen)) if len(right) else chosen[:0]
-        return None, points[chosen], points[right]
-
-    def wrong_further_out(self, model: DeepModel) -> Array:
-        """Return answered points (n, d), of any size, at which a copy that is right near by is wrong."""
-        points, pieces = self.probe.answered()
-        clear = clear_of_hyperplanes(model.prefix, model.layer, points)
-        points, pieces = points[clear], pieces[clear]
-        off = errors(model, points, pieces)
-        worst = np.argsort(-off, kind="stable")[: WIDE_SEARCH.pairs]
-        points = points[worst[off[worst] > self.enough]]
-        return np.array([self.within_reach(point) for point in points]).reshape(-1, points.shape[1])
-
-    def within_reach(self, point: Array) -> Array:
-        """Return a point (d,) drawn near, to where states are still told."""
-        most = WIDE_SEARCH.farthest * np.sqrt(len(point))
-        return np.asarray(point * min(1.0, most / max(float(np.linalg.norm(point)), TINY)))
-
-    @property
-    def usual(self) -> float:
-        """Distance from the origin up to which points count as usual."""
-        return float(WIDE_LINES.reach * max(WIDE_LINES.scales) * np.sqrt(self.probe.input_size))
-
-    def answers(self, layer: Layer, count: int) -> tuple[Array, Array]:
-        """Ask at some random points of all scales; return these and what was asked before, clear of kinks."""
-        scales = self.lines.rng.choice(WIDE_SEARCH.scales, (count, 1))
-        self.probe.pieces(scales * self.lines.samples(count))
-        points, pieces = self.probe.answered()
-        usable = np.linalg.norm(points, axis=1) <= WIDE_SEARCH.reach * np.sqrt(points.shape[1])
-        usable &= clear_of_hyperplanes(self.known.prefix, layer, points)
-        return points[usable], pieces[usable]

@@ -39,6 +39,7 @@ class Star:
         found = [attributed(known, units, segment, deeper) for segment in segments]
         self.along = [each for each in found if each is not None]
         self.at_centre = np.zeros(len(units))
+        self._states: dict[int, tuple[Array, Array]] = {}
         for number in np.flatnonzero([not unit.whole for unit in units]):
             self.at_centre[number] = self.state_at_centre(int(number))
 
@@ -56,13 +57,16 @@ class Star:
 
     def states(self, number: int) -> tuple[Array, Array]:
         """Return points (n, d) at which a unit's state is known, and the states, +1 or -1, shape (n,)."""
+        if number in self._states:
+            return self._states[number]
         points, states = [np.empty((0, len(self.centre)))], [np.empty(0)]
         for along in self.along:
             start = self.at_centre[number] if self.from_centre(along) else 0.0
             found = states_along(self.known, self.units[number], number, along, float(start))
             points.append(along.points[found != 0])
             states.append(found[found != 0])
-        return np.concatenate(points), np.concatenate(states)
+        self._states[number] = np.concatenate(points), np.concatenate(states)
+        return self._states[number]
 
     @property
     def unsettled(self) -> Mask:

@@ -41,6 +41,11 @@ class Unit:
         return bool(self.equations.known.all())
 
     @property
+    def state(self) -> tuple[int, int, bool]:
+        """What changes where more is known of it."""
+        return len(self.equations), len(self.places), bool(np.isnan(self.weight))
+
+    @property
     def row(self) -> Array:
         """The smallest row that the equations allow."""
         return self.equations.solution

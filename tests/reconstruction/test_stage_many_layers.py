@@ -1,0 +1,70 @@
+"""A copy behind a wide first layer is judged no less where others were refuted before it."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+import torch
+
+from divulge import GradientOracle, Victim
+from divulge.reconstruction.approach import approach_to
+from divulge.reconstruction.deep.attack import DeepResult
+from divulge.reconstruction.network.deep_network import DeepModel
+from divulge.reconstruction.network.hidden_layer import Layer
+from divulge.reconstruction.network.known_layers import Dense, Prefix
+from divulge.reconstruction.session import Session
+from divulge.reconstruction.stage_many_layers import in_every_way
+
+UNITS = 34
+
+
+def with_a_unit_on_at_one_vertex(rng: np.random.Generator) -> tuple[Dense, Layer]:
+    """Two layers of three inputs, the last unit on in a tiny region far from the origin alone."""
+    rows = rng.standard_normal((UNITS, 3))
+    first = Dense(rows, rng.standard_normal(UNITS) - rows @ (30 * rng.standard_normal(3)))
+    sets = np.array(list(combinations(range(UNITS), 3)))
+    vertices = np.linalg.solve(first.rows[sets], -first.offsets[sets][:, :, None])[:, :, 0]
+    drawn = rng.uniform(0.5, 1.5, (50, UNITS))  # convex, hence least at a vertex
+    least, next_one = np.sort(Prefix(3, [first]).features(vertices) @ drawn.T, axis=0)[:2]
+    best = np.argmax(next_one - least)  # a region that is not too small for points beside vertices
+    falling, border = drawn[best], 0.1 * least[best] + 0.9 * next_one[best]
+    size = np.linalg.norm(falling)
+    rows = np.column_stack([rng.standard_normal((5, UNITS)), 30 * rng.standard_normal(5)])
+    rows = np.vstack([rows, np.append(-falling, border)])
+    rows /= np.linalg.norm(rows[:, :-1], axis=1, keepdims=True)
+    weights = rng.standard_normal((1, 6))
+    weights[0, -1] = size
+    return first, Layer(rows, weights, np.zeros((1, UNITS + 1)))
+
+
+def module_of(first: Dense, second: Layer) -> torch.nn.Sequential:
+    module = torch.nn.Sequential(
+        torch.nn.Linear(3, UNITS),
+        torch.nn.ReLU(),
+        torch.nn.Linear(UNITS, 6),
+        torch.nn.ReLU(),
+        torch.nn.Linear(6, 1),
+    ).double()
+    numbers = first.rows, first.offsets, second.rows[:, :-1], second.rows[:, -1], second.weights, np.zeros(1)
+    with torch.no_grad():
+        for parameter, values in zip(module.parameters(), numbers, strict=True):
+            parameter.copy_(torch.from_numpy(values))
+    return module
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_unit_at_one_vertex_is_not_missed_for_what_judging_took(seed):
+    rng = np.random.default_rng(seed)
+    first, second = with_a_unit_on_at_one_vertex(rng)
+    oracle = GradientOracle(Victim(module_of(first, second), (3,)))
+    session = Session(oracle, approach_to(oracle), seed, None)
+    session.transcript(0).ask(rng.standard_normal((60_000, 3)))  # as judging of earlier copies did
+    missing = Layer(second.rows[:-1], second.weights[:, :-1], second.base)
+    copies = [DeepModel(Prefix(3, [first]), layer) for layer in (missing, second)]
+    wrong, right = (
+        in_every_way(session, DeepResult(model, [0], 0.0, True, False, True), True, 2_000) for model in copies
+    )
+    assert wrong.counterexample is not None
+    assert right.counterexample is None
