@@ -156,7 +156,7 @@ class ConvLastSettings:
     # share of a channel's units that are on, or off, on the walk, up to which it may be taken for seldom so
     seldom: float = 0.02
     # and beside them answers far apart: at 40 of a walk half of the units never switch
-    apart: int = 16
+    apart: int = 8
     # units that may be on, or off, at all answers that sides are read from: each is an unknown
     constant: float = 0.2
     # singular value, of the largest, of a combination that is none
@@ -186,8 +186,11 @@ class ConvLastSettings:
     momentum: float = 0.8
     # likewise
     above: float = 0.02
-    # points of noise among which one to move is chosen
+    # points of noise among which ones to move are chosen, and how many of these, and of images: a channel that
+    # noise hardly turns on took six points more of a classifier of ten outputs where noise alone was moved
     noise: int = 64
+    # likewise
+    starts: int = 4
     # points looked at to find one where units are on that never were
     candidates: int = 512
     # powers of ten that their sizes span
@@ -290,6 +293,8 @@ class ConvJudgeSettings:
     images: int = 24
     # likewise
     noise: int = 8
+    # of these so many at a time: a wrong copy is seen by the first of them as often as not
+    part: int = 8
     # powers of ten of their sizes, of usual ones
     powers: tuple[float, float] = (-0.5, 2.0)
     # points of each kind that a finished copy is tested at, beside those
