@@ -142,7 +142,7 @@ class FirstLayer:
         self._settle_grid()
 
     def _certify(self) -> None:
-        """Drop channels that one kink alone has shown, if it is none: two in one show a filter that is not there.
+        """Drop channels that one kink alone has shown, if it is none: two in one show a filter that is none.
 
         Raises:
             Stopped: the oracle can be asked no further.

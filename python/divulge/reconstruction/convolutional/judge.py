@@ -19,8 +19,8 @@ def ask_fresh(network: ConvNetwork, transcript: Transcript, lines: Lines, asked:
         network: the copy, right at all answers so far.
         transcript: whom to ask.
         lines: the domain, and what draws.
-        asked: such points that were asked of earlier copies; those are right by now, and as many fewer do, but
-            for half of them.
+        asked: such points that were asked of earlier copies; those are right by now, and as many fewer do,
+            but half at least.
 
     Returns:
         How many were asked.
@@ -48,7 +48,7 @@ def error_at(network: ConvNetwork, transcript: Transcript, rows: Index, output: 
 
 
 def fresh_points(lines: Lines, shape: tuple[int, int, int]) -> Array:
-    """Points (n, d), images of blocks of many sizes and some noise, which hardly moves averages, in any order."""
+    """Points (n, d) in any order: images of blocks of many sizes, and noise, which hardly moves averages."""
     images, noise = grainy(lines, shape, CONV_JUDGE.images), lines.samples(CONV_JUDGE.noise)
     points = lines.rng.permutation(np.concatenate([noise, images]))
     if lines.domain is not None:
