@@ -74,20 +74,25 @@ class LastLayer:
         wanted = np.ones(self._on(points[:1]).shape[1], bool)
         never = np.zeros_like(wanted)
         chosen: list[Array] = []
+        covered = False
         while wanted.any() and len(chosen) < CONV_LAST.most:
-            starts = self._starts_for(wanted, points)
+            starts = self._starts_for(wanted, points, covered)
             if starts is None:
                 never[wanted.argmax()] = True
             else:
                 chosen.append(raised(self.prefix, self.walk.lines, starts, wanted))
             on = self._on(np.stack(chosen)).any(axis=0) if chosen else np.zeros_like(never)
             wanted = ~on & ~never
+            covered = covered or not wanted.any()
             if chosen and not wanted.any():
                 wanted = self._open_at(np.stack(chosen)) & ~never
         return np.stack(chosen)
 
-    def _starts_for(self, wanted: NDArray[np.bool_], points: Array) -> Array | None:
-        """Points (n, d) at which most wanted units are on: noise, images, of points (n, d), or climbed to."""
+    def _starts_for(self, wanted: NDArray[np.bool_], points: Array, noisy: bool) -> Array | None:
+        """Points (n, d) at which most wanted units are on: noise, images, of points (n, d), or climbed to.
+
+        Noise alone will do, if it does, where units were on before: it differs each time, and is never even.
+        """
         noise = fine(self.walk.lines, self.prefix.shape, CONV_LAST.noise)
         others = np.concatenate([points, spread(self.walk, CONV_LAST.candidates)])
         best = []
@@ -95,6 +100,8 @@ class LastLayer:
             gains = (self._on(candidates) & wanted).sum(axis=1)
             order = np.argsort(-gains, kind="stable")[: CONV_LAST.starts]
             best.append(candidates[order[gains[order] > 0]])
+            if noisy and len(best[0]):
+                break
         starts = np.concatenate(best)
         if len(starts):
             return starts
