@@ -8,12 +8,15 @@ import numpy as np
 import pytest
 
 from divulge.reconstruction.asking.lines import Lines
+from divulge.reconstruction.convolutional.ending import Ending
 from divulge.reconstruction.convolutional.inputs import fine
 from divulge.reconstruction.convolutional.judge import ask_fresh
+from divulge.reconstruction.convolutional.last_layer import LastLayer
 from divulge.reconstruction.convolutional.layers import ConvLayer, Prefix
 from divulge.reconstruction.convolutional.network import ConvNetwork
 from divulge.reconstruction.convolutional.raised import on_at, raised
-from divulge.reconstruction.settings import CONV_JUDGE
+from divulge.reconstruction.convolutional.walk import Walk
+from divulge.reconstruction.settings import CONV_JUDGE, CONV_LAST
 
 
 def prefix_of(seed, offset=-2.0):
@@ -79,12 +82,36 @@ class Answers:
 def test_fresh_answers_end_where_one_is_wrong(wrong_from, asked):
     network = ConvNetwork(prefix_of(0), np.random.default_rng(1).standard_normal((1, 101)))
     lines, answers = Lines(81, None, np.random.default_rng(2), 1.0), Answers(network, wrong_from)
-    assert ask_fresh(network, answers, lines, 0) == asked == len(answers)
+    ask_fresh(network, answers, lines)
+    assert len(answers) == asked
 
 
-@pytest.mark.parametrize("before", [8, 16, 100])
-def test_a_copy_that_was_mended_stands_half_as_many_at_least(before):
+def test_a_copy_that_was_mended_stands_all_fresh_answers_anew():
     network = ConvNetwork(prefix_of(0), np.random.default_rng(1).standard_normal((1, 101)))
-    lines, answers = Lines(81, None, np.random.default_rng(2), 1.0), Answers(network, 1000)
-    total = CONV_JUDGE.images + CONV_JUDGE.noise
-    assert ask_fresh(network, answers, lines, before) == max(total // 2, total - before)
+    walk = Walk(Answers(network, 1000), Lines(81, None, np.random.default_rng(2), 1.0), network.prefix)
+    ending = Ending(lambda _: walk.transcript, [0], walk)
+    found = SimpleNamespace(weights=network.weights.T)
+    ending.last = SimpleNamespace(cover=lambda: None, weights=lambda *_: found)
+    walk.transcript.ask(walk.lines.samples(2))
+    for times in (1, 2):
+        assert ending._explains_all()
+        assert len(walk.transcript) == 2 + times * (CONV_JUDGE.images + CONV_JUDGE.noise)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_pixels_at_0_do_not_bound_what_an_answer_tells(seed):
+    filters = np.random.default_rng(seed).standard_normal((2, 1, 3, 3))
+    prefix = Prefix((1, 5, 5), [ConvLayer(filters, np.ones(2), signs=np.ones(2))])
+    lines, wanted = Lines(25, (0.0, 0.5), np.random.default_rng(seed), 1.0), np.ones(18, bool)
+    starts = np.stack([np.zeros(25), lines.samples(1)[0]])
+    assert on_at(prefix, starts)[0].all()
+    assert on_at(prefix, raised(prefix, lines, starts, wanted)[None]).all()
+
+
+def test_no_more_points_are_made_where_weights_stay_undecided(monkeypatch):
+    walk = SimpleNamespace(known=prefix_of(0, 0.2), lines=Lines(81, None, np.random.default_rng(0), 1.0))
+    last, asked = LastLayer(walk), []
+    monkeypatch.setattr(LastLayer, "_open_at", lambda _, points: asked.append(points) or np.ones(100, bool))
+    points = fine(walk.lines, walk.known.shape, 4)
+    last._turned_on(points)
+    assert len(asked) == CONV_LAST.failures + 1

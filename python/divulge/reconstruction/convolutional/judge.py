@@ -12,30 +12,22 @@ from divulge.reconstruction.convolutional.network import ConvNetwork
 from divulge.reconstruction.settings import CONV_JUDGE, TINY
 
 
-def ask_fresh(network: ConvNetwork, transcript: Transcript, lines: Lines, asked: int) -> int:
+def ask_fresh(network: ConvNetwork, transcript: Transcript, lines: Lines) -> None:
     """Ask the first output about fresh points of several sizes, until an answer shows the copy wrong.
 
     Args:
         network: the copy, right at all answers so far.
         transcript: whom to ask.
         lines: the domain, and what draws.
-        asked: such points that were asked of earlier copies; those are right by now, and as many fewer do,
-            but half at least.
-
-    Returns:
-        How many were asked.
 
     Raises:
         Stopped: the oracle can be asked no further.
     """
     points = fresh_points(lines, network.prefix.shape)
-    count = max(len(points) // 2, len(points) - asked)
-    for first in range(0, count, CONV_JUDGE.part):
-        part = points[first : min(first + CONV_JUDGE.part, count)]
-        transcript.ask(part)
+    for first in range(0, len(points), CONV_JUDGE.part):
+        transcript.ask(points[first : first + CONV_JUDGE.part])
         if error_at(network, transcript, np.arange(len(transcript)), 0) > transcript.tolerances.missing:
-            return first + len(part)
-    return count
+            return
 
 
 def error_at(network: ConvNetwork, transcript: Transcript, rows: Index, output: int) -> float:

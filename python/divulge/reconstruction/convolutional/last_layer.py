@@ -74,8 +74,8 @@ class LastLayer:
         wanted = np.ones(self._on(points[:1]).shape[1], bool)
         never = np.zeros_like(wanted)
         chosen: list[Array] = []
-        covered = False
-        while wanted.any() and len(chosen) < CONV_LAST.most:
+        covered, least, idle = False, len(wanted) + 1, 0
+        while wanted.any() and len(chosen) < CONV_LAST.most and idle < CONV_LAST.failures:
             starts = self._starts_for(wanted, points, covered)
             if starts is None:
                 never[wanted.argmax()] = True
@@ -86,6 +86,8 @@ class LastLayer:
             covered = covered or not wanted.any()
             if chosen and not wanted.any():
                 wanted = self._open_at(np.stack(chosen)) & ~never
+                idle = 0 if wanted.sum() < least else idle + 1
+                least = min(least, int(wanted.sum()))
         return np.stack(chosen)
 
     def _starts_for(self, wanted: NDArray[np.bool_], points: Array, noisy: bool) -> Array | None:
@@ -233,6 +235,7 @@ class LastLayer:
         Raises:
             Stopped: an oracle can be asked no further.
         """
+        least, idle = self.prefix.sizes()[-1] + 1, 0
         while True:
             gradients, values = [], []
             for transcript in transcripts:
@@ -240,6 +243,8 @@ class LastLayer:
                 gradients.append(transcript.pieces[rows, :-1])
                 values.append(transcript.told(rows))
             found = equations.solve(self.points, np.stack(gradients, 2), np.stack(values, 1))
-            if found.unique or len(self.points) > CONV_LAST.most:
+            undecided = int((found.seen & ~found.needed[:-1]).sum())
+            least, idle = min(least, undecided), 0 if undecided < least else idle + 1
+            if found.unique or len(self.points) > CONV_LAST.most or idle == CONV_LAST.failures:
                 return found
             self.points = np.concatenate([self.points, spread(self.walk, CONV_LAST.more)])

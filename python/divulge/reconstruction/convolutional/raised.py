@@ -37,7 +37,7 @@ def raised(prefix: Prefix, lines: Lines, points: Array, wanted: NDArray[np.bool_
         wanted: which features are, shape (q,).
 
     Returns:
-        Of all points passed the one with most of these on, shape (d,).
+        Of all points passed the one at which an answer may tell most of their weights, shape (d,).
     """
     which = torch.from_numpy(np.flatnonzero(wanted))
     lengths = np.linalg.norm(points, axis=1, keepdims=True)
@@ -60,14 +60,16 @@ def raised(prefix: Prefix, lines: Lines, points: Array, wanted: NDArray[np.bool_
 def _told_at(prefix: Prefix, points: Array, wanted: NDArray[np.bool_]) -> Index:
     """How many weights of wanted features answers at points (n, d) may tell, shape (n,).
 
-    Not more than features are on that the last layer is given: all gradients are combinations of theirs. Nor
-    more than an answer has numbers: where all units are on, one says what another did.
+    Not more than features are on that the last layer is given, where these are no pixels: all gradients are
+    combinations of theirs. Nor more than an answer has numbers: where all units are on, one says what another
+    did.
     """
     with torch.no_grad():
         before = prefix.features(prefix.images(points), len(prefix.layers) - 1)
         on = prefix.layers[-1].after(prefix.layers[-1].before(before)).flatten(1)[:, torch.from_numpy(wanted)]
-    counts = [(part != 0).flatten(1).sum(dim=1).numpy() for part in (on, before)]
-    return np.asarray(np.minimum(np.minimum(*counts), prefix.size + 1), np.intp)
+    maps = [on] if len(prefix.layers) == 1 else [on, before]
+    counts = [(part != 0).flatten(1).sum(dim=1).numpy() for part in maps]
+    return np.asarray(np.minimum(np.min(counts, axis=0), prefix.size + 1), np.intp)
 
 
 def _uphill(prefix: Prefix, points: Array, which: Tensor, above: Tensor) -> Array:

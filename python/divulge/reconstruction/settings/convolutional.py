@@ -174,7 +174,8 @@ class ConvLastSettings:
     tries: int = 8
     # likewise
     beyond: float = 0.05
-    # points to which something that is missing contributes before no more are asked for
+    # points to which something that is missing contributes, or after which no fewer weights are undecided,
+    # before no more are asked for
     failures: int = 4
     # steps in which a point is moved to where more units are on; the first and the last one's length, of the
     # point; what of a step is kept in the next; the level from which on a unit counts no more, of its
