@@ -125,6 +125,16 @@ class FirstLayer:
         Raises:
             Stopped: the oracle can be asked no further.
         """
+        self._search(quiet)
+        again, self._unclear = self._unclear, []
+        for kink in again:
+            self.take(kink)
+        if self._loses_unsure():  # what these explained wrongly, or counted as known, is still to be seen
+            self._search(quiet)
+        self._settle_grid()
+
+    def _search(self, quiet: int) -> None:
+        """Walk until so many crossings of known channels in a row showed no new one."""
         since, channels = self.walk.flips, len(self.layer)
         for _ in range(CONV_FIRST.most_steps):
             if self.walk.flips - since >= quiet:
@@ -135,14 +145,9 @@ class FirstLayer:
                 self.walk.flips += self.take(kink) is Kind.CHANNEL
             if len(self.layer) > channels:
                 since, channels = self.walk.flips, len(self.layer)
-        again, self._unclear = self._unclear, []
-        for kink in again:
-            self.take(kink)
-        self._certify()
-        self._settle_grid()
 
-    def _certify(self) -> None:
-        """Drop channels that one kink alone has shown, if it is none: two in one show a filter that is none.
+    def _loses_unsure(self) -> bool:
+        """Whether channels that one kink alone has shown were none, but two in one; these are dropped.
 
         Raises:
             Stopped: the oracle can be asked no further.
@@ -152,6 +157,7 @@ class FirstLayer:
         self._unsure = {}
         if wrong:
             self._keep([i for i in range(len(self.layer)) if i not in wrong])
+        return bool(wrong)
 
     def _keep(self, kept: Sequence[int]) -> None:
         """Keep these channels alone."""
@@ -336,8 +342,10 @@ class FirstLayer:
             return
         there = np.abs(sizes) > CONV_FIRST.there * np.abs(sizes).max()
         channel, row, column = np.unravel_index(units[there], self.walk.known.unit_shape(0))
-        for i in channel:
-            self._unsure.pop(int(i), None)
+        at = list(zip(row, column, strict=True))
+        for i, place in zip(channel, at, strict=True):
+            if at.count(place) == 1:  # a sum of two filters and one of these make up the other
+                self._unsure.pop(int(i), None)
         padding = layer.padding
         self.places += [
             Place(int(i), int(r) - padding[0], int(c) - padding[1])
