@@ -120,6 +120,7 @@ def test_padding_of_another_kind_is_never_called_complete(mode):
 
 def test_filters_that_are_never_seen_alone_are_said_to_be_missing(monkeypatch):
     monkeypatch.setattr(Walk, "certified", lambda *_: False)
+    monkeypatch.setattr(first_layer.FirstLayer, "_fits", lambda *_: False)
     monkeypatch.setattr(first_layer, "CONV_FIRST", replace(CONV_FIRST, most_steps=30))
     shape = (1, 7, 7)
     victim = victim_of(conv_net(shape, conv(1, 2, 3), nn.ReLU, outputs=1), shape)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from conv_networks import conv, conv_net, victim_of
+from torch import nn
 
+from divulge import GradientOracle, reconstruct
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.convolutional.aimed import Channel
+from divulge.reconstruction.convolutional.completing import Completing
 from divulge.reconstruction.convolutional.equations import Equations
 from divulge.reconstruction.convolutional.inputs import fine
 from divulge.reconstruction.convolutional.layers import ConvLayer, Pool, Prefix
@@ -93,6 +97,36 @@ def test_a_kink_beside_a_unit_that_is_known_by_now_is_not_alone():
     here, there = np.ones(16), -np.ones(16)
     assert walk.alone(Kink(here, here, 0.0, np.stack([here, 2 * here])))
     assert not walk.alone(Kink(here, here, 0.0, np.stack([here, there])))
+
+
+def test_a_unit_known_in_part_does_not_part_a_step():
+    prefix = Prefix((1, 2, 2), [ConvLayer(np.ones((1, 1, 2, 2)), np.zeros(1))])
+    walk = Walk.__new__(Walk)
+    walk.known = prefix
+    here = np.ones(4)
+    assert walk._cut(here, -here, [])[1] == 1
+    assert walk._cut(here, -here, [0]) == (0.5, 0)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_entries_aimed_at_beside_a_hyperplane_take_two_or_three_queries(seed):
+    net = conv_net((1, 12, 12), conv(1, 3, 3), nn.ReLU, conv(3, 4, 3), nn.ReLU, outputs=1, seed=seed)
+    asked = []
+
+    def counted(self, row, aim, origin):
+        before, missing = len(self.walk.transcript), int((~row.known).sum())
+        taught = shown_across(self, row, aim, origin)
+        if taught and missing > 1 and row.whole:
+            asked.append(len(self.walk.transcript) - before)
+        return taught
+
+    shown_across = Completing._shown_across
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Completing, "_shown_across", counted)
+        result = reconstruct(GradientOracle(victim_of(net, (1, 12, 12))), seed=seed, input_shape=(1, 12, 12))
+    assert result.complete, result.notes
+    assert asked
+    assert np.median(asked) <= 3
 
 
 def test_fine_noise_stays_in_a_box():

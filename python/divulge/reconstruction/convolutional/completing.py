@@ -65,12 +65,28 @@ class Completing(Channels, ABC):
         for wide in CONV_AIMED.wide:
             ends = np.stack([aim.point - wide * aim.across, aim.point + wide * aim.across])
             before, after = self.walk.ask(ends)
-            for kink in self.walk.isolated(before, after):
+            for kink in self.walk.isolated(before, after, self._unit(row, origin)):
                 if not self._adds(row, kink, origin):
                     self.take(kink)
             if self.entries > entries:
                 return True
         return False
+
+    def _unit(self, row: Row, origin: Origin) -> list[int]:
+        """The number of a row's unit at a window, which switches elsewhere than what is known of it says."""
+        layer, number = self.layer, next((i for i, other in enumerate(self.rows) if other is row), None)
+        if layer is None or number is None:
+            return []
+        place = [
+            divmod(first + padding, step)
+            for first, padding, step in zip(origin, layer.padding, layer.stride, strict=True)
+        ]
+        (down, off), (across, beside) = place
+        _, height, width = self.walk.known.unit_shape(self.depth)
+        if off or beside or not (0 <= down < height and 0 <= across < width):
+            return []
+        first = sum(self.walk.known.sizes()[: self.depth])
+        return [first + (number * height + down) * width + across]
 
     def _adds(self, row: Row, kink: Kink, origin: Origin) -> bool:
         """Whether a kink at a window is a row's and shows entries of it that were not known."""

@@ -48,7 +48,6 @@ class Ending:
 
     Attributes:
         missed: the last copy that was wrong, and at which answers.
-        fresh: whether fresh answers were asked for.
     """
 
     def __init__(self, transcripts: Callable[[int], Transcript], outputs: Sequence[int], walk: Walk) -> None:
@@ -58,7 +57,6 @@ class Ending:
         self.sides = LastSides(walk)
         self.last = LastLayer(walk)
         self.missed: tuple[ConvNetwork, Index] | None = None
-        self.fresh = False
 
     @property
     def known(self) -> Prefix:
@@ -91,8 +89,7 @@ class Ending:
         transcript, missing = self.transcripts(self.outputs[0]), self.walk.tolerances.missing
         network = ConvNetwork(self._kept(), self.last.weights([transcript], self.last.cover()).weights.T)
         if error_at(network, transcript, np.arange(len(transcript)), 0) <= missing:
-            ask_fresh(network, transcript, self.walk.lines, self.fresh)
-            self.fresh = True
+            ask_fresh(network, transcript, self.walk.lines)
             if error_at(network, transcript, np.arange(len(transcript)), 0) <= missing:
                 return True
         self.missed = network, wrong_rows(network, transcript, np.arange(len(transcript)), missing)

@@ -51,6 +51,8 @@ class FirstLayer:
         self._pairs: list[tuple[Place, Place]] = []
         self._orphans: list[tuple[Array, Place]] = []  # filters whose offsets are not known, seen in pairs
         self._hunts = 0
+        self._unsure: dict[int, Kink] = {}  # channels that one kink alone has shown so far
+        self._searching = True  # whether there is a walk ahead that may show them again
         self._shown_by: list[tuple[Kink, Box]] = []
         self._looked_at = 0  # channels that were doubted, or are above doubt
         self._doubtful = False  # whether kinks of the next layer are as small as filters
@@ -123,6 +125,16 @@ class FirstLayer:
         Raises:
             Stopped: the oracle can be asked no further.
         """
+        self._search(quiet)
+        again, self._unclear = self._unclear, []
+        for kink in again:
+            self.take(kink)
+        if self._loses_unsure():  # what these explained wrongly, or counted as known, is still to be seen
+            self._search(quiet)
+        self._settle_grid()
+
+    def _search(self, quiet: int) -> None:
+        """Walk until so many crossings of known channels in a row showed no new one."""
         since, channels = self.walk.flips, len(self.layer)
         for _ in range(CONV_FIRST.most_steps):
             if self.walk.flips - since >= quiet:
@@ -133,10 +145,27 @@ class FirstLayer:
                 self.walk.flips += self.take(kink) is Kind.CHANNEL
             if len(self.layer) > channels:
                 since, channels = self.walk.flips, len(self.layer)
-        again, self._unclear = self._unclear, []
-        for kink in again:
-            self.take(kink)
-        self._settle_grid()
+
+    def _loses_unsure(self) -> bool:
+        """Whether channels that one kink alone has shown were none, but two in one; these are dropped.
+
+        Raises:
+            Stopped: the oracle can be asked no further.
+        """
+        self._searching = False
+        wrong = [channel for channel, kink in self._unsure.items() if not self.walk.certified(kink)]
+        self._unsure = {}
+        if wrong:
+            self._keep([i for i in range(len(self.layer)) if i not in wrong])
+        return bool(wrong)
+
+    def _keep(self, kept: Sequence[int]) -> None:
+        """Keep these channels alone."""
+        self.walk.known.layers[0] = self.layer.take(np.array(kept, np.intp))
+        self._shown_by = [self._shown_by[i] for i in kept]
+        self.places = [
+            place._replace(channel=kept.index(place[0])) for place in self.places if place[0] in kept
+        ]
 
     def grows_by(self, kinks: Sequence[Kink]) -> bool:
         """Whether kinks that are as small as a filter are of channels not known before; these are added."""
@@ -169,11 +198,7 @@ class FirstLayer:
         if len(kept) in (0, len(self.layer)):  # where none shows, the test tells nothing
             return False
         self._doubtful = True
-        self.walk.known.layers[0] = self.layer.take(np.array(kept))
-        self._shown_by = [self._shown_by[i] for i in kept]
-        self.places = [
-            place._replace(channel=kept.index(place[0])) for place in self.places if place[0] in kept
-        ]
+        self._keep(kept)
         self.deeper, self.layer.padding = [], (0, 0)  # it was read off what is no filter, too
         self._settle_grid()
         for kink in list(self.walk.kinks):
@@ -205,18 +230,21 @@ class FirstLayer:
                     and self._fits(kink, channel, place)
                 ):
                     self.places.append(Place(channel, *place))
+                    self._unsure.pop(channel, None)
                     self._widen(place)
                     return Kind.CHANNEL
         if box.size != self.layer.kernel:
             self._unclear.append(kink)
             return Kind.UNCLEAR
-        if not self.walk.certified(kink):
+        if not self._searching and not self.walk.certified(kink):
             return Kind.UNCLEAR
         if self._doubtful and not shows_elsewhere(self.walk, kink, box):
             self.deeper.append(kink)
             return Kind.DEEPER
         there = patch_of(kink.point, box, self.shape)
         self.layer.add(patch, -float((patch * there).sum()))
+        if self._searching:
+            self._unsure[len(self.layer) - 1] = kink
         self._shown_by.append((kink, box))
         self.places.append(Place(len(self.layer) - 1, *box.corner))
         return Kind.NEW
@@ -314,6 +342,10 @@ class FirstLayer:
             return
         there = np.abs(sizes) > CONV_FIRST.there * np.abs(sizes).max()
         channel, row, column = np.unravel_index(units[there], self.walk.known.unit_shape(0))
+        at = list(zip(row, column, strict=True))
+        for i, place in zip(channel, at, strict=True):
+            if at.count(place) == 1:  # a sum of two filters and one of these make up the other
+                self._unsure.pop(int(i), None)
         padding = layer.padding
         self.places += [
             Place(int(i), int(r) - padding[0], int(c) - padding[1])

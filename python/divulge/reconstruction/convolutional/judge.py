@@ -12,19 +12,22 @@ from divulge.reconstruction.convolutional.network import ConvNetwork
 from divulge.reconstruction.settings import CONV_JUDGE, TINY
 
 
-def ask_fresh(network: ConvNetwork, transcript: Transcript, lines: Lines, again: bool) -> None:
-    """Ask the first output about fresh points of several sizes.
+def ask_fresh(network: ConvNetwork, transcript: Transcript, lines: Lines) -> None:
+    """Ask the first output about fresh points of several sizes, until an answer shows the copy wrong.
 
     Args:
-        network: the copy.
+        network: the copy, right at all answers so far.
         transcript: whom to ask.
         lines: the domain, and what draws.
-        again: whether such points were asked of an earlier copy; those are right by now, and half as many do.
 
     Raises:
         Stopped: the oracle can be asked no further.
     """
-    transcript.ask(fresh_points(lines, network.prefix.shape)[:: 2 if again else 1])
+    points = fresh_points(lines, network.prefix.shape)
+    for first in range(0, len(points), CONV_JUDGE.part):
+        transcript.ask(points[first : first + CONV_JUDGE.part])
+        if error_at(network, transcript, np.arange(len(transcript)), 0) > transcript.tolerances.missing:
+            return
 
 
 def error_at(network: ConvNetwork, transcript: Transcript, rows: Index, output: int) -> float:
@@ -37,9 +40,10 @@ def error_at(network: ConvNetwork, transcript: Transcript, rows: Index, output: 
 
 
 def fresh_points(lines: Lines, shape: tuple[int, int, int]) -> Array:
-    """Points (n, d): images of blocks of many sizes, and some noise, which hardly moves averages of units."""
+    """Points (n, d) in any order: images of blocks of many sizes, and noise, which hardly moves averages."""
     images, noise = grainy(lines, shape, CONV_JUDGE.images), lines.samples(CONV_JUDGE.noise)
+    points = lines.rng.permutation(np.concatenate([noise, images]))
     if lines.domain is not None:
-        return np.concatenate([noise, images])
+        return np.asarray(points)
     powers = lines.rng.uniform(*CONV_JUDGE.powers, (len(images) + len(noise), 1))
-    return np.asarray(10**powers * np.concatenate([noise, images]))
+    return np.asarray(10**powers * points)

@@ -13,9 +13,10 @@ from divulge.reconstruction.convolutional.equations import Equations, Solution, 
 from divulge.reconstruction.convolutional.inputs import fine
 from divulge.reconstruction.convolutional.layers import gradients_of
 from divulge.reconstruction.convolutional.linearised import moving
+from divulge.reconstruction.convolutional.raised import levels, on_at, raised
 from divulge.reconstruction.convolutional.side_answers import spread
 from divulge.reconstruction.convolutional.walk import Walk
-from divulge.reconstruction.settings import CONV_LAST, TINY
+from divulge.reconstruction.settings import CONV_LAST
 
 
 class LastLayer:
@@ -67,34 +68,47 @@ class LastLayer:
     def _turned_on(self, points: Array) -> Array:
         """Points (n, d) at which every unit is on that can be, until they decide all weights.
 
-        They are noise, moved so that many of the units are on that are wanted: where features are alike all
-        over an image their gradients are dependent, and an answer tells less of the units behind them.
+        They are noise and images, moved so that many of the units are on that are wanted: where features are
+        alike all over an image their gradients are dependent, and an answer tells less of the units behind.
         """
         wanted = np.ones(self._on(points[:1]).shape[1], bool)
         never = np.zeros_like(wanted)
         chosen: list[Array] = []
-        while wanted.any() and len(chosen) < CONV_LAST.most:
-            start = self._start_for(wanted, points)
-            if start is None:
+        covered, least, idle = False, len(wanted) + 1, 0
+        while wanted.any() and len(chosen) < CONV_LAST.most and idle < CONV_LAST.failures:
+            starts = self._starts_for(wanted, points, covered)
+            if starts is None:
                 never[wanted.argmax()] = True
             else:
-                chosen.append(self._raised(start, wanted))
+                chosen.append(raised(self.prefix, self.walk.lines, starts, wanted))
             on = self._on(np.stack(chosen)).any(axis=0) if chosen else np.zeros_like(never)
             wanted = ~on & ~never
+            covered = covered or not wanted.any()
             if chosen and not wanted.any():
                 wanted = self._open_at(np.stack(chosen)) & ~never
+                idle = 0 if wanted.sum() < least else idle + 1
+                least = min(least, int(wanted.sum()))
         return np.stack(chosen)
 
-    def _start_for(self, wanted: NDArray[np.bool_], points: Array) -> Array | None:
-        """A point (d,) at which wanted units are on: noise, one of points (n, d), or climbed to."""
-        for candidates in (
-            fine(self.walk.lines, self.prefix.shape, CONV_LAST.noise),
-            np.concatenate([points, spread(self.walk, CONV_LAST.candidates)]),
-        ):
-            gain = (self._on(candidates) & wanted).sum(axis=1)
-            if gain.max():
-                return np.asarray(candidates[gain.argmax()])
-        return self._climb(int(wanted.argmax()), candidates[0])
+    def _starts_for(self, wanted: NDArray[np.bool_], points: Array, noisy: bool) -> Array | None:
+        """Points (n, d) at which most wanted units are on: noise, images, of points (n, d), or climbed to.
+
+        Noise alone will do, if it does, where units were on before: it differs each time, and is never even.
+        """
+        noise = fine(self.walk.lines, self.prefix.shape, CONV_LAST.noise)
+        others = np.concatenate([points, spread(self.walk, CONV_LAST.candidates)])
+        best = []
+        for candidates in (noise, others):
+            gains = (self._on(candidates) & wanted).sum(axis=1)
+            order = np.argsort(-gains, kind="stable")[: CONV_LAST.starts]
+            best.append(candidates[order[gains[order] > 0]])
+            if noisy and len(best[0]):
+                break
+        starts = np.concatenate(best)
+        if len(starts):
+            return starts
+        climbed = self._climb(int(wanted.argmax()), others[0])
+        return None if climbed is None else climbed[None]
 
     def _open_at(self, points: Array) -> NDArray[np.bool_]:
         """Which units' weights answers at points (n, d) would not decide."""
@@ -179,58 +193,33 @@ class LastLayer:
 
     def _on(self, points: Array) -> NDArray[np.bool_]:
         """Which features are on at points (n, d), shape (n, q)."""
-        with torch.no_grad():
-            maps = self.prefix.features(self.prefix.images(points), len(self.prefix.layers))
-        return np.asarray((maps != 0).flatten(1).numpy())
+        return on_at(self.prefix, points)
 
     def _where_on(self, missing: NDArray[np.bool_]) -> Array | None:
         """Return a point where some of the missing features are on, None where none is found."""
         points = spread(self.walk, CONV_LAST.candidates)
         gain = self._on(points)[:, missing].sum(axis=1)
         if gain.max() > 0:
-            return self._raised(points[gain.argmax()], missing)
+            return raised(self.prefix, self.walk.lines, points[gain.argmax()][None], missing)
         for unit in np.flatnonzero(missing)[: CONV_LAST.tries]:
             point = self._climb(int(unit), points[0])
             if point is not None:
                 return point
         return None
 
-    def _raised(self, point: Array, missing: NDArray[np.bool_]) -> Array:
-        """Move a point so that more of the missing features are on, by steps that get shorter."""
-        which = torch.from_numpy(np.flatnonzero(missing))
-        best, most, length = point, int(self._on(point[None])[0, missing].sum()), float(np.linalg.norm(point))
-        level, way = CONV_LAST.above * length / np.sqrt(len(point)), np.zeros_like(point)
-        for step in np.geomspace(*CONV_LAST.raised, CONV_LAST.raises) * length:
-            x = self.prefix.images(point[None]).requires_grad_()
-            with torch.enable_grad():
-                below = self._level(x)[0, which].clamp(max=level).sum()
-                (slope,) = torch.autograd.grad(below, x)
-            if not float(slope.norm()):
-                break
-            way = CONV_LAST.momentum * way + slope.reshape(-1).numpy() / float(slope.norm())
-            point = point + step * way / max(float(np.linalg.norm(way)), TINY)
-            if self.walk.lines.domain is not None:
-                point = np.clip(point, *self.walk.lines.domain)
-            gain = int(self._on(point[None])[0, missing].sum())
-            if gain > most:
-                best, most = point, gain
-        return np.asarray(best)
-
-    def _level(self, x: Tensor) -> Tensor:
-        """What must be above 0 for a feature to be on, shape (n, q), for inputs (n, C, H, W)."""
-        layer = self.prefix.layers[-1]
-        before = self.prefix.features(x, len(self.prefix.layers) - 1)
-        return layer.pooled(layer.turned(layer.before(before))).flatten(1)
-
     def _climb(self, unit: int, point: Array) -> Array | None:
         """Walk uphill from a point until a unit of z is on; None where it stays off."""
         length = float(np.linalg.norm(point))
+
+        def level(x: Tensor) -> Tensor:
+            return levels(self.prefix, x)
+
         for _ in range(CONV_LAST.climb):
             with torch.no_grad():
-                value = float(self._level(self.prefix.images(point[None]))[0, unit])
+                value = float(levels(self.prefix, self.prefix.images(point[None]))[0, unit])
             if value > 0:
                 return point
-            slope = gradients_of(self.prefix, self._level, point, np.array([unit]))[0]
+            slope = gradients_of(self.prefix, level, point, np.array([unit]))[0]
             size = float(slope @ slope)
             if not size:
                 return None
@@ -246,6 +235,7 @@ class LastLayer:
         Raises:
             Stopped: an oracle can be asked no further.
         """
+        least, idle = self.prefix.sizes()[-1] + 1, 0
         while True:
             gradients, values = [], []
             for transcript in transcripts:
@@ -253,6 +243,8 @@ class LastLayer:
                 gradients.append(transcript.pieces[rows, :-1])
                 values.append(transcript.told(rows))
             found = equations.solve(self.points, np.stack(gradients, 2), np.stack(values, 1))
-            if found.unique or len(self.points) > CONV_LAST.most:
+            undecided = int((found.seen & ~found.needed[:-1]).sum())
+            least, idle = min(least, undecided), 0 if undecided < least else idle + 1
+            if found.unique or len(self.points) > CONV_LAST.most or idle == CONV_LAST.failures:
                 return found
             self.points = np.concatenate([self.points, spread(self.walk, CONV_LAST.more)])

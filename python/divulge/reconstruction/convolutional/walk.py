@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -170,18 +170,31 @@ class Walk:
         rest = off_span(rows, change)
         return (None if np.abs(rest).max() <= self.tolerances.rounding * scale else rest), units
 
-    def isolated(self, before: Answer, after: Answer, depth: int = 0) -> list[Kink]:
-        """Cut a step until what is not explained lies alone on a part of it."""
+    def isolated(
+        self, before: Answer, after: Answer, supposed: Index | Sequence[int] = (), depth: int = 0
+    ) -> list[Kink]:
+        """Cut a step until what is not explained lies alone on a part of it.
+
+        Args:
+            before: the answer at its start.
+            after: the one at its end.
+            supposed: units that do not switch where they seem to, being known in part.
+            depth: how often it was cut.
+
+        Raises:
+            Stopped: the oracle can be asked no further.
+        """
         rest, _ = self.left_over(before, after)
         if rest is None or depth > CONV_WALK.deepest:
             return []
-        share, crowd = self._cut(before.point, after.point)
+        share, crowd = self._cut(before.point, after.point, supposed)
         if not crowd:
             crossing = tangents_cross(before, after)
             if crossing is not None and 0 < crossing < 1:
                 return [self._kink(before, after, crossing)]
         middle = self.ask((before.point + share * (after.point - before.point))[None])[0]
-        return [*self.isolated(before, middle, depth + 1), *self.isolated(middle, after, depth + 1)]
+        parts = (before, middle), (middle, after)
+        return [kink for part in parts for kink in self.isolated(*part, supposed, depth + 1)]
 
     def _kink(self, before: Answer, after: Answer, share: float) -> Kink:
         scale = max(np.abs(after.gradient).max(), np.abs(before.gradient).max())
@@ -194,10 +207,11 @@ class Walk:
         states = self.known.states(kink.ends)
         return bool((states[0] == states[1]).all())
 
-    def _cut(self, start: Array, end: Array) -> tuple[float, int]:
+    def _cut(self, start: Array, end: Array, supposed: Index | Sequence[int]) -> tuple[float, int]:
         """Return where to cut so that half of the known crossings lie on either side, and their count."""
         shares = np.linspace(0.0, 1.0, CONV_WALK.grid + 1)
         states = self.known.states(start + shares[:, None] * (end - start))
+        states[:, list(supposed)] = 0
         crossings = (states[1:] != states[:-1]).sum(axis=1)
         total = int(crossings.sum())
         if not total:
