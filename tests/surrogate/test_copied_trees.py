@@ -14,7 +14,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from divulge import Victim
 from divulge.datasets import Dataset
-from divulge.oracles import GradientOracle, LiveOracle, Rounded, ShapOracle
+from divulge.oracles import CounterfactualOracle, GradientOracle, LiveOracle, Rounded, ShapOracle
 from divulge.oracles.exact_shap import of_subsets
 from divulge.surrogate import tree_copy
 
@@ -223,3 +223,60 @@ def test_steps_that_are_oblique_are_noticed_early(last, data):
     assert not copy.complete
     assert copy.queries < 600
     assert "weighs numbers together" in copy.notes[0]
+
+
+def tree_victim(seed, classes=2, depth=None, d=5, dtype=np.float64):
+    rng = np.random.default_rng(seed)
+    x = rng.uniform(-1, 1, (300, d)).astype(dtype)
+    y = (x[:, 0] * x[:, 1] + x[:, 2] + 0.2 * rng.standard_normal(300)) * classes
+    y = np.digitize(y, np.quantile(y, np.arange(1, classes) / classes))
+    return x, Victim(DecisionTreeClassifier(max_depth=depth, random_state=seed).fit(x, y))
+
+
+@pytest.mark.parametrize(("classes", "depth"), [(2, 1), (2, 4), (3, 3)])
+@pytest.mark.parametrize("seed", range(2))
+def test_a_tree_from_nearest_counterfactuals(classes, depth, seed):
+    x, victim = tree_victim(seed, classes, depth)
+    copy = tree_copy(CounterfactualOracle(victim, data=x, nearest=True), ranges=(-1, 1), seed=seed)
+    assert copy.complete, copy.notes
+    points = np.random.default_rng(9).uniform(-1, 1, (3000, x.shape[1]))
+    assert (copy.values(points) == victim.classes(points)).mean() > 0.999
+    tree = victim.module.estimator.tree_
+    for number, several in enumerate(copy.known.left):
+        own = tree.threshold[tree.feature == number]
+        for left, right in zip(several, copy.known.right[number], strict=True):
+            assert ((left <= own) & (own < right)).any()  # in float32 neighbours
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_nearest_inputs_of_another_leaf_are_nearest(seed):
+    x, victim = tree_victim(seed, 3, 6)
+    told = CounterfactualOracle(victim, data=x, nearest=True).explain(x[:40])
+    start, end = told.points[:40], told.points[40:]
+    assert (told.labels[:40] != told.labels[40:]).all()
+    far = np.linalg.norm(end - start, axis=1)
+    directions = np.random.default_rng(seed).standard_normal((200, 5))
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    for point, label, reach in zip(start, told.labels, far, strict=False):
+        assert (victim.classes(point + 0.999 * reach * directions) == label).all()
+
+
+@pytest.mark.parametrize("nearest", [True, False])
+def test_what_is_no_single_tree_is_not_complete(nearest):
+    x, victim = tree_victim(0)
+    if nearest:
+        torch.manual_seed(0)
+        victim = Victim(torch.nn.Sequential(torch.nn.Linear(5, 1)).double(), (5,))
+    oracle = CounterfactualOracle(victim, data=x, nearest=nearest, generations=3)
+    copy = tree_copy(oracle, ranges=(-1, 1), single=not nearest)
+    assert not copy.complete
+    assert "counterfactuals do not lie at thresholds" in copy.notes[0] or "float32" in copy.notes[0]
+
+
+def test_a_budget_of_counterfactuals_that_ends_is_said():
+    x, victim = tree_victim(1)
+    copy = tree_copy(CounterfactualOracle(victim, data=x, nearest=True, budget=150), ranges=(-1, 1))
+    assert not copy.complete
+    assert copy.queries <= 150
+    assert "budget" in copy.notes[0]
+    assert len(copy.values(x)) == len(x)

@@ -15,9 +15,10 @@ from divulge.oracles import Oracle
 from divulge.oracles.ledger import whole
 from divulge.points import as_matrix
 from divulge.surrogate.grown_tree import GrownTree
-from divulge.surrogate.shap_session import DOUBLE, Ranges, ShapSession, finite_rows, shap_session
+from divulge.surrogate.shap_session import DOUBLE, Ranges, ShapSession, box_of, finite_rows, shap_session
 from divulge.surrogate.threshold_search import QUIET, NotPiecewiseConstant, ThresholdSearch
 from divulge.surrogate.thresholds import Thresholds
+from divulge.surrogate.tree_from_counterfactuals import FRESH_OF_CLASSES, BordersOfTree
 from divulge.surrogate.tree_terms import Terms, likely_and_doubtful, solved
 
 if TYPE_CHECKING:
@@ -27,8 +28,7 @@ if TYPE_CHECKING:
 CONTEXTS = 12  # inputs at which each threshold's partners are looked for at first
 SHARES = (0.0, 0.2, 0.5, 1.0, 0.3, 0.7)  # of their numbers that are moved to an end of the range
 ROUNDS = 3  # of more of these where answers remain unexplained
-FRESH = 150  # inputs asked to check a copy
-ROWS = 1000  # of the data asked at last
+FRESH = 150  # inputs asked to check a copy, drawn in its bins, and twice as many anywhere
 BETWEEN = 60  # inputs asked, numbers of which lie between two of float32 that are told apart
 TREES = 30  # grown until one explains fresh answers
 SPARE, SPARED = 1.1, 1500  # answers for each likely term, and for others
@@ -94,8 +94,13 @@ def tree_copy(
     t", with a term for each set of thresholds on one path: crossing each of them changes the SHAP values of
     the others' numbers. Its coefficients are solved for, and a few more terms looked for in what is left.
 
+    Of counterfactuals that are the nearest inputs of another class each lies at thresholds of a single tree,
+    which it tells; inputs between the same thresholds that are told apart are brought nearer to each other
+    until what parts them is the nearest. The tree is grown of classes then, which are its values.
+
     Args:
-        oracle: tells SHAP values, path-dependent ones or against any background.
+        oracle: tells SHAP values, path-dependent ones or against any background, or counterfactuals; or
+            values beside another explanation, such as LIME, which tell a single tree.
         data: whose training inputs' ranges are asked about, between which thresholds are looked for first.
         ranges: the box that is asked about, (low, high), numbers or shape (d,); by default the data's.
         output: which output; None for the oracle's own.
@@ -111,17 +116,39 @@ def tree_copy(
         `complete` False and the reason in `notes`.
 
     Raises:
-        TypeError: the oracle is none, or tells no SHAP values.
+        TypeError: the oracle is none, or tells neither SHAP values nor values beside explanations nor
+            counterfactuals.
         ValueError: neither data nor ranges, or ranges that are empty, not finite, of another length or
             outside the oracle's domain; or an output that there is not, or of which it does not tell.
     """
-    session = shap_session(oracle, data, ranges, output, single)
+    if isinstance(oracle, Oracle) and oracle.kind == "counterfactual":
+        return _from_counterfactuals(oracle, data, ranges, single, whole("a seed", seed), progress)
+    session = shap_session(oracle, data, ranges, output, single, values=True)
     hints = finite_rows(oracle, data)
     if hints is not None:
         hints = session.read(np.clip(hints, session.low, session.high))
     rng = np.random.default_rng(whole("a seed", seed))
     search = ThresholdSearch(session, rng, hints, whole("a number of thresholds", most), progress)
     return _Rebuilt(session, search, rng).run()
+
+
+def _from_counterfactuals(
+    oracle: Oracle,
+    data: Dataset | None,
+    ranges: Ranges | None,
+    single: bool,
+    seed: int,
+    progress: Callable[[int, int], None] | None,
+) -> TreeCopy:
+    """Rebuild one tree from the nearest inputs of other classes."""
+    low, high = box_of(oracle, data, ranges)
+    if single:
+        low, high = (end.astype(np.float32).astype(np.float64) for end in (low, high))
+    rows = finite_rows(oracle, data)
+    rows = None if rows is None else np.clip(rows, low, high)
+    told = BordersOfTree(oracle, Thresholds(low, high), single, rows, np.random.default_rng(seed), progress)
+    complete = told.run()
+    return TreeCopy(told.began, told.tree, 0.0, 0, told.asked, complete, tuple(told.notes), single)
 
 
 @dataclass
@@ -171,7 +198,11 @@ class _Rebuilt:
         search.settle()
         self.ask(self.drawn(2 * len(self.known) + 20))
         kinds = len(np.unique(np.round(self.asked()[1] / self.allowed / 2)))
-        explained = self.as_tree() if kinds <= 1.5 * len(self.known) + 2 else self.as_sum()
+        few = kinds <= 1.5 * len(self.known) + 2
+        if not few and not session.additive:
+            self.notes.append("values alone tell a single tree: a sum of trees takes SHAP values")
+            return False
+        explained = self.as_tree() if few else self.as_sum()
         return explained and self.as_read()
 
     @property
@@ -299,10 +330,8 @@ class _Rebuilt:
 
     def unforetold(self) -> Array | None:
         """Ask fresh points, then the data's; return those (n, d) of which the model says something else."""
-        rows = self.search.hints
-        data = [] if rows is None else [rows[self.rng.permutation(len(rows))[:ROWS]]]
-        low, high = self.session.low, self.session.high
-        for points in (self.drawn(FRESH), self.rng.uniform(low, high, (2 * FRESH, len(low))), *data):
+        count = FRESH if self.session.additive else FRESH_OF_CLASSES
+        for points in self.known.fresh(count, self.rng, self.search.hints):
             held = self.session.read(points)
             before = self.foretold(held)
             wrong = np.abs(self.ask(held) - before) > 2 * self.allowed

@@ -47,6 +47,30 @@ class Leaves:
         met = (at >= self.low) & (at < self.high) if self.strict else (at > self.low) & (at <= self.high)
         return met | (self.feature < 0)
 
+    def nearest(self, point: Array, which: NDArray[np.bool_]) -> Array | None:
+        """Return the input (d,) of some leaves (L,) at the least Euclidean distance from another one (d,)."""
+        if not which.any():
+            return None
+        feature = self.feature[which]
+        low, high = self._ends(self.low[which]), self._ends(self.high[which], below=True)
+        at = point[np.maximum(feature, 0)]
+        moved = np.where(feature < 0, at, np.clip(at, low, high))
+        best = int(((moved - at) ** 2).sum(axis=1).argmin())
+        own = feature[best] >= 0
+        found = np.array(point, np.float64)
+        found[feature[best][own]] = moved[best][own]
+        return found
+
+    def _ends(self, bounds: Array, below: bool = False) -> Array:
+        """The first numbers that a comparison puts behind bounds, or the last before them."""
+        kind = np.float32 if self.single else np.float64
+        held = bounds.astype(kind)
+        if below:
+            before = held >= bounds if self.strict else held > bounds
+            return np.where(before, np.nextafter(held, kind(-np.inf)), held).astype(np.float64)
+        behind = held < bounds if self.strict else held <= bounds
+        return np.where(behind, np.nextafter(held, kind(np.inf)), held).astype(np.float64)
+
     def values(self, points: Array) -> Array:
         """Return the sums (n, K) of points (n, d)."""
         parts = [self.inside(points[i : i + 64]).all(axis=-1) @ self.value for i in range(0, len(points), 64)]
@@ -74,6 +98,14 @@ def leaves_of(victim: Victim) -> Leaves | None:
     if told.shape != mine.shape:
         return None
     return found if np.abs(told - mine).max() <= _TOLERANCE * max(1.0, np.abs(told).max()) else None
+
+
+def single_tree(victim: Victim) -> Leaves | None:
+    """Return the leaves of a victim that is one tree, or None."""
+    found = leaves_of(victim)
+    if found is None or found.inside(victim.some_inputs()[:1]).all(axis=-1).sum() != 1:
+        return None  # an input is in one leaf of each tree
+    return found
 
 
 Path = dict[int, tuple[float, float]]  # number -> (low, high)

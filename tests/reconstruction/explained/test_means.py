@@ -236,7 +236,7 @@ def test_values_within_a_span():
 def test_a_failing_oracle_is_named():
     oracle = LiveOracle(lambda p: p[:, :3], 20, tells="integrated_gradients", classes=["a", "b"])
     result = reconstruct(oracle)
-    assert "expected gradients of shape" in str(result.notes[0])
+    assert "expected explanations (integrated_gradients) of shape" in str(result.notes[0])
     with pytest.raises(OracleError):
         oracle.explain(np.zeros((1, 20)))
 
