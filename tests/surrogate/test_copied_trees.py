@@ -14,7 +14,14 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from divulge import Victim
 from divulge.datasets import Dataset
-from divulge.oracles import CounterfactualOracle, GradientOracle, LiveOracle, Rounded, ShapOracle
+from divulge.oracles import (
+    CounterfactualOracle,
+    GradientOracle,
+    LimeOracle,
+    LiveOracle,
+    Rounded,
+    ShapOracle,
+)
 from divulge.oracles.exact_shap import of_subsets
 from divulge.surrogate import tree_copy
 
@@ -280,3 +287,21 @@ def test_a_budget_of_counterfactuals_that_ends_is_said():
     assert copy.queries <= 150
     assert "budget" in copy.notes[0]
     assert len(copy.values(x)) == len(x)
+
+
+@pytest.mark.parametrize(("classes", "output"), [(2, 1), (3, 0)])
+def test_a_tree_from_values_beside_lime(classes, output):
+    x, victim = tree_victim(3, classes, 2)
+    copy = tree_copy(LimeOracle(victim, samples=1, output=output), ranges=(-1, 1))
+    assert copy.complete, copy.notes
+    points = np.random.default_rng(9).uniform(-1, 1, (3000, x.shape[1]))
+    off = np.abs(copy.values(points) - victim.values(points)[:, output])
+    assert (off < 1e-9).mean() > 0.999
+
+
+def test_values_beside_lime_tell_no_sum_of_trees():
+    x, _ = tree_victim(4)
+    forest = GradientBoostingRegressor(n_estimators=8, max_depth=2, random_state=0).fit(x, x[:, 0] * x[:, 1])
+    copy = tree_copy(LimeOracle(Victim(forest), samples=1), ranges=(-1, 1))
+    assert not copy.complete
+    assert any("a sum of trees takes SHAP values" in note for note in copy.notes)
