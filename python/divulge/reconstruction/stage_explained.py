@@ -61,7 +61,8 @@ def attack_mean_gradients(session: Session, way: Way | None, baseline: Array) ->
         layer = copy.with_constants(orientation.layer, list(session.transcripts.values()))
         orientation = Orientation(layer, orientation.slope, orientation.decided)
     judgement = judged(session, orientation.layer, taken[0]) if solved else Judgement(Certificate())
-    return result_of(session, orientation, judgement, baseline, solved=solved)
+    placed = not solved or is_placed(session, way, taken[0])
+    return result_of(session, orientation, judgement, baseline, solved=solved, placed=placed)
 
 
 def first_output(session: Session, way: Way | None) -> tuple[Fit, Way | None] | None:
@@ -95,8 +96,29 @@ def judged(session: Session, layer: Layer, way: Way | None) -> Judgement:
     )
 
 
+def is_placed(session: Session, said: Way | None, taken: Way | None) -> bool:
+    """Whether it is known where steps lie; of a single one that was read only values beside show it.
+
+    Gradients at another share of the way, or half of them at the baseline, are those of another network.
+    """
+    if said is None or taken is None or len(taken.alphas) != 1 or len(said.alphas) == 1:
+        return True
+    if not session.first.tells_values:
+        session.note(
+            NoteKind.UNEXPLAINED,
+            "explanations fit one step and not those that are said: alone they do not show where it lies",
+        )
+    return session.first.tells_values
+
+
 def result_of(
-    session: Session, orientation: Orientation, judgement: Judgement, baseline: Array, *, solved: bool
+    session: Session,
+    orientation: Orientation,
+    judgement: Judgement,
+    baseline: Array,
+    *,
+    solved: bool,
+    placed: bool,
 ) -> Reconstruction:
     """Say what is left open and put the network together, over inputs in place of ways from the baseline."""
     if judgement.counterexample is not None:
@@ -119,7 +141,8 @@ def result_of(
     moved = session.in_order(
         Layer(rows, layer.weights, base), list(session.transcripts) or session.outputs[:1]
     )
-    complete = solved and not judgement.stopped and judgement.counterexample is None and orientation.decided
+    explained = solved and placed and not judgement.stopped and judgement.counterexample is None
+    complete = explained and orientation.decided
     module = moved.module(session.dtype, orientation.slope)
     return session.result(module, [len(layer)], judgement.certificate, complete)
 

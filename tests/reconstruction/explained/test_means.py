@@ -55,7 +55,7 @@ def test_exact_integrated_gradients_tell_it_sooner(d, h, outputs, queries, basel
     assert difference(result, net, d) < 1e-11
 
 
-@pytest.mark.parametrize("steps", [1, 3, 10, 64, None])
+@pytest.mark.parametrize("steps", [2, 3, 10, 64, None])
 @pytest.mark.parametrize("told", [20, 50])
 def test_the_number_of_steps_is_read_where_it_is_told_wrongly(steps, told):
     net = network(40, [8], 2, seed=steps or 0)
@@ -76,6 +76,49 @@ def test_the_number_of_steps_is_read_where_it_is_told_wrongly(steps, told):
     x = torch.randn(50, 40, dtype=torch.float64)
     with torch.no_grad():
         assert float((result.module(x) - net(x)).std(dim=0).max()) < 1e-11
+
+
+def told_by_rule(net, places, weights, tells):
+    """A live API of integrated gradients by a quadrature of its own."""
+
+    def explained(points, output):
+        x = torch.as_tensor(points, dtype=torch.float64)
+        mean = torch.zeros_like(x)
+        for place, weight in zip(places, weights, strict=True):
+            at = (float(place) * x).requires_grad_()
+            mean += float(weight) * torch.autograd.grad(net(at)[:, output].sum(), at)[0]
+        return (x * mean).numpy()
+
+    return LiveOracle(explained, net[1].in_features, tells=tells, classes=["no", "yes"])
+
+
+@pytest.mark.parametrize("said", [2, 50])
+@pytest.mark.parametrize(
+    ("places", "weights"),
+    [
+        ([0.5], [1.0]),
+        ([1.0], [1.0]),
+        ([0.0, 0.5], [0.5, 0.5]),
+        ([0.0, 1.0], [0.5, 0.5]),
+        ([0.0, 0.5, 1.0], [0.25, 0.5, 0.25]),
+        ([0.2113248654, 0.7886751346], [0.5, 0.5]),
+    ],
+)
+def test_steps_by_another_rule_are_never_called_complete(said, places, weights):
+    net = network(20, [5], 2)
+    result = reconstruct(told_by_rule(net, places, weights, f"integrated_gradients:steps={said}"))
+    assert not result.complete
+    assert any(kind in str(result.notes[0]) for kind in ("one step", "off by", "one hidden layer"))
+
+
+def test_where_one_step_lies_is_shown_by_values():
+    net = network(20, [5])
+    victim = Victim(net)
+    oracle, real = (IntegratedGradientsOracle(victim, steps=steps) for steps in (50, 1))
+    oracle._attribute = real._attribute
+    result = reconstruct(oracle)
+    assert result.complete
+    assert difference(result, net, 20) < 1e-12
 
 
 @pytest.mark.parametrize(("d", "h", "outputs"), [(784, 32, 1), (30, 8, 3)])

@@ -127,7 +127,21 @@ def _between_steps(levels: Levels, alphas: Array) -> Array | None:
             return None  # other steps than these
         if not (brackets.high - brackets.low > rounding).any():
             break
-    return (brackets.low + brackets.high) / 2 if common == 1 else None
+    kinks = (brackets.low + brackets.high) / 2
+    shown = common == 1 and (levels.transcript.tells_values or _steps_stand(levels, alphas, kinks))
+    return kinks if shown else None
+
+
+def _steps_stand(levels: Levels, alphas: Array, kinks: Array) -> bool:
+    """Whether other steps than the last, by which kinks were found, pass them where they should."""
+    for step in sorted({int(share * len(alphas)) for share in MEAN_GRADIENTS.steps_tried}):
+        for side in (-1.0, 1.0):
+            wanted = kinks / alphas[step] * (1 + side * MEAN_GRADIENTS.beside_step)
+            level, passed, _ = levels.asked(np.maximum(wanted, MEAN_GRADIENTS.near))
+            foretold = (alphas[:, None] * level > kinks).sum(axis=0)
+            if (np.abs(len(alphas) * passed - foretold) > MEAN_GRADIENTS.step).any():
+                return False
+    return True
 
 
 def _between_all(levels: Levels) -> Array | None:

@@ -29,6 +29,11 @@ class MeanGradientSettings:
     # distances from kinks, relative, at which the whole way is asked about once more: two parallel units pass
     # for one where they lie nearer to each other
     beside: tuple[float, ...] = (1e-2, 1e-4, 1e-6, 1e-8)
+    # steps, as shares of all, beside which explanations without values are asked: places of other rules, such
+    # as Gauss', differ most from the middles at the first
+    steps_tried: tuple[float, ...] = (0.0, 1 / 3, 2 / 3)
+    # relative distance from a kink so: nearer than the next of 1000 steps, farther than rounding in float32
+    beside_step: float = 1e-3
     # answers from which the number of steps is read, where it is not the one that is said: of 8 units 100
     # shares, which seldom miss a divisor
     draws: int = 16
