@@ -24,6 +24,10 @@ from divulge.oracles import (
 )
 from divulge.oracles.exact_shap import of_subsets
 from divulge.surrogate import tree_copy
+from divulge.surrogate.grown_tree import GrownTree
+from divulge.surrogate.leaf_checks import at_leaves
+from divulge.surrogate.thresholds import Thresholds
+from divulge.surrogate.tree_from_counterfactuals import BordersOfTree
 
 X, Y = load_diabetes(return_X_y=True)
 X = X[:, [2, 3, 8, 1]]
@@ -305,3 +309,53 @@ def test_values_beside_lime_tell_no_sum_of_trees():
     copy = tree_copy(LimeOracle(Victim(forest), samples=1), ranges=(-1, 1))
     assert not copy.complete
     assert any("a sum of trees takes SHAP values" in note for note in copy.notes)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_both_sides_of_all_borders_of_all_leaves_are_asked(seed):
+    rng = np.random.default_rng(seed)
+    known = Thresholds(-np.ones(4), np.ones(4))
+    for number in range(4):
+        left = np.sort(rng.uniform(-1, 1, 5))
+        known.add(number, left, np.nextafter(left, 2))
+    bins = rng.integers(0, 6, (200, 4))
+    tree = GrownTree(known.counts, bins, (bins[:, 0] > bins[:, 1]) * 1.0 + (bins[:, 2] > 3), 0.5)
+    tree.grow(None, rng)
+    points = at_leaves(tree, known, rng)
+    assert (np.abs(points) <= 1).all()
+    leaves, at = tree.leaf_of(known.bins(points)), known.bins(points)
+    for node in np.flatnonzero(np.array(tree.number) < 0):
+        assert (leaves == node).sum() >= 10
+        low, high = tree.boxes[node]
+        for i in range(4):
+            others = [k for k in range(4) if k != i]
+            beside = ((at[:, others] >= low[others]) & (at[:, others] <= high[others])).all(axis=1)
+            if low[i] > 0:
+                assert known.left[i][low[i] - 1] in points[beside, i]
+                assert known.right[i][low[i] - 1] in points[beside, i]
+            if high[i] < known.counts[i]:
+                assert known.left[i][high[i]] in points[beside, i]
+                assert known.right[i][high[i]] in points[beside, i]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_leaf_that_is_seldom_met_is_checked_too(seed, monkeypatch):
+    """A tree grown wrong in its smallest leaf is found out by what is asked beside that leaf."""
+    x, victim = tree_victim(seed, 2, 5)
+    monkeypatch.setattr(Thresholds, "fresh", lambda known, n, rng, data: [])
+    oracle = CounterfactualOracle(victim, data=x, nearest=True)
+    told = BordersOfTree(oracle, Thresholds(-np.ones(5), np.ones(5)), True, x, np.random.default_rng(seed))
+    assert told.run()
+    leaves = [node for node, number in enumerate(told.tree.number) if number < 0]
+    sizes = [np.prod(told.tree.boxes[node][1] - told.tree.boxes[node][0] + 1) for node in leaves]
+    smallest = leaves[int(np.argmin(sizes))]
+    told.tree.value[smallest] = 1 - told.tree.value[smallest]
+    assert not told.foretells()
+
+
+def test_what_a_copy_was_checked_at_is_said():
+    x, victim = tree_victim(0, 2, 2)
+    for oracle in (CounterfactualOracle(victim, data=x, nearest=True), LimeOracle(victim, samples=1)):
+        copy = tree_copy(oracle, ranges=(-1, 1))
+        assert copy.complete
+        assert f"each border of {copy.model.leaves} leaves" in copy.notes[-1]

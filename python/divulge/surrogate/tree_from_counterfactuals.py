@@ -12,11 +12,10 @@ from divulge.arrays import Array, Index
 from divulge.errors import BudgetExhausted, OracleError
 from divulge.oracles import Oracle
 from divulge.surrogate.grown_tree import GrownTree
+from divulge.surrogate.leaf_checks import checked, fresh_of_leaves
 from divulge.surrogate.shap_session import DOUBLE
 from divulge.surrogate.thresholds import ROWS, Thresholds
 
-# inputs asked to check a copy known by few values: one that is wrong on a share of .003 passes one time in 20
-FRESH_OF_CLASSES = 1000
 ROUNDS = 200  # of parting inputs and growing a tree: each finds a threshold or is nearly the last
 MOST = 100_000  # answers up to which a copy is looked for
 FIRST = 60  # inputs asked beside the data at first
@@ -175,13 +174,14 @@ class BordersOfTree:
         return list(found.values())[:PAIRS]
 
     def foretells(self) -> bool:
-        """Ask fresh inputs and the data; return whether the tree knows all classes and all thresholds."""
-        low, high = self.known.low, self.known.high
-        for points in self.known.fresh(FRESH_OF_CLASSES, self.rng, self.data):
-            tree, before = self.tree, len(self.known)
-            assert tree is not None
+        """Ask beside all leaves and anywhere; return whether the tree knows all classes and thresholds."""
+        low, high, tree = self.known.low, self.known.high, self.tree
+        assert tree is not None
+        for points in fresh_of_leaves(tree, self.known, self.rng, self.data):
+            before = len(self.known)
             held = points.astype(np.float32).astype(np.float64) if self.single else points
             foretold = tree(self.known.bins(np.clip(held, low, high)))
             if (self.ask(points) != foretold).any() or len(self.known) > before:
                 return False
+        self.notes.append(checked(tree))
         return True
