@@ -61,7 +61,7 @@ def attack_mean_gradients(session: Session, way: Way | None, baseline: Array) ->
         layer = copy.with_constants(orientation.layer, list(session.transcripts.values()))
         orientation = Orientation(layer, orientation.slope, orientation.decided)
     judgement = judged(session, orientation.layer, taken[0]) if solved else Judgement(Certificate())
-    placed = not solved or is_placed(session, way, taken[0])
+    placed = not (solved and len(known[0])) or is_placed(session, way, taken[0])
     return result_of(session, orientation, judgement, baseline, solved=solved, placed=placed)
 
 

@@ -15,6 +15,8 @@ from divulge.victims.estimators import EstimatorModule
 if TYPE_CHECKING:
     from divulge.victims.victim import Victim
 
+# numbers of this size and smaller are read as 0: the negative one as a threshold is not left of itself
+_ZERO_OF_LIGHTGBM = float(np.float32(1e-35))
 _TOLERANCE = 1e-5  # relative; XGBoost and LightGBM compute in float32
 
 
@@ -261,6 +263,9 @@ def _of_lightgbm(estimator: Any) -> Leaves | None:
                 continue
             if node["decision_type"] != "<=":
                 return None
-            paths = narrowed(path, int(node["split_feature"]), float(node["threshold"]))
+            threshold = float(node["threshold"])
+            if threshold == -_ZERO_OF_LIGHTGBM:
+                threshold = float(np.nextafter(threshold, -np.inf))
+            paths = narrowed(path, int(node["split_feature"]), threshold)
             stack += [(node["left_child"], paths[0]), (node["right_child"], paths[1])]
     return found.leaves(np.zeros(outputs), single=False)

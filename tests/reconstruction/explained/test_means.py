@@ -111,6 +111,14 @@ def test_steps_by_another_rule_are_never_called_complete(said, places, weights):
     assert any(kind in str(result.notes[0]) for kind in ("one step", "off by", "one hidden layer"))
 
 
+@pytest.mark.parametrize("said", [1, 50])
+def test_a_linear_model_needs_no_place_of_steps(said):
+    net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(10, 2)).double()
+    result = reconstruct(told_by_rule(net, [0.25, 0.75], [0.5, 0.5], f"integrated_gradients:steps={said}"))
+    assert result.complete
+    assert result.hidden_sizes == ()
+
+
 def test_where_one_step_lies_is_shown_by_values():
     net = network(20, [5])
     victim = Victim(net)
