@@ -117,12 +117,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--data", default=",".join(LOADERS))
+    parser.add_argument("--victims", default=",".join(VICTIMS))
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     print("| data | victim | explanation | attack | " + " | ".join(map(str, BUDGETS)) + " |")
     print("| --- | --- | --- | --- |" + " ---: |" * len(BUDGETS))
     for name in options.data.split(","):
-        for kind, model in VICTIMS.items():
+        for kind in options.victims.split(","):
+            model = VICTIMS[kind]
             for explanation, per_class in KNOWN.items():
                 same: dict[str, list[list[float]]] = {"AUTOLYCUS": [], "ours": []}
                 for seed in range(options.seeds):

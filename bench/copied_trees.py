@@ -1,6 +1,7 @@
-"""How many SHAP answers rebuild trees and sums of trees, and how far the copies are right.
+"""How many answers rebuild trees and sums of trees, and how far the copies are right.
 
     python bench/copied_trees.py --victims tree,regression-tree,boosting --seeds 1
+    python bench/copied_trees.py --victims tree,wine-tree --seeds 3 --told counterfactual
 
 Prints a row for each victim: answers, thresholds, leaves or products, the largest difference of values at the
 data, at shuffled and at uniform inputs, and the share of these with the same class.
@@ -21,7 +22,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from divulge import Victim
 from divulge.datasets import Dataset
-from divulge.oracles import ShapOracle
+from divulge.oracles import CounterfactualOracle, LimeOracle, Oracle, ShapOracle
 from divulge.surrogate import tree_copy
 
 VICTIMS: dict[str, tuple[Callable[[int], Any], Callable[..., Any]]] = {
@@ -43,29 +44,35 @@ VICTIMS: dict[str, tuple[Callable[[int], Any], Callable[..., Any]]] = {
 }
 
 
-def row(name: str, seed: int, with_data: bool) -> str:
+def row(name: str, seed: int, with_data: bool, told: str) -> str:
     """Attack one victim and say how it went."""
     make, load = VICTIMS[name]
     x, y = load(return_X_y=True)
     victim = Victim(make(seed).fit(x, y))
     data = Dataset(name, *map(torch.from_numpy, (x, y, x, y)))
     background = x[np.random.default_rng(seed).choice(len(x), 20, replace=False)]
-    oracle = ShapOracle(victim, background=background)
+    oracle: Oracle = ShapOracle(victim, background=background)
+    if told == "lime":
+        oracle = LimeOracle(victim, width=np.where(x.std(axis=0) > 0, x.std(axis=0), 1.0), seed=seed)
+    if told == "counterfactual":
+        oracle = CounterfactualOracle(victim, data=x, nearest=True)
     began = time.perf_counter()
     copy = tree_copy(oracle, data if with_data else None, ranges=(x.min(axis=0), x.max(axis=0)), seed=seed)
     seconds = time.perf_counter() - began
     rng = np.random.default_rng(1000 + seed)
     places = (x, rng.permuted(x, axis=0), rng.uniform(x.min(axis=0), x.max(axis=0), (2000, x.shape[1])))
     threshold = 0.5 if victim.tells_probabilities else 0.0
-    told = []
+    cells = []
     for points in places:
         mine, true = copy.values(points), victim.values(points)[:, copy.output]
-        same = np.mean((mine > threshold) == (true > threshold))
-        told.append(f"{np.abs(mine - true).max():.1e} ({same:.4f})")
+        if told == "counterfactual":
+            true = victim.classes(points).astype(float)
+        same = np.mean((mine > threshold) == (true > threshold) if told != "counterfactual" else mine == true)
+        cells.append(f"{np.abs(mine - true).max():.1e} ({same:.4f})")
     size = getattr(copy.model, "leaves", None) or len(copy.model)  # type: ignore[arg-type]
     return (
         f"| {name} | {seed} | {copy.complete} | {copy.queries:,} | {len(copy.known)} | {size} | "
-        f"{' | '.join(told)} | {seconds:.0f} s |"
+        f"{' | '.join(cells)} | {seconds:.0f} s |"
     )
 
 
@@ -75,12 +82,13 @@ def main() -> None:
     parser.add_argument("--victims", default=",".join(VICTIMS))
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--ranges", action="store_true", help="ranges alone, no data")
+    parser.add_argument("--told", choices=("shap", "counterfactual", "lime"), default="shap")
     options = parser.parse_args()
     print("| victim | seed | complete | answers | thresholds | size | data | shuffled | uniform | time |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     for name in options.victims.split(","):
         for seed in range(options.seeds):
-            print(row(name, seed, not options.ranges), flush=True)
+            print(row(name, seed, not options.ranges, options.told), flush=True)
 
 
 if __name__ == "__main__":

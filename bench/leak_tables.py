@@ -26,9 +26,11 @@ ORDER = {
     "data": ("digits", "mnist", "fashion-mnist", "cifar10"),
     "victim": ("linear", "mlp", "cnn"),
     "surrogate": ("linear", "mlp", "cnn"),
-    "oracle": ("label", "probability", "gradient", "smoothgrad"),
+    "oracle": ("label", "probability", "gradient", "smoothgrad", "heat_map"),
 }
-COLOURS = dict(zip(ORDER["oracle"], ("tab:blue", "tab:orange", "tab:green", "tab:red"), strict=True))
+COLOURS = dict(
+    zip(ORDER["oracle"], ("tab:blue", "tab:orange", "tab:green", "tab:red", "tab:purple"), strict=True)
+)
 WHAT = ["data", "victim", "surrogate"]
 
 

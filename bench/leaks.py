@@ -23,8 +23,8 @@ import divulge
 from divulge.datasets import DATASETS, Dataset, load
 from divulge.names import QUERIES
 from divulge.oracles import oracle_by_name
-from divulge.surrogate import Weights
 from divulge.surrogate.figures import leak_figure
+from divulge.surrogate.losses import usual_weights
 from divulge.sweep.experiment import key_of
 from divulge.sweep.results import KEY, Results, as_table
 from divulge.training import accuracy, cnn, fit_classifier, mlp
@@ -36,6 +36,7 @@ ORACLES = {
     "probability": "probability",
     "gradient": "gradient",
     "smoothgrad": "smoothgrad:samples=16",
+    "heat_map": "heat_map",
 }
 FULL = "1,2,5,10,20,50,100,200,500,1000,2000,5000,10000,20000"
 IMAGES = {"linear": 300_000, "mlp": 480_000, "cnn": 120_000}  # that a victim is trained on, in epochs
@@ -85,15 +86,16 @@ class Thieves:
 
     def row(self, cell: dict[str, Any]) -> dict[str, Any]:
         """Train a copy and compare it."""
+        oracle = oracle_by_name(ORACLES[cell["oracle"]], self.victim)
         stolen = divulge.steal(
-            oracle_by_name(ORACLES[cell["oracle"]], self.victim),
+            oracle,
             cell["surrogate"],
             queries=cell["queries"],
             data=self.pool,
             test=self.test,
             inputs=cell["inputs"],
             steps=cell["steps"],
-            weights=Weights(),
+            weights=usual_weights(oracle.attribution if oracle.has_explanations else None),
             seed=cell["seed"],
         )
         return {KEY: key_of(cell), **cell, **stolen.leak_curve.iloc[0].to_dict()}
@@ -105,7 +107,7 @@ def main() -> None:
     parser.add_argument("--data", choices=tuple(DATASETS), default="mnist")
     parser.add_argument("--victim", choices=("linear", "mlp", "cnn"), default="mlp")
     parser.add_argument("--surrogate", choices=("linear", "mlp", "cnn"), help="the victim's kind by default")
-    parser.add_argument("--oracles", default=",".join(ORACLES))
+    parser.add_argument("--oracles", default="label,probability,gradient,smoothgrad")
     parser.add_argument("--queries", default="20,100,500")
     parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--seeds", type=int, default=1)

@@ -33,7 +33,10 @@ UNITS, HOST = 16, "127.0.0.1"
 
 def application(victim: Victim, decimals: int | None) -> Any:
     """Return the app; `asked` in its state counts questions that it answered, each point one."""
-    from fastapi import Body, FastAPI, HTTPException
+    try:
+        from fastapi import Body, FastAPI, HTTPException
+    except ModuleNotFoundError:
+        raise SystemExit("this example needs fastapi and uvicorn: pip install fastapi uvicorn") from None
 
     app = FastAPI()
     app.state.calls, app.state.asked = 0, []

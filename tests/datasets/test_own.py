@@ -266,3 +266,9 @@ def test_infinite_classes_do_not_end_in_a_traceback():
     y[3] = np.inf
     with pytest.raises(ValueError, match="expected classes in the targets, got 40 different values of 40"):
         read_data((x, y))
+
+
+def test_targets_in_a_table_of_their_own_are_refused():
+    frame = table()
+    with pytest.raises(ValueError, match=r"one class a row in the targets, got an array of shape \(40, 1\)"):
+        read_data((frame[["age", "income"]], frame[["grade"]]))

@@ -74,7 +74,7 @@ def test_calls_that_fail_in_passing_are_tried_again():
         ("probability", lambda p: np.ones((len(p), 3)), r"shape \(6, 2\), the oracle returned \(6, 3\)"),
         ("probability", lambda p: np.ones((len(p), 2)), "probabilities that add up to 1"),
         ("shap", lambda p: p[:, :2], r"shape \(6, 3\), the oracle returned \(6, 2\)"),
-        ("shap", lambda p: p * np.nan, "a gradient with nan"),
+        ("shap", lambda p: p * np.nan, r"explanations \(shap\) with nan"),
         ("label", lambda p: 1 / 0, "the oracle failed on 6 points: ZeroDivisionError"),
     ],
 )

@@ -160,7 +160,7 @@ def test_other_oracles_are_refused():
 def test_an_explanation_of_another_length_ends_it():
     oracle = LiveOracle(lambda p: p[:, :2], 3, tells="shap", classes=("no", "yes"))
     copy = divulge.surrogate.additive_copy(oracle, ranges=(0.0, 1.0))
-    assert "expected gradients of shape (9, 3), the oracle returned (9, 2)" in copy.notes[0]
+    assert "expected explanations (shap) of shape (9, 3), the oracle returned (9, 2)" in copy.notes[0]
 
 
 def told_by(told, **options):

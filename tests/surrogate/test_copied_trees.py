@@ -14,9 +14,20 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from divulge import Victim
 from divulge.datasets import Dataset
-from divulge.oracles import GradientOracle, LiveOracle, Rounded, ShapOracle
+from divulge.oracles import (
+    CounterfactualOracle,
+    GradientOracle,
+    LimeOracle,
+    LiveOracle,
+    Rounded,
+    ShapOracle,
+)
 from divulge.oracles.exact_shap import of_subsets
 from divulge.surrogate import tree_copy
+from divulge.surrogate.grown_tree import GrownTree
+from divulge.surrogate.leaf_checks import at_leaves
+from divulge.surrogate.thresholds import Thresholds
+from divulge.surrogate.tree_from_counterfactuals import BordersOfTree
 
 X, Y = load_diabetes(return_X_y=True)
 X = X[:, [2, 3, 8, 1]]
@@ -223,3 +234,128 @@ def test_steps_that_are_oblique_are_noticed_early(last, data):
     assert not copy.complete
     assert copy.queries < 600
     assert "weighs numbers together" in copy.notes[0]
+
+
+def tree_victim(seed, classes=2, depth=None, d=5, dtype=np.float64):
+    rng = np.random.default_rng(seed)
+    x = rng.uniform(-1, 1, (300, d)).astype(dtype)
+    y = (x[:, 0] * x[:, 1] + x[:, 2] + 0.2 * rng.standard_normal(300)) * classes
+    y = np.digitize(y, np.quantile(y, np.arange(1, classes) / classes))
+    return x, Victim(DecisionTreeClassifier(max_depth=depth, random_state=seed).fit(x, y))
+
+
+@pytest.mark.parametrize(("classes", "depth"), [(2, 1), (2, 4), (3, 3)])
+@pytest.mark.parametrize("seed", range(2))
+def test_a_tree_from_nearest_counterfactuals(classes, depth, seed):
+    x, victim = tree_victim(seed, classes, depth)
+    copy = tree_copy(CounterfactualOracle(victim, data=x, nearest=True), ranges=(-1, 1), seed=seed)
+    assert copy.complete, copy.notes
+    points = np.random.default_rng(9).uniform(-1, 1, (3000, x.shape[1]))
+    assert (copy.values(points) == victim.classes(points)).mean() > 0.999
+    tree = victim.module.estimator.tree_
+    for number, several in enumerate(copy.known.left):
+        own = tree.threshold[tree.feature == number]
+        for left, right in zip(several, copy.known.right[number], strict=True):
+            assert ((left <= own) & (own < right)).any()  # in float32 neighbours
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_nearest_inputs_of_another_leaf_are_nearest(seed):
+    x, victim = tree_victim(seed, 3, 6)
+    told = CounterfactualOracle(victim, data=x, nearest=True).explain(x[:40])
+    start, end = told.points[:40], told.points[40:]
+    assert (told.labels[:40] != told.labels[40:]).all()
+    far = np.linalg.norm(end - start, axis=1)
+    directions = np.random.default_rng(seed).standard_normal((200, 5))
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    for point, label, reach in zip(start, told.labels, far, strict=False):
+        assert (victim.classes(point + 0.999 * reach * directions) == label).all()
+
+
+@pytest.mark.parametrize("nearest", [True, False])
+def test_what_is_no_single_tree_is_not_complete(nearest):
+    x, victim = tree_victim(0)
+    if nearest:
+        torch.manual_seed(0)
+        victim = Victim(torch.nn.Sequential(torch.nn.Linear(5, 1)).double(), (5,))
+    oracle = CounterfactualOracle(victim, data=x, nearest=nearest, generations=3)
+    copy = tree_copy(oracle, ranges=(-1, 1), single=not nearest)
+    assert not copy.complete
+    assert "counterfactuals do not lie at thresholds" in copy.notes[0] or "float32" in copy.notes[0]
+
+
+def test_a_budget_of_counterfactuals_that_ends_is_said():
+    x, victim = tree_victim(1)
+    copy = tree_copy(CounterfactualOracle(victim, data=x, nearest=True, budget=150), ranges=(-1, 1))
+    assert not copy.complete
+    assert copy.queries <= 150
+    assert "budget" in copy.notes[0]
+    assert len(copy.values(x)) == len(x)
+
+
+@pytest.mark.parametrize(("classes", "output"), [(2, 1), (3, 0)])
+def test_a_tree_from_values_beside_lime(classes, output):
+    x, victim = tree_victim(3, classes, 2)
+    copy = tree_copy(LimeOracle(victim, samples=1, output=output), ranges=(-1, 1))
+    assert copy.complete, copy.notes
+    points = np.random.default_rng(9).uniform(-1, 1, (3000, x.shape[1]))
+    off = np.abs(copy.values(points) - victim.values(points)[:, output])
+    assert (off < 1e-9).mean() > 0.999
+
+
+def test_values_beside_lime_tell_no_sum_of_trees():
+    x, _ = tree_victim(4)
+    forest = GradientBoostingRegressor(n_estimators=8, max_depth=2, random_state=0).fit(x, x[:, 0] * x[:, 1])
+    copy = tree_copy(LimeOracle(Victim(forest), samples=1), ranges=(-1, 1))
+    assert not copy.complete
+    assert any("a sum of trees takes SHAP values" in note for note in copy.notes)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_both_sides_of_all_borders_of_all_leaves_are_asked(seed):
+    rng = np.random.default_rng(seed)
+    known = Thresholds(-np.ones(4), np.ones(4))
+    for number in range(4):
+        left = np.sort(rng.uniform(-1, 1, 5))
+        known.add(number, left, np.nextafter(left, 2))
+    bins = rng.integers(0, 6, (200, 4))
+    tree = GrownTree(known.counts, bins, (bins[:, 0] > bins[:, 1]) * 1.0 + (bins[:, 2] > 3), 0.5)
+    tree.grow(None, rng)
+    points = at_leaves(tree, known, rng)
+    assert (np.abs(points) <= 1).all()
+    leaves, at = tree.leaf_of(known.bins(points)), known.bins(points)
+    for node in np.flatnonzero(np.array(tree.number) < 0):
+        assert (leaves == node).sum() >= 10
+        low, high = tree.boxes[node]
+        for i in range(4):
+            others = [k for k in range(4) if k != i]
+            beside = ((at[:, others] >= low[others]) & (at[:, others] <= high[others])).all(axis=1)
+            if low[i] > 0:
+                assert known.left[i][low[i] - 1] in points[beside, i]
+                assert known.right[i][low[i] - 1] in points[beside, i]
+            if high[i] < known.counts[i]:
+                assert known.left[i][high[i]] in points[beside, i]
+                assert known.right[i][high[i]] in points[beside, i]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_leaf_that_is_seldom_met_is_checked_too(seed, monkeypatch):
+    """A tree grown wrong in its smallest leaf is found out by what is asked beside that leaf."""
+    x, victim = tree_victim(seed, 2, 5)
+    monkeypatch.setattr(Thresholds, "fresh", lambda known, n, rng, data: [])
+    oracle = CounterfactualOracle(victim, data=x, nearest=True)
+    told = BordersOfTree(oracle, Thresholds(-np.ones(5), np.ones(5)), True, x, np.random.default_rng(seed))
+    assert told.run()
+    leaves = [node for node, number in enumerate(told.tree.number) if number < 0]
+    sizes = [np.prod(told.tree.boxes[node][1] - told.tree.boxes[node][0] + 1) for node in leaves]
+    smallest = leaves[int(np.argmin(sizes))]
+    told.tree.value[smallest] = 1 - told.tree.value[smallest]
+    assert not told.foretells()
+
+
+def test_what_a_copy_was_checked_at_is_said():
+    x, victim = tree_victim(0, 2, 2)
+    for oracle in (CounterfactualOracle(victim, data=x, nearest=True), LimeOracle(victim, samples=1)):
+        copy = tree_copy(oracle, ranges=(-1, 1))
+        assert copy.complete
+        assert f"each border of {copy.model.leaves} leaves" in copy.notes[-1]

@@ -240,3 +240,42 @@ def test_modules_and_scripts_in_a_pt_file(tmp_path):
     torch.save(module.state_dict(), path)
     with pytest.raises(UnsupportedModelFile, match="holds weights without a model"):
         Victim.from_file(path, trusted=True)
+
+
+def named_table(words):
+    frame = pd.DataFrame({"a": X[:60, 0], "job": np.array(["cook", "nurse", "pilot"])[np.arange(60) % 3]})
+    return frame.assign(grade=np.array(words)[np.arange(60) % len(words)])
+
+
+@pytest.mark.parametrize("known", [{"p": 0, "q": 1, "r": 2}, {"p": "p", "q": "q", "r": "x"}])
+def test_classes_that_the_model_does_not_know_are_named(known):
+    frame = named_table(["p", "q", "r"])
+    model = DecisionTreeClassifier(max_depth=2).fit(frame[["a"]], frame["grade"].map(known))
+    with pytest.raises(ValueError, match=r"the data's class '[pr]' is none of the model's"):
+        Victim(model, data=read_data(frame[["a", "grade"]], "grade"))
+
+
+def test_the_column_of_an_unseen_category_is_named():
+    frame = named_table(["p", "q"])
+    seen = frame[frame["job"] != "pilot"]
+    first = make_column_transformer((OneHotEncoder(), ["job"]), remainder="passthrough")
+    model = make_pipeline(first, LogisticRegression()).fit(seen[["a", "job"]], seen["grade"])
+    with pytest.raises(UnsupportedModel, match=r"'pilot'.*these are of column 'job'"):
+        Victim(model, data=read_data(frame, "grade"))
+
+
+def test_numbers_that_lightgbm_reads_as_zero():
+    lightgbm = pytest.importorskip("lightgbm")
+    x = np.round(np.random.default_rng(2).uniform(-1, 1, (300, 4)), 1)
+    y = x[:, 0] * x[:, 1] + x[:, 2] > 0
+    victim = Victim(
+        lightgbm.LGBMClassifier(n_estimators=1, num_leaves=12, verbose=-1, min_child_samples=3).fit(x, y)
+    )
+    leaves = leaves_of(victim)
+    ends = np.unique(leaves.low[np.isfinite(leaves.low)])
+    assert (np.abs(ends) < 1e-30).any()
+    for at in (ends, np.nextafter(ends, 2), np.nextafter(ends, -2)):
+        for number in range(4):
+            points = np.full((len(at), 4), 0.33)
+            points[:, number] = at
+            assert np.allclose(leaves.values(points), victim.values(points))

@@ -22,18 +22,18 @@ def check_values(values: ArrayLike | None, n: int) -> Array:
     return array
 
 
-def check_gradients(gradients: ArrayLike | None, n: int, input_size: int) -> Array:
-    """Return finite gradients of shape (n, d), or raise OracleError."""
-    array = _real_array("gradients", gradients)
+def check_gradients(
+    gradients: ArrayLike | None, n: int, input_size: int, *, name: str = "gradients"
+) -> Array:
+    """Return finite gradients, or what they are called, of shape (n, d), or raise OracleError."""
+    array = _real_array(name, gradients)
     if array.shape != (n, input_size):
-        raise OracleError(
-            f"expected gradients of shape ({n}, {input_size}), the oracle returned {array.shape}"
-        )
+        raise OracleError(f"expected {name} of shape ({n}, {input_size}), the oracle returned {array.shape}")
     found = first_non_finite(array)
     if found is not None:
         row, column, value = found
         raise OracleError(
-            f"the oracle returned a gradient with {value} at coordinate {column} for point {row} of {n}"
+            f"the oracle returned {name} with {value} at coordinate {column} for point {row} of {n}"
         )
     return array
 

@@ -15,7 +15,8 @@ from divulge.oracles.explained import Answers
 from divulge.oracles.ledger import whole
 from divulge.oracles.victim import VictimOracle
 from divulge.points import host_array
-from divulge.training.class_scores import sided_scores
+from divulge.training.class_scores import named_classes, sided_scores
+from divulge.victims.trees import single_tree
 
 if TYPE_CHECKING:
     from divulge.victims import Victim
@@ -31,8 +32,8 @@ class CounterfactualOracle(VictimOracle):
     An answer to n points holds 2 n inputs with their classes: the points asked about, then their
     counterfactuals, those with fewest changes of `divulge.explanations.counterfactuals`. It counts as n
     queries. `query` has nothing to return: (None, None). With nearest=True they are those at the least
-    Euclidean distance where the model is linear; else where steps to the border of its linearisation end
-    (S.-M. Moosavi-Dezfooli, A. Fawzi, P. Frossard, "DeepFool", 2016).
+    Euclidean distance where the model is linear or a single tree; else where steps to the border of its
+    linearisation end (S.-M. Moosavi-Dezfooli, A. Fawzi, P. Frossard, "DeepFool", 2016).
 
     Args:
         victim: the model under study.
@@ -69,7 +70,8 @@ class CounterfactualOracle(VictimOracle):
         )
         if nearest and domain is not None:
             raise ValueError("expected no domain with nearest=True: the nearest inputs lie anywhere")
-        if nearest:
+        self._leaves = single_tree(victim) if nearest else None
+        if nearest and self._leaves is None:
             victim.check_differentiable()
         self.nearest = bool(nearest)
         self._data = _flat(victim.some_inputs() if data is None else data)
@@ -127,6 +129,10 @@ class CounterfactualOracle(VictimOracle):
 
     def _nearest(self, points: Array, label: int) -> Array:
         """Return points (n, d) of a class moved to where another one is named, the nearest way."""
+        if self._leaves is not None:
+            other = named_classes(self._leaves.value + self._leaves.base, self.victim.threshold) != label
+            found = [self._leaves.nearest(x, other) for x in points]
+            return np.stack([x if y is None else y for x, y in zip(points, found, strict=True)])
         x = points.copy()
         for _ in range(STEPS):
             rows = np.flatnonzero(self._top(x) == label)

@@ -128,7 +128,7 @@ class LiveOracle(CallableOracle):
     def _numbers(self, told: Any, n: int) -> Array:
         """Check what fn returned about n points; shape (n, 1), (n, K) or (n, d)."""
         if self.explained is not None:
-            return check_gradients(host_array(told), n, self.input_size)
+            return check_gradients(host_array(told), n, self.input_size, name=f"explanations ({self.kind})")
         if self.kind == "label":
             return self._numbered(told, n)[:, None].astype(np.float64)
         return self._probabilities(told, n)
@@ -149,7 +149,7 @@ class LiveOracle(CallableOracle):
     def _probabilities(self, told: Any, n: int) -> Array:
         """Probabilities (n, K), brought to the sum 1 where they were rounded."""
         k = len(self.class_names)
-        p = check_gradients(host_array(told), n, k)
+        p = check_gradients(host_array(told), n, k, name="probabilities")
         if (p < 0).any() or np.abs(p.sum(axis=1) - 1).max(initial=0) > _SUM * k:
             row = int((np.abs(p.sum(axis=1) - 1) + 9 * (p < 0).any(axis=1)).argmax())
             raise OracleError(

@@ -8,20 +8,23 @@ import numpy as np
 
 from divulge.arrays import Array
 from divulge.attributions.methods import IntegratedGradients, SmoothGrad
+from divulge.attributions.of_module import ExactIntegratedGradients
 from divulge.oracles.base import Oracle
 from divulge.points import as_matrix, check_finite
 
 if TYPE_CHECKING:
     from divulge.points import Points
 
+MEANS = (IntegratedGradients, ExactIntegratedGradients, SmoothGrad)
 _NUDGE = 1e-30  # the least way off a baseline's coordinate, where x would be at it
 
 
 class MeanGradientOracle(Oracle):
     """Answers about u with f_k(b + u) and the mean gradient that an explanation of another oracle holds.
 
-    Integrated gradients are u times the mean over m steps of df_k/dx at b + a u. Divided by u they are the
-    gradient in u of the mean of f(b + a u) / a: of a network in which every unit appears m times. A number of
+    Integrated gradients are u times the mean over m steps of df_k/dx at b + a u, or over the whole way.
+    Divided by u they are the gradient in u of the mean of f(b + a u) / a: of a network in which every unit
+    appears m times. A number of
     u that is 0 tells nothing, and is moved off 0 a little. SmoothGrad is the mean around the input as it is;
     its b is 0. Far out both are the gradient there, up to steps and noise that fall across a kink.
 
@@ -35,13 +38,14 @@ class MeanGradientOracle(Oracle):
 
     Attributes:
         explained: the other oracle.
-        steps: m, or None of SmoothGrad.
+        along: whether the mean is one on the way from b to b + u, and not SmoothGrad's.
+        steps: m; None of the whole way, and of SmoothGrad.
         baseline: b, shape (d,).
     """
 
     def __init__(self, oracle: Oracle) -> None:
         attribution = oracle.attribution
-        if not (oracle.has_explanations and isinstance(attribution, IntegratedGradients | SmoothGrad)):
+        if not (oracle.has_explanations and isinstance(attribution, MEANS)):
             raise TypeError(
                 f"expected an oracle of integrated gradients or of SmoothGrad, got one of {oracle.kind}"
             )
@@ -59,6 +63,7 @@ class MeanGradientOracle(Oracle):
             has_gradients=True,
         )
         self.explained = oracle
+        self.along = not isinstance(attribution, SmoothGrad)
         self.steps = attribution.steps if isinstance(attribution, IntegratedGradients) else None
         base = np.asarray(getattr(attribution, "baseline", 0.0), np.float64).reshape(-1)
         self.baseline = np.array(np.broadcast_to(base, (oracle.input_size,)))

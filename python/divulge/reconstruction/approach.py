@@ -25,6 +25,7 @@ from divulge.reconstruction.asking.value_probe import ValueProbe
 from divulge.reconstruction.deep.attack import DeepAttack, DeepResult
 from divulge.reconstruction.explained.far_jumps import FarOutput
 from divulge.reconstruction.explained.offsets import ValuesBesideNoise
+from divulge.reconstruction.explained.way import Way
 from divulge.reconstruction.network.fit import Fit, decoded_fit, off_binary
 from divulge.reconstruction.network.record import NoiseFloor
 from divulge.reconstruction.one_layer.bisect_offsets import sharpened
@@ -45,7 +46,7 @@ def approach_to(oracle: Oracle) -> Approach:
         ValueError: neither values nor gradients.
     """
     if isinstance(oracle, MeanGradientOracle):
-        return ByMeanGradients(oracle.steps or 0, oracle.baseline)
+        return ByMeanGradients(oracle)
     if oracle.has_values and oracle.has_gradients:
         return ByBoth()
     if oracle.has_gradients:
@@ -203,22 +204,18 @@ class ByValues(Approach):
 class ByMeanGradients(ByGradientsAlone):
     """Answers are those of a `MeanGradientOracle`.
 
-    Args:
-        steps: m, of the integrated gradients; 0 of SmoothGrad.
-        baseline: shape (d,).
-
     Attributes:
-        alphas: the places of the steps, rising, shape (m,).
+        way: over which integrated gradients are a mean, as far as is told; None of SmoothGrad.
         baseline: shape (d,).
     """
 
-    def __init__(self, steps: int, baseline: Array) -> None:
-        self.alphas = (np.arange(steps) + 0.5) / max(1, steps)
-        self.baseline = baseline
+    def __init__(self, oracle: MeanGradientOracle) -> None:
+        self.way = Way.of_steps(oracle.steps) if oracle.along else None
+        self.baseline = oracle.baseline
 
     def transcript(self, asked: AskedOutput, lines: Lines) -> Transcript:
         """Return an empty record; where explanations are random, of which values alone are compared."""
-        return Transcript(asked) if len(self.alphas) else ValuesBesideNoise(asked)
+        return ValuesBesideNoise(asked) if self.way is None else Transcript(asked)
 
     def noise(self, transcript: Transcript, lines: Lines) -> NoiseFloor:
         """Measure it far out: near the baseline a value is not that of the mean gradient's network."""

@@ -133,7 +133,7 @@ def shape_of(shape: Sequence[int], size: int) -> tuple[int, ...]:
 def run(session: Session) -> Reconstruction:
     """Try convolutions of images, then one hidden layer, then many; go on where answers refute a copy."""
     if isinstance(session.approach, ByMeanGradients):
-        return attack_mean_gradients(session, session.approach.alphas, session.approach.baseline)
+        return attack_mean_gradients(session, session.approach.way, session.approach.baseline)
     convolutional = attack_convolutions(session)
     if convolutional is not None:
         return convolutional

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from divulge.arrays import Array
-from divulge.attributions.methods import IntegratedGradients, SmoothGrad
+from divulge.attributions.methods import SmoothGrad
 from divulge.oracles import Oracle
+from divulge.oracles.mean_gradients import MEANS
 from divulge.reconstruction.asking.stopped import until_stopped
 from divulge.reconstruction.certificate import Certificate
 from divulge.reconstruction.explained import copy
 from divulge.reconstruction.explained.far_jumps import far_units
 from divulge.reconstruction.explained.levels import with_levels
 from divulge.reconstruction.explained.offsets import with_offsets
+from divulge.reconstruction.explained.way import Way
 from divulge.reconstruction.falsification.judge import Judgement, compared
 from divulge.reconstruction.falsification.samples import samples
 from divulge.reconstruction.network.deep_network import DeepModel
@@ -26,21 +30,22 @@ from divulge.reconstruction.session import Session
 from divulge.reconstruction.settings import FALSIFYING
 
 
-def attack_mean_gradients(session: Session, alphas: Array, baseline: Array) -> Reconstruction:
+def attack_mean_gradients(session: Session, way: Way | None, baseline: Array) -> Reconstruction:
     """Rebuild one hidden layer with independent rows; anything else is said to be unexplained.
 
     Args:
         session: the conversation with a `MeanGradientOracle`.
-        alphas: the places of the steps, rising, shape (m,).
+        way: over which the mean is said to be taken; None of SmoothGrad.
         baseline: shape (d,).
     """
     known = [Layer.from_fit(Fit.nothing(session.input_size))]
+    taken = [way]
 
     def search() -> bool:
-        found = first_output(session, alphas)
+        found = first_output(session, way)
         if found is None:
             return False
-        known[0] = Layer.from_fit(found)
+        known[0], taken[0] = Layer.from_fit(found[0]), found[1]
         session.tell("hidden units", len(known[0]), lambda: None)
         for output in session.outputs[1:]:
             known[0] = copy.other_output(known[0], session.transcript(output))
@@ -55,12 +60,13 @@ def attack_mean_gradients(session: Session, alphas: Array, baseline: Array) -> R
     if solved:
         layer = copy.with_constants(orientation.layer, list(session.transcripts.values()))
         orientation = Orientation(layer, orientation.slope, orientation.decided)
-    judgement = judged(session, orientation.layer, alphas) if solved else Judgement(Certificate())
-    return result_of(session, orientation, judgement, baseline, solved=solved)
+    judgement = judged(session, orientation.layer, taken[0]) if solved else Judgement(Certificate())
+    placed = not (solved and len(known[0])) or is_placed(session, way, taken[0])
+    return result_of(session, orientation, judgement, baseline, solved=solved, placed=placed)
 
 
-def first_output(session: Session, alphas: Array) -> Fit | None:
-    """Return the units behind the first output, or None where they are not one layer of independent rows.
+def first_output(session: Session, way: Way | None) -> tuple[Fit, Way | None] | None:
+    """Return the units behind the first output, and the way; None unless they are one layer of free rows.
 
     Raises:
         Stopped: the oracle can be asked no further.
@@ -69,12 +75,13 @@ def first_output(session: Session, alphas: Array) -> Fit | None:
     far = far_units(session.asked(session.outputs[0]), session.lines, transcript.noise)
     if far is None:
         return None
-    return (
-        with_levels(transcript, far, alphas) if len(alphas) else with_offsets(transcript, far, session.lines)
-    )
+    if way is not None:
+        return with_levels(transcript, far, way, session.lines)
+    found = with_offsets(transcript, far, session.lines)
+    return None if found is None else (found, None)
 
 
-def judged(session: Session, layer: Layer, alphas: Array) -> Judgement:
+def judged(session: Session, layer: Layer, way: Way | None) -> Judgement:
     """Ask fresh answers about the copy."""
     model = DeepModel(Prefix(session.input_size), layer)
     transcripts = list(session.transcripts.values())
@@ -82,15 +89,36 @@ def judged(session: Session, layer: Layer, alphas: Array) -> Judgement:
     rounding = transcripts[0].tolerances.rounding
     return compared(
         samples(model, session.lines, session.queries, single),
-        lambda points, output: copy.predicted(layer, alphas, points, output),
-        lambda points: copy.clear(layer, alphas, points, rounding),
+        lambda points, output: copy.predicted(layer, way, points, output),
+        lambda points: (way or Way(np.ones(1))).clear(layer.rows, points, rounding),
         transcripts,
         (FALSIFYING.single_distances if single else FALSIFYING.distances)[0],
     )
 
 
+def is_placed(session: Session, said: Way | None, taken: Way | None) -> bool:
+    """Whether it is known where steps lie; of a single one that was read only values beside show it.
+
+    Gradients at another share of the way, or half of them at the baseline, are those of another network.
+    """
+    if said is None or taken is None or len(taken.alphas) != 1 or len(said.alphas) == 1:
+        return True
+    if not session.first.tells_values:
+        session.note(
+            NoteKind.UNEXPLAINED,
+            "explanations fit one step and not those that are said: alone they do not show where it lies",
+        )
+    return session.first.tells_values
+
+
 def result_of(
-    session: Session, orientation: Orientation, judgement: Judgement, baseline: Array, *, solved: bool
+    session: Session,
+    orientation: Orientation,
+    judgement: Judgement,
+    baseline: Array,
+    *,
+    solved: bool,
+    placed: bool,
 ) -> Reconstruction:
     """Say what is left open and put the network together, over inputs in place of ways from the baseline."""
     if judgement.counterexample is not None:
@@ -113,7 +141,8 @@ def result_of(
     moved = session.in_order(
         Layer(rows, layer.weights, base), list(session.transcripts) or session.outputs[:1]
     )
-    complete = solved and not judgement.stopped and judgement.counterexample is None and orientation.decided
+    explained = solved and placed and not judgement.stopped and judgement.counterexample is None
+    complete = explained and orientation.decided
     module = moved.module(session.dtype, orientation.slope)
     return session.result(module, [len(layer)], judgement.certificate, complete)
 
@@ -123,7 +152,7 @@ def tells_mean_gradients(oracle: Oracle) -> bool:
     if not oracle.has_explanations or oracle.has_gradients or oracle.domain is not None:
         return False
     told = oracle.attribution
-    return isinstance(told, IntegratedGradients) or (isinstance(told, SmoothGrad) and oracle.has_values)
+    return isinstance(told, MEANS) and (oracle.has_values or not isinstance(told, SmoothGrad))
 
 
 def ended(result: Reconstruction) -> bool:

@@ -12,6 +12,7 @@ from torch import nn
 
 from divulge.arrays import Array
 from divulge.attributions.methods import IntegratedGradients
+from divulge.attributions.of_module import ExactIntegratedGradients
 from divulge.oracles import Oracle, SpannedOracle
 from divulge.reconstruction.asking.row_space import RowSpace
 from divulge.reconstruction.asking.stopped import until_stopped
@@ -28,7 +29,7 @@ Attack = Callable[[Oracle, Path | None], Reconstruction]
 def spans_rows(oracle: Oracle) -> bool:
     """Whether values come with explanations that lie in the span of a network's first rows."""
     told = oracle.attribution
-    sums = told.is_gradient or isinstance(told, IntegratedGradients)
+    sums = told.is_gradient or isinstance(told, IntegratedGradients | ExactIntegratedGradients)
     asked = oracle.has_values and oracle.has_explanations and not oracle.has_gradients
     free = oracle.domain is None and oracle.dtype == torch.float64
     return asked and free and sums and oracle.names_outputs

@@ -20,7 +20,7 @@ DECIMALS = 8  # of values that are taken for rounded ones
 SUMS = 1e-5  # relative difference of base values that add up alike: those of float32 margins stay below 2e-6
 
 DOUBLE = (
-    "SHAP values tell numbers apart that float32 does not: thresholds are known to float32 alone; pass "
+    "answers tell numbers apart that float32 does not: thresholds are known to float32 alone; pass "
     "single=False"
 )
 
@@ -54,6 +54,11 @@ class ShapSession:
         self.before = self.oracle.ledger.total
 
     @property
+    def additive(self) -> bool:
+        """Whether explanations add up to the values; of others the values beside them are taken."""
+        return isinstance(self.oracle.attribution, Shap)
+
+    @property
     def queries(self) -> int:
         """Answers so far."""
         return self.oracle.ledger.total - self.before
@@ -64,9 +69,14 @@ class ShapSession:
         return float(np.median(self.bases)) if self.bases else float("nan")
 
     def ask(self, points: Array) -> Array:
-        """Return SHAP values (n, d) of points (n, d), which `read` has rounded."""
+        """Return SHAP values (n, d) of points (n, d), which `read` has rounded; or values and zeros."""
         named = self.output if self.oracle.names_outputs else None
         answers = self.oracle.explain(points, named)
+        if not self.additive:
+            assert answers.values is not None
+            self.scale = max(self.scale, float(np.abs(answers.values).max(initial=0.0)))
+            self.bases.append(0.0)
+            return np.pad(answers.values[:, None], ((0, 0), (0, points.shape[1] - 1)))
         assert answers.explanations is not None
         told = answers.explanations
         while self.decimals <= DECIMALS and not np.array_equal(told, told.round(self.decimals)):
@@ -118,26 +128,36 @@ def finite_rows(oracle: Oracle, data: Dataset | None) -> Array | None:
 
 
 def shap_session(
-    oracle: Oracle, data: Dataset | None, ranges: Ranges | None, output: int | None, single: bool
+    oracle: Oracle,
+    data: Dataset | None,
+    ranges: Ranges | None,
+    output: int | None,
+    single: bool,
+    *,
+    values: bool = False,
 ) -> ShapSession:
-    """Check an oracle, a box and an output, and begin.
+    """Check an oracle, a box and an output, and begin; `values` beside other explanations may do.
 
     Raises:
         TypeError: the oracle is none, or tells no SHAP values.
         ValueError: neither data nor ranges, or ranges that are empty, not finite, of another length or
             outside the oracle's domain; or an output that there is not, or of which it does not tell.
     """
-    if not isinstance(oracle, Oracle) or not isinstance(oracle.attribution, Shap):
+    enough = isinstance(oracle, Oracle) and (
+        isinstance(oracle.attribution, Shap)
+        or (values and oracle.has_values and oracle.has_explanations and not oracle.has_gradients)
+    )
+    if not enough:
         told = oracle.kind if isinstance(oracle, Oracle) else type(oracle).__name__
         raise TypeError(f"expected an oracle that tells SHAP values, got {told}")
-    low, high = _box(oracle, data, ranges)
+    low, high = box_of(oracle, data, ranges)
     output = oracle.output if output is None else oracle._check_output(output)
     if output != oracle.output and not oracle.names_outputs:
         raise ValueError(f"expected output {oracle.output}, of which alone the oracle tells, got {output}")
     return ShapSession(oracle, low, high, output, single)
 
 
-def _box(oracle: Oracle, data: Dataset | None, ranges: Ranges | None) -> tuple[Array, Array]:
+def box_of(oracle: Oracle, data: Dataset | None, ranges: Ranges | None) -> tuple[Array, Array]:
     """Return low and high, shape (d,) each."""
     if ranges is None and data is None:
         raise ValueError("expected data, or ranges=(low, high), to know where to ask")

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from divulge.arrays import Array, Index
 
+ROWS = 1000  # of the data that a copy is checked at
 BESIDE_MIDDLE = (0.49, 0.51)  # of the way between two neighbours: rounded to the nearer one
 
 
@@ -72,6 +73,14 @@ class Thresholds:
         share = rng.choice([0.0, 0.1, 0.5, 1.0], (n, 1))
         rows = data[rng.integers(0, len(data), n)]
         return np.where(rng.random(bins.shape) < share, points, rows)
+
+    def fresh(self, n: int, rng: np.random.Generator, data: Array | None) -> list[Array]:
+        """Return points to check a copy at: n in bins, 2 n anywhere, n shuffled rows of data (m, d), rows."""
+        found = [self.drawn(n, rng, data), rng.uniform(self.low, self.high, (2 * n, len(self.low)))]
+        if data is None:
+            return found
+        shuffled = rng.permuted(data[rng.integers(0, len(data), n)], axis=0)
+        return [*found, shuffled, data[rng.permutation(len(data))[:ROWS]]]
 
     def between(self, points: Array, rng: np.random.Generator) -> Array:
         """Return points (n, d) of which half of the numbers lie between a threshold's two neighbours.

@@ -58,6 +58,8 @@ def of_estimator(
     rows = np.random.default_rng(0).standard_normal((_PROBED, prod(known))) if found is None else found
     rows = rows.reshape(len(rows), -1)
     model = EstimatorModule(estimator, data, rows)
+    if data is not None and model.class_names is not None:
+        data.with_classes(model.class_names)  # raises where the data's classes are others
     layers = layers_of(model, rows)
     return (model if layers is None else layers), known, model.class_names, rows
 

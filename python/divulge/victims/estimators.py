@@ -58,7 +58,7 @@ class EstimatorModule(nn.Module):
             self.method = self._chosen(rows)
         except Exception as error:
             raise UnsupportedModel(
-                f"{self.title} fails on rows of {rows.shape[1]} columns: {error}"
+                f"{self.title} fails on rows of {rows.shape[1]} columns: {error}{self._named(str(error))}"
             ) from error
         self.tells_probabilities = self.method == "predict_proba"
 
@@ -66,6 +66,13 @@ class EstimatorModule(nn.Module):
     def title(self) -> str:
         """The name of the estimator, of a pipeline's last step."""
         return type(last_step(self.estimator)).__name__
+
+    def _named(self, error: str) -> str:
+        """The columns whose categories an error tells: estimators count those of one of their steps."""
+        if self.data is None or "categories" not in error:
+            return ""
+        told = (c.name for c in self.data.columns if any(repr(entry) in error for entry in c.categories))
+        return "".join(f"; these are of column {name!r}" for name in told)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return outputs (n, K) of rows (n, d)."""

@@ -15,6 +15,8 @@ from divulge.victims.estimators import EstimatorModule
 if TYPE_CHECKING:
     from divulge.victims.victim import Victim
 
+# numbers of this size and smaller are read as 0: the negative one as a threshold is not left of itself
+_ZERO_OF_LIGHTGBM = float(np.float32(1e-35))
 _TOLERANCE = 1e-5  # relative; XGBoost and LightGBM compute in float32
 
 
@@ -47,6 +49,30 @@ class Leaves:
         met = (at >= self.low) & (at < self.high) if self.strict else (at > self.low) & (at <= self.high)
         return met | (self.feature < 0)
 
+    def nearest(self, point: Array, which: NDArray[np.bool_]) -> Array | None:
+        """Return the input (d,) of some leaves (L,) at the least Euclidean distance from another one (d,)."""
+        if not which.any():
+            return None
+        feature = self.feature[which]
+        low, high = self._ends(self.low[which]), self._ends(self.high[which], below=True)
+        at = point[np.maximum(feature, 0)]
+        moved = np.where(feature < 0, at, np.clip(at, low, high))
+        best = int(((moved - at) ** 2).sum(axis=1).argmin())
+        own = feature[best] >= 0
+        found = np.array(point, np.float64)
+        found[feature[best][own]] = moved[best][own]
+        return found
+
+    def _ends(self, bounds: Array, below: bool = False) -> Array:
+        """The first numbers that a comparison puts behind bounds, or the last before them."""
+        kind = np.float32 if self.single else np.float64
+        held = bounds.astype(kind)
+        if below:
+            before = held >= bounds if self.strict else held > bounds
+            return np.where(before, np.nextafter(held, kind(-np.inf)), held).astype(np.float64)
+        behind = held < bounds if self.strict else held <= bounds
+        return np.where(behind, np.nextafter(held, kind(np.inf)), held).astype(np.float64)
+
     def values(self, points: Array) -> Array:
         """Return the sums (n, K) of points (n, d)."""
         parts = [self.inside(points[i : i + 64]).all(axis=-1) @ self.value for i in range(0, len(points), 64)]
@@ -74,6 +100,14 @@ def leaves_of(victim: Victim) -> Leaves | None:
     if told.shape != mine.shape:
         return None
     return found if np.abs(told - mine).max() <= _TOLERANCE * max(1.0, np.abs(told).max()) else None
+
+
+def single_tree(victim: Victim) -> Leaves | None:
+    """Return the leaves of a victim that is one tree, or None."""
+    found = leaves_of(victim)
+    if found is None or found.inside(victim.some_inputs()[:1]).all(axis=-1).sum() != 1:
+        return None  # an input is in one leaf of each tree
+    return found
 
 
 Path = dict[int, tuple[float, float]]  # number -> (low, high)
@@ -229,6 +263,9 @@ def _of_lightgbm(estimator: Any) -> Leaves | None:
                 continue
             if node["decision_type"] != "<=":
                 return None
-            paths = narrowed(path, int(node["split_feature"]), float(node["threshold"]))
+            threshold = float(node["threshold"])
+            if threshold == -_ZERO_OF_LIGHTGBM:
+                threshold = float(np.nextafter(threshold, -np.inf))
+            paths = narrowed(path, int(node["split_feature"]), threshold)
             stack += [(node["left_child"], paths[0]), (node["right_child"], paths[1])]
     return found.leaves(np.zeros(outputs), single=False)

@@ -73,6 +73,7 @@ class Victim:
         TypeError: module is no torch module and no estimator.
         UnsupportedModel: it does not map (n, *input_shape) to (n, K), computes in another precision, or an
             estimator fails on the data's rows.
+        ValueError: the data name a class that a classifier does not know.
     """
 
     def __init__(

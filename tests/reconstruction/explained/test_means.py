@@ -6,6 +6,7 @@ import torch
 
 from divulge import OracleError, Victim, reconstruct
 from divulge.oracles import (
+    ExactIntegratedGradientsOracle,
     IntegratedGradientsOracle,
     LiveOracle,
     MeanGradientOracle,
@@ -39,6 +40,93 @@ def test_integrated_gradients_tell_a_hidden_layer(d, h, steps, queries):
     assert result.hidden_sizes == (h,)
     assert result.queries <= queries
     assert difference(result, net, d) < 1e-12
+
+
+@pytest.mark.parametrize(
+    ("d", "h", "outputs", "queries"), [(784, 32, 1, 260), (12, 12, 1, 320), (30, 8, 3, 200)]
+)
+@pytest.mark.parametrize("baseline", [0.0, 0.7])
+def test_exact_integrated_gradients_tell_it_sooner(d, h, outputs, queries, baseline):
+    net = network(d, [h], outputs)
+    result = reconstruct(ExactIntegratedGradientsOracle(Victim(net), baseline=baseline))
+    assert result.complete
+    assert result.hidden_sizes == (h,)
+    assert result.queries <= queries
+    assert difference(result, net, d) < 1e-11
+
+
+@pytest.mark.parametrize("steps", [2, 3, 10, 64, None])
+@pytest.mark.parametrize("told", [20, 50])
+def test_the_number_of_steps_is_read_where_it_is_told_wrongly(steps, told):
+    net = network(40, [8], 2, seed=steps or 0)
+    victim = Victim(net)
+    inner = (
+        ExactIntegratedGradientsOracle(victim)
+        if steps is None
+        else IntegratedGradientsOracle(victim, steps=steps)
+    )
+    live = LiveOracle(
+        lambda points, output: inner.explain(points, output).explanations,
+        40,
+        tells=f"integrated_gradients:steps={told}",
+        classes=["no", "yes"],
+    )
+    result = reconstruct(live)
+    assert result.complete
+    x = torch.randn(50, 40, dtype=torch.float64)
+    with torch.no_grad():
+        assert float((result.module(x) - net(x)).std(dim=0).max()) < 1e-11
+
+
+def told_by_rule(net, places, weights, tells):
+    """A live API of integrated gradients by a quadrature of its own."""
+
+    def explained(points, output):
+        x = torch.as_tensor(points, dtype=torch.float64)
+        mean = torch.zeros_like(x)
+        for place, weight in zip(places, weights, strict=True):
+            at = (float(place) * x).requires_grad_()
+            mean += float(weight) * torch.autograd.grad(net(at)[:, output].sum(), at)[0]
+        return (x * mean).numpy()
+
+    return LiveOracle(explained, net[1].in_features, tells=tells, classes=["no", "yes"])
+
+
+@pytest.mark.parametrize("said", [2, 50])
+@pytest.mark.parametrize(
+    ("places", "weights"),
+    [
+        ([0.5], [1.0]),
+        ([1.0], [1.0]),
+        ([0.0, 0.5], [0.5, 0.5]),
+        ([0.0, 1.0], [0.5, 0.5]),
+        ([0.0, 0.5, 1.0], [0.25, 0.5, 0.25]),
+        ([0.2113248654, 0.7886751346], [0.5, 0.5]),
+    ],
+)
+def test_steps_by_another_rule_are_never_called_complete(said, places, weights):
+    net = network(20, [5], 2)
+    result = reconstruct(told_by_rule(net, places, weights, f"integrated_gradients:steps={said}"))
+    assert not result.complete
+    assert any(kind in str(result.notes[0]) for kind in ("one step", "off by", "one hidden layer"))
+
+
+@pytest.mark.parametrize("said", [1, 50])
+def test_a_linear_model_needs_no_place_of_steps(said):
+    net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(10, 2)).double()
+    result = reconstruct(told_by_rule(net, [0.25, 0.75], [0.5, 0.5], f"integrated_gradients:steps={said}"))
+    assert result.complete
+    assert result.hidden_sizes == ()
+
+
+def test_where_one_step_lies_is_shown_by_values():
+    net = network(20, [5])
+    victim = Victim(net)
+    oracle, real = (IntegratedGradientsOracle(victim, steps=steps) for steps in (50, 1))
+    oracle._attribute = real._attribute
+    result = reconstruct(oracle)
+    assert result.complete
+    assert difference(result, net, 20) < 1e-12
 
 
 @pytest.mark.parametrize(("d", "h", "outputs"), [(784, 32, 1), (30, 8, 3)])
@@ -127,7 +215,9 @@ def test_a_checkpoint_is_gone_on_from(tmp_path):
     assert again.ledger.total < result.queries
 
 
-@pytest.mark.parametrize("kind", [IntegratedGradientsOracle, SmoothGradOracle])
+@pytest.mark.parametrize(
+    "kind", [IntegratedGradientsOracle, ExactIntegratedGradientsOracle, SmoothGradOracle]
+)
 @pytest.mark.parametrize(("d", "hidden"), [(6, [9]), (24, [6, 4])])
 def test_what_they_do_not_tell_is_rebuilt_from_values(kind, d, hidden):
     net = network(d, hidden)
@@ -197,23 +287,24 @@ def test_values_within_a_span():
 def test_a_failing_oracle_is_named():
     oracle = LiveOracle(lambda p: p[:, :3], 20, tells="integrated_gradients", classes=["a", "b"])
     result = reconstruct(oracle)
-    assert "expected gradients of shape" in str(result.notes[0])
+    assert "expected explanations (integrated_gradients) of shape" in str(result.notes[0])
     with pytest.raises(OracleError):
         oracle.explain(np.zeros((1, 20)))
 
 
 @pytest.mark.parametrize("weight", [0.02, 0.15, -0.15])
 @pytest.mark.parametrize("gap", [1e-2, 1e-5])
-def test_two_parallel_units_are_not_taken_for_one(weight, gap):
+@pytest.mark.parametrize("kind", [IntegratedGradientsOracle, ExactIntegratedGradientsOracle])
+def test_two_parallel_units_are_not_taken_for_one(kind, weight, gap):
     net = network(12, [4])
     first = net[1]
     with torch.no_grad():
         first.weight[1] = first.weight[0]
         first.bias[1] = first.bias[0] + gap
         net[3].weight[0, :2] = torch.tensor([1.0, weight])
-    alone = reconstruct(IntegratedGradientsOracle(Victim(net), values=False))
+    alone = reconstruct(kind(Victim(net), values=False))
     assert not alone.complete
-    told = reconstruct(IntegratedGradientsOracle(Victim(net)))
+    told = reconstruct(kind(Victim(net)))
     between = torch.randn(200, 12, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         off = between @ first.weight[0] + first.bias[0] + gap / 2

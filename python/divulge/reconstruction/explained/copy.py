@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from divulge.arrays import Array, Mask
+from divulge.arrays import Array
 from divulge.reconstruction.asking.pieces import Transcript
+from divulge.reconstruction.explained.way import Way
 from divulge.reconstruction.network.fit import Fit
 from divulge.reconstruction.network.hidden_layer import Layer
 from divulge.reconstruction.network.record import homogeneous
@@ -44,20 +45,12 @@ def with_constants(layer: Layer, transcripts: list[Transcript]) -> Layer:
     return Layer(layer.rows, layer.weights, base)
 
 
-def predicted(layer: Layer, alphas: Array, points: Array, output: int) -> Array:
-    """Return mean gradients and values of the copy at u (n, d), as pieces (n, d + 1)."""
+def predicted(layer: Layer, way: Way | None, points: Array, output: int) -> Array:
+    """Return mean gradients and values of the copy at u (n, d), as pieces (n, d + 1); values of no way."""
     mean = np.zeros(points.shape)
-    for alpha in alphas:
-        mean += layer.pieces(homogeneous(alpha * points), output)[:, :-1] / len(alphas)
+    if way is not None:
+        offsets = layer.rows[:, -1]
+        shares = way.shares(offsets, points @ layer.rows[:, :-1].T + offsets)
+        mean = layer.base[output, :-1] + (shares * layer.weights[output]) @ layer.rows[:, :-1]
     values = layer.values(homogeneous(points), output)
     return np.column_stack([mean, values - np.einsum("nd,nd->n", mean, points)])
-
-
-def clear(layer: Layer, alphas: Array, points: Array, rounding: float) -> Mask:
-    """Whether no step to u (n, d) ends so close to a hyperplane that rounding may move it over, (n,)."""
-    sure = np.ones(len(points), bool)
-    for alpha in alphas if len(alphas) else [1.0]:
-        ends = homogeneous(alpha * points)
-        blur = rounding * np.linalg.norm(ends, axis=1, keepdims=True)
-        sure &= (np.abs(ends @ layer.rows.T) > blur).all(axis=1)
-    return sure
