@@ -24,7 +24,7 @@ from divulge.datasets import DATASETS, Dataset, load
 from divulge.names import QUERIES
 from divulge.oracles import oracle_by_name
 from divulge.surrogate import Weights
-from divulge.surrogate.figures import leak_figure
+from divulge.surrogate.figures import plot_leaks
 from divulge.sweep.experiment import key_of
 from divulge.sweep.results import KEY, Results, as_table
 from divulge.training import accuracy, cnn, fit_classifier, mlp
@@ -143,7 +143,7 @@ def main() -> None:
     print("\n".join(curve_lines(table)))
     if options.picture is not None:
         curves = dict(list(table.groupby("oracle", sort=False)))
-        leak_figure(curves, f"{data.name}, {options.victim}").savefig(options.picture, dpi=110)
+        plot_leaks(curves, f"{data.name}, {options.victim}").figure.savefig(options.picture, dpi=110)
 
 
 if __name__ == "__main__":

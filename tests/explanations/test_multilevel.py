@@ -156,7 +156,7 @@ def test_what_makes_no_sense_is_named(given, options, message):
 def test_pictures_and_tables():
     theta, x, values, _ = planted(n=40)
     tree = multilevel(theta, x, values=values)
-    assert len(tree.plot(3).axes) == 3
+    assert tree.plot(3).shape == (2,)
     assert list(tree.to_frame()) == ["groups", "penalty", "fidelity", "kept", "largest"]
     assert "slopes" in tree._repr_html_()
     with pytest.raises(ValueError, match="at least one group, got 0"):

@@ -68,9 +68,9 @@ def run(options: Options) -> int:
     report["seconds"] = time.perf_counter() - start
     show(report, options.as_json, _print_table)
     if options.plot is not None and report["samples"]:
-        from divulge.plots import save_figure
+        from divulge.plots import save_plot
 
-        save_figure(found.plot(images), options.plot)
+        save_plot(found.plot(images), options.plot)
     return INTERRUPTED if found.stopped == "interrupted" else 0
 
 

@@ -17,7 +17,7 @@ from divulge.points import as_matrix, check_finite
 if TYPE_CHECKING:
     import networkx as nx
     import pandas as pd
-    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -158,11 +158,11 @@ class ExplanationTree(ShownAsTable):
         ]
         return pd.DataFrame(rows, columns=["groups", "penalty", "fidelity", "kept", "largest"])
 
-    def plot(self, groups: int = 8) -> Figure:
-        """Draw the tree, and the explanations of the groups at a level."""
-        from divulge.explanations.figures import tree_figure
+    def plot(self, groups: int = 8) -> NDArray[Any]:
+        """Draw the tree, and the explanations of the groups at a level; return both Axes."""
+        from divulge.explanations.figures import plot_tree
 
-        return tree_figure(self, groups)
+        return plot_tree(self, groups)
 
     def _points(self, points: Any) -> Array:
         matrix = as_matrix(points, self.local.x.shape[1])

@@ -13,9 +13,10 @@ from matplotlib import rc_context
 
 from divulge import __version__
 from divulge.html import template
+from divulge.panels import figure_of
 from divulge.report.runs import COSTS, COUNTS
 from divulge.report.verdict import percent
-from divulge.surrogate.figures import leak_figure
+from divulge.surrogate.figures import plot_leaks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -94,7 +95,7 @@ def _picture(curves: pd.DataFrame, explanation: str) -> str:
     lines = {str(defence): curve for defence, curve in of_kind.groupby("defence", sort=False)}
     out = StringIO()
     with rc_context({"svg.hashsalt": explanation}):  # the same ids in every run
-        leak_figure(lines, explanation).savefig(out, format="svg", metadata={"Date": None})
+        figure_of(plot_leaks(lines, explanation)).savefig(out, format="svg", metadata={"Date": None})
     svg = out.getvalue()  # of matplotlib's making: text in it is escaped
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{_identifier(explanation)}-", svg[svg.index("<svg") :])
     told = escape(f"agreement against queries for {explanation} answers: {', '.join(lines)}")
