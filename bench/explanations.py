@@ -245,6 +245,7 @@ def tree_rows(
                 "groups": level.count,
                 "rand": rand,
                 "fidelity": level.fidelity,
+                "refined": tree.refined(count).cut(count).fidelity,
                 "two-step": share_of_variance(values[seen], tree.local.predictions(pooled, groups)),
                 "SP-LIME": picked(tree.local, level.count),
                 "same": likeness(parts, [part.cut(count).groups for part in trees]),

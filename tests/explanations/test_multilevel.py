@@ -1,5 +1,7 @@
 """Trees of local explanations: planted groups, fidelity, what is unseen, and what is refused."""
 
+from importlib import import_module
+
 import networkx as nx
 import numpy as np
 import pytest
@@ -34,6 +36,35 @@ def test_planted_groups_are_a_level(noise, side):
     assert level.count == 4
     assert adjusted_rand_score(which, level.groups) >= 0.95
     assert level.fidelity > 0.99
+
+
+def anywhere(seed, noise=0.4):
+    """Rows that lie anywhere, each with the linear model of its group, and very noisy slopes."""
+    rng = np.random.default_rng(seed)
+    slopes, which = rng.standard_normal((4, 5)), rng.integers(0, 4, 200)
+    x = rng.standard_normal((200, 5))
+    return slopes[which] + noise * rng.standard_normal(x.shape), x, (slopes[which] * x).sum(axis=1), which
+
+
+def test_rows_that_fused_with_another_group_move_over(monkeypatch):
+    after = [anywhere(seed) for seed in range(8)]
+    found = [adjusted_rand_score(w, multilevel(t, x, values=v).cut(4).groups) for t, x, v, w in after]
+    module = import_module("divulge.explanations.multilevel")
+    monkeypatch.setattr(module, "refined", lambda local, side, path, k: path)
+    before = [adjusted_rand_score(w, multilevel(t, x, values=v).cut(4).groups) for t, x, v, w in after]
+    assert np.mean(found) > np.mean(before) + 0.02
+
+
+@pytest.mark.parametrize("groups", [2, 3, 6])
+def test_a_refined_level_explains_more_and_stays_in_a_tree(groups):
+    theta, x, values, _ = anywhere(9)
+    tree = multilevel(theta, x, values=values)
+    other = tree.refined(groups)
+    assert other.cut(groups).fidelity >= tree.cut(groups).fidelity + (0.01 if groups < 4 else 0)
+    assert [other.levels[0].count, other.levels[-1].count] == [200, 1]
+    assert nx.is_arborescence(other.graph())
+    with pytest.raises(ValueError, match="a tree of slopes with values"):
+        multilevel(theta, x).refined(groups)
 
 
 def test_side_information_that_says_nothing_counts_for_nothing():

@@ -10,6 +10,7 @@ from divulge.arrays import Array
 from divulge.conventions import OnProgress
 from divulge.explanations.fusion import fusions, neighbours_graph
 from divulge.explanations.local_models import LocalModels
+from divulge.explanations.refinement import refined
 from divulge.explanations.tree import ExplanationTree
 from divulge.oracles import Answers
 from divulge.oracles.ledger import whole
@@ -36,7 +37,8 @@ def multilevel(
 
     Explanations fuse by convex clustering as the penalty on their differences grows (`fusions`). Slopes are
     taken times the deviation of their column, so that columns of any unit count alike; where values are
-    given, a row's local value at the mean point, f(x) - theta (x - mean), counts as one more number.
+    given, a row's local value at the mean point, f(x) - theta (x - mean), counts as one more number,
+    and rows of one level then move to the group whose explanation fits them best, as in k-means (`refined`).
 
     Args:
         explanations: numbers (n, d), one explanation a row, such as gradients, coefficients of local linear
@@ -81,8 +83,9 @@ def multilevel(
         side = x
     others = None if side is None else _matrix("side information", side, len(x))
     rows = local.comparable()
-    graph = neighbours_graph(rows, None if others is None else _in_deviations(others), neighbours)
-    return ExplanationTree.of(local, fusions(rows, graph, progress))
+    beside = None if others is None else _in_deviations(others)
+    path = fusions(rows, neighbours_graph(rows, beside, neighbours), progress)
+    return ExplanationTree.of(local, refined(local, beside, path, neighbours))
 
 
 def _of_answers(answers: Answers, points: Any, values: Any, kind: Any) -> tuple[Any, Any, Any, Any]:

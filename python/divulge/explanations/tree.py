@@ -72,6 +72,23 @@ class ExplanationTree(ShownAsTable):
             raise ValueError(f"expected at least one group, got {groups}")
         return max((level for level in self.levels if level.count <= groups), key=lambda level: level.count)
 
+    def refined(self, groups: int) -> ExplanationTree:
+        """Return the tree with the rows of one level in the group whose explanation fits them best.
+
+        That level, with as many groups or the next fewer, is the one that is looked at: finer ones are parts
+        of its groups, coarser ones unions.
+
+        Raises:
+            ValueError: less than one group, or explanations that are no slopes with values.
+        """
+        from divulge.explanations.refinement import refined_at
+
+        if self.local.values is None or self.local.kind != "slopes":
+            raise ValueError("expected a tree of slopes with values, by which rows choose a group")
+        place = self.levels.index(self.cut(groups))
+        path = [(level.penalty, level.groups) for level in self.levels]
+        return ExplanationTree.of(self.local, refined_at(self.local, path, place))
+
     def group_of(self, points: Any, groups: int) -> Index:
         """Return the group (m,) that unseen points (m, d) fall in: that of the nearest row."""
         return np.asarray(self.cut(groups).groups[self.local.nearest(self._points(points))])

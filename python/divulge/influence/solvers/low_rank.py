@@ -36,6 +36,13 @@ class LowRank:
         _, relative = residuals(self.matrix, x, vectors)
         return Solution(x, relative, np.zeros(len(vectors), np.int64), relative <= self.tolerance)
 
+    def quadratic(self, vectors: Floats) -> Floats:
+        """Return b' A^-1 b of rows b (m, P), with the approximation of A: no product is taken."""
+        shift = self.matrix.shift
+        weights = 1 / (self.values + shift) - 1 / shift
+        squares = np.einsum("ij,ij->i", vectors, vectors)
+        return np.asarray(squares / shift + (vectors @ self.vectors.T) ** 2 @ weights)
+
 
 def arnoldi(matrix: Matrix, rank: int, tolerance: float, seed: int) -> LowRank:
     """Keep the `rank` largest eigenpairs of a Krylov space twice that size (Schioppa et al. 2022).
