@@ -37,6 +37,7 @@ from divulge.cli.options import (
     FixedOption,
     FolderOption,
     GenerationsOption,
+    GroupsOption,
     HiddenOption,
     ImageCountOption,
     ImagesOption,
@@ -76,6 +77,7 @@ from divulge.cli.options import (
     TopOption,
     TrainedModelOption,
     TrainingImagesOption,
+    TreeRowsOption,
     TrustedOption,
     VictimOption,
 )
@@ -333,6 +335,27 @@ def counterfactuals(
 ) -> None:
     """Say what would have to be otherwise for a model to name the wanted class."""
     execute("counterfactuals", locals())
+
+
+@app.command()
+def trees(
+    data: ImagesOption = "digits",
+    target: TargetOption = None,
+    model: StolenModelOption = "mlp",
+    trusted: TrustedOption = False,
+    named: ClassOption = None,
+    groups: GroupsOption = 5,
+    rows: TreeRowsOption = 500,
+    seed: SeedOption = 0,
+    as_json: JsonOption = False,
+    plot: FigureOption = None,
+) -> None:
+    """Draw local explanations together into groups, with an explanation of each.
+
+    Shown is how much of what the model says so many groups explain, and what counts in each. Explanations are
+    gradients, or LIME's slopes of a model that has none.
+    """
+    execute("trees", locals())
 
 
 @app.command()
