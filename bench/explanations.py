@@ -168,6 +168,7 @@ def counterfactual_part(rows: int) -> None:
                 "row changes": near["changes"].median(),
                 "row distance": near["distance"].median(),
                 "volume": volume(found.fronts, corners),
+                "at most": float(np.mean(1 - 1 / corners[:, 2])),  # at least one column is changed
                 "random": volume(drawn["even"], corners),
                 "tight": volume(found.fronts, tight),
                 "tight random": volume(drawn["even"], tight),
