@@ -1,7 +1,5 @@
 """Trees of local explanations: planted groups, fidelity, what is unseen, and what is refused."""
 
-from importlib import import_module
-
 import networkx as nx
 import numpy as np
 import pytest
@@ -15,6 +13,7 @@ from divulge import GradientOracle, Victim
 from divulge.explanations import multilevel
 from divulge.explanations.fusion import _told_by
 from divulge.explanations.local_models import share_of_variance
+from divulge.explanations.refinement import costs
 
 
 def planted(noise=0.1, n=120, groups=4, seed=0):
@@ -46,13 +45,33 @@ def anywhere(seed, noise=0.4):
     return slopes[which] + noise * rng.standard_normal(x.shape), x, (slopes[which] * x).sum(axis=1), which
 
 
-def test_rows_that_fused_with_another_group_move_over(monkeypatch):
-    after = [anywhere(seed) for seed in range(8)]
-    found = [adjusted_rand_score(w, multilevel(t, x, values=v).cut(4).groups) for t, x, v, w in after]
-    module = import_module("divulge.explanations.multilevel")
-    monkeypatch.setattr(module, "refined", lambda local, side, path, k: path)
-    before = [adjusted_rand_score(w, multilevel(t, x, values=v).cut(4).groups) for t, x, v, w in after]
-    assert np.mean(found) > np.mean(before) + 0.02
+def test_rows_that_fused_with_another_group_move_over():
+    before, after = [], []
+    for seed in range(8):
+        theta, x, values, which = anywhere(seed)
+        tree = multilevel(theta, x, values=values)
+        before.append(adjusted_rand_score(which, tree.cut(4).groups))
+        after.append(adjusted_rand_score(which, tree.refined(4).cut(4).groups))
+    assert np.mean(after) > np.mean(before) + 0.02
+
+
+def test_a_refined_level_costs_no_row_more_than_another_group_would():
+    theta, x, values, _ = anywhere(3)
+    tree = multilevel(theta, x, values=values)
+    for count in (2, 4, 7):
+        groups, old = tree.refined(count).cut(count).groups, tree.cut(count).groups
+        own = costs(tree.local, groups)[np.arange(len(x)), groups]
+        assert (own <= costs(tree.local, groups).min(axis=1) * (1 + 1e-8)).all()
+        assert own.sum() <= costs(tree.local, old)[np.arange(len(x)), old].sum()
+
+
+def test_equal_explanations_can_be_refined():
+    x = np.random.default_rng(0).random((10, 2))
+    slopes = np.array([[1.0, 2.0], [-3.0, 1.0]])[np.arange(10) % 2]
+    tree = multilevel(slopes, x, values=(slopes * x).sum(axis=1), side=None)
+    assert [level.count for level in tree.levels] == [10, 2, 1]  # two of them at a penalty of zero
+    for groups in (1, 2, 10):
+        assert tree.refined(groups).cut(groups).count == groups
 
 
 @pytest.mark.parametrize("groups", [2, 3, 6])

@@ -66,13 +66,6 @@ def neighbours_graph(rows: Array, side: Array | None, k: int) -> Graph:
     return Graph(left, right, np.maximum(weights, 1e-6), len(rows))
 
 
-def weight_of_side(rows: Array, side: Array, k: int) -> float:
-    """Return what a squared distance in `side` counts beside one in `rows`, both as in `neighbours_graph`."""
-    apart, beside = cdist(rows, rows, "sqeuclidean"), cdist(side, side, "sqeuclidean")
-    unit, other = _median(apart), _median(beside)
-    return _told_by(beside / other, apart / unit, k) * unit / other
-
-
 def fusions(rows: Array, graph: Graph, progress: OnProgress | None = None) -> list[tuple[float, Index]]:
     """Return the levels of the path: the penalty from which rows are fused so, and their groups (n,).
 
@@ -145,10 +138,6 @@ def _told_by(beside: Array, apart: Array, k: int) -> float:
 
 def _in_medians(apart: Array) -> Array:
     """Distances (n, n) in units of their median above the diagonal."""
-    return np.maximum(apart / _median(apart), 0.0)
-
-
-def _median(apart: Array) -> float:
-    """The median of the distances (n, n) above the diagonal that are not zero."""
     above = apart[np.triu_indices(len(apart), 1)]
-    return float(np.median(above[above > 0])) if (above > 0).any() else 1.0
+    middle = float(np.median(above[above > 0])) if (above > 0).any() else 1.0
+    return np.maximum(apart / middle, 0.0)

@@ -10,7 +10,6 @@ from divulge.arrays import Array
 from divulge.conventions import OnProgress
 from divulge.explanations.fusion import fusions, neighbours_graph
 from divulge.explanations.local_models import LocalModels
-from divulge.explanations.refinement import refined
 from divulge.explanations.tree import ExplanationTree
 from divulge.oracles import Answers
 from divulge.oracles.ledger import whole
@@ -37,8 +36,8 @@ def multilevel(
 
     Explanations fuse by convex clustering as the penalty on their differences grows (`fusions`). Slopes are
     taken times the deviation of their column, so that columns of any unit count alike; where values are
-    given, a row's local value at the mean point, f(x) - theta (x - mean), counts as one more number,
-    and rows of one level then move to the group whose explanation fits them best, as in k-means (`refined`).
+    given, a row's local value at the mean point, f(x) - theta (x - mean), counts as one more number.
+    A row stays with the neighbour that it first fused with; `tree.refined(k)` lets the rows of a level move.
 
     Args:
         explanations: numbers (n, d), one explanation a row, such as gradients, coefficients of local linear
@@ -83,9 +82,8 @@ def multilevel(
         side = x
     others = None if side is None else _matrix("side information", side, len(x))
     rows = local.comparable()
-    beside = None if others is None else _in_deviations(others)
-    path = fusions(rows, neighbours_graph(rows, beside, neighbours), progress)
-    return ExplanationTree.of(local, refined(local, beside, path, neighbours))
+    graph = neighbours_graph(rows, None if others is None else _in_deviations(others), neighbours)
+    return ExplanationTree.of(local, fusions(rows, graph, progress))
 
 
 def _of_answers(answers: Answers, points: Any, values: Any, kind: Any) -> tuple[Any, Any, Any, Any]:

@@ -75,19 +75,22 @@ class ExplanationTree(ShownAsTable):
     def refined(self, groups: int) -> ExplanationTree:
         """Return the tree with the rows of one level in the group whose explanation fits them best.
 
-        That level, with as many groups or the next fewer, is the one that is looked at: finer ones are parts
-        of its groups, coarser ones unions.
+        "Best" is by the cost that a group's explanation minimises over its rows,
+        (f_i - b - theta . x_i)^2 + |s (theta - theta_i)|^2, s the deviations of the columns; rows move until
+        none would rather be elsewhere, as in k-means, and a group that all leave is gone. That level, with as
+        many groups or the next fewer, is the one to look at: finer ones are parts of its groups, coarser ones
+        unions.
 
         Raises:
             ValueError: less than one group, or explanations that are no slopes with values.
         """
-        from divulge.explanations.refinement import refined_at
+        from divulge.explanations.refinement import refined
 
         if self.local.values is None or self.local.kind != "slopes":
             raise ValueError("expected a tree of slopes with values, by which rows choose a group")
-        place = self.levels.index(self.cut(groups))
+        place = [level.count for level in self.levels].index(self.cut(groups).count)
         path = [(level.penalty, level.groups) for level in self.levels]
-        return ExplanationTree.of(self.local, refined_at(self.local, path, place))
+        return ExplanationTree.of(self.local, refined(self.local, path, place))
 
     def group_of(self, points: Any, groups: int) -> Index:
         """Return the group (m,) that unseen points (m, d) fall in: that of the nearest row."""
