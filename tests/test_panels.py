@@ -8,7 +8,7 @@ import torch
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from shown_results import RESULTS, curve, public_classes, report, scan, sweep
+from shown_results import EVIL, RESULTS, curve, public_classes, report, scan, sweep
 from torch import nn
 
 from divulge import Victim, compare
@@ -18,7 +18,8 @@ from divulge.explanations import additive, counterfactuals, multilevel
 from divulge.influence import FixCurve, MislabelCurve, Prototypes, Ranking
 from divulge.influence.figures import plot_checked, plot_images, plot_mislabels
 from divulge.panels import figure_of, new_figure
-from divulge.plots import plot_reconstruction
+from divulge.plots import plot_reconstruction, save_plot
+from divulge.report.page import picture
 from divulge.saliency.views import comparison, gallery
 from divulge.surrogate.figures import plot_leaked, plot_leaks
 from divulge.sweep.figures import plot_sweep
@@ -156,5 +157,24 @@ def test_a_notebook_shows_the_figure_by_itself(monkeypatch):
     try:
         figure = new_figure(2, 1)
         assert plt.get_fignums() == [figure.number]
+    finally:
+        plt.close("all")
+
+
+def test_a_part_of_a_figure_and_a_line_right_across_are_minded(tmp_path):
+    whole = Figure()
+    axes = whole.subfigures(1, 2)[0].subplots()
+    axes.axhline(0.5)
+    assert plot_leaks({"label": curve()}, ax=axes) is axes
+    assert list(axes.get_xticks()) == [10, 100]
+    assert figure_of(axes) is whole
+    save_plot(axes, tmp_path / "whole.png")
+
+
+def test_a_report_as_a_page_shows_no_figure_in_a_notebook(monkeypatch):
+    monkeypatch.setattr("divulge.panels.in_notebook", lambda: True)
+    try:
+        assert picture(report().curves, EVIL).startswith("<svg")
+        assert plt.get_fignums() == []
     finally:
         plt.close("all")

@@ -39,5 +39,5 @@ def one_panel(ax: Axes | None, width: float = 6, height: float = 3.6) -> Axes:
 
 def figure_of(drawn: Axes | NDArray[Any]) -> Figure:
     """Return the figure of what a plot returned: Axes, or an array of them."""
-    figure: Figure = np.ravel(np.asarray(drawn, object))[0].figure
+    figure: Figure = np.ravel(np.asarray(drawn, object))[0].figure.figure  # of a part of a figure, the whole
     return figure

@@ -80,7 +80,8 @@ def draw_curves(axes: Axes, curves: Mapping[str, pd.DataFrame], column: str = "a
         (line,) = axes.plot(middle.index, middle, label=name)
         axes.fill_between(middle.index, low, high, color=line.get_color(), alpha=0.2)
     axes.set(xscale="log", xlabel="queries", ylabel="agreement", ylim=(0, 1.02))
-    queries = sorted({float(count) for line in axes.lines for count in np.asarray(line.get_xdata())})
+    drawn = [line for line in axes.lines if line.get_transform() == axes.transData]  # no line right across
+    queries = sorted({float(count) for line in drawn for count in np.asarray(line.get_xdata())})
     axes.set_xticks(queries[:: -(-len(queries) // _MOST_TICKS)])
     axes.xaxis.set_major_formatter(ScalarFormatter())
     axes.xaxis.set_minor_formatter(NullFormatter())
