@@ -19,8 +19,8 @@ from torch import nn
 from divulge import GradientOracle, LabelOracle, ProbabilityOracle, Victim, steal
 from divulge.bits import code_length, decode, encode, quantised_length
 from divulge.datasets import digits, mnist
-from divulge.plots import save_figure
-from divulge.surrogate.figures import leaked_figure
+from divulge.plots import save_plot
+from divulge.surrogate.figures import plot_leaked
 from divulge.training import accuracy, fit_classifier, mlp, train_classifier
 
 # Explanations whose bits are told, on a network of 64, 32 and 10 units.
@@ -97,7 +97,7 @@ def main() -> None:
         table = tell(options.seeds)
         if options.plot:
             curves = dict(iter(table.groupby("explanation", sort=False)))
-            save_figure(leaked_figure(curves, "What has leaked"), options.plot)
+            save_plot(plot_leaked(curves, "What has leaked"), options.plot)
 
 
 if __name__ == "__main__":

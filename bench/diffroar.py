@@ -31,7 +31,7 @@ from divulge.datasets import (
     subset,
 )
 from divulge.evaluation import AdamTrainer, diffroar, leakage
-from divulge.evaluation.figures import roar_figure
+from divulge.evaluation.figures import plot_roar
 from divulge.evaluation.recipes import BLOCK_RADIUS, fit_block_model
 from divulge.training import Pgd, accuracy, mlp, strided_cnn
 from divulge.training.class_scores import ClassScores
@@ -129,7 +129,7 @@ def roar(name: str, runs: int, folder: str | None, plot: str | None) -> None:
         for row in frames[label].to_dict("records"):
             print(json.dumps({"data": name, "trained": label, **row}), flush=True)
     if plot is not None:
-        roar_figure(frames).savefig(plot, dpi=130)
+        plot_roar(frames).figure.savefig(plot, dpi=130)
 
 
 def main() -> None:

@@ -168,6 +168,7 @@ def counterfactual_part(rows: int) -> None:
                 "row changes": near["changes"].median(),
                 "row distance": near["distance"].median(),
                 "volume": volume(found.fronts, corners),
+                "at most": float(np.mean(1 - 1 / corners[:, 2])),  # at least one column is changed
                 "random": volume(drawn["even"], corners),
                 "tight": volume(found.fronts, tight),
                 "tight random": volume(drawn["even"], tight),
@@ -230,12 +231,15 @@ def tree_rows(
     begun = time.perf_counter()
     tree = multilevel(theta[seen], x[seen], values=values[seen])
     seconds = time.perf_counter() - begun
-    rand = np.nan if which is None else adjusted_rand_score(which[seen], tree.cut(5).groups)
+    rand = [
+        np.nan if which is None else adjusted_rand_score(which[seen], kind.cut(5).groups)
+        for kind in (tree, tree.refined(5))
+    ]
     parts = [np.random.default_rng(2 + k).permutation(len(x))[: round(0.8 * len(x))] for k in range(4)]
     trees = [multilevel(theta[part], x[part], values=values[part]) for part in parts]
     rows = []
     for count in (2, 3, 5, 10):
-        level = tree.cut(count)
+        level, refined = tree.cut(count), tree.refined(count)
         groups = clusters(x[seen], level.count)
         pooled = tree.local.pooled(groups)
         nearest = groups[tree.local.nearest(x[~seen])]
@@ -243,13 +247,17 @@ def tree_rows(
             {
                 "data": name,
                 "groups": level.count,
-                "rand": rand,
+                "rand": rand[0],
+                "refined rand": rand[1],
                 "fidelity": level.fidelity,
+                "refined": refined.cut(count).fidelity,
                 "two-step": share_of_variance(values[seen], tree.local.predictions(pooled, groups)),
                 "SP-LIME": picked(tree.local, level.count),
                 "same": likeness(parts, [part.cut(count).groups for part in trees]),
+                "refined same": likeness(parts, [part.refined(count).cut(count).groups for part in trees]),
                 "two-step same": likeness(parts, [clusters(x[part], count) for part in parts]),
                 "unseen": tree.fidelity(x[~seen], values[~seen], count),
+                "refined unseen": refined.fidelity(x[~seen], values[~seen], count),
                 "two-step unseen": share_of_variance(
                     values[~seen], tree.local.predictions(pooled, nearest, x[~seen])
                 ),

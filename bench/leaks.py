@@ -23,7 +23,7 @@ import divulge
 from divulge.datasets import DATASETS, Dataset, load
 from divulge.names import QUERIES
 from divulge.oracles import oracle_by_name
-from divulge.surrogate.figures import leak_figure
+from divulge.surrogate.figures import plot_leaks
 from divulge.surrogate.losses import usual_weights
 from divulge.sweep.experiment import key_of
 from divulge.sweep.results import KEY, Results, as_table
@@ -145,7 +145,7 @@ def main() -> None:
     print("\n".join(curve_lines(table)))
     if options.picture is not None:
         curves = dict(list(table.groupby("oracle", sort=False)))
-        leak_figure(curves, f"{data.name}, {options.victim}").savefig(options.picture, dpi=110)
+        plot_leaks(curves, f"{data.name}, {options.victim}").figure.savefig(options.picture, dpi=110)
 
 
 if __name__ == "__main__":

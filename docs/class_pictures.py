@@ -81,7 +81,7 @@ def draw(
 ) -> None:
     """Draw both models' maps and print how many of them the other models name."""
     both = [maps(module, data) for module in (standard, robust)]
-    comparison(*both, names=("standard", "robust")).savefig(path, dpi=110)
+    comparison(*both, names=("standard", "robust")).flat[0].figure.savefig(path, dpi=110)
     for name, found in zip(("standard", "robust"), both, strict=True):
         for judge, module in others.items():
             print(f"{data.name}, {name}: {judge} names {named(module, found)} of 10 maps", flush=True)

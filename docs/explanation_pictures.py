@@ -37,7 +37,7 @@ def shapes(path: Path) -> None:
         a, b, c, d = rows.T
         return np.sin(2 * a) + b**2 / 2 + np.abs(c) + 0.3 * d + 0.5 * a * b
 
-    additive(function, x, pairs=1).plot().savefig(path, dpi=110)
+    additive(function, x, pairs=1).plot()[0].figure.savefig(path, dpi=110)
 
 
 def changes(path: Path) -> None:
@@ -46,7 +46,7 @@ def changes(path: Path) -> None:
     rows = data.test_inputs.numpy()
     others = rows[victim.classes(rows) == 0][:5]
     found = counterfactuals(victim, others, data=data, target=(0.5, 1.0), output=1, generations=60)
-    found.plot(0).savefig(path, dpi=110)
+    found.plot(0)[0].figure.savefig(path, dpi=110)
 
 
 def tree(path: Path) -> None:
@@ -57,7 +57,7 @@ def tree(path: Path) -> None:
     x = centres[which] + rng.standard_normal((120, 5))
     values = (slopes[which] * x).sum(axis=1)
     noisy = slopes[which] + 0.2 * rng.standard_normal(x.shape)
-    multilevel(noisy, x, values=values).plot(4).savefig(path, dpi=110)
+    multilevel(noisy, x, values=values).plot(4)[0].figure.savefig(path, dpi=110)
 
 
 if __name__ == "__main__":

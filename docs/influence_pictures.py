@@ -16,7 +16,7 @@ from sklearn.ensemble import GradientBoostingRegressor
 from torch import nn
 
 from divulge.influence import Influence, TreeInfluence, prototypes
-from divulge.influence.figures import images_figure
+from divulge.influence.figures import plot_images
 
 HERE = Path(__file__).parent
 FIRST, SECOND = "#30638e", "#d1495b"
@@ -82,7 +82,7 @@ def fisher_prototypes(path: Path) -> None:
         ("prototypes", images[found.rows], weights),
         ("criticisms", images[found.criticisms], [str(given[i]) for i in found.criticisms]),
     ]
-    images_figure(rows, "labels, and weights of the quadrature").savefig(path, dpi=110)
+    plot_images(rows, "labels, and weights of the quadrature").flat[0].figure.savefig(path, dpi=110)
 
 
 def network(x: np.ndarray, y: np.ndarray) -> nn.Module:

@@ -31,7 +31,7 @@ def main() -> None:
         before, after = mended.success_before, mended.success
         print(f"triggers reach {before} before and {after} after, accuracy {mended.accuracy:.1%}")
     if arguments.plot:
-        scan.plot().savefig(arguments.plot, dpi=110)
+        scan.plot().flat[0].figure.savefig(arguments.plot, dpi=110)
 
 
 if __name__ == "__main__":

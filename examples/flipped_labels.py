@@ -19,7 +19,7 @@ import torch
 from divulge import Influence
 from divulge.datasets import DATASETS, load
 from divulge.influence import fix_curve, flip_labels, mislabel_curve
-from divulge.influence.figures import mislabel_figure
+from divulge.influence.figures import plot_mislabels
 from divulge.training import accuracy, train_classifier
 
 WEIGHT_DECAY = 1e-4
@@ -70,7 +70,7 @@ def main() -> None:
             f"checked: {accuracies}"
         )
     if arguments.plot:
-        mislabel_figure(found, fixed).savefig(arguments.plot, dpi=110)
+        plot_mislabels(found, fixed)[0].figure.savefig(arguments.plot, dpi=110)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from torch import nn
 
 from divulge.datasets import Dataset, load
 from divulge.influence import TrainingAttack, perturb_training_images
-from divulge.influence.figures import images_figure
+from divulge.influence.figures import plot_images
 from divulge.training import cnn, fit_classifier
 
 LEVELS = {"digits": 16, "mnist": 255}
@@ -54,8 +54,8 @@ def draw(path: Path, attack: TrainingAttack, train: torch.Tensor, test: torch.Te
         ("changed", after, [""] * len(which)),
         ("difference", (after - before) / (2 * radius) + 0.5, [""] * len(which)),
     ]
-    figure = images_figure(rows, "probability of the right class,\nbefore and after")
-    figure.savefig(path, dpi=110)
+    axes = plot_images(rows, "probability of the right class,\nbefore and after")
+    axes.flat[0].figure.savefig(path, dpi=110)
 
 
 def main() -> None:

@@ -40,7 +40,7 @@ def main() -> None:
     if arguments.page:
         report.save(arguments.page)
     if arguments.plot:
-        report.plot().savefig(arguments.plot, dpi=110)
+        report.plot().figure.savefig(arguments.plot, dpi=110)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from divulge import GradientOracle, Oracle, Rounded, Victim, compare, reconstruct
 from divulge.datasets import digits
-from divulge.plots import reconstruction_figure
+from divulge.plots import plot_reconstruction
 from divulge.training import train_classifier
 
 
@@ -38,8 +38,8 @@ def main() -> None:
         print(f"{comparison.max_output_error:.0e}")
     if arguments.plot:
         comparison = compare(copies["plain"], victim, data.test_inputs)
-        figure = reconstruction_figure(victim, copies["plain"].module, comparison, [])
-        figure.savefig(arguments.plot, dpi=110)
+        axes = plot_reconstruction(victim, copies["plain"].module, comparison, [])
+        axes[0].figure.savefig(arguments.plot, dpi=110)
 
 
 if __name__ == "__main__":

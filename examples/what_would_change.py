@@ -40,7 +40,7 @@ def main() -> None:
     frame = wanted.to_frame()
     print(f"{len(frame)} rows of which the forest says class 0, for {len(others)} wines of other classes")
     if arguments.plot:
-        found.plot().savefig(arguments.plot, dpi=110)
+        found.plot()[0].figure.savefig(arguments.plot, dpi=110)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,8 @@ from torch import nn
 
 from divulge import Victim, compare
 from divulge.cli import values
-from divulge.plots import reconstruction_figure, save_figure, suffixes
+from divulge.panels import figure_of
+from divulge.plots import plot_reconstruction, save_plot, suffixes
 
 CURVE = [(10, 1, 3.0), (20, 2, float("nan")), (40, 5, 1e-12)]
 
@@ -19,7 +20,7 @@ def net(d, h, outputs=3):
 
 
 def figure(victim, copy, curve=CURVE):
-    return reconstruction_figure(victim, copy, compare(copy, victim), curve)
+    return figure_of(plot_reconstruction(victim, copy, compare(copy, victim), curve))
 
 
 def images(figure):
@@ -100,7 +101,7 @@ def test_is_saved_by_suffix_without_global_state(tmp_path, suffix):
     module = net(4, 3)
     path = tmp_path / f"figure.{suffix}"
     assert f".{suffix}" in suffixes()
-    save_figure(figure(Victim(module), module), path)
+    save_plot(np.array(figure(Victim(module), module).axes, object), path)
     assert path.read_bytes()[:4] in {b"\x89PNG", b"%PDF", b"<?xm"}
     assert dict(mpl.rcParams) == before
     assert plt.get_fignums() == []

@@ -24,9 +24,7 @@ def test_a_workflow_says_what_it_may_do_and_that_it_was_not_run(path):
     text, flow = path.read_text(), read(path)
     assert text.startswith("# Not yet run")
     assert flow[True]  # YAML takes the key `on` for a truth value
-    assert flow["permissions"] == {"contents": "read"} | (
-        {"pages": "write", "id-token": "write"} if path.stem == "docs" else {}
-    )
+    assert flow["permissions"] == {"contents": "read"}
     for name, job in flow["jobs"].items():
         needed = job.get("needs", [])
         assert set([needed] if isinstance(needed, str) else needed) <= set(flow["jobs"]), name
@@ -36,7 +34,7 @@ def test_a_workflow_says_what_it_may_do_and_that_it_was_not_run(path):
         assert job["runs-on"]
         for step in job["steps"]:
             assert ("run" in step) != ("uses" in step)
-            assert "@" in step.get("uses", "@")
+            assert "uses" not in step or re.search(r"@[0-9a-f]{40}$", step["uses"])  # a tag can be moved
             # what others may write, such as the name of a branch, is not put into a shell
             assert "${{ github" not in step.get("run", "")
 

@@ -14,7 +14,12 @@ DASHES = ("-", "--", ":")
 
 
 def tell_lines_apart(axes: Axes) -> None:
-    """Have the lines drawn from now on differ in colour and mark; after seven of them the dashes change."""
+    """Have the lines drawn from now on differ in colour and mark; after seven of them the dashes change.
+
+    Axes that hold lines go on as they do, so that a second plot into them does not look like the first.
+    """
+    if axes.lines:
+        return
     from cycler import cycler
 
     one = cycler(color=COLOURS) + cycler(marker=MARKS)

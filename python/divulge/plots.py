@@ -1,4 +1,4 @@
-"""Figures."""
+"""The picture of a network beside its copy, and pictures written into files."""
 
 from __future__ import annotations
 
@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure, SubFigure
-from matplotlib.gridspec import SubplotSpec
+from matplotlib.figure import Figure
+from matplotlib.gridspec import GridSpecFromSubplotSpec
+from numpy.typing import NDArray
 from torch import nn
 
 from divulge.arrays import Array
 from divulge.files import replacing
+from divulge.panels import figure_of, new_figure
 from divulge.victims.affine import HiddenLayers
 from divulge.victims.lowering import hidden_layers
 
-__all__ = ["reconstruction_figure", "save_figure", "suffixes"]
+__all__ = ["plot_reconstruction", "save_plot", "suffixes"]
 
 if TYPE_CHECKING:
     from divulge.comparison import Comparison
@@ -34,22 +36,22 @@ def suffixes() -> list[str]:
     return [f".{kind}" for kind in sorted(Figure().canvas.get_supported_filetypes())]
 
 
-def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure to a file of the kind that its suffix names, whole or not at all.
+def save_plot(drawn: Axes | NDArray[Any], path: Path) -> None:
+    """Write what a plot returned to a file of the kind that its suffix names, whole or not at all.
 
     Raises:
         OSError: it cannot be written.
     """
     with replacing(path) as file:
-        figure.savefig(file, format=path.suffix.removeprefix(".").lower())
+        figure_of(drawn).savefig(file, format=path.suffix.removeprefix(".").lower())
 
 
-def reconstruction_figure(
+def plot_reconstruction(
     victim: Victim,
     copy: nn.Module,
     comparison: Comparison,
     curve: Sequence[tuple[int, int, float]],
-) -> Figure:
+) -> NDArray[Any]:
     """Draw the first hidden layer's units, the victim's above the copy's, and the error against the queries.
 
     A unit is drawn as its input weights (the row a_i, divided by its norm, in the victim's sign), as an
@@ -63,24 +65,18 @@ def reconstruction_figure(
         curve: (queries, units found, max|f - f^|) at several times; the error is drawn on a logarithmic axis.
 
     Returns:
-        A figure of its own: nothing of matplotlib's global state is used, so `savefig` is all there is to do.
+        The array of Axes: the units', then those of the error and of the units found.
     """
     pairs = _pairs(victim, copy, comparison)
     bands = -(-len(pairs) // _COLUMNS)
-    figure = Figure(figsize=(11, 3.2 + 1.65 * bands), layout="constrained")
-    if not bands:
-        _draw_curve(figure.subplots(), curve)
-        return figure
-    top, bottom = (figure.add_subfigure(part) for part in _split(figure, 1.65 * bands, 3.2))
-    _draw_units(top, pairs, _image_shape(victim.input_shape))
-    _draw_curve(bottom.subplots(), curve)
-    return figure
-
-
-def _split(figure: Figure, above: float, below: float) -> list[SubplotSpec]:
-    """Two areas, one above the other, with given heights."""
-    grid = figure.add_gridspec(2, 1, height_ratios=[above, below])
-    return [grid[0, 0], grid[1, 0]]
+    figure = new_figure(11, 3.2 + 1.65 * bands)
+    grid = figure.add_gridspec(2, 1, height_ratios=[max(1.65 * bands, 1e-3), 3.2])
+    if bands:
+        area = grid[0].subgridspec(2 * bands, min(_COLUMNS, len(pairs)))
+        _draw_units(area, pairs, _image_shape(victim.input_shape))
+        figure.suptitle("hidden units: the victim's (blue frames) above the copy's (red frames)", fontsize=10)
+    _draw_curve(figure.add_subplot(grid[1]), curve)
+    return np.array(figure.axes, object)
 
 
 def _pairs(victim: Victim, copy: nn.Module, comparison: Comparison) -> list[tuple[Array, Array | None]]:
@@ -117,17 +113,17 @@ def _image_shape(input_shape: Sequence[int]) -> tuple[int, int]:
     return (isqrt(d), isqrt(d)) if isqrt(d) ** 2 == d else (1, d)
 
 
-def _draw_units(area: SubFigure, pairs: list[tuple[Array, Array | None]], shape: tuple[int, int]) -> None:
+def _draw_units(
+    area: GridSpecFromSubplotSpec, pairs: list[tuple[Array, Array | None]], shape: tuple[int, int]
+) -> None:
     """Draw pairs of rows in bands of two lines, the victim's above the copy's."""
-    bands = -(-len(pairs) // _COLUMNS)
-    axes = area.subplots(2 * bands, min(_COLUMNS, len(pairs)), squeeze=False)
+    axes = area.subplots(squeeze=False)
     for axis in axes.flat:
         axis.axis("off")
     for i, pair in enumerate(pairs):
         band, column = divmod(i, _COLUMNS)
         for line, row in enumerate(pair):
             _draw_row(axes[2 * band + line, column], row, shape, _COPY if line else _VICTIM)
-    area.suptitle("hidden units: the victim's (blue frames) above the copy's (red frames)", fontsize=10)
 
 
 def _draw_row(axis: Axes, row: Array | None, shape: tuple[int, int], colour: str) -> None:

@@ -11,6 +11,7 @@ from torch import nn
 from divulge import bits as bits_module
 from divulge.bits import code_length, decode, encode
 from divulge.cli import bits, models
+from divulge.cli.prototypes import _low_rank
 from divulge.datasets import digits, load
 from divulge.influence.kernels import FisherKernel
 
@@ -137,6 +138,12 @@ def test_prototypes_of_a_file_whose_layers_are_not_known(command, table, tmp_pat
     code, out, err = command("prototypes", *table, "--model", path, "--count", 2, "--json")
     assert code == 0, err
     assert len([e for e in json.loads(out)["samples"] if e["kind"] == "prototype"]) == 2
+
+
+def test_a_large_module_takes_a_lower_rank():
+    ranks = [_low_rank(nn.Linear(1000, outputs))["rank"] for outputs in (1, 200, 2000)]
+    assert ranks[0] == 500 > ranks[1] > ranks[2] > 0
+    assert ranks[2] * 1001 * 2000 <= 1 << 25
 
 
 def test_a_class_without_test_samples_is_named(command, tmp_path, table):

@@ -57,6 +57,30 @@ def test_counterfactuals_of_a_table(command, own, tmp_path, wanted):
     assert "job: " not in out
 
 
+def test_a_tree_of_a_tables_explanations(command, own, tmp_path):
+    path = tmp_path / "tree.png"
+    code, out, err = command("trees", *own, "--groups", 3, "--rows", 60, "--json", "--plot", path)
+    assert code == 0, err
+    told = json.loads(out)
+    assert (told["class"], told["rows"], told["explanation"]) == ("yes", 60, "lime")
+    assert told["levels"][0]["groups"] == 1
+    assert sum(group["rows"] for group in told["groups"]) == 60
+    assert set(told["groups"][0]["slopes"]) == {"age", "job"}
+    assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_tree_of_images(command, monkeypatch):
+    monkeypatch.setitem(TRAINING, "digits", (3, 256))
+    code, out, _ = command("trees", "--rows", 80, "--groups", 4, "--class", 3, "--json")
+    told = json.loads(out)
+    assert (code, told["explanation"], len(told["groups"][0]["slopes"])) == (0, "gradient", 64)
+    fidelity = [level["fidelity"] for level in told["levels"]]
+    assert fidelity[-1] > fidelity[0]
+    code, out, _ = command("trees", "--rows", 80, "--groups", 4, "--class", 3)
+    assert code == 0
+    assert "class 3: gradient of 80 rows" in out
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -64,6 +88,7 @@ def test_counterfactuals_of_a_table(command, own, tmp_path, wanted):
         (("additive", "--student", "oak"), "'--student': expected splines or trees or ebm"),
         (("additive", "--pairs", 9), "expected at most 1 pairs of 2 columns, got 9"),
         (("counterfactuals", "--fixed", "wage"), "there is no column 'wage', only 'age', 'job'"),
+        (("trees", "--groups", 0), "'--groups': expected a whole number of at least 1, got 0"),
         (("counterfactuals", "--rows", 0), "'--rows': expected a whole number of at least 1, got 0"),
     ],
 )

@@ -218,7 +218,7 @@ def test_ebm_learns_or_says_what_it_needs():
 
 def test_pictures_and_tables():
     found = additive(lambda rows: known(rows, 1.0), inputs(300), pairs=1, refits=2)
-    assert len([axis for axis in found.plot(most=2).axes if axis.lines or axis.collections]) >= 3
+    assert len([axis for axis in found.plot(most=2) if axis.lines or axis.collections]) >= 3
     assert "fidelity" in found._repr_html_()
     assert found.to_frame()["share"].sum() == pytest.approx(found.fidelity, abs=0.1)
     with pytest.raises(ValueError, match="at least one panel, got 0"):

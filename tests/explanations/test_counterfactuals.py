@@ -192,7 +192,7 @@ def test_more_generations_dominate_more():
 
 def test_pictures_and_tables():
     found = counterfactuals(score, table()[:2], data=table(), target=(6.0, 9.0), **SMALL)
-    assert len(found.plot(1).axes) == 2
+    assert found.plot(1).shape == (2,)
     assert "2 of 2 points" in found._repr_html_()
     near = found.nearest_rows()
     assert near["valid"].all()

@@ -13,6 +13,7 @@ from divulge import GradientOracle, Victim
 from divulge.explanations import multilevel
 from divulge.explanations.fusion import _told_by
 from divulge.explanations.local_models import share_of_variance
+from divulge.explanations.refinement import costs
 
 
 def planted(noise=0.1, n=120, groups=4, seed=0):
@@ -34,6 +35,55 @@ def test_planted_groups_are_a_level(noise, side):
     assert level.count == 4
     assert adjusted_rand_score(which, level.groups) >= 0.95
     assert level.fidelity > 0.99
+
+
+def anywhere(seed, noise=0.4):
+    """Rows that lie anywhere, each with the linear model of its group, and very noisy slopes."""
+    rng = np.random.default_rng(seed)
+    slopes, which = rng.standard_normal((4, 5)), rng.integers(0, 4, 200)
+    x = rng.standard_normal((200, 5))
+    return slopes[which] + noise * rng.standard_normal(x.shape), x, (slopes[which] * x).sum(axis=1), which
+
+
+def test_rows_that_fused_with_another_group_move_over():
+    before, after = [], []
+    for seed in range(8):
+        theta, x, values, which = anywhere(seed)
+        tree = multilevel(theta, x, values=values)
+        before.append(adjusted_rand_score(which, tree.cut(4).groups))
+        after.append(adjusted_rand_score(which, tree.refined(4).cut(4).groups))
+    assert np.mean(after) > np.mean(before) + 0.02
+
+
+def test_a_refined_level_costs_no_row_more_than_another_group_would():
+    theta, x, values, _ = anywhere(3)
+    tree = multilevel(theta, x, values=values)
+    for count in (2, 4, 7):
+        groups, old = tree.refined(count).cut(count).groups, tree.cut(count).groups
+        own = costs(tree.local, groups)[np.arange(len(x)), groups]
+        assert (own <= costs(tree.local, groups).min(axis=1) * (1 + 1e-8)).all()
+        assert own.sum() <= costs(tree.local, old)[np.arange(len(x)), old].sum()
+
+
+def test_equal_explanations_can_be_refined():
+    x = np.random.default_rng(0).random((10, 2))
+    slopes = np.array([[1.0, 2.0], [-3.0, 1.0]])[np.arange(10) % 2]
+    tree = multilevel(slopes, x, values=(slopes * x).sum(axis=1), side=None)
+    assert [level.count for level in tree.levels] == [10, 2, 1]  # two of them at a penalty of zero
+    for groups in (1, 2, 10):
+        assert tree.refined(groups).cut(groups).count == groups
+
+
+@pytest.mark.parametrize("groups", [2, 3, 6])
+def test_a_refined_level_explains_more_and_stays_in_a_tree(groups):
+    theta, x, values, _ = anywhere(9)
+    tree = multilevel(theta, x, values=values)
+    other = tree.refined(groups)
+    assert other.cut(groups).fidelity >= tree.cut(groups).fidelity + (0.01 if groups < 4 else 0)
+    assert [other.levels[0].count, other.levels[-1].count] == [200, 1]
+    assert nx.is_arborescence(other.graph())
+    with pytest.raises(ValueError, match="a tree of slopes with values"):
+        multilevel(theta, x).refined(groups)
 
 
 def test_side_information_that_says_nothing_counts_for_nothing():
@@ -156,7 +206,7 @@ def test_what_makes_no_sense_is_named(given, options, message):
 def test_pictures_and_tables():
     theta, x, values, _ = planted(n=40)
     tree = multilevel(theta, x, values=values)
-    assert len(tree.plot(3).axes) == 3
+    assert tree.plot(3).shape == (2,)
     assert list(tree.to_frame()) == ["groups", "penalty", "fidelity", "kept", "largest"]
     assert "slopes" in tree._repr_html_()
     with pytest.raises(ValueError, match="at least one group, got 0"):

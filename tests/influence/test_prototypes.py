@@ -222,8 +222,7 @@ def test_prototypes_are_drawn():
     module, train, test = fitted()
     influence = Influence(module, train, curvature="fisher", solver="direct", damping=0.1)
     found = prototypes(influence, test, 3, criticisms=2)
-    figure = found.plot(np.random.default_rng(0).random((120, 4, 4)))
-    assert len(figure.axes) == 6
+    assert found.plot(np.random.default_rng(0).random((120, 4, 4))).shape == (2, 3)
 
 
 def test_bad_input_is_named():

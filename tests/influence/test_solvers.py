@@ -158,3 +158,20 @@ def test_lissa_widens_its_scale_where_a_batch_is_far_from_the_whole():
 def test_too_many_parameters_for_the_direct_solver():
     with pytest.raises(ValueError, match="at most 20000 parameters, use solver='cg'"):
         Direct(Matrix(20_001, 1.0, 1.0, lambda v: v), 1e-8)
+
+
+@pytest.mark.parametrize("build", [arnoldi, nystroem])
+def test_low_rank_solvers_know_squares_without_a_product(build):
+    rng = np.random.default_rng(3)
+    solver = build(matrix_of(random_dense(np.geomspace(1e-6, 10, 30), 3), 0.1), 12, 1e-2, 0)
+    b = rng.standard_normal((4, 30))
+    np.testing.assert_allclose(solver.quadratic(b), (b * solver.solve(b).vectors).sum(axis=1), rtol=1e-10)
+
+
+def test_low_rank_squares_do_not_cancel_where_the_shift_is_small():
+    rng = np.random.default_rng(4)
+    shift, dense = 1e-9, random_dense(np.geomspace(1e3, 1e9, 20), 4)
+    solver = nystroem(matrix_of(dense, shift), 20, 1e-2, 0)  # of full rank: the whole matrix
+    b = rng.standard_normal((6, 20)) @ dense / 1e9
+    exact = np.einsum("ij,ji->i", b, np.linalg.solve(dense + shift * np.eye(20), b.T))
+    np.testing.assert_allclose(solver.quadratic(b), exact, rtol=1e-4)

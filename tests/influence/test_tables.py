@@ -34,8 +34,8 @@ def test_a_ranking_is_a_table_and_a_picture(influence):
         assert sides[row.side][row.test, row.rank - 1] == row.sample
         assert row.score == pytest.approx(scores[row.test, row.sample])
     assert ranking._repr_html_().count("<tr") == 1 + 42
-    figure = ranking.plot(x[:, 0], test[0][:, 0], row=2)
-    titles = [axis.get_title() for axis in figure.axes]
+    axes = ranking.plot(x[:, 0], test[0][:, 0], row=2)
+    titles = [axis.get_title() for axis in axes.flat]
     assert titles[0] == "test image 2"
     assert sum(title != "" for title in titles) == 7
 
@@ -75,6 +75,6 @@ def test_curves_draw_themselves():
     found = mislabel_curve([3.0, 2, 1], [True, False, True])
     fixed = FixCurve(np.array([0, 0.5]), np.array([0, 1.0]), np.array([0.8, 0.9]))
     for curve, values in ((found, found.found), (fixed, fixed.accuracy)):
-        (axis,) = curve.plot("mine").axes
+        axis = curve.plot("mine")
         np.testing.assert_array_equal(axis.lines[0].get_ydata(), values)
         assert "mine" in axis.get_legend().get_texts()[0].get_text()

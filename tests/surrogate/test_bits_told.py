@@ -8,7 +8,7 @@ import torch
 from divulge import GradientOracle, LabelOracle, Victim, leak_report, steal
 from divulge.bits import bits_told
 from divulge.datasets import digits
-from divulge.surrogate.figures import leaked_figure
+from divulge.surrogate.figures import plot_leaked
 from divulge.training import mlp, train_classifier
 
 
@@ -34,7 +34,7 @@ def test_curves_say_what_copies_tell(victim, data):
     curve = stolen.to_frame()
     assert curve["bits_held"].nunique() == 1
     assert 0 <= curve["bits_told"][0] < curve["bits_told"][1] <= curve["bits_held"][1]
-    axes = leaked_figure({"gradient": curve}).axes[0]
+    axes = plot_leaked({"gradient": curve})
     assert axes.get_lines()[0].get_ydata()[1] == pytest.approx(
         100 * curve["bits_told"][1] / curve["bits_held"][1]
     )
@@ -48,7 +48,7 @@ def test_reports_take_bits(victim, data):
         bits=0.3, exact_budget=0,
     )  # fmt: skip
     assert {"bits_held", "bits_told"} <= set(report.curves)
-    assert report.plot_leaked().axes[0].get_ylabel() == "bits told, % of those held"
+    assert report.plot_leaked().get_ylabel() == "bits told, % of those held"
 
 
 def test_bits_that_cannot_be_told_are_refused(victim, data):
@@ -62,6 +62,4 @@ def test_bits_that_cannot_be_told_are_refused(victim, data):
         steal(oracle, "linear", queries=5, data=data, bits=95)
     assert oracle.ledger.total == 0  # nothing was asked in vain
     with pytest.raises(ValueError, match="pass bits="):
-        leaked_figure(
-            {"label": steal(LabelOracle(victim), "linear", queries=5, data=data, steps=2).leak_curve}
-        )
+        plot_leaked({"label": steal(LabelOracle(victim), "linear", queries=5, data=data, steps=2).leak_curve})

@@ -5,16 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from divulge.backdoors.result import BackdoorScan
-from divulge.influence.figures import images_figure
+from divulge.influence.figures import plot_images
 
 _COLUMNS = 10
 
 
-def triggers_figure(scan: BackdoorScan, title: str = "") -> Figure:
-    """Draw each class's mask with its size, and below it mask times pattern with the anomaly index."""
+def plot_triggers(scan: BackdoorScan, title: str = "") -> NDArray[Any]:
+    """Draw each class's mask with its size, and below it mask times pattern with the anomaly index.
+
+    Returns:
+        The array of Axes, ten classes in two rows.
+    """
     masks = torch.stack([trigger.mask for trigger in scan.triggers])
     patterns = torch.stack([trigger.mask * trigger.pattern for trigger in scan.triggers])
     flags = ["flagged" if k in scan.flagged else f"{k}" for k in range(scan.classes)]
@@ -24,4 +28,4 @@ def triggers_figure(scan: BackdoorScan, title: str = "") -> Figure:
     for i in range(0, scan.classes, _COLUMNS):
         part = slice(i, i + _COLUMNS)
         rows += [("mask", masks[part], sizes[part]), ("trigger", patterns[part], indices[part])]
-    return images_figure(rows, title)
+    return plot_images(rows, title)

@@ -12,7 +12,7 @@ from divulge.saliency.arguments import Bounds
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -98,8 +98,8 @@ class BackdoorScan(ShownAsTable):
         about = {"method": self.method, "tried on": self.samples, "finding": self.finding}
         return {**about, "seconds": self.seconds}
 
-    def plot(self) -> Figure:
-        """Draw each class's mask with its size, and below it mask times pattern with the anomaly index."""
-        from divulge.backdoors.figures import triggers_figure
+    def plot(self) -> NDArray[Any]:
+        """Draw each class's mask with its size, its trigger below with the index; return the Axes."""
+        from divulge.backdoors.figures import plot_triggers
 
-        return triggers_figure(self)
+        return plot_triggers(self)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from divulge import __version__
-from divulge.cli.execution import FAILED, execute, fail
+from divulge.cli.execution import execute, run_app
 from divulge.cli.options import (
     AgreementOption,
     AnswerListOption,
@@ -37,6 +37,7 @@ from divulge.cli.options import (
     FixedOption,
     FolderOption,
     GenerationsOption,
+    GroupsOption,
     HiddenOption,
     ImageCountOption,
     ImagesOption,
@@ -76,6 +77,7 @@ from divulge.cli.options import (
     TopOption,
     TrainedModelOption,
     TrainingImagesOption,
+    TreeRowsOption,
     TrustedOption,
     VictimOption,
 )
@@ -336,6 +338,27 @@ def counterfactuals(
 
 
 @app.command()
+def trees(
+    data: ImagesOption = "digits",
+    target: TargetOption = None,
+    model: StolenModelOption = "mlp",
+    trusted: TrustedOption = False,
+    named: ClassOption = None,
+    groups: GroupsOption = 5,
+    rows: TreeRowsOption = 500,
+    seed: SeedOption = 0,
+    as_json: JsonOption = False,
+    plot: FigureOption = None,
+) -> None:
+    """Draw local explanations together into groups, with an explanation of each.
+
+    Shown is how much of what the model says so many groups explain, and what counts in each. Explanations are
+    gradients, or LIME's slopes of a model that has none.
+    """
+    execute("trees", locals())
+
+
+@app.command()
 def bits(
     data: ImagesOption = "digits",
     target: TargetOption = None,
@@ -374,21 +397,4 @@ def doctor(as_json: JsonOption = False) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with its code."""
-    sys.exit(_run(arguments))
-
-
-def _run(arguments: list[str] | None) -> Any:
-    """Run the command line; whatever goes wrong becomes one sentence on standard error and an exit code."""
-    try:
-        return app(arguments, standalone_mode=False)
-    except Exception as error:
-        usage = getattr(error, "format_message", None)  # a wrong option or argument
-        if usage is not None:
-            return fail(usage(), FAILED)
-        from divulge.errors import DivulgeError
-
-        if isinstance(error, (DivulgeError, ValueError, OSError)):
-            return fail(str(error), FAILED)
-        if isinstance(error, ModuleNotFoundError) and not str(error.name).startswith("divulge"):  # an extra
-            return fail(f"this needs the package {error.name}, which is not installed", FAILED)
-        raise
+    sys.exit(run_app(app, arguments))

@@ -52,10 +52,10 @@ def run(options: Options) -> int:
     report = _report(scan, options)
     show(report, options.as_json, _print_table)
     if options.plot is not None:
-        from divulge.backdoors.figures import triggers_figure
-        from divulge.plots import save_figure
+        from divulge.backdoors.figures import plot_triggers
+        from divulge.plots import save_plot
 
-        save_figure(triggers_figure(scan, f"smallest triggers of {file.name}"), options.plot)
+        save_plot(plot_triggers(scan, f"smallest triggers of {file.name}"), options.plot)
     for sentence in scan.notes:
         print_note(sentence)
     return 0

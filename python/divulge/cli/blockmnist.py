@@ -136,8 +136,8 @@ def _print_table(report: dict[str, Any]) -> None:
 def _plot(options: Options, fitted: dict[str, nn.Module], test: BlockData) -> None:
     """Draw a few test images above what both models' attributions say."""
     assert options.plot is not None
-    from divulge.evaluation.figures import attributions_figure
-    from divulge.plots import save_figure
+    from divulge.evaluation.figures import plot_attributions
+    from divulge.plots import save_plot
 
     generator = torch.Generator().manual_seed(options.seed)
     rows = torch.randperm(len(test.inputs), generator=generator)[:_SHOWN]
@@ -146,4 +146,4 @@ def _plot(options: Options, fitted: dict[str, nn.Module], test: BlockData) -> No
         name: attribute(module, inputs, options.attribution, targets=targets, seed=options.seed)
         for name, module in fitted.items()
     }
-    save_figure(attributions_figure(inputs, maps, options.attribution.replace("_", " ")), options.plot)
+    save_plot(plot_attributions(inputs, maps, options.attribution.replace("_", " ")), options.plot)

@@ -53,9 +53,9 @@ def run(options: Options) -> int:
         )
     (_print_json if options.as_json else _print_table)(found, data)
     if options.plot is not None:
-        from divulge.plots import save_figure
+        from divulge.plots import save_plot
 
-        save_figure(found.plot(), options.plot)
+        save_plot(found.plot(), options.plot)
     return 0
 
 

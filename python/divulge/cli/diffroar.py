@@ -81,10 +81,10 @@ def run(options: Options) -> int:
     report["seconds"] = time.perf_counter() - start
     show(report, options.as_json, _print_table)
     if options.plot is not None:
-        from divulge.evaluation.figures import roar_figure
-        from divulge.plots import save_figure
+        from divulge.evaluation.figures import plot_roar
+        from divulge.plots import save_plot
 
-        save_figure(roar_figure({options.attribution.replace("_", " "): frame}), options.plot)
+        save_plot(plot_roar({options.attribution.replace("_", " "): frame}), options.plot)
     return 0
 
 

@@ -149,8 +149,8 @@ def _cells(entry: dict[str, Any]) -> list[str]:
 
 def _plot(path: Path, report: dict[str, Any], data: Dataset) -> None:
     """Draw the test image above the helpful and the harmful training images."""
-    from divulge.influence.figures import images_figure
-    from divulge.plots import save_figure
+    from divulge.influence.figures import plot_images
+    from divulge.plots import save_plot
 
     rows: list[Any] = [("test", data.test_inputs[report["test"]][None], [f"{report['target']}"])]
     for side in ("helpful", "harmful"):
@@ -158,4 +158,4 @@ def _plot(path: Path, report: dict[str, Any], data: Dataset) -> None:
         images = data.train_inputs[np.array([entry["row"] for entry in entries])]
         captions = [f"{entry['target']}\n{entry['change_without']:+.1e}" for entry in entries]
         rows.append((side, images, captions))
-    save_figure(images_figure(rows, _title(report)), path)
+    save_plot(plot_images(rows, _title(report)), path)

@@ -64,10 +64,10 @@ def run(options: Options) -> int:
     report["seconds"] = time.perf_counter() - start
     show(report, options.as_json, _print_table)
     if options.plot is not None:
-        from divulge.influence.figures import mislabel_figure
-        from divulge.plots import save_figure
+        from divulge.influence.figures import plot_mislabels
+        from divulge.plots import save_plot
 
-        save_figure(mislabel_figure(found, fixed), options.plot)
+        save_plot(plot_mislabels(found, fixed), options.plot)
     return 0
 
 

@@ -341,7 +341,7 @@ OutputOption = Annotated[
     Path | None, _file(values.new(".html", ".htm"), "Write the report to this file as one HTML page.")
 ]
 
-# additive and counterfactuals
+# additive, counterfactuals and trees
 ClassOption = Annotated[
     str | None,
     typer.Option(
@@ -360,6 +360,8 @@ RowCountOption = Annotated[int, _whole(1, "Test rows that are changed, the first
 FixedOption = Annotated[
     str | None, typer.Option(metavar="COLUMN,COLUMN", help="Columns that may not change.")
 ]
+GroupsOption = Annotated[int, _whole(1, "Groups of the level that is shown.", "K")]
+TreeRowsOption = Annotated[int, _whole(3, "Training rows whose explanations are drawn together, the first.")]
 GenerationsOption = Annotated[int, _whole(0, "Generations of the search.")]
 
 # bits and prototypes

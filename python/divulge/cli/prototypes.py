@@ -11,6 +11,7 @@ import numpy as np
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from torch import nn
 
 from divulge.arrays import Index
 from divulge.cli import models
@@ -20,6 +21,12 @@ from divulge.cli.progress import ProgressDisplay
 from divulge.cli.render import show
 from divulge.datasets import Dataset, load
 from divulge.influence import Prototypes, prototypes
+
+# Of a file that is no chain of linear layers the layers are not known, which ekfac needs, and to solve for
+# each sample takes minutes. On the digits rank 500 leaves residuals of .01 and names what exact solves name.
+_LOW_RANK = {"curvature": "gauss_newton", "solver": "nystroem", "tolerance": 0.1}
+_RANK = 500
+_MOST_NUMBERS = 1 << 25  # of that rank's basis: 256 MiB, of which some eight are held at once
 
 
 @dataclass(frozen=True)
@@ -54,9 +61,8 @@ def run(options: Options) -> int:
         images: Any = None if options.plot is None else _images(data)
         module = models.model(options.model, data, options.seed, display)
         display.say("taking curvature")
-        # Of a file that is no chain of linear layers the layers are not known, which ekfac needs.
-        curvature = "gauss_newton" if isinstance(module, models.Reshaped) else "ekfac"
-        influence = models.influence(options.model, module, data, options.damping, curvature=curvature)
+        how = _low_rank(module) if isinstance(module, models.Reshaped) else {"curvature": "ekfac"}
+        influence = models.influence(options.model, module, data, options.damping, **how)
         found = prototypes(
             influence,
             (data.test_inputs[rows], data.test_targets[rows]),
@@ -68,10 +74,16 @@ def run(options: Options) -> int:
     report["seconds"] = time.perf_counter() - start
     show(report, options.as_json, _print_table)
     if options.plot is not None and report["samples"]:
-        from divulge.plots import save_figure
+        from divulge.plots import save_plot
 
-        save_figure(found.plot(images), options.plot)
+        save_plot(found.plot(images), options.plot)
     return INTERRUPTED if found.stopped == "interrupted" else 0
+
+
+def _low_rank(module: nn.Module) -> dict[str, Any]:
+    """Return how to solve for a module of any kind, with as much rank as memory allows."""
+    parameters = sum(parameter.numel() for parameter in module.parameters())
+    return {**_LOW_RANK, "rank": max(1, min(_RANK, _MOST_NUMBERS // max(1, parameters)))}
 
 
 def _rows_of(data: Dataset, number: int) -> Index:

@@ -148,11 +148,11 @@ def _trained(options: Options, data: Dataset) -> torch.nn.Module:
 
 def _plot(path: Path, victim: Victim, report: Report, curve: Curve) -> None:
     """Draw the figure, the final error at the curve's end."""
-    from divulge.plots import reconstruction_figure, save_figure
+    from divulge.plots import plot_reconstruction, save_plot
 
     result, comparison = report.result, report.comparison
     points = [*curve.points, (result.queries, result.hidden_units, comparison.max_output_error)]
-    save_figure(reconstruction_figure(victim, result.module, comparison, points), path)
+    save_plot(plot_reconstruction(victim, result.module, comparison, points), path)
 
 
 def _outcome(report: Report, oracle: Oracle, interrupted: bool) -> int:

@@ -49,10 +49,10 @@ def run(options: Options) -> int:
     report = _report(maps, options, time.perf_counter() - start)
     show(report, options.as_json, _print_table)
     if options.plot is not None:
-        from divulge.plots import save_figure
+        from divulge.plots import save_plot
         from divulge.saliency.views import gallery
 
-        save_figure(gallery(maps, title=f"what {file.name} holds of its classes"), options.plot)
+        save_plot(gallery(maps, title=f"what {file.name} holds of its classes"), options.plot)
     for sentence in maps.notes:
         print_note(sentence)
     return 0

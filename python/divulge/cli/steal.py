@@ -75,11 +75,11 @@ def run(options: Options) -> int:
     else:
         _print_table(options, stolen, right)
     if options.plot is not None:
-        from divulge.plots import save_figure
-        from divulge.surrogate.figures import leak_figure
+        from divulge.plots import save_plot
+        from divulge.surrogate.figures import plot_leaks
 
         label = options.oracle if options.defence == "none" else f"{options.oracle}, {options.defence}"
-        save_figure(leak_figure({label: stolen.leak_curve}), options.plot)
+        save_plot(plot_leaks({label: stolen.leak_curve}), options.plot)
     return 0
 
 

@@ -57,10 +57,10 @@ def run(options: Options) -> int:
             soft_wrap=True,
         )
     if options.plot is not None:
-        from divulge.plots import save_figure
-        from divulge.sweep.figures import sweep_figure
+        from divulge.plots import save_plot
+        from divulge.sweep.figures import plot_sweep
 
-        save_figure(sweep_figure(result.table), options.plot)
+        save_plot(plot_sweep(result.table), options.plot)
     return FAILED if (result.table["error"] != "").all() else 0
 
 

@@ -6,20 +6,22 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.figure import Figure
 from torch import Tensor
 
 from divulge.influence.figures import draw_image
 from divulge.palette import tell_lines_apart
+from divulge.panels import new_figure, one_panel
 from divulge.points import host_array
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
 
-__all__ = ["attributions_figure", "roar_figure"]
+__all__ = ["plot_attributions", "plot_roar"]
 
 
-def attributions_figure(inputs: Tensor, attributions: Mapping[str, Tensor], title: str = "") -> Figure:
+def plot_attributions(inputs: Tensor, attributions: Mapping[str, Tensor], title: str = "") -> NDArray[Any]:
     """Draw images, and below each its attributions, one row a model.
 
     Args:
@@ -29,14 +31,12 @@ def attributions_figure(inputs: Tensor, attributions: Mapping[str, Tensor], titl
         title: above them.
 
     Returns:
-        A figure of its own, to be saved with `savefig`.
+        The array of Axes (1 + models, k).
     """
     pictures = np.asarray(host_array(inputs))
     height, width = pictures.shape[2:]
     rows = 1 + len(attributions)
-    figure = Figure(
-        figsize=(0.9 * len(pictures) + 0.6, 0.9 * rows * height / width + 0.5), layout="constrained"
-    )
+    figure = new_figure(0.9 * len(pictures) + 0.6, 0.9 * rows * height / width + 0.5)
     axes = figure.subplots(rows, len(pictures), squeeze=False)
     for axis, image in zip(axes[0], pictures, strict=True):
         draw_image(axis, image)
@@ -48,21 +48,24 @@ def attributions_figure(inputs: Tensor, attributions: Mapping[str, Tensor], titl
     for line, name in zip(axes, ["image", *attributions], strict=True):
         _name(line[0], name)
     figure.suptitle(title, fontsize=10)
-    return figure
+    return axes
 
 
 def _name(axis: Any, name: str) -> None:
     axis.text(-0.15, 0.5, name, ha="right", va="center", rotation=90, fontsize=8, transform=axis.transAxes)
 
 
-def roar_figure(frames: Mapping[str, pd.DataFrame]) -> Figure:
+def plot_roar(frames: Mapping[str, pd.DataFrame], *, ax: Axes | None = None) -> Axes:
     """Draw DiffROAR against the share of coordinates kept, for several tables by name.
 
     Args:
         frames: what `diffroar` returned; the random ranking is that of the first.
+        ax: to draw into. None: a figure of its own.
+
+    Returns:
+        The Axes.
     """
-    figure = Figure(figsize=(5.6, 3.6), layout="constrained")
-    axis = figure.subplots()
+    axis = one_panel(ax, 5.6)
     tell_lines_apart(axis)
     for i, (name, frame) in enumerate(frames.items()):
         share = 100 * frame["level"] if (frame["level"] <= 1).all() else frame["k"]
@@ -76,4 +79,4 @@ def roar_figure(frames: Mapping[str, pd.DataFrame]) -> Figure:
     axis.axhline(0, color="black", linewidth=0.6)
     axis.set(xlabel="coordinates kept, %", ylabel="DiffROAR: accuracy of top minus bottom")
     axis.legend(fontsize=8)
-    return figure
+    return axis

@@ -18,7 +18,7 @@ from divulge.html import ShownAsTable
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
 
 LEVEL = (2.5, 97.5)
 DRAWS = 1000  # of the rows that fidelity is measured on, for its interval
@@ -166,11 +166,11 @@ class Additive(ShownAsTable):
 
         return shapes_leak(self.terms, *self._held, self._asked.threshold, self.columns)
 
-    def plot(self, most: int = 9) -> Figure:
-        """Draw the shapes of the columns that explain most, with their intervals, and the pairs."""
-        from divulge.explanations.figures import shapes_figure
+    def plot(self, most: int = 9) -> NDArray[Any]:
+        """Draw the shapes of the columns that explain most and the pairs, and return their Axes."""
+        from divulge.explanations.figures import plot_shapes
 
-        return shapes_figure(self, most)
+        return plot_shapes(self, most)
 
     def _facts(self) -> dict[str, Any]:
         """Return what is shown above the table."""

@@ -18,7 +18,7 @@ from divulge.html import ShownAsTable
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
 
 HEAD = ("point", "valid", "prediction", *OBJECTIVES)
 _NAMED = 5  # points that a note lists
@@ -169,11 +169,11 @@ class Counterfactuals(ShownAsTable):
         names = [column.name for column in self.columns]
         return pd.DataFrame({"column": names, "share": counts / max(1, total)})
 
-    def plot(self, point: int = 0) -> Figure:
-        """Draw one point's counterfactuals as lines over the columns, and what is changed how often."""
-        from divulge.explanations.figures import counterfactuals_figure
+    def plot(self, point: int = 0) -> NDArray[Any]:
+        """Draw a point's counterfactuals and how often each column is changed; return both Axes."""
+        from divulge.explanations.figures import plot_counterfactuals
 
-        return counterfactuals_figure(self, point)
+        return plot_counterfactuals(self, point)
 
     def _shown(self, front: Front, misses: bool) -> Any:
         """The places of a front's rows that are shown."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
-from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from divulge.panels import new_figure
 
 if TYPE_CHECKING:
     from divulge.explanations.additive_result import Additive
@@ -19,8 +21,11 @@ _LINE, _BAND = "#30638e", "#9aa5b1"
 _ACROSS = 3
 
 
-def shapes_figure(additive: Additive, most: int = 9) -> Figure:
+def plot_shapes(additive: Additive, most: int = 9) -> NDArray[Any]:
     """Draw the shapes of the columns that explain most, then the pairs.
+
+    Returns:
+        The array of Axes, one for each of them.
 
     Raises:
         ValueError: no panel is asked for.
@@ -31,15 +36,15 @@ def shapes_figure(additive: Additive, most: int = 9) -> Figure:
     order = [names.index(term) for term in additive.to_frame()["term"] if term in names][:most]
     count = len(order) + len(additive.terms.pairs)
     lines = -(-count // _ACROSS)
-    figure = Figure(figsize=(3.2 * min(count, _ACROSS), 2.5 * lines), layout="constrained")
-    axes = list(figure.subplots(lines, min(count, _ACROSS), squeeze=False).flat)
+    figure = new_figure(3.2 * min(count, _ACROSS), 2.5 * lines)
+    axes = figure.subplots(lines, min(count, _ACROSS), squeeze=False).flatten()
     for axis, j in zip(axes, order, strict=False):
         _draw_shape(axis, additive, j)
     for axis, pair in zip(axes[len(order) :], additive.terms.pairs, strict=False):
-        _draw_pair(figure, axis, pair, names)
+        _draw_pair(axis, pair, names)
     for axis in axes[count:]:
         axis.axis("off")
-    return figure
+    return axes[:count]
 
 
 def _draw_shape(axis: Axes, additive: Additive, j: int) -> None:
@@ -60,18 +65,21 @@ def _draw_shape(axis: Axes, additive: Additive, j: int) -> None:
     axis.fill_between(values, low, high, color=_LINE, alpha=0.25)
 
 
-def _draw_pair(figure: Figure, axis: Axes, pair: Pair, names: list[str]) -> None:
+def _draw_pair(axis: Axes, pair: Pair, names: list[str]) -> None:
     """One pair's term as a picture."""
     limit = max(float(np.abs(pair.effects).max()), 1e-300)
     drawn = axis.pcolormesh(
         pair.left, pair.right, pair.effects.T, cmap="RdBu_r", vmin=-limit, vmax=limit, shading="nearest"
     )
-    figure.colorbar(drawn, ax=axis)
+    axis.figure.colorbar(drawn, ax=axis)
     axis.set(xlabel=names[pair.columns[0]], ylabel=names[pair.columns[1]])
 
 
-def counterfactuals_figure(found: Counterfactuals, point: int = 0) -> Figure:
+def plot_counterfactuals(found: Counterfactuals, point: int = 0) -> NDArray[Any]:
     """Draw one point and its counterfactuals as lines over the columns, and how often each column is changed.
+
+    Returns:
+        The array of two Axes: lines, and bars.
 
     Raises:
         ValueError: there is no such point.
@@ -83,8 +91,9 @@ def counterfactuals_figure(found: Counterfactuals, point: int = 0) -> Figure:
     low = np.array([column.low for column in found.columns])
     extent = np.array([max(column.high - column.low, 1e-300) for column in found.columns])
     names = [str(column.name) for column in found.columns]
-    figure = Figure(figsize=(max(5.0, 0.45 * len(names) + 2), 5.4), layout="constrained")
-    lines, bars = figure.subplots(2, 1, sharex=True, height_ratios=[2, 1])
+    figure = new_figure(max(5.0, 0.45 * len(names) + 2), 5.4)
+    axes: NDArray[Any] = figure.subplots(2, 1, sharex=True, height_ratios=[2, 1])
+    lines, bars = axes
     places = np.arange(len(names))
     for row in valid:
         lines.plot(places, (row - low) / extent, color=_LINE, alpha=0.4, linewidth=1)
@@ -94,18 +103,22 @@ def counterfactuals_figure(found: Counterfactuals, point: int = 0) -> Figure:
     bars.bar(places, found.changed()["share"], color=_LINE)
     bars.set_ylabel("share that changes it")
     bars.set_xticks(places, names, rotation=90, fontsize=7)
-    return figure
+    return axes
 
 
-def tree_figure(tree: ExplanationTree, groups: int = 8) -> Figure:
+def plot_tree(tree: ExplanationTree, groups: int = 8) -> NDArray[Any]:
     """Draw how rows fuse as the penalty grows, and beside it the explanations of the groups at a level.
+
+    Returns:
+        The array of two Axes: the tree, and the explanations.
 
     Raises:
         ValueError: no group is asked for.
     """
     level = tree.cut(groups)
-    figure = Figure(figsize=(9, 3.8), layout="constrained")
-    left, right = figure.subplots(1, 2, width_ratios=[3, 2])
+    figure = new_figure(9, 3.8)
+    axes: NDArray[Any] = figure.subplots(1, 2, width_ratios=[3, 2])
+    left, right = axes
     _draw_tree(left, tree)
     order = np.argsort(-level.pooled.sizes, kind="stable")
     shown = level.pooled.explanations[order]
@@ -114,7 +127,7 @@ def tree_figure(tree: ExplanationTree, groups: int = 8) -> Figure:
     right.set_yticks(range(len(order)), [f"{size} rows" for size in level.pooled.sizes[order]], fontsize=7)
     right.set(xlabel="column", title=f"{level.count} groups")
     figure.colorbar(drawn, ax=right)
-    return figure
+    return axes
 
 
 def _draw_tree(axis: Axes, tree: ExplanationTree) -> None:

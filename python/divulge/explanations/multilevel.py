@@ -37,6 +37,7 @@ def multilevel(
     Explanations fuse by convex clustering as the penalty on their differences grows (`fusions`). Slopes are
     taken times the deviation of their column, so that columns of any unit count alike; where values are
     given, a row's local value at the mean point, f(x) - theta (x - mean), counts as one more number.
+    A row stays with the neighbour that it first fused with; `tree.refined(k)` lets the rows of a level move.
 
     Args:
         explanations: numbers (n, d), one explanation a row, such as gradients, coefficients of local linear

@@ -17,7 +17,7 @@ from divulge.points import as_matrix, check_finite
 if TYPE_CHECKING:
     import networkx as nx
     import pandas as pd
-    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,26 @@ class ExplanationTree(ShownAsTable):
         if whole("groups", groups) < 1:
             raise ValueError(f"expected at least one group, got {groups}")
         return max((level for level in self.levels if level.count <= groups), key=lambda level: level.count)
+
+    def refined(self, groups: int) -> ExplanationTree:
+        """Return the tree with the rows of one level in the group whose explanation fits them best.
+
+        "Best" is by the cost that a group's explanation minimises over its rows,
+        (f_i - b - theta . x_i)^2 + |s (theta - theta_i)|^2, s the deviations of the columns; rows move until
+        none would rather be elsewhere, as in k-means, and a group that all leave is gone. That level, with as
+        many groups or the next fewer, is the one to look at: finer ones are parts of its groups, coarser ones
+        unions.
+
+        Raises:
+            ValueError: less than one group, or explanations that are no slopes with values.
+        """
+        from divulge.explanations.refinement import refined
+
+        if self.local.values is None or self.local.kind != "slopes":
+            raise ValueError("expected a tree of slopes with values, by which rows choose a group")
+        place = [level.count for level in self.levels].index(self.cut(groups).count)
+        path = [(level.penalty, level.groups) for level in self.levels]
+        return ExplanationTree.of(self.local, refined(self.local, path, place))
 
     def group_of(self, points: Any, groups: int) -> Index:
         """Return the group (m,) that unseen points (m, d) fall in: that of the nearest row."""
@@ -158,11 +178,11 @@ class ExplanationTree(ShownAsTable):
         ]
         return pd.DataFrame(rows, columns=["groups", "penalty", "fidelity", "kept", "largest"])
 
-    def plot(self, groups: int = 8) -> Figure:
-        """Draw the tree, and the explanations of the groups at a level."""
-        from divulge.explanations.figures import tree_figure
+    def plot(self, groups: int = 8) -> NDArray[Any]:
+        """Draw the tree, and the explanations of the groups at a level; return both Axes."""
+        from divulge.explanations.figures import plot_tree
 
-        return tree_figure(self, groups)
+        return plot_tree(self, groups)
 
     def _points(self, points: Any) -> Array:
         matrix = as_matrix(points, self.local.x.shape[1])

@@ -7,20 +7,20 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from divulge.influence.mislabels import FixCurve
 from divulge.influence.truth import MislabelCurve
 from divulge.palette import tell_lines_apart
+from divulge.panels import new_figure, one_panel
 from divulge.points import host_array
 
-__all__ = ["draw_image", "images_figure", "mislabel_figure"]
+__all__ = ["draw_image", "plot_checked", "plot_images", "plot_mislabels"]
 
 Row = tuple[str, ArrayLike, Sequence[str]]
 
 
-def images_figure(rows: Sequence[Row], title: str = "") -> Figure:
+def plot_images(rows: Sequence[Row], title: str = "") -> NDArray[Any]:
     """Draw rows of images, each with a caption, such as a test image, its helpful and its harmful ones.
 
     Args:
@@ -29,11 +29,11 @@ def images_figure(rows: Sequence[Row], title: str = "") -> Figure:
         title: above them.
 
     Returns:
-        A figure of its own, to be saved with `savefig`.
+        The array of Axes (rows, images of the longest row).
     """
     pictures = [np.asarray(host_array(images)) for _, images, _ in rows]
     columns = max(len(part) for part in pictures)
-    figure = Figure(figsize=(0.95 * columns + 1.1, 1.35 * len(rows) + 0.4), layout="constrained")
+    figure = new_figure(0.95 * columns + 1.1, 1.35 * len(rows) + 0.4)
     axes = figure.subplots(len(rows), columns, squeeze=False)
     for axis in axes.flat:
         axis.axis("off")
@@ -45,7 +45,7 @@ def images_figure(rows: Sequence[Row], title: str = "") -> Figure:
             draw_image(axis, image)
             axis.set_title(caption, fontsize=7)
     figure.suptitle(title, fontsize=10)
-    return figure
+    return axes
 
 
 def draw_image(axis: Axes, image: NDArray[Any]) -> None:
@@ -56,32 +56,47 @@ def draw_image(axis: Axes, image: NDArray[Any]) -> None:
     axis.axis("off")
 
 
-def mislabel_figure(found: Mapping[str, MislabelCurve], fixed: Mapping[str, FixCurve]) -> Figure:
+def plot_mislabels(found: Mapping[str, MislabelCurve], fixed: Mapping[str, FixCurve]) -> NDArray[Any]:
     """Draw, for several orders by name, flipped labels found and test accuracy against labels checked.
 
     A panel without curves is left out.
+
+    Returns:
+        The array of Axes, one or two.
+
+    Raises:
+        ValueError: there is no curve.
     """
-    panels: list[tuple[Mapping[str, Any], str, str]] = [
-        (found, "share of labels checked", "share of wrong labels found"),
-        (fixed, "share of labels checked and set right", "test accuracy after training again"),
-    ]
-    drawn = [panel for panel in panels if panel[0]] or panels
-    figure = Figure(figsize=(4.2 * len(drawn), 3.4), layout="constrained")
-    axes = figure.subplots(1, len(drawn), squeeze=False)[0]
-    for axis, (curves, across, up) in zip(axes, drawn, strict=True):
-        tell_lines_apart(axis)
-        for name, curve in curves.items():
-            _draw_curve(axis, name, curve)
-        axis.set(xlabel=across, ylabel=up)
-        axis.legend(fontsize=8)
-    return figure
+    drawn: list[Mapping[str, Any]] = [curves for curves in (found, fixed) if curves]
+    if not drawn:
+        raise ValueError("expected at least one curve, got none")
+    axes: NDArray[Any] = new_figure(4.2 * len(drawn), 3.4).subplots(1, len(drawn), squeeze=False)[0]
+    for axis, curves in zip(axes, drawn, strict=True):
+        plot_checked(curves, ax=axis)
+    return axes
 
 
-def _draw_curve(axis: Axes, name: str, curve: Any) -> None:
-    if isinstance(curve, FixCurve):
-        axis.plot(curve.checked, curve.accuracy, markersize=4, label=name)
-        return
-    axis.plot(
-        curve.checked, curve.found, markersize=4, markevery=0.1, label=f"{name} (area {curve.area:.3f})"
-    )
-    axis.set_ylim(0, 1.02)
+def plot_checked(curves: Mapping[str, MislabelCurve | FixCurve], *, ax: Axes | None = None) -> Axes:
+    """Draw curves of one kind, by name, against the share of labels checked.
+
+    Args:
+        curves: all `MislabelCurve`, or all `FixCurve`.
+        ax: to draw into. None: a figure of its own.
+
+    Returns:
+        The Axes.
+    """
+    axis = one_panel(ax, 4.2, 3.4)
+    tell_lines_apart(axis)
+    for name, curve in curves.items():
+        if isinstance(curve, FixCurve):
+            axis.set(
+                xlabel="share of labels checked and set right", ylabel="test accuracy after training again"
+            )
+            axis.plot(curve.checked, curve.accuracy, markersize=4, label=name)
+            continue
+        axis.set(xlabel="share of labels checked", ylabel="share of wrong labels found", ylim=(0, 1.02))
+        label = f"{name} (area {curve.area:.3f})"
+        axis.plot(curve.checked, curve.found, markersize=4, markevery=0.1, label=label)
+    axis.legend(fontsize=8)
+    return axis

@@ -30,7 +30,7 @@ from divulge.influence.positions import Positions
 from divulge.influence.prepared import prepare
 from divulge.influence.ranking import Ranking, group_members, top_of
 from divulge.influence.samples import Samples, read_samples
-from divulge.influence.solvers import Solution
+from divulge.influence.solvers import LowRank, Solution
 from divulge.influence.task import Task
 from divulge.victims.packing import packed, unpacked
 
@@ -299,7 +299,8 @@ class Influence:
 
         It is not negative: up-weighting a sample lowers its own loss at this rate. Large values are samples
         that the model fits only because they are there, mislabelled ones among them. There are closed forms
-        for kfac and ekfac, and for one layer with the direct solver; otherwise each sample is solved for.
+        for kfac and ekfac, for one layer with the direct solver, and for arnoldi and nystroem (those of their
+        approximation); otherwise each sample is solved for.
         """
         self._follow()
         operator, inverse = self.operator, self._inverse
@@ -309,11 +310,16 @@ class Influence:
             if len(chosen):  # a few are solved for, so that it is said where the inverse is not exact
                 inverse.solved(operator.loss_gradients(chosen[:_SOLVED]).astype(np.float64))
             return closed.self_influence(operator)[chosen].astype(operator.dtype)
+        low_rank = inverse.solver if isinstance(inverse.solver, LowRank) else None
+        if low_rank is not None and len(chosen):
+            inverse.solved(operator.loss_gradients(chosen[:_SOLVED]).astype(np.float64))
         out = np.empty(len(chosen), operator.dtype)
         for part in blocks(len(chosen), inverse.vectors_a_block):
-            gradients = operator.loss_gradients(chosen[part])
-            solution = inverse.solved(gradients.astype(np.float64))
-            out[part] = np.einsum("ij,ij->i", gradients, solution)
+            gradients = operator.loss_gradients(chosen[part]).astype(np.float64)
+            if low_rank is not None:
+                out[part] = low_rank.quadratic(gradients)
+            else:
+                out[part] = np.einsum("ij,ij->i", gradients, inverse.solved(gradients))
         return out
 
     def leave_one_out(self, test: Any, of: str | LossFunction | None = None) -> Array:

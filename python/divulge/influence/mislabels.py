@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from divulge.html import ShownAsTable
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib.axes import Axes
 
 __all__ = ["FixCurve", "fix_curve", "flip_labels"]
 
@@ -63,11 +63,11 @@ class FixCurve(ShownAsTable):
         """Return a row for each share: checked, fixed, accuracy."""
         return pd.DataFrame({"checked": self.checked, "fixed": self.fixed, "accuracy": self.accuracy})
 
-    def plot(self, name: str = "influence") -> Figure:
-        """Draw the test accuracy against the labels checked; `figures.mislabel_figure` draws several."""
-        from divulge.influence.figures import mislabel_figure
+    def plot(self, name: str = "influence", *, ax: Axes | None = None) -> Axes:
+        """Draw the test accuracy against the labels checked, and return the Axes (`plot_checked`: many)."""
+        from divulge.influence.figures import plot_checked
 
-        return mislabel_figure({}, {name: self})
+        return plot_checked({name: self}, ax=ax)
 
 
 def fix_curve(

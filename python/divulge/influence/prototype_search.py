@@ -22,7 +22,6 @@ from divulge.points import host_array
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from matplotlib.figure import Figure
     from torch import nn
 
     from divulge.datasets import Dataset
@@ -74,20 +73,23 @@ class Prototypes:
             }
         )
 
-    def plot(self, inputs: ArrayLike) -> Figure:
+    def plot(self, inputs: ArrayLike) -> NDArray[Any]:
         """Draw prototypes with their weights above criticisms.
 
         Args:
             inputs: training images (n, height, width) or (n, channels, height, width), from 0 to 1.
+
+        Returns:
+            The array of Axes, a row for prototypes and one for criticisms.
         """
-        from divulge.influence.figures import images_figure
+        from divulge.influence.figures import plot_images
 
         images = np.asarray(host_array(inputs))
         captions = [f"{i}: {w:.2g}" for i, w in zip(self.rows, self.weights, strict=True)]
         lines: list[Any] = [("prototypes", images[self.rows], captions)]
         if len(self.criticisms):
             lines.append(("criticisms", images[self.criticisms], [str(i) for i in self.criticisms]))
-        return images_figure(lines)
+        return plot_images(lines)
 
     def leak_curve(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,9 +12,6 @@ from numpy.typing import ArrayLike, NDArray
 from divulge.html import ShownAsTable
 from divulge.influence.operators import Array
 from divulge.points import host_array
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 __all__ = ["Best", "Ranking", "group_members", "smallest", "top_of"]
 
@@ -54,15 +51,18 @@ class Ranking(ShownAsTable):
         frame = pd.concat([pd.DataFrame(part) for part in parts], ignore_index=True)
         return frame.sort_values(["test"], kind="stable", ignore_index=True)
 
-    def plot(self, inputs: ArrayLike, test: ArrayLike, row: int = 0) -> Figure:
+    def plot(self, inputs: ArrayLike, test: ArrayLike, row: int = 0) -> NDArray[Any]:
         """Draw a test image above the training images that helped and those that harmed it.
 
         Args:
             inputs: training images (n, height, width) or (n, channels, height, width), from 0 to 1.
             test: test images (m, ...), likewise.
             row: the test image.
+
+        Returns:
+            The array of Axes (3, images of the longest row).
         """
-        from divulge.influence.figures import images_figure
+        from divulge.influence.figures import plot_images
 
         images, tests = (np.asarray(host_array(part)) for part in (inputs, test))
         lines: list[Any] = [("test", tests[[row]], [f"test image {row}"])]
@@ -72,7 +72,7 @@ class Ranking(ShownAsTable):
         ):
             captions = [f"{i}: {score:.2g}" for i, score in zip(rows, scores, strict=True)]
             lines.append((name, images[rows], captions))
-        return images_figure(lines)
+        return plot_images(lines)
 
     def _facts(self) -> dict[str, Any]:
         """Return what is shown above the table."""

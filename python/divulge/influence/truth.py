@@ -15,7 +15,7 @@ from scipy.stats import spearmanr
 from divulge.html import ShownAsTable
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib.axes import Axes
 
 __all__ = [
     "DatamodelingScore",
@@ -147,11 +147,11 @@ class MislabelCurve(ShownAsTable):
     def _facts(self) -> dict[str, Any]:
         return {"area": self.area}
 
-    def plot(self, name: str = "influence") -> Figure:
-        """Draw the flips found against the labels checked; `figures.mislabel_figure` draws several."""
-        from divulge.influence.figures import mislabel_figure
+    def plot(self, name: str = "influence", *, ax: Axes | None = None) -> Axes:
+        """Draw the flips found against the labels checked, and return the Axes (`plot_checked`: many)."""
+        from divulge.influence.figures import plot_checked
 
-        return mislabel_figure({name: self}, {})
+        return plot_checked({name: self}, ax=ax)
 
     @property
     def area(self) -> float:

@@ -29,7 +29,7 @@ from divulge.victims import Victim
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
+    from matplotlib.axes import Axes
 
 INSIDE = "exact reconstruction and what an honest user loses, which need the model itself beside the API"
 HONEST = 100  # test inputs on which told and true explanations are compared
@@ -77,19 +77,19 @@ class LeakReport(ShownAsTable):
         """Return what is shown beneath the table."""
         return self.summary()
 
-    def plot(self) -> Figure:
-        """Draw the leak curves, a line for each explanation behind each defence."""
-        from divulge.surrogate.figures import leak_figure
+    def plot(self, *, ax: Axes | None = None) -> Axes:
+        """Draw the leak curves, one for each explanation behind each defence, and return the Axes."""
+        from divulge.surrogate.figures import plot_leaks
 
         groups = self.curves.groupby(["explanation", "defence"], sort=False)
-        return leak_figure({", ".join(pair): curve for pair, curve in groups}, self.victim)
+        return plot_leaks({", ".join(pair): curve for pair, curve in groups}, self.victim, ax=ax)
 
-    def plot_leaked(self) -> Figure:
-        """Draw the share of the model's bits that copies tell, where `bits` was asked for."""
-        from divulge.surrogate.figures import leaked_figure
+    def plot_leaked(self, *, ax: Axes | None = None) -> Axes:
+        """Draw the share of the model's bits that copies tell, with `bits=`, and return the Axes."""
+        from divulge.surrogate.figures import plot_leaked
 
         groups = self.curves.groupby(["explanation", "defence"], sort=False)
-        return leaked_figure({", ".join(pair): curve for pair, curve in groups}, self.victim)
+        return plot_leaked({", ".join(pair): curve for pair, curve in groups}, self.victim, ax=ax)
 
     def summary(self) -> list[str]:
         """Return what the table says, in plain sentences."""

@@ -38,7 +38,7 @@ from divulge.saliency.moments import Moments
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
 
 # Returns samples (n, channels, height, width); called with n, the shape and a generator.
 Sampler = Callable[[int, tuple[int, int, int], torch.Generator], Tensor]
@@ -96,8 +96,8 @@ class SaliencyMaps(ShownAsTable):
         """Return what is shown above the table."""
         return {"of shape": tuple(self.maps.shape[1:]), "steps": len(self.reached) - 1}
 
-    def plot(self) -> Figure:
-        """Draw the maps of all targets, scaled for looking at."""
+    def plot(self) -> NDArray[Any]:
+        """Draw the maps of all targets, scaled for looking at, and return the array of Axes."""
         from divulge.saliency.views import gallery
 
         return gallery(self)

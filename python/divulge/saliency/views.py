@@ -8,30 +8,32 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor
 
 from divulge.files import replacing
-from divulge.influence.figures import images_figure
+from divulge.influence.figures import plot_images
 from divulge.saliency.maps import SaliencyMaps
 
 _COLUMNS = 10
 
 
-def gallery(maps: SaliencyMaps, *, captions: Sequence[str] | None = None, title: str = "") -> Figure:
+def gallery(maps: SaliencyMaps, *, captions: Sequence[str] | None = None, title: str = "") -> NDArray[Any]:
     """Draw the maps of all targets, scaled for looking at, with nothing beneath them.
 
     Args:
         maps: what `agnostic_saliency` returned.
         captions: one for each target; by default its number or name.
         title: above them.
+
+    Returns:
+        The array of Axes, ten in a row.
     """
     names = list(captions or (str(target) for target in maps.targets))
     rows = [
         ("", maps.pictures[i : i + _COLUMNS], names[i : i + _COLUMNS]) for i in range(0, len(names), _COLUMNS)
     ]
-    return images_figure(rows, title)
+    return plot_images(rows, title)
 
 
 def comparison(
@@ -40,14 +42,17 @@ def comparison(
     *,
     names: tuple[str, str] = ("first", "second"),
     title: str = "",
-) -> Figure:
+) -> NDArray[Any]:
     """Draw the maps of two models for the same targets, each pair with the cosine of the angle between them.
+
+    Returns:
+        The array of Axes (2, targets).
 
     Raises:
         ValueError: the targets or shapes differ.
     """
     angles = [f"{float(c):.2f}" for c in cosines(first, second)]
-    return images_figure(
+    return plot_images(
         [(names[0], first.pictures, [str(t) for t in first.targets]), (names[1], second.pictures, angles)],
         title,
     )

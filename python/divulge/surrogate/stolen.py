@@ -12,7 +12,7 @@ from divulge.surrogate.losses import Weights
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
+    from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,8 @@ class Stolen(ShownAsTable):
             "seed": self.seed,
         }
 
-    def plot(self) -> Figure:
-        """Draw agreement against queries."""
-        from divulge.surrogate.figures import leak_figure
+    def plot(self, *, ax: Axes | None = None) -> Axes:
+        """Draw agreement against queries, into `ax` where one is given, and return the Axes."""
+        from divulge.surrogate.figures import plot_leaks
 
-        return leak_figure({self.kind: self.leak_curve})
+        return plot_leaks({self.kind: self.leak_curve}, ax=ax)

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
+from divulge.panels import new_figure
 from divulge.sweep.summary import settings_that_vary
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import NDArray
 
 _PANELS = (("queries", "queries"), ("agreement", "agreement"))
 
 
-def sweep_figure(table: pd.DataFrame) -> Figure:
-    """Draw queries and agreement of every run, one line a combination, with the medians marked."""
+def plot_sweep(table: pd.DataFrame) -> NDArray[Any]:
+    """Draw queries and agreement of every run, one line a combination, with the medians marked.
+
+    Returns:
+        The array of two Axes.
+    """
     by = settings_that_vary(table)
     groups = list(table.groupby(by, sort=False, dropna=False))
     names = [", ".join(str(value) for value in values) for values, _ in groups]
-    figure = Figure(figsize=(10, 1.2 + 0.32 * len(groups)), layout="constrained")
-    for axis, (column, label) in zip(figure.subplots(1, 2, sharey=True), _PANELS, strict=True):
+    axes: NDArray[Any] = new_figure(10, 1.2 + 0.32 * len(groups)).subplots(1, 2, sharey=True)
+    for axis, (column, label) in zip(axes, _PANELS, strict=True):
         for place, (_, group) in enumerate(groups):
             if column not in group:
                 continue
@@ -31,6 +36,6 @@ def sweep_figure(table: pd.DataFrame) -> Figure:
                 axis.plot(np.median(values), place, "|", color="#d1495b", markersize=14, markeredgewidth=2)
         axis.set(xlabel=label, yticks=range(len(names)), yticklabels=names)
         axis.grid(axis="x", alpha=0.3)
-    figure.axes[0].set_xscale("log")
-    figure.axes[0].invert_yaxis()
-    return figure
+    axes[0].set_xscale("log")
+    axes[0].invert_yaxis()
+    return axes

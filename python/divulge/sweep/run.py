@@ -19,7 +19,7 @@ from divulge.sweep.results import KEY, Results, as_table
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
 
 MOST_IN_CHUNK = 50
 CHUNKS_A_WORKER = 8
@@ -49,11 +49,11 @@ class Sweep(ShownAsTable):
         failed = int((self.table["error"] != "").sum())
         return {"runs": len(self.table), "from before": self.already, "failed": failed, "in": self.folder}
 
-    def plot(self) -> Figure:
-        """Draw queries and agreement of every run, one line a combination."""
-        from divulge.sweep.figures import sweep_figure
+    def plot(self) -> NDArray[Any]:
+        """Draw queries and agreement of every run, one line a combination; return both Axes."""
+        from divulge.sweep.figures import plot_sweep
 
-        return sweep_figure(self.table)
+        return plot_sweep(self.table)
 
 
 def sweep(

@@ -36,6 +36,17 @@ class LowRank:
         _, relative = residuals(self.matrix, x, vectors)
         return Solution(x, relative, np.zeros(len(vectors), np.int64), relative <= self.tolerance)
 
+    def quadratic(self, vectors: Floats) -> Floats:
+        """Return b' A^-1 b of rows b (m, P), with the approximation of A: no product is taken.
+
+        As a sum of squares, c^2 / (values + shift) + |b - Q c|^2 / shift with c = Q'b: nothing cancels where
+        the shift is small, and it is never negative.
+        """
+        shift = self.matrix.shift
+        inside = vectors @ self.vectors.T
+        outside = vectors - inside @ self.vectors
+        return np.asarray(inside**2 @ (1 / (self.values + shift)) + (outside**2).sum(axis=1) / shift)
+
 
 def arnoldi(matrix: Matrix, rank: int, tolerance: float, seed: int) -> LowRank:
     """Keep the `rank` largest eigenpairs of a Krylov space twice that size (Schioppa et al. 2022).
