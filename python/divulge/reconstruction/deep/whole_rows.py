@@ -101,27 +101,32 @@ def by_kinks(transcript: Transcript, lines: PositiveLines) -> Units | None:
 def measured_again(transcript: Transcript, lines: PositiveLines, line: int, kinks: Kinks) -> Kinks:
     """Ask close to kinks on a line, on both sides: what was taken off is known roughly where units are weak.
 
-    A kink is left out where nothing jumps there beyond rounding.
+    Where nothing jumps beyond rounding both are asked once more, wider apart: a weak unit's kink is placed
+    roughly, too. A kink at which nothing jumps then is left out.
     """
-    s = lines.to_s(kinks.t)[:, None] + POSITIVE.beside * np.array([-1.0, 1.0])
-    rows = transcript.ask(lines.points(np.full(s.size, line), s.reshape(-1)))
-    pieces = transcript.pieces[rows].reshape(*s.shape, lines.input_size + 1)
-    jumps = pieces[:, 1, :-1] - pieces[:, 0, :-1]
-    real = np.linalg.norm(jumps, axis=1) > transcript.tolerances.same * transcript.scale
-    return replace(kinks, jumps=jumps).take(np.flatnonzero(real))
+    jumps, open_ones = kinks.jumps.copy(), np.arange(len(kinks))
+    for beside in POSITIVE.beside:
+        s = lines.to_s(kinks.t[open_ones])[:, None] + beside * np.array([-1.0, 1.0])
+        rows = transcript.ask(lines.points(np.full(s.size, line), s.reshape(-1)))
+        pieces = transcript.pieces[rows].reshape(*s.shape, lines.input_size + 1)
+        jumps[open_ones] = pieces[:, 1, :-1] - pieces[:, 0, :-1]
+        sizes = np.linalg.norm(jumps[open_ones], axis=1)
+        open_ones = open_ones[sizes <= transcript.tolerances.same * transcript.scale]
+    return replace(kinks, jumps=jumps).take(np.delete(np.arange(len(kinks)), open_ones))
 
 
 def clear_fit(transcript: Transcript, units: Units) -> tuple[Fit, Units]:
     """Fit the answers that are clear of all hyperplanes: the side of the others is told by rough rows.
 
-    Ever fewer answers are taken until all that are taken are explained. The units are returned, too,
-    without those of which least squares leave nothing, weak ones as they came.
+    Ever fewer answers are taken until all that are taken are explained, or more than weak units are missing.
+    The units are returned, too, without those of which least squares leave nothing, weak ones as they came.
     """
     distances, fits = distances_to(units, transcript), []
     for clearance in POSITIVE.clearances:
         fits.append(without_idle(transcript, units, np.flatnonzero(distances > clearance)))
-        if fits[-1][0].error <= transcript.tolerances.same:
-            break
+        error = fits[-1][0].error
+        if error <= transcript.tolerances.same or error > WEAK_UNITS.strength:
+            break  # rows of strong units are sharp: fewer answers leave as much
     return min(fits, key=lambda found: found[0].error)
 
 
