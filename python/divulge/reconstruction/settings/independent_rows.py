@@ -31,8 +31,8 @@ class PositiveSettings:
     # relative distance from hyperplanes at which answers tell of the last layer: small beside `least`; larger
     # where that does not explain them, since of units a millionth as strong as others rows are known to 1e-8
     clearances: tuple[float, ...] = (1e-9, 1e-7, 1e-6, 1e-5)
-    # of the two questions from a kink that is measured again, in s: most kinks are placed to 1e-9, some of units
-    # of a millionth to 1e-6 only
+    # of the two questions from a kink that is measured again, in s: most kinks are placed to 1e-9, some of
+    # units of a millionth to 1e-6 only
     beside: tuple[float, ...] = (1e-7, 1e-5)
     # answers to a feature after which more hidden layers are thought of
     doubtful: int = 2
