@@ -95,7 +95,7 @@ def test_ctrl_c_while_a_refuted_copy_is_looked_at_ends_the_search(monkeypatch):
             raise KeyboardInterrupt
         return victim.values_and_gradients(points, 0)
 
-    def judged(session, found):
+    def judged(session, found, searched):
         nonlocal refuted
         refuted = True
         return Judgement(Certificate(), Counterexample(0, np.ones(60), 1.0, "here", np.empty((0, 60))))

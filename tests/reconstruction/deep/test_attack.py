@@ -146,6 +146,18 @@ def test_a_fit_that_is_found_wrong_stays_until_there_is_another():
     assert search.latest is search.at_the_end is another  # one that explains its answers, too
 
 
+def test_of_two_fits_that_leave_rounding_the_later_is_kept():
+    network = random_deep(8, 6, 4, 1)
+    lines = Lines(8, None, np.random.default_rng(0))
+    search = DeepSearch(probe_of(network), lines, lambda _: None, lambda _: None)
+    first = replace(search.run(), error=1e-15)
+    search.best = first
+    later = search.consider(replace(first, error=3e-15))  # with an entry that the first had taken for 0
+    assert search.best is later
+    search.consider(replace(first, error=1e-6))
+    assert search.best is later
+
+
 @pytest.mark.parametrize("budget", [1_900, 2_700, 3_800])
 def test_a_budget_that_ends_while_layers_are_gone_through_anew_leaves_the_best_copy(budget):
     victim = victim_of(random_deep(12, 8, 8, 6, 1, seed=1))

@@ -386,8 +386,8 @@ class DeepSearch:
         return min(fits, key=lambda fit: fit.error)
 
     def consider(self, fit: DeepFit) -> DeepFit:
-        """Keep a fit if it is the best so far."""
-        if self.best is None or fit.error <= self.best.error:
+        """Keep a fit if it is the best so far; of two that leave rounding the later, which knows more."""
+        if self.best is None or fit.error <= max(self.best.error, self.probe.tolerances.rounding):
             self.best = fit
         self.report(fit)
         return fit
