@@ -81,6 +81,12 @@ def test_a_tree_of_images(command, monkeypatch):
     assert "class 3: gradient of 80 rows" in out
 
 
+def test_rows_that_are_not_there_are_not_told_of(command, own):
+    code, out, err = command("trees", *own, "--groups", 2, "--rows", 100_000, "--json")
+    assert code == 0, err
+    assert f"explaining {json.loads(out)['rows']} rows" in err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -44,8 +44,8 @@ def run(options: Options) -> int:
         victim, data = explained(options, display)
         output = output_of(victim, class_of(data, options.named))
         name = "gradient" if victim.differentiable else "lime"
-        display.say(f"explaining {options.rows} rows by {name}")
         rows = data.train_inputs.flatten(1).numpy()[: options.rows]
+        display.say(f"explaining {len(rows)} rows by {name}")
         answers = oracle_by_name(name, victim, data=data).explain(rows, output)
         tree = multilevel(answers, kind="slopes", progress=display.steps("fusing explanations")).refined(
             options.groups
