@@ -1,6 +1,6 @@
 """Convolutional networks from gradients: `python bench/convolutions.py [--only NAME] [--trained]`.
 
-Random networks as torch initialises them, in float64, and with --trained four that learned MNIST first.
+Random networks as torch initialises them, in float64, and with --trained six that learned MNIST first.
 Nothing is told but the input's shape. Copies are checked on 200 fresh points, and 200 of .3 to 30 times the
 size; seconds are those of one core.
 """
@@ -34,6 +34,11 @@ def dense(inputs: int, outputs: int) -> Part:
 def normed(channels: int) -> Part:
     """Return what makes a batch norm."""
     return lambda: nn.BatchNorm2d(channels)
+
+
+def leaky() -> nn.Module:
+    """max(z, z / 10)."""
+    return nn.LeakyReLU(0.1)
 
 
 def average() -> nn.Module:
@@ -101,6 +106,8 @@ TRAINED: dict[str, tuple[tuple[int, int, int], list[Part]]] = {
         (1, 28, 28),
         [conv(1, 8, 5), normed(8), nn.ReLU, average, conv(8, 16, 5), normed(16), nn.ReLU],
     ),
+    "MNIST, leaky": ((1, 28, 28), [conv(1, 8, 5), leaky, average, conv(8, 16, 5), leaky]),
+    "MNIST, ReLU6": ((1, 28, 28), [conv(1, 8, 5), nn.ReLU6, average, conv(8, 16, 5), nn.ReLU6]),
 }
 
 

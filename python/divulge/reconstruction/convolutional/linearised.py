@@ -75,7 +75,7 @@ def activated(layer: ConvLayer, z: Moving) -> Moving:
     """Features of a layer: turned to its sides, which count as up while they are not known, and pooled."""
     with torch.no_grad():
         turned = layer.turned(z.maps[None])[0]
-        on = torch.where(turned > 0, 1.0, layer.slope)
+        on = torch.where(turned > 0, 1.0, torch.tensor(layer.slope, dtype=turned.dtype))
         factor = on if layer.signs is None else on * torch.from_numpy(layer.signs).view(-1, 1, 1)
         return pooled(layer, Moving(F.leaky_relu(turned, layer.slope), z.slopes * factor))
 
