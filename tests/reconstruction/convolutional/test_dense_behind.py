@@ -10,6 +10,8 @@ from torch import nn
 
 from divulge import GradientOracle, reconstruct
 from divulge.reconstruction import NoteKind
+from divulge.reconstruction.convolutional.dense_behind import seen_whole
+from divulge.reconstruction.convolutional.patches import Box
 
 SHAPE = (1, 10, 10)
 
@@ -107,3 +109,12 @@ def test_a_unit_that_only_corners_of_the_box_turn_on_is_found_or_the_copy_is_inc
         result = reconstruct(oracle, input_shape=shape)
         error = (net(corners) - result.module(corners.flatten(1))).abs().max()
     assert not result.complete or error < 1e-8
+
+
+def test_kinks_of_windows_are_no_reason_to_look_for_dense_layers():
+    whole, windows = Box(0, 9, 0, 9), [Box(0, 5, 0, 5), Box(4, 9, 4, 9), Box(0, 5, 2, 7), Box(1, 6, 3, 8)]
+    for first in (True, False):
+        assert not seen_whole(windows, first)
+        assert seen_whole([whole] * 6, first)
+    assert seen_whole([whole] * 4 + windows, first=False)
+    assert not seen_whole([whole] * 4 + windows, first=True)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from divulge.arrays import Index
-from divulge.reconstruction.convolutional.geometry import Place, grid_of
+from divulge.reconstruction.convolutional.geometry import Place, clipped, grid_of
 from divulge.reconstruction.convolutional.layers import ConvLayer
 from divulge.reconstruction.convolutional.rows import Row
 from divulge.reconstruction.convolutional.sides import Frame
@@ -121,15 +121,20 @@ class Channels:
         layer = self.layer
         if layer is None or self.frame.whole:
             return
-        _, height, width = self.walk.known.map_shape(self.depth)
-        tops = max(max(-place.row, place.row + layer.kernel[0] - height, 0) for place in self.places)
-        lefts = max(max(-place.column, place.column + layer.kernel[1] - width, 0) for place in self.places)
-        layer.padding = (max(layer.padding[0], tops), max(layer.padding[1], lefts))
-        if len(self.places) >= CONV_ROWS.places:
+        padding = self._clipped()
+        layer.padding = (max(layer.padding[0], padding[0]), max(layer.padding[1], padding[1]))
+        if len({place[1:] for place in self.places}) >= CONV_ROWS.places:
             self.settle_grid()
 
     def settle_grid(self) -> None:
-        """Take stride and padding from the places where channels were seen to switch."""
+        """Take stride and padding from the places where channels were seen to switch.
+
+        Both anew: a stride read off too few places asks for padding that is none.
+        """
         layer = self.layer
         if layer is not None and not self.frame.whole:
-            layer.stride, layer.padding = grid_of(self.places, layer.padding)
+            layer.stride, layer.padding = grid_of(self.places, self._clipped())
+
+    def _clipped(self) -> tuple[int, int]:
+        """The padding without which windows that were seen do not fit."""
+        return clipped(self.places, self.frame.kernel, self.walk.known.map_shape(self.depth)[1:])

@@ -39,7 +39,7 @@ class DenseBehind(Ending):
             Stopped: the oracle can be asked no further.
         """
         boxes = [box_of(kink, self.known.shape) for kink in kinks]
-        if len(boxes) < CONV_DENSE.deeper or (len(self.known.layers) == 1 and not seen_whole(boxes)):
+        if len(boxes) < CONV_DENSE.deeper or not seen_whole(boxes, first=len(self.known.layers) == 1):
             return None
         depth = len(self.known.layers) - 1
         last, tolerance = self.known.layers[-1], self.walk.tolerances.missing
@@ -141,11 +141,17 @@ class DenseBehind(Ending):
         self.known.layers[-1] = replace(layer, signs=sides.signs * turned, slope=sides.slope)
 
 
-def seen_whole(boxes: Sequence[Box]) -> bool:
-    """Whether most kinks cover all that is covered by any, as those of dense units do."""
+def seen_whole(boxes: Sequence[Box], first: bool) -> bool:
+    """Whether kinks cover all that is covered by any, as those of dense units do.
+
+    Args:
+        boxes: what each covers.
+        first: whether one layer alone is known: then most must, since others may be of a second convolution.
+    """
     top, left = min(box.top for box in boxes), min(box.left for box in boxes)
     all_of_it = Box(top, max(box.bottom for box in boxes), left, max(box.right for box in boxes))
-    return sum(box == all_of_it for box in boxes) >= CONV_DENSE.whole * len(boxes)
+    count = sum(box == all_of_it for box in boxes)
+    return count >= (CONV_DENSE.whole * len(boxes) if first else CONV_DENSE.deeper)
 
 
 def some_answers(walk: Walk) -> list[Answer]:

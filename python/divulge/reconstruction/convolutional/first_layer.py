@@ -11,7 +11,7 @@ import numpy as np
 
 from divulge.arrays import Array, Index
 from divulge.reconstruction.convolutional.elsewhere import is_combined, shows_elsewhere
-from divulge.reconstruction.convolutional.geometry import Place, grid_of, grid_of_pairs, starts
+from divulge.reconstruction.convolutional.geometry import Place, clipped, grid_of, grid_of_pairs, starts
 from divulge.reconstruction.convolutional.layers import ConvLayer
 from divulge.reconstruction.convolutional.patches import Box, box_of, gap, patch_of, single
 from divulge.reconstruction.convolutional.walk import Answer, Kink, Walk
@@ -199,7 +199,7 @@ class FirstLayer:
             return False
         self._doubtful = True
         self._keep(kept)
-        self.deeper, self.layer.padding = [], (0, 0)  # it was read off what is no filter, too
+        self.deeper = []
         self._settle_grid()
         for kink in list(self.walk.kinks):
             self.take(kink)
@@ -327,7 +327,8 @@ class FirstLayer:
         """Take stride and padding from the places seen."""
         seen = [*self.places, *(place for pair in self._pairs for place in pair)]
         if seen:
-            self.layer.stride, self.layer.padding = grid_of(seen, self.layer.padding)
+            padding = clipped(seen, self.layer.kernel, self.shape[1:])
+            self.layer.stride, self.layer.padding = grid_of(seen, padding)
 
     def _note_places(self, before: Answer, after: Answer, units: Index) -> None:
         """Note which of the units that switched in an explained step are there: their jumps are not 0."""

@@ -35,12 +35,21 @@ def starts(first: int, end: int, kernel: int, length: int) -> list[int]:
     return at_start + ([first] if end == length else [])
 
 
+def clipped(places: Sequence[Place], kernel: tuple[int, int], maps: tuple[int, int]) -> tuple[int, int]:
+    """Return the padding of rows and columns without which windows that were seen do not fit into maps."""
+    rows, columns = (
+        max((max(-place[side], place[side] + size - length) for place in places), default=0)
+        for side, size, length in zip((1, 2), kernel, maps, strict=True)
+    )
+    return max(rows, 0), max(columns, 0)
+
+
 def grid_of(places: Sequence[Place], padding: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
     """Return stride and padding of rows and columns for places that were seen.
 
     Args:
         places: at least one.
-        padding: known already.
+        padding: what windows that are clipped show of it.
     """
     found = [
         _side([place[side] for place in places], known) for side, known in zip((1, 2), padding, strict=True)

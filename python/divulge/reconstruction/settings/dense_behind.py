@@ -27,8 +27,9 @@ class ConvDenseSettings:
     faint: float = 1e-5
     # relative difference of two weights that are one
     steady: float = 1e-5
-    # kinks behind the last known layer from which on dense layers are looked for; of them those that cover
-    # all that is covered by any, where others may be of a second convolution
+    # kinks behind the last known layer, covering all that any covers, from which on dense layers are looked
+    # for: those of a channel that is missing cover windows. Of all kinks, where others may be of a second
+    # convolution
     deeper: int = 4
     # likewise
     whole: float = 0.6
