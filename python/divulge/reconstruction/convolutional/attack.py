@@ -10,6 +10,7 @@ from divulge.arrays import Array
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.pieces import Transcript
 from divulge.reconstruction.asking.stopped import until_stopped
+from divulge.reconstruction.convolutional.alone import certified_window
 from divulge.reconstruction.convolutional.dense_behind import DenseBehind
 from divulge.reconstruction.convolutional.ending import ConvResult
 from divulge.reconstruction.convolutional.equations import answered
@@ -20,6 +21,7 @@ from divulge.reconstruction.convolutional.misses import kinks_behind, wrong_rows
 from divulge.reconstruction.convolutional.network import ConvNetwork
 from divulge.reconstruction.convolutional.next_layer import NextLayer
 from divulge.reconstruction.convolutional.sides import Sides, read_sides
+from divulge.reconstruction.convolutional.two_levels import CUT_OFF, TWINS, has_twins, has_two_levels
 from divulge.reconstruction.convolutional.walk import Kink, Walk
 from divulge.reconstruction.settings import CONV_ATTACK, CONV_FIRST, CONV_MISSES, CONV_ROWS
 
@@ -80,7 +82,7 @@ class ConvolutionalAttack(DenseBehind):
             if found is None:
                 return self._outputs()
             if isinstance(found, str):
-                return self._incomplete(found)
+                return self._incomplete(found + TWINS * self._has_twins())
             if isinstance(found, ConvResult):
                 return found
             self._told(depth)
@@ -127,12 +129,19 @@ class ConvolutionalAttack(DenseBehind):
                 return dense
             if depth == 1 and round_ >= CONV_ATTACK.doubts and self.first.loses_by_doubt():
                 kinks, self.first.deeper = self.first.deeper, []
+            if depth == 1 and round_ + 1 == CONV_ATTACK.followed and self._has_twins():
+                break
             kinks = kinks + self._more_kinks(depth)
         return f"it could not be told on which side the channels of layer {depth} are active"
 
     def _sides(self, kinks: list[Kink], round_: int) -> Sides | None:
         """Sides by single kinks; in one round, where these have not told, by units that are followed."""
         sides = read_sides(self.known, kinks, self.walk.lines.rng, self.walk.tolerances.missing)
+        while sides is not None:
+            alone, kinks = certified_window(self.walk, sides.frame, kinks)
+            if alone:
+                break
+            sides = read_sides(self.known, kinks, self.walk.lines.rng, self.walk.tolerances.missing)
         if sides is None and round_ == CONV_ATTACK.followed:
             return sides_followed(self.walk, kinks)
         return sides
@@ -172,11 +181,22 @@ class ConvolutionalAttack(DenseBehind):
                 if not nearly.open:
                     return nearly
                 self._turn_back()
+            elif self._is_cut_off():
+                return self._incomplete(CUT_OFF)
             elif layer.layer is not None and not layer.frame.whole:
                 dense = self._dense_behind(layer.deeper)
                 if dense is not None:
                     return dense
         return nearly
+
+    def _has_twins(self) -> bool:
+        """Whether two channels of the first layer have the same filter."""
+        return has_twins(self.first.layer, self.walk.tolerances.alike)
+
+    def _is_cut_off(self) -> bool:
+        """Whether channels of the first layer switch at a second level, too."""
+        tolerance = self.walk.tolerances.alike
+        return has_two_levels(self.first.layer, self.walk.kinks, self.known.shape, tolerance)
 
     def _walk_for(self, layer: NextLayer, reach: float, quiet: int) -> None:
         """Walk to points of a size until nothing new is seen of a layer for so many crossings."""
