@@ -55,6 +55,7 @@ VICTIMS: dict[str, tuple[tuple[int, int, int], list[Part]]] = {
     "4 of 5x5, average, 8 of 3x3": ((1, 12, 12), [conv(1, 4, 5), nn.ReLU, average, conv(4, 8, 3), nn.ReLU]),
     "the same, 14x14": ((1, 14, 14), [conv(1, 4, 5), nn.ReLU, average, conv(4, 8, 3), nn.ReLU]),
     "the same, largest": ((1, 14, 14), [conv(1, 4, 5), nn.ReLU, largest, conv(4, 8, 3), nn.ReLU]),
+    "leaky units": ((1, 14, 14), [conv(1, 4, 5), leaky, average, conv(4, 8, 3), leaky]),
     "padding 2 and 1": (
         (1, 14, 14),
         [conv(1, 4, 5, padding=2), nn.ReLU, average, conv(4, 8, 3, padding=1), nn.ReLU],
