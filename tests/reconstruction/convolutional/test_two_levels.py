@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
+import torch
 from conv_networks import conv, conv_net, pool, victim_of
 from torch import nn
 
 from divulge import GradientOracle, reconstruct
+from divulge.reconstruction.convolutional import attack
+from divulge.reconstruction.convolutional.attack import ConvolutionalAttack
 from divulge.reconstruction.convolutional.layers import ConvLayer
 from divulge.reconstruction.convolutional.two_levels import has_twins, has_two_levels
 from divulge.reconstruction.convolutional.walk import Kink
+from divulge.reconstruction.settings import CONV_ATTACK
+from divulge.reconstruction.settings.tolerances import Tolerances
 
 SHAPE = (1, 8, 8)
 
@@ -29,18 +37,47 @@ def kink_at(layer, channel, level, corner, rng):
     jump, point = np.zeros(SHAPE), rng.standard_normal(SHAPE)
     jump[:, rows, columns] = layer.filters[channel]
     off = level - layer.offsets[channel] - (jump * point).sum()
-    point += off * jump
+    point += off * jump / (jump**2).sum()
     return Kink(point.ravel(), rng.standard_normal() * jump.ravel(), 1e-16, np.stack([point.ravel()] * 2))
 
 
-@pytest.mark.parametrize(("levels", "found"), [((2.5, 2.5), True), ((2.5, 1.5), False), ((0.0, 0.0), False)])
-def test_a_filter_at_one_level_that_is_not_0(levels, found):
-    layer, rng = layer_of(), np.random.default_rng(1)
-    corners = [(1, 2), (4, 3)]
-    kinks = [kink_at(layer, 1, *pair, rng) for pair in zip(levels, corners, strict=True)]
+def kinks_at(layer, channel, levels, seed, wanted=lambda z, row, column: True):
+    """Kinks at levels, at any corners away from the edges, where what is beside them is as wanted."""
+    rng, found = np.random.default_rng(seed), []
+    while len(found) < len(levels):
+        corner = tuple(rng.integers(1, 5, 2))
+        kink = kink_at(layer, channel, levels[len(found)], corner, rng)
+        if wanted(layer.before(torch.from_numpy(kink.point).reshape(1, *SHAPE))[0].numpy(), *corner):
+            found.append(kink)
+    return found
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize(("levels", "found"), [([2.5], True), ([2.5, 1.5, -0.7, 4.1], False), ([0.0], False)])
+def test_a_filter_at_one_level_that_is_not_0(levels, found, seed):
+    layer = layer_of()
+    kinks = kinks_at(layer, 1, np.resize(levels, 16) + (0 if len(levels) == 1 else np.arange(16)), seed)
     assert has_two_levels(layer, kinks, SHAPE, 1e-6) is found
-    other = [kinks[0], kink_at(layer, 2, levels[1], (4, 3), rng)]
-    assert not has_two_levels(layer, other, SHAPE, 1e-6)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("ahead", [(0, 1), (1, 0)])
+def test_a_unit_of_the_next_layer_that_sees_one_feature_alone_is_not_cut_off(ahead, seed):
+    """Over two features in a row it jumps by one filter at one level, where the other is off."""
+    layer = layer_of()
+
+    def alone(z, row, column):
+        return z[1, row + ahead[0], column + ahead[1]] < 0 and z[0, row, column] < 0 and z[2, row, column] < 0
+
+    assert not has_two_levels(layer, kinks_at(layer, 1, [2.5] * 40, seed, alone), SHAPE, 1e-6)
+
+
+def test_a_channel_with_the_same_filter_is_no_second_level():
+    layer = layer_of()
+    kinks = kinks_at(layer, 1, [2.5] * 16, 0)
+    assert has_two_levels(layer, kinks, SHAPE, 1e-6)
+    layer.add(layer.filters[1], float(layer.offsets[1] - 2.5))
+    assert not has_two_levels(layer, kinks, SHAPE, 1e-6)
 
 
 def test_twins_have_one_filter():
@@ -50,7 +87,25 @@ def test_twins_have_one_filter():
     assert has_twins(layer, 1e-6)
 
 
-def test_a_network_of_units_that_are_cut_off_is_never_called_whole():
+def test_equal_filters_do_not_end_the_search_before_units_are_followed():
+    rounds = []
+    layer = layer_of()
+    layer.add(layer.filters[0], 3.0)
+    state = SimpleNamespace(
+        first=SimpleNamespace(layer=layer, loses_by_doubt=lambda: False),
+        walk=SimpleNamespace(tolerances=Tolerances.of(1e-16)),
+        _has_twins=lambda: True,
+        _sides=lambda kinks, round_: rounds.append(round_),
+        _is_last=lambda: False,
+        _dense_behind=lambda kinks: None,
+        _more_kinks=lambda depth: [],
+    )
+    assert isinstance(ConvolutionalAttack._next_layer(state, 1, []), str)
+    assert rounds == list(range(CONV_ATTACK.rounds))
+
+
+def test_a_network_of_units_that_are_cut_off_is_never_called_whole(monkeypatch):
+    monkeypatch.setattr(attack, "CONV_ATTACK", replace(CONV_ATTACK, rounds=CONV_ATTACK.followed))
     shape = (1, 11, 11)
     net = conv_net(
         shape, conv(1, 2, 3), lambda: nn.Hardtanh(-0.5, 0.5), pool(), conv(2, 3, 3), nn.ReLU, seed=1

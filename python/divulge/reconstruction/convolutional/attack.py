@@ -129,8 +129,6 @@ class ConvolutionalAttack(DenseBehind):
                 return dense
             if depth == 1 and round_ >= CONV_ATTACK.doubts and self.first.loses_by_doubt():
                 kinks, self.first.deeper = self.first.deeper, []
-            if depth == 1 and round_ + 1 == CONV_ATTACK.followed and self._has_twins():
-                break
             kinks = kinks + self._more_kinks(depth)
         return f"it could not be told on which side the channels of layer {depth} are active"
 
@@ -181,7 +179,7 @@ class ConvolutionalAttack(DenseBehind):
                 if not nearly.open:
                     return nearly
                 self._turn_back()
-            elif self._is_cut_off():
+            elif nearly is None and self._is_cut_off():
                 return self._incomplete(CUT_OFF)
             elif layer.layer is not None and not layer.frame.whole:
                 dense = self._dense_behind(layer.deeper)
