@@ -113,3 +113,19 @@ def test_a_network_of_units_that_are_cut_off_is_never_called_whole(monkeypatch):
     result = reconstruct(GradientOracle(victim_of(net, shape)), seed=1, input_shape=shape)
     assert not result.complete
     assert any("ReLU6" in str(note) for note in result.notes)
+
+
+def test_a_copy_that_is_nearly_whole_is_kept_where_units_seem_cut_off():
+    nearly = SimpleNamespace(network=None, open="units that are on nowhere")
+    last = iter([True] + [False] * len(CONV_ATTACK.searches))
+    state = SimpleNamespace(
+        _walk_for=lambda layer, reach, quiet: None,
+        _is_last=lambda: next(last),
+        _learned_from_misses=lambda layer: False,
+        _outputs=lambda: nearly,
+        _turn_back=lambda: None,
+        _is_cut_off=lambda: True,
+        _incomplete=lambda why: why,
+    )
+    layer = SimpleNamespace(layer=layer_of(), frame=SimpleNamespace(whole=True))
+    assert ConvolutionalAttack._completed(state, layer) is nearly
