@@ -56,7 +56,8 @@ def test_walks_meet_nearly_every_kink(sizes, depth):
     rng = np.random.default_rng(depth)
     network = random_deep(*sizes, seed=depth)
     victim, lines = victim_of(network), Lines(sizes[0], None, rng)
-    found = walks(probe_of(network), prefix_of(network, depth), free_layer(network, rng), lines)
+    draws = drawn(free_layer(network, rng), rng, CELLS.draws)
+    found = walks(probe_of(network), prefix_of(network, depth), draws, lines)
     assert found is not None
     constant = []
     for line in found.searched():

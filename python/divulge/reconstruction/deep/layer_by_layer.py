@@ -145,7 +145,12 @@ class DeepSearch:
         return fit if fit is None or fit is self.best else replace(fit, error=np.inf)
 
     def forget(self) -> None:
-        """Look for another best fit; keep this one in case that none is found."""
+        """Look for another best fit; keep this one in case that none is found.
+
+        Among cells it is taken off what is searched from now on: it is wrong at few places.
+        """
+        if self.narrow.begun and self.best is not None and self.is_explained:
+            self.pool.take_off(self.best.model)
         self.doubted, self.best, self.borne_out = self.latest, None, []
 
     def filled(self) -> bool:

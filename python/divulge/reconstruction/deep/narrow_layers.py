@@ -9,6 +9,7 @@ from divulge.reconstruction.asking.probe import Probe
 from divulge.reconstruction.deep.candidates import Candidates
 from divulge.reconstruction.deep.cells import aimed, drawn, explore_cells, steadied
 from divulge.reconstruction.deep.confirm_together import sharp_far_out
+from divulge.reconstruction.deep.orientation.by_bends import turned_by_bends
 from divulge.reconstruction.deep.orientation.choose import turned_in_cells
 from divulge.reconstruction.deep.regions import FreeLayer
 from divulge.reconstruction.deep.searched_lines import Pool
@@ -68,9 +69,17 @@ class NarrowLayers:
         return explore_cells(self.pool, prefix, free, lambda: find(free))
 
     def turned(self, prefix: Prefix, free: FreeLayer, units: Candidates, enough: float) -> Dense | None:
-        """Turn a layer's units by answers in cells, and add one that seems to be on everywhere."""
-        draws = drawn(free, self.lines.rng, CELLS.draws)
-        return turned_in_cells(self.pool, prefix, units, draws, enough)
+        """Turn a layer's units by answers in cells, or by later units, and add what is on everywhere.
+
+        Where entries of rows are open, answers say little, and later units are asked first.
+        """
+        layer = None if units.known.all() else turned_by_bends(self.pool, prefix, free, units)
+        if layer is None:
+            draws = drawn(free, self.lines.rng, CELLS.draws)
+            layer = turned_in_cells(self.pool, prefix, units, draws, enough)
+        if layer is None and units.known.all():
+            layer = turned_by_bends(self.pool, prefix, free, units)
+        return layer
 
     def without_always_on(
         self, prefix: Prefix, free: FreeLayer, layer: Dense, find: Find, enough: float

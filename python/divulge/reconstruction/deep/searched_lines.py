@@ -75,6 +75,10 @@ class Pool:
         """Take layers as known: the jumps of their kinks are not asked for any more."""
         self.prefix = prefix
 
+    def take_off(self, model: DeepModel) -> None:
+        """Take a copy that is right at most places off whatever is searched from now on."""
+        self.known, self.everywhere = model, True
+
     def learn(self, prefix: Prefix, units: Candidates) -> None:
         """Take units as the last hidden layer's as far as their kinks agree about their output weights."""
         w, agree = weights(prefix, units, self.sweeps, self.tolerances.missing)

@@ -19,7 +19,7 @@ from divulge.reconstruction.settings.asking import (
     VALUE_PROBE,
     VALUES,
 )
-from divulge.reconstruction.settings.cells import CELLS, MEETINGS
+from divulge.reconstruction.settings.cells import CELLS, LATER, MEETINGS
 from divulge.reconstruction.settings.convolutional import (
     CONV_AIMED,
     CONV_ATTACK,
@@ -149,6 +149,7 @@ __all__ = [
     "HYPERPLANES",
     "KINK_BY_KINK",
     "LAST_LAYER",
+    "LATER",
     "LAYERS",
     "LIFTING",
     "LINE",
