@@ -8,7 +8,7 @@ one goes on in another state of the layer, as far as the cell reaches.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import linprog
@@ -214,3 +214,26 @@ def kinks_above(prefix: Prefix, units: Candidates, kinks: Segments) -> Mask:
         if len(at):
             above[at, j] = above[at[np.argmin(features[at, i] / size[at])], j]
     return np.asarray(above)
+
+
+def with_open_entries(prefix: Prefix, units: Candidates, points: Array) -> Candidates:
+    """Return units whose open entries keep them in one state where these features are on.
+
+    Any entry that does so gives the same function beside a linear part in the features, which takes up what
+    the unit then adds too much.
+
+    Args:
+        prefix: the layers before.
+        units: some of whose entries are open.
+        points: shape (n, d).
+    """
+    features, rows = prefix.features(points), units.rows.copy()
+    size = np.maximum(np.linalg.norm(features, axis=1), TINY)
+    for j, i in zip(*np.nonzero(~units.known), strict=True):
+        at = np.flatnonzero(features[:, i] > 0)
+        if not len(at):
+            continue
+        levels, own = features[at] @ rows[j] + units.offsets[j], features[at, i]
+        sign = 1.0 if levels[np.argmin(own / size[at])] > 0 else -1.0
+        rows[j, i] = sign * LATER.beyond * float(np.max(-sign * levels / own).clip(0.0))
+    return replace(units, rows=rows)

@@ -206,7 +206,10 @@ class DeepSearch:
             return False  # that layer's units were lost since the fit was made
         single = self.units.unexplained(fit.model.whole(), fit.prefix)
         units = self.units.completed(fit.prefix, merge(single, np.arange(len(single))))
-        units = self.units.without_doubles(units.take(self.units.confirm(fit.prefix, units)))
+        if self.narrow.begun:
+            units = joined(units, self.units.shown_jointly(fit.model.whole(), fit.prefix))
+        confirm = self.units.confirm_rare if self.narrow.begun else self.units.confirm
+        units = self.units.without_doubles(units.take(confirm(fit.prefix, units)))
         if not len(units):
             return False
         grown = joined(self.confirmed[depth], units)
@@ -383,7 +386,7 @@ class DeepSearch:
     def as_last(self, prefix: Prefix, units: Candidates) -> DeepFit:
         """Fit an output on the units as if theirs were the last hidden layer."""
         whole = self.whole_behind is not None and self.whole_behind in prefix.layers
-        fits = []
+        units, fits = self.narrow.decided(prefix, units), []
         for clearance in POSITIVE.clearances if whole else (LAST_LAYER.clearance,):
             fits.append(fit_as_last(self.probe, self.pool.usual, prefix, units, clearance))
             if fits[-1].error <= self.probe.tolerances.rounding:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.probe import Probe
 from divulge.reconstruction.deep.candidates import Candidates
+from divulge.reconstruction.deep.cell_edges import with_open_entries
 from divulge.reconstruction.deep.cells import aimed, drawn, explore_cells, steadied
 from divulge.reconstruction.deep.confirm_together import sharp_far_out
 from divulge.reconstruction.deep.orientation.by_bends import turned_by_bends
@@ -63,6 +66,14 @@ class NarrowLayers:
         if not self.begun or not prefix.layers:
             return None
         return free_layer(self.probe, self.lines, prefix)
+
+    def decided(self, prefix: Prefix, units: Candidates) -> Candidates:
+        """Return units whose open entries keep them in one state, where cells are searched."""
+        free = None if units.known.all() else self.first(prefix)
+        if free is None:
+            return units
+        points = [drawn(free, self.lines.rng, CELLS.draws), self.probe.answered()[0]]
+        return with_open_entries(prefix, units, np.concatenate(points))
 
     def explored(self, prefix: Prefix, free: FreeLayer, find: Find) -> Candidates:
         """Search cells until they show no more units; return what find returns then."""

@@ -103,6 +103,13 @@ class Pool:
         constants[::2] = 0.0
         return points + constants
 
+    def unexplained(self, known: Prefix) -> tuple[Array, Array]:
+        """Return all kinks (n, d) that no known unit explains, and their jumps."""
+        points = np.concatenate([s.points(s.t) for s in self.sweeps])
+        jumps = np.concatenate([s.jumps for s in self.sweeps])
+        new = ~explained(known, points, self.tolerances.loose) & jumps.any(axis=1)
+        return points[new], jumps[new]
+
     def solved(self, known: Prefix, prefix: Prefix, sweeps: list[SearchedSegment]) -> Segments:
         """Solve the jumps on these sweeps that no known unit explains."""
         points = np.concatenate([s.points(s.t) for s in sweeps])

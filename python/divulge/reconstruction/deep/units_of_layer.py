@@ -15,6 +15,7 @@ from divulge.reconstruction.deep.confirm import shown
 from divulge.reconstruction.deep.confirm_together import confirmed_together, sharp_far_out
 from divulge.reconstruction.deep.crossings import Crossings
 from divulge.reconstruction.deep.evidence import explained_by, hits
+from divulge.reconstruction.deep.joint_kinks import joint_units
 from divulge.reconstruction.deep.missing_entries.by_edges import Vain, complete, completed_by_programme
 from divulge.reconstruction.deep.one_sided import OneSided
 from divulge.reconstruction.deep.partial_rows import Segments
@@ -205,6 +206,16 @@ class LayerUnits:
         if together(self.probe, prefix, self.lines):
             return confirmed_together(self.probe, units, self.lines, known)
         share, asked = shown(self.probe, prefix, units, self.lines, LAYERS.places)
+        return np.asarray((share >= LAYERS.hit_share) & (asked > 1))
+
+    def shown_jointly(self, known: Prefix, prefix: Prefix) -> Candidates:
+        """Return units behind a prefix that only several kinks of no known unit show together."""
+        points, jumps = self.pool.unexplained(known)
+        return joint_units(prefix, points, jumps, self.alike)
+
+    def confirm_rare(self, prefix: Prefix, units: Candidates) -> Mask:
+        """Look for hyperplanes near the kinks that showed them: where a unit is hardly ever on."""
+        share, asked = shown(self.probe, prefix, units, self.lines, LAYERS.places, near=True)
         return np.asarray((share >= LAYERS.hit_share) & (asked > 1))
 
     def unexplained(self, known: Prefix, prefix: Prefix) -> Segments:

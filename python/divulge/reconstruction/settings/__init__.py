@@ -19,7 +19,7 @@ from divulge.reconstruction.settings.asking import (
     VALUE_PROBE,
     VALUES,
 )
-from divulge.reconstruction.settings.cells import CELLS, LATER, MEETINGS
+from divulge.reconstruction.settings.cells import CELLS, JOINT, LATER, MEETINGS
 from divulge.reconstruction.settings.convolutional import (
     CONV_AIMED,
     CONV_ATTACK,
@@ -147,6 +147,7 @@ __all__ = [
     "GAUSS_NEWTON",
     "GRADIENTS_ALONE",
     "HYPERPLANES",
+    "JOINT",
     "KINK_BY_KINK",
     "LAST_LAYER",
     "LATER",

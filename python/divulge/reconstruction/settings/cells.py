@@ -95,17 +95,37 @@ class LaterSettings:
     most_beside: int = 2
     # singular value of rows of unit norm that leaves shares open
     rank: float = 1e-6
-    # relative step at which Gauss-Newton ends, and its steps at most
+    # relative step at which Gauss-Newton ends: rounding
     step: float = 1e-14
+    # a bound
     steps: int = 40
     # singular value, relative to the largest, of a row that is not told
     gap: float = 1e-5
     # error of an entry, of the later row
     off: float = 1e-6
+    # of an entry that no kink shows, in what keeps its unit in one state at all points seen
+    beyond: float = 2.0
     # distance of a place from other hyperplanes, for its size: 100 times as far as questions go
     clear: float = 1e-3
+
+
+@dataclass(frozen=True)
+class JointSettings:
+    """Rows that several kinks show together: deep/joint_kinks.py."""
+
+    # that are looked at, the latest: 560 threes
+    kinks: int = 16
+    # kinks that may tell a row
+    together: tuple[int, ...] = (2, 3)
+    # of one unit, at least: one more than tell the row
+    members: int = 3
+    # singular value of a Jacobian, relative to the largest, of a direction in which features do not change
+    rank: float = 1e-7
+    # singular value of equations of unit norm that leaves a row open
+    gap: float = 1e-3
 
 
 CELLS = CellsSettings()
 MEETINGS = MeetingsSettings()
 LATER = LaterSettings()
+JOINT = JointSettings()

@@ -146,7 +146,7 @@ def test_pieces_show_what_the_output_reads(seed):
 
 def test_an_edge_lies_on_both_hyperplanes_and_in_the_cell():
     network = random_deep(6, 6, 6, 1, seed=4)
-    pool, prefix, free = searched(network, 1, 4, turns=1)
+    _, prefix, free = searched(network, 1, 4, turns=1)
     units = units_of(network, 1)
     point = drawn(free, np.random.default_rng(0), 1)[0]
     cell = Cell.around(prefix, free, units, point)
