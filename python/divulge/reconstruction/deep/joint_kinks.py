@@ -33,7 +33,7 @@ def joint_units(prefix: Prefix, points: Array, jumps: Array, tolerance: float) -
         for chosen in combinations(range(len(points)), size):
             if not left[list(chosen)].all():
                 continue
-            known = masks[list(chosen)].any(axis=0)
+            known: Mask = np.asarray(masks[list(chosen)].any(axis=0))
             row = only_row(np.concatenate([every[k] for k in chosen]), known, tolerance)
             if row is None:
                 continue

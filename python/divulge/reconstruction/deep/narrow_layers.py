@@ -17,7 +17,7 @@ from divulge.reconstruction.deep.orientation.choose import turned_in_cells
 from divulge.reconstruction.deep.regions import FreeLayer
 from divulge.reconstruction.deep.searched_lines import Pool
 from divulge.reconstruction.network.known_layers import Dense, Prefix
-from divulge.reconstruction.settings import CELLS, LAYERS
+from divulge.reconstruction.settings import CELLS, LATER, LAYERS
 
 Find = Callable[[FreeLayer], Candidates]
 
@@ -39,6 +39,7 @@ class NarrowLayers:
         self.pool = pool
         self.lines = lines
         self.begun = False
+        self.asked_later: dict[tuple[Dense, ...], tuple[int, int]] = {}  # entries known, lines searched
         self.unexplained = 0  # rounds that left answers unexplained
 
     def begins(self, prefix: Prefix, passes: Callable[[], bool]) -> bool:
@@ -84,13 +85,22 @@ class NarrowLayers:
 
         Where entries of rows are open, answers say little, and later units are asked first.
         """
-        layer = None if units.known.all() else turned_by_bends(self.pool, prefix, free, units)
+        layer = None if units.known.all() else self.turned_by_bends(prefix, free, units)
         if layer is None:
             draws = drawn(free, self.lines.rng, CELLS.draws)
             layer = turned_in_cells(self.pool, prefix, units, draws, enough)
         if layer is None and units.known.all():
-            layer = turned_by_bends(self.pool, prefix, free, units)
+            layer = self.turned_by_bends(prefix, free, units)
         return layer
+
+    def turned_by_bends(self, prefix: Prefix, free: FreeLayer, units: Candidates) -> Dense | None:
+        """Ask later units, again only where more of the layer is known or much more was searched."""
+        key, known, searched = tuple(prefix.layers), int(units.known.sum()), len(self.pool.sweeps)
+        before = self.asked_later.get(key)
+        if before is not None and before[0] == known and searched < LATER.again * before[1]:
+            return None
+        self.asked_later[key] = known, searched
+        return turned_by_bends(self.pool, prefix, free, units)
 
     def without_always_on(
         self, prefix: Prefix, free: FreeLayer, layer: Dense, find: Find, enough: float

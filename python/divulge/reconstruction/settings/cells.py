@@ -83,6 +83,8 @@ class LaterSettings:
     ways: int = 64
     # that show the same features, where several rows are on everywhere
     together: int = 6
+    # times as many lines as before after which later units are asked again
+    again: float = 1.5
     # states of a layer's units that are looked at in a kink's cell
     states: int = 6
     # equations to a unit that right sides must fulfil: each lets one wrong choice in 10^6 pass
