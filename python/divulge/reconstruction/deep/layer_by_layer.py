@@ -11,7 +11,7 @@ import numpy as np
 from divulge.arrays import Array
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.probe import Probe
-from divulge.reconstruction.deep.candidates import Candidates, joined, merge
+from divulge.reconstruction.deep.candidates import Candidates, joined
 from divulge.reconstruction.deep.confirm_together import sharp_far_out
 from divulge.reconstruction.deep.counterexamples import worst_answered, wrong_at_points, wrong_on_lines
 from divulge.reconstruction.deep.fit_as_last import DeepFit, fit_as_last
@@ -204,12 +204,7 @@ class DeepSearch:
         depth = len(fit.prefix.layers)
         if depth >= len(self.confirmed):
             return False  # that layer's units were lost since the fit was made
-        single = self.units.unexplained(fit.model.whole(), fit.prefix)
-        units = self.units.completed(fit.prefix, merge(single, np.arange(len(single))))
-        if self.narrow.begun:
-            units = joined(units, self.units.shown_jointly(fit.model.whole(), fit.prefix))
-        confirm = self.units.confirm_rare if self.narrow.begun else self.units.confirm
-        units = self.units.without_doubles(units.take(confirm(fit.prefix, units)))
+        units = self.units.leftovers(fit.model.whole(), fit.prefix, self.narrow.begun)
         if not len(units):
             return False
         grown = joined(self.confirmed[depth], units)

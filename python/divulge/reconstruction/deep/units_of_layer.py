@@ -10,7 +10,7 @@ import numpy as np
 from divulge.arrays import Mask
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.probe import Probe
-from divulge.reconstruction.deep.candidates import Candidates, group, merge
+from divulge.reconstruction.deep.candidates import Candidates, group, joined, merge
 from divulge.reconstruction.deep.confirm import shown
 from divulge.reconstruction.deep.confirm_together import confirmed_together, sharp_far_out
 from divulge.reconstruction.deep.crossings import Crossings
@@ -208,15 +208,25 @@ class LayerUnits:
         share, asked = shown(self.probe, prefix, units, self.lines, LAYERS.places)
         return np.asarray((share >= LAYERS.hit_share) & (asked > 1))
 
-    def shown_jointly(self, known: Prefix, prefix: Prefix) -> Candidates:
-        """Return units behind a prefix that only several kinks of no known unit show together."""
-        points, jumps = self.pool.unexplained(known)
-        return joint_units(prefix, points, jumps, self.alike)
+    def leftovers(self, known: Prefix, prefix: Prefix, in_cells: bool) -> Candidates:
+        """Return units behind a prefix that only single kinks of no known unit show.
 
-    def confirm_rare(self, prefix: Prefix, units: Candidates) -> Mask:
-        """Look for hyperplanes near the kinks that showed them: where a unit is hardly ever on."""
+        Among cells units are hardly ever on that are left: several kinks may show a row that none shows
+        alone, and places near these are where to look for them.
+
+        Args:
+            known: all layers, with the one after the prefix.
+            prefix: the layers before the units.
+            in_cells: whether cells are searched.
+        """
+        single = self.unexplained(known, prefix)
+        units = self.completed(prefix, merge(single, np.arange(len(single))))
+        if not in_cells:
+            return self.without_doubles(units.take(self.confirm(prefix, units)))
+        units = joined(units, joint_units(prefix, *self.pool.unexplained(known), self.alike))
         share, asked = shown(self.probe, prefix, units, self.lines, LAYERS.places, near=True)
-        return np.asarray((share >= LAYERS.hit_share) & (asked > 1))
+        good = (share >= LAYERS.hit_share) & (asked > 1)
+        return self.without_doubles(units.take(np.asarray(good)))
 
     def unexplained(self, known: Prefix, prefix: Prefix) -> Segments:
         """Return what the kinks of no known unit say of the layer after the prefix."""
