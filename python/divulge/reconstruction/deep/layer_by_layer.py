@@ -13,7 +13,13 @@ from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.probe import Probe
 from divulge.reconstruction.deep.candidates import Candidates, joined, merge
 from divulge.reconstruction.deep.confirm_together import sharp_far_out
-from divulge.reconstruction.deep.counterexamples import worst_answered, wrong_at_points, wrong_on_lines
+from divulge.reconstruction.deep.counterexamples import (
+    nearer,
+    worst_answered,
+    wrong_at_points,
+    wrong_on_lines,
+    wrongly_answered,
+)
 from divulge.reconstruction.deep.fit_as_last import DeepFit, fit_as_last
 from divulge.reconstruction.deep.narrow_layers import NarrowLayers, free_layer
 from divulge.reconstruction.deep.orientation.choose import turned
@@ -201,7 +207,8 @@ class DeepSearch:
             return False  # that layer's units were lost since the fit was made
         single = self.units.unexplained(fit.model.whole(), fit.prefix)
         units = self.units.completed(fit.prefix, merge(single, np.arange(len(single))))
-        units = self.units.without_doubles(units.take(self.units.confirm(fit.prefix, units)))
+        shown = self.units.without_doubles(units.take(self.units.confirm(fit.prefix, units)))
+        units = shown if len(shown) else self.mending(fit, self.units.without_doubles(units))
         if not len(units):
             return False
         grown = joined(self.confirmed[depth], units)
@@ -210,6 +217,20 @@ class DeepSearch:
             return False
         self.confirmed[depth], self.best = grown, better
         return True
+
+    def mending(self, fit: DeepFit, units: Candidates) -> Candidates:
+        """Return a unit with which more answers are explained than by a fit alone, where there is one.
+
+        A unit that is on far out alone, in a narrow cone, shows at no random place of its hyperplane.
+        """
+        before = wrongly_answered(self.probe, fit.model, self.enough)
+        for number in range(len(units) if before.any() else 0):
+            unit = units.take(np.array([number]))
+            grown = self.as_last(fit.prefix, joined(self.confirmed[len(fit.prefix.layers)], unit))
+            after = wrongly_answered(self.probe, grown.model, self.enough)
+            if grown.error <= self.enough and after.sum() < before.sum() and not (after & ~before).any():
+                return unit
+        return units.take(np.empty(0, np.intp))
 
     def refuted(self, fit: DeepFit) -> bool:
         """Ask on more lines and at more points, once about the same units; where a fit is wrong search on."""
@@ -227,9 +248,14 @@ class DeepSearch:
         return point is not None
 
     def look_through(self, point: Array) -> None:
-        """Search on from a point where the best fit is wrong."""
+        """Search on from a point where the best fit is wrong, and where it begins to be on the way there."""
+        fit = self.latest
+        begins = None if fit is None else nearer(self.probe, fit.model, point, self.enough)
         self.pass_on_at(point)
         self.forget()
+        if begins is not None:
+            right, point = begins
+            self.pool.sweep(right[None], (point - right)[None], 0.0, 1.0)
         self.sweep_through(point)
 
     def pass_on_at(self, point: Array) -> None:

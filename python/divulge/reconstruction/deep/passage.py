@@ -23,6 +23,8 @@ from divulge.reconstruction.settings import PASSAGE
 def on_both_sides(probe: Probe, units: Candidates) -> bool:
     """Whether most rows of the first layer show in gradients on both sides of their hyperplanes.
 
+    Points on a hyperplane but for rounding, as the search asks where kinks are, count for neither side.
+
     Args:
         probe: of the answers that it has had.
         units: the first layer's, no more of them than inputs: else nothing is said.
@@ -33,8 +35,9 @@ def on_both_sides(probe: Probe, units: Candidates) -> bool:
     if len(points) < PASSAGE.answers:
         return False
     shown = np.abs(gamma) > probe.tolerances.missing * float(np.abs(gamma).max())
-    above = points @ units.rows.T + units.offsets > 0
-    both = (shown & above).any(axis=0) & (shown & ~above).any(axis=0)
+    level = (points @ units.rows.T + units.offsets) / np.linalg.norm(units.rows, axis=1)
+    clear = probe.tolerances.missing * (1.0 + np.linalg.norm(points, axis=1))[:, None]
+    both = (shown & (level > clear)).any(axis=0) & (shown & (level < -clear)).any(axis=0)
     return bool(both.mean() > PASSAGE.share)
 
 
