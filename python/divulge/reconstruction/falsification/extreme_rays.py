@@ -62,7 +62,8 @@ def distinct_rays(prefix: Prefix, rng: np.random.Generator, count: int) -> Array
     rays = np.concatenate(found)
     _, kept = np.unique(np.round(rays, EXTREME_RAYS.digits), axis=0, return_index=True)
     others = kept[kept >= len(single)]
-    return rays[np.concatenate([np.arange(len(single)), rng.permutation(others)[: count - len(single)]])]
+    kept = np.append(np.arange(len(single)), rng.permutation(others)[: count - len(single)])
+    return np.asarray(rays[kept])
 
 
 def walked(prefix: Prefix, chosen: Index, rng: np.random.Generator) -> Array:
