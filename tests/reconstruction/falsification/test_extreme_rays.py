@@ -22,7 +22,8 @@ def test_all_but_one_of_the_features_that_are_on_is_held_by_units_between_on_and
     assert len(rays) > 50
     assert np.allclose(np.linalg.norm(rays, axis=1), 1.0)
     assert (rays >= 0).all()
-    features, between = rays, np.zeros(len(rays), int)
+    features = rays * np.linalg.norm(prefix.layers[0].rows, axis=1)
+    between = np.zeros(len(rays), int)
     for layer in prefix.layers[1:]:
         levels = features @ layer.rows.T
         between += (np.abs(levels) < 1e-9).sum(axis=1)

@@ -17,8 +17,10 @@ from divulge.reconstruction.network.known_layers import Dense, Prefix
 from divulge.reconstruction.settings import EXTREME_RAYS, FALSIFYING, RANK, TINY
 
 
-def on_extreme_rays(prefix: Prefix, lines: Lines, count: int, reach: float = FALSIFYING.reach) -> Array:
+def on_extreme_rays(prefix: Prefix, lines: Lines, count: int) -> Array:
     """Return points (n, d) right beside extreme rays, no two of one ray, those of single features first.
+
+    They are 1,000 times as far out as usual: further than units that decide anything at usual inputs switch.
 
     There are none where the first layer's rows depend on each other, or hand their input on: not every p is
     then that of an input.
@@ -27,14 +29,14 @@ def on_extreme_rays(prefix: Prefix, lines: Lines, count: int, reach: float = FAL
         prefix: the known layers, one at least.
         lines: draws which, and on which side.
         count: how many at most.
-        reach: distance, in usual ones.
     """
     first = prefix.layers[0]
     if first.passage or not independent(first):
         return np.empty((0, lines.input_size))
     features = distinct_rays(prefix, lines.rng, count)
     off = -np.abs(lines.rng.standard_normal(features.shape)) / np.sqrt(len(first))
-    levels = reach * np.sqrt(lines.input_size) * np.where(features > 0, features, off)
+    size = np.linalg.norm(first.rows, axis=1)
+    levels = FALSIFYING.farthest * np.sqrt(lines.input_size) * size * np.where(features > 0, features, off)
     drawn, moves = lines.samples(len(levels)), lines.rng.standard_normal((len(levels), lines.input_size))
     points = drawn + (levels - first.levels(drawn)) @ np.linalg.pinv(first.rows).T
     usual = np.linalg.norm(points, axis=1, keepdims=True) / np.sqrt(lines.input_size)
@@ -48,7 +50,7 @@ def independent(layer: Dense) -> bool:
 
 
 def distinct_rays(prefix: Prefix, rng: np.random.Generator, count: int) -> Array:
-    """Return features (n, h) of the first layer on extreme rays, of length 1, at most `count`."""
+    """Return features (n, h) of the first layer over its rows' lengths, on extreme rays, at most `count`."""
     units = len(prefix.layers[0])
     single = np.eye(units)[rng.permutation(units)[:count]]
     if len(prefix.layers) == 1 or count <= units:
@@ -69,7 +71,8 @@ def distinct_rays(prefix: Prefix, rng: np.random.Generator, count: int) -> Array
 def walked(prefix: Prefix, chosen: Index, rng: np.random.Generator) -> Array:
     """Walk from random places with chosen features (n, k) on to extreme rays of their cones, (n, h).
 
-    Each step goes a random way, at a right angle to p and along the hyperplanes met so far, to the next one.
+    Features are over their rows' lengths, places of length 1. Each step goes a random way, at a right angle
+    to the place and along the hyperplanes met so far, to the next one.
     """
     n, size = chosen.shape
     places = lengthened(np.exp(rng.standard_normal((n, size))))
@@ -101,7 +104,8 @@ def hyperplanes(prefix: Prefix, chosen: Index, places: Array) -> Array:
 
     The first k are those of the features themselves, then those of all layers behind.
     """
-    maps = np.eye(len(prefix.layers[0]))[:, chosen].transpose(1, 0, 2)
+    size = np.linalg.norm(prefix.layers[0].rows, axis=1)
+    maps = np.diag(size)[:, chosen].transpose(1, 0, 2)
     found = [np.broadcast_to(np.eye(chosen.shape[1]), (len(chosen), chosen.shape[1], chosen.shape[1]))]
     for layer in prefix.layers[1:]:
         rows = layer.rows @ maps

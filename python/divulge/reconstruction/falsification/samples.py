@@ -67,10 +67,8 @@ def samples(model: DeepModel, lines: Lines, asked: int, single: bool) -> Iterato
     if deep:
         yield Drawn("up combinations of features", climbed(model.prefix, lines.samples(usual // 2), lines))
     if deep and lines.domain is None:
-        reach = FALSIFYING.single_reach if single else FALSIFYING.reach
-        yield Drawn(
-            "on extreme rays", on_extreme_rays(model.prefix, lines, rays_for(model, usual, asked), reach)
-        )
+        count = rays_for(model, usual, asked)
+        yield Drawn("on extreme rays", on_extreme_rays(model.prefix, lines, count))
     if not simple:
         features = model.prefix if deep else whole
         yield Drawn("with few features on", with_few_features(features, lines, 2 * others))
