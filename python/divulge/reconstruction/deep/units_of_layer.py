@@ -208,8 +208,8 @@ class LayerUnits:
         share, asked = shown(self.probe, prefix, units, self.lines, LAYERS.places)
         return np.asarray((share >= LAYERS.hit_share) & (asked > 1))
 
-    def leftovers(self, known: Prefix, prefix: Prefix, in_cells: bool) -> Candidates:
-        """Return units behind a prefix that only single kinks of no known unit show.
+    def leftovers(self, known: Prefix, prefix: Prefix, in_cells: bool) -> tuple[Candidates, Candidates]:
+        """Return units behind a prefix that only single kinks of no known unit show, borne out, and all.
 
         Among cells units are hardly ever on that are left: several kinks may show a row that none shows
         alone, and places near these are where to look for them.
@@ -222,11 +222,12 @@ class LayerUnits:
         single = self.unexplained(known, prefix)
         units = self.completed(prefix, merge(single, np.arange(len(single))))
         if not in_cells:
-            return self.without_doubles(units.take(self.confirm(prefix, units)))
+            borne_out = units.take(self.confirm(prefix, units))
+            return self.without_doubles(borne_out), self.without_doubles(units)
         units = joined(units, joint_units(prefix, *self.pool.unexplained(known), self.alike))
         share, asked = shown(self.probe, prefix, units, self.lines, LAYERS.places, near=True)
         good = (share >= LAYERS.hit_share) & (asked > 1)
-        return self.without_doubles(units.take(np.asarray(good)))
+        return self.without_doubles(units.take(np.asarray(good))), self.without_doubles(units)
 
     def unexplained(self, known: Prefix, prefix: Prefix) -> Segments:
         """Return what the kinks of no known unit say of the layer after the prefix."""

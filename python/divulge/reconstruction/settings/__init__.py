@@ -60,7 +60,13 @@ from divulge.reconstruction.settings.deep import (
 )
 from divulge.reconstruction.settings.dense_behind import CONV_DENSE
 from divulge.reconstruction.settings.explanations import MEAN_GRADIENTS, SPANNED
-from divulge.reconstruction.settings.falsification import BATCH, FALSIFYING, FEW_FEATURES, VERTICES
+from divulge.reconstruction.settings.falsification import (
+    BATCH,
+    EXTREME_RAYS,
+    FALSIFYING,
+    FEW_FEATURES,
+    VERTICES,
+)
 from divulge.reconstruction.settings.from_values import (
     BY_VALUES,
     GAUSS_NEWTON,
@@ -138,6 +144,7 @@ __all__ = [
     "DIFFERENCES",
     "EDGES",
     "EVIDENCE",
+    "EXTREME_RAYS",
     "FALSIFYING",
     "FEW_FEATURES",
     "FINISH",
