@@ -115,6 +115,14 @@ def test_a_point_far_out_is_brought_to_where_the_copy_begins_to_be_wrong(seed):
     assert not wrongly_answered(probe, right_copy, 1e-8).any()
 
 
+def test_a_point_in_a_box_is_not_brought_out_of_it():
+    network = random_deep(6, 5, 4, 1, seed=0)
+    rows, weights, base = whole_layer(network)
+    wrong = DeepModel(prefix_of(network, 1), Layer(rows, 1.5 * weights, base))
+    probe = probe_of(network, (60.0, 100.0))
+    assert nearer(probe, wrong, np.full(6, 80.0), 1e-8) is None
+
+
 def whole_layer(network):
     """Rows, weights and base of the last hidden layer of a network."""
     *_, (rows, offsets), (weights, bias) = parameters(network)

@@ -68,8 +68,11 @@ def nearer(probe: Probe, model: DeepModel, point: Array, enough: float) -> tuple
     """Return places (d,) on the ray through a far point where a copy is right, and beyond it wrong.
 
     A unit that is on far out alone switches between them, at places that are known more exactly. None where
-    the first output shows nothing wrong at the point, or is so at usual distances, too.
+    the first output shows nothing wrong at the point, or does so at usual distances, too, and in a box: the
+    ray may lead out of it.
     """
+    if probe.domain is not None:
+        return None
     far = float(np.linalg.norm(point)) / np.sqrt(len(point))
     if far <= COUNTEREXAMPLES.far:
         return None
