@@ -1,10 +1,10 @@
 """Is `complete` ever wrong? `python bench/honesty.py [--each 300] [--families NAME ...] [--rows FILE]`.
 
 Every family of `honesty_families.py` draws so many victims; each is rebuilt and compared with the victim
-itself on 4,000 normal inputs, on as many ten times as far out, or uniform ones of its box. "Wrong" is an
-error above 1e-6 of the range of f (1e-3 in float32), in any output. Prints for each family how many were
-called complete, how many of these were wrong, how many with a small certificate, and what was asked; every
-wrong one with its seed. `--rows` appends a JSON line for each victim.
+itself on 4,000 normal inputs, on as many ten and 100 times as far out, or uniform ones of its box. "Wrong"
+is an error above 1e-6 of the range of f (1e-3 in float32), in any output. Prints for each family how many
+were called complete, how many of these were wrong, how many with a small certificate, and what was asked;
+every wrong one with its seed. `--rows` appends a JSON line for each victim.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import torch
 import divulge
 from honesty_families import FAMILIES, Case
 
-POINTS, FAR = 4_000, 10.0
+POINTS, FAR = 4_000, (10.0, 100.0)
 SMALL = 1e-8  # of a certificate
 CONSTANT, TINY = 1e-9, 1e-300  # of a function's size: a smaller range is that of a constant one
 WRONG = {torch.float64: 1e-6, torch.float32: 1e-3}
@@ -94,7 +94,7 @@ def inputs(case: Case, rng: np.random.Generator) -> Iterator[np.ndarray]:
     if case.box is not None:
         yield rng.uniform(*case.box, size=(POINTS, case.inputs))
         return
-    for scale in (1.0,) if case.asks == "probabilities" else (1.0, FAR):
+    for scale in (1.0,) if case.asks == "probabilities" else (1.0, *FAR):
         yield scale * rng.standard_normal((POINTS, case.inputs))
 
 

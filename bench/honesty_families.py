@@ -30,25 +30,27 @@ class Case:
             "batch" for `reconstruct_many`.
         inputs: d.
         box: (low, high) of every input, None for all of R^d.
+        budget: gradients that may be asked, or values of d + 1 times as many.
     """
 
     module: nn.Module
     asks: str
     inputs: int
     box: Box = None
+    budget: int = BUDGET
 
     def oracle(self) -> divulge.Oracle:
         """Return what is asked."""
         victim = divulge.Victim(self.module, input_shape=(self.inputs,))
         if self.asks == "values":
-            return divulge.ValueOracle(victim, budget=BUDGET * (self.inputs + 1), domain=self.box)
+            return divulge.ValueOracle(victim, budget=self.budget * (self.inputs + 1), domain=self.box)
         if self.asks == "gradients alone":
-            return divulge.GradientOracle(victim, values=False, budget=BUDGET, domain=self.box)
+            return divulge.GradientOracle(victim, values=False, budget=self.budget, domain=self.box)
         if self.asks == "all gradients":
-            return divulge.JacobianOracle(victim, budget=BUDGET, domain=self.box)
+            return divulge.JacobianOracle(victim, budget=self.budget, domain=self.box)
         if self.asks == "probabilities":
-            return divulge.ProbabilityOracle(victim, budget=BUDGET * (self.inputs + 1))
-        return divulge.GradientOracle(victim, budget=BUDGET, domain=self.box)
+            return divulge.ProbabilityOracle(victim, budget=self.budget * (self.inputs + 1))
+        return divulge.GradientOracle(victim, budget=self.budget, domain=self.box)
 
 
 Family = Callable[[np.random.Generator], Case]
@@ -344,6 +346,13 @@ def _(rng: np.random.Generator) -> Case:
 def _(rng: np.random.Generator) -> Case:
     sizes = ((12, 8, 6, 4, 1), (16, 12, 8, 5, 2))[rng.integers(2)]
     return Case((normal if rng.integers(2) else network)(rng, sizes), "gradients", sizes[0])
+
+
+@family("narrow behind many inputs")
+def _(rng: np.random.Generator) -> Case:
+    hidden = rng.integers(4, 11, size=rng.integers(2, 4))
+    sizes = (int(rng.integers(12, 120)), *map(int, hidden), int(rng.integers(1, 4)))
+    return Case(normal(rng, sizes), "gradients", sizes[0], budget=2 * BUDGET)
 
 
 @family("box, one layer")

@@ -57,7 +57,7 @@ The way of `reconstruct(oracle)`, file by file:
   `offsets` those from values, `copy` the other outputs; `span` (`stage_spanned`) the combinations of inputs
   within which values are asked where that does not end it.
 - `falsification` tests finished copies where copies have been wrong: `judge` asks, `samples` names the ways
-  inputs are drawn, `beside` and `few_features` draw them.
+  inputs are drawn, `beside`, `few_features` and `extreme_rays` draw them.
 - `refit` makes exact what differences of values left blunt.
 
 `settings/` holds the numbers, with the reason for each: `tolerances` those that depend on noise, a file for

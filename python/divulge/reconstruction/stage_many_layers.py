@@ -194,8 +194,8 @@ def note_what_is_open(session: Session, found: DeepResult, units: Named) -> None
     if found.solved and found.unseen:
         session.note(
             NoteKind.UNSEEN_WEIGHTS,
-            f"{found.unseen} weights between hidden layers show at no input found, and are given as 0: "
-            "the two units were never seen active together",
+            f"{found.unseen} weights between hidden layers show at no input found, and are chosen, most as "
+            "0: the later unit never switches where the other is on",
         )
     if not found.solved and found.unturned is not None:
         session.note(

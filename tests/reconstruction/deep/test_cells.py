@@ -10,6 +10,7 @@ from deep_networks import parameters, prefix_of, probe_of, random_deep, units_of
 
 import divulge
 from divulge.reconstruction.asking.lines import Lines
+from divulge.reconstruction.deep.cell_edges import with_open_entries
 from divulge.reconstruction.deep.cells import aimed, drawn, steadied, strewn, told, walks
 from divulge.reconstruction.deep.layer_by_layer import DeepSearch
 from divulge.reconstruction.deep.narrow_layers import NarrowLayers
@@ -56,7 +57,8 @@ def test_walks_meet_nearly_every_kink(sizes, depth):
     rng = np.random.default_rng(depth)
     network = random_deep(*sizes, seed=depth)
     victim, lines = victim_of(network), Lines(sizes[0], None, rng)
-    found = walks(probe_of(network), prefix_of(network, depth), free_layer(network, rng), lines)
+    draws = drawn(free_layer(network, rng), rng, CELLS.draws)
+    found = walks(probe_of(network), prefix_of(network, depth), draws, lines)
     assert found is not None
     constant = []
     for line in found.searched():
@@ -137,3 +139,37 @@ def test_units_that_are_lost_completed_or_exchanged_count_as_change_in_cells_alo
 def test_nothing_is_told_where_nothing_is_on():
     prefix = Prefix(3, [Dense(np.eye(3), np.full(3, -1.0))])
     assert told(prefix, np.array([[0.0, 0, 0], [2, 0, 0]])).tolist() == [False, True]
+
+
+def test_later_units_are_asked_again_only_once_more_is_known():
+    network = random_deep(9, 7, 6, 5, 1, seed=0)
+    probe, lines = probe_of(network), Lines(9, None, np.random.default_rng(0))
+    pool, prefix, units = Pool(probe, lines), prefix_of(network, 1), units_of(network, 1)
+    narrow, free = NarrowLayers(probe, pool, lines), free_layer(network, lines.rng)
+    found = walks(probe, prefix, drawn(free, lines.rng, CELLS.draws), lines)
+    assert found is not None
+    pool.sweeps += found.searched()
+
+    def asked(units):
+        before = len(probe.answered()[0])
+        narrow.turned_by_bends(prefix, free, units)
+        return len(probe.answered()[0]) > before
+
+    five = units.take(np.arange(5))
+    assert [asked(five), asked(five), asked(units), asked(units)] == [True, False, True, False]
+    pool.sweeps += found.searched()
+    assert asked(units)
+
+
+def test_an_open_entry_keeps_its_unit_in_one_state():
+    prefix = Prefix(2, [Dense(np.array([[1.0, 0], [1, -1]]), np.array([0.0, -3.0]))])
+    unit = units_of(random_deep(2, 2, 1, 1), 1)
+    known = np.array([[True, False]])
+    unit = replace(unit, rows=np.array([[-1.0, 0.0]]), known=known, offsets=np.array([4.0]))
+    points = np.random.default_rng(0).uniform(0, 5, (500, 2))
+    decided = with_open_entries(prefix, unit, points)
+    on = prefix.masks(points)[:, 1]
+    assert on.sum() > 5
+    levels = prefix.features(points) @ decided.rows[0] + decided.offsets[0]
+    assert (levels[on] > 0).all() or (levels[on] < 0).all()
+    assert decided.rows[0, 0] == -1.0

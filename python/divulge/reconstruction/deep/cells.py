@@ -83,13 +83,20 @@ def strewn(prefix: Prefix, rows: Array, points: Array, rng: np.random.Generator)
     return points
 
 
-def walks(probe: Probe, prefix: Prefix, free: FreeLayer, lines: Lines) -> Walks | None:
-    """Return lines through crowded cells, as far as features stay independent; None where there are none."""
-    draws = drawn(free, lines.rng, CELLS.draws)
-    origins = draws[crowded(prefix, draws, lines.rng, CELLS.lines)]
+def walks(probe: Probe, prefix: Prefix, draws: Array, lines: Lines, most: int = CELLS.lines) -> Walks | None:
+    """Return lines through crowded cells, as far as features stay independent; None where there are none.
+
+    Args:
+        probe: whom to ask.
+        prefix: the known layers.
+        draws: points (n, d) to begin at and to go towards.
+        lines: its random numbers are used.
+        most: how many lines.
+    """
+    origins = draws[crowded(prefix, draws, lines.rng, most)]
     if not len(origins):
         return None
-    directions = drawn(free, lines.rng, len(origins)) - origins
+    directions = lines.rng.choice(draws, len(origins)) - origins
     nodes = [told_cells(prefix, *line) for line in zip(origins, directions, strict=True)]
     return Walks(probe, origins, directions, nodes)
 
@@ -115,7 +122,8 @@ def explore_cells(pool: Pool, prefix: Prefix, free: FreeLayer, find: Callable[[]
     """Search chords until some turns have shown no more of the units; return what find returns then."""
     idle, most = 0, (-1, -1)
     for _ in range(CELLS.most_turns):
-        found = walks(pool.probe, prefix, free, pool.lines)
+        draws = drawn(free, pool.lines.rng, CELLS.draws)
+        found = walks(pool.probe, prefix, draws, pool.lines)
         pool.sweeps += [] if found is None else found.searched()
         units = find()
         now = len(units), int(units.known.sum())

@@ -15,12 +15,15 @@ from divulge.reconstruction.network.known_layers import Prefix
 from divulge.reconstruction.settings import CONFIRM
 
 
-def shown(probe: Probe, prefix: Prefix, units: Candidates, lines: Lines, most: int) -> tuple[Array, Index]:
+def shown(
+    probe: Probe, prefix: Prefix, units: Candidates, lines: Lines, most: int, near: bool = False
+) -> tuple[Array, Index]:
     """Return the share of up to so many places at which a kink was found, and how many were asked about.
 
-    Where a place costs eight values a unit that does not show at the first two is asked about no more.
+    Where a place costs eight values a unit that does not show at the first two is asked about no more. Places
+    near the units' own kinks are there even where they are hardly ever on.
     """
-    which, points = places(prefix, units, lines, most)
+    which, points = places(prefix, units, lines, most, near)
     first = CONFIRM.first_places if probe.bends_are_cheap else most
     good, asked = np.zeros(len(which), bool), rank_within(which) < first
     good[asked] = at(probe, prefix, units, which[asked], points[asked])

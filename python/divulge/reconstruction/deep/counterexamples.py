@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
-from divulge.arrays import Array
+from divulge.arrays import Array, Mask
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.probe import Probe
+from divulge.reconstruction.deep.candidates import Candidates, joined
 from divulge.reconstruction.deep.extreme_points import climbed
+from divulge.reconstruction.deep.fit_as_last import DeepFit
+from divulge.reconstruction.deep.last_layer import clear_of_hyperplanes
 from divulge.reconstruction.deep.searched_lines import Pool
 from divulge.reconstruction.deep.searched_segment import SearchedSegment, breakpoints
 from divulge.reconstruction.network.deep_network import DeepModel
-from divulge.reconstruction.settings import COUNTEREXAMPLES
+from divulge.reconstruction.settings import COUNTEREXAMPLES, TINY
 
 
 def wrong_on_lines(pool: Pool, model: DeepModel, enough: float) -> tuple[Array, Array, float, float] | None:
@@ -59,11 +64,68 @@ def wrong_at_points(pool: Pool, model: DeepModel, enough: float) -> Array | None
     return None
 
 
+def nearer(probe: Probe, model: DeepModel, point: Array, enough: float) -> tuple[Array, Array] | None:
+    """Return places (d,) on the ray through a far point where a copy is right, and beyond it wrong.
+
+    A unit that is on far out alone switches between them, at places that are known more exactly. None where
+    the first output shows nothing wrong at the point, or does so at usual distances, too, and in a box: the
+    ray may lead out of it.
+    """
+    if probe.domain is not None:
+        return None
+    far = float(np.linalg.norm(point)) / np.sqrt(len(point))
+    if far <= COUNTEREXAMPLES.far:
+        return None
+    scales = np.geomspace(1.0, far, 1 + int(np.ceil(np.log(far) / np.log(COUNTEREXAMPLES.step)))) / far
+    points = scales[:, None] * point
+    wrong = probe.misses(points, model.pieces(points, 0)) > enough
+    if not wrong[-1] or wrong.all():
+        return None
+    last_right = int(np.flatnonzero(~wrong)[-1])
+    return points[last_right], points[last_right + 1]
+
+
 def worst_answered(probe: Probe, model: DeepModel) -> Array:
     """Return the point of all that were asked about that a copy explains worst, shape (d,)."""
     points, pieces = probe.answered()
     wrong = model.pieces(points, 0) - pieces
     return np.asarray(points[np.argmax(np.linalg.norm(wrong[:, :-1], axis=1))])
+
+
+def wrongly_answered(probe: Probe, model: DeepModel, enough: float) -> Mask:
+    """Return at which points asked so far a copy's gradient is wrong, clear of its hyperplanes, (n,)."""
+    points, pieces = probe.answered()
+    off = np.linalg.norm((model.pieces(points, 0) - pieces)[:, :-1], axis=1)
+    clear = clear_of_hyperplanes(model.prefix, model.layer, points)
+    return np.asarray(clear & (off > enough * np.linalg.norm(pieces[:, :-1], axis=1).max(initial=TINY)))
+
+
+def mending(
+    probe: Probe,
+    fit: DeepFit,
+    own: Candidates,
+    more: Candidates,
+    refit: Callable[[Candidates], DeepFit],
+    enough: float,
+) -> Candidates:
+    """Return the first unit of `more` with which answers are explained that a fit of `own` gets wrong.
+
+    Args:
+        probe: of the answers.
+        fit: the fit so far.
+        own: its last hidden layer's units.
+        more: units that may be of that layer, too.
+        refit: fits the output on units of that layer.
+        enough: relative error that counts as none.
+    """
+    before = wrongly_answered(probe, fit.model, enough)
+    for number in range(len(more) if before.any() else 0):
+        unit = more.take(np.array([number]))
+        grown = refit(joined(own, unit))
+        after = wrongly_answered(probe, grown.model, enough)
+        if grown.error <= enough and after.sum() < before.sum() and not (after & ~before).any():
+            return unit
+    return more.take(np.empty(0, np.intp))
 
 
 def between_kinks(model: DeepModel, origin: Array, direction: Array, lines: Lines) -> Array:

@@ -11,7 +11,7 @@ from divulge.reconstruction.deep.hyperplane_queries import levels_and_slopes, on
 from divulge.reconstruction.deep.regions import FreeLayer
 from divulge.reconstruction.deep.searched_segment import SearchedSegment, crossings
 from divulge.reconstruction.network.known_layers import Dense, Prefix
-from divulge.reconstruction.settings import EVIDENCE
+from divulge.reconstruction.settings import EDGES, EVIDENCE
 
 
 def explained(prefix: Prefix, points: Array, tolerance: float) -> Mask:
@@ -63,8 +63,10 @@ def distance(places: Array, t: Array) -> Array:
     return np.abs(places[nearest(places, t)] - t) if len(places) else np.full(len(t), np.inf)
 
 
-def places(prefix: Prefix, units: Candidates, lines: Lines, most: int) -> tuple[Index, Array]:
-    """Return random places, up to `most` a unit, where its hyperplane must show.
+def places(
+    prefix: Prefix, units: Candidates, lines: Lines, most: int, near: bool = False
+) -> tuple[Index, Array]:
+    """Return random places, up to `most` a unit, where its hyperplane must show, or such near its kink.
 
     Returns:
         The unit of each place, shape (n,), rising, and the places, shape (n, d).
@@ -72,7 +74,8 @@ def places(prefix: Prefix, units: Candidates, lines: Lines, most: int) -> tuple[
     which = np.repeat(np.arange(len(units)), EVIDENCE.starts)
     free = FreeLayer.of(prefix, lines.domain, lines.samples(EVIDENCE.starts))
     if free is None:
-        points = onto(prefix, units.rows[which], units.offsets[which], lines.samples(len(which)))
+        starts = near_kinks(units.points[which], lines) if near else lines.samples(len(which))
+        points = onto(prefix, units.rows[which], units.offsets[which], starts)
     else:
         active = units.known[which] & (lines.rng.uniform(size=(len(which), prefix.width)) < 0.5)
         points = free.on_hyperplanes(units.rows[which], units.offsets[which], active, lines.rng)
@@ -82,6 +85,13 @@ def places(prefix: Prefix, units: Candidates, lines: Lines, most: int) -> tuple[
     good &= ~(prefix.masks(points) & ~units.known[which]).any(axis=1) & well_inside(points, lines)
     good[good] = rank_within(which[good]) < most
     return which[good], points[good]
+
+
+def near_kinks(kinks: Array, lines: Lines) -> Array:
+    """Return random points, every other one near the kink of its unit, shape (n, d)."""
+    share = 10 ** lines.rng.uniform(EDGES.nearest, 0, size=(len(kinks), 1))
+    share[::2] = 1.0
+    return np.asarray(kinks + share * (lines.samples(len(kinks)) - kinks))
 
 
 def on_hyperplane(prefix: Prefix, rows: Array, offsets: Array, points: Array) -> Mask:

@@ -11,13 +11,19 @@ import numpy as np
 from divulge.arrays import Array
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.probe import Probe
-from divulge.reconstruction.deep.candidates import Candidates, joined, merge
+from divulge.reconstruction.deep.candidates import Candidates, joined
 from divulge.reconstruction.deep.confirm_together import sharp_far_out
-from divulge.reconstruction.deep.counterexamples import worst_answered, wrong_at_points, wrong_on_lines
+from divulge.reconstruction.deep.counterexamples import (
+    mending,
+    nearer,
+    worst_answered,
+    wrong_at_points,
+    wrong_on_lines,
+)
 from divulge.reconstruction.deep.fit_as_last import DeepFit, fit_as_last
 from divulge.reconstruction.deep.narrow_layers import NarrowLayers, free_layer
 from divulge.reconstruction.deep.orientation.choose import turned
-from divulge.reconstruction.deep.passage import beyond_rows, on_both_sides
+from divulge.reconstruction.deep.passage import beyond_rows, on_both_sides, passed_on_at
 from divulge.reconstruction.deep.region_search import explore
 from divulge.reconstruction.deep.regions import FreeLayer
 from divulge.reconstruction.deep.searched_lines import Pool
@@ -66,7 +72,8 @@ class DeepSearch:
             before = self.unturned, [len(units) for units in self.confirmed]
             self.layers()
             if not self.is_explained and self.narrow.begins(self.known_prefix, self.has_passage):
-                self.begin_cells()
+                del self.oriented_layers[1:], self.confirmed[1:]  # cells show it whole
+                self.stuck = 0
                 continue
             again = before == (self.unturned, [len(units) for units in self.confirmed])
             self.stuck = self.stuck + 1 if again and self.unturned is not None else 0
@@ -114,11 +121,6 @@ class DeepSearch:
         """Return the layers turned so far."""
         return Prefix(self.probe.input_size, self.oriented_layers)
 
-    def begin_cells(self) -> None:
-        """Forget what other ways have shown behind the first layer: cells show it whole."""
-        del self.oriented_layers[1:], self.confirmed[1:]
-        self.stuck = 0
-
     def has_passage(self) -> bool:
         """Whether gradients show the input beside what the first layer makes of it."""
         units = self.confirmed[0]
@@ -145,7 +147,12 @@ class DeepSearch:
         return fit if fit is None or fit is self.best else replace(fit, error=np.inf)
 
     def forget(self) -> None:
-        """Look for another best fit; keep this one in case that none is found."""
+        """Look for another best fit; keep this one in case that none is found.
+
+        Among cells it is taken off what is searched from now on: it is wrong at few places.
+        """
+        if self.narrow.begun and self.best is not None and self.is_explained:
+            self.pool.take_off(self.best.model)
         self.doubted, self.best, self.borne_out = self.latest, None, []
 
     def filled(self) -> bool:
@@ -199,9 +206,10 @@ class DeepSearch:
         depth = len(fit.prefix.layers)
         if depth >= len(self.confirmed):
             return False  # that layer's units were lost since the fit was made
-        single = self.units.unexplained(fit.model.whole(), fit.prefix)
-        units = self.units.completed(fit.prefix, merge(single, np.arange(len(single))))
-        units = self.units.without_doubles(units.take(self.units.confirm(fit.prefix, units)))
+        units, single = self.units.leftovers(fit.model.whole(), fit.prefix, self.narrow.begun)
+        if not len(units):  # one that is on far out alone shows at no random place of its hyperplane
+            refit = partial(self.as_last, fit.prefix)
+            units = mending(self.probe, fit, self.confirmed[depth], single, refit, self.enough)
         if not len(units):
             return False
         grown = joined(self.confirmed[depth], units)
@@ -227,18 +235,15 @@ class DeepSearch:
         return point is not None
 
     def look_through(self, point: Array) -> None:
-        """Search on from a point where the best fit is wrong."""
-        self.pass_on_at(point)
+        """Search on from a point where the best fit is wrong, and where it begins to be on the way there."""
+        fit = self.latest
+        begins = None if fit is None else nearer(self.probe, fit.model, point, self.enough)
+        self.oriented_layers = passed_on_at(self.known_prefix, map(len, self.confirmed), point)
         self.forget()
+        if begins is not None:
+            right, point = begins
+            self.pool.sweep(right[None], (point - right)[None], 0.0, 1.0)
         self.sweep_through(point)
-
-    def pass_on_at(self, point: Array) -> None:
-        """Give a unit that stands for one that is on everywhere no ReLU, where at a point it would be off."""
-        levels = self.known_prefix.levels(point[None])
-        for depth, (layer, level) in enumerate(zip(self.oriented_layers, levels, strict=True)):
-            stands_in = layer.units > len(self.confirmed[depth])
-            if stands_in and level[0, layer.units - 1] <= 0:
-                self.oriented_layers[depth] = replace(layer, passage=layer.passage + 1)
 
     def sweep_through(self, point: Array) -> None:
         """Search a random line through a point, in a box from there to a point that is no vertex."""
@@ -378,7 +383,7 @@ class DeepSearch:
     def as_last(self, prefix: Prefix, units: Candidates) -> DeepFit:
         """Fit an output on the units as if theirs were the last hidden layer."""
         whole = self.whole_behind is not None and self.whole_behind in prefix.layers
-        fits = []
+        units, fits = self.narrow.decided(prefix, units), []
         for clearance in POSITIVE.clearances if whole else (LAST_LAYER.clearance,):
             fits.append(fit_as_last(self.probe, self.pool.usual, prefix, units, clearance))
             if fits[-1].error <= self.probe.tolerances.rounding:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.probe import Probe
 from divulge.reconstruction.deep.candidates import Candidates
+from divulge.reconstruction.deep.cell_edges import with_open_entries
 from divulge.reconstruction.deep.cells import aimed, drawn, explore_cells, steadied
 from divulge.reconstruction.deep.confirm_together import sharp_far_out
+from divulge.reconstruction.deep.orientation.by_bends import turned_by_bends
 from divulge.reconstruction.deep.orientation.choose import turned_in_cells
 from divulge.reconstruction.deep.regions import FreeLayer
 from divulge.reconstruction.deep.searched_lines import Pool
 from divulge.reconstruction.network.known_layers import Dense, Prefix
-from divulge.reconstruction.settings import CELLS, LAYERS
+from divulge.reconstruction.settings import CELLS, LATER, LAYERS
 
 Find = Callable[[FreeLayer], Candidates]
 
@@ -35,6 +39,7 @@ class NarrowLayers:
         self.pool = pool
         self.lines = lines
         self.begun = False
+        self.asked_later: dict[tuple[Dense, ...], tuple[int, int]] = {}  # entries known, lines searched
         self.unexplained = 0  # rounds that left answers unexplained
 
     def begins(self, prefix: Prefix, passes: Callable[[], bool]) -> bool:
@@ -63,14 +68,39 @@ class NarrowLayers:
             return None
         return free_layer(self.probe, self.lines, prefix)
 
+    def decided(self, prefix: Prefix, units: Candidates) -> Candidates:
+        """Return units whose open entries keep them in one state, where cells are searched."""
+        free = None if units.known.all() else self.first(prefix)
+        if free is None:
+            return units
+        points = [drawn(free, self.lines.rng, CELLS.draws), self.probe.answered()[0]]
+        return with_open_entries(prefix, units, np.concatenate(points))
+
     def explored(self, prefix: Prefix, free: FreeLayer, find: Find) -> Candidates:
         """Search cells until they show no more units; return what find returns then."""
         return explore_cells(self.pool, prefix, free, lambda: find(free))
 
     def turned(self, prefix: Prefix, free: FreeLayer, units: Candidates, enough: float) -> Dense | None:
-        """Turn a layer's units by answers in cells, and add one that seems to be on everywhere."""
-        draws = drawn(free, self.lines.rng, CELLS.draws)
-        return turned_in_cells(self.pool, prefix, units, draws, enough)
+        """Turn a layer's units by answers in cells, or by later units, and add what is on everywhere.
+
+        Where entries of rows are open, answers say little, and later units are asked first.
+        """
+        layer = None if units.known.all() else self.turned_by_bends(prefix, free, units)
+        if layer is None:
+            draws = drawn(free, self.lines.rng, CELLS.draws)
+            layer = turned_in_cells(self.pool, prefix, units, draws, enough)
+        if layer is None and units.known.all():
+            layer = self.turned_by_bends(prefix, free, units)
+        return layer
+
+    def turned_by_bends(self, prefix: Prefix, free: FreeLayer, units: Candidates) -> Dense | None:
+        """Ask later units, again only where more of the layer is known or much more was searched."""
+        key, known, searched = tuple(prefix.layers), int(units.known.sum()), len(self.pool.sweeps)
+        before = self.asked_later.get(key)
+        if before is not None and before[0] == known and searched < LATER.again * before[1]:
+            return None
+        self.asked_later[key] = known, searched
+        return turned_by_bends(self.pool, prefix, free, units)
 
     def without_always_on(
         self, prefix: Prefix, free: FreeLayer, layer: Dense, find: Find, enough: float

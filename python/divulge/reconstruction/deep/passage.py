@@ -7,6 +7,9 @@ show so. Where the units of a plain network are known, none of its rows does.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
+
 import numpy as np
 
 from divulge.arrays import Array
@@ -23,6 +26,8 @@ from divulge.reconstruction.settings import PASSAGE
 def on_both_sides(probe: Probe, units: Candidates) -> bool:
     """Whether most rows of the first layer show in gradients on both sides of their hyperplanes.
 
+    Points on a hyperplane but for rounding, as the search asks where kinks are, count for neither side.
+
     Args:
         probe: of the answers that it has had.
         units: the first layer's, no more of them than inputs: else nothing is said.
@@ -33,8 +38,9 @@ def on_both_sides(probe: Probe, units: Candidates) -> bool:
     if len(points) < PASSAGE.answers:
         return False
     shown = np.abs(gamma) > probe.tolerances.missing * float(np.abs(gamma).max())
-    above = points @ units.rows.T + units.offsets > 0
-    both = (shown & above).any(axis=0) & (shown & ~above).any(axis=0)
+    level = (points @ units.rows.T + units.offsets) / np.linalg.norm(units.rows, axis=1)
+    clear = probe.tolerances.missing * (1.0 + np.linalg.norm(points, axis=1))[:, None]
+    both = (shown & (level > clear)).any(axis=0) & (shown & (level < -clear)).any(axis=0)
     return bool(both.mean() > PASSAGE.share)
 
 
@@ -55,6 +61,22 @@ def beyond_rows(probe: Probe, units: Candidates) -> bool:
     gradients = probe.answered()[1][:, :-1]
     told = int(gradients.any(axis=1).sum())
     return told >= PASSAGE.answers and len(spanned(probe, units)[0]) < (1 - PASSAGE.share) * told
+
+
+def passed_on_at(prefix: Prefix, found: Iterable[int], point: Array) -> list[Dense]:
+    """Return layers, with a unit that stands for one that is on everywhere handed on where it would be off.
+
+    Args:
+        prefix: the layers.
+        found: units of each that were found: one more stands for one that is on everywhere.
+        point: where a copy is wrong, shape (d,).
+    """
+    layers = list(prefix.layers)
+    levels = prefix.levels(point[None])
+    for depth, (layer, units, level) in enumerate(zip(prefix.layers, found, levels, strict=False)):
+        if layer.units > units and level[0, layer.units - 1] <= 0:
+            layers[depth] = replace(layer, passage=layer.passage + 1)
+    return layers
 
 
 def handing_on(fit: DeepFit) -> DeepFit:

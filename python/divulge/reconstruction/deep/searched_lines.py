@@ -75,6 +75,10 @@ class Pool:
         """Take layers as known: the jumps of their kinks are not asked for any more."""
         self.prefix = prefix
 
+    def take_off(self, model: DeepModel) -> None:
+        """Take a copy that is right at most places off whatever is searched from now on."""
+        self.known, self.everywhere = model, True
+
     def learn(self, prefix: Prefix, units: Candidates) -> None:
         """Take units as the last hidden layer's as far as their kinks agree about their output weights."""
         w, agree = weights(prefix, units, self.sweeps, self.tolerances.missing)
@@ -98,6 +102,13 @@ class Pool:
         constants = self.lines.rng.standard_normal((len(points), 1))
         constants[::2] = 0.0
         return points + constants
+
+    def unexplained(self, known: Prefix) -> tuple[Array, Array]:
+        """Return all kinks (n, d) that no known unit explains, and their jumps."""
+        points = np.concatenate([s.points(s.t) for s in self.sweeps])
+        jumps = np.concatenate([s.jumps for s in self.sweeps])
+        new = ~explained(known, points, self.tolerances.loose) & jumps.any(axis=1)
+        return points[new], jumps[new]
 
     def solved(self, known: Prefix, prefix: Prefix, sweeps: list[SearchedSegment]) -> Segments:
         """Solve the jumps on these sweeps that no known unit explains."""

@@ -10,11 +10,12 @@ import numpy as np
 from divulge.arrays import Mask
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.probe import Probe
-from divulge.reconstruction.deep.candidates import Candidates, group, merge
+from divulge.reconstruction.deep.candidates import Candidates, group, joined, merge
 from divulge.reconstruction.deep.confirm import shown
 from divulge.reconstruction.deep.confirm_together import confirmed_together, sharp_far_out
 from divulge.reconstruction.deep.crossings import Crossings
 from divulge.reconstruction.deep.evidence import explained_by, hits
+from divulge.reconstruction.deep.joint_kinks import joint_units
 from divulge.reconstruction.deep.missing_entries.by_edges import Vain, complete, completed_by_programme
 from divulge.reconstruction.deep.one_sided import OneSided
 from divulge.reconstruction.deep.partial_rows import Segments
@@ -206,6 +207,27 @@ class LayerUnits:
             return confirmed_together(self.probe, units, self.lines, known)
         share, asked = shown(self.probe, prefix, units, self.lines, LAYERS.places)
         return np.asarray((share >= LAYERS.hit_share) & (asked > 1))
+
+    def leftovers(self, known: Prefix, prefix: Prefix, in_cells: bool) -> tuple[Candidates, Candidates]:
+        """Return units behind a prefix that only single kinks of no known unit show, borne out, and all.
+
+        Among cells units are hardly ever on that are left: several kinks may show a row that none shows
+        alone, and places near these are where to look for them.
+
+        Args:
+            known: all layers, with the one after the prefix.
+            prefix: the layers before the units.
+            in_cells: whether cells are searched.
+        """
+        single = self.unexplained(known, prefix)
+        units = self.completed(prefix, merge(single, np.arange(len(single))))
+        if not in_cells:
+            borne_out = units.take(self.confirm(prefix, units))
+            return self.without_doubles(borne_out), self.without_doubles(units)
+        units = joined(units, joint_units(prefix, *self.pool.unexplained(known), self.alike))
+        share, asked = shown(self.probe, prefix, units, self.lines, LAYERS.places, near=True)
+        good = (share >= LAYERS.hit_share) & (asked > 1)
+        return self.without_doubles(units.take(np.asarray(good))), self.without_doubles(units)
 
     def unexplained(self, known: Prefix, prefix: Prefix) -> Segments:
         """Return what the kinks of no known unit say of the layer after the prefix."""

@@ -11,9 +11,10 @@ from divulge.arrays import Array
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.deep.extreme_points import climbed
 from divulge.reconstruction.falsification.beside import beside_groups, beside_on_lines
+from divulge.reconstruction.falsification.extreme_rays import on_extreme_rays
 from divulge.reconstruction.falsification.few_features import with_few_features
 from divulge.reconstruction.network.deep_network import DeepModel
-from divulge.reconstruction.settings import FALSIFYING
+from divulge.reconstruction.settings import EXTREME_RAYS, FALSIFYING
 
 
 @dataclass(frozen=True)
@@ -65,9 +66,19 @@ def samples(model: DeepModel, lines: Lines, asked: int, single: bool) -> Iterato
         yield Drawn("beside kinks on lines", beside_on_lines(model, lines, usual))
     if deep:
         yield Drawn("up combinations of features", climbed(model.prefix, lines.samples(usual // 2), lines))
+    if deep and lines.domain is None:
+        count = rays_for(model, usual, asked)
+        yield Drawn("on extreme rays", on_extreme_rays(model.prefix, lines, count))
     if not simple:
         features = model.prefix if deep else whole
         yield Drawn("with few features on", with_few_features(features, lines, 2 * others))
+
+
+def rays_for(model: DeepModel, usual: int, asked: int) -> int:
+    """Return on how many extreme rays a copy is asked about whose search took so many queries."""
+    if len(model.prefix.layers) == 1:
+        return usual
+    return min(EXTREME_RAYS.at_most, max(usual, asked // EXTREME_RAYS.share))
 
 
 def scattered(lines: Lines, count: int) -> Array:

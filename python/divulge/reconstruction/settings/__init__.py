@@ -19,7 +19,7 @@ from divulge.reconstruction.settings.asking import (
     VALUE_PROBE,
     VALUES,
 )
-from divulge.reconstruction.settings.cells import CELLS, MEETINGS
+from divulge.reconstruction.settings.cells import CELLS, JOINT, LATER, MEETINGS
 from divulge.reconstruction.settings.convolutional import (
     CONV_AIMED,
     CONV_ATTACK,
@@ -60,7 +60,13 @@ from divulge.reconstruction.settings.deep import (
 )
 from divulge.reconstruction.settings.dense_behind import CONV_DENSE
 from divulge.reconstruction.settings.explanations import MEAN_GRADIENTS, SPANNED
-from divulge.reconstruction.settings.falsification import BATCH, FALSIFYING, FEW_FEATURES, VERTICES
+from divulge.reconstruction.settings.falsification import (
+    BATCH,
+    EXTREME_RAYS,
+    FALSIFYING,
+    FEW_FEATURES,
+    VERTICES,
+)
 from divulge.reconstruction.settings.from_values import (
     BY_VALUES,
     GAUSS_NEWTON,
@@ -138,6 +144,7 @@ __all__ = [
     "DIFFERENCES",
     "EDGES",
     "EVIDENCE",
+    "EXTREME_RAYS",
     "FALSIFYING",
     "FEW_FEATURES",
     "FINISH",
@@ -147,8 +154,10 @@ __all__ = [
     "GAUSS_NEWTON",
     "GRADIENTS_ALONE",
     "HYPERPLANES",
+    "JOINT",
     "KINK_BY_KINK",
     "LAST_LAYER",
+    "LATER",
     "LAYERS",
     "LIFTING",
     "LINE",

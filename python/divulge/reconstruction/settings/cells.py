@@ -69,5 +69,65 @@ class MeetingsSettings:
     decimals: int = 6
 
 
+@dataclass(frozen=True)
+class LaterSettings:
+    """Sides from how later units bend: deep/orientation/by_bends.py, deep/cell_edges.py."""
+
+    # kinks of later units that are looked at: a dozen tell seven sides
+    kinks: int = 24
+    # and so many for each feature, and for each side of a unit
+    each: int = 6
+    # kinks without which nothing is told
+    least: int = 4
+    # from beside a unit's kink to hyperplanes of others, that are drawn
+    ways: int = 64
+    # that show the same features, where several rows are on everywhere
+    together: int = 6
+    # times as many lines as before after which later units are asked again
+    again: float = 1.5
+    # states of a layer's units that are looked at in a kink's cell
+    states: int = 6
+    # equations to a unit that right sides must fulfil: each lets one wrong choice in 10^6 pass
+    equations: int = 3
+    # share of a unit's row, of the later row, that counts as none
+    straight: float = 1e-6
+    # angle between the shares of one later unit: rows and shares are known to 1e-9
+    alike: float = 1e-5
+    # rows on everywhere: of 8 units trained on MNIST at most two were
+    most_beside: int = 2
+    # singular value of rows of unit norm that leaves shares open
+    rank: float = 1e-6
+    # relative step at which Gauss-Newton ends: rounding
+    step: float = 1e-14
+    # a bound
+    steps: int = 40
+    # singular value, relative to the largest, of a row that is not told
+    gap: float = 1e-5
+    # error of an entry, of the later row
+    off: float = 1e-6
+    # of an entry that no kink shows, in what keeps its unit in one state at all points seen
+    beyond: float = 2.0
+    # distance of a place from other hyperplanes, for its size: 100 times as far as questions go
+    clear: float = 1e-3
+
+
+@dataclass(frozen=True)
+class JointSettings:
+    """Rows that several kinks show together: deep/joint_kinks.py."""
+
+    # that are looked at, the latest: 560 threes
+    kinks: int = 16
+    # kinks that may tell a row
+    together: tuple[int, ...] = (2, 3)
+    # of one unit, at least: one more than tell the row
+    members: int = 3
+    # singular value of a Jacobian, relative to the largest, of a direction in which features do not change
+    rank: float = 1e-7
+    # singular value of equations of unit norm that leaves a row open
+    gap: float = 1e-3
+
+
 CELLS = CellsSettings()
 MEETINGS = MeetingsSettings()
+LATER = LaterSettings()
+JOINT = JointSettings()

@@ -27,6 +27,10 @@ class CounterexamplesSettings:
     scales: tuple[float, ...] = (1.0, 1.0, 3.0, 3.0, 10.0, 10.0)
     # part of a predicted piece where it is asked, clear of its ends
     inner: tuple[float, float] = (0.2, 0.8)
+    # distance, in usual ones, from which on a wrong point is brought nearer
+    far: float = 30.0
+    # each place that is asked on the ray to it is so many times as far out as the one before
+    step: float = 4.0
 
 
 @dataclass(frozen=True)

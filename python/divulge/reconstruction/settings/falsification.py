@@ -110,6 +110,27 @@ class FewFeaturesSettings:
 
 
 @dataclass(frozen=True)
+class ExtremeRaysSettings:
+    """Inputs far out on extreme rays of the known layers' cones: falsification/extreme_rays.py."""
+
+    # one for so many queries of the search behind two known layers or more, where rays are many
+    share: int = 10
+    # a bound: a second's work
+    at_most: int = 2048
+    # features on, at most: rays of more are few, as all must be positive where their units are between on
+    # and off
+    most: int = 8
+    # walks for each ray that is asked about: of those that end on one ray all but one are dropped
+    drawn: int = 3
+    # two rays are one that agree to so many decimals, at length 1
+    digits: int = 6
+    # slope, and share of the largest singular value, below which rows of length 1 count as dependent
+    dependent: float = 1e-9
+    # distance from a ray, in parts of the coordinates' size
+    beside: float = 1e-5
+
+
+@dataclass(frozen=True)
 class BatchSettings:
     """Many victims in one call: batch.py."""
 
@@ -119,5 +140,6 @@ class BatchSettings:
 
 FALSIFYING = FalsifyingSettings()
 FEW_FEATURES = FewFeaturesSettings()
+EXTREME_RAYS = ExtremeRaysSettings()
 BATCH = BatchSettings()
 VERTICES = VerticesSettings()

@@ -15,7 +15,7 @@ from divulge.arrays import Array, Index, Mask
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.probe import Probe
 from divulge.reconstruction.deep.candidates import Candidates
-from divulge.reconstruction.deep.evidence import well_inside
+from divulge.reconstruction.deep.evidence import near_kinks, well_inside
 from divulge.reconstruction.deep.hyperplane_queries import bend_shares, levels_and_slopes, onto_both
 from divulge.reconstruction.deep.missing_entries.by_lifting import whole_rows
 from divulge.reconstruction.deep.missing_entries.by_milp import meeting
@@ -116,20 +116,13 @@ def edges(prefix: Prefix, units: Candidates, unit: Index, feature: Index, lines:
     best = np.zeros((len(unit), prefix.input_size))
     size = np.full(len(unit), np.inf)
     for _ in range(EDGES.starts):
-        start = starts(units.points[unit], lines)
+        start = near_kinks(units.points[unit], lines)
         points = onto_both(prefix, units.rows[unit], units.offsets[unit], inner, feature, start)
         usable = on_both(prefix, inner, units, unit, feature, points)
         length = np.where(usable & well_inside(points, lines), np.linalg.norm(points, axis=1), np.inf)
         best[length < size] = points[length < size]
         size = np.minimum(size, length)
     return best, np.isfinite(size)
-
-
-def starts(kinks: Array, lines: Lines) -> Array:
-    """Return random points, every other one near the kink of its unit, shape (n, d)."""
-    share = 10 ** lines.rng.uniform(EDGES.nearest, 0, size=(len(kinks), 1))
-    share[::2] = 1.0
-    return np.asarray(kinks + share * (lines.samples(len(kinks)) - kinks))
 
 
 def on_both(
