@@ -84,7 +84,11 @@ def attack_within(session: Session, within: Within, refuted_at: Array | None) ->
         if stopped is not None:
             found = replace(found, stopped=stopped)
             break
-        found = attack.run_on(within.inwards(refuted_at))
+        searched_on = attack.run_on(within.inwards(refuted_at))
+        if not searched_on.solved and len(searched_on.outputs) < len(found.outputs):
+            found = replace(found, stopped=searched_on.stopped)  # wrong there, but right about more outputs
+            break
+        found = searched_on
     return result_of(session, within.outwards_result(found), judgement)
 
 

@@ -10,10 +10,12 @@ from deep_networks import parameters, prefix_of, probe_of, random_deep, victim_o
 from divulge import GradientOracle, reconstruct
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.deep import layer_by_layer
+from divulge.reconstruction.deep.attack import DeepAttack
 from divulge.reconstruction.deep.counterexamples import nearer, wrong_at_points, wrongly_answered
 from divulge.reconstruction.deep.layer_by_layer import DeepSearch
 from divulge.reconstruction.network.deep_network import DeepModel
 from divulge.reconstruction.network.hidden_layer import Layer
+from divulge.reconstruction.notes import NoteKind
 from divulge.reconstruction.settings import COUNTEREXAMPLES
 
 
@@ -141,3 +143,15 @@ def test_units_that_are_on_far_out_alone_are_found_or_the_copy_is_not_called_com
                 truth, copied = network(points), result.module(points)
             assert (truth - copied).abs().max() < 1e-8 * truth.abs().max()
     assert complete >= 2
+
+
+def test_a_search_that_ends_after_a_copy_was_refuted_returns_that_copy_with_all_outputs(monkeypatch):
+    network = with_far_unit((30, 7, 7, 5, 2), 0)
+    monkeypatch.setattr(DeepAttack, "run_on", lambda self, _: replace(self.known(), stopped="it is enough"))
+    result = reconstruct(GradientOracle(victim_of(network), budget=15_000))
+    points = torch.from_numpy(np.random.default_rng(5).standard_normal((2000, 30)))
+    with torch.no_grad():
+        truth, copied = network(points), result.module(points)
+    assert not result.complete
+    assert {NoteKind.STOPPED, NoteKind.UNEXPLAINED} <= {note.kind for note in result.notes}
+    assert (truth - copied).abs().max() < 1e-8 * truth.abs().max()
