@@ -93,6 +93,7 @@ from divulge.reconstruction.settings.tolerances import RANK, TINY, Tolerances
 from divulge.reconstruction.settings.wide import (
     BESIDE,
     CROSSINGS,
+    DOUBTS,
     FOLLOWING,
     MIDDLE,
     OPEN_ENTRIES,
@@ -136,6 +137,7 @@ __all__ = [
     "DECODING",
     "DEEPER",
     "DIFFERENCES",
+    "DOUBTS",
     "EDGES",
     "EVIDENCE",
     "FALSIFYING",
