@@ -178,7 +178,7 @@ class DoubtsSettings:
     """States in doubt: deep/wide/doubts.py."""
 
     # choices of open entries that are compared
-    members: int = 8
+    members: int = 12
     # of a random walk to each, for every unit: as many as its open entries, or so
     steps: int = 30
     # points that are looked at, not asked, in one round

@@ -34,7 +34,7 @@ class Finding:
         units: found so far.
         segments: all that were searched.
         told: states that single answers told.
-        sure: answers at points where every unit's state is known.
+        sure: answers at points where every unit's state is thought to be known, the latest first.
         lost: points, as bytes, of kinks whose unit could not be followed.
         centre: a point from which segments start, shape (d,).
         deeper: whether a layer is missing: answers are wrong nearly everywhere though no more units are met.
@@ -48,8 +48,8 @@ class Finding:
         self.centre = lines.samples(1)[0]
         self.deeper = False
         self.told = ToldStates()
-        self.sure: Sure | None = None
-        self._chosen: tuple[Star, int, bool, Sure | None, Chosen] | None = None
+        self.sure: tuple[Sure, ...] = ()
+        self._chosen: tuple[Star, int, bool, tuple[Sure, ...], Chosen] | None = None
         self._star: tuple[tuple[object, ...], Star] | None = None
         self.built_on = 0 if before is None else before.equations
 

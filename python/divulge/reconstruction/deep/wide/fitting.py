@@ -94,7 +94,8 @@ class Fitting(Finding):
         committee = Committee(self.known, self.chosen(by_answers=True), self.lines.rng)
         points = self.drawn(DOUBTS.points)
         places, whose = committee.in_doubt(points)
-        self.sure = committee.sure(*self.telling(model))
+        held = self.chosen(by_answers=True).sure
+        self.sure = tuple(each for each in (committee.sure(*self.telling(model)), held) if each is not None)
         self.doubted |= {points[n].tobytes(): int(unit) for n, unit in zip(places, whose, strict=True)}
         if len(places):
             self.probe.pieces(points[places])
@@ -105,7 +106,8 @@ class Fitting(Finding):
         points, pieces, wrong = self.judged(model)
         drawn = self.lines.rng.permutation(len(points))
         off, right = drawn[wrong[drawn]][: DOUBTS.wrong], drawn[~wrong[drawn]][: DOUBTS.right]
-        before = [] if self.sure is None else [(self.sure.points, self.sure.pieces)]
+        held = self.chosen(by_answers=True).sure
+        before = [] if held is None else [(held.points, held.pieces)]
         parts = [(points[off], pieces[off]), *before, (points[right], pieces[right])]
         return np.concatenate([x for x, _ in parts]), np.concatenate([y for _, y in parts])
 

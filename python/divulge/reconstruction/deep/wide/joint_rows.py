@@ -38,6 +38,7 @@ class Chosen:
         states: what the known states of every unit ask of its y; no y makes all of them if `contradicting`.
         basis: orthonormal rows whose products with y are told, shape (m, all y).
         contradicting: whether every unit's y was chosen for itself.
+        sure: the answers whose equations y solves.
     """
 
     opens: list[Open]
@@ -45,6 +46,7 @@ class Chosen:
     states: list[States]
     basis: Array
     contradicting: bool
+    sure: Sure | None = None
 
     def rows(self, y: Array) -> tuple[Array, Array]:
         """Return every unit's row (u, h) and offset (u,) with some y."""
@@ -60,7 +62,7 @@ def joint_rows(
     star: Star,
     told: ToldStates,
     by_answers: bool,
-    sure: Sure | None = None,
+    sure: Sequence[Sure] = (),
 ) -> Chosen:
     """Return every unit's row as answers and states allow it.
 
@@ -73,33 +75,27 @@ def joint_rows(
         star: what is known of their states along segments.
         told: and at single points.
         by_answers: whether answers are of these units alone, none of deeper ones.
-        sure: answers at points where every unit's state is known.
+        sure: answers at points where every unit's state is thought to be known, each taken where those before
+            and states contradict each other.
     """
     opens = [Open.of(known, unit) for unit in units]
     states = states_of_all(known, opens, star, told)
-    systems = systems_of(known, units, opens, star, sure) if by_answers else []
     nothing = np.empty((0, sum(len(each.free) for each in opens))), np.empty(0)
-    alone_told = [told_alone(system) for system in systems] or [nothing]
-    for basis, values in alone_told:
-        y = middle(states, basis, values)
-        if y is not None:
-            return Chosen(opens, y, states, basis, False)
-    if told.discard():
+    crossings = system_of(known, units, opens, star) if by_answers else None
+    for each in sure if crossings is not None else ():
+        if each.on.shape[1] == len(units):
+            basis, values = told_alone(crossings.with_more(each.system(known, opens)))
+            y = middle(states, basis, values)
+            if y is not None:
+                return Chosen(opens, y, states, basis, False, each)
+    basis, values = nothing if crossings is None else told_alone(crossings)
+    y = middle(states, basis, values)
+    if y is None and told.discard():
         states = states_of_all(known, opens, star, told)
-        y = middle(states, *alone_told[-1])
-        if y is not None:
-            return Chosen(opens, y, states, alone_told[-1][0], False)
+        y = middle(states, basis, values)
+    if y is not None:
+        return Chosen(opens, y, states, basis, False)
     return Chosen(opens, np.concatenate([alone(own) for own in states]), states, nothing[0], True)
-
-
-def systems_of(
-    known: Known, units: Sequence[Unit], opens: Sequence[Open], star: Star, sure: Sure | None
-) -> list[System]:
-    """Return what answers tell: all of them, and those of crossings alone, should the others not be right."""
-    crossings = system_of(known, units, opens, star)
-    if sure is None or sure.on.shape[1] != len(units):
-        return [crossings]
-    return [crossings.with_more(sure.system(known, opens)), crossings]
 
 
 def alone(states: States) -> Array:
