@@ -154,8 +154,9 @@ class MiddleSettings:
 
     # bounds of entries, over the length of what is known of the row, the next one where states need it
     largest: tuple[float, ...] = (1.0, 3.0, 30.0, 1e3)
-    # states of a unit that are taken first, and more of them for each open entry
+    # states of a unit that are taken first
     at_first: int = 50
+    # and more of them for each open entry
     each: int = 10
     # of those left out and not made, added at once
     more: int = 50
@@ -187,8 +188,9 @@ class DoubtsSettings:
     of_unit: int = 16
     # rounds before segments are searched
     rounds: int = 4
-    # answers that are looked at where the copy is wrong, whose equations tell most, and where it is right
+    # answers that are looked at where the copy is wrong: their equations tell most
     wrong: int = 200
+    # and where it is right: half as many tell the linear part
     right: int = 100
     # those at which all agree that are taken as equations, with what was taken before
     sure: int = 500
