@@ -82,8 +82,8 @@ def joint_rows(
     states = states_of_all(known, opens, star, told)
     nothing = np.empty((0, sum(len(each.free) for each in opens))), np.empty(0)
     crossings = system_of(known, units, opens, star) if by_answers else None
-    for each in sure if crossings is not None else ():
-        if each.on.shape[1] == len(units):
+    for each in sure:
+        if crossings is not None and each.on.shape[1] == len(units):
             basis, values = told_alone(crossings.with_more(each.system(known, opens)))
             y = middle(states, basis, values)
             if y is not None:
