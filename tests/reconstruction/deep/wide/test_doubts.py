@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from divulge.reconstruction.deep.wide.cells import Known
-from divulge.reconstruction.deep.wide.doubts import Committee, others
+from divulge.reconstruction.deep.wide.doubts import Committee, others, walked
 from divulge.reconstruction.deep.wide.equations import Equations
 from divulge.reconstruction.deep.wide.joint_rows import joint_rows
 from divulge.reconstruction.deep.wide.star import Star
@@ -76,6 +76,25 @@ def test_what_is_told_stays_in_others(seed):
     held = type(chosen)(chosen.opens, chosen.y, chosen.states, basis, False)
     for y in others(held, layers.rng):
         np.testing.assert_allclose(basis @ y, basis @ chosen.y, atol=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_walks_leave_corners_where_states_hold_by_next_to_nothing(seed):
+    rng = np.random.default_rng(seed)
+    matrix, y = rng.standard_normal((6, 3)), 300 * rng.uniform(-1, 1, 3)
+    matrix[:, 2] = 0
+    levels = 10 ** rng.uniform(-8.9, -8, 6) - matrix @ y
+    out = walked((matrix, levels), np.empty((0, 3)), y, 1e3, rng)
+    assert (matrix @ out.T + levels[:, None] > -1e-9).all()
+    assert np.abs(out).max() <= 1e3
+    assert out[:, 2].std() > 0
+
+
+def test_what_rounding_leaves_of_equations_tells_nothing():
+    rng = np.random.default_rng(0)
+    nothing = np.empty((0, 3)), np.empty(0)
+    out = walked(nothing, 1e-17 * rng.standard_normal((4, 3)), np.zeros(3), 1.0, rng)
+    assert out.std(axis=0).min() > 0
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.linalg import cholesky, null_space, solve_triangular
+from scipy.linalg import solve_triangular
 
 from divulge.arrays import Array, Index
 from divulge.reconstruction.deep.wide.cells import Known
@@ -84,20 +84,26 @@ def others(chosen: Chosen, rng: np.random.Generator) -> list[Array]:
 def walked(states: States, basis: Array, y: Array, largest: float, rng: np.random.Generator) -> Array:
     """Return places (members, r) to which random walks from one unit's y (r,) come."""
     matrix, levels = with_bounds(states, y, largest)
-    ways = null_space(basis, DOUBTS.told).T if len(basis) else np.eye(len(y))
+    ways = not_told(basis)
     out = np.repeat(y[None], DOUBTS.members, axis=0)
     if not len(ways):
         return out
     seen = (matrix / (matrix @ y + levels)[:, None]) @ ways.T
-    lower = cholesky(seen.T @ seen, lower=True)
+    metric = np.linalg.qr(seen, mode="r")
     for member in range(DOUBTS.members):
         for _ in range(DOUBTS.steps):
-            way = solve_triangular(lower.T, rng.standard_normal(len(ways))) @ ways
+            way = solve_triangular(metric, rng.standard_normal(len(ways))) @ ways
             room, growth = matrix @ out[member] + levels, matrix @ way
             ahead = (-room[growth < 0] / growth[growth < 0]).min()
             back = (-room[growth > 0] / growth[growth > 0]).max()
             out[member] += rng.uniform(back, ahead) * way
     return out
+
+
+def not_told(basis: Array) -> Array:
+    """Return directions (m, r) of one unit's y that orthonormal rows, cut to that unit's columns, do not tell."""
+    _, told, directions = np.linalg.svd(basis)
+    return np.asarray(directions[np.append(told, np.zeros(len(directions) - len(told))) <= DOUBTS.told])
 
 
 def with_bounds(states: States, y: Array, largest: float) -> States:
