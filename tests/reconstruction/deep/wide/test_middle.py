@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from divulge.reconstruction.deep.wide.middle import middle
+from divulge.reconstruction.deep.wide.middle import Barrier, centred, middle
 from divulge.reconstruction.settings import MIDDLE
 
 NOTHING = np.empty((0, 2)), np.empty(0)
@@ -66,3 +66,11 @@ def test_states_that_no_entries_make_give_none():
 
 def test_nothing_open_is_nothing():
     assert len(middle([(np.empty((0, 0)), np.empty(0))], np.empty((0, 0)), np.empty(0))) == 0
+
+
+@pytest.mark.parametrize("room", [1e-8, 1e-6, 1e-3])
+def test_the_middle_of_what_two_states_leave_next_to_nothing_of(room):
+    matrix, start = np.array([[1.0, 1.0], [-1.0, -1.0]]), np.array([0.1, 0.2])
+    barrier = Barrier([(matrix, np.array([room, room]) - matrix @ start)], 1e3)
+    y = centred(barrier, NOTHING[0], start)
+    assert barrier.value(y) <= barrier.value(start)

@@ -76,7 +76,7 @@ def joint_rows(
         told: and at single points.
         by_answers: whether answers are of these units alone, none of deeper ones.
         sure: answers at points where every unit's state is thought to be known, each taken where those before
-            and states contradict each other.
+            contradict states or what crossings tell.
     """
     opens = [Open.of(known, unit) for unit in units]
     states = states_of_all(known, opens, star, told)
@@ -84,11 +84,11 @@ def joint_rows(
     crossings = system_of(known, units, opens, star) if by_answers else None
     for each in sure:
         if crossings is not None and each.on.shape[1] == len(units):
-            basis, values = told_alone(crossings.with_more(each.system(known, opens)))
-            y = middle(states, basis, values)
-            if y is not None:
-                return Chosen(opens, y, states, basis, False, each)
-    basis, values = nothing if crossings is None else told_alone(crossings)
+            both = told_alone(crossings.with_more(each.system(known, opens)))
+            y = None if both is None else middle(states, *both)
+            if both is not None and y is not None:
+                return Chosen(opens, y, states, both[0], False, each)
+    basis, values = (None if crossings is None else told_alone(crossings)) or nothing
     y = middle(states, basis, values)
     if y is None and told.discard():
         states = states_of_all(known, opens, star, told)
@@ -146,14 +146,13 @@ def states_of(
     return on, certain
 
 
-def told_alone(system: System) -> tuple[Array, Array]:
+def told_alone(system: System) -> tuple[Array, Array] | None:
     """Return what is told of y whatever V is: orthonormal rows (r, n) and their products with y (r,).
 
-    That is nothing where answers contradict each other, as those of deeper units do.
+    None where answers contradict each other, as those of deeper units do.
     """
-    nothing = np.empty((0, system.told.shape[1])), np.empty(0)
     if not system.told.size:
-        return nothing
+        return np.empty((0, system.told.shape[1])), np.empty(0)
     u, s, _ = np.linalg.svd(system.terms, full_matrices=False)
     u = u[:, s > CROSSINGS.rank * s.max(initial=TINY)]
     told = system.told - u @ (u.T @ system.told)
@@ -162,7 +161,7 @@ def told_alone(system: System) -> tuple[Array, Array]:
     rank = int((s > CROSSINGS.rank * np.linalg.norm(system.told)).sum())
     left = right - u[:, :rank] @ (u[:, :rank].T @ right)
     if np.linalg.norm(left) > CROSSINGS.contradicting * np.linalg.norm(system.right):
-        return nothing
+        return None
     return vt[:rank], (u[:, :rank].T @ right) / s[:rank]
 
 
