@@ -194,7 +194,7 @@ class DoubtsSettings:
     right: int = 100
     # those at which all agree that are taken as equations, with what was taken before
     sure: int = 500
-    # singular value of what is told whatever the linear part is
+    # singular value of one unit's columns of what is told, orthonormal rows: below it is rounding
     told: float = 1e-9
 
 

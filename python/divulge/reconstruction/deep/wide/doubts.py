@@ -101,7 +101,7 @@ def walked(states: States, basis: Array, y: Array, largest: float, rng: np.rando
 
 
 def not_told(basis: Array) -> Array:
-    """Return directions (m, r) of one unit's y that orthonormal rows, cut to that unit's columns, do not tell."""
+    """Return directions (m, r) of one unit's y that its columns (n, r) of orthonormal rows do not tell."""
     _, told, directions = np.linalg.svd(basis)
     return np.asarray(directions[np.append(told, np.zeros(len(directions) - len(told))) <= DOUBTS.told])
 

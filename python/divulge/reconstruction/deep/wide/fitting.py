@@ -62,9 +62,8 @@ class Fitting(Finding):
         chosen = np.flatnonzero(wrong)
         chosen = chosen[unlike(model, points[chosen], pieces[chosen], self.lines.rng)]
         told = np.array([self.told.whose(point) >= 0 for point in points[chosen]])
-        chosen = chosen[np.argsort(told, kind="stable")][
-            : WIDE_SEARCH.pairs
-        ]  # first those that nothing explains
+        unexplained_first = np.argsort(told, kind="stable")
+        chosen = chosen[unexplained_first[: WIDE_SEARCH.pairs]]
         return None, points[chosen], self.right_for(model, points[chosen], points[~wrong])
 
     def by_answers(self) -> DeepModel:
