@@ -140,6 +140,8 @@ class CrossingsSettings:
     contradicting: float = 1e-6
     # and of answers that were taken as certain: states may be wrong at some
     explained: float = 1e-9
+    # part of an equation that others must tell, squared: of one that none bears out it is rounding, 1e-15
+    unshared: float = 1e-6
     # to which equations are one, and states
     decimals: int = 10
     # share of a level that open entries must make up to count: below it the equations tell

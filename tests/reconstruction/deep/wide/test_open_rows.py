@@ -7,7 +7,7 @@ import pytest
 
 from divulge.reconstruction.deep.wide.cells import Known
 from divulge.reconstruction.deep.wide.equations import Equations
-from divulge.reconstruction.deep.wide.open_rows import Open, Sure
+from divulge.reconstruction.deep.wide.open_rows import Open, Sure, borne_out
 from divulge.reconstruction.deep.wide.units import Unit
 from divulge.reconstruction.network.deep_network import DeepModel
 from divulge.reconstruction.network.hidden_layer import Layer
@@ -58,3 +58,23 @@ def test_answers_whose_states_were_taken_wrongly_are_left_out(seed):
     flipped = [n for n in spoilt if np.abs(known.terms(sure.points[n][None])).max() > 0]
     assert not any(sure.points[n].tobytes() in left for n in flipped)
     assert len(kept.points) >= N - len(spoilt)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_answers_that_tell_what_no_other_does_are_not_borne_out(seed):
+    rng = np.random.default_rng(seed)
+    matrix = rng.standard_normal((20, D, 8)) * 10 ** rng.uniform(-3, 3, 8)
+    # the last three entries show in one answer, in two, in none
+    matrix[:, :, 5:] = 0
+    alone, *both = rng.choice(20, 3, replace=False)
+    matrix[alone, 0, 5], matrix[both, 1, 6] = 1e-3, (1.0, 0.5)
+    assert not borne_out(matrix)[alone]
+    assert borne_out(matrix).sum() == 19
+    assert not borne_out(matrix[:1]).any()
+    assert not len(borne_out(matrix[:0]))
+
+
+def test_an_unknown_that_takes_up_a_wrong_state_is_not_told():
+    known, opens, sure, _, _ = answers(0)
+    few = Sure(sure.points[:1], sure.pieces[:1], ~sure.on[:1])
+    assert not len(few.consistent(known, opens).points)

@@ -91,10 +91,26 @@ class Sure:
         return System(told.reshape(-1, told.shape[2]), terms.reshape(-1, terms.shape[2]), right.reshape(-1))
 
     def consistent(self, known: Known, opens: Sequence[Open]) -> Sure:
-        """Return those that one y and V explain, reweighted least squares telling which."""
+        """Return those that one y and V explain, reweighted least squares telling which, and others bear out.
+
+        An answer that tells what no other one does is explained even if states were taken wrongly there.
+        """
         system, shape = self.system(known, opens), (*self.points.shape, -1)
         matrix = np.concatenate([system.told, system.terms], axis=1).reshape(shape)
         right, size = system.right.reshape(self.points.shape), steepest(self.pieces)
         off = np.linalg.norm(matrix @ reweighted(matrix, right, size) - right, axis=1)
-        kept = off <= CROSSINGS.explained * size
+        kept = np.flatnonzero(off <= CROSSINGS.explained * size)
+        kept = kept[borne_out(matrix[kept])]
         return Sure(self.points[kept], self.pieces[kept], self.on[kept])
+
+
+def borne_out(matrix: Array) -> Mask:
+    """Return which of some answers, equations (n, d, m), tell nothing that the others do not: (n,).
+
+    Those of which a direction has leverage 1 do.
+    """
+    n, d, m = matrix.shape
+    u, s, _ = np.linalg.svd(matrix.reshape(n * d, m), full_matrices=False)
+    u = u[:, s > CROSSINGS.rank * s.max(initial=TINY)]
+    own = np.linalg.norm(u.reshape(n, d, u.shape[1]), ord=2, axis=(1, 2)) if u.size else np.zeros(n)
+    return np.asarray(own**2 < 1 - CROSSINGS.unshared)
