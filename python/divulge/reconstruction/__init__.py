@@ -41,8 +41,7 @@ The way of `reconstruct(oracle)`, file by file:
   independent, and `whole_rows` of the second layer found there by `one_layer`'s search; `passage` notices
   that a layer's input is handed on beside it; `wide/` follows units behind such a layer, or behind a first
   one wider than its input (`search` is its entry, `follow` one unit, `sides`, `states`, `told_by_answers`,
-  `open_rows`, `joint_rows` what is concluded, `doubts` what to ask, `fitting` the output); `vertices` are
-  where its hyperplanes meet;
+  `joint_rows` what is concluded, `fitting` the output); `vertices` are where its hyperplanes meet;
   `missing_entries/` completes rows (`by_edges`, which calls `by_lifting` and `by_milp`), `orientation/`
   finds active sides behind many layers (`choose`, by one of `by_coefficients`, `by_spans`, `by_walking`,
   `beside_always_on`; `one_sided` tells units of a deeper layer among them), `last_layer` solves for outputs,

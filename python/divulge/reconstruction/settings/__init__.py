@@ -93,7 +93,6 @@ from divulge.reconstruction.settings.tolerances import RANK, TINY, Tolerances
 from divulge.reconstruction.settings.wide import (
     BESIDE,
     CROSSINGS,
-    DOUBTS,
     FOLLOWING,
     MIDDLE,
     OPEN_ENTRIES,
@@ -137,7 +136,6 @@ __all__ = [
     "DECODING",
     "DEEPER",
     "DIFFERENCES",
-    "DOUBTS",
     "EDGES",
     "EVIDENCE",
     "FALSIFYING",

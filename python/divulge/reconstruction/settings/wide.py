@@ -138,10 +138,6 @@ class CrossingsSettings:
     rank: float = 1e-8
     # part of the answers that no entries explain, of which rounding is a millionth
     contradicting: float = 1e-6
-    # and of answers that were taken as certain: states may be wrong at some
-    explained: float = 1e-9
-    # part of an equation that others must tell, squared: of one that none bears out it is rounding, 1e-15
-    unshared: float = 1e-6
     # to which equations are one, and states
     decimals: int = 10
     # share of a level that open entries must make up to count: below it the equations tell
@@ -155,13 +151,7 @@ class MiddleSettings:
     """Open entries from the middle of what states allow: deep/wide/middle.py."""
 
     # bounds of entries, over the length of what is known of the row, the next one where states need it
-    largest: tuple[float, ...] = (1.0, 3.0, 30.0, 1e3)
-    # states of a unit that are taken first
-    at_first: int = 50
-    # and more of them for each open entry
-    each: int = 10
-    # of those left out and not made, added at once
-    more: int = 50
+    largest: tuple[float, ...] = (3.0, 30.0, 1e3)
     # share of a bound within which the search starts
     inside: float = 0.99
     # level, relative, below which a state is left to rounding: linear programmes are solved to 1e-7
@@ -174,30 +164,6 @@ class MiddleSettings:
     shortest: float = 1e-6
     # fall that is none
     enough: float = 1e-3
-
-
-@dataclass(frozen=True)
-class DoubtsSettings:
-    """States in doubt: deep/wide/doubts.py."""
-
-    # choices of open entries that are compared
-    members: int = 12
-    # of a random walk to each, for every unit: as many as its open entries, or so
-    steps: int = 30
-    # points that are looked at, not asked, in one round
-    points: int = 20_000
-    # of these asked of every unit
-    of_unit: int = 16
-    # rounds before segments are searched
-    rounds: int = 4
-    # answers that are looked at where the copy is wrong: their equations tell most
-    wrong: int = 200
-    # and where it is right: half as many tell the linear part
-    right: int = 100
-    # those at which all agree that are taken as equations, with what was taken before
-    sure: int = 500
-    # singular value of one unit's columns of what is told, orthonormal rows: below it is rounding
-    told: float = 1e-9
 
 
 @dataclass(frozen=True)
@@ -229,7 +195,7 @@ class WideSearchSettings:
     # of wrong points and right ones, searched in one round
     pairs: int = 10
     # segments from the centre to points of all scales: states along them choose open entries
-    rays: int = 8
+    rays: int = 24
     # segments to a unit whose state at the centre is not known
     tries: int = 3
     # distance from the origin, in usual ones, up to which states are looked at where a copy was wrong further
@@ -251,9 +217,9 @@ class WideSearchSettings:
     at_once: int = 200
     # share of them that must tell one before entries are chosen again
     worth: float = 0.05
-    # share of wrong points, of those where no unit's state explains it, that are searched from the nearest
-    # right point and not from the centre: that shows units missed, and takes fewer queries
-    from_right: float = 0.75
+    # share of wrong points that are searched from a right point and not from the centre: that shows units
+    # missed
+    from_right: float = 0.25
     # that many times as many where none of them was wrong
     more: int = 3
     # of one layer, the one before being known better each time: a bound
@@ -281,7 +247,6 @@ WIDE_LINES = WideLinesSettings()
 WIDE_UNITS = WideUnitsSettings()
 OPEN_ENTRIES = OpenEntriesSettings()
 CROSSINGS = CrossingsSettings()
-DOUBTS = DoubtsSettings()
 MIDDLE = MiddleSettings()
 WIDE_LAST = WideLastSettings()
 WIDE_SEARCH = WideSearchSettings()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
 from divulge.reconstruction.deep.wide.middle import Barrier, centred, middle
 from divulge.reconstruction.settings import MIDDLE
@@ -35,8 +36,7 @@ def test_every_state_holds_and_what_is_told_stays(seed):
 @pytest.mark.parametrize("seed", range(5))
 def test_a_state_that_turns_out_otherwise_cuts_off_much(seed):
     rng = np.random.default_rng(seed)
-    truth = 2 / 3 * MIDDLE.largest[0] * rng.uniform(-1, 1, 2)
-    asked = [states_of(np.zeros(2), 0, rng)[0], np.empty(0)]
+    truth, asked = rng.uniform(-2, 2, 2), [states_of(np.zeros(2), 0, rng)[0], np.empty(0)]
     for _ in range(25):
         y = middle([tuple(asked)], *NOTHING)
         # the worst cut through the centre
@@ -53,6 +53,14 @@ def test_larger_entries_are_taken_where_states_need_them():
     assert MIDDLE.largest[1] > y[0] > 2 * MIDDLE.largest[0]
 
 
+@pytest.mark.parametrize("room", [1e-8, 1e-6, 1e-3])
+def test_a_place_that_two_states_leave_next_to_no_room_at_is_kept_or_bettered(room):
+    matrix, start = np.array([[1.0, 1.0], [-1.0, -1.0]]), np.array([0.1, 0.2])
+    barrier = Barrier(csr_array(matrix), np.array([room, room]) - matrix @ start, 1e3)
+    y = centred(barrier, NOTHING[0], start)
+    assert barrier.value(y) <= barrier.value(start)
+
+
 @pytest.mark.parametrize("share", [0.985, 0.995, 0.9999])
 def test_states_hold_though_they_need_entries_right_below_a_bound(share):
     need = share * MIDDLE.largest[0]
@@ -66,11 +74,3 @@ def test_states_that_no_entries_make_give_none():
 
 def test_nothing_open_is_nothing():
     assert len(middle([(np.empty((0, 0)), np.empty(0))], np.empty((0, 0)), np.empty(0))) == 0
-
-
-@pytest.mark.parametrize("room", [1e-8, 1e-6, 1e-3])
-def test_the_middle_of_what_two_states_leave_next_to_nothing_of(room):
-    matrix, start = np.array([[1.0, 1.0], [-1.0, -1.0]]), np.array([0.1, 0.2])
-    barrier = Barrier([(matrix, np.array([room, room]) - matrix @ start)], 1e3)
-    y = centred(barrier, NOTHING[0], start)
-    assert barrier.value(y) <= barrier.value(start)

@@ -11,9 +11,8 @@ from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.probe import Probe
 from divulge.reconstruction.deep.wide.cells import Known
 from divulge.reconstruction.deep.wide.follow import Follower
-from divulge.reconstruction.deep.wide.joint_rows import Chosen, joint_rows
+from divulge.reconstruction.deep.wide.joint_rows import joint_rows
 from divulge.reconstruction.deep.wide.kinks import LaterKinks, kinks_behind
-from divulge.reconstruction.deep.wide.open_rows import Sure
 from divulge.reconstruction.deep.wide.star import Star
 from divulge.reconstruction.deep.wide.states import Searched
 from divulge.reconstruction.deep.wide.told_by_answers import ToldStates
@@ -34,7 +33,6 @@ class Finding:
         units: found so far.
         segments: all that were searched.
         told: states that single answers told.
-        sure: answers at points where every unit's state is thought to be known, the latest first.
         lost: points, as bytes, of kinks whose unit could not be followed.
         centre: a point from which segments start, shape (d,).
         deeper: whether a layer is missing: answers are wrong nearly everywhere though no more units are met.
@@ -48,8 +46,7 @@ class Finding:
         self.centre = lines.samples(1)[0]
         self.deeper = False
         self.told = ToldStates()
-        self.sure: tuple[Sure, ...] = ()
-        self._chosen: tuple[Star, int, bool, tuple[Sure, ...], Chosen] | None = None
+        self._chosen: tuple[Star, int, bool, tuple[Array, Array]] | None = None
         self._star: tuple[tuple[object, ...], Star] | None = None
         self.built_on = 0 if before is None else before.equations
 
@@ -155,8 +152,7 @@ class Finding:
         """
         new = 0
         for place, point in enumerate(wrong):
-            near = self.told.whose(point) >= 0
-            other = len(right) and (near or self.whole or self.lines.rng.uniform() < WIDE_SEARCH.from_right)
+            other = len(right) and (self.whole or self.lines.rng.uniform() < WIDE_SEARCH.from_right)
             start = right[place] if other else self.centre
             new += self.absorb(self.searched(start, point))
         return new
@@ -192,22 +188,17 @@ class Finding:
         for point in scales * self.lines.samples(rays):
             self.absorb(self.searched(self.centre, point))
 
-    def chosen(self, by_answers: bool) -> Chosen:
-        """Return every unit's row, open entries such that known states come out.
+    def rows(self, by_answers: bool) -> tuple[Array, Array]:
+        """Return every unit's row (u, h) and offset (u,), open entries such that known states come out.
 
         By answers: such that these are explained, too, as they are if no deeper units are there.
         """
         star = self.settled()
-        if self._chosen is None or self._chosen[:4] != (star, self.told.changes, by_answers, self.sure):
-            chosen = joint_rows(self.known, self.units, star, self.told, by_answers, self.sure)
+        if self._chosen is None or self._chosen[:3] != (star, self.told.changes, by_answers):
+            rows = joint_rows(self.known, self.units, star, self.told, by_answers)
             # after that: what was told may have been discarded
-            self._chosen = star, self.told.changes, by_answers, self.sure, chosen
-        return self._chosen[4]
-
-    def rows(self, by_answers: bool) -> tuple[Array, Array]:
-        """Return every unit's row (u, h) and offset (u,) as they were chosen."""
-        chosen = self.chosen(by_answers)
-        return chosen.rows(chosen.y)
+            self._chosen = star, self.told.changes, by_answers, rows
+        return self._chosen[3]
 
     def take_over(self, old: Finding) -> None:
         """Take in what an attempt met whose layers before were known less well than now."""

@@ -20,7 +20,6 @@ import numpy as np
 from divulge.arrays import Array, Mask
 from divulge.reconstruction.deep.wide.cells import Known
 from divulge.reconstruction.deep.wide.middle import States, middle
-from divulge.reconstruction.deep.wide.open_rows import Open, Sure, System
 from divulge.reconstruction.deep.wide.star import Star
 from divulge.reconstruction.deep.wide.states import Attributed, states_at
 from divulge.reconstruction.deep.wide.told_by_answers import ToldStates
@@ -29,42 +28,53 @@ from divulge.reconstruction.settings import CROSSINGS, TINY
 
 
 @dataclass(frozen=True)
-class Chosen:
-    """Rows as they were chosen.
+class Open:
+    """What is open of one unit's row, r + size N y.
 
     Attributes:
-        opens: what is open of every unit.
-        y: what was chosen, of all units one after the other.
-        states: what the known states of every unit ask of its y; no y makes all of them if `contradicting`.
-        basis: orthonormal rows whose products with y are told, shape (m, all y).
-        contradicting: whether every unit's y was chosen for itself.
-        sure: the answers whose equations y solves.
+        weight: of the unit in the output.
+        smallest: r, shape (h,).
+        free: N, orthonormal, shape (r, h).
+        anchor: features at a place of its hyperplane, shape (h,).
+        size: of what is known of the row.
     """
 
-    opens: list[Open]
-    y: Array
-    states: list[States]
-    basis: Array
-    contradicting: bool
-    sure: Sure | None = None
+    weight: float
+    smallest: Array
+    free: Array
+    anchor: Array
+    size: float
 
-    def rows(self, y: Array) -> tuple[Array, Array]:
-        """Return every unit's row (u, h) and offset (u,) with some y."""
-        parts = np.split(y, np.cumsum([len(each.free) for each in self.opens])[:-1])
-        rows = [each.row(part) for each, part in zip(self.opens, parts, strict=True)]
-        offsets = [-float(each.anchor @ row) for each, row in zip(self.opens, rows, strict=True)]
-        return np.array(rows), np.array(offsets)
+    @classmethod
+    def of(cls, known: Known, unit: Unit) -> Open:
+        """Return what the equations of a unit leave open."""
+        size = max(float(np.linalg.norm(unit.row)), TINY)
+        return cls(float(np.nan_to_num(unit.weight)), unit.row, unit.equations.free, unit.anchor(known), size)
+
+    def row(self, y: Array) -> Array:
+        """Return the row with what was chosen, y (r,)."""
+        return np.asarray(self.smallest + self.size * (y @ self.free))
+
+
+@dataclass(frozen=True)
+class System:
+    """Equations told y + terms V = right, of all units' y one after the other.
+
+    Attributes:
+        told: shape (n, all y).
+        terms: shape (n, h).
+        right: shape (n,).
+    """
+
+    told: Array
+    terms: Array
+    right: Array
 
 
 def joint_rows(
-    known: Known,
-    units: Sequence[Unit],
-    star: Star,
-    told: ToldStates,
-    by_answers: bool,
-    sure: Sequence[Sure] = (),
-) -> Chosen:
-    """Return every unit's row as answers and states allow it.
+    known: Known, units: Sequence[Unit], star: Star, told: ToldStates, by_answers: bool
+) -> tuple[Array, Array]:
+    """Return every unit's row (u, h) and offset (u,).
 
     Where no entries make all known states those that single answers told are discarded; if none make the
     others, each unit gets its own, or the smallest row.
@@ -75,27 +85,22 @@ def joint_rows(
         star: what is known of their states along segments.
         told: and at single points.
         by_answers: whether answers are of these units alone, none of deeper ones.
-        sure: answers at points where every unit's state is thought to be known, each taken where those before
-            contradict states or what crossings tell.
     """
     opens = [Open.of(known, unit) for unit in units]
-    states = states_of_all(known, opens, star, told)
     nothing = np.empty((0, sum(len(each.free) for each in opens))), np.empty(0)
-    crossings = system_of(known, units, opens, star) if by_answers else None
-    for each in sure:
-        if crossings is not None and each.on.shape[1] == len(units):
-            both = told_alone(crossings.with_more(each.system(known, opens)))
-            y = None if both is None else middle(states, *both)
-            if both is not None and y is not None:
-                return Chosen(opens, y, states, both[0], False, each)
-    basis, values = (None if crossings is None else told_alone(crossings)) or nothing
+    basis, values = told_alone(system_of(known, units, opens, star)) if by_answers else nothing
+    states = states_of_all(known, opens, star, told)
     y = middle(states, basis, values)
     if y is None and told.discard():
         states = states_of_all(known, opens, star, told)
         y = middle(states, basis, values)
-    if y is not None:
-        return Chosen(opens, y, states, basis, False)
-    return Chosen(opens, np.concatenate([alone(own) for own in states]), states, nothing[0], True)
+    if y is None:
+        parts = [alone(own) for own in states]
+    else:
+        parts = np.split(y, np.cumsum([len(each.free) for each in opens])[:-1])
+    rows = [each.row(part) for each, part in zip(opens, parts, strict=True)]
+    offsets = [-float(each.anchor @ row) for each, row in zip(opens, rows, strict=True)]
+    return np.array(rows), np.array(offsets)
 
 
 def alone(states: States) -> Array:
@@ -146,13 +151,14 @@ def states_of(
     return on, certain
 
 
-def told_alone(system: System) -> tuple[Array, Array] | None:
+def told_alone(system: System) -> tuple[Array, Array]:
     """Return what is told of y whatever V is: orthonormal rows (r, n) and their products with y (r,).
 
-    None where answers contradict each other, as those of deeper units do.
+    That is nothing where answers contradict each other, as those of deeper units do.
     """
+    nothing = np.empty((0, system.told.shape[1])), np.empty(0)
     if not system.told.size:
-        return np.empty((0, system.told.shape[1])), np.empty(0)
+        return nothing
     u, s, _ = np.linalg.svd(system.terms, full_matrices=False)
     u = u[:, s > CROSSINGS.rank * s.max(initial=TINY)]
     told = system.told - u @ (u.T @ system.told)
@@ -161,21 +167,20 @@ def told_alone(system: System) -> tuple[Array, Array] | None:
     rank = int((s > CROSSINGS.rank * np.linalg.norm(system.told)).sum())
     left = right - u[:, :rank] @ (u[:, :rank].T @ right)
     if np.linalg.norm(left) > CROSSINGS.contradicting * np.linalg.norm(system.right):
-        return None
+        return nothing
     return vt[:rank], (u[:, :rank].T @ right) / s[:rank]
 
 
 def states_of_all(known: Known, opens: Sequence[Open], star: Star, told: ToldStates) -> list[States]:
     """Return what the known states of every unit ask of its y."""
-    return [states_of_one(known, each, number, star, told) for number, each in enumerate(opens)]
+    size = len(star.centre)
+    both = [joined_states(star.states(number), told.of(number, size)) for number in range(len(opens))]
+    return [state_rows(known, each, *states) for each, states in zip(opens, both, strict=True)]
 
 
-def states_of_one(known: Known, each: Open, number: int, star: Star, told: ToldStates) -> States:
-    """Return what the known states of a unit ask of its y, nothing where the row is whole."""
-    if not len(each.free):
-        return np.empty((0, 0)), np.empty(0)
-    pairs = zip(star.states(number), told.of(number, len(star.centre)), strict=True)
-    return state_rows(known, each, *(np.concatenate(pair) for pair in pairs))
+def joined_states(one: tuple[Array, Array], other: tuple[Array, Array]) -> tuple[Array, Array]:
+    """Return points (n, d) and states (n,) of both."""
+    return np.concatenate([one[0], other[0]]), np.concatenate([one[1], other[1]])
 
 
 def state_rows(known: Known, each: Open, points: Array, states: Array) -> States:

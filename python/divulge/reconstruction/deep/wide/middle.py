@@ -8,9 +8,6 @@ wrong right beside points that were looked at. So Newton's method goes on from t
 
 every state that turns out otherwise then cuts off a good part of what was left. As the true entries are
 seldom larger than those that are known, small bounds are tried first.
-
-Of tens of thousands of states most hold wherever the others do: those that the smallest row has least of are
-taken first, then, again and again, those that the centre of these does not make.
 """
 
 from __future__ import annotations
@@ -19,12 +16,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import block_diag
 from scipy.optimize import linprog
-from scipy.sparse import block_diag as sparse_blocks
-from scipy.sparse import csr_array, hstack
+from scipy.sparse import block_diag, csr_array, hstack
 
-from divulge.arrays import Array, Mask
+from divulge.arrays import Array
 from divulge.reconstruction.settings import MIDDLE
 
 States = tuple[Array, Array]  # of one unit: a (n, r), b (n,)
@@ -39,37 +34,12 @@ def middle(states: Sequence[States], basis: Array, values: Array) -> Array | Non
         values: basis y, which is told, shape (m,).
     """
     for largest in MIDDLE.largest:
-        y = within(states, basis, values, largest)
-        if y is not None:
-            return y
+        start = corner(states, basis, values, largest)
+        if start is not None and not len(start):
+            return start
+        if start is not None:
+            return centred(Barrier.of(states, start, largest), basis, start)
     return None
-
-
-def within(states: Sequence[States], basis: Array, values: Array, largest: float) -> Array | None:
-    """Return all units' y within a bound, or None where none make the states."""
-    sizes = np.cumsum([matrix.shape[1] for matrix, _ in states])[:-1]
-    chosen = [least(levels, MIDDLE.at_first + MIDDLE.each * matrix.shape[1]) for matrix, levels in states]
-    while True:
-        some = [(matrix[own], levels[own]) for (matrix, levels), own in zip(states, chosen, strict=True)]
-        y = corner(some, basis, values, largest)
-        if y is None or not len(y):
-            return y
-        y = centred(Barrier.of(some, y, largest), basis, y)
-        new = False
-        for (matrix, levels), own, part in zip(states, chosen, np.split(y, sizes), strict=True):
-            off = np.where(own, np.inf, matrix @ part + levels)
-            more = least(off, MIDDLE.more) & (off <= 0)
-            own |= more
-            new |= bool(more.any())
-        if not new:
-            return y
-
-
-def least(levels: Array, count: int) -> Mask:
-    """Return which so many of all levels are the least."""
-    chosen = np.zeros(len(levels), bool)
-    chosen[np.argsort(levels, kind="stable")[:count]] = True
-    return chosen
 
 
 def corner(states: Sequence[States], basis: Array, values: Array, largest: float) -> Array | None:
@@ -84,7 +54,7 @@ def corner(states: Sequence[States], basis: Array, values: Array, largest: float
     equal = hstack([csr_array(basis), csr_array((len(basis), count))]) if len(basis) else None
     found = linprog(
         np.concatenate([np.zeros(many), -np.ones(count)]),
-        A_ub=hstack([-sparse_blocks([matrix for matrix, _ in units]), margins]),
+        A_ub=hstack([-block_diag([matrix for matrix, _ in units]), margins]),
         b_ub=np.concatenate([levels for _, levels in units]),
         A_eq=equal,
         b_eq=None if equal is None else values,
@@ -102,43 +72,38 @@ class Barrier:
     """The function whose least value is at the centre.
 
     Attributes:
-        states: a (n, r) and b (n,) of every unit.
+        matrix: a of all states, sparse, shape (n, all y).
+        levels: b, shape (n,).
         largest: bound of the entries.
     """
 
-    states: list[States]
+    matrix: csr_array
+    levels: Array
     largest: float
 
     @classmethod
     def of(cls, states: Sequence[States], start: Array, largest: float) -> Barrier:
         """Return it, states that hold by nothing at the start left out."""
-        every = cls(list(states), largest)
-        free = [room > MIDDLE.least for room in every.rooms(start)]
-        return cls([(a[own], b[own]) for (a, b), own in zip(states, free, strict=True)], largest)
-
-    def rooms(self, y: Array) -> list[Array]:
-        """Return the levels of every unit's states."""
-        parts = np.split(y, np.cumsum([matrix.shape[1] for matrix, _ in self.states])[:-1])
-        return [matrix @ part + levels for (matrix, levels), part in zip(self.states, parts, strict=True)]
+        matrix = csr_array(block_diag([matrix for matrix, _ in states], format="csr"))
+        levels = np.concatenate([levels for _, levels in states])
+        free = matrix @ start + levels > MIDDLE.least
+        return cls(matrix[free], levels[free], largest)
 
     def value(self, y: Array) -> float:
         """Return it at y, infinity where a state does not hold."""
-        room = np.concatenate([*self.rooms(y), self.largest - y, self.largest + y])
+        room = np.concatenate([self.matrix @ y + self.levels, self.largest - y, self.largest + y])
         return float(-np.log(room).sum()) if (room > 0).all() else np.inf
 
     def slope(self, y: Array) -> Array:
         """Return its gradient."""
-        pairs = zip(self.states, self.rooms(y), strict=True)
-        pull = np.concatenate([matrix.T @ (1 / room) for (matrix, _), room in pairs])
-        return np.asarray(1 / (self.largest - y) - 1 / (self.largest + y) - pull)
+        room = self.matrix @ y + self.levels
+        return np.asarray(1 / (self.largest - y) - 1 / (self.largest + y) - self.matrix.T @ (1 / room))
 
     def curvature(self, y: Array) -> Array:
         """Return its Hessian."""
-        scaled = [
-            matrix / room[:, None] for (matrix, _), room in zip(self.states, self.rooms(y), strict=True)
-        ]
+        scaled = csr_array(self.matrix.multiply((1 / (self.matrix @ y + self.levels))[:, None]))
         bounds = 1 / (self.largest - y) ** 2 + 1 / (self.largest + y) ** 2
-        return np.asarray(block_diag(*(each.T @ each for each in scaled)) + np.diag(bounds))
+        return np.asarray((scaled.T @ scaled).toarray() + np.diag(bounds))
 
 
 def centred(barrier: Barrier, basis: Array, start: Array) -> Array:
@@ -149,7 +114,7 @@ def centred(barrier: Barrier, basis: Array, start: Array) -> Array:
         whole = np.block([[barrier.curvature(y), basis.T], [basis, np.zeros((n, n))]])
         try:
             step = np.linalg.solve(whole, np.concatenate([-slope, np.zeros(n)]))[: len(y)]
-        except np.linalg.LinAlgError:  # singular to rounding right beside a state: every place here holds
+        except np.linalg.LinAlgError:  # singular to rounding right beside a state: what was reached holds
             break
         fall, share = float(-slope @ step), 1.0
         while barrier.value(y + share * step) > here - MIDDLE.part * share * fall and share > MIDDLE.shortest:

@@ -44,12 +44,6 @@ class ToldStates:
         told = {point: state for point, state in self._of.get(number, {}).items() if state}
         return np.frombuffer(b"".join(told)).reshape(-1, size), np.array(list(told.values()))
 
-    def whose(self, point: Array) -> int:
-        """Return the one unit whose state is told at a point (d,), -1 where it is none's or several's."""
-        key = point.tobytes()
-        told = [number for number, points in self._of.items() if points.get(key)]
-        return told[0] if len(told) == 1 else -1
-
     def add(self, known: Known, units: Sequence[Unit], model: DeepModel, points: Array, pieces: Array) -> int:
         """Take in what wrong answers, points (n, d) and pieces (n, d + 1), tell; return how many are new."""
         on = model.layer.rows @ np.column_stack([known.prefix.features(points), np.ones(len(points))]).T > 0
@@ -61,16 +55,13 @@ class ToldStates:
         fits = np.array([explains(known, unit, *terms, wrong, on[k]) for k, unit in enumerate(units)])
         before = len(self)
         for place in np.flatnonzero(fits.sum(axis=0) == 1):
-            number = int(np.argmax(fits[:, place]))
-            self.take(number, points[place], -1.0 if on[number, place] else 1.0)
+            number, point = int(np.argmax(fits[:, place])), points[place].tobytes()
+            state = -1.0 if on[number, place] else 1.0
+            told = self._of.setdefault(number, {})
+            counted = state if told.get(point, state) == state else 0.0
+            self.changes += told.get(point) != counted
+            told[point] = counted
         return len(self) - before
-
-    def take(self, number: int, point: Array, state: float) -> None:
-        """Take in the state of a unit at a point (d,)."""
-        told, key = self._of.setdefault(number, {}), point.tobytes()
-        counted = state if told.get(key, state) == state else 0.0
-        self.changes += told.get(key) != counted
-        told[key] = counted
 
     def discard(self) -> bool:
         """Let all that was told count for nothing, now and where it is told again; return if any counted."""
