@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
-from divulge.reconstruction.deep.wide.middle import middle
+from divulge.reconstruction.deep.wide.middle import Barrier, centred, middle
 from divulge.reconstruction.settings import MIDDLE
 
 NOTHING = np.empty((0, 2)), np.empty(0)
@@ -50,6 +51,14 @@ def test_a_state_that_turns_out_otherwise_cuts_off_much(seed):
 def test_larger_entries_are_taken_where_states_need_them():
     y = middle([(np.array([[1.0, 0.0]]), np.array([-2 * MIDDLE.largest[0]]))], *NOTHING)
     assert MIDDLE.largest[1] > y[0] > 2 * MIDDLE.largest[0]
+
+
+@pytest.mark.parametrize("room", [1e-8, 1e-6, 1e-3])
+def test_a_place_that_two_states_leave_next_to_no_room_at_is_kept_or_bettered(room):
+    matrix, start = np.array([[1.0, 1.0], [-1.0, -1.0]]), np.array([0.1, 0.2])
+    barrier = Barrier(csr_array(matrix), np.array([room, room]) - matrix @ start, 1e3)
+    y = centred(barrier, NOTHING[0], start)
+    assert barrier.value(y) <= barrier.value(start)
 
 
 @pytest.mark.parametrize("share", [0.985, 0.995, 0.9999])

@@ -112,7 +112,10 @@ def centred(barrier: Barrier, basis: Array, start: Array) -> Array:
     for _ in range(MIDDLE.steps):
         slope, here = barrier.slope(y), barrier.value(y)
         whole = np.block([[barrier.curvature(y), basis.T], [basis, np.zeros((n, n))]])
-        step = np.linalg.solve(whole, np.concatenate([-slope, np.zeros(n)]))[: len(y)]
+        try:
+            step = np.linalg.solve(whole, np.concatenate([-slope, np.zeros(n)]))[: len(y)]
+        except np.linalg.LinAlgError:  # singular to rounding right beside a state: what was reached holds
+            break
         fall, share = float(-slope @ step), 1.0
         while barrier.value(y + share * step) > here - MIDDLE.part * share * fall and share > MIDDLE.shortest:
             share *= 0.5
