@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
 from deep_networks import of_all_strengths, prefix_of, probe_of, random_deep, units_of, victim_of
 
 from divulge import GradientOracle, reconstruct
-from divulge.reconstruction.asking.gradient_probe import GradientProbe
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.pieces import Transcript
 from divulge.reconstruction.deep.confirm_together import confirmed_together
 from divulge.reconstruction.deep.positive_features import FeatureOutput, PositiveLines
 from divulge.reconstruction.deep.regions import FreeLayer
 from divulge.reconstruction.deep.unexplained_gradients import far_origin, unexplained
-from divulge.reconstruction.deep.whole_rows import measured_again, whole_rows
+from divulge.reconstruction.deep.whole_rows import whole_rows
 
 
 def hardly_on(*sizes: int, seed: int, lowered: float) -> torch.nn.Sequential:
@@ -100,24 +97,6 @@ def test_lines_between_positive_features_reach_both_ends():
     np.testing.assert_allclose(lines.to_s(lines.to_t(s)), s, atol=1e-12)
     assert np.isfinite(lines.to_s(np.array([0.0, 1.0]))).all()
     assert np.isnan(lines.to_s(np.array([-0.5, 1.5]))).all()
-
-
-@pytest.mark.parametrize("rough", [1e-9, 1e-6])
-def test_a_kink_that_is_placed_roughly_is_measured_again_and_none_is_made_up(rough):
-    network = random_deep(12, 8, 6, 1, seed=2)
-    free = FreeLayer.of(prefix_of(network, 1), None, np.random.default_rng(0).standard_normal((50, 12)))
-    lines = PositiveLines(free, np.random.default_rng(1))
-    transcript = Transcript(FeatureOutput(probe_of(network), free))
-    transcript.ask(lines.samples(20))  # which tell what is large
-    line = lines.add_line()
-    origin, direction = lines.origins[line : line + 1, :-1], lines.directions[line : line + 1, :-1]
-    kinks = GradientProbe(transcript).kinks(origin, direction, np.zeros(1), np.ones(1))
-    assert len(kinks)
-    moved = lines.to_t(lines.to_s(kinks.t) + rough)
-    nowhere = lines.to_t(lines.to_s(kinks.t) + 1e-3)
-    again = measured_again(transcript, lines, line, replace(kinks, t=moved, jumps=0 * kinks.jumps))
-    np.testing.assert_allclose(again.jumps, kinks.jumps, atol=1e-9 * transcript.scale)
-    assert not len(measured_again(transcript, lines, line, replace(kinks, t=nowhere)))
 
 
 def test_first_layer_units_are_told_from_deeper_ones_together():

@@ -25,7 +25,7 @@ from divulge.reconstruction.deep.unexplained_gradients import far_origin, unexpl
 from divulge.reconstruction.deep.units_of_layer import LayerUnits, together
 from divulge.reconstruction.deep.weak_in_the_dark import met_in_the_dark
 from divulge.reconstruction.deep.weak_units import weak_sharpened
-from divulge.reconstruction.deep.whole_rows import whole_rows
+from divulge.reconstruction.deep.whole_rows import more_rows, whole_rows
 from divulge.reconstruction.deep.wide.search import can_follow
 from divulge.reconstruction.network.known_layers import Dense, Prefix
 from divulge.reconstruction.network.orientation import orient
@@ -184,7 +184,7 @@ class DeepSearch:
         if self.whole_behind is None or self.whole_behind not in fit.prefix.layers or len(self.confirmed) < 2:
             return None
         free = FreeLayer.of(fit.prefix, self.lines.domain, self.lines.samples(LAYERS.samples))
-        found = None if free is None else whole_rows(probe, free, self.lines)
+        found = None if free is None else more_rows(probe, free, self.lines, self.confirmed[1])
         if found is None:
             return None
         units = self.units.without_doubles(joined(self.confirmed[1], found))

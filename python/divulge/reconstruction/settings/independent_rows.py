@@ -21,7 +21,7 @@ class PositiveSettings:
     # turns its unit on
     alone: float = 1e4
     # searched kink by kink where there are more units than features: three in ten units show on one
-    lines: int = 40
+    lines: int = 200
     # of these, looked for elsewhere: one of one layer shows there as it did
     kinks: int = 8
     # units to a feature from which on they are a deeper layer's
@@ -31,13 +31,16 @@ class PositiveSettings:
     # relative distance from hyperplanes at which answers tell of the last layer: small beside `least`; larger
     # where that does not explain them, since of units a millionth as strong as others rows are known to 1e-8
     clearances: tuple[float, ...] = (1e-9, 1e-7, 1e-6, 1e-5)
-    # of the two questions from a kink that is measured again, in s: most kinks are placed to 1e-9, some of
-    # units of a millionth to 1e-6 only
-    beside: tuple[float, ...] = (1e-7, 1e-5)
+    # of two questions from a kink between them, in s: kinks are placed to 1e-9, those of units of a millionth
+    # to 1e-6 only
+    beside: float = 1e-7
+    # relative distance from hyperplanes at which answers tell what is missing
+    clear: float = 1e-5
     # answers to a feature after which more hidden layers are thought of
     doubtful: int = 2
-    # answers to a feature after which there are more units than features
-    answers: int = 4
+    # answers to a feature after which decoding is in vain if the span test tells nothing: it does from 2 to
+    # 2.5 on, of more units than features or ones of all strengths never
+    answers: int = 3
     # and so many more, of either
     more_answers: int = 64
 
