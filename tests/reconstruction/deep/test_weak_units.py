@@ -23,6 +23,19 @@ def test_offsets_of_weak_units_are_measured_again_near_by():
     assert ((off < 1e-7) | np.isclose(off, 1e-5)).all()
 
 
+def test_offsets_of_units_met_far_out_are_measured_again_near_by():
+    network = random_deep(20, 8, 6, 1, seed=2)
+    probe, first = probe_of(network), units_of(network, 0)
+    points = first.points + 1.0
+    points[3] *= 1e3
+    rough = replace(first, offsets=first.offsets + 1e-6, points=points)
+    probe.pieces(np.random.default_rng(0).standard_normal((100, 20)))
+    sharp = weak_sharpened(probe, rough, Lines(20, None, np.random.default_rng(1)))
+    off = np.abs(sharp.offsets - first.offsets)
+    assert off[3] < 1e-10
+    np.testing.assert_allclose(np.delete(off, 3), 1e-6, rtol=1e-6)
+
+
 def test_units_none_of_which_is_weak_stay_as_they_are():
     network = random_deep(20, 8, 6, 1, seed=2)
     probe, first = probe_of(network), units_of(network, 0)

@@ -1,8 +1,8 @@
-"""Offsets of the first layer's weak units, measured again near the origin.
+"""Offsets of the first layer's weak units, and of those met far out, measured again near the origin.
 
 Weight decay leaves units that are a millionth as strong as others. The place of a kink comes from values,
 whose rounding grows with the distance: far out such a unit shows its hyperplane to 1e-4 only, near by to
-1e-10.
+1e-10. A strong one that was met far out only, where others' values drown its own, shows it to 1e-7.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import numpy as np
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.probe import Probe
 from divulge.reconstruction.deep.candidates import Candidates
-from divulge.reconstruction.settings import WEAK_UNITS
+from divulge.reconstruction.settings import LAYERS, WEAK_UNITS
 
 
 def weak_sharpened(probe: Probe, units: Candidates, lines: Lines) -> Candidates:
-    """Return the first layer's units, offsets of weak ones measured again: two answers at a place near by.
+    """Return the first layer's units, offsets of weak and far ones measured again: two answers at a place near by.
 
     The tangents of answers on both sides of a hyperplane meet on it.
 
@@ -32,10 +32,12 @@ def weak_sharpened(probe: Probe, units: Candidates, lines: Lines) -> Candidates:
     """
     shares = probe.answered()[1][:, :-1] @ np.linalg.pinv(units.rows, rcond=probe.tolerances.alike)
     gamma = np.abs(shares).max(axis=0, initial=0.0)  # small for a unit that was met twice, too
-    weak = np.flatnonzero((gamma > 0) & (gamma < WEAK_UNITS.strength * gamma.max(initial=0.0)))
-    if not len(weak):
+    weak = (gamma > 0) & (gamma < WEAK_UNITS.strength * gamma.max(initial=0.0))
+    usual = np.linalg.norm(lines.samples(LAYERS.samples), axis=1).mean()
+    far = np.linalg.norm(units.points, axis=1) > WEAK_UNITS.far * usual
+    which = np.repeat(np.flatnonzero(weak | far), WEAK_UNITS.places)
+    if not len(which):
         return units
-    which = np.repeat(weak, WEAK_UNITS.places)
     rows, starts = units.rows[which], lines.samples(len(which))
     levels = np.einsum("nd,nd->n", rows, starts) + units.offsets[which]
     centres, step = starts - levels[:, None] * rows, WEAK_UNITS.across * rows

@@ -51,6 +51,9 @@ class WeakUnitsSettings:
 
     # of a unit, relative to the strongest, from which on its kinks far out are placed to 1e-10
     strength: float = 1e-4
+    # distance of a unit's kink, in that of usual points, from which on it is placed to 1e-8 only; of a network
+    # without weight decay 3 of 256 lie so far
+    far: float = 30.0
     # at which each is looked for: the median is off only if two are
     places: int = 3
     # distance of two questions from its hyperplane: offsets are off by 1e-4 at most
