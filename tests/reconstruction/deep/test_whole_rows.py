@@ -184,3 +184,32 @@ def test_units_that_one_output_weighs_alike_are_told_apart_behind_another():
     points = torch.from_numpy(np.random.default_rng(1).standard_normal((2000, 30)))
     with torch.no_grad():
         assert (result.module(points) - network(points)).abs().max() < 1e-9
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_unit_that_another_output_uses_far_out_alone_is_found(seed):
+    network = random_deep(30, 12, 8, 2, seed=seed)
+    with torch.no_grad():
+        network[4].weight[0, 0] *= 2e-6  # units of all strengths
+        network[4].weight[0, -1] = 0.0
+        network[2].weight[-1] = -network[2].weight[-1].abs()
+        network[2].weight[-1, 3] *= -1.0  # on where one feature exceeds all others
+        network[2].bias[-1] = -20.0
+    result = reconstruct(GradientOracle(victim_of(network), budget=9000), seed=0)
+    assert result.complete
+    assert result.hidden_sizes == (12, 8)
+    features = np.full((1, 12), 0.01)
+    features[0, 3] = 1e3
+    weight, bias = (part.detach().numpy() for part in (network[0].weight, network[0].bias))
+    points = torch.from_numpy((features - bias) @ np.linalg.pinv(weight).T)
+    with torch.no_grad():
+        assert network[:3](points)[0, -1] > 0
+        assert (result.module(points) - network(points)).abs().max() < 1e-7 * network(points).abs().max()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_first_layer_units_show_where_few_places_tell(seed):
+    network = hardly_on(40, 24, 24, 3, seed=seed, lowered=2.5)
+    probe, first = probe_of(network), units_of(network, 0)
+    lines = Lines(40, None, np.random.default_rng(seed))
+    assert confirmed_together(probe, first, lines, None).mean() > 0.9

@@ -110,21 +110,21 @@ class DeepAttack:
     def once(self) -> DeepResult:
         """Find the layers from the first output, then solve for the other outputs.
 
-        Where one of these is not explained, as it weighs two units otherwise that were taken for one, units
-        are sought behind it, too.
+        Where one of these is not explained, as it weighs two units otherwise that were taken for one, or uses
+        one more, units are sought behind it, too.
         """
         self.refuted_at = None
         fit = self.layers()
         if fit is None or fit.error > self.probe.tolerances.alike:
             return self.result(fit, [self.outputs[0]], np.inf, solved=False)
         result, wrong = self.all_outputs(fit)
-        for output in wrong:
-            grown = self.search.seen_behind(self.probes(output), fit)
-            if grown is not None:
-                fit = grown
-                result, wrong = self.all_outputs(fit)
-            if not wrong:
-                break
+        for place, output in enumerate(self.outputs[1:], start=1):
+            probe = self.probes(output)
+            if output in wrong or self.search.shows_more(probe, fit, result.model, place):
+                grown = self.search.seen_behind(probe, fit)
+                if grown is not None:
+                    fit = grown
+                    result, wrong = self.all_outputs(fit)
         return result
 
     def all_outputs(self, fit: DeepFit) -> tuple[DeepResult, list[int]]:

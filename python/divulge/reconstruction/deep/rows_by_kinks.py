@@ -154,8 +154,7 @@ class RowsByKinks:
         halfway to the next kinks.
         """
         s = self.lines.to_s(kinks.t)
-        low, high = self.lines.span()
-        halfway = np.concatenate([[low], (s[1:] + s[:-1]) / 2, [high]])
+        halfway = np.concatenate([[-POSITIVE.ends], (s[1:] + s[:-1]) / 2, [POSITIVE.ends]])
         units, nothing = self.jumps(line, s - POSITIVE.beside, s + POSITIVE.beside)
         s, units = s[~nothing], units.take(np.flatnonzero(~nothing))
         for number in np.flatnonzero(nothing) if len(kinks) else range(1):

@@ -18,7 +18,7 @@ from divulge.reconstruction.settings import LAYERS, WEAK_UNITS
 
 
 def weak_sharpened(probe: Probe, units: Candidates, lines: Lines) -> Candidates:
-    """Return the first layer's units, offsets of weak and far ones measured again: two answers at a place near by.
+    """Return the first layer's units, weak and far ones' offsets measured again near by, two answers a place.
 
     The tangents of answers on both sides of a hyperplane meet on it.
 

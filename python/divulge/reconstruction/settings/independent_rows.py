@@ -17,6 +17,8 @@ class PositiveSettings:
     largest: tuple[float, float] = (3.0, 100.0)
     # of s along a line: the lesser end then has a share of 3e-4, of a few units
     reach: float = 8.0
+    # s at which t is 0 or 1 but for rounding: kinks next to a line's end lie beyond `reach`
+    ends: float = 36.0
     # the one feature of a point on an axis, in usual sizes: a weight that is a thousandth of the others still
     # turns its unit on
     alone: float = 1e4
@@ -51,8 +53,11 @@ class WeakUnitsSettings:
 
     # of a unit, relative to the strongest, from which on its kinks far out are placed to 1e-10
     strength: float = 1e-4
-    # distance of a unit's kink, in that of usual points, from which on it is placed to 1e-8 only; of a network
-    # without weight decay 3 of 256 lie so far
+    # weight of the weakest behind the first output, relative to the strongest, below which other outputs may
+    # use units that it hides: without weight decay 1e-4
+    hidden: float = 1e-5
+    # distance of a unit's kink, in that of usual points, from which on it is placed to 1e-8 only; without
+    # weight decay 3 of 256 lie so far
     far: float = 30.0
     # at which each is looked for: the median is off only if two are
     places: int = 3
@@ -75,6 +80,8 @@ class TogetherSettings:
     few: float = 0.125
     # places at all of which a unit must show to be sure
     enough: int = 4
+    # places asked about until so many tell: behind a second layer that is hardly ever on one in four does
+    most_places: int = 20
     # of the two questions from the hyperplanes, relative to a point's size: rows are known to 1e-12 in double
     # precision, and few other units switch so near
     near: float = 1e-7
