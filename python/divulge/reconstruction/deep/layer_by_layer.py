@@ -318,7 +318,7 @@ class DeepSearch:
     def turned(self, prefix: Prefix, depth: int, units: Candidates) -> Dense | None:
         """Turn a layer's units the right way, where that cannot be without those that are a deeper one's."""
         if not depth and len(units) <= self.probe.input_size and sharp_far_out(self.probe, self.lines):
-            sharper = weak_sharpened(self.probe, units, self.lines)
+            sharper = weak_sharpened(self.probe, units, self.lines, self.pool.usual)
             if sharper is not units:
                 self.confirmed[0] = units = self.units.without_doubles(sharper)
         free = self.narrow.first(prefix)

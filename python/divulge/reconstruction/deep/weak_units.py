@@ -14,10 +14,10 @@ import numpy as np
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.probe import Probe
 from divulge.reconstruction.deep.candidates import Candidates
-from divulge.reconstruction.settings import LAYERS, WEAK_UNITS
+from divulge.reconstruction.settings import WEAK_UNITS
 
 
-def weak_sharpened(probe: Probe, units: Candidates, lines: Lines) -> Candidates:
+def weak_sharpened(probe: Probe, units: Candidates, lines: Lines, usual: float) -> Candidates:
     """Return the first layer's units, weak and far ones' offsets measured again near by, two answers a place.
 
     The tangents of answers on both sides of a hyperplane meet on it.
@@ -26,6 +26,7 @@ def weak_sharpened(probe: Probe, units: Candidates, lines: Lines) -> Candidates:
         probe: whom to ask, anywhere.
         units: of the first layer, no more of them than inputs.
         lines: where places are drawn.
+        usual: distance from the origin up to which points count as usual.
 
     Raises:
         Stopped: the oracle can be asked no further.
@@ -33,7 +34,6 @@ def weak_sharpened(probe: Probe, units: Candidates, lines: Lines) -> Candidates:
     shares = probe.answered()[1][:, :-1] @ np.linalg.pinv(units.rows, rcond=probe.tolerances.alike)
     gamma = np.abs(shares).max(axis=0, initial=0.0)  # small for a unit that was met twice, too
     weak = (gamma > 0) & (gamma < WEAK_UNITS.strength * gamma.max(initial=0.0))
-    usual = np.linalg.norm(lines.samples(LAYERS.samples), axis=1).mean()
     far = np.linalg.norm(units.points, axis=1) > WEAK_UNITS.far * usual
     which = np.repeat(np.flatnonzero(weak | far), WEAK_UNITS.places)
     if not len(which):
