@@ -15,6 +15,7 @@ from divulge.reconstruction.deep import last_layer
 from divulge.reconstruction.deep.fit_as_last import DeepFit
 from divulge.reconstruction.deep.layer_by_layer import DeepSearch
 from divulge.reconstruction.deep.passage import handing_on
+from divulge.reconstruction.deep.whole_rows import shows_more
 from divulge.reconstruction.deep.wide.search import WideSearch
 from divulge.reconstruction.network.deep_network import DeepModel
 from divulge.reconstruction.network.hidden_layer import Layer
@@ -120,7 +121,8 @@ class DeepAttack:
         result, wrong = self.all_outputs(fit)
         for place, output in enumerate(self.outputs[1:], start=1):
             probe = self.probes(output)
-            if output in wrong or self.search.shows_more(probe, fit, result.model, place):
+            whole = self.search.seen_whole(fit)
+            if output in wrong or (whole and shows_more(probe, self.lines, result.model, place)):
                 grown = self.search.seen_behind(probe, fit)
                 if grown is not None:
                     fit = grown

@@ -18,7 +18,6 @@ from divulge.reconstruction.deep.fit_as_last import DeepFit, fit_as_last
 from divulge.reconstruction.deep.narrow_layers import NarrowLayers, free_layer
 from divulge.reconstruction.deep.orientation.choose import turned
 from divulge.reconstruction.deep.passage import beyond_rows, on_both_sides
-from divulge.reconstruction.deep.positive_features import PositiveLines
 from divulge.reconstruction.deep.region_search import explore
 from divulge.reconstruction.deep.regions import FreeLayer
 from divulge.reconstruction.deep.searched_lines import Pool
@@ -28,10 +27,9 @@ from divulge.reconstruction.deep.weak_in_the_dark import met_in_the_dark
 from divulge.reconstruction.deep.weak_units import weak_sharpened
 from divulge.reconstruction.deep.whole_rows import more_rows, whole_rows
 from divulge.reconstruction.deep.wide.search import can_follow
-from divulge.reconstruction.network.deep_network import DeepModel
 from divulge.reconstruction.network.known_layers import Dense, Prefix
 from divulge.reconstruction.network.orientation import orient
-from divulge.reconstruction.settings import LAST_LAYER, LAYERS, POSITIVE, UNEXPLAINED, WEAK_UNITS
+from divulge.reconstruction.settings import LAST_LAYER, LAYERS, POSITIVE, UNEXPLAINED
 
 
 class DeepSearch:
@@ -175,26 +173,6 @@ class DeepSearch:
             return False  # whether it is one shows once the copy has been refitted
         found = orient(fit.layer, self.probe.tolerances.loose)
         return found.slope or not found.decided
-
-    def shows_more(self, probe: Probe, fit: DeepFit, model: DeepModel, place: int) -> bool:
-        """Whether another output uses a unit that the first hides: looked for among units of all strengths.
-
-        Every unit of the second layer that is ever on is on beside some axis of the first layer's features.
-
-        Args:
-            probe: of the other output.
-            fit: of the first output.
-            model: the network so far.
-            place: of the other output among the model's.
-        """
-        weights = np.abs(fit.layer.weights[0])
-        if not self.seen_whole(fit) or weights.min() >= WEAK_UNITS.hidden * weights.max():
-            return False
-        free = FreeLayer.of(fit.prefix, self.lines.domain, self.lines.samples(LAYERS.samples))
-        if free is None:
-            return False
-        points = free.points(PositiveLines(free, self.lines.rng).axes())
-        return float(probe.misses(points, model.pieces(points, place)).max()) > probe.tolerances.rounding
 
     def seen_behind(self, probe: Probe, fit: DeepFit) -> DeepFit | None:
         """Add what another output shows of a last layer of whole rows; None where that is nothing.

@@ -14,10 +14,11 @@ from divulge.reconstruction.deep.confirm_together import sharp_far_out
 from divulge.reconstruction.deep.positive_features import FeatureOutput, PositiveLines
 from divulge.reconstruction.deep.regions import FreeLayer
 from divulge.reconstruction.deep.rows_by_kinks import RowsByKinks
+from divulge.reconstruction.network.deep_network import DeepModel
 from divulge.reconstruction.network.units import Units
 from divulge.reconstruction.one_layer.by_decoding import DecodingSearch
 from divulge.reconstruction.one_layer.decoding import Residual
-from divulge.reconstruction.settings import POSITIVE
+from divulge.reconstruction.settings import LAYERS, POSITIVE, WEAK_UNITS
 
 
 class PositiveSearch(DecodingSearch):
@@ -102,6 +103,27 @@ def more_rows(probe: Probe, free: FreeLayer, lines: Lines, known: Candidates) ->
         return None
     new = np.arange(begun, len(units))
     return candidates(free, units.take(new), search.places[new])
+
+
+def shows_more(probe: Probe, lines: Lines, model: DeepModel, place: int) -> bool:
+    """Whether another output uses a unit that the first hides: looked for among units of all strengths.
+
+    Every unit of the second layer that is ever on is on beside some axis of the first layer's features.
+
+    Args:
+        probe: of the other output.
+        lines: of the inputs; its random numbers are used.
+        model: the network so far.
+        place: of the other output among the model's.
+    """
+    weights = np.abs(model.layer.weights[0])
+    if weights.min(initial=np.inf) >= WEAK_UNITS.hidden * weights.max(initial=0.0):
+        return False
+    free = FreeLayer.of(model.prefix, lines.domain, lines.samples(LAYERS.samples))
+    if free is None:
+        return False
+    points = free.points(PositiveLines(free, lines.rng).axes())
+    return float(probe.misses(points, model.pieces(points, place)).max()) > probe.tolerances.rounding
 
 
 def on_hyperplanes(units: Units, lines: PositiveLines) -> Array:
