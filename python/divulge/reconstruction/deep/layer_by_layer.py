@@ -187,9 +187,9 @@ class DeepSearch:
         found = None if free is None else more_rows(probe, free, self.lines, self.confirmed[1])
         if found is None:
             return None
-        units = self.units.without_doubles(joined(self.confirmed[1], found))
+        units = self.units.without_doubles(found)
         grown = self.as_last(fit.prefix, units)
-        if len(units) == len(self.confirmed[1]) or grown.error > self.enough:
+        if grown.error > self.enough:
             return None
         self.confirmed[1], self.best = units, grown
         return grown

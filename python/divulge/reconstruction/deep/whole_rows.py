@@ -9,15 +9,17 @@ from divulge.reconstruction.asking.lines import Edges, Lines
 from divulge.reconstruction.asking.pieces import Transcript
 from divulge.reconstruction.asking.probe import Probe
 from divulge.reconstruction.asking.stopped import Stopped
-from divulge.reconstruction.deep.candidates import Candidates
+from divulge.reconstruction.deep.candidates import Candidates, joined
 from divulge.reconstruction.deep.confirm_together import sharp_far_out
 from divulge.reconstruction.deep.positive_features import FeatureOutput, PositiveLines
 from divulge.reconstruction.deep.regions import FreeLayer
 from divulge.reconstruction.deep.rows_by_kinks import RowsByKinks
 from divulge.reconstruction.network.deep_network import DeepModel
+from divulge.reconstruction.network.known_layers import Prefix
 from divulge.reconstruction.network.units import Units
 from divulge.reconstruction.one_layer.by_decoding import DecodingSearch
 from divulge.reconstruction.one_layer.decoding import Residual
+from divulge.reconstruction.one_layer.kink_by_kink import unlike
 from divulge.reconstruction.settings import LAYERS, POSITIVE, WEAK_UNITS
 
 
@@ -83,7 +85,9 @@ def whole_rows(probe: Probe, free: FreeLayer, lines: Lines) -> Candidates | None
 
 
 def more_rows(probe: Probe, free: FreeLayer, lines: Lines, known: Candidates) -> Candidates | None:
-    """Find units of the second layer that another output shows beside those known, or return None.
+    """Add units of the second layer that another output shows to those known; None where it shows no others.
+
+    Of a unit that it shows better than the first did, the row is replaced.
 
     Args:
         probe: of that output.
@@ -102,28 +106,41 @@ def more_rows(probe: Probe, free: FreeLayer, lines: Lines, known: Candidates) ->
     if units is None:
         return None
     new = np.arange(begun, len(units))
-    return candidates(free, units.take(new), search.places[new])
+    if not len(new):
+        return None
+    more = candidates(free, units.take(new), search.places[new])
+    return joined(known.take(unlike(hyperplanes(more), hyperplanes(known), probe.tolerances.alike)), more)
 
 
-def shows_more(probe: Probe, lines: Lines, model: DeepModel, place: int) -> bool:
-    """Whether another output uses a unit that the first hides: looked for among units of all strengths.
+def hyperplanes(of: Candidates) -> Units:
+    """Return whole rows and offsets, sides open."""
+    return Units(np.column_stack([of.rows, of.offsets]), np.ones(len(of)))
 
-    Every unit of the second layer that is ever on is on beside some axis of the first layer's features.
+
+def beside_axes(probe: Probe, lines: Lines, prefix: Prefix, model: DeepModel, place: int) -> float:
+    """Return how far a copy is off for another output beside the axes of the first layer's features.
+
+    Every unit of the second layer that is ever on is on there. Asked where units are of all strengths, so
+    that the first output may hide some; elsewhere that is not looked for, and 0 returned.
 
     Args:
         probe: of the other output.
         lines: of the inputs; its random numbers are used.
+        prefix: the first layer.
         model: the network so far.
         place: of the other output among the model's.
+
+    Raises:
+        Stopped: the oracle can be asked no further.
     """
     weights = np.abs(model.layer.weights[0])
     if weights.min(initial=np.inf) >= WEAK_UNITS.hidden * weights.max(initial=0.0):
-        return False
-    free = FreeLayer.of(model.prefix, lines.domain, lines.samples(LAYERS.samples))
+        return 0.0
+    free = FreeLayer.of(prefix, lines.domain, lines.samples(LAYERS.samples))
     if free is None:
-        return False
+        return 0.0
     points = free.points(PositiveLines(free, lines.rng).axes())
-    return float(probe.misses(points, model.pieces(points, place)).max()) > probe.tolerances.rounding
+    return float(probe.misses(points, model.pieces(points, place)).max())
 
 
 def on_hyperplanes(units: Units, lines: PositiveLines) -> Array:
@@ -135,7 +152,7 @@ def on_hyperplanes(units: Units, lines: PositiveLines) -> Array:
 
 def candidates(free: FreeLayer, units: Units, places: Array) -> Candidates:
     """Return units as those of the second layer, all of their rows known."""
-    hyperplanes = units.jumps / np.linalg.norm(units.jumps[:, :-1], axis=1, keepdims=True)
-    rows, offsets = hyperplanes[:, :-1], hyperplanes[:, -1]
+    jumps = units.jumps / np.linalg.norm(units.jumps[:, :-1], axis=1, keepdims=True)
+    rows, offsets = jumps[:, :-1], jumps[:, -1]
     members = np.full(len(rows), 2, np.intp)
     return Candidates(rows, np.ones(rows.shape, bool), offsets, members, free.points(places))
