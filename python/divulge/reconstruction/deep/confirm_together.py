@@ -60,14 +60,12 @@ def shown_together(
         lines: what draws the places, in all of R^d.
         part: of as many units as there are independent rows that are asked about at once.
         known: units of the first layer; at every place their levels are large, that later layers be on there.
-            Where these are hardly ever on few places tell, and more are asked about.
     """
     found, told = np.zeros(len(units), np.intp), np.zeros(len(units), np.intp)
     each = max(1, int(part * np.linalg.matrix_rank(units.rows))) if len(units) else 1
-    for number in range(TOGETHER.most_places):
-        open_ones = np.flatnonzero(told < (LAYERS.places if number < LAYERS.places else TOGETHER.enough))
-        order = lines.rng.permutation(open_ones)
-        for start in range(0, len(order), each):
+    for _ in range(LAYERS.places):
+        order = lines.rng.permutation(len(units))
+        for start in range(0, len(units), each):
             group = order[start : start + each]
             origin = lines.samples(1)[0] if known is None else far_origin(known, lines)
             switched = switching(probe, units.rows[group], units.offsets[group], origin, lines)

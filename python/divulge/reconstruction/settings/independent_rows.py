@@ -80,8 +80,6 @@ class TogetherSettings:
     few: float = 0.125
     # places at all of which a unit must show to be sure
     enough: int = 4
-    # places asked about until so many tell: behind a second layer that is hardly ever on one in four does
-    most_places: int = 20
     # of the two questions from the hyperplanes, relative to a point's size: rows are known to 1e-12 in double
     # precision, and few other units switch so near
     near: float = 1e-7
