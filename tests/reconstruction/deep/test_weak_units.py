@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import torch
 from deep_networks import of_all_strengths, probe_of, random_deep, units_of
 
 from divulge.reconstruction.asking.lines import Lines
@@ -54,3 +55,17 @@ def test_without_answers_or_units_nothing_is_asked():
     probe.pieces(np.random.default_rng(0).standard_normal((10, 20)))
     assert weak_sharpened(probe, none, lines, 5.0) is none
     assert len(probe.transcript) == 10
+
+
+def test_offsets_are_asked_for_again_where_the_second_layer_is_off_at_most_places():
+    off = []
+    for seed in range(3):
+        network = random_deep(20, 8, 6, 1, seed=seed)
+        with torch.no_grad():
+            network[2].bias -= 1.5 * network[2].weight.norm(dim=1)
+        probe, first = probe_of(network), units_of(network, 0)
+        rough = replace(first, offsets=first.offsets + 1e-6, points=1e3 * (first.points + 1.0))
+        probe.pieces(np.random.default_rng(0).standard_normal((200, 20)))
+        sharp = weak_sharpened(probe, rough, Lines(20, None, np.random.default_rng(1)), 5.0)
+        off.extend(np.abs(sharp.offsets - first.offsets))
+    assert (np.array(off) < 1e-10).mean() > 0.7  # some never show near by

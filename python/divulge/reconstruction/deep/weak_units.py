@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from divulge.arrays import Array, Index, Mask
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.probe import Probe
 from divulge.reconstruction.deep.candidates import Candidates
@@ -35,9 +36,26 @@ def weak_sharpened(probe: Probe, units: Candidates, lines: Lines, usual: float) 
     gamma = np.abs(shares).max(axis=0, initial=0.0)  # small for a unit that was met twice, too
     weak = (gamma > 0) & (gamma < WEAK_UNITS.strength * gamma.max(initial=0.0))
     far = np.linalg.norm(units.points, axis=1) > WEAK_UNITS.far * usual
-    which = np.repeat(np.flatnonzero(weak | far), WEAK_UNITS.places)
-    if not len(which):
+    left = np.flatnonzero(weak | far)
+    if not len(left):
         return units
+    offsets = units.offsets.copy()
+    for _ in range(WEAK_UNITS.rounds):
+        which = np.repeat(left, WEAK_UNITS.places)
+        gaps, good = gaps_near_by(probe, units, lines, which)
+        for j in np.unique(which[good]):
+            offsets[j] += np.median(gaps[good & (which == j)])
+        left = np.setdiff1d(left, which[good])
+        if not len(left):
+            break
+    return replace(units, offsets=offsets)
+
+
+def gaps_near_by(probe: Probe, units: Candidates, lines: Lines, which: Index) -> tuple[Array, Mask]:
+    """Ask about units (n,) at a place each; return how far offsets are off (n,), and which places tell.
+
+    Where later layers are off, or another unit switches as near, nothing is told.
+    """
     rows, starts = units.rows[which], lines.samples(len(which))
     levels = np.einsum("nd,nd->n", rows, starts) + units.offsets[which]
     centres, step = starts - levels[:, None] * rows, WEAK_UNITS.across * rows
@@ -48,8 +66,4 @@ def weak_sharpened(probe: Probe, units: Candidates, lines: Lines, usual: float) 
     gap = np.einsum("nd,nd->n", jumps, centres) + (after - before)[:, -1]
     alone = np.linalg.norm(jumps - own[:, None] * rows, axis=1) <= WEAK_UNITS.crooked * size
     good = alone & (size > 0) & (np.abs(gap) < WEAK_UNITS.across * size)
-    offsets = units.offsets.copy()
-    for j in np.unique(which[good]):
-        mine = good & (which == j)
-        offsets[j] += np.median(gap[mine] / own[mine])
-    return replace(units, offsets=offsets)
+    return np.divide(gap, own, out=np.zeros_like(gap), where=good), good
