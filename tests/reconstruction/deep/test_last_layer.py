@@ -110,3 +110,18 @@ def test_points_on_the_wrong_side_are_left_out_where_answers_are_blunt():
     np.testing.assert_allclose(solution[:10], (weights * sizes)[0], atol=1e-10)
     assert error < 1e-12
     assert design.solve(prefix, layer, pieces, with_slope=True, blunt=False)[1] > 1e-2
+
+
+def test_points_determine_every_weight_only_where_every_unit_is_on_at_enough():
+    network = random_deep(6, 5, 4, 1, seed=3)
+    prefix, (layer, _) = prefix_of(network, 1), known_layer(network, 1)
+    points = np.random.default_rng(0).standard_normal((200, 6))
+    design = last_layer.Design.of(points, 4 + 5 + 1)
+    assert design.determines(prefix, layer)
+    assert not last_layer.Design.of(points[:1], 4 + 5 + 1).determines(prefix, layer)
+    rows = layer.rows.copy()
+    rows[0] = 0.0
+    rows[0, -1] = -1.0  # never on
+    assert not design.determines(prefix, replace(layer, rows=rows))
+    rows[0] = rows[1]
+    assert not design.determines(prefix, replace(layer, rows=rows))

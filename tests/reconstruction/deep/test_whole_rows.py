@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
 from deep_networks import of_all_strengths, prefix_of, probe_of, random_deep, units_of, victim_of
 
 from divulge import GradientOracle, reconstruct
-from divulge.reconstruction.asking.gradient_probe import GradientProbe
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.pieces import Transcript
 from divulge.reconstruction.deep.confirm_together import confirmed_together
+from divulge.reconstruction.deep.layer_by_layer import DeepSearch
 from divulge.reconstruction.deep.positive_features import FeatureOutput, PositiveLines
 from divulge.reconstruction.deep.regions import FreeLayer
 from divulge.reconstruction.deep.unexplained_gradients import far_origin, unexplained
-from divulge.reconstruction.deep.whole_rows import measured_again, whole_rows
+from divulge.reconstruction.deep.whole_rows import whole_rows
 
 
 def hardly_on(*sizes: int, seed: int, lowered: float) -> torch.nn.Sequential:
@@ -100,24 +98,6 @@ def test_lines_between_positive_features_reach_both_ends():
     np.testing.assert_allclose(lines.to_s(lines.to_t(s)), s, atol=1e-12)
     assert np.isfinite(lines.to_s(np.array([0.0, 1.0]))).all()
     assert np.isnan(lines.to_s(np.array([-0.5, 1.5]))).all()
-
-
-@pytest.mark.parametrize("rough", [1e-9, 1e-6])
-def test_a_kink_that_is_placed_roughly_is_measured_again_and_none_is_made_up(rough):
-    network = random_deep(12, 8, 6, 1, seed=2)
-    free = FreeLayer.of(prefix_of(network, 1), None, np.random.default_rng(0).standard_normal((50, 12)))
-    lines = PositiveLines(free, np.random.default_rng(1))
-    transcript = Transcript(FeatureOutput(probe_of(network), free))
-    transcript.ask(lines.samples(20))  # which tell what is large
-    line = lines.add_line()
-    origin, direction = lines.origins[line : line + 1, :-1], lines.directions[line : line + 1, :-1]
-    kinks = GradientProbe(transcript).kinks(origin, direction, np.zeros(1), np.ones(1))
-    assert len(kinks)
-    moved = lines.to_t(lines.to_s(kinks.t) + rough)
-    nowhere = lines.to_t(lines.to_s(kinks.t) + 1e-3)
-    again = measured_again(transcript, lines, line, replace(kinks, t=moved, jumps=0 * kinks.jumps))
-    np.testing.assert_allclose(again.jumps, kinks.jumps, atol=1e-9 * transcript.scale)
-    assert not len(measured_again(transcript, lines, line, replace(kinks, t=nowhere)))
 
 
 def test_first_layer_units_are_told_from_deeper_ones_together():
@@ -205,3 +185,37 @@ def test_units_that_one_output_weighs_alike_are_told_apart_behind_another():
     points = torch.from_numpy(np.random.default_rng(1).standard_normal((2000, 30)))
     with torch.no_grad():
         assert (result.module(points) - network(points)).abs().max() < 1e-9
+
+
+def used_far_out_alone(seed: int, shown: float) -> torch.nn.Sequential:
+    """Units of all strengths; the second output uses one that is on where one feature exceeds all others."""
+    network = random_deep(30, 12, 8, 2, seed=seed)
+    with torch.no_grad():
+        network[4].weight[0, 0] *= 1e-7
+        network[4].weight[0, -1] = shown
+        network[2].weight[-1] = -network[2].weight[-1].abs()
+        network[2].weight[-1, 3] *= -1.0
+        network[2].bias[-1] = -20.0
+    return network
+
+
+@pytest.mark.parametrize("shown", [0.0, 1e-8])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_unit_that_another_output_uses_far_out_alone_is_found(seed, shown):
+    network = used_far_out_alone(seed, shown)
+    result = reconstruct(GradientOracle(victim_of(network), budget=9000), seed=0)
+    assert result.complete
+    assert result.hidden_sizes == (12, 8)
+    features = np.full((1, 12), 0.01)
+    features[0, 3] = 1e3
+    weight, bias = (part.detach().numpy() for part in (network[0].weight, network[0].bias))
+    points = torch.from_numpy((features - bias) @ np.linalg.pinv(weight).T)
+    with torch.no_grad():
+        assert network[:3](points)[0, -1] > 0
+        assert (result.module(points) - network(points)).abs().max() < 1e-7 * network(points).abs().max()
+
+
+def test_a_copy_that_lacks_a_unit_beside_an_axis_is_not_called_complete(monkeypatch):
+    monkeypatch.setattr(DeepSearch, "seen_behind", lambda search, probe, fit: None)
+    result = reconstruct(GradientOracle(victim_of(used_far_out_alone(0, 0.0)), budget=9000), seed=0)
+    assert not result.complete

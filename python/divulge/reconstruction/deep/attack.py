@@ -15,6 +15,7 @@ from divulge.reconstruction.deep import last_layer
 from divulge.reconstruction.deep.fit_as_last import DeepFit
 from divulge.reconstruction.deep.layer_by_layer import DeepSearch
 from divulge.reconstruction.deep.passage import handing_on
+from divulge.reconstruction.deep.whole_rows import beside_axes
 from divulge.reconstruction.deep.wide.search import WideSearch
 from divulge.reconstruction.network.deep_network import DeepModel
 from divulge.reconstruction.network.hidden_layer import Layer
@@ -110,22 +111,32 @@ class DeepAttack:
     def once(self) -> DeepResult:
         """Find the layers from the first output, then solve for the other outputs.
 
-        Where one of these is not explained, as it weighs two units otherwise that were taken for one, units
-        are sought behind it, too.
+        Where one of these is not explained, as it weighs two units otherwise that were taken for one, or uses
+        one more, units are sought behind it, too.
         """
         self.refuted_at = None
         fit = self.layers()
         if fit is None or fit.error > self.probe.tolerances.alike:
             return self.result(fit, [self.outputs[0]], np.inf, solved=False)
         result, wrong = self.all_outputs(fit)
-        for output in wrong:
-            grown = self.search.seen_behind(self.probes(output), fit)
-            if grown is not None:
-                fit = grown
-                result, wrong = self.all_outputs(fit)
-            if not wrong:
-                break
-        return result
+        missed = 0.0
+        for place, output in enumerate(self.outputs[1:], start=1):
+            off = self.beside_axes(fit, result.model, place)
+            if output in wrong or off > self.probe.tolerances.rounding:
+                grown = self.search.seen_behind(self.probes(output), fit)
+                if grown is not None:
+                    fit = grown
+                    result, wrong = self.all_outputs(fit)
+                    off = self.beside_axes(fit, result.model, place)
+            missed = max(missed, off)
+        certificate = max(result.certificate, missed)
+        return replace(result, certificate=certificate, solved=certificate <= self.tolerance)
+
+    def beside_axes(self, fit: DeepFit, model: DeepModel, place: int) -> float:
+        """Return how far another output is off beside the axes of features, 0 without whole rows."""
+        if not self.search.seen_whole(fit):
+            return 0.0
+        return beside_axes(self.probes(self.outputs[place]), self.lines, fit.prefix, model, place)
 
     def all_outputs(self, fit: DeepFit) -> tuple[DeepResult, list[int]]:
         """Solve for the other outputs; return the result, and which of these the units do not explain."""

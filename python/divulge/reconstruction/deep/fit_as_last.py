@@ -43,6 +43,7 @@ def fit_as_last(
     prefix: Prefix,
     units: Candidates,
     clearance: float = LAST_LAYER.clearance,
+    hardly_on: bool = False,
 ) -> DeepFit:
     """Fit an output on units as if theirs were the last hidden layer.
 
@@ -52,14 +53,20 @@ def fit_as_last(
         prefix: the layers before.
         units: of the layer after them.
         clearance: relative distance from hyperplanes at which answers are taken.
+        hardly_on: whether the layer may be: each unit is then on at few of the answers, many others beside
+            it, and more answers are taken where as few as usual leave output weights open.
     """
     layer = last_layer.as_layer(units)
     points, pieces = probe.answered()
+    count = needed(probe, prefix, units)
     order = np.random.default_rng(0).permutation(len(points))
     order = order[np.argsort(np.linalg.norm(points[order], axis=1) > usual, kind="stable")]
-    count = needed(probe, prefix, units)
     chosen = order[last_layer.telling_points(prefix, layer, points[order], count, clearance)]
     design = last_layer.Design.of(points[chosen], len(units) + prefix.width + 1)
+    if hardly_on and not design.determines(prefix, layer):
+        count *= LAST_LAYER.more
+        chosen = order[last_layer.telling_points(prefix, layer, points[order], count, clearance)]
+        design = last_layer.Design.of(points[chosen], len(units) + prefix.width + 1)
     solution, error = design.solve(prefix, layer, pieces[chosen], with_slope=True, blunt=probe.rounded)
     return DeepFit(prefix, last_layer.with_output(layer, solution, with_slope=True), error, design)
 

@@ -83,6 +83,14 @@ class Design:
             solution, error = solve(matrix[kept], right[kept])
         return solution, error
 
+    def determines(self, prefix: Prefix, layer: Layer) -> bool:
+        """Whether pieces at the points leave no output weight open, nor the linear part."""
+        matrix = self.equations(prefix, layer, with_slope=True)
+        scale = np.linalg.norm(matrix, axis=0)
+        if not scale.all():
+            return False
+        return bool(np.linalg.matrix_rank(matrix / scale, tol=LAST_LAYER.open) == matrix.shape[1])
+
     def sketched(self, prefix: Prefix) -> Array:
         """Return the features' derivatives along the sketch's directions, shape (n, p, q)."""
         if self.sketch is None:

@@ -31,7 +31,7 @@ from divulge.reconstruction.deep.unexplained_gradients import far_origin, unexpl
 from divulge.reconstruction.deep.units_of_layer import LayerUnits, together
 from divulge.reconstruction.deep.weak_in_the_dark import met_in_the_dark
 from divulge.reconstruction.deep.weak_units import weak_sharpened
-from divulge.reconstruction.deep.whole_rows import whole_rows
+from divulge.reconstruction.deep.whole_rows import more_rows, whole_rows
 from divulge.reconstruction.deep.wide.search import can_follow
 from divulge.reconstruction.network.known_layers import Dense, Prefix
 from divulge.reconstruction.network.orientation import orient
@@ -191,12 +191,12 @@ class DeepSearch:
         if self.whole_behind is None or self.whole_behind not in fit.prefix.layers or len(self.confirmed) < 2:
             return None
         free = FreeLayer.of(fit.prefix, self.lines.domain, self.lines.samples(LAYERS.samples))
-        found = None if free is None else whole_rows(probe, free, self.lines)
+        found = None if free is None else more_rows(probe, free, self.lines, self.confirmed[1])
         if found is None:
             return None
-        units = self.units.without_doubles(joined(self.confirmed[1], found))
+        units = self.units.without_doubles(found)
         grown = self.as_last(fit.prefix, units)
-        if len(units) == len(self.confirmed[1]) or grown.error > self.enough:
+        if grown.error > self.enough:
             return None
         self.confirmed[1], self.best = units, grown
         return grown
@@ -301,7 +301,7 @@ class DeepSearch:
     def turned(self, prefix: Prefix, depth: int, units: Candidates) -> Dense | None:
         """Turn a layer's units the right way, where that cannot be without those that are a deeper one's."""
         if not depth and len(units) <= self.probe.input_size and sharp_far_out(self.probe, self.lines):
-            sharper = weak_sharpened(self.probe, units, self.lines)
+            sharper = weak_sharpened(self.probe, units, self.lines, self.pool.usual)
             if sharper is not units:
                 self.confirmed[0] = units = self.units.without_doubles(sharper)
         free = self.narrow.first(prefix)
@@ -385,7 +385,7 @@ class DeepSearch:
         whole = self.whole_behind is not None and self.whole_behind in prefix.layers
         units, fits = self.narrow.decided(prefix, units), []
         for clearance in POSITIVE.clearances if whole else (LAST_LAYER.clearance,):
-            fits.append(fit_as_last(self.probe, self.pool.usual, prefix, units, clearance))
+            fits.append(fit_as_last(self.probe, self.pool.usual, prefix, units, clearance, hardly_on=whole))
             if fits[-1].error <= self.probe.tolerances.rounding:
                 break
         return min(fits, key=lambda fit: fit.error)

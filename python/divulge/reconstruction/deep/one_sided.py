@@ -9,9 +9,9 @@ much of what is looked at, so that a few random places do not tell the two apart
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import comb
 
 import numpy as np
-from scipy.stats import hypergeom
 
 from divulge.arrays import Array, Mask
 from divulge.reconstruction.asking.lines import Lines
@@ -88,7 +88,9 @@ def one_sided(shown: Mask, side: Mask) -> bool:
     """Whether what shows, shape (n,), is all on one side, and that is no chance."""
     for other in (side, ~side):
         if not (shown & other).any():
-            chance = hypergeom.pmf(0, len(shown), int(shown.sum()), int(other.sum()))
+            # that of so many places, drawn at random, none is on the other side
+            count, missed = len(shown), len(shown) - int(shown.sum())
+            chance = comb(missed, int(other.sum())) / comb(count, int(other.sum()))
             if chance < ONE_SIDED.chance:
                 return True
     return False

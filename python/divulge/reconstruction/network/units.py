@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from divulge.arrays import Array
+from divulge.arrays import Array, Index
 
 
 @dataclass
@@ -31,6 +31,10 @@ class Units:
 
     def __len__(self) -> int:
         return len(self.jumps)
+
+    def take(self, which: Index) -> Units:
+        """Return some of the units."""
+        return Units(self.jumps[which], self.sides[which])
 
     def states(self, points: Array) -> Array:
         """0/1 state of every unit at points (n, d + 1): shape (n, h)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from divulge.arrays import Array
+from divulge.arrays import Array, Mask
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.native_search import search_lines
 from divulge.reconstruction.asking.pieces import Transcript
@@ -73,12 +73,17 @@ def kinks_on_line(transcript: Transcript, lines: Lines, line: int) -> Units:
 
 def add_hyperplanes(units: Units, more: Units, alike: float) -> Units:
     """Join units whose hyperplanes are not among those known, or `alike`."""
+    fresh = unlike(units, more, alike)
+    return units.join(more.jumps[fresh], more.sides[fresh])
+
+
+def unlike(units: Units, more: Units, alike: float) -> Mask:
+    """Return which of more units have hyperplanes that are not among those known, or `alike`."""
     if not len(more):
-        return units
+        return np.zeros(0, bool)
     size = np.linalg.norm(units.jumps[:, :-1], axis=1), np.linalg.norm(more.jumps[:, :-1], axis=1)
     old, new = units.jumps / size[0][:, None], more.jumps / size[1][:, None]
     turn = np.sign(new[:, :-1] @ old[:, :-1].T)
     square = (new**2).sum(axis=1)[:, None] + (old**2).sum(axis=1) - 2 * turn * (new @ old.T)
     gap = np.sqrt(np.maximum(square, 0.0)).min(axis=1, initial=np.inf)
-    fresh = gap > alike
-    return units.join(more.jumps[fresh], more.sides[fresh])
+    return np.asarray(gap > alike)

@@ -106,6 +106,10 @@ class LastLayerSettings:
 
     # how often each state of a unit must be seen: twice, and once on the wrong side
     seen: int = 3
+    # times as many answers where too few leave a weight open: behind a second layer that is on at 1 in 200
+    more: int = 4
+    # singular value up to which one is
+    open: float = 1e-9
     # how often points are left out where answers are of single precision
     trims: int = 3
     # and from which residual on, in medians: beyond 2 sigma of a normal

@@ -17,11 +17,13 @@ class PositiveSettings:
     largest: tuple[float, float] = (3.0, 100.0)
     # of s along a line: the lesser end then has a share of 3e-4, of a few units
     reach: float = 8.0
+    # s at which t is 0 or 1 but for rounding: kinks next to a line's end lie beyond `reach`
+    ends: float = 36.0
     # the one feature of a point on an axis, in usual sizes: a weight that is a thousandth of the others still
     # turns its unit on
     alone: float = 1e4
     # searched kink by kink where there are more units than features: three in ten units show on one
-    lines: int = 40
+    lines: int = 200
     # of these, looked for elsewhere: one of one layer shows there as it did
     kinks: int = 8
     # units to a feature from which on they are a deeper layer's
@@ -31,13 +33,16 @@ class PositiveSettings:
     # relative distance from hyperplanes at which answers tell of the last layer: small beside `least`; larger
     # where that does not explain them, since of units a millionth as strong as others rows are known to 1e-8
     clearances: tuple[float, ...] = (1e-9, 1e-7, 1e-6, 1e-5)
-    # of the two questions from a kink that is measured again, in s: most kinks are placed to 1e-9, some of
-    # units of a millionth to 1e-6 only
-    beside: tuple[float, ...] = (1e-7, 1e-5)
+    # of two questions from a kink between them, in s: kinks are placed to 1e-9, those of units of a millionth
+    # to 1e-6 only
+    beside: float = 1e-7
+    # relative distance from hyperplanes at which answers tell what is missing
+    clear: float = 1e-5
     # answers to a feature after which more hidden layers are thought of
     doubtful: int = 2
-    # answers to a feature after which there are more units than features
-    answers: int = 4
+    # answers to a feature after which decoding is in vain if the span test tells nothing: it does from 2 to
+    # 2.5 on, of more units than features or ones of all strengths never
+    answers: int = 3
     # and so many more, of either
     more_answers: int = 64
 
@@ -48,8 +53,16 @@ class WeakUnitsSettings:
 
     # of a unit, relative to the strongest, from which on its kinks far out are placed to 1e-10
     strength: float = 1e-4
+    # weight of the weakest behind the first output, relative to the strongest, below which other outputs may
+    # use units that it hides: without weight decay 1e-4
+    hidden: float = 1e-5
+    # distance of a unit's kink, in that of usual points, from which on it is placed to 1e-8 only; without
+    # weight decay 3 of 256 lie so far
+    far: float = 30.0
     # at which each is looked for: the median is off only if two are
     places: int = 3
+    # and how often, where none tells: behind a second layer that is hardly ever on one in four does
+    rounds: int = 10
     # distance of two questions from its hyperplane: offsets are off by 1e-4 at most
     across: float = 1e-3
     # part of a jump that is not along the row: of a unit of a millionth it is 1e-8

@@ -1,0 +1,122 @@
+"""Whole rows of the second layer, kink by kink."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from deep_networks import of_all_strengths, prefix_of, probe_of, random_deep, units_of
+
+from divulge.reconstruction.asking.pieces import Transcript
+from divulge.reconstruction.asking.probe import Kinks
+from divulge.reconstruction.deep.positive_features import FeatureOutput, PositiveLines
+from divulge.reconstruction.deep.regions import FreeLayer
+from divulge.reconstruction.deep.rows_by_kinks import RowsByKinks
+from divulge.reconstruction.network.units import Units
+
+
+def searched(network, seed=1):
+    """A search behind the first layer, points beside the axes asked."""
+    points = np.random.default_rng(0).standard_normal((50, network[0].in_features))
+    free = FreeLayer.of(prefix_of(network, 1), None, points)
+    assert free is not None
+    lines = PositiveLines(free, np.random.default_rng(seed))
+    transcript = Transcript(FeatureOutput(probe_of(network), free))
+    transcript.ask(lines.axes())
+    return RowsByKinks(transcript, lines)
+
+
+def errors(units, network):
+    """How far rows and offsets are off, up to sign, and which unit each is."""
+    truth = units_of(network, 1)
+    size = np.linalg.norm(units.jumps[:, :-1], axis=1)
+    rows, offsets = units.jumps[:, :-1] / size[:, None], units.jumps[:, -1] / size
+    cosines = rows @ truth.rows.T
+    own = np.abs(cosines).argmax(axis=1)
+    sign = np.sign(cosines[np.arange(len(own)), own])
+    off = np.linalg.norm(sign[:, None] * rows - truth.rows[own], axis=1)
+    return off, np.abs(sign * offsets - truth.offsets[own]), own
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_rows_are_exact_while_others_are_missing(seed):
+    network = random_deep(30, 20, 30, 1, seed=seed)
+    search = searched(network)
+    line = search.next_line()
+    units, places = search.measured(line, search.kinks(line))
+    assert 0 < len(units) < 30
+    rows, offsets, own = errors(units, network)
+    assert len(set(own)) == len(own)
+    assert rows.max() < 1e-10
+    assert offsets.max() < 1e-8
+    levels = np.einsum("nd,nd->n", places, units.jumps[:, :-1]) + units.jumps[:, -1]
+    assert (np.abs(levels) < 1e-5 * np.linalg.norm(places, axis=1)).all()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_units_down_to_a_hundred_millionth_are_found(seed):
+    network = of_all_strengths(40, 20, 24, 1, seed=seed, least=1e-8)
+    units = searched(network).run()
+    assert units is not None
+    rows, _, own = errors(units, network)
+    assert len(set(own)) == len(own)
+    weights = np.abs(network[4].weight.detach().numpy()[0]) * np.linalg.norm(
+        network[2].weight.detach().numpy(), axis=1
+    )
+    assert set(np.flatnonzero(weights > 3e-9 * weights.max())) <= set(own)
+    assert (rows * weights[own]).max() < 1e-10 * weights.max()
+
+
+def test_a_kink_placed_roughly_is_sought_and_none_is_made_up():
+    network = random_deep(12, 8, 6, 1, seed=2)
+    search = searched(network)
+    line = search.next_line()
+    kinks = search.kinks(line)
+    assert len(kinks)
+    at = search.lines.to_s(kinks.t)
+    moved = replace(kinks, t=search.lines.to_t(at + 0.2 * np.diff(at).min()))
+    again, truth = search.measured(line, moved)[0], search.measured(line, kinks)[0]
+    np.testing.assert_allclose(again.jumps, truth.jumps, atol=1e-6 * search.transcript.scale)
+    np.testing.assert_array_equal(again.sides, truth.sides)
+    search.units = truth
+    none = Kinks(kinks.line[:0], kinks.t[:0], kinks.points[:0], kinks.jumps[:0])
+    assert not len(search.measured(line, none)[0])
+    assert not len(search.measured(line, moved)[0])
+
+
+def test_no_answer_is_drawn_to_twice():
+    search = searched(random_deep(12, 8, 6, 1, seed=2))
+    search.units = Units(np.ones((1, 9)), np.ones(1))  # explains nothing
+    for _ in range(4):
+        before = len(search.tried)
+        search.next_line()
+        assert len(search.tried) == before + 1
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_units_known_behind_another_output_are_weighed_and_only_others_sought(seed):
+    network = random_deep(30, 20, 24, 1, seed=seed)
+    first = searched(network)
+    units = first.run()
+    assert units is not None
+    with torch.no_grad():  # another output, to which two units add what the first does not show
+        network[4].weight[0, :2] = 0.0
+        network[4].weight[0, 2:] *= -2.0
+    other = searched(network)
+    size = np.linalg.norm(units.jumps[:, :-1], axis=1)
+    kept = errors(units, network)[2] != 5
+    asked = len(other.transcript)
+    other.begin_with(
+        units.jumps[kept, :-1] / size[kept, None], units.jumps[kept, -1] / size[kept], first.places[kept]
+    )
+    assert len(other.transcript) == asked + 2 * kept.sum()
+    assert len(other.units) == 21
+    found = other.run()
+    assert found is not None
+    rows, _, own = errors(found, network)
+    assert set(own) == set(range(2, 24))
+    assert len(found) == 22
+    assert rows.max() < 1e-9
+    assert len(other.transcript) < asked + 2 * kept.sum() + 60
