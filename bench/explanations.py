@@ -146,7 +146,7 @@ def volume(fronts: Any, corners: np.ndarray) -> float:
 
 
 def valid_volume(fronts: Any, corners: np.ndarray) -> float:
-    """Return the mean share of the volume of the objectives but the miss that rows in the interval dominate."""
+    """Return the mean share of the volume of all objectives but the miss that rows in the interval fill."""
     shares = []
     for front, corner in zip(fronts, corners[:, 1:], strict=True):
         reached = front.objectives[front.objectives[:, 0] == 0, 1:]
