@@ -52,6 +52,10 @@ def set_threads(n: int) -> None:
     """Let the compiled core use `n` threads, the calling one included.
 
     At first it is the environment's `DIVULGE_NUM_THREADS`, otherwise the number of processors that the
-    process may use. Results do not depend on it. Raises ValueError when `n` is below 1.
+    process may use. Results do not depend on it.
+
+    Raises:
+        ValueError: n is below 1.
+        TypeError: n is no whole number.
     """
     _core.set_threads(n)
