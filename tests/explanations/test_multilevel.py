@@ -12,7 +12,7 @@ from sklearn.metrics import adjusted_rand_score
 from torch import nn
 
 from divulge import GradientOracle, Victim
-from divulge.explanations import multilevel
+from divulge.explanations import ExplanationTree, multilevel
 from divulge.explanations.fusion import _told_by
 from divulge.explanations.local_models import share_of_variance
 from divulge.explanations.refinement import costs
@@ -99,6 +99,16 @@ def test_a_refined_level_tells_at_least_what_two_step_does(seed, noise):
         assert other.cut(count).fidelity >= max(two_step(tree, count), tree.cut(count).fidelity) - 1e-9
         assert nx.is_arborescence(other.graph())
         assert_nested(other)
+
+
+def test_more_groups_than_fused_at_any_level_leave_all_together():
+    theta, x, values, _ = planted(0.3)
+    tree = multilevel(theta, x, values=values)
+    coarse = ExplanationTree((tree.levels[0], tree.levels[-1]), tree.local)  # nothing between
+    other = coarse.refined(3)
+    assert [level.count for level in other.levels] == [120, 3, 1]
+    assert other.cut(3).fidelity >= two_step(tree, 3) - 1e-9
+    assert nx.is_arborescence(other.graph())
 
 
 def test_columns_that_do_not_vary_can_be_refined():

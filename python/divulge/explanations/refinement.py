@@ -83,6 +83,8 @@ def _nested(path: Path, level: int, new: Index) -> Path:
             groups = new if place == level else _joined(levels[-1][1], groups)
         if not levels or groups.max() < levels[-1][1].max():
             levels.append((penalty, groups))
+    if levels[-1][1].max():  # all together was the level that has more groups now
+        levels.append((path[-1][0], np.zeros(len(new), np.intp)))
     return levels
 
 
