@@ -118,6 +118,13 @@ def test_columns_that_do_not_vary_can_be_refined():
     assert adjusted_rand_score(which, level.groups) >= 0.95
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_values_in_a_small_unit_fuse_without_a_warning(seed):
+    rng = np.random.default_rng(seed)
+    x, theta = rng.standard_normal((4, 2)), 1e12 * rng.standard_normal((2, 2))[[0, 1, 1, 0]]
+    assert multilevel(theta, x, values=(theta * x).sum(axis=1), side=None).levels[-1].count == 1
+
+
 @pytest.mark.parametrize("groups", [2, 3, 6])
 def test_a_refined_level_explains_more_and_stays_in_a_tree(groups):
     theta, x, values, _ = anywhere(9)
