@@ -1,7 +1,7 @@
 """Are additive explanations, counterfactuals and trees right? `python bench/explanations.py [PART ...]`.
 
-Parts: additive, counterfactuals, dice (needs dice-ml), leaks, trees; by default all but dice. Prints the
-tables of docs/explanations.md. `--rows 100` of each case are changed, `--dice-rows 20` with DiCE.
+Parts: additive, counterfactuals, dice (needs dice-ml), leaks, trees, planted; by default all but dice. Prints
+the tables of docs/explanations.md. `--rows 100` of each case are changed, `--dice-rows 20` with DiCE.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
-import itertools
 import time
 import warnings
 from collections.abc import Callable
@@ -18,8 +17,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from sklearn.cluster import AgglomerativeClustering
-from sklearn.metrics import adjusted_rand_score
 from torch import nn
 
 from divulge import Victim, steal
@@ -30,6 +27,7 @@ from divulge.explanations.hypervolume import hypervolume
 from divulge.explanations.local_models import share_of_variance
 from divulge.oracles import oracle_by_name
 from explanation_cases import Case, cases
+from explanation_trees import planted_part, tree_part
 
 Shape = Callable[[np.ndarray], np.ndarray]
 SHAPES: list[Shape] = [lambda v: np.sin(2 * v), np.square, np.abs, lambda v: 0.5 * v]
@@ -147,6 +145,15 @@ def volume(fronts: Any, corners: np.ndarray) -> float:
     return float(np.mean(shares))
 
 
+def valid_volume(fronts: Any, corners: np.ndarray) -> float:
+    """Return the mean share of the volume of all objectives but the miss that rows in the interval fill."""
+    shares = []
+    for front, corner in zip(fronts, corners[:, 1:], strict=True):
+        reached = front.objectives[front.objectives[:, 0] == 0, 1:]
+        shares.append(hypervolume(reached, corner) / corner.prod())
+    return float(np.mean(shares))
+
+
 def counterfactual_part(rows: int) -> None:
     """Print coverage, distance, sparsity, plausibility and volumes of the four cases."""
     table = []
@@ -170,6 +177,10 @@ def counterfactual_part(rows: int) -> None:
                 "volume": volume(found.fronts, corners),
                 "at most": float(np.mean(1 - 1 / corners[:, 2])),  # at least one column is changed
                 "random": volume(drawn["even"], corners),
+                "sparse": volume(drawn["sparse"], corners),
+                "valid": valid_volume(found.fronts, corners),
+                "valid random": valid_volume(drawn["even"], corners),
+                "valid sparse": valid_volume(drawn["sparse"], corners),
                 "tight": volume(found.fronts, tight),
                 "tight random": volume(drawn["even"], tight),
                 "tight sparse": volume(drawn["sparse"], tight),
@@ -202,87 +213,6 @@ def dice_part(rows: int) -> None:
             )
 
 
-def tree_part() -> None:
-    """Print how planted groups are found, and fidelity beside clusters of the points and SP-LIME's picks."""
-    table = []
-    for noise in (0.0, 0.1, 0.3):
-        for apart in (0.0, 3.0):
-            rng = np.random.default_rng(0)
-            slopes, centres = rng.standard_normal((5, 6)), apart * rng.standard_normal((5, 6))
-            which = rng.choice(5, 500, p=[0.4, 0.2, 0.15, 0.15, 0.1])
-            x = centres[which] + rng.standard_normal((500, 6))
-            values = (slopes[which] * x).sum(axis=1) + 0.5 * which
-            theta = slopes[which] + noise * rng.standard_normal(x.shape)
-            table += tree_rows(f"planted {noise} {apart:g}", theta, x, values, which)
-    for name in ("breast cancer", "wine"):
-        case = cases()[name]()
-        victim = Victim(case.model, data=case.data)
-        x = np.concatenate([case.data.train_inputs.numpy(), case.data.test_inputs.numpy()])
-        values, slopes = victim.values_and_gradients(x, victim.output_size - 1)
-        table += tree_rows(name, slopes, x, values, None)
-    print(pd.DataFrame(table).to_string(index=False, float_format="%.3f"))
-
-
-def tree_rows(
-    name: str, theta: np.ndarray, x: np.ndarray, values: np.ndarray, which: np.ndarray | None
-) -> list[dict[str, Any]]:
-    """Measure one tree at several levels, on rows that it saw and on a quarter that it did not."""
-    seen = np.random.default_rng(1).permutation(len(x)) < 0.75 * len(x)
-    begun = time.perf_counter()
-    tree = multilevel(theta[seen], x[seen], values=values[seen])
-    seconds = time.perf_counter() - begun
-    rand = [
-        np.nan if which is None else adjusted_rand_score(which[seen], kind.cut(5).groups)
-        for kind in (tree, tree.refined(5))
-    ]
-    parts = [np.random.default_rng(2 + k).permutation(len(x))[: round(0.8 * len(x))] for k in range(4)]
-    trees = [multilevel(theta[part], x[part], values=values[part]) for part in parts]
-    rows = []
-    for count in (2, 3, 5, 10):
-        level, refined = tree.cut(count), tree.refined(count)
-        groups = clusters(x[seen], level.count)
-        pooled = tree.local.pooled(groups)
-        nearest = groups[tree.local.nearest(x[~seen])]
-        rows.append(
-            {
-                "data": name,
-                "groups": level.count,
-                "rand": rand[0],
-                "refined rand": rand[1],
-                "fidelity": level.fidelity,
-                "refined": refined.cut(count).fidelity,
-                "two-step": share_of_variance(values[seen], tree.local.predictions(pooled, groups)),
-                "SP-LIME": picked(tree.local, level.count),
-                "same": likeness(parts, [part.cut(count).groups for part in trees]),
-                "refined same": likeness(parts, [part.refined(count).cut(count).groups for part in trees]),
-                "two-step same": likeness(parts, [clusters(x[part], count) for part in parts]),
-                "unseen": tree.fidelity(x[~seen], values[~seen], count),
-                "refined unseen": refined.fidelity(x[~seen], values[~seen], count),
-                "two-step unseen": share_of_variance(
-                    values[~seen], tree.local.predictions(pooled, nearest, x[~seen])
-                ),
-                "seconds": seconds,
-            }
-        )
-    return rows
-
-
-def clusters(x: np.ndarray, count: int) -> np.ndarray:
-    """Return the groups of points by Ward's clustering, columns in deviations."""
-    if count == 1:
-        return np.zeros(len(x), int)
-    return np.asarray(AgglomerativeClustering(count).fit_predict(x / x.std(axis=0)))
-
-
-def likeness(parts: list[np.ndarray], groups: list[np.ndarray]) -> float:
-    """Return the mean adjusted Rand index of groupings of random parts of the rows, on rows in both."""
-    found = []
-    for (a, one), (b, other) in itertools.combinations(zip(parts, groups, strict=True), 2):
-        _, here, there = np.intersect1d(a, b, return_indices=True)
-        found.append(adjusted_rand_score(one[here], other[there]))
-    return float(np.mean(found))
-
-
 def leak_part() -> None:
     """Print what copies learn from labels, from counterfactuals, from shapes and from nodes."""
     for name in ("breast cancer", "wine"):
@@ -302,28 +232,12 @@ def leak_part() -> None:
         print(f"{name}, nodes: {curve.round(3).to_numpy().tolist()}", flush=True)
 
 
-def picked(local: Any, count: int) -> float:
-    """Return the fidelity of SP-LIME's submodular pick, each row explained by the nearest one picked."""
-    weight = np.abs(local.comparable())
-    importance = np.sqrt(weight.sum(axis=0))
-    covered, chosen = np.zeros(weight.shape[1], bool), []
-    large = weight > weight.mean(axis=0)
-    for _ in range(count):
-        gain = ((large | covered) * importance).sum(axis=1)
-        gain[chosen] = -1
-        chosen.append(int(gain.argmax()))
-        covered |= large[chosen[-1]]
-    spread = local.x.std(axis=0)
-    apart = ((local.x[:, None] - local.x[chosen]) / spread) ** 2
-    groups = apart.sum(axis=2).argmin(axis=1)
-    theta, at = local.theta[chosen][groups], np.array(chosen)[groups]
-    told = local.values[at] + (theta * (local.x - local.x[at])).sum(axis=1)
-    return share_of_variance(local.values, told)
+PARTS = {"additive": additive_part, "trees": tree_part, "planted": planted_part, "leaks": leak_part}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("parts", nargs="*", default=["additive", "counterfactuals", "trees", "leaks"])
+    parser.add_argument("parts", nargs="*", default=["counterfactuals", *PARTS])
     parser.add_argument("--rows", type=int, default=100)
     parser.add_argument("--dice-rows", type=int, default=20)
     options = parser.parse_args()
@@ -335,7 +249,7 @@ def main() -> None:
         elif part == "dice":
             dice_part(options.dice_rows)
         else:
-            {"additive": additive_part, "leaks": leak_part, "trees": tree_part}[part]()
+            PARTS[part]()
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 from divulge.cli.models import TRAINING
+from divulge.explanations import ExplanationTree
 
 
 @pytest.fixture
@@ -79,6 +80,20 @@ def test_a_tree_of_images(command, monkeypatch):
     code, out, _ = command("trees", "--rows", 80, "--groups", 4, "--class", 3)
     assert code == 0
     assert "class 3: gradient of 80 rows" in out
+
+
+def test_a_share_that_nothing_has_is_null(command, own, monkeypatch):
+    monkeypatch.setattr(ExplanationTree, "fidelity", lambda *_: -np.inf)  # of values that do not vary
+    small = ("--groups", 2, "--rows", 40)
+    code, out, err = command("trees", *own, *small, "--json")
+    assert code == 0, err
+    assert [level["unseen"] for level in json.loads(out, parse_constant=pytest.fail)["levels"]] == [
+        None,
+        None,
+    ]
+    code, out, _ = command("trees", *own, *small)
+    assert code == 0
+    assert "inf" not in out
 
 
 def test_rows_that_are_not_there_are_not_told_of(command, own):

@@ -115,5 +115,27 @@ def test_names_without_words_of_their_own_have_them_in_the_reference():
         assert told == {public for public in package.__all__ if not takes_words(getattr(package, public))}
 
 
+def public_names():
+    """Every public name with what it is, once; packages themselves left out."""
+    parts = [part.name for part in pkgutil.iter_modules(divulge.__path__) if part.ispkg]
+    packages = [
+        divulge,
+        *(import_module(f"divulge.{name}") for name in parts if name not in ("cli", "reference")),
+    ]
+    found = {name: getattr(package, name) for package in packages for name in package.__all__}
+    return {name: thing for name, thing in found.items() if not inspect.ismodule(thing)}
+
+
+def test_every_public_name_is_in_an_example_of_the_reference():
+    code = "".join("".join(blocks(page, "pycon")) for page in (DOCS / "api").glob("*.md"))
+    assert [name for name in public_names() if not re.search(rf"\b{name}\b", code)] == []
+
+
+def test_public_functions_say_what_they_raise():
+    nothing = {"accuracy", "build_config", "digits", "evaluating", "threads"}  # for arguments of their types
+    functions = {name: thing for name, thing in public_names().items() if inspect.isfunction(thing)}
+    assert {name for name, thing in functions.items() if "Raises:" not in inspect.getdoc(thing)} == nothing
+
+
 def takes_words(thing):
     return inspect.isclass(thing) or inspect.isroutine(thing) or inspect.ismodule(thing)

@@ -1,5 +1,7 @@
 """Trees of local explanations: planted groups, fidelity, what is unseen, and what is refused."""
 
+import itertools
+
 import networkx as nx
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from sklearn.metrics import adjusted_rand_score
 from torch import nn
 
 from divulge import GradientOracle, Victim
-from divulge.explanations import multilevel
+from divulge.explanations import ExplanationTree, multilevel
 from divulge.explanations.fusion import _told_by
 from divulge.explanations.local_models import share_of_variance
 from divulge.explanations.refinement import costs
@@ -74,6 +76,55 @@ def test_equal_explanations_can_be_refined():
         assert tree.refined(groups).cut(groups).count == groups
 
 
+def assert_nested(tree):
+    for fine, coarse in itertools.pairwise(tree.levels):
+        assert fine.count > coarse.count
+        assert all(len(set(coarse.groups[fine.groups == group])) == 1 for group in range(fine.count))
+
+
+def two_step(tree, count):
+    """Fidelity of so many clusters of the points, each with an explanation."""
+    x, local = tree.local.x, tree.local
+    groups = AgglomerativeClustering(count).fit_predict(x / x.std(axis=0))
+    return share_of_variance(local.values, local.predictions(local.pooled(groups), groups))
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("noise", [0.3, 0.6])
+def test_a_refined_level_tells_at_least_what_two_step_does(seed, noise):
+    theta, x, values, _ = planted(noise, 160, groups=5, seed=seed)
+    tree = multilevel(theta, x, values=values)
+    for count in (2, 3, 5, 10):
+        other = tree.refined(count)
+        assert other.cut(count).fidelity >= max(two_step(tree, count), tree.cut(count).fidelity) - 1e-9
+        assert nx.is_arborescence(other.graph())
+        assert_nested(other)
+
+
+def test_more_groups_than_fused_at_any_level_leave_all_together():
+    theta, x, values, _ = planted(0.3)
+    tree = multilevel(theta, x, values=values)
+    coarse = ExplanationTree((tree.levels[0], tree.levels[-1]), tree.local)  # nothing between
+    other = coarse.refined(3)
+    assert [level.count for level in other.levels] == [120, 3, 1]
+    assert other.cut(3).fidelity >= two_step(tree, 3) - 1e-9
+    assert nx.is_arborescence(other.graph())
+
+
+def test_columns_that_do_not_vary_can_be_refined():
+    theta, x, values, which = planted(0.3)
+    theta, x = (np.column_stack([part, np.full(len(x), 7.0)]) for part in (theta, x))
+    level = multilevel(theta, x, values=values).refined(4).cut(4)
+    assert adjusted_rand_score(which, level.groups) >= 0.95
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_values_in_a_small_unit_fuse_without_a_warning(seed):
+    rng = np.random.default_rng(seed)
+    x, theta = rng.standard_normal((4, 2)), 1e12 * rng.standard_normal((2, 2))[[0, 1, 1, 0]]
+    assert multilevel(theta, x, values=(theta * x).sum(axis=1), side=None).levels[-1].count == 1
+
+
 @pytest.mark.parametrize("groups", [2, 3, 6])
 def test_a_refined_level_explains_more_and_stays_in_a_tree(groups):
     theta, x, values, _ = anywhere(9)
@@ -115,9 +166,7 @@ def test_levels_are_nested_from_all_alone_to_all_together():
     tree = multilevel(theta, x, values=values)
     assert [tree.levels[0].count, tree.levels[-1].count] == [120, 1]
     assert tree.levels[0].fidelity == pytest.approx(1)
-    for fine, coarse in zip(tree.levels, tree.levels[1:], strict=False):
-        assert fine.count > coarse.count
-        assert all(len(set(coarse.groups[fine.groups == group])) == 1 for group in range(fine.count))
+    assert_nested(tree)
     graph = tree.graph()
     assert nx.is_arborescence(graph)
     leaves = [node for node in graph if not graph.out_degree(node)]

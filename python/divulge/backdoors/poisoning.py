@@ -71,6 +71,9 @@ def train_twin(
         batch_size: images a step.
         progress: called with the epochs done and the number of all, after each.
         **options: further arguments of `divulge.training.fit_classifier`.
+
+    Raises:
+        ValueError: as `divulge.training.fit_classifier` does.
     """
     twin = copied(module)
     _forget(twin, seed)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from divulge.cli.progress import ProgressDisplay
+from divulge.cli.render import write_json
 from divulge.cli.steal import victim_of
 from divulge.datasets import Dataset, load
 from divulge.explanations import Additive, additive
@@ -115,7 +115,7 @@ def _print_json(found: Additive) -> None:
         "terms": found.to_frame().to_dict("records"),
         "shapes": json.loads(found.shapes.to_json(orient="records", default_handler=str)),
     }
-    sys.stdout.write(json.dumps(fields) + "\n")
+    write_json(fields)
 
 
 def _print_table(found: Additive) -> None:

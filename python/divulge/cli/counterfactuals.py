@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +12,7 @@ from rich.table import Table
 
 from divulge.cli.additive import ExplainedOptions, class_of, explained, output_of
 from divulge.cli.progress import ProgressDisplay
+from divulge.cli.render import write_json
 from divulge.datasets import Dataset
 from divulge.explanations import Counterfactuals, counterfactuals
 from divulge.html import cell
@@ -90,7 +90,7 @@ def _print_json(found: Counterfactuals, data: Dataset) -> None:
         "notes": list(found.notes),
         "counterfactuals": json.loads(found.to_frame().to_json(orient="records", default_handler=str)),
     }
-    sys.stdout.write(json.dumps(fields) + "\n")
+    write_json(fields)
 
 
 def _print_table(found: Counterfactuals, data: Dataset) -> None:

@@ -61,12 +61,12 @@ def print_json(report: Report) -> None:
         "hidden_sizes_true": comparison.hidden_sizes_true,
         "unit_kinds": result.unit_kinds,
         "layers": [
-            _finite_values({**asdict(layer), "queries": queries})
+            {**asdict(layer), "queries": queries}
             for layer, queries in zip_longest(comparison.layers, result.queries_by_layer)
             if layer is not None
         ],
     }
-    sys.stdout.write(json.dumps(_finite_values(fields), allow_nan=False) + "\n")
+    write_json(fields)
 
 
 def print_table(report: Report) -> None:
@@ -87,9 +87,14 @@ def print_table(report: Report) -> None:
 def show(report: dict[str, Any], as_json: bool, print_table: Callable[[dict[str, Any]], None]) -> None:
     """Print what a command found on standard output: as one JSON object, or as its table."""
     if as_json:
-        sys.stdout.write(json.dumps(report) + "\n")
+        write_json(report)
     else:
         print_table(report)
+
+
+def write_json(report: dict[str, Any]) -> None:
+    """Write one JSON object on standard output, with null for numbers that are NaN or infinite."""
+    sys.stdout.write(json.dumps(_finite(report), allow_nan=False) + "\n")
 
 
 def print_note(sentence: str) -> None:
@@ -166,11 +171,10 @@ def _number(value: float | None) -> str:
     return "-" if _finite(value) is None else f"{value:.1e}"
 
 
-def _finite_values(fields: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields with None for every value that is NaN or infinite."""
-    return {name: _finite(value) for name, value in fields.items()}
-
-
 def _finite(value: Any) -> Any:
-    """Return the value, or None where it is NaN or infinite."""
+    """Return the value with None in the place of every number, however deep, that is NaN or infinite."""
+    if isinstance(value, dict):
+        return {name: _finite(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(part) for part in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import math
-import sys
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -16,6 +12,7 @@ from rich.table import Table
 
 from divulge.cli.progress import ProgressDisplay
 from divulge.cli.registries import check_defence
+from divulge.cli.render import write_json
 from divulge.cli.steal import victim_of
 from divulge.datasets import load
 from divulge.report import LeakReport, leak_report
@@ -80,19 +77,8 @@ def run(options: Options) -> int:
 
 def _print_json(report: LeakReport) -> None:
     fields = {"victim": report.victim, "seed": report.seed, "summary": report.summary()}
-    rows = {"table": _records(report.table), "curves": _records(report.curves)}
-    sys.stdout.write(json.dumps(fields | rows) + "\n")
-
-
-def _records(frame: Any) -> list[dict[str, Any]]:
-    """Rows with null for NaN."""
-    return [
-        {
-            name: None if isinstance(value, float) and math.isnan(value) else value
-            for name, value in row.items()
-        }
-        for row in frame.to_dict("records")
-    ]
+    rows = {"table": report.table.to_dict("records"), "curves": report.curves.to_dict("records")}
+    write_json(fields | rows)
 
 
 def _print_table(report: LeakReport) -> None:

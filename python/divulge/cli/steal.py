@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import math
-import sys
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -18,6 +16,7 @@ from divulge.cli import models
 from divulge.cli.options import MODELS
 from divulge.cli.progress import ProgressDisplay
 from divulge.cli.registries import check_defence
+from divulge.cli.render import write_json
 from divulge.datasets import Dataset, load
 from divulge.oracles import defence_by_name, oracle_by_name
 from divulge.surrogate import Stolen, steal
@@ -71,7 +70,7 @@ def run(options: Options) -> int:
         )
     right = float((victim.classes(data.test_inputs) == data.test_targets.numpy()).mean())
     if options.as_json:
-        sys.stdout.write(json.dumps(_report(options, stolen, right)) + "\n")
+        write_json(_report(options, stolen, right))
     else:
         _print_table(options, stolen, right)
     if options.plot is not None:

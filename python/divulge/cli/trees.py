@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
+import math
 import time
 from dataclasses import dataclass
-from json import dumps
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from rich.table import Table
 
 from divulge.cli.additive import ExplainedOptions, class_of, explained, output_of
 from divulge.cli.progress import ProgressDisplay
+from divulge.cli.render import show
 from divulge.datasets import Dataset
 from divulge.explanations import ExplanationTree, multilevel
 from divulge.html import cell
@@ -52,10 +52,7 @@ def run(options: Options) -> int:
         )
     report = _report(options, tree, victim, data, output) | {"explanation": name}
     report["seconds"] = time.perf_counter() - start
-    if options.as_json:
-        sys.stdout.write(dumps(report) + "\n")
-    else:
-        _print_tables(report)
+    show(report, options.as_json, _print_tables)
     if options.plot is not None:
         from divulge.plots import save_plot
 
@@ -111,7 +108,7 @@ def _print_tables(report: dict[str, Any]) -> None:
     for name in ("groups", "explained of the rows", "of test rows"):
         levels.add_column(name, justify="right")
     for level in report["levels"]:
-        levels.add_row(str(level["groups"]), f"{level['fidelity']:.1%}", f"{level['unseen']:.1%}")
+        levels.add_row(str(level["groups"]), _share(level["fidelity"]), _share(level["unseen"]))
     console.print(levels)
     groups = Table()
     groups.add_column("rows", justify="right")
@@ -122,3 +119,8 @@ def _print_tables(report: dict[str, Any]) -> None:
         groups.add_row(str(group["rows"]), escape(told))
     console.print(groups)
     console.print(f"{report['seconds']:.1f} s")
+
+
+def _share(value: float) -> str:
+    """A share, or a dash where values do not vary and yet are missed."""
+    return f"{value:.1%}" if math.isfinite(value) else "-"

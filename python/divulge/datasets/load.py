@@ -58,12 +58,22 @@ def digits() -> Dataset:
 
 
 def mnist() -> Dataset:
-    """MNIST: 60,000 training and 10,000 test digits of 28x28 pixels (LeCun, Cortes, Burges)."""
+    """MNIST: 60,000 training and 10,000 test digits of 28x28 pixels (LeCun, Cortes, Burges).
+
+    Raises:
+        UnreadableFile: a file that is not what it should be.
+        OSError: a file that is not there, and cannot be downloaded.
+    """
     return _idx_dataset("mnist")
 
 
 def fashion_mnist() -> Dataset:
-    """Fashion-MNIST: 60,000 training and 10,000 test pictures of clothes, 28x28 (Zalando Research)."""
+    """Fashion-MNIST: 60,000 training and 10,000 test pictures of clothes, 28x28 (Zalando Research).
+
+    Raises:
+        UnreadableFile: a file that is not what it should be.
+        OSError: a file that is not there, and cannot be downloaded.
+    """
     return _idx_dataset("fashion-mnist")
 
 
@@ -72,6 +82,10 @@ def cifar10() -> Dataset:
 
     $DIVULGE_DATA/cifar10 may hold cifar-10-binary.tar.gz as published, or cifar10-subset.npz with arrays
     x_train, y_train, x_test, y_test; images uint8 (n, 32, 32, 3).
+
+    Raises:
+        UnreadableFile: a file that is not what it should be.
+        OSError: a file that is not there, and cannot be downloaded.
     """
     (train_inputs, train_targets), (test_inputs, test_targets) = read_cifar10()
     return Dataset("cifar10", train_inputs, train_targets, test_inputs, test_targets)

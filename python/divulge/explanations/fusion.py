@@ -96,7 +96,8 @@ def fusions(rows: Array, graph: Graph, progress: OnProgress | None = None) -> li
                 break
             moved = d @ solve(rows + d.T @ (v - z)) + z
             length = np.linalg.norm(moved, axis=1)
-            shrunk = np.maximum(1 - gamma * graph.weights / np.maximum(length, 1e-300), 0.0)
+            with np.errstate(over="ignore"):  # of lengths next to nothing, which shrink to nothing
+                shrunk = np.maximum(1 - gamma * graph.weights / np.maximum(length, 1e-300), 0.0)
             v = shrunk[:, None] * moved
             z = moved - v
             fused |= shrunk == 0

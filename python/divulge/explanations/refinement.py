@@ -1,4 +1,4 @@
-"""Rows that find their group again: those that fused early with a neighbour of another group move over."""
+"""Groups of one level found again: rows that fused early with a neighbour of another group move over."""
 
 from __future__ import annotations
 
@@ -8,23 +8,44 @@ import numpy as np
 from scipy.spatial.distance import cdist
 
 from divulge.arrays import Array, Index
-from divulge.explanations.local_models import LocalModels
+from divulge.explanations.local_models import LocalModels, share_of_variance
 
 MOST_STEPS = 100
 GAIN = 1e-9  # of a row's cost, below which it stays where it is
+ALIKE = 1e-9  # of the values' variance: what rounding makes of groups that tell as much
 
 Path = Sequence[tuple[float, Index]]
 
 
-def refined(local: LocalModels, path: Path, level: int) -> Path:
-    """Return the path with the rows of one level in the group whose explanation costs them least.
+def refined(local: LocalModels, path: Path, level: int, count: int) -> Path:
+    """Return the path with one level in groups whose explanations tell most of the rows' values.
+
+    Four are tried: the level, groups by where rows lie (`near_rows`), and both with rows moved to the group
+    whose explanation costs them least. Of those alike in fidelity the first that was moved is taken.
 
     Args:
         local: slopes of the rows, with values.
         path: penalties, and groups (n,) numbered from 0, from fine to coarse.
         level: place in the path.
+        count: groups wanted, at least the level's and fewer than those of the next finer one.
     """
-    return _nested(path, level, _settled(local, path[level][1]))
+    starts = path[level][1], near_rows(local.x, min(count, len(local.x)))
+    tried = [_settled(local, groups) for groups in starts] + list(starts)
+    told = [_fidelity(local, groups) for groups in tried]
+    best = next(place for place, found in enumerate(told) if found >= max(told) - ALIKE)
+    return _nested(path, level, tried[best])
+
+
+def near_rows(x: Array, count: int) -> Index:
+    """Return so many groups (n,) of rows (n, d) that lie near each other: Ward's, columns in deviations."""
+    from sklearn.cluster import AgglomerativeClustering
+
+    if count in (1, len(x)):
+        return np.arange(len(x)) * (count > 1)
+    spread = x.std(axis=0)
+    return np.asarray(
+        AgglomerativeClustering(count).fit_predict(x / np.where(spread > 0, spread, 1.0)), np.intp
+    )
 
 
 def costs(local: LocalModels, groups: Index) -> Array:
@@ -53,22 +74,31 @@ def _settled(local: LocalModels, groups: Index) -> Index:
 
 
 def _nested(path: Path, level: int, new: Index) -> Path:
-    """The path with other groups at a level: coarser levels join these as before, finer ones are parts."""
-    old = path[level][1]
+    """The path with other groups at a level: coarser levels join these by most rows, finer ones are parts."""
     levels: list[tuple[float, Index]] = []
     for place, (penalty, groups) in enumerate(path):
         if place < level:
-            groups = groups * (int(new.max()) + 1) + new
-        elif place == level:
-            groups = new
+            groups = _numbered(groups * (int(new.max()) + 1) + new)
         else:
-            above = np.zeros(int(old.max()) + 1, np.intp)
-            above[old] = groups
-            groups = above[new]
-        groups = _numbered(groups)
+            groups = new if place == level else _joined(levels[-1][1], groups)
         if not levels or groups.max() < levels[-1][1].max():
             levels.append((penalty, groups))
+    if levels[-1][1].max():  # all together was the level that has more groups now
+        levels.append((path[-1][0], np.zeros(len(new), np.intp)))
     return levels
+
+
+def _joined(fine: Index, coarse: Index) -> Index:
+    """Unions of fine groups (n,): those that have most rows in the same coarse group (n,)."""
+    rows = np.zeros((int(fine.max()) + 1, int(coarse.max()) + 1))
+    np.add.at(rows, (fine, coarse), 1)
+    return _numbered(rows.argmax(axis=1)[fine])
+
+
+def _fidelity(local: LocalModels, groups: Index) -> float:
+    """The share of the values' variance that the groups' explanations tell."""
+    assert local.values is not None
+    return share_of_variance(local.values, local.predictions(local.pooled(groups), groups))
 
 
 def _numbered(groups: Index) -> Index:

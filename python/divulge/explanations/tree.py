@@ -73,13 +73,15 @@ class ExplanationTree(ShownAsTable):
         return max((level for level in self.levels if level.count <= groups), key=lambda level: level.count)
 
     def refined(self, groups: int) -> ExplanationTree:
-        """Return the tree with the rows of one level in the group whose explanation fits them best.
+        """Return the tree with one level in groups whose explanations tell most of the values.
 
-        "Best" is by the cost that a group's explanation minimises over its rows,
-        (f_i - b - theta . x_i)^2 + |s (theta - theta_i)|^2, s the deviations of the columns; rows move until
-        none would rather be elsewhere, as in k-means, and a group that all leave is gone. That level, with as
-        many groups or the next fewer, is the one to look at: finer ones are parts of its groups, coarser ones
-        unions.
+        Two beginnings are tried: the level as it fused, and so many groups of rows that lie near each other
+        ("two-step": Ward's clustering of the points, columns in deviations). From each, rows move to the
+        group whose explanation fits them best, by the cost that it minimises over its rows,
+        (f_i - b - theta . x_i)^2 + |s (theta - theta_i)|^2, s the deviations of the columns, until none would
+        rather be elsewhere, as in k-means; a group that all leave is gone. Of these two and of the beginnings
+        the one of highest fidelity is taken. That level, with as many groups or the next fewer, is the one to
+        look at: finer ones are parts of its groups, coarser ones unions.
 
         Raises:
             ValueError: less than one group, or explanations that are no slopes with values.
@@ -90,7 +92,7 @@ class ExplanationTree(ShownAsTable):
             raise ValueError("expected a tree of slopes with values, by which rows choose a group")
         place = [level.count for level in self.levels].index(self.cut(groups).count)
         path = [(level.penalty, level.groups) for level in self.levels]
-        return ExplanationTree.of(self.local, refined(self.local, path, place))
+        return ExplanationTree.of(self.local, refined(self.local, path, place, groups))
 
     def group_of(self, points: Any, groups: int) -> Index:
         """Return the group (m,) that unseen points (m, d) fall in: that of the nearest row."""
