@@ -4,7 +4,10 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from sklearn.base import clone
 from sklearn.compose import make_column_transformer
+from sklearn.ensemble import GradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
@@ -14,8 +17,10 @@ import divulge
 from divulge import Victim, leak_report
 from divulge.datasets import digits as digits_data
 from divulge.datasets import read_data
-from divulge.oracles import LiveOracle, oracle_by_name
+from divulge.oracles import LiveOracle, defence_by_name, oracle_by_name
+from divulge.report.exact import exact_queries
 from divulge.report.leaks import faithfulness
+from divulge.report.pairs import usual_oracles
 from divulge.report.runs import queries_until
 
 
@@ -306,3 +311,51 @@ def test_a_live_api_that_names_no_class_cannot_be_compared_with():
     other = LiveOracle(lambda p: p, 3, tells="label", classes=(0, 1))
     with pytest.raises(ValueError, match=r"inputs of one size, got \[3, 64\]"):
         leak_report({"a": alone, "b": other}, digits_data())
+
+
+def table_of(model, classes=2, seed=0, columns=3):
+    """A victim of a kind, and the table it learned."""
+    x = np.random.default_rng(seed).normal(size=(200, columns))
+    y = np.searchsorted(np.quantile(x[:, 0] + x[:, 1], np.arange(1, classes) / classes), x[:, 0] + x[:, 1])
+    data = read_data(pd.DataFrame(x, columns=list("abcdef")[:columns]).assign(y=y), "y")
+    model.fit(data.frame(data.train_inputs), data.train_targets)
+    return Victim(model, data=data), data
+
+
+STUMPS = GradientBoostingClassifier(n_estimators=8, max_depth=1)
+TREE = DecisionTreeClassifier(max_depth=2, random_state=0)
+
+
+@pytest.mark.parametrize(
+    ("model", "classes", "told", "exact"),
+    [
+        (LogisticRegression(), 2, "shap", True),
+        (LogisticRegression(), 3, "shap", True),
+        (LogisticRegression(), 2, "lime:samples=20", True),
+        (LogisticRegression(), 2, "counterfactual:nearest=true", True),
+        (LogisticRegression(), 2, "label", False),
+        (STUMPS, 2, "shap", True),
+        (TREE, 2, "shap", True),
+        (TREE, 3, "lime", True),
+        (TREE, 2, "counterfactual:nearest=true", True),
+        (TREE, 2, "probability", False),
+        (GradientBoostingClassifier(n_estimators=8, max_depth=3), 2, "shap", False),
+    ],
+)
+def test_what_falls_exactly_to_an_explanation_is_said(model, classes, told, exact):
+    victim, data = table_of(clone(model), classes)
+    found = exact_queries(oracle_by_name(told, victim, data=data), victim, data, 20_000, 0)
+    assert (found > 0) if exact else np.isnan(found)
+    behind = defence_by_name("rounded:1", oracle_by_name("shap", victim, data=data))
+    assert np.isnan(exact_queries(behind, victim, data, 20_000, 0))
+
+
+def test_of_a_table_what_apis_return_of_tables_is_compared():
+    victim, data = table_of(TREE)
+    assert usual_oracles(victim, data) == ("label", "probability", "shap", "lime", "counterfactual")
+    assert "gradient" in usual_oracles(table_of(LogisticRegression())[0], data)
+    images = digits_data()
+    assert "shap" not in usual_oracles(Victim(torch.nn.Linear(64, 10)), images)
+    found = leak_report(victim, data, defences="none", budgets=(10,), steps=5)
+    assert list(found.table["explanation"]) == ["label", "probability", "shap", "lime", "counterfactual"]
+    assert found.table.set_index("explanation").loc["shap", "risk"] == "critical"

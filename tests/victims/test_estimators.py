@@ -1,5 +1,7 @@
 """Fitted estimators as victims: outputs, classes, gradients where there are any, and what is refused."""
 
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -279,3 +281,30 @@ def test_numbers_that_lightgbm_reads_as_zero():
             points = np.full((len(at), 4), 0.33)
             points[:, number] = at
             assert np.allclose(leaves.values(points), victim.values(points))
+
+
+@pytest.mark.parametrize("package", ["xgboost", "lightgbm"])
+@pytest.mark.parametrize("classes", [1, 2, 3])
+def test_native_boosters(package, classes):
+    library = pytest.importorskip(package)
+    x = np.random.default_rng(classes).normal(size=(200, 4))
+    y = x[:, 0] if classes == 1 else np.digitize(x[:, 0], [0.0, 0.7][: classes - 1])
+    xgboost = package == "xgboost"
+    objectives = ("reg:squarederror", "binary:logistic", "multi:softprob")
+    objective = (objectives if xgboost else ("regression", "binary", "multiclass"))[classes - 1]
+    settings = {"objective": objective, "max_depth": 2} | ({"num_class": 3} if classes == 3 else {})
+    if xgboost:
+        model = library.train(settings, library.DMatrix(x, label=y), 5)
+        told = model.predict(library.DMatrix(x))
+    else:
+        model = library.train(settings | {"verbose": -1}, library.Dataset(x, label=y), 5)
+        told = model.predict(x)
+    victim = Victim(model)
+    assert "Booster" in repr(victim)
+    assert leaves_of(victim) is not None
+    if classes == 1:
+        assert np.abs(victim.values(x)[:, 0] - told).max() < 1e-6
+    else:
+        assert victim.class_names == tuple(range(classes))
+        assert np.array_equal(victim.classes(x), told > 0.5 if classes == 2 else told.argmax(axis=1))
+    assert np.array_equal(pickle.loads(pickle.dumps(victim)).values(x), victim.values(x))

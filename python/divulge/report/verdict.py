@@ -43,15 +43,15 @@ def recommendation(table: pd.DataFrame) -> str:
     chosen = max(useful or rows, key=_hardness)
     if not useful:
         return _plain(rows)
-    said = f"Recommendation: return {_named(chosen)}, risk {risk(chosen)}: {_takes(chosen)}"
+    said = f"Recommendation: return {named(chosen)}, risk {risk(chosen)}: {takes(chosen)}"
     said += f"; honest users keep a rank correlation of {chosen['rank_correlation']:.2f}"
     same = [row for row in explained if row["explanation"] == chosen["explanation"]]
     bare = next((row for row in same if row["defence"] == "none"), chosen)
     if bare is not chosen:
-        said += f", where without the defence {_takes(bare)} and they have {bare['rank_correlation']:.2f}"
+        said += f", where without the defence {takes(bare)} and they have {bare['rank_correlation']:.2f}"
     labels = [row for row in rows if row["explanation"] == "label" and row["defence"] == "none"]
     if labels:
-        said += f". The trade-off: with labels alone {_takes(labels[0])}, and nobody is told why"
+        said += f". The trade-off: with labels alone {takes(labels[0])}, and nobody is told why"
     return said + "."
 
 
@@ -61,7 +61,7 @@ def _plain(rows: list[dict[Any, Any]]) -> str:
     if not others:
         return "Nothing else was compared."
     chosen = max(others, key=_hardness)
-    return f"Recommendation: return {_named(chosen)}, risk {risk(chosen)}: {_takes(chosen)}."
+    return f"Recommendation: return {named(chosen)}, risk {risk(chosen)}: {takes(chosen)}."
 
 
 def _hardness(row: Mapping[Any, Any]) -> tuple[float, ...]:
@@ -71,12 +71,13 @@ def _hardness(row: Mapping[Any, Any]) -> tuple[float, ...]:
     return (*reached[:1], *reached[1:], -row["best"], 0.0 if isnan(correlation) else correlation)
 
 
-def _named(row: Mapping[Any, Any]) -> str:
+def named(row: Mapping[Any, Any]) -> str:
+    """Say what is told."""
     behind = "" if row["defence"] == "none" else f" behind {row['defence']}"
     return f"{row['explanation']} answers{behind}"
 
 
-def _takes(row: Mapping[Any, Any]) -> str:
+def takes(row: Mapping[Any, Any]) -> str:
     """How far copies come, in words."""
     if not isnan(row["exact"]):
         return f"copies are exact after {row['exact']:,.0f} queries"

@@ -1,0 +1,102 @@
+"""The native models of XGBoost and LightGBM, `Booster`, with the methods of an estimator."""
+
+from __future__ import annotations
+
+import json
+from abc import abstractmethod
+from typing import Any
+
+import numpy as np
+
+from divulge.arrays import Array
+
+
+def as_estimator(model: Any) -> Any:
+    """Return a booster as an estimator, anything else as it is."""
+    kind, package = type(model).__name__, type(model).__module__.split(".")[0]
+    if kind != "Booster" or package not in ("xgboost", "lightgbm"):
+        return model
+    booster = _OfXgboost(model) if package == "xgboost" else _OfLightgbm(model)
+    return booster if booster.outputs is None else _Classifier(booster)
+
+
+class Booster:
+    """What both libraries' boosters are asked.
+
+    Attributes:
+        outputs: margins a row of a classifier, None of a regression.
+        model: as the library made it.
+        package: the library.
+        n_features_in_: how many columns it takes.
+    """
+
+    title = "Booster"
+    package: str
+    outputs: int | None
+
+    def __init__(self, model: Any, width: int) -> None:
+        self.model, self.n_features_in_ = model, width
+
+    @abstractmethod
+    def predict(self, rows: Any) -> Array:
+        """Return predictions."""
+
+    @abstractmethod
+    def margins(self, rows: Any) -> Array:
+        """Return what the trees add up to, of rows (n, d)."""
+
+
+class _OfXgboost(Booster):
+    package = "xgboost"
+
+    def __init__(self, model: Any) -> None:
+        super().__init__(model, model.num_features())
+        told = json.loads(model.save_config())["learner"]
+        classifies = told["objective"]["name"].startswith(("binary:", "multi:"))
+        self.outputs = max(1, int(told["learner_model_param"]["num_class"])) if classifies else None
+
+    def predict(self, rows: Any) -> Array:
+        """Return predictions."""
+        return np.asarray(self.model.inplace_predict(rows))
+
+    def margins(self, rows: Any) -> Array:
+        """Return what the trees add up to, of rows (n, d)."""
+        return np.asarray(self.model.inplace_predict(rows, predict_type="margin"))
+
+
+class _OfLightgbm(Booster):
+    package = "lightgbm"
+
+    def __init__(self, model: Any) -> None:
+        super().__init__(model, model.num_feature())
+        told = model.dump_model(num_iteration=1)
+        classifies = told.get("objective", "").startswith(("binary", "multiclass"))
+        self.outputs = told["num_tree_per_iteration"] if classifies else None
+
+    def predict(self, rows: Any) -> Array:
+        """Return predictions."""
+        return np.asarray(self.model.predict(rows))
+
+    def margins(self, rows: Any) -> Array:
+        """Return what the trees add up to, of rows (n, d)."""
+        return np.asarray(self.model.predict(rows, raw_score=True))
+
+
+class _Classifier:
+    """A booster whose classes are 0, 1, ...: a booster keeps no other names."""
+
+    title = "Booster"
+
+    def __init__(self, booster: Booster) -> None:
+        self.booster, self.n_features_in_ = booster, booster.n_features_in_
+        assert booster.outputs is not None
+        self.classes_ = np.arange(max(2, booster.outputs))
+
+    def decision_function(self, rows: Any) -> Array:
+        """Return margins (n,) of two classes, (n, K) of more."""
+        return self.booster.margins(rows)
+
+    def predict(self, rows: Any) -> Array:
+        """Return the classes (n,)."""
+        told = self.decision_function(rows)
+        return np.asarray(told > 0, np.intp) if told.ndim == 1 else told.argmax(axis=1)
