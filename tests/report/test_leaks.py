@@ -18,7 +18,7 @@ from divulge import Victim, leak_report
 from divulge.datasets import digits as digits_data
 from divulge.datasets import read_data
 from divulge.oracles import LiveOracle, defence_by_name, oracle_by_name
-from divulge.report.exact import exact_queries
+from divulge.report.attacks import attacked
 from divulge.report.leaks import faithfulness
 from divulge.report.pairs import usual_oracles
 from divulge.report.runs import queries_until
@@ -344,10 +344,20 @@ TREE = DecisionTreeClassifier(max_depth=2, random_state=0)
 )
 def test_what_falls_exactly_to_an_explanation_is_said(model, classes, told, exact):
     victim, data = table_of(clone(model), classes)
-    found = exact_queries(oracle_by_name(told, victim, data=data), victim, data, 20_000, 0)
-    assert (found > 0) if exact else np.isnan(found)
+    found = attacked(oracle_by_name(told, victim, data=data), victim, data, 20_000, 0)
+    assert found.exact == exact
+    assert (found.queries > 0 and found.agreement == 1) or not exact
     behind = defence_by_name("rounded:1", oracle_by_name("shap", victim, data=data))
-    assert np.isnan(exact_queries(behind, victim, data, 20_000, 0))
+    assert not attacked(behind, victim, data, 20_000, 0).exact
+
+
+def test_an_attack_that_is_not_exact_counts_by_its_agreement():
+    victim, data = table_of(LogisticRegression())
+    told = {"defences": ("none", "rounded:2"), "budgets": (5,), "steps": 1}
+    rows = leak_report(victim, data, oracles="shap", **told).table.set_index("defence")
+    assert np.isnan(rows.loc["rounded:2", "exact"])
+    assert rows.loc["rounded:2", "queries_95"] < 100
+    assert rows.loc["rounded:2", "best"] > 0.95
 
 
 def test_of_a_table_what_apis_return_of_tables_is_compared():

@@ -15,7 +15,7 @@ from divulge.datasets import Dataset
 from divulge.evaluation import rank_correlation
 from divulge.oracles import Oracle
 from divulge.oracles.ledger import check_price, whole
-from divulge.report.exact import exact_queries
+from divulge.report.attacks import Attacked, attacked
 from divulge.report.live import LiveVictim, live_victim
 from divulge.report.pairs import Makers, oracle_of, pairs_of, usual_defences, usual_oracles
 from divulge.report.result import LeakReport
@@ -179,16 +179,16 @@ class _Study:
             str(name),
             str(defence),
             curve,
-            exact=self._exact(oracle, seed),
+            attacked=self._attacked(oracle, seed),
             rank_correlation=_honest(oracle, self.victim, name, self.oracles, self.data),
             price=oracle.ledger.price,
         )
 
-    def _exact(self, oracle: Oracle, seed: int) -> float:
-        """Queries of an exact copy, NaN where the model is not at hand or none was reached."""
+    def _attacked(self, oracle: Oracle, seed: int) -> Attacked:
+        """What the attack that fits the model comes to; nothing where the model is not at hand."""
         if not self.exact_budget or isinstance(self.victim, LiveVictim):
-            return float("nan")
-        return exact_queries(oracle, self.victim, self.data, self.exact_budget, seed)
+            return Attacked()
+        return attacked(oracle, self.victim, self.data, self.exact_budget, seed)
 
 
 def _studied(

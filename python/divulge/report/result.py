@@ -72,7 +72,7 @@ class LeakReport(ShownAsTable):
         from divulge.report.verdict import RISK_RULE, recommendation
         from divulge.report.words import sentences
 
-        said = [recommendation(self.table), *sentences(self.table, self.curves)]
+        said = [recommendation(self.table), *sentences(self.table)]
         said += [f"Left out: {reason}." for reason in self.left_out]
         return [*said, f"{RISK_RULE}."]
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from divulge.report.attacks import Attacked
 from divulge.report.verdict import risk
 
 if TYPE_CHECKING:
@@ -27,18 +28,19 @@ class Curve:
     explanation: str
     defence: str
     leak_curve: pd.DataFrame
-    exact: float
+    attacked: Attacked
     rank_correlation: float
     price: float | None
 
     def row(self) -> dict[str, Any]:
-        """Return what the table has medians of."""
+        """Return what the table has medians of: the better of the copies that learn and of the attack."""
         reached = {
-            name: queries_until(self.leak_curve, level)
+            name: float(np.fmin(queries_until(self.leak_curve, level), self.attacked.until(level)))
             for name, level in zip(REACHED, AGREEMENTS, strict=True)
         }
-        best = float(self.leak_curve["agreement"].max())
-        return {**reached, "exact": self.exact, "best": best, "rank_correlation": self.rank_correlation}
+        exact = self.attacked.queries if self.attacked.exact else float("nan")
+        best = float(np.fmax(self.leak_curve["agreement"].max(), self.attacked.agreement))
+        return {**reached, "exact": exact, "best": best, "rank_correlation": self.rank_correlation}
 
 
 @dataclass

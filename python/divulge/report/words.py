@@ -11,28 +11,30 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def sentences(table: pd.DataFrame, curves: pd.DataFrame) -> list[str]:
+TRIED = "with the queries that were tried"
+
+
+def sentences(table: pd.DataFrame) -> list[str]:
     """Return a sentence for each explanation as it is and for each defence."""
-    most = int(curves["queries"].max())
     rows: list[dict[Any, Any]] = table.to_dict("records")
     bare = {row["explanation"]: row for row in rows if row["defence"] == "none"}
-    said = [_bare(row, bare.get("label"), most) for row in bare.values()]
-    said += [_defended(row, bare.get(row["explanation"]), most) for row in rows if row["defence"] != "none"]
+    said = [_bare(row, bare.get("label")) for row in bare.values()]
+    said += [_defended(row, bare.get(row["explanation"])) for row in rows if row["defence"] != "none"]
     return said
 
 
-def _bare(row: dict[str, Any], label: dict[str, Any] | None, most: int) -> str:
+def _bare(row: dict[str, Any], label: dict[str, Any] | None) -> str:
     """An explanation without a defence."""
     name = row["explanation"]
     if isnan(row["queries_95"]):
-        said = f"Who gets {name} answers agrees on at most {percent(row['best'])} after {most} queries."
+        said = f"Who gets {name} answers agrees on at most {percent(row['best'])}, {TRIED}."
     else:
         said = f"Who gets {name} answers copies the model to 95% agreement"
         said += f" with about {row['queries_95']:.0f} queries"
         if label is not None and name != "label" and not isnan(label["queries_95"]):
             said += f", {compared(label['queries_95'] / row['queries_95'])} with labels alone"
         elif label is not None and name != "label":
-            said += f"; labels alone do not reach that within {most}"
+            said += f"; labels alone do not reach that, {TRIED}"
         said += "."
     if not isnan(row["exact"]):
         said += f" With {row['exact']:.0f} queries it is rebuilt exactly."
@@ -46,11 +48,11 @@ def compared(factor: float) -> str:
     return f"{1 / factor:.1f} times more than" if factor <= 1 / 1.05 else "as many as"
 
 
-def _defended(row: dict[str, Any], bare: dict[str, Any] | None, most: int) -> str:
+def _defended(row: dict[str, Any], bare: dict[str, Any] | None) -> str:
     """An explanation behind a defence."""
     said = f"Behind the defence {row['defence']}, {row['explanation']} answers "
     if isnan(row["queries_95"]):
-        said += f"give at most {percent(row['best'])} agreement within {most} queries"
+        said += f"give at most {percent(row['best'])} agreement, {TRIED}"
     elif bare is None or isnan(bare["queries_95"]):
         said += f"give 95% agreement with about {row['queries_95']:.0f} queries"
     else:

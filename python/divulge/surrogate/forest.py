@@ -151,7 +151,11 @@ class _Search:
     def pair(self) -> tuple[int, int] | None:
         """Return two rows of two classes that were not taken before; None where there are none."""
         one, other = np.nonzero(np.tril(self.y[:, None] != self.y))
-        fresh = [place for place, two in enumerate(zip(one, other, strict=True)) if two not in self.tried]
+        fresh = [
+            place
+            for place, two in enumerate(zip(one.tolist(), other.tolist(), strict=True))
+            if two not in self.tried
+        ]
         if not fresh:
             return None
         one, other = one[fresh], other[fresh]
@@ -159,8 +163,9 @@ class _Search:
         place = int(apart.argmax() if self.rng.random() < FARTHEST else apart.argmin())
         if self.rng.random() < DRAWN:
             place = int(self.rng.integers(len(one)))
-        self.tried.add((one[place], other[place]))
-        return int(one[place]), int(other[place])
+        pair = int(one[place]), int(other[place])
+        self.tried.add(pair)
+        return pair
 
     def between(self, one: int, other: int) -> Array | None:
         """Return a row between two: halves the one number that they differ in, or moves some that count."""
@@ -171,12 +176,12 @@ class _Search:
             if np.abs(start - end)[differ] < CLOSE * self.width[differ]:
                 return None
             moved[differ] = (start + end)[differ] / 2
-            return moved
+            return np.asarray(moved)
         weight = (self.told[one] + self.told[other])[differ]
         first = differ[np.argsort(-weight, kind="stable")]
         count = max(1, min(MOVED, int((weight > 0).sum()) // 2))
         moved[first[:count]] = end[first[:count]]
-        return moved
+        return np.asarray(moved)
 
     def copy(self, seed: int) -> ForestCopy:
         """Return the forest that learned all of it."""
