@@ -351,6 +351,74 @@ def test_what_falls_exactly_to_an_explanation_is_said(model, classes, told, exac
     assert not attacked(behind, victim, data, 20_000, 0).exact
 
 
+def test_why_an_attack_is_not_exact_is_said():
+    victim, data = table_of(LogisticRegression())
+    told = {"oracles": ("label", "shap"), "defences": ("none", "rounded:1"), "budgets": (5,), "steps": 1}
+    report = leak_report(victim, data, **told)
+    rows = report.table.set_index(["explanation", "defence"])["attack"]
+    assert rows["label", "none"] == ""
+    assert rows["shap", "none"] == "linear_copy is exact"
+    assert rows["shap", "rounded:1"].startswith("linear_copy is not exact: ")
+    assert f"Of shap answers behind rounded:1 {rows['shap', 'rounded:1']}." in report.summary()
+    assert any("as if whoever asks knew that kind" in said for said in report.summary())
+    assert "Agreement of copies that learn, shap" in report.html()
+
+
+def test_an_attack_that_ends_in_an_error_says_which(monkeypatch):
+    victim, data = table_of(LogisticRegression())
+    shap = oracle_by_name("shap", victim, data=data)
+    found = attacked(shap, victim, data, 1, 0)
+    assert not found.exact
+    assert found.attack == "linear_copy"
+    assert "budget" in found.note
+
+    def fails(*args, **options):
+        raise ValueError("a sentence")
+
+    monkeypatch.setattr("divulge.report.attacks.linear_copy", fails)
+    assert attacked(shap, victim, data, 100, 0).words() == "linear_copy is not exact: a sentence"
+
+
+def test_what_calls_itself_complete_is_checked_on_fresh_inputs(monkeypatch):
+    net = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.ReLU(), torch.nn.Linear(3, 3)).double()
+    x = np.random.default_rng(0).normal(size=(100, 4))
+    data = read_data(pd.DataFrame(x, columns=list("abcd")).assign(y=np.arange(100) % 3), "y")
+    victim = Victim(net, (4,))
+    gradient = oracle_by_name("gradient", victim, data=data)
+    assert attacked(gradient, victim, data, 20_000, 0).exact
+    real = divulge.reconstruct
+
+    def wrong(*args, **options):
+        found = real(*args, **options)
+        with torch.no_grad():
+            for parameter in found.module[-1].parameters():
+                parameter.mul_(-1)
+        return found
+
+    monkeypatch.setattr("divulge.report.attacks.reconstruct", wrong)
+    found = attacked(gradient, victim, data, 20_000, 0)
+    assert not found.exact
+    assert found.agreement < 1
+    assert "refute" in found.note
+
+
+@pytest.mark.parametrize("told", ["shap", "counterfactual:nearest=true"])
+def test_an_attack_that_the_user_interrupts_ends_the_report(told):
+    victim, data = table_of(TREE)
+    oracle = oracle_by_name(told, victim, data=data)
+    answers = []
+
+    def stops(*args):
+        answers.append(args)
+        if len(answers) > 3:
+            raise KeyboardInterrupt
+        return real(*args)
+
+    real, oracle._explain = oracle._explain, stops
+    with pytest.raises(KeyboardInterrupt):
+        attacked(oracle, victim, data, 20_000, 0)
+
+
 def test_an_attack_that_is_not_exact_counts_by_its_agreement():
     victim, data = table_of(LogisticRegression())
     told = {"defences": ("none", "rounded:2"), "budgets": (5,), "steps": 1}

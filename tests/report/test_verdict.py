@@ -84,6 +84,20 @@ def test_explanations_that_serve_nobody_are_not_recommended():
     assert recommendation(pd.DataFrame([row("label")])).startswith("Recommendation: return label answers")
 
 
+def test_no_critical_answer_is_recommended_as_safe():
+    critical = row("shap", reached=(10.0, 300.0, 400.0), honest=1.0)
+    high = row("lime", reached=(10.0, 20.0, NAN), honest=0.9)
+    assert recommendation(pd.DataFrame([critical, high])).startswith("Recommendation: return lime answers")
+    said = recommendation(pd.DataFrame([row("label"), critical, row("lime", exact=30.0, honest=1.0)]))
+    assert said.startswith(
+        "Recommendation: no explanation that serves an honest user is safe; hardest to copy are shap"
+    )
+    assert "with labels alone" in said
+    said = recommendation(pd.DataFrame([row("probability", exact=30.0)]))
+    assert said.startswith("Recommendation: no answer without an explanation is safe; hardest")
+    assert "return" not in said
+
+
 def test_medians_count_what_was_not_reached_as_infinite():
     assert median([1.0, 5.0, NAN]) == 5.0
     assert np.isnan(median([1.0, NAN, NAN]))

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+import torch
 from sklearn.tree import DecisionTreeClassifier
 
-from divulge import LabelOracle, Victim
+from divulge import GradientOracle, LabelOracle, Victim
 from divulge.oracles import LimeOracle, LiveOracle, ShapOracle
 from divulge.surrogate import forest_copy
 
@@ -39,6 +40,25 @@ def test_a_budget_that_ends_is_said_and_one_class_is_named():
     alone = forest_copy(LimeOracle(victim, samples=20), one, queries=1)
     assert alone.model is None
     assert (alone.classes(x) == 1).all()
+
+
+def test_a_budget_of_less_than_the_known_rows_is_spent():
+    victim, x = treed(0)
+    copy = forest_copy(LimeOracle(victim, samples=20, budget=7), x[:10], queries=50)
+    assert copy.queries == 7
+    assert copy.model is not None
+    assert "budget" in copy.notes[0]
+
+
+def test_what_one_output_means_is_guessed_aloud():
+    torch.manual_seed(0)
+    logit = torch.nn.Linear(6, 1)
+    x = np.random.default_rng(0).normal(size=(200, 6))
+    for net, guessed in ((logit, False), (torch.nn.Sequential(logit, torch.nn.Sigmoid()), True)):
+        oracle = GradientOracle(Victim(net, (6,), lower=False))
+        copy = forest_copy(oracle, x[:20], queries=60)
+        assert any("taken for probabilities" in note for note in copy.notes) == guessed
+        assert np.mean(copy.classes(x) == (logit(torch.tensor(x).float())[:, 0] > 0).numpy()) > 0.75
 
 
 def test_what_it_cannot_be_asked_of_is_named():

@@ -20,14 +20,17 @@ class LeakReport(ShownAsTable):
 
     Attributes:
         table: a row for each explanation and defence, with the columns explanation, defence, queries_90,
-            queries_95, queries_99 (interpolated on a logarithmic scale; NaN where the budgets do not reach
-            so far), exact (queries of an exact reconstruction; NaN where none was reached), best (the
-            largest agreement), rank_correlation (of the told with the true explanation, as an honest user
-            sees it; NaN without explanations), risk (critical, high, medium or low, by the rule that
-            `summary` ends with), cost_90, cost_95, cost_99, cost_exact (money for the queries; NaN where they
-            have no price). Of several seeds the medians; one that did not reach so far counts as
-            infinite, and of two in the middle best is the lower one's.
-        curves: the leak curves, with the columns explanation and defence before those of `Stolen`.
+            queries_95, queries_99 (interpolated on a logarithmic scale, or those of the attack where they are
+            fewer; NaN where neither reaches so far), exact (queries of an exact reconstruction; NaN where
+            none was reached), best (the largest agreement, of copies that learn or the attack),
+            rank_correlation (of the told with the true explanation, as an honest user sees it; NaN without
+            explanations), risk (critical, high, medium or low, by the rule that `summary` ends with),
+            cost_90, cost_95, cost_99, cost_exact (money for the queries; NaN where they have no price),
+            attack (what was tried beside copies that learn, and what kept it from being exact; "" where none
+            fits). Of several seeds the medians; one that did not reach so far counts as infinite, and of two
+            in the middle best is the lower one's.
+        curves: the leak curves of copies that learn, without the attack, with the columns explanation and
+            defence before those of `Stolen`.
         victim: a line on the victim.
         seed: of every random choice; the first of several.
         left_out: explanations that the model cannot give, each with the reason, a sentence.
@@ -70,9 +73,9 @@ class LeakReport(ShownAsTable):
     def summary(self) -> list[str]:
         """Return what the table says, in plain sentences."""
         from divulge.report.verdict import RISK_RULE, recommendation
-        from divulge.report.words import sentences
+        from divulge.report.words import sentences, tried
 
-        said = [recommendation(self.table), *sentences(self.table)]
+        said = [recommendation(self.table), *sentences(self.table), *tried(self.table)]
         said += [f"Left out: {reason}." for reason in self.left_out]
         return [*said, f"{RISK_RULE}."]
 

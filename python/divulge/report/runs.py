@@ -18,7 +18,7 @@ AGREEMENTS = (0.90, 0.95, 0.99)
 REACHED = tuple(f"queries_{round(100 * level)}" for level in AGREEMENTS)
 COUNTS = (*REACHED, "exact")
 COSTS = (*(f"cost_{round(100 * level)}" for level in AGREEMENTS), "cost_exact")
-COLUMNS = ("explanation", "defence", *COUNTS, "best", "rank_correlation", "risk", *COSTS)
+COLUMNS = ("explanation", "defence", *COUNTS, "best", "rank_correlation", "risk", *COSTS, "attack")
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,8 @@ class Curve:
         }
         exact = self.attacked.queries if self.attacked.exact else float("nan")
         best = float(np.fmax(self.leak_curve["agreement"].max(), self.attacked.agreement))
-        return {**reached, "exact": exact, "best": best, "rank_correlation": self.rank_correlation}
+        told = {"best": best, "rank_correlation": self.rank_correlation, "attack": self.attacked.words()}
+        return {**reached, "exact": exact, **told}
 
 
 @dataclass
@@ -90,6 +91,7 @@ def summarised(runs: Runs) -> tuple[pd.DataFrame, pd.DataFrame]:
             cost: float("nan") if price is None else price * row[count]
             for cost, count in zip(COSTS, COUNTS, strict=True)
         }
+        row["attack"] = "; ".join(dict.fromkeys(each["attack"] for each in told))  # of seeds that differ
         rows.append(row)
         joined = pd.concat([curve.leak_curve for curve in own])
         middle = first.leak_curve if len(own) == 1 else joined.groupby("queries", as_index=False).median()

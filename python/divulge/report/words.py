@@ -5,13 +5,17 @@ from __future__ import annotations
 from math import isnan
 from typing import TYPE_CHECKING, Any
 
-from divulge.report.verdict import percent
+from divulge.report.verdict import named, percent
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 TRIED = "with the queries that were tried"
+ATTACKS = (
+    "Beside copies that learn, which the leak curves show, the attack that fits the kind of model was tried, "
+    "as if whoever asks knew that kind; the table counts it where it does better"
+)
 
 
 def sentences(table: pd.DataFrame) -> list[str]:
@@ -21,6 +25,15 @@ def sentences(table: pd.DataFrame) -> list[str]:
     said = [_bare(row, bare.get("label")) for row in bare.values()]
     said += [_defended(row, bare.get(row["explanation"])) for row in rows if row["defence"] != "none"]
     return said
+
+
+def tried(table: pd.DataFrame) -> list[str]:
+    """Return what is to say of attacks: how they are chosen, and what kept which from being exact."""
+    told = [row for row in table.to_dict("records") if row["attack"]]
+    if not told:
+        return []
+    failed = [f"Of {named(row)} {row['attack']}." for row in told if "is not exact" in row["attack"]]
+    return [f"{ATTACKS}.", *failed]
 
 
 def _bare(row: dict[str, Any], label: dict[str, Any] | None) -> str:

@@ -25,6 +25,10 @@ FARTHEST = 0.5  # share of the pairs that begin with the farthest, in widths; th
 DRAWN = 0.5  # share of the pairs that are drawn instead
 CLOSE = 0.1  # widths between two rows that differ in one number, from which on they are not parted further
 TREES = 50
+GUESSED = (
+    "one output's values all lie from 0 to 1: they are taken for probabilities, which name class 1 above .5; "
+    "labels beside them would tell"
+)
 
 
 @dataclass(frozen=True)
@@ -33,9 +37,9 @@ class ForestCopy:
 
     Attributes:
         model: the forest of scikit-learn; None where one class alone was named.
-        named: that class, or the first one named.
+        named: that class, or the first one named; 0 where nothing was answered, which `notes` tell of.
         queries: answers asked.
-        notes: sentences on what ended the search early.
+        notes: sentences on what ended the search early, and on what was guessed.
     """
 
     model: Any
@@ -61,7 +65,8 @@ def forest_copy(
     border of the classes there. Other queries are known rows with noise. A forest learns the classes.
 
     Args:
-        oracle: tells explanations beside labels, probabilities or values.
+        oracle: tells explanations beside labels, probabilities or values. One output's values name class 1
+            above 0, or above .5 where all lie from 0 to 1, which `notes` say.
         known: rows like those the model is for, shape (m, d); a few are enough.
         queries: the most answers.
         width: what a number varies by, shape (d,); by default the deviation of the known rows.
@@ -101,16 +106,18 @@ class _Search:
     rng: np.random.Generator
     most: int
     notes: list[str] = field(default_factory=list)
-    tried: set[tuple[int, int]] = field(default_factory=set)
+    shares: bool = False  # one output's values are taken for probabilities
 
     def __post_init__(self) -> None:
+        self.tried = np.zeros((0, 0), bool)
         self.x = np.empty((0, len(self.width)))
         self.told = np.empty_like(self.x)
         self.y, self.values = np.empty(0, np.intp), np.empty(0)
 
     def run(self, known: Array) -> None:
         """Ask until all queries are spent, or none is answered."""
-        self.ask(known[: self.most])
+        remain = self.oracle.ledger.remaining
+        self.ask(known[: self.most if remain is None else min(self.most, remain)])
         while len(self.x) < self.most and not self.notes:
             pair = None if self.rng.random() < ANYWHERE else self.pair()
             between = None if pair is None else self.between(*pair)
@@ -132,6 +139,7 @@ class _Search:
             return
         assert answers.explanations is not None
         self.x = np.concatenate([self.x, answers.points])
+        self.tried = np.pad(self.tried, (0, len(answers.points)))
         self.named(answers)
         self.told = np.concatenate([self.told, np.abs(answers.explanations)])
 
@@ -145,26 +153,22 @@ class _Search:
             raise ValueError(f"expected labels or values beside explanations, {self.oracle.kind} tells none")
         else:
             self.values = np.concatenate([self.values, answers.values])
-            shares = ((self.values >= 0) & (self.values <= 1)).all()
-            self.y = named_classes(self.values, 0.5 if shares else 0.0)
+            alone = self.values.ndim == 1 or self.values.shape[1] == 1
+            self.shares = alone and bool(((self.values >= 0) & (self.values <= 1)).all())
+            self.y = named_classes(self.values, 0.5 if self.shares else 0.0)
 
     def pair(self) -> tuple[int, int] | None:
         """Return two rows of two classes that were not taken before; None where there are none."""
-        one, other = np.nonzero(np.tril(self.y[:, None] != self.y))
-        fresh = [
-            place
-            for place, two in enumerate(zip(one.tolist(), other.tolist(), strict=True))
-            if two not in self.tried
-        ]
-        if not fresh:
+        n = len(self.y)
+        one, other = np.nonzero(np.tril(self.y[:, None] != self.y) & ~self.tried[:n, :n])
+        if not len(one):
             return None
-        one, other = one[fresh], other[fresh]
         apart = np.abs((self.x[one] - self.x[other]) / self.width).sum(axis=1)
         place = int(apart.argmax() if self.rng.random() < FARTHEST else apart.argmin())
         if self.rng.random() < DRAWN:
             place = int(self.rng.integers(len(one)))
         pair = int(one[place]), int(other[place])
-        self.tried.add(pair)
+        self.tried[pair] = True
         return pair
 
     def between(self, one: int, other: int) -> Array | None:
@@ -188,7 +192,8 @@ class _Search:
         from sklearn.ensemble import RandomForestClassifier
 
         named = int(self.y[0]) if len(self.y) else 0
+        notes = (*self.notes, *((GUESSED,) if self.shares else ()))
         if len(np.unique(self.y)) < 2:
-            return ForestCopy(None, named, len(self.x), tuple(self.notes))
+            return ForestCopy(None, named, len(self.x), notes)
         model = RandomForestClassifier(TREES, random_state=seed).fit(self.x, self.y)
-        return ForestCopy(model, named, len(self.x), tuple(self.notes))
+        return ForestCopy(model, named, len(self.x), notes)
