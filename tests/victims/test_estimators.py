@@ -308,3 +308,29 @@ def test_native_boosters(package, classes):
         assert victim.class_names == tuple(range(classes))
         assert np.array_equal(victim.classes(x), told > 0.5 if classes == 2 else told.argmax(axis=1))
     assert np.array_equal(pickle.loads(pickle.dumps(victim)).values(x), victim.values(x))
+
+
+@pytest.mark.parametrize("objective", ["binary", "multiclassova", "multiclass"])
+def test_probabilities_of_a_native_lightgbm_booster_are_its_own(objective):
+    library = pytest.importorskip("lightgbm")
+    x = np.random.default_rng(3).normal(size=(200, 4))
+    many = objective != "binary"
+    settings = {"objective": objective, "verbose": -1} | ({"num_class": 3} if many else {"sigmoid": 2.0})
+    y = np.digitize(x[:, 0], [0.0, 0.7]) if many else x[:, 0] > 0
+    model = library.train(settings, library.Dataset(x, label=y), 5)
+    told = ProbabilityOracle(Victim(model)).explain(x).probabilities
+    assert np.abs(told[:, -1] - (model.predict(x)[:, -1] if many else model.predict(x))).max() < 1e-6
+
+
+@pytest.mark.parametrize("booster", ["gblinear", "dart"])
+def test_native_boosters_that_are_no_plain_trees(booster):
+    library = pytest.importorskip("xgboost")
+    x = np.random.default_rng(4).normal(size=(200, 4))
+    matrix = library.DMatrix(x, label=x[:, 0] > 0)
+    settings = {"objective": "binary:logistic", "booster": booster} | (
+        {"rate_drop": 0.5} if booster == "dart" else {}
+    )
+    model = library.train(settings, matrix, 5)
+    victim = Victim(model)
+    assert np.abs(victim.values(x)[:, 0] - model.predict(matrix, output_margin=True)).max() < 1e-6
+    assert leaves_of(victim) is None

@@ -17,7 +17,9 @@ def as_estimator(model: Any) -> Any:
     if kind != "Booster" or package not in ("xgboost", "lightgbm"):
         return model
     booster = _OfXgboost(model) if package == "xgboost" else _OfLightgbm(model)
-    return booster if booster.outputs is None else _Classifier(booster)
+    if booster.outputs is None:
+        return booster
+    return _Classifier(booster) if package == "xgboost" else _OfProbabilities(booster)
 
 
 class Booster:
@@ -57,11 +59,17 @@ class _OfXgboost(Booster):
 
     def predict(self, rows: Any) -> Array:
         """Return predictions."""
-        return np.asarray(self.model.inplace_predict(rows))
+        return self._predict(rows, output_margin=False)
 
     def margins(self, rows: Any) -> Array:
         """Return what the trees add up to, of rows (n, d)."""
-        return np.asarray(self.model.inplace_predict(rows, predict_type="margin"))
+        return self._predict(rows, output_margin=True)
+
+    def _predict(self, rows: Any, *, output_margin: bool) -> Array:
+        from xgboost import DMatrix  # `inplace_predict` refuses linear boosters
+
+        matrix = DMatrix(rows, enable_categorical=True)
+        return np.asarray(self.model.predict(matrix, output_margin=output_margin, validate_features=False))
 
 
 class _OfLightgbm(Booster):
@@ -100,3 +108,12 @@ class _Classifier:
         """Return the classes (n,)."""
         told = self.decision_function(rows)
         return np.asarray(told > 0, np.intp) if told.ndim == 1 else told.argmax(axis=1)
+
+
+class _OfProbabilities(_Classifier):
+    """One of LightGBM, whose probabilities are not always the softmax of margins, as with `sigmoid=2`."""
+
+    def predict_proba(self, rows: Any) -> Array:
+        """Return probabilities (n, K)."""
+        told = self.booster.predict(rows)
+        return np.column_stack([1 - told, told]) if told.ndim == 1 else told
