@@ -25,6 +25,7 @@ from divulge.victims import Victim
 from divulge.victims.trees import leaves_of, single_tree
 
 SAME = 1e-5  # relative difference of outputs that are the same in float32
+NOTES = 2  # that are said of an attack; others are counted
 MARGIN = 2  # times the queries that an exact linear copy needs
 
 
@@ -117,8 +118,10 @@ class _Case:
         true = [self.victim.classes(inputs) for inputs in (self.test, self.fresh)]
         alike, fresh = (named == known for named, known in zip(mine, true, strict=True))
         if not (same and alike.all() and fresh.all()):
-            said.append("inputs that were not asked about refute it")
+            said.insert(0, "inputs that were not asked about refute it")
         exact = copy.complete and same and bool(alike.all() and fresh.all())
+        if len(said) > NOTES:  # one for each output, mostly
+            said[NOTES:] = [f"and {len(said) - NOTES} notes more"]
         note = "" if exact else "; ".join(said) or "fresh answers refute it"
         return Attacked(copy.attack, float(copy.queries), exact, float(alike.mean()), note)
 

@@ -17,7 +17,7 @@ from divulge.training.class_scores import named_classes
 if TYPE_CHECKING:
     from divulge.points import Points
 
-# Chosen on other draws of breast cancer and wine than `bench/autolycus.py` prints.
+# Chosen on other splits of breast cancer and wine than those that `bench/autolycus.py` prints.
 ANYWHERE = 0.3  # share of queries that are a known row and noise, not one between two known classes
 NOISE = 0.7  # of that, in widths
 MOVED = 3  # numbers at most that are taken from the other row at once

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import abstractmethod
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -66,9 +67,8 @@ class _OfXgboost(Booster):
         return self._predict(rows, output_margin=True)
 
     def _predict(self, rows: Any, *, output_margin: bool) -> Array:
-        from xgboost import DMatrix  # `inplace_predict` refuses linear boosters
-
-        matrix = DMatrix(rows, enable_categorical=True)
+        # `inplace_predict` refuses linear boosters
+        matrix = import_module("xgboost").DMatrix(rows, enable_categorical=True)
         return np.asarray(self.model.predict(matrix, output_margin=output_margin, validate_features=False))
 
 
