@@ -182,7 +182,7 @@ def _tree(case: _Case) -> Attacked:
     return case.compared(told, lambda points: copy.values(points).astype(np.intp))
 
 
-_NAMES = {
+_NAMES: dict[Attack, str] = {
     _reconstructed: "reconstruct",
     _linear: "linear_copy",
     _additive: "additive_copy",

@@ -153,8 +153,7 @@ class _Search:
             raise ValueError(f"expected labels or values beside explanations, {self.oracle.kind} tells none")
         else:
             self.values = np.concatenate([self.values, answers.values])
-            alone = self.values.ndim == 1 or self.values.shape[1] == 1
-            self.shares = alone and bool(((self.values >= 0) & (self.values <= 1)).all())
+            self.shares = bool(((self.values >= 0) & (self.values <= 1)).all())
             self.y = named_classes(self.values, 0.5 if self.shares else 0.0)
 
     def pair(self) -> tuple[int, int] | None:
