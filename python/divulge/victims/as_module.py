@@ -91,7 +91,7 @@ def input_shape_of(module: nn.Module, given: Sequence[int] | None) -> tuple[int,
         if isinstance(layer, nn.Linear):
             return (layer.in_features,)
         if getattr(layer, "original_name", None) == "Linear":  # of a scripted or traced module
-            weight: torch.Tensor = layer.get_parameter("weight")
+            weight = dict(layer.named_parameters())["weight"]  # `get_parameter` is refused by scripted ones
             return (int(weight.shape[1]),)
     raise UnsupportedModel(
         "no Linear layer tells the shape of one input; pass input_shape=, such as (1, 28, 28)"
