@@ -27,7 +27,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from divulge import Victim, steal
 from divulge.oracles import LimeOracle, Oracle, ShapOracle
-from divulge.surrogate import linear_copy
+from divulge.surrogate import forest_copy, linear_copy
 from divulge.training.class_scores import named_classes
 from leak_tables import spread
 
@@ -79,9 +79,15 @@ def walked(oracle: Oracle, known: np.ndarray, model: Any, width: np.ndarray, mos
 
 def ours(oracle: Oracle, known: np.ndarray, kind: str, width: np.ndarray, most: int, seed: int) -> Any:
     """Return this library's copy after so many queries."""
-    outputs = oracle.victim.output_size
-    if kind == "logistic" and most >= 2 * outputs:
+    if kind == "logistic" and most >= 2 * oracle.victim.output_size:
         return linear_copy(oracle, known, queries=most, seed=seed).classes
+    if kind == "tree":
+        return forest_copy(oracle, known, queries=most, width=width, seed=seed).classes
+    return learned(oracle, known, width, most, seed)
+
+
+def learned(oracle: Oracle, known: np.ndarray, width: np.ndarray, most: int, seed: int) -> Any:
+    """Return a perceptron that `steal` trained."""
     rng = np.random.default_rng(seed)
     near = known[rng.integers(0, len(known), 500)] + width * rng.standard_normal((500, known.shape[1]))
     unit = Scaled(oracle, near.mean(axis=0), near.std(axis=0))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.figure import Figure
 
+from divulge import palette
 from divulge.report.runs import AGREEMENTS, queries_until
 from divulge.surrogate.figures import draw_curves
 from divulge.sweep.results import Results, as_table
@@ -28,9 +29,7 @@ ORDER = {
     "surrogate": ("linear", "mlp", "cnn"),
     "oracle": ("label", "probability", "gradient", "smoothgrad", "heat_map"),
 }
-COLOURS = dict(
-    zip(ORDER["oracle"], ("tab:blue", "tab:orange", "tab:green", "tab:red", "tab:purple"), strict=True)
-)
+COLOURS = dict(zip(ORDER["oracle"], palette.COLOURS, strict=False))  # each answer has one in all panels
 WHAT = ["data", "victim", "surrogate"]
 
 

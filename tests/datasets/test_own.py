@@ -272,3 +272,12 @@ def test_targets_in_a_table_of_their_own_are_refused():
     frame = table()
     with pytest.raises(ValueError, match=r"one class a row in the targets, got an array of shape \(40, 1\)"):
         read_data((frame[["age", "income"]], frame[["grade"]]))
+
+
+def test_a_data_set_is_shown_in_a_line():
+    frame = pd.DataFrame({"age": range(10), "own": [0, 1] * 5, "grade": ["no", "yes"] * 5})
+    shown = repr(read_data(frame, "grade"))
+    assert shown.startswith(
+        "Dataset('table', 8 inputs to train on, 2 to test on, shape (2,), columns age, own"
+    )
+    assert len(shown) < 150

@@ -8,6 +8,7 @@ from sklearn.linear_model import LogisticRegression
 from divulge import Victim, leak_report
 from divulge.datasets import read_data
 from divulge.oracles import LiveOracle
+from divulge.report.attacks import Attacked
 from divulge.report.page import shown
 from divulge.report.runs import COLUMNS, Curve, Runs, median, summarised
 from divulge.report.verdict import RISK_RULE, percent, recommendation, risk
@@ -81,6 +82,20 @@ def test_explanations_that_serve_nobody_are_not_recommended():
     assert said.startswith("No explanation that was compared keeps a rank correlation of 0.8")
     assert "return label answers, risk medium" in said
     assert recommendation(pd.DataFrame([row("label")])).startswith("Recommendation: return label answers")
+
+
+def test_no_critical_answer_is_recommended_as_safe():
+    critical = row("shap", reached=(10.0, 300.0, 400.0), honest=1.0)
+    high = row("lime", reached=(10.0, 20.0, NAN), honest=0.9)
+    assert recommendation(pd.DataFrame([critical, high])).startswith("Recommendation: return lime answers")
+    said = recommendation(pd.DataFrame([row("label"), critical, row("lime", exact=30.0, honest=1.0)]))
+    assert said.startswith(
+        "Recommendation: no explanation that serves an honest user is safe; hardest to copy are shap"
+    )
+    assert "with labels alone" in said
+    said = recommendation(pd.DataFrame([row("probability", exact=30.0)]))
+    assert said.startswith("Recommendation: no answer without an explanation is safe; hardest")
+    assert "return" not in said
 
 
 def test_medians_count_what_was_not_reached_as_infinite():
@@ -178,9 +193,8 @@ def test_senseless_options(victim, data, options, error, message):
 @pytest.mark.parametrize(("best", "told"), [(0.9496, "94%"), (0.29, "29%"), (0.8, "80%"), (0.0, "0%")])
 def test_what_was_missed_is_not_said_to_be_reached(best, told):
     only = pd.DataFrame([row("label", best=best, reached=(10.0, NAN, NAN))])
-    curves = pd.DataFrame({"queries": [10, 40]})
     assert f"at most {told}" in recommendation(only)
-    assert f"at most {told} after 40" in sentences(only, curves)[0]
+    assert f"at most {told}, with the queries that were tried" in sentences(only)[0]
     assert percent(0.94996, 1) == "94.9%"
 
 
@@ -195,7 +209,7 @@ def test_what_was_missed_is_not_said_to_be_reached(best, told):
 def test_more_queries_are_not_fewer(queries, bare, defended):
     told = row("shap", reached=(NAN, queries, NAN)), row("label", reached=(NAN, 100.0, NAN))
     behind = row("shap", "rounded:2", reached=(NAN, 100.0, NAN))
-    said = sentences(pd.DataFrame([*told, behind]), pd.DataFrame({"queries": [300]}))
+    said = sentences(pd.DataFrame([*told, behind]))
     assert f", {bare} labels alone." in said[0]
     assert defended in said[2]
 
@@ -205,7 +219,7 @@ def test_the_best_of_several_seeds_is_where_the_table_says_they_came(bests):
     runs = Runs([0], None)
     for seed, best in enumerate(bests):
         curve = pd.DataFrame({"queries": [10, 100], "agreement": [0.5, best]})
-        runs.add(0, seed, Curve("label", "none", curve, NAN, NAN, None))
+        runs.add(0, seed, Curve("label", "none", curve, Attacked(), NAN, None))
     found = summarised(runs)[0].iloc[0]
     assert (found["best"] >= 0.95) == np.isfinite(found["queries_95"]) == (found["risk"] == "high")
     assert found["best"] in bests

@@ -1,5 +1,7 @@
 """Fitted estimators as victims: outputs, classes, gradients where there are any, and what is refused."""
 
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -279,3 +281,56 @@ def test_numbers_that_lightgbm_reads_as_zero():
             points = np.full((len(at), 4), 0.33)
             points[:, number] = at
             assert np.allclose(leaves.values(points), victim.values(points))
+
+
+@pytest.mark.parametrize("package", ["xgboost", "lightgbm"])
+@pytest.mark.parametrize("classes", [1, 2, 3])
+def test_native_boosters(package, classes):
+    library = pytest.importorskip(package)
+    x = np.random.default_rng(classes).normal(size=(200, 4))
+    y = x[:, 0] if classes == 1 else np.digitize(x[:, 0], [0.0, 0.7][: classes - 1])
+    xgboost = package == "xgboost"
+    objectives = ("reg:squarederror", "binary:logistic", "multi:softprob")
+    objective = (objectives if xgboost else ("regression", "binary", "multiclass"))[classes - 1]
+    settings = {"objective": objective, "max_depth": 2} | ({"num_class": 3} if classes == 3 else {})
+    if xgboost:
+        model = library.train(settings, library.DMatrix(x, label=y), 5)
+        told = model.predict(library.DMatrix(x))
+    else:
+        model = library.train(settings | {"verbose": -1}, library.Dataset(x, label=y), 5)
+        told = model.predict(x)
+    victim = Victim(model)
+    assert "Booster" in repr(victim)
+    assert leaves_of(victim) is not None
+    if classes == 1:
+        assert np.abs(victim.values(x)[:, 0] - told).max() < 1e-6
+    else:
+        assert victim.class_names == tuple(range(classes))
+        assert np.array_equal(victim.classes(x), told > 0.5 if classes == 2 else told.argmax(axis=1))
+    assert np.array_equal(pickle.loads(pickle.dumps(victim)).values(x), victim.values(x))
+
+
+@pytest.mark.parametrize("objective", ["binary", "multiclassova", "multiclass"])
+def test_probabilities_of_a_native_lightgbm_booster_are_its_own(objective):
+    library = pytest.importorskip("lightgbm")
+    x = np.random.default_rng(3).normal(size=(200, 4))
+    many = objective != "binary"
+    settings = {"objective": objective, "verbose": -1} | ({"num_class": 3} if many else {"sigmoid": 2.0})
+    y = np.digitize(x[:, 0], [0.0, 0.7]) if many else x[:, 0] > 0
+    model = library.train(settings, library.Dataset(x, label=y), 5)
+    told = ProbabilityOracle(Victim(model)).explain(x).probabilities
+    assert np.abs(told[:, -1] - (model.predict(x)[:, -1] if many else model.predict(x))).max() < 1e-6
+
+
+@pytest.mark.parametrize("booster", ["gblinear", "dart"])
+def test_native_boosters_that_are_no_plain_trees(booster):
+    library = pytest.importorskip("xgboost")
+    x = np.random.default_rng(4).normal(size=(200, 4))
+    matrix = library.DMatrix(x, label=x[:, 0] > 0)
+    settings = {"objective": "binary:logistic", "booster": booster} | (
+        {"rate_drop": 0.5} if booster == "dart" else {}
+    )
+    model = library.train(settings, matrix, 5)
+    victim = Victim(model)
+    assert np.abs(victim.values(x)[:, 0] - model.predict(matrix, output_margin=True)).max() < 1e-6
+    assert leaves_of(victim) is None

@@ -198,3 +198,9 @@ def test_a_wrapped_module_is_randomised_and_trained_as_a_copy(name, wrapped, bar
     stolen = divulge.steal(oracle, wrapped, queries=5, steps=3)
     assert not np.allclose(Victim(stolen.module, (6,)).values(POINTS), before)
     same(Victim(wrapped, (6,)).values(POINTS), before)
+
+
+def test_a_scripted_module_tells_the_shape_of_one_input():
+    net = nn.Sequential(nn.Linear(6, 4), nn.ReLU(), nn.Linear(4, 2))
+    for module in (torch.jit.script(net), torch.jit.trace(net, torch.zeros(1, 6))):
+        assert Victim(module).input_shape == (6,)

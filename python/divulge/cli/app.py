@@ -278,7 +278,7 @@ def report(
     target: TargetOption = None,
     model: StolenModelOption = "mlp",
     trusted: TrustedOption = False,
-    oracles: AnswerListOption = "label,probability,gradient,smoothgrad",
+    oracles: AnswerListOption = None,
     defences: DefenceListOption = None,
     budgets: CountsOption = "10,30,100,300",
     surrogate: SurrogateOption = "mlp",

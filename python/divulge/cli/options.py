@@ -326,6 +326,7 @@ AnswerListOption = Annotated[
         parser=values.listed(_named("answers"), "kinds of answers"),
         metavar="NAME,NAME",
         help="Kinds of answers that are compared.",
+        show_default="label,probability,gradient,smoothgrad; of tables shap,lime,counterfactual,gradient",
     ),
 ]
 DefenceListOption = Annotated[

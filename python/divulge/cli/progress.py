@@ -91,6 +91,10 @@ class ProgressDisplay:
         self._live.update(self._task, description=escape(f"{stage}{counts}"))
         self._said = stage
 
+    def tell(self, sentence: str) -> None:
+        """Write a line that stays above what goes on."""
+        self._console.print(escape(sentence), soft_wrap=True)
+
     def steps(self, stage: str) -> OnProgress:
         """Say a stage, and return what draws its bar, called with the steps done and how many there are."""
         self.say(stage)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -16,8 +17,9 @@ from divulge.cli.render import write_json
 from divulge.cli.steal import victim_of
 from divulge.datasets import load
 from divulge.report import LeakReport, leak_report
-from divulge.report.leaks import usual_defences
 from divulge.report.page import HEADS, cells
+from divulge.report.pairs import usual_defences
+from divulge.report.verdict import named, takes
 
 _MOST = 10  # numbers of an explanation that a defence lets out
 
@@ -30,7 +32,7 @@ class Options:
     target: str | None
     model: str
     trusted: bool
-    oracles: tuple[str, ...]
+    oracles: tuple[str, ...] | None
     defences: tuple[str, ...] | None
     budgets: tuple[int, ...]
     surrogate: str
@@ -68,11 +70,25 @@ def run(options: Options) -> int:
             price=options.price,
             seed=options.seed,
             progress=display.steps("learning copies"),
+            partial=_told(display),
         )
     if options.output is not None:
         report.save(options.output)
     (_print_json if options.as_json else _print_table)(report)
     return 0
+
+
+def _told(display: ProgressDisplay) -> Callable[[LeakReport], None]:
+    """Return what writes a line for each explanation behind a defence as soon as it was measured."""
+    before: set[tuple[str, str]] = set()
+
+    def tell(report: LeakReport) -> None:
+        for row in report.table.to_dict("records"):
+            if (pair := (row["explanation"], row["defence"])) not in before:
+                before.add(pair)
+                display.tell(f"{named(row)}: {takes(row)}, risk {row['risk']}")
+
+    return tell
 
 
 def _print_json(report: LeakReport) -> None:

@@ -39,6 +39,13 @@ class Dataset:
     columns: tuple[Column, ...] = ()
     class_names: tuple[Any, ...] = ()
 
+    def __repr__(self) -> str:
+        parts = f"{len(self.train_inputs):,} inputs to train on, {len(self.test_inputs):,} to test on"
+        names = ", ".join(str(column.name) for column in self.columns[:5])
+        more = ", ..." if len(self.columns) > 5 else ""
+        columns = f", columns {names}{more}" if names else ""
+        return f"Dataset({self.name!r}, {parts}, shape {self.input_shape}{columns}, {self.classes} classes)"
+
     @property
     def input_shape(self) -> tuple[int, ...]:
         """The shape of one input."""

@@ -21,7 +21,7 @@ from divulge.surrogate.figures import plot_leaks
 if TYPE_CHECKING:
     import pandas as pd
 
-    from divulge.report.leaks import LeakReport
+    from divulge.report.result import LeakReport
 
 HEADS = {
     "explanation": "answers",

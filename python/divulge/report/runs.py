@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from divulge.report.attacks import Attacked
 from divulge.report.verdict import risk
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ AGREEMENTS = (0.90, 0.95, 0.99)
 REACHED = tuple(f"queries_{round(100 * level)}" for level in AGREEMENTS)
 COUNTS = (*REACHED, "exact")
 COSTS = (*(f"cost_{round(100 * level)}" for level in AGREEMENTS), "cost_exact")
-COLUMNS = ("explanation", "defence", *COUNTS, "best", "rank_correlation", "risk", *COSTS)
+COLUMNS = ("explanation", "defence", *COUNTS, "best", "rank_correlation", "risk", *COSTS, "attack")
 
 
 @dataclass(frozen=True)
@@ -27,18 +28,20 @@ class Curve:
     explanation: str
     defence: str
     leak_curve: pd.DataFrame
-    exact: float
+    attacked: Attacked
     rank_correlation: float
     price: float | None
 
     def row(self) -> dict[str, Any]:
-        """Return what the table has medians of."""
+        """Return what the table has medians of: the better of the copies that learn and of the attack."""
         reached = {
-            name: queries_until(self.leak_curve, level)
+            name: float(np.fmin(queries_until(self.leak_curve, level), self.attacked.until(level)))
             for name, level in zip(REACHED, AGREEMENTS, strict=True)
         }
-        best = float(self.leak_curve["agreement"].max())
-        return {**reached, "exact": self.exact, "best": best, "rank_correlation": self.rank_correlation}
+        exact = self.attacked.queries if self.attacked.exact else float("nan")
+        best = float(np.fmax(self.leak_curve["agreement"].max(), self.attacked.agreement))
+        told = {"best": best, "rank_correlation": self.rank_correlation, "attack": self.attacked.words()}
+        return {**reached, "exact": exact, **told}
 
 
 @dataclass
@@ -88,6 +91,7 @@ def summarised(runs: Runs) -> tuple[pd.DataFrame, pd.DataFrame]:
             cost: float("nan") if price is None else price * row[count]
             for cost, count in zip(COSTS, COUNTS, strict=True)
         }
+        row["attack"] = "; ".join(dict.fromkeys(each["attack"] for each in told))  # of seeds that differ
         rows.append(row)
         joined = pd.concat([curve.leak_curve for curve in own])
         middle = first.leak_curve if len(own) == 1 else joined.groupby("queries", as_index=False).median()

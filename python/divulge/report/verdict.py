@@ -14,6 +14,7 @@ RISK_RULE = (
     "exactly or copied to 99% agreement, high to 95%, medium to 90%, low where not even that. Low says "
     "nothing of attacks that ask more or otherwise"
 )
+RISKS = ("low", "medium", "high", "critical")
 FAITHFUL = 0.8  # rank correlation from which on an explanation still serves an honest user
 
 
@@ -29,8 +30,9 @@ def risk(row: Mapping[Any, Any]) -> str:
 def recommendation(table: pd.DataFrame) -> str:
     """Return a sentence that names the explanation to return, and the trade-off.
 
-    Of the explanations that keep a rank correlation of 0.8 with the true ones it is the one whose copies need
-    most queries to 95%, then to 90%, then agree least; without one the best of what else is told.
+    Of the explanations that keep a rank correlation of 0.8 with the true ones it is the one of least risk, of
+    these the one whose copies need most queries to be exact, then to 95%, then to 90%, then agree least;
+    without one the best of what else is told. Where that is of critical risk, none is said to be safe.
     """
     rows: list[dict[Any, Any]] = table.to_dict("records")
     explained = [row for row in rows if not isnan(row["rank_correlation"])]
@@ -43,15 +45,15 @@ def recommendation(table: pd.DataFrame) -> str:
     chosen = max(useful or rows, key=_hardness)
     if not useful:
         return _plain(rows)
-    said = f"Recommendation: return {_named(chosen)}, risk {risk(chosen)}: {_takes(chosen)}"
+    said = _chosen(chosen, "no explanation that serves an honest user is safe")
     said += f"; honest users keep a rank correlation of {chosen['rank_correlation']:.2f}"
     same = [row for row in explained if row["explanation"] == chosen["explanation"]]
     bare = next((row for row in same if row["defence"] == "none"), chosen)
     if bare is not chosen:
-        said += f", where without the defence {_takes(bare)} and they have {bare['rank_correlation']:.2f}"
+        said += f", where without the defence {takes(bare)} and they have {bare['rank_correlation']:.2f}"
     labels = [row for row in rows if row["explanation"] == "label" and row["defence"] == "none"]
     if labels:
-        said += f". The trade-off: with labels alone {_takes(labels[0])}, and nobody is told why"
+        said += f". The trade-off: with labels alone {takes(labels[0])}, and nobody is told why"
     return said + "."
 
 
@@ -61,22 +63,31 @@ def _plain(rows: list[dict[Any, Any]]) -> str:
     if not others:
         return "Nothing else was compared."
     chosen = max(others, key=_hardness)
-    return f"Recommendation: return {_named(chosen)}, risk {risk(chosen)}: {_takes(chosen)}."
+    return f"{_chosen(chosen, 'no answer without an explanation is safe')}."
+
+
+def _chosen(row: Mapping[Any, Any], unsafe: str) -> str:
+    """Name what to return; where even that is critical, say that it is not safe."""
+    if risk(row) == "critical":
+        return f"Recommendation: {unsafe}; hardest to copy are {named(row)}, risk critical: {takes(row)}"
+    return f"Recommendation: return {named(row)}, risk {risk(row)}: {takes(row)}"
 
 
 def _hardness(row: Mapping[Any, Any]) -> tuple[float, ...]:
     """What grows with the trouble of whoever copies."""
     reached = [inf if isnan(row[name]) else row[name] for name in ("exact", "queries_95", "queries_90")]
     correlation = row["rank_correlation"]
-    return (*reached[:1], *reached[1:], -row["best"], 0.0 if isnan(correlation) else correlation)
+    safety = -RISKS.index(risk(row))
+    return (safety, *reached, -row["best"], 0.0 if isnan(correlation) else correlation)
 
 
-def _named(row: Mapping[Any, Any]) -> str:
+def named(row: Mapping[Any, Any]) -> str:
+    """Say what is told."""
     behind = "" if row["defence"] == "none" else f" behind {row['defence']}"
     return f"{row['explanation']} answers{behind}"
 
 
-def _takes(row: Mapping[Any, Any]) -> str:
+def takes(row: Mapping[Any, Any]) -> str:
     """How far copies come, in words."""
     if not isnan(row["exact"]):
         return f"copies are exact after {row['exact']:,.0f} queries"

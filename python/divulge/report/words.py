@@ -5,34 +5,49 @@ from __future__ import annotations
 from math import isnan
 from typing import TYPE_CHECKING, Any
 
-from divulge.report.verdict import percent
+from divulge.report.verdict import named, percent
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def sentences(table: pd.DataFrame, curves: pd.DataFrame) -> list[str]:
+TRIED = "with the queries that were tried"
+ATTACKS = (
+    "Beside copies that learn, which the leak curves show, the attack that fits the kind of model was tried, "
+    "as if whoever asks knew that kind; the table counts it where it does better"
+)
+
+
+def sentences(table: pd.DataFrame) -> list[str]:
     """Return a sentence for each explanation as it is and for each defence."""
-    most = int(curves["queries"].max())
     rows: list[dict[Any, Any]] = table.to_dict("records")
     bare = {row["explanation"]: row for row in rows if row["defence"] == "none"}
-    said = [_bare(row, bare.get("label"), most) for row in bare.values()]
-    said += [_defended(row, bare.get(row["explanation"]), most) for row in rows if row["defence"] != "none"]
+    said = [_bare(row, bare.get("label")) for row in bare.values()]
+    said += [_defended(row, bare.get(row["explanation"])) for row in rows if row["defence"] != "none"]
     return said
 
 
-def _bare(row: dict[str, Any], label: dict[str, Any] | None, most: int) -> str:
+def tried(table: pd.DataFrame) -> list[str]:
+    """Return what is to say of attacks: how they are chosen, and what kept which from being exact."""
+    told = [row for row in table.to_dict("records") if row["attack"]]
+    if not told:
+        return []
+    failed = [f"Of {named(row)} {row['attack']}." for row in told if "is not exact" in row["attack"]]
+    return [f"{ATTACKS}.", *failed]
+
+
+def _bare(row: dict[str, Any], label: dict[str, Any] | None) -> str:
     """An explanation without a defence."""
     name = row["explanation"]
     if isnan(row["queries_95"]):
-        said = f"Who gets {name} answers agrees on at most {percent(row['best'])} after {most} queries."
+        said = f"Who gets {name} answers agrees on at most {percent(row['best'])}, {TRIED}."
     else:
         said = f"Who gets {name} answers copies the model to 95% agreement"
         said += f" with about {row['queries_95']:.0f} queries"
         if label is not None and name != "label" and not isnan(label["queries_95"]):
             said += f", {compared(label['queries_95'] / row['queries_95'])} with labels alone"
         elif label is not None and name != "label":
-            said += f"; labels alone do not reach that within {most}"
+            said += f"; labels alone do not reach that, {TRIED}"
         said += "."
     if not isnan(row["exact"]):
         said += f" With {row['exact']:.0f} queries it is rebuilt exactly."
@@ -46,11 +61,11 @@ def compared(factor: float) -> str:
     return f"{1 / factor:.1f} times more than" if factor <= 1 / 1.05 else "as many as"
 
 
-def _defended(row: dict[str, Any], bare: dict[str, Any] | None, most: int) -> str:
+def _defended(row: dict[str, Any], bare: dict[str, Any] | None) -> str:
     """An explanation behind a defence."""
     said = f"Behind the defence {row['defence']}, {row['explanation']} answers "
     if isnan(row["queries_95"]):
-        said += f"give at most {percent(row['best'])} agreement within {most} queries"
+        said += f"give at most {percent(row['best'])} agreement, {TRIED}"
     elif bare is None or isnan(bare["queries_95"]):
         said += f"give 95% agreement with about {row['queries_95']:.0f} queries"
     else:

@@ -2,6 +2,7 @@
 
 from divulge.surrogate.additive import AdditiveCopy, additive_copy
 from divulge.surrogate.copied_trees import TreeCopy, tree_copy
+from divulge.surrogate.forest import ForestCopy, forest_copy
 from divulge.surrogate.linear import LinearCopy, linear_copy
 from divulge.surrogate.losses import Weights
 from divulge.surrogate.stolen import Stolen
@@ -9,11 +10,13 @@ from divulge.surrogate.thief import steal
 
 __all__ = [
     "AdditiveCopy",
+    "ForestCopy",
     "LinearCopy",
     "Stolen",
     "TreeCopy",
     "Weights",
     "additive_copy",
+    "forest_copy",
     "linear_copy",
     "steal",
     "tree_copy",

@@ -13,6 +13,7 @@ from torch import nn
 from divulge.arrays import Array
 from divulge.errors import UnsupportedModel
 from divulge.points import host_array
+from divulge.victims.boosters import as_estimator
 from divulge.victims.estimator_layers import layers_of
 from divulge.victims.estimators import EstimatorModule, width_of
 from divulge.victims.wrapped import HALF, InFloat32
@@ -46,6 +47,7 @@ def of_estimator(
     estimator: Any, input_shape: Sequence[int] | None, data: Dataset | None
 ) -> tuple[nn.Module, tuple[int, ...], tuple[Any, ...] | None, Array]:
     """Return a module that runs an estimator, its input shape, its classes and some inputs (n, d)."""
+    estimator = as_estimator(estimator)
     width = width_of(estimator)
     shape = (width,) if input_shape is None else tuple(input_shape)
     if shape[0] is None:
@@ -88,6 +90,9 @@ def input_shape_of(module: nn.Module, given: Sequence[int] | None) -> tuple[int,
     for layer in module.modules():
         if isinstance(layer, nn.Linear):
             return (layer.in_features,)
+        if getattr(layer, "original_name", None) == "Linear":  # of a scripted or traced module
+            weight = dict(layer.named_parameters())["weight"]  # `get_parameter` is refused by scripted ones
+            return (int(weight.shape[1]),)
     raise UnsupportedModel(
         "no Linear layer tells the shape of one input; pass input_shape=, such as (1, 28, 28)"
     )

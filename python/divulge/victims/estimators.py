@@ -65,7 +65,8 @@ class EstimatorModule(nn.Module):
     @property
     def title(self) -> str:
         """The name of the estimator, of a pipeline's last step."""
-        return type(last_step(self.estimator)).__name__
+        last = last_step(self.estimator)
+        return str(getattr(last, "title", type(last).__name__))
 
     def _named(self, error: str) -> str:
         """The columns whose categories an error tells: estimators count those of one of their steps."""

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from divulge.arrays import Array
+from divulge.victims.boosters import Booster
 from divulge.victims.estimators import EstimatorModule
 
 if TYPE_CHECKING:
@@ -147,10 +148,13 @@ def narrowed(path: Path, number: int, threshold: float) -> tuple[Path, Path]:
 def _read(model: EstimatorModule) -> Leaves | None:
     """Read an estimator by the fitted numbers that it has."""
     estimator, kind = model.estimator, type(model.estimator).__module__.split(".")[0]
+    native = getattr(estimator, "booster", estimator)
+    if isinstance(native, Booster):
+        return _of_xgboost(model, native.model) if native.package == "xgboost" else _of_lightgbm(native.model)
     if kind == "xgboost":
-        return _of_xgboost(model)
+        return _of_xgboost(model, estimator.get_booster())
     if kind == "lightgbm":
-        return _of_lightgbm(estimator)
+        return _of_lightgbm(estimator.booster_)
     if hasattr(estimator, "tree_"):
         return _of_forest([estimator], model)
     if hasattr(estimator, "_predictors"):
@@ -221,10 +225,9 @@ def _of_histograms(estimator: Any) -> Leaves | None:
     return found.leaves(np.asarray(estimator._baseline_prediction, np.float64).reshape(-1), single=False)
 
 
-def _of_xgboost(model: EstimatorModule) -> Leaves | None:
+def _of_xgboost(model: EstimatorModule, booster: Any) -> Leaves | None:
     """XGBoost's trees, read from the model's own JSON."""
-    estimator = model.estimator
-    told = json.loads(estimator.get_booster().save_raw("json"))["learner"]
+    told = json.loads(booster.save_raw("json"))["learner"]
     held = told["gradient_booster"]["model"]
     outputs = max(1, int(told["learner_model_param"]["num_class"]))
     found = _Collector(outputs)
@@ -243,14 +246,14 @@ def _of_xgboost(model: EstimatorModule) -> Leaves | None:
             )
             stack += [(left, paths[0]), (tree["right_children"][node], paths[1])]
     leaves = found.leaves(np.zeros(outputs), strict=True)
-    start = np.zeros((1, estimator.n_features_in_))
+    start = np.zeros((1, booster.num_features()))
     margin = model.outputs(start, model.method)
     return found.leaves((margin - leaves.values(start))[0], strict=True)
 
 
-def _of_lightgbm(estimator: Any) -> Leaves | None:
+def _of_lightgbm(booster: Any) -> Leaves | None:
     """LightGBM's trees, read from the dump of the model."""
-    told = estimator.booster_.dump_model()
+    told = booster.dump_model()
     outputs = told["num_tree_per_iteration"]
     found = _Collector(outputs)
     for tree in told["tree_info"]:

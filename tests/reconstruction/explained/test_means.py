@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from divulge import OracleError, Victim, reconstruct
+from divulge import NotPiecewiseLinear, OracleError, Victim, reconstruct
 from divulge.oracles import (
     ExactIntegratedGradientsOracle,
     IntegratedGradientsOracle,
@@ -160,6 +160,20 @@ def test_single_precision():
     result = reconstruct(IntegratedGradientsOracle(Victim(net)))
     assert result.complete
     assert difference(result, net, 30) < 1e-5
+
+
+@pytest.mark.parametrize("kind", [IntegratedGradientsOracle, SmoothGradOracle])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_values_in_bfloat16_are_refused_or_called_incomplete(kind, seed):
+    # Steps of rounded values look like kinks at which no gradient changes.
+    net = network(784, [8], 3, seed=seed, dtype=torch.float32).bfloat16()
+    try:
+        result = reconstruct(kind(Victim(net), budget=60_000))
+    except NotPiecewiseLinear as error:
+        assert "half precision" in str(error)  # noqa: PT017
+    else:
+        assert not result.complete
+        assert result.notes
 
 
 def test_explanations_alone_leave_the_output_bias_open():

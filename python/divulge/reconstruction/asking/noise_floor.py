@@ -56,7 +56,8 @@ def measure_noise(transcript: Transcript, lines: Lines) -> NoiseFloor:
         if far > NOISE_FLOOR.smooth * max(floor, rounding) and last > NOISE_FLOOR.smooth * far:
             refusal = (
                 f"the gradient changes by {last:.2g} of its size between inputs {np.linalg.norm(step):.2g} "
-                f"apart and by {far:.2g} at a tenth of that: not a ReLU network's, or smoothed"
+                f"apart and by {far:.2g} at a tenth of that: not a ReLU network's, or smoothed, or rounded "
+                "as in half precision"
             )
         elif floor > NOISE_FLOOR.too_noisy and not can_circle(transcript, lines):
             refusal = (

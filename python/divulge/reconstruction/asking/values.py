@@ -108,7 +108,7 @@ class Values:
         if typical > VALUES.curved * self.precision:
             raise NotPiecewiseLinear(
                 f"values bend by {typical:.2g} of their size over steps of only {np.median(steps):.2g}: not "
-                "a ReLU network's, or smoothed, or noisy"
+                "a ReLU network's, or smoothed, or noisy, or rounded as in half precision"
             )
         self.relative = max(VALUES.margin * typical, self.precision)
         if self.tolerances.single:

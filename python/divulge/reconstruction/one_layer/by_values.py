@@ -118,7 +118,7 @@ class ValueSearch(Search):
         """Leave out the units whose jump is blurred; the rest is right without them."""
         sizes = np.linalg.norm(units.jumps[:, :-1], axis=1)
         blur = (errors[before] + errors[before + 1]) * np.sqrt(self.lines.input_size)
-        sure = blur <= self.values.tolerances.alike * sizes
+        sure = (sizes > 0) & (blur <= self.values.tolerances.alike * sizes)
         return Units(units.jumps[sure], units.sides[sure])
 
     def consider(self, split: Split, rows: Index, pieces: Array) -> None:
@@ -136,14 +136,15 @@ class ValueSearch(Search):
     def refine(self, split: Split, rows: Index, points: Array, pieces: Array, errors: Array) -> None:
         """Take the least exact pieces again, in place, at points of the same cells with more room."""
         sizes = np.linalg.norm(self.best.units.jumps[:, :-1], axis=1)
-        place = np.searchsorted(rows, split.left)
+        shown = sizes > 0  # the steps of rounded values may look like kinks, at which no gradient changes
+        place, sizes = np.searchsorted(rows, split.left)[shown], sizes[shown]
         weakest = np.full(len(rows), np.inf)  # of the jumps that a piece decides
         np.minimum.at(weakest, np.concatenate([place, place + 1]), np.tile(sizes, 2))
         poor = np.argsort(-errors / weakest, kind="stable")[: int(1 + BY_VALUES.most_poor * len(rows))]
         poor = poor[errors[poor] > BY_VALUES.poor * weakest[poor]]
         if not len(poor):
             return
-        moved, reach = widen(points[poor], self.best.units.jumps / sizes[:, None])
+        moved, reach = widen(points[poor], self.best.units.jumps[shown] / sizes[:, None])
         inside = self.admitted(moved)
         poor, moved, reach = poor[inside], moved[inside], reach[inside]
         again, error = differences(self.values, moved, None, self.transcript.rng, BY_VALUES.room * reach)
