@@ -16,8 +16,10 @@ from divulge.oracles.defences import (
     Noisy,
     Normalized,
     Prada,
+    Private,
     Rounded,
     SignOnly,
+    Spent,
     TopK,
 )
 from divulge.oracles.defences.names import DEFENCES, check_defence, defence_by_name
@@ -74,6 +76,7 @@ __all__ = [
     "OcclusionOracle",
     "Oracle",
     "Prada",
+    "Private",
     "ProbabilityOracle",
     "ReplayOracle",
     "Rounded",
@@ -82,6 +85,7 @@ __all__ = [
     "SignOnly",
     "SmoothGradOracle",
     "SpannedOracle",
+    "Spent",
     "TableLimeOracle",
     "TopK",
     "ValueOracle",
