@@ -52,6 +52,7 @@ from .influence import (
 )
 from .oracles import (
     Budget,
+    Cached,
     CallableOracle,
     Clipped,
     Defence,
@@ -99,6 +100,7 @@ from .victims import (
 __all__ = [
     "Budget",
     "BudgetExhausted",
+    "Cached",
     "CallableOracle",
     "CheckpointError",
     "Clipped",

@@ -11,6 +11,7 @@ from divulge.oracles.callable import CallableOracle
 from divulge.oracles.counterfactual import CounterfactualOracle
 from divulge.oracles.defences import (
     Budget,
+    Cached,
     Clipped,
     Defence,
     Noisy,
@@ -51,6 +52,7 @@ __all__ = [
     "Answers",
     "AttributionOracle",
     "Budget",
+    "Cached",
     "CallableOracle",
     "Clipped",
     "CounterfactualOracle",

@@ -2,6 +2,7 @@
 
 from divulge.oracles.defences.base import Defence
 from divulge.oracles.defences.budget import Budget
+from divulge.oracles.defences.cached import Cached
 from divulge.oracles.defences.numbers import Noisy, Rounded
 from divulge.oracles.defences.partial import Clipped, Normalized, SignOnly, TopK
 from divulge.oracles.defences.prada import Prada
@@ -9,6 +10,7 @@ from divulge.oracles.defences.private import Private, Spent
 
 __all__ = [
     "Budget",
+    "Cached",
     "Clipped",
     "Defence",
     "Noisy",

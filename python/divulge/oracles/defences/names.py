@@ -6,6 +6,7 @@ from typing import Any
 
 from divulge.oracles.base import Oracle
 from divulge.oracles.defences.budget import Budget
+from divulge.oracles.defences.cached import Cached
 from divulge.oracles.defences.numbers import Noisy, Rounded
 from divulge.oracles.defences.partial import Clipped, Normalized, SignOnly, TopK
 from divulge.oracles.defences.prada import Prada
@@ -29,6 +30,7 @@ DEFENCES: Registry[Oracle] = Registry(
         "private": Entry(Private, ("epsilon", "limit", "delta", "seed")),
         "top": Entry(TopK, ("k", "numbers")),
         "clipped": Entry(Clipped, ("limit",)),
+        "cached": Entry(Cached, ("step",)),
         "sign": Entry(SignOnly),
         "normalized": Entry(Normalized),
         "budget": Entry(Budget, ("queries",)),
