@@ -14,6 +14,7 @@ from divulge.oracles.defences import (
     Cached,
     Clipped,
     Defence,
+    Grouped,
     Noisy,
     Normalized,
     Prada,
@@ -22,6 +23,7 @@ from divulge.oracles.defences import (
     SignOnly,
     Spent,
     TopK,
+    correlated_groups,
 )
 from divulge.oracles.defences.names import DEFENCES, check_defence, defence_by_name
 from divulge.oracles.explained import Answers
@@ -60,6 +62,7 @@ __all__ = [
     "ExactIntegratedGradientsOracle",
     "GradCamOracle",
     "GradientOracle",
+    "Grouped",
     "HeatMapOracle",
     "ImageLimeOracle",
     "InputTimesGradientOracle",
@@ -92,6 +95,7 @@ __all__ = [
     "TopK",
     "ValueOracle",
     "check_defence",
+    "correlated_groups",
     "defence_by_name",
     "oracle_by_name",
 ]

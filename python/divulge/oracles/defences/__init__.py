@@ -3,6 +3,7 @@
 from divulge.oracles.defences.base import Defence
 from divulge.oracles.defences.budget import Budget
 from divulge.oracles.defences.cached import Cached
+from divulge.oracles.defences.grouped import Grouped, correlated_groups
 from divulge.oracles.defences.numbers import Noisy, Rounded
 from divulge.oracles.defences.partial import Clipped, Normalized, SignOnly, TopK
 from divulge.oracles.defences.prada import Prada
@@ -13,6 +14,7 @@ __all__ = [
     "Cached",
     "Clipped",
     "Defence",
+    "Grouped",
     "Noisy",
     "Normalized",
     "Prada",
@@ -21,4 +23,5 @@ __all__ = [
     "SignOnly",
     "Spent",
     "TopK",
+    "correlated_groups",
 ]

@@ -44,7 +44,7 @@ class Cached(Defence):
         if self.step.shape not in {(), (self.input_size,)}:
             raise ValueError(f"expected one step or {self.input_size}, got shape {self.step.shape}")
         if not ((self.step > 0) & np.isfinite(self.step)).all():
-            raise ValueError(f"expected positive, finite steps, got {step}")
+            raise ValueError(f"expected positive, finite steps, got {self.step}")
         self._told: dict[tuple[bytes, int | None], Answers] = {}
 
     @property

@@ -7,6 +7,7 @@ from typing import Any
 from divulge.oracles.base import Oracle
 from divulge.oracles.defences.budget import Budget
 from divulge.oracles.defences.cached import Cached
+from divulge.oracles.defences.grouped import Grouped
 from divulge.oracles.defences.numbers import Noisy, Rounded
 from divulge.oracles.defences.partial import Clipped, Normalized, SignOnly, TopK
 from divulge.oracles.defences.prada import Prada
@@ -31,6 +32,7 @@ DEFENCES: Registry[Oracle] = Registry(
         "top": Entry(TopK, ("k", "numbers")),
         "clipped": Entry(Clipped, ("limit",)),
         "cached": Entry(Cached, ("step",)),
+        "grouped": Entry(Grouped, ("k",)),
         "sign": Entry(SignOnly),
         "normalized": Entry(Normalized),
         "budget": Entry(Budget, ("queries",)),

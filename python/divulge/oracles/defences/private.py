@@ -130,7 +130,7 @@ class Private(Defence):
         """Return a surrogate's explanations (n, d) clipped in the same way, without noise."""
         import torch
 
-        norms = torch.linalg.vector_norm(mine, ord=2 if self.delta else 1, dim=1, keepdim=True)
+        norms: Tensor = torch.linalg.vector_norm(mine, ord=2 if self.delta else 1, dim=1, keepdim=True)
         return mine / (norms / self.limit).clamp_min(1.0)
 
 
