@@ -437,3 +437,21 @@ def test_of_a_table_what_apis_return_of_tables_is_compared():
     found = leak_report(victim, data, defences="none", budgets=(10,), steps=5)
     assert list(found.table["explanation"]) == ["label", "probability", "shap", "lime", "counterfactual"]
     assert found.table.set_index("explanation").loc["shap", "risk"] == "critical"
+
+
+def test_a_report_says_what_private_answers_spend(victim, digits):
+    private = "private:2,limit=5"
+    report = leak_report(
+        victim,
+        digits,
+        oracles=["gradient"],
+        defences=["none", private],
+        budgets=[10, 30],
+        steps=30,
+        exact_budget=0,
+    )
+    bare, noisy = report.table.epsilon
+    assert np.isnan(bare)
+    expected = defence_by_name(private, oracle_by_name("gradient", victim)).spent(30).epsilon
+    assert noisy == expected
+    assert any(f"spend epsilon {expected:.3g}" in said for said in report.summary())

@@ -11,14 +11,19 @@ from divulge.oracles.callable import CallableOracle
 from divulge.oracles.counterfactual import CounterfactualOracle
 from divulge.oracles.defences import (
     Budget,
+    Cached,
     Clipped,
     Defence,
+    Grouped,
     Noisy,
     Normalized,
     Prada,
+    Private,
     Rounded,
     SignOnly,
+    Spent,
     TopK,
+    correlated_groups,
 )
 from divulge.oracles.defences.names import DEFENCES, check_defence, defence_by_name
 from divulge.oracles.explained import Answers
@@ -49,6 +54,7 @@ __all__ = [
     "Answers",
     "AttributionOracle",
     "Budget",
+    "Cached",
     "CallableOracle",
     "Clipped",
     "CounterfactualOracle",
@@ -56,6 +62,7 @@ __all__ = [
     "ExactIntegratedGradientsOracle",
     "GradCamOracle",
     "GradientOracle",
+    "Grouped",
     "HeatMapOracle",
     "ImageLimeOracle",
     "InputTimesGradientOracle",
@@ -74,6 +81,7 @@ __all__ = [
     "OcclusionOracle",
     "Oracle",
     "Prada",
+    "Private",
     "ProbabilityOracle",
     "ReplayOracle",
     "Rounded",
@@ -82,10 +90,12 @@ __all__ = [
     "SignOnly",
     "SmoothGradOracle",
     "SpannedOracle",
+    "Spent",
     "TableLimeOracle",
     "TopK",
     "ValueOracle",
     "check_defence",
+    "correlated_groups",
     "defence_by_name",
     "oracle_by_name",
 ]

@@ -14,6 +14,7 @@ from divulge.conventions import OnProgress
 from divulge.datasets import Dataset
 from divulge.evaluation import rank_correlation
 from divulge.oracles import Oracle
+from divulge.oracles.defences.private import private_within
 from divulge.oracles.ledger import check_price, whole
 from divulge.report.attacks import Attacked, attacked
 from divulge.report.live import LiveVictim, live_victim
@@ -182,7 +183,13 @@ class _Study:
             attacked=self._attacked(oracle, seed),
             rank_correlation=_honest(oracle, self.victim, name, self.oracles, self.data),
             price=oracle.ledger.price,
+            epsilon=self._epsilon(oracle),
         )
+
+    def _epsilon(self, oracle: Oracle) -> float:
+        """What as many answers as the largest budget spend behind differentially private noise, else NaN."""
+        private = private_within(oracle)
+        return float("nan") if private is None else private.spent(max(self.budgets)).epsilon
 
     def _attacked(self, oracle: Oracle, seed: int) -> Attacked:
         """What the attack that fits the model comes to; nothing where the model is not at hand."""

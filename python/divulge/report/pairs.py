@@ -64,10 +64,13 @@ def pairs_of(
 
 def _touches(oracle: Oracle) -> bool:
     """Whether a defence changes anything that is told: labels of points have no number, a value no part."""
+    from divulge.oracles.defences.cached import Cached
     from divulge.oracles.defences.partial import PartialDefence
 
     inner = oracle
     while hasattr(inner, "oracle"):
+        if isinstance(inner, Cached):
+            return True
         if isinstance(inner, PartialDefence) and not inner.has_explanations:
             return False
         inner = inner.oracle

@@ -24,11 +24,12 @@ class LeakReport(ShownAsTable):
             fewer; NaN where neither reaches so far), exact (queries of an exact reconstruction; NaN where
             none was reached), best (the largest agreement, of copies that learn or the attack),
             rank_correlation (of the told with the true explanation, as an honest user sees it; NaN without
-            explanations), risk (critical, high, medium or low, by the rule that `summary` ends with),
-            cost_90, cost_95, cost_99, cost_exact (money for the queries; NaN where they have no price),
-            attack (what was tried beside copies that learn, and what kept it from being exact; "" where none
-            fits). Of several seeds the medians; one that did not reach so far counts as infinite, and of two
-            in the middle best is the lower one's.
+            explanations), risk (critical, high, medium or low, by the rule that `summary` ends with), epsilon
+            (spent by as many answers as the largest budget behind `Private`; NaN otherwise), cost_90,
+            cost_95, cost_99, cost_exact (money for the queries; NaN where they have no price), attack (what
+            was tried beside copies that learn, and what kept it from being exact; "" where none fits). Of
+            several seeds the medians; one that did not reach so far counts as infinite, and of two in the
+            middle best is the lower one's.
         curves: the leak curves of copies that learn, without the attack, with the columns explanation and
             defence before those of `Stolen`.
         victim: a line on the victim.

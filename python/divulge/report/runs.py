@@ -18,7 +18,7 @@ AGREEMENTS = (0.90, 0.95, 0.99)
 REACHED = tuple(f"queries_{round(100 * level)}" for level in AGREEMENTS)
 COUNTS = (*REACHED, "exact")
 COSTS = (*(f"cost_{round(100 * level)}" for level in AGREEMENTS), "cost_exact")
-COLUMNS = ("explanation", "defence", *COUNTS, "best", "rank_correlation", "risk", *COSTS, "attack")
+COLUMNS = ("explanation", "defence", *COUNTS, "best", "rank_correlation", "risk", "epsilon", *COSTS, "attack")
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class Curve:
     attacked: Attacked
     rank_correlation: float
     price: float | None
+    epsilon: float = float("nan")
 
     def row(self) -> dict[str, Any]:
         """Return what the table has medians of: the better of the copies that learn and of the attack."""
@@ -87,6 +88,7 @@ def summarised(runs: Runs) -> tuple[pd.DataFrame, pd.DataFrame]:
         row["rank_correlation"] = float(np.median([each["rank_correlation"] for each in told]))
         price = first.price if runs.price is None else runs.price
         row["risk"] = risk(row)
+        row["epsilon"] = first.epsilon
         row |= {
             cost: float("nan") if price is None else price * row[count]
             for cost, count in zip(COSTS, COUNTS, strict=True)

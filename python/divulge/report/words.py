@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import isnan
+from math import isnan, nan
 from typing import TYPE_CHECKING, Any
 
 from divulge.report.verdict import named, percent
@@ -82,4 +82,6 @@ def _defended(row: dict[str, Any], bare: dict[str, Any] | None) -> str:
     if not isnan(row["rank_correlation"]):
         said += "; what an honest user sees has a rank correlation of "
         said += f"{row['rank_correlation']:.2f} with the truth"
+    if not isnan(row.get("epsilon", nan)):
+        said += f"; as many answers as were tried spend epsilon {row['epsilon']:.3g}"
     return said + "."

@@ -8,7 +8,16 @@ from divulge.errors import BudgetExhausted
 from divulge.oracles import DEFENCES, Defence, check_defence, defence_by_name
 
 POINTS = np.random.default_rng(0).standard_normal((5, 6))
-NUMBERS = {"rounded": 3, "noisy": 0.1, "top": 2, "clipped": 0.1, "budget": 9}
+NUMBERS = {
+    "rounded": 3,
+    "noisy": 0.1,
+    "top": 2,
+    "clipped": 0.1,
+    "budget": 9,
+    "private": 1.0,
+    "cached": 0.5,
+    "grouped": 2,
+}
 
 
 @pytest.fixture
@@ -59,7 +68,10 @@ def test_parameters(oracle):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("blur", "a defence named none, rounded, noisy, top, clipped, sign, .* got 'blur'"),
+        (
+            "blur",
+            "a defence named none, rounded, noisy, private, top, clipped, cached, grouped, .* got 'blur'",
+        ),
         ("rounded:2+blur", "got 'blur'"),
         ("bits:8", "got 'bits:8'"),
         ("", "got ''"),

@@ -6,9 +6,12 @@ from typing import Any
 
 from divulge.oracles.base import Oracle
 from divulge.oracles.defences.budget import Budget
+from divulge.oracles.defences.cached import Cached
+from divulge.oracles.defences.grouped import Grouped
 from divulge.oracles.defences.numbers import Noisy, Rounded
 from divulge.oracles.defences.partial import Clipped, Normalized, SignOnly, TopK
 from divulge.oracles.defences.prada import Prada
+from divulge.oracles.defences.private import Private
 from divulge.registry import Entry, Registry
 
 __all__ = ["DEFENCES", "check_defence", "defence_by_name"]
@@ -25,8 +28,11 @@ DEFENCES: Registry[Oracle] = Registry(
         "none": Entry(undefended),
         "rounded": Entry(Rounded, ("decimals", "bits")),
         "noisy": Entry(Noisy, ("sigma", "fixed_per_input", "seed")),
+        "private": Entry(Private, ("epsilon", "limit", "delta", "seed")),
         "top": Entry(TopK, ("k", "numbers")),
         "clipped": Entry(Clipped, ("limit",)),
+        "cached": Entry(Cached, ("step",)),
+        "grouped": Entry(Grouped, ("k",)),
         "sign": Entry(SignOnly),
         "normalized": Entry(Normalized),
         "budget": Entry(Budget, ("queries",)),
