@@ -14,6 +14,10 @@ from divulge.comparison.layerwise import LayerComparison, ever_active
 
 # Slopes of an activation, ends of a clip: relative difference up to which they are the same.
 _SAME_NUMBERS = 1e-3
+# How near filters are by which the next layer is put in order to be drawn.
+PAIRED = 1e-3
+
+Pair = tuple[Array, Array | None]
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,17 @@ def match_filters(
     )
 
 
+def paired_filters(copy: ImageNetwork, victim: ImageNetwork) -> dict[int, list[Pair]]:
+    """Return, of each convolution that both have, the victim's filters and the copy's of them.
+
+    Shape (C, kh, kw), norm 1, in the order and scale in which the channels before were matched. The copy's
+    is None where it lacks one.
+    """
+    state = _Matching(copy, victim, PAIRED, odds=False)
+    state.run()
+    return state.pairs_shown
+
+
 class _Matching:
     """Goes from layer to layer as long as both networks have the same."""
 
@@ -110,6 +125,7 @@ class _Matching:
         self.filters: list[FilterComparison] = []
         self.errors: list[float] = []
         self.notes: list[str] = []
+        self.pairs_shown: dict[int, list[Pair]] = {}
         self.effective: int | None = None if victim.ended else 0
         self.pairs: tuple[Index, Index] | None = None  # channels of copy and victim that are one
         self.handed: list[tuple[Index, Array]] = []  # of each, channels that are alive, and their factors
@@ -160,6 +176,8 @@ class _Matching:
         if self.effective is not None:
             self.effective += len(truth.numbers) * places
         if not true.dense:
+            partner = {int(j): ours.weights[i] for i, j in zip(mine, theirs, strict=True)}
+            self.pairs_shown[depth] = [(row, partner.get(j)) for j, row in enumerate(truth.weights)]
             self._filters(
                 depth, len(true.weighted.offsets), ours.numbers[mine], truth.numbers[theirs], weights, offsets
             )
