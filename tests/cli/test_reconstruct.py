@@ -15,6 +15,7 @@ KEYS = {
     "hidden_units", "hidden_units_true", "queries", "queries_by_kind", "certificate", "max_parameter_error",
     "max_output_error", "agreement", "seconds", "lowered", "seed", "complete", "hidden_sizes",
     "hidden_sizes_true", "layers", "replayed", "fresh_answers", "unit_kinds", "filters", "differences",
+    "numbers_per_parameter",
 }  # fmt: skip
 
 

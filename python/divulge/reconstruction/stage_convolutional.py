@@ -67,8 +67,11 @@ def recognised(session: Session, shape: tuple[int, int, int]) -> ConvolutionalAt
         Stopped: the oracle can be asked no further.
     """
     session.keep_unsaturated()
-    if session.transcript(session.outputs[0]).noisy:
+    transcript = session.transcript(session.outputs[0])
+    if transcript.noisy:
         return None
+    if transcript.asked.all_at_once:
+        transcript.beside = [session.transcript(output) for output in session.outputs[1:]]
     rng = np.random.default_rng([session.seed, session.input_size])
     lines = Lines(session.input_size, session.domain, rng, LINE.reach)
     attack = ConvolutionalAttack(
@@ -79,7 +82,10 @@ def recognised(session: Session, shape: tuple[int, int, int]) -> ConvolutionalAt
         session.book,
         lambda units: session.tell("convolutions", units, lambda: None),
     )
-    return attack if attack.recognised() else None
+    if attack.recognised():
+        return attack
+    transcript.beside = []
+    return None
 
 
 def judgement_of(session: Session, found: ConvResult) -> Judgement:
@@ -109,8 +115,9 @@ def result(session: Session, found: ConvResult, judgement: Judgement) -> Reconst
 def judged(session: Session, network: ConvNetwork, outputs: Sequence[int]) -> Judgement:
     """Ask the first output about fresh points, images of every grain, at all distances and far out.
 
-    In a box on its faces and vertices too, and before a last dense layer where few features are far up. The
-    other outputs are weights of the same units, and solved from several times the equations they need.
+    All outputs are looked at where one answer holds all. In a box on its faces and vertices too, and before a
+    last dense layer where few features are far up. Other outputs are weights of the same units, and solved
+    from several times the equations they need.
     """
 
     def predicted(points: Array, place: int) -> Array:
@@ -134,8 +141,9 @@ def judged(session: Session, network: ConvNetwork, outputs: Sequence[int]) -> Ju
         up = up_features(network.prefix, lines, CONV_JUDGE.up)
         drawn.append(Drawn("up combinations of features", up))
     transcripts = [session.transcript(output) for output in outputs]
-    found = compared(drawn, predicted, everywhere, transcripts[:1], 0.0)
-    if found.counterexample is not None or found.stopped or len(outputs) == 1:
+    told = transcripts if transcripts[0].asked.all_at_once else transcripts[:1]
+    found = compared(drawn, predicted, everywhere, told, 0.0)
+    if found.counterexample is not None or found.stopped or len(outputs) == len(told):
         return found
     one = Drawn("one for each other output", grainy(lines, network.prefix.shape, 1))
     others = compared([one], lambda x, place: predicted(x, place + 1), everywhere, transcripts[1:], 0.0)
