@@ -305,3 +305,36 @@ def test_logits_known_up_to_one_for_all_are_compared_as_odds():
         other[-1].bias += 2
     assert compare(result, Victim(module, SHAPE)).max_parameter_error < 1e-13
     assert compare(flat(other), Victim(module, SHAPE)).max_parameter_error > 0.1
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_places_that_nothing_sees_may_be_more(stride):
+    torch.manual_seed(0)
+    narrow = nn.ZeroPad2d((0, 1, 1, 0))
+    module = nn.Sequential(narrow, nn.Conv2d(2, 4, 3, stride), nn.ReLU(), nn.Flatten())
+    places = 11 if stride == 1 else 6
+    module.append(nn.Linear(4 * places**2, 3))
+    module = module.double()
+    around = 1 if stride == 1 else (1, 2)
+    wide = nn.Sequential(nn.Conv2d(2, 4, 3, stride, around), nn.ReLU(), nn.Flatten()).double()
+    with torch.no_grad():
+        wide[0].weight.copy_(module[1].weight)
+        wide[0].bias.copy_(module[1].bias)
+        height, width = wide[0](torch.zeros(1, *SHAPE).double()).shape[2:]
+        left = 1  # one column more in front
+        weights = torch.zeros(3, 4, height, width).double()
+        weights[:, :, :places, left : left + places] = module[4].weight.view(3, 4, places, places)
+        wide.append(nn.Linear(4 * height * width, 3).double())
+        wide[3].weight.copy_(weights.flatten(1))
+        wide[3].bias.copy_(module[4].bias)
+    result = compare(flat(wide), Victim(module, SHAPE))
+    assert result.max_output_error < 1e-13
+    assert result.notes == ()
+    assert result.max_parameter_error < 1e-13
+    assert (result.layers[0].units_matched, result.layers[0].units_found) == (
+        4 * places**2,
+        4 * height * width,
+    )
+    with torch.no_grad():
+        wide[3].weight[0, 0] += 0.5
+    assert compare(flat(wide), Victim(module, SHAPE)).max_parameter_error > 0.1

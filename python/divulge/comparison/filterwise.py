@@ -130,6 +130,7 @@ class _Matching:
         self.pairs: tuple[Index, Index] | None = None  # channels of copy and victim that are one
         self.handed: list[tuple[Index, Array]] = []  # of each, channels that are alive, and their factors
         self.never_negative = False  # what the next layer is given
+        self.shift = 0, 0  # rows and columns that the copy's maps begin before the victim's
 
     def run(self) -> None:
         """Compare all layers, then what makes the outputs."""
@@ -154,7 +155,9 @@ class _Matching:
             self._outputs(self.copy.layers[-1].weighted, self.victim.layers[-1].weighted)
 
     def _layer(self, depth: int, own: ImageLayer, true: ImageLayer) -> None:
-        own_weighted, true_weighted = _one_window(*self._aligned(own.weighted, true.weighted))
+        own_weighted, true_weighted = self._aligned(own.weighted, true.weighted)
+        self.shift = _shift(own.weighted, true.weighted)
+        own_weighted, true_weighted = _one_window(_moved(own_weighted, self.shift), true_weighted)
         ours, truth = (
             _rows(weighted, layer, self.never_negative)
             for weighted, layer in ((own_weighted, own), (true_weighted, true))
@@ -222,7 +225,8 @@ class _Matching:
             filters = weighted.filters[:, live] * factors[:, None, None]
             filters = np.pad(filters, ((0, 0), (0, 1), (0, 0), (0, 0)))[:, order]
             found.append(replace(weighted, filters=filters))
-        return found[0], found[1]
+        before = (self.shift[0], 0, self.shift[1], 0)  # of a dense layer, which is in one window then
+        return (replace(found[0], padding=before) if any(before) else found[0]), found[1]
 
     def _outputs(self, own: Weighted, true: Weighted) -> None:
         """Compare what makes the outputs."""
@@ -239,9 +243,10 @@ def _different(own: ImageLayer, true: ImageLayer) -> str:
     """Say why two layers cannot be compared, or nothing."""
     if own.dense != true.dense:
         return f"the victim's is a {_kind(true)}, the copy's a {_kind(own)}"
-    if own.weighted.maps[1:] != true.weighted.maps[1:] or own.weighted.stride != true.weighted.stride:
+    others = own.weighted.maps[1:] != true.weighted.maps[1:]
+    if own.weighted.stride != true.weighted.stride or (others and not _on_one_grid(own, true)):
         return f"the victim's is a {true.form}, the copy's a {own.form}"
-    if own.weighted.inputs[1:] != true.weighted.inputs[1:]:
+    if own.weighted.inputs[1:] != true.weighted.inputs[1:] and not true.dense:
         return "the two are given maps of different sizes"
     same = [part.name for part in own.behind] == [part.name for part in true.behind]
     ours, truth = (np.concatenate([part.numbers for part in layer.behind]) for layer in (own, true))
@@ -251,6 +256,28 @@ def _different(own: ImageLayer, true: ImageLayer) -> str:
     return ""
 
 
+def _on_one_grid(own: ImageLayer, true: ImageLayer) -> bool:
+    """Whether maps of different sizes have their places at the same pixels, one of the two more of them."""
+    (top, _, left, _), (rows, columns) = own.weighted.padding, true.weighted.stride
+    apart = (top - true.weighted.padding[0]) % rows, (left - true.weighted.padding[2]) % columns
+    return apart == (0, 0) and not any(part.pools for part in (*own.behind, *true.behind))
+
+
+def _shift(own: Weighted, true: Weighted) -> tuple[int, int]:
+    """How many rows and columns the copy's maps begin before the victim's."""
+    if own.maps[1:] == true.maps[1:]:
+        return 0, 0
+    ways = [(own.padding[i] - true.padding[i]) // true.stride[i // 2] for i in (0, 2)]
+    return ways[0], ways[1]
+
+
+def _moved(own: Weighted, shift: tuple[int, int]) -> Weighted:
+    """The layer as its places lie after so many rows and columns."""
+    top, bottom, left, right = own.padding
+    down, across = shift[0] * own.stride[0], shift[1] * own.stride[1]
+    return replace(own, padding=(top - down, bottom, left - across, right))
+
+
 def _kind(layer: ImageLayer) -> str:
     return f"dense layer of {layer.units} units" if layer.dense else layer.form
 
@@ -258,7 +285,8 @@ def _kind(layer: ImageLayer) -> str:
 def _one_window(own: Weighted, true: Weighted) -> tuple[Weighted, Weighted]:
     """Write the filters of both in the smallest window that holds them, as padding tells where they lie."""
     parts = own, true
-    if own.filters.shape[2:] == true.filters.shape[2:] and own.padding == true.padding:
+    starts = [(w.padding[0], w.padding[2]) for w in parts]
+    if own.filters.shape[2:] == true.filters.shape[2:] and starts[0] == starts[1]:
         return parts
     ends = [
         (-w.padding[0], w.filters.shape[2] - w.padding[0], -w.padding[2], w.filters.shape[3] - w.padding[2])

@@ -10,6 +10,7 @@ from torch import nn
 
 from divulge.arrays import Array, Mask
 from divulge.reconstruction.asking.lines import Lines
+from divulge.reconstruction.asking.pieces_from_values import ValueTranscript
 from divulge.reconstruction.asking.stopped import until_stopped
 from divulge.reconstruction.certificate import Certificate
 from divulge.reconstruction.convolutional.attack import ConvolutionalAttack
@@ -17,18 +18,19 @@ from divulge.reconstruction.convolutional.ending import ConvResult
 from divulge.reconstruction.convolutional.extreme import up_features
 from divulge.reconstruction.convolutional.inputs import grainy
 from divulge.reconstruction.convolutional.network import ConvNetwork
+from divulge.reconstruction.convolutional.unfinished import unfinished, words
 from divulge.reconstruction.falsification.judge import Judgement, compared
 from divulge.reconstruction.falsification.samples import Drawn, far_out, on_faces, scattered
 from divulge.reconstruction.notes import NoteKind
 from divulge.reconstruction.result import Reconstruction
 from divulge.reconstruction.session import Session
-from divulge.reconstruction.settings import CONV_ATTACK, CONV_JUDGE, FALSIFYING, LINE
+from divulge.reconstruction.settings import CONV_ATTACK, CONV_JUDGE, FALSIFYING, LINE, VALUE_PROBE
 
 
 def attack_convolutions(session: Session) -> Reconstruction | None:
     """Take a network of convolutions apart; None where inputs are no images, or the first jumps are dense."""
     shape = image_shape(session.input_shape)
-    if shape is None or not session.approach.tells_both:
+    if shape is None or not session.approach.tells_values:
         return None
     attack = until_stopped(lambda: recognised(session, shape), str)
     if attack is None:
@@ -49,7 +51,21 @@ def attack_convolutions(session: Session) -> Reconstruction | None:
         session.stopped("convolutions", found.stopped)
     if found.open:
         session.note(NoteKind.UNEXPLAINED, found.open)
+    if found.network is None:
+        return as_far_as_known(session, attack)
     return result(session, found, judgement)
+
+
+def as_far_as_known(session: Session, attack: ConvolutionalAttack) -> Reconstruction:
+    """Return the layers that are whole, or a constant where none is."""
+    places, size = session.output_places(session.outputs)
+    network = unfinished(attack.known, attack.whole, len(places))
+    if network is None:
+        return session.result(constant(session), [], Certificate(), False)
+    why = session.notes.pop()  # of the end of the search, to which is added what it leaves
+    session.note(why.kind, f"{why.sentence}; {words(attack.known, len(network.prefix.layers), places)}")
+    module = network.in_order(places, size).module(session.dtype)
+    return session.result(module, network.hidden_sizes, Certificate(), False)
 
 
 def image_shape(shape: tuple[int, ...]) -> tuple[int, int, int] | None:
@@ -72,6 +88,9 @@ def recognised(session: Session, shape: tuple[int, int, int]) -> ConvolutionalAt
         return None
     if transcript.asked.all_at_once:
         transcript.beside = [session.transcript(output) for output in session.outputs[1:]]
+    measured = transcript.noise
+    if isinstance(transcript, ValueTranscript):
+        transcript.noise = transcript.values_of.relative * VALUE_PROBE.lost  # of gradients by differences
     rng = np.random.default_rng([session.seed, session.input_size])
     lines = Lines(session.input_size, session.domain, rng, LINE.reach)
     attack = ConvolutionalAttack(
@@ -84,7 +103,7 @@ def recognised(session: Session, shape: tuple[int, int, int]) -> ConvolutionalAt
     )
     if attack.recognised():
         return attack
-    transcript.beside = []
+    transcript.beside, transcript.noise = [], measured
     return None
 
 
@@ -96,9 +115,8 @@ def judgement_of(session: Session, found: ConvResult) -> Judgement:
 
 
 def result(session: Session, found: ConvResult, judgement: Judgement) -> Reconstruction:
-    """Return the copy, or a constant where no layer is whole."""
-    if found.network is None:
-        return session.result(constant(session), [], Certificate(), False)
+    """Return a copy with its certificate."""
+    assert found.network is not None
     if judgement.counterexample is not None:
         session.note_refuted(judgement.counterexample)
     if judgement.stopped:
