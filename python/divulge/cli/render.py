@@ -112,7 +112,7 @@ def _rows(report: Report) -> list[tuple[str, str]]:
         ("queries", f"{result.queries:,}"),
         *([("  of these from the checkpoint", f"{result.replayed:,}")] if result.replayed else []),
         ("queries per unit", _ratio(result.queries, result.hidden_units)),
-        ("numbers told for each parameter", f"{result.numbers_per_parameter:.1f}"),
+        ("numbers per parameter", f"{result.numbers_per_parameter:.1f}"),
         ("certificate", _number(result.certificate.error)),
         ("max|theta - theta^|", _number(comparison.max_parameter_error)),
         ("max|f - f^|", _number(comparison.max_output_error)),
