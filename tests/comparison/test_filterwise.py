@@ -338,3 +338,126 @@ def test_places_that_nothing_sees_may_be_more(stride):
     with torch.no_grad():
         wide[3].weight[0, 0] += 0.5
     assert compare(flat(wide), Victim(module, SHAPE)).max_parameter_error > 0.1
+
+
+class Rearranged(nn.Module):
+    """A convolution, something done to its maps, a dense layer."""
+
+    def __init__(self, change):
+        super().__init__()
+        torch.manual_seed(1)
+        self.change, self.conv = change, nn.Conv2d(2, 4, 3)
+        self.out = nn.Linear(change(self.conv(torch.zeros(1, *SHAPE))).numel(), 3)
+
+    def forward(self, x):
+        return self.out(self.change(self.conv(x)).flatten(1))
+
+
+PLAIN = torch.relu
+
+
+@pytest.mark.parametrize(
+    ("true", "mine"),
+    [
+        (lambda h: F.relu(h.permute(0, 2, 3, 1)), PLAIN),
+        (lambda h: F.relu(h.transpose(2, 3)), PLAIN),
+        (lambda h: F.relu(h[:, 2:]), lambda h: F.relu(h[:, :2])),
+        (lambda h: F.relu(h.permute(0, 3, 1, 2) * 2), lambda h: F.relu(h * 2)),
+        (lambda h: F.relu(torch.add(h, torch.tensor(1.0), alpha=3)), lambda h: F.relu(h + 1)),
+        (lambda h: F.relu(torch.div(h, 0.1, rounding_mode="floor")), lambda h: F.relu(h / 0.1)),
+        (lambda h: F.avg_pool2d(F.relu(h), 2, divisor_override=1), lambda h: F.avg_pool2d(F.relu(h), 2)),
+        (lambda h: F.relu((h * 4).to(torch.int32).to(h.dtype)), lambda h: F.relu(h * 4)),
+        (
+            lambda h: F.leaky_relu(F.max_pool2d(h, 3, 1, 1), -0.5),
+            lambda h: F.max_pool2d(F.leaky_relu(h, -0.5), 3, 1, 1),
+        ),
+    ],
+)
+def test_the_same_weights_of_another_function_are_no_copy(true, mine):
+    module, other = Rearranged(true).double(), Rearranged(mine).double()
+    other.load_state_dict(module.state_dict())
+    result = compare(flat(other), Victim(module, SHAPE))
+    assert result.max_output_error > 0.01
+    assert result.max_parameter_error is None or result.max_parameter_error > 1e-3
+    assert result.hidden_units_effective in (None, result.hidden_units_true)
+
+
+@pytest.mark.parametrize("order", [(0, 2, 3, 1), (0, 1, 3, 2)])
+def test_maps_in_another_order_are_put_back(order):
+    module = Rearranged(lambda h: F.relu(h.permute(order))).double()
+    other = Rearranged(PLAIN).double()
+    sizes = [(1, 4, 10, 10)[axis] for axis in order][1:]
+    back = [[axis - 1 for axis in order[1:]].index(axis) + 1 for axis in range(3)]
+    other.load_state_dict(module.state_dict())
+    with torch.no_grad():
+        other.out.weight.copy_(module.out.weight.view(3, *sizes).permute(0, *back).flatten(1))
+    result = compare(flat(other), Victim(module, SHAPE))
+    assert result.max_output_error < 1e-13
+    assert result.max_parameter_error == 0
+    assert result.notes == ()
+
+
+def test_a_layer_of_every_row_is_none_of_one_window():
+    torch.manual_seed(0)
+    parts = [nn.Conv2d(2, 4, 3), nn.ReLU(), nn.Linear(10, 3), nn.ReLU(), nn.Flatten(), nn.Linear(120, 3)]
+    read = image_network(nn.Sequential(*parts).double(), SHAPE)
+    assert [layer.words for layer in read.layers] == ["convolution of 3x3, ReLU"]
+    assert read.ended == "a layer is applied at every place of a map"
+
+
+def test_layers_behind_one_without_activation_are_not_compared():
+    torch.manual_seed(0)
+    parts = [nn.Conv2d(2, 2, 3, padding=1), nn.Conv2d(2, 2, 3, padding=1), nn.ReLU(), nn.Flatten()]
+    module = nn.Sequential(*parts, nn.Linear(288, 3)).double()
+    result = compare(flat(copy.deepcopy(module[1:])), Victim(module, SHAPE))
+    assert result.layers == ()
+    assert result.notes
+
+
+def test_outputs_of_other_places_are_no_copy():
+    torch.manual_seed(0)
+    parts = nn.Conv2d(2, 2, 3, padding=1), nn.ReLU(), nn.Conv2d(2, 1, 3), nn.Flatten()
+    module = nn.Sequential(*parts).double()
+    wider = nn.ZeroPad2d((0, 9, 0, 9)), nn.Conv2d(2, 1, 3, stride=2)
+    other = copy.deepcopy(nn.Sequential(*parts[:2], *wider, nn.Flatten()).double())
+    other[3].load_state_dict(module[2].state_dict())
+    result = compare(flat(other), Victim(module, SHAPE))
+    assert result.max_output_error > 0.01
+    assert result.max_parameter_error is None
+    assert "outputs: " in result.notes[0]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_filter_and_its_negative_are_two(seed):
+    module = network(*KINDS["one"][:0], conv(2, 6, 3), nn.ReLU, seed=seed)
+    with torch.no_grad():
+        for part in (module[0].weight, module[0].bias):
+            part[3:] = -part[:3]
+    result = compare(flat(written(image_network(module, SHAPE).layers, seed)), Victim(module, SHAPE))
+    assert result.notes == ()
+    assert result.max_parameter_error < 1e-13
+
+
+def test_equal_filters_that_a_copy_holds_as_one_are_named():
+    module = network(conv(2, 4, 3), nn.ReLU)
+    other = network(conv(2, 3, 3), nn.ReLU)
+    with torch.no_grad():
+        for part in (module[0].weight, module[0].bias):
+            part[3] = 2 * part[1]
+        other[0].load_state_dict({name: part[:3] for name, part in module[0].state_dict().items()})
+        weights = module[-1].weight.view(3, 4, -1).clone()
+        weights[:, 1] += 2 * weights[:, 3]
+        other[-1].weight.copy_(weights[:, :3].flatten(1))
+        other[-1].bias.copy_(module[-1].bias)
+    result = compare(flat(other), Victim(module, SHAPE))
+    assert result.max_output_error < 1e-13
+    assert "the victim's channels 1, 3 are each another of these" in result.notes[1]
+    assert result.max_parameter_error is None
+
+
+def test_units_that_may_be_on_are_the_victims_whatever_the_copy_is():
+    module = network(*KINDS["plain"])
+    other = network(conv(2, 4, 5), nn.LeakyReLU, lambda: nn.AvgPool2d(2), conv(4, 6, 3), nn.ReLU)
+    result = compare(flat(other), Victim(module, SHAPE))
+    assert result.layers == ()
+    assert result.hidden_units_effective == result.hidden_units_true == 4 * 64 + 6 * 4

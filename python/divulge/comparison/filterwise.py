@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from divulge.arrays import Array, Index
-from divulge.comparison.image_layers import ImageLayer, ImageNetwork, told
+from divulge.comparison.filter_places import different, moved, one_window, shift
+from divulge.comparison.filter_rows import Rows, canonical_rows, doubled, paired, units_alive
+from divulge.comparison.image_layers import ImageLayer, ImageNetwork
 from divulge.comparison.image_steps import Weighted
-from divulge.comparison.layerwise import LayerComparison, ever_active
+from divulge.comparison.layerwise import LayerComparison
 
-# Slopes of an activation, ends of a clip: relative difference up to which they are the same.
-_SAME_NUMBERS = 1e-3
 # How near filters are by which the next layer is put in order to be drawn.
 PAIRED = 1e-3
 
@@ -59,23 +58,6 @@ class FilterwiseComparison:
     notes: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class _Rows:
-    """Units of a layer in canonical scale: those that may be active.
-
-    Attributes:
-        weights: filters of norm 1, shape (c, C, kh, kw).
-        offsets: shape (c,).
-        factors: what the norms were, shape (c,).
-        numbers: their own ones in the layer, shape (c,).
-    """
-
-    weights: Array
-    offsets: Array
-    factors: Array
-    numbers: Index
-
-
 def match_filters(
     copy: ImageNetwork, victim: ImageNetwork, tolerance: float, odds: bool = False
 ) -> FilterwiseComparison:
@@ -99,7 +81,7 @@ def match_filters(
         tuple(state.layers),
         tuple(state.filters),
         max(state.errors, default=0.0) if whole else None,
-        state.effective,
+        units_alive(victim),
         tuple(state.notes),
     )
 
@@ -126,7 +108,6 @@ class _Matching:
         self.errors: list[float] = []
         self.notes: list[str] = []
         self.pairs_shown: dict[int, list[Pair]] = {}
-        self.effective: int | None = None if victim.ended else 0
         self.pairs: tuple[Index, Index] | None = None  # channels of copy and victim that are one
         self.handed: list[tuple[Index, Array]] = []  # of each, channels that are alive, and their factors
         self.never_negative = False  # what the next layer is given
@@ -136,7 +117,7 @@ class _Matching:
         """Compare all layers, then what makes the outputs."""
         ours, truth = self.copy.hidden, self.victim.hidden
         for depth, (own, true) in enumerate(zip(ours, truth, strict=False), 1):
-            why = _different(own, true)
+            why = different(own, true)
             if why:
                 self.notes.append(f"layer {depth}: {why}")
                 break
@@ -152,17 +133,17 @@ class _Matching:
         if len(ours) != len(truth) and not (self.copy.ended or self.victim.ended):
             self.notes.append(f"the copy has {len(ours)} hidden layers, the victim {len(truth)}")
         if not self.notes:
-            self._outputs(self.copy.layers[-1].weighted, self.victim.layers[-1].weighted)
+            self._outputs(self.copy.layers[-1], self.victim.layers[-1])
 
     def _layer(self, depth: int, own: ImageLayer, true: ImageLayer) -> None:
         own_weighted, true_weighted = self._aligned(own.weighted, true.weighted)
-        self.shift = _shift(own.weighted, true.weighted)
-        own_weighted, true_weighted = _one_window(_moved(own_weighted, self.shift), true_weighted)
+        self.shift = shift(own.weighted, true.weighted)
+        own_weighted, true_weighted = one_window(moved(own_weighted, self.shift), true_weighted)
         ours, truth = (
-            _rows(weighted, layer, self.never_negative)
+            canonical_rows(weighted, layer, self.never_negative)
             for weighted, layer in ((own_weighted, own), (true_weighted, true))
         )
-        mine, theirs, turned = _paired(ours, truth)
+        mine, theirs, turned = paired(ours, truth)
         weights = np.abs(ours.weights[mine] - truth.weights[theirs]).max(axis=(1, 2, 3), initial=0.0)
         offsets = np.abs(ours.offsets[mine] - truth.offsets[theirs])
         distance = np.sqrt(((ours.weights[mine] - truth.weights[theirs]) ** 2).sum(axis=(1, 2, 3)))
@@ -176,8 +157,6 @@ class _Matching:
             LayerComparison(true.units, own.units, matched * places, error if matched else None, true.words)
         )
         self.live.append(replace(self.layers[-1], units_true=len(truth.numbers) * places))
-        if self.effective is not None:
-            self.effective += len(truth.numbers) * places
         if not true.dense:
             partner = {int(j): ours.weights[i] for i, j in zip(mine, theirs, strict=True)}
             self.pairs_shown[depth] = [(row, partner.get(j)) for j, row in enumerate(truth.weights)]
@@ -198,13 +177,20 @@ class _Matching:
             told = (None, None, None) if k is None else (int(mine[k]), float(weights[k]), float(offsets[k]))
             self.filters.append(FilterComparison(depth, number, *told))
 
-    def _say(self, depth: int, ours: _Rows, truth: _Rows, turned: int) -> None:
+    def _say(self, depth: int, ours: Rows, truth: Rows, turned: int) -> None:
         """Note how a layer of one form differs."""
         if len(ours.numbers) != len(truth.numbers):
             self.notes.append(
                 f"layer {depth}: the copy has {len(ours.numbers)} channels that may be on, the victim "
                 f"{len(truth.numbers)}"
             )
+            same = doubled(truth, self.tolerance)
+            if same:
+                numbers = ", ".join(map(str, same))
+                self.notes.append(
+                    f"layer {depth}: the victim's channels {numbers} are each another of these in another "
+                    "scale; a copy may hold them as one"
+                )
         if turned:
             self.notes.append(
                 f"layer {depth}: {turned} of the copy's channels are on where the victim's are off"
@@ -228,102 +214,19 @@ class _Matching:
         before = (self.shift[0], 0, self.shift[1], 0)  # of a dense layer, which is in one window then
         return (replace(found[0], padding=before) if any(before) else found[0]), found[1]
 
-    def _outputs(self, own: Weighted, true: Weighted) -> None:
+    def _outputs(self, ours_last: ImageLayer, true_last: ImageLayer) -> None:
         """Compare what makes the outputs."""
-        own, true = _one_window(*self._aligned(own, true))
+        why = different(ours_last, true_last)
+        if why or ours_last.weighted.maps != true_last.weighted.maps:
+            self.notes.append(f"outputs: {why or 'they are laid out in different ways'}")
+            return
+        own, true = one_window(*self._aligned(ours_last.weighted, true_last.weighted))
         ours, truth = (_odds(part) if self.odds else part for part in (own, true))
         if ours.filters.shape != truth.filters.shape:
             self.notes.append("outputs are made in different ways")
             return
         for mine, theirs in ((ours.filters, truth.filters), (ours.offsets, truth.offsets)):
             self.errors.append(float(np.abs(mine - theirs).max(initial=0.0)))
-
-
-def _different(own: ImageLayer, true: ImageLayer) -> str:
-    """Say why two layers cannot be compared, or nothing."""
-    if own.dense != true.dense:
-        return f"the victim's is a {_kind(true)}, the copy's a {_kind(own)}"
-    others = own.weighted.maps[1:] != true.weighted.maps[1:]
-    if own.weighted.stride != true.weighted.stride or (others and not _on_one_grid(own, true)):
-        return f"the victim's is a {true.form}, the copy's a {own.form}"
-    if own.weighted.inputs[1:] != true.weighted.inputs[1:] and not true.dense:
-        return "the two are given maps of different sizes"
-    same = [part.name for part in own.behind] == [part.name for part in true.behind]
-    ours, truth = (np.concatenate([part.numbers for part in layer.behind]) for layer in (own, true))
-    if not same or not np.allclose(ours, truth, rtol=_SAME_NUMBERS, atol=0):
-        behind = [", ".join(map(told, layer.behind)) or "nothing" for layer in (true, own)]
-        return f"behind the victim's comes {behind[0]}, behind the copy's {behind[1]}"
-    return ""
-
-
-def _on_one_grid(own: ImageLayer, true: ImageLayer) -> bool:
-    """Whether maps of different sizes have their places at the same pixels, one of the two more of them."""
-    (top, _, left, _), (rows, columns) = own.weighted.padding, true.weighted.stride
-    apart = (top - true.weighted.padding[0]) % rows, (left - true.weighted.padding[2]) % columns
-    return apart == (0, 0) and not any(part.pools for part in (*own.behind, *true.behind))
-
-
-def _shift(own: Weighted, true: Weighted) -> tuple[int, int]:
-    """How many rows and columns the copy's maps begin before the victim's."""
-    if own.maps[1:] == true.maps[1:]:
-        return 0, 0
-    ways = [(own.padding[i] - true.padding[i]) // true.stride[i // 2] for i in (0, 2)]
-    return ways[0], ways[1]
-
-
-def _moved(own: Weighted, shift: tuple[int, int]) -> Weighted:
-    """The layer as its places lie after so many rows and columns."""
-    top, bottom, left, right = own.padding
-    down, across = shift[0] * own.stride[0], shift[1] * own.stride[1]
-    return replace(own, padding=(top - down, bottom, left - across, right))
-
-
-def _kind(layer: ImageLayer) -> str:
-    return f"dense layer of {layer.units} units" if layer.dense else layer.form
-
-
-def _one_window(own: Weighted, true: Weighted) -> tuple[Weighted, Weighted]:
-    """Write the filters of both in the smallest window that holds them, as padding tells where they lie."""
-    parts = own, true
-    starts = [(w.padding[0], w.padding[2]) for w in parts]
-    if own.filters.shape[2:] == true.filters.shape[2:] and starts[0] == starts[1]:
-        return parts
-    ends = [
-        (-w.padding[0], w.filters.shape[2] - w.padding[0], -w.padding[2], w.filters.shape[3] - w.padding[2])
-        for w in parts
-    ]
-    top, left = (min(end[i] for end in ends) for i in (0, 2))
-    bottom, right = (max(end[i] for end in ends) for i in (1, 3))
-    found = []
-    for weighted, end in zip(parts, ends, strict=True):
-        around = ((0, 0), (0, 0), (end[0] - top, bottom - end[1]), (end[2] - left, right - end[3]))
-        found.append(replace(weighted, filters=np.pad(weighted.filters, around)))
-    return found[0], found[1]
-
-
-def _rows(weighted: Weighted, layer: ImageLayer, never_negative: bool) -> _Rows:
-    """Scale units to norm 1, without those that are on nowhere though what they see is never negative."""
-    filters, offsets = weighted.filters, weighted.offsets
-    live = np.ones(len(offsets), bool)
-    if never_negative:
-        live = ever_active(filters.reshape(len(filters), -1), offsets)
-    norms = np.linalg.norm(filters.reshape(len(filters), -1), axis=1)
-    norms[norms == 0] = 1.0
-    if any(part.name == "clip" for part in layer.behind):
-        norms[:] = 1.0
-    norms, numbers = norms[live], np.flatnonzero(live)
-    return _Rows(filters[live] / norms[:, None, None, None], offsets[live] / norms, norms, numbers)
-
-
-def _paired(ours: _Rows, truth: _Rows) -> tuple[Index, Index, Array]:
-    """Pair units; a turned one finds its partner, too: pairs, and which are turned."""
-    mine, theirs = (rows.weights.reshape(len(rows.numbers), -1) for rows in (ours, truth))
-    scale = 1 + np.abs(truth.offsets)
-    sizes = (mine**2).sum(axis=1)[:, None] + (theirs**2).sum(axis=1)
-    straight = sizes - 2 * mine @ theirs.T + ((ours.offsets[:, None] - truth.offsets) / scale) ** 2
-    round_ = sizes + 2 * mine @ theirs.T + ((ours.offsets[:, None] + truth.offsets) / scale) ** 2
-    rows, columns = linear_sum_assignment(np.minimum(straight, round_))
-    return rows, columns, (round_ < straight)[rows, columns]
 
 
 def _odds(weighted: Weighted) -> Weighted:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from torch.nn import functional as F
 from divulge.arrays import Array
 from divulge.comparison.image_steps import Maps, Padded, Plain, Scaled, Step, UnknownStep, Weighted
 from divulge.comparison.recorded import recorded
-from divulge.comparison.recording_rules import around_words
+from divulge.comparison.recorded_maps import around_words
 
 
 @dataclass(frozen=True)
@@ -79,9 +80,9 @@ class ImageNetwork:
 
     @property
     def hidden(self) -> list[ImageLayer]:
-        """The layers whose results an activation takes up."""
+        """The layers whose results an activation takes up, until one without."""
         layers = self.layers if self.ended else self.layers[:-1]
-        return [layer for layer in layers if layer.active]
+        return list(takewhile(lambda layer: layer.active, layers))
 
     @property
     def convolutional(self) -> bool:
@@ -192,10 +193,11 @@ class _Folding:
 
 
 def _ordered(layer: ImageLayer, step: Plain) -> tuple[Plain, ...]:
-    """What comes behind a layer and one step more; activations before the maxima, which come to the same."""
+    """What comes behind a layer and one step more; rising activations before the maxima: they commute."""
     behind = list(layer.behind)
     place = len(behind)
-    while not step.pools and place and behind[place - 1].name.startswith("max"):
+    rises = not step.pools and not (step.name == "LeakyReLU" and step.numbers[0] < 0)
+    while rises and place and behind[place - 1].name.startswith("max"):
         place -= 1
     if place < len(behind):
         step = replace(step, maps=behind[place - 1].maps if place else layer.weighted.maps)

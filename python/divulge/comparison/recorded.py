@@ -23,7 +23,7 @@ def recorded(module: nn.Module, input_shape: Sequence[int]) -> Recording:
     batch = module.size if isinstance(module, FixedBatch) else 1
     inner = module.module if isinstance(module, FixedBatch) else module
     x = torch.zeros(batch, *input_shape, dtype=dtype, device=device)
-    recorder = _Recorder((int(np.prod(input_shape)), 1, 1))
+    recorder = _Recorder(x)
     recorder.follow(x, 0)
     try:
         with evaluating(inner), torch.inference_mode(False), torch.no_grad(), recorder:
@@ -36,9 +36,10 @@ def recorded(module: nn.Module, input_shape: Sequence[int]) -> Recording:
 class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Sees every operation while it is entered."""
 
-    def __init__(self, maps: Maps) -> None:
+    def __init__(self, inputs: Tensor) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.input_maps = maps
+        self.batch = len(inputs)
+        self.input_maps = (inputs[0].numel(), 1, 1)
         self.steps: list[Step] = []
         self.ended = ""
         self._traced: dict[int, Traced] = {}
@@ -52,7 +53,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         """Note a tensor that comes of the input."""
         if places is None:
             places = torch.arange(tensor[0].numel()).view(tensor.shape[1:]).expand(tensor.shape).contiguous()
-        self._traced[id(tensor)] = Traced(tensor, step, places)
+        self._traced[id(tensor)] = Traced(tensor, step, places.contiguous())
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run an operation, and note what it does to what comes of the input."""
@@ -76,7 +77,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if any(traced.step != len(self.steps) for traced in inputs) or len(inputs) > 1:
             raise UnknownStep("results of several layers meet")
         first = out[0] if isinstance(out, (tuple, list)) else out
-        step, places = apply(name, func, args, kwargs, inputs[0], self.maps, first)
+        step, places = apply(name, func, args, kwargs, inputs[0], self.maps, first, self.batch)
         if step is not None:
             self.steps.append(step)
         self.follow(first, len(self.steps), places)
