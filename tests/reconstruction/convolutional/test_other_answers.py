@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from conv_networks import conv, conv_net, pool, victim_of
 from torch import nn
 
@@ -91,3 +92,20 @@ def test_layers_that_are_whole_are_returned_where_the_search_ends():
     assert found.max_parameter_error is None
     nothing = reconstruct(GradientOracle(victim, budget=5))
     assert nothing.hidden_sizes == ()
+
+
+@pytest.mark.parametrize("parts", [[nn.Flatten, lambda: nn.Linear(64, 6), nn.ReLU], [conv(1, 3, 3), nn.ReLU]])
+def test_all_outputs_at_once_go_on_from_a_checkpoint(parts, tmp_path):
+    victim = victim_of(conv_net(SMALL, *parts, outputs=4), SMALL)
+    unbroken = reconstruct(JacobianOracle(victim))
+    assert unbroken.complete
+    path = tmp_path / "answers"
+    half = reconstruct(JacobianOracle(victim, budget=unbroken.queries // 2), checkpoint=path)
+    assert not half.complete
+    assert half.queries <= unbroken.queries // 2
+    result = reconstruct(JacobianOracle(victim), checkpoint=path)
+    assert result.complete
+    assert result.replayed == half.queries
+    assert (result.queries, result.numbers_told) == (unbroken.queries, unbroken.numbers_told)
+    points = torch.randn(20, 64, dtype=torch.float64)
+    assert torch.allclose(result.module(points), unbroken.module(points), rtol=0, atol=1e-12)

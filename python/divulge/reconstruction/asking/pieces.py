@@ -42,10 +42,10 @@ class Transcript(Record):
             values, gradients = self.asked.query(points[:allowed])
             assert gradients is not None  # a ValueTranscript asks the others
             self.add(points[:allowed], values, gradients)
-            for other in self.beside:
-                other.look_up(points[:allowed])
         if allowed < len(points):
-            raise self.asked.spent()
+            raise self.asked.spent()  # with nothing looked up: a search that goes on asks the rest first
+        for other in self.beside if allowed else ():
+            other.look_up(points)
         return np.arange(len(self) - len(points), len(self))
 
     def look_up(self, points: Array) -> None:
