@@ -62,7 +62,8 @@ def as_far_as_known(session: Session, attack: ConvolutionalAttack) -> Reconstruc
     network = unfinished(attack.known, attack.whole, len(places))
     if network is None:
         return session.result(constant(session), [], Certificate(), False)
-    session.note(NoteKind.UNEXPLAINED, words(attack.known, len(network.prefix.layers), places))
+    why = session.notes.pop()  # of the end of the search, to which is added what it leaves
+    session.note(why.kind, f"{why.sentence}; {words(attack.known, len(network.prefix.layers), places)}")
     module = network.in_order(places, size).module(session.dtype)
     return session.result(module, network.hidden_sizes, Certificate(), False)
 
