@@ -185,7 +185,7 @@ def main() -> None:
             )
             seconds = time.process_time() - start
             sizes = ", ".join(str(size) for size in result.hidden_sizes)
-            told = result.queries * (int(np.prod(shape)) + 1) / sum(p.numel() for p in net.parameters())
+            told = result.numbers_told / sum(p.numel() for p in net.parameters())
             whole = "whole" if result.complete else "incomplete"
             cells = [name, str(seed), f"{whole}: {sizes}", str(result.queries), f"{told:.0f}"]
             scales = (0.3, 1.0, 3.0, 10.0, 30.0)

@@ -2,10 +2,11 @@
 
 Every ONNX file under the folder is read, taken apart from gradients of one output, and compared with its
 copy. One line a file: whether it loads and is lowered to the native network, the units found of the true
-ones layer by layer (a star where each of them agrees), the queries, the certificate, the largest error of
-an output relative to its range on standard normal inputs and on inputs ten times as large, the share of the
-normal ones that both name alike, and the seconds. Weights are float32 as a rule; they are run in float64
-unless --dtype asks otherwise.
+ones layer by layer (of a convolution its filters; a star where each of them agrees, a question mark where
+the file's other layers are not compared), the queries, the numbers told for each of its parameters, the
+certificate, the largest error of an output relative to its range on standard normal inputs and on inputs ten
+times as large, the share of the normal ones that both name alike, and the seconds. Weights are float32 as a
+rule; they are run in float64 unless --dtype asks otherwise.
 """
 
 from __future__ import annotations
@@ -22,12 +23,14 @@ import torch
 import divulge
 
 _POINTS = 2_000
+_SAME_FILTER = 1e-3
 _HEADINGS = (
     "file",
     "inputs",
     "lowered",
     "units found of true",
     "queries",
+    "numbers / parameters",
     "complete",
     "certificate",
     "normal",
@@ -65,14 +68,27 @@ def error_at(result: divulge.Reconstruction, victim: divulge.Victim, scale: floa
 
 def layers_of(compared: divulge.Comparison) -> str:
     """Say how many of each layer's units were found, of how many, where there are such layers."""
-    if not compared.hidden_sizes_true:
-        return "no chain of dense layers"
-    found = [f"{layer.units_matched}/{layer.units_true}" for layer in compared.layers]
-    found += [f"0/{size}" for size in compared.hidden_sizes_true[len(found) :]]
+    sizes = compared.hidden_sizes_true
+    if not sizes and not compared.layers:
+        return "no layers that can be compared"
+    found = [filters_of(compared, k) or units_of(layer) for k, layer in enumerate(compared.layers, 1)]
     whole = all(layer.units_matched == layer.units_true for layer in compared.layers)
-    return " ".join(found) + (
-        "*" if whole and len(compared.layers) == len(compared.hidden_sizes_true) else ""
-    )
+    if sizes is None:
+        return " ".join([*found, "?"])
+    found += [f"0/{size}" for size in sizes[len(found) :]]
+    return " ".join(found) + ("*" if whole and len(compared.layers) == len(sizes) else "")
+
+
+def units_of(layer: divulge.LayerComparison) -> str:
+    """Say how many of a layer's units were found."""
+    return f"{layer.units_matched}/{layer.units_true}"
+
+
+def filters_of(compared: divulge.Comparison, layer: int) -> str:
+    """Say how many filters of a convolution were found, nothing of a dense layer."""
+    errors = [each.filter_error for each in compared.filters if each.layer == layer]
+    found = sum(error is not None and error < _SAME_FILTER for error in errors)
+    return f"{found}/{len(errors)} filters" if errors else ""
 
 
 def row(name: str, victim: divulge.Victim, options: argparse.Namespace) -> list[Any]:
@@ -80,6 +96,8 @@ def row(name: str, victim: divulge.Victim, options: argparse.Namespace) -> list[
     began = time.perf_counter()
     result = attack(victim, options)
     seconds = time.perf_counter() - began
+    held = (*victim.module.parameters(), *victim.module.buffers())
+    parameters = sum(part.numel() for part in held if part.is_floating_point()) or 1
     (normal, agreement), (far, _) = error_at(result, victim, 1.0), error_at(result, victim, 10.0)
     return [
         name,
@@ -87,6 +105,7 @@ def row(name: str, victim: divulge.Victim, options: argparse.Namespace) -> list[
         "yes" if victim.lowered else "no",
         layers_of(divulge.compare(result, victim)),
         f"{result.queries:,}",
+        f"{result.numbers_told / parameters:.1f}",
         "yes" if result.complete else "no",
         "none" if result.certificate is None else f"{result.certificate.error:.0e}",
         f"{normal:.0e}",

@@ -101,6 +101,45 @@ def most_bent(before: np.ndarray, level: np.ndarray) -> int:
     return int(np.argmax(crossed))
 
 
+def jump(path: Path) -> None:
+    """Draw two saliency maps of a convolutional network on either side of a kink, and a filter."""
+    torch.manual_seed(4)
+    layers = [nn.Conv2d(1, 4, 5), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 12**2, 1)]
+    module = nn.Sequential(*layers).double()
+    oracle = GradientOracle(Victim(module, (1, 16, 16)))
+    start, end = np.random.default_rng(3).standard_normal((2, 256))
+    ends, maps = np.array([0.0, 1.0]), oracle.query(np.stack([start, end]))[1]
+    while True:  # until one unit alone switches between the two
+        middle = ends.mean()
+        gradient = oracle.query((start + middle * (end - start))[None])[1][0]
+        left = np.count_nonzero(np.abs(gradient - maps[0]) > 1e-12)
+        side = 1 if left else 0
+        ends[side], maps[side] = middle, gradient
+        change = (maps[1] - maps[0]).reshape(16, 16)
+        rows, columns = (np.flatnonzero(np.abs(change).max(axis=axis) > 1e-12) for axis in (1, 0))
+        if max(np.ptp(rows), np.ptp(columns)) < 5:
+            break
+    seen = change[np.ix_(rows, columns)].reshape(-1)
+    filters = module[0].weight.detach().numpy().reshape(4, 25)
+    nearest = int(np.abs(filters @ seen / np.linalg.norm(filters, axis=1)).argmax())
+    own = filters[nearest].reshape(5, 5) * np.sign(filters[nearest] @ seen)
+    figure = Figure(figsize=(10, 2.9), layout="constrained")
+    titles = (
+        "saliency map",
+        "on the other side of a kink",
+        "their difference",
+        f"filter {nearest} of the network",
+    )
+    shown = (maps[0].reshape(16, 16), maps[1].reshape(16, 16), change, own)
+    for axes, title, image in zip(figure.subplots(1, 4), titles, shown, strict=True):
+        limit = np.abs(image).max()
+        axes.imshow(image, cmap="RdBu_r", vmin=-limit, vmax=limit)
+        axes.set_title(title, fontsize=9)
+        axes.set(xticks=[], yticks=[])
+    figure.savefig(path, dpi=130)
+
+
 if __name__ == "__main__":
     kinks(HERE / "kinks.png")
     bent(HERE / "bent.png")
+    jump(HERE / "jump.png")

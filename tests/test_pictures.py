@@ -6,7 +6,7 @@ import pytest
 SCRIPT = Path(__file__).parents[1] / "docs" / "pictures.py"
 
 
-@pytest.mark.parametrize("name", ["kinks", "bent"])
+@pytest.mark.parametrize("name", ["kinks", "bent", "jump"])
 def test_pictures_of_the_docs_are_drawn(name, tmp_path):
     path = tmp_path / f"{name}.png"
     runpy.run_path(str(SCRIPT))[name](path)

@@ -9,7 +9,7 @@ from torch import nn
 from divulge import Victim, compare
 from divulge.cli import values
 from divulge.panels import figure_of
-from divulge.plots import plot_reconstruction, save_plot, suffixes
+from divulge.plots import plot_filters, plot_reconstruction, save_plot, suffixes
 
 CURVE = [(10, 1, 3.0), (20, 2, float("nan")), (40, 5, 1e-12)]
 
@@ -113,3 +113,50 @@ def test_files_are_checked_beforehand(tmp_path):
     with pytest.raises(typer.BadParameter, match=r"there is no .*nowhere"):
         values.picture(str(tmp_path / "nowhere" / "figure.png"))
     assert values.picture(str(tmp_path / "figure.PNG")) == tmp_path / "figure.PNG"
+
+
+def two_convolutions(filters=4, between=None):
+    torch.manual_seed(0)
+    parts = [nn.Conv2d(1, 3, 3), nn.ReLU(), nn.Conv2d(3, filters, (2, 3)), between or nn.ReLU(), nn.Flatten()]
+    return nn.Sequential(nn.Unflatten(1, (1, 8, 8)), *parts, nn.Linear(20 * filters, 2)).double()
+
+
+def test_filters_are_drawn_layer_by_layer_above_the_curve():
+    module = two_convolutions()
+    copy = two_convolutions()
+    with torch.no_grad():  # two channels change places, one is scaled
+        for part in (copy[1].weight, copy[1].bias):
+            part[[0, 2]] = part[[2, 0]].clone()
+            part[1] *= 3
+        copy[3].weight[:, [0, 2]] = copy[3].weight[:, [2, 0]].clone()
+        copy[3].weight[:, 1] /= 3
+    axes = plot_reconstruction(Victim(module, (64,)), copy, compare(copy, Victim(module, (64,))), CURVE)
+    assert [axis.get_title() for axis in axes] == [
+        "layer 1: 3 filters of 3x3", "layer 2: 4 filters of 2x3", "", "",
+    ]  # fmt: skip
+    for axis, shape in zip(axes[:2], [(5, 13), (10, 17)], strict=True):
+        above, below = (image.get_array().filled(9) for image in axis.images)
+        assert above.shape == shape
+        np.testing.assert_allclose(above, below, atol=1e-12)
+    first = module[1].weight.detach().numpy()[0, 0]
+    drawn = axes[0].images[0].get_array()[1:4, 1:4]
+    np.testing.assert_allclose(drawn, first / np.abs(first).max(), atol=1e-12)
+
+
+def test_a_filter_that_is_missing_leaves_its_place_empty():
+    module, copy = two_convolutions(), two_convolutions(3)
+    axis = plot_filters(Victim(module, (64,)), copy, layer=2)
+    assert [text.get_text() for text in axis.texts] == ["victim", "copy", "not found"]
+
+
+def test_at_most_16_filters_are_shown():
+    module = two_convolutions(20)
+    image = plot_filters(Victim(module, (64,)), module, layer=2).images[0]
+    assert image.get_array().shape == (10, 16 * 4 + 1)
+
+
+@pytest.mark.parametrize("copy", [two_convolutions(between=nn.LeakyReLU()), two_convolutions()])
+@pytest.mark.parametrize("layer", [0, 3])
+def test_a_layer_that_is_no_common_convolution_is_refused(copy, layer):
+    with pytest.raises(ValueError, match=f"convolution of both .* got {layer}"):
+        plot_filters(Victim(two_convolutions(), (64,)), copy, layer=layer)

@@ -29,6 +29,7 @@ from ._core import (
 )
 from .comparison import (
     Comparison,
+    FilterComparison,
     LayerComparison,
     compare,
 )
@@ -108,6 +109,7 @@ __all__ = [
     "Comparison",
     "Defence",
     "DivulgeError",
+    "FilterComparison",
     "GradientOracle",
     "Grouped",
     "Influence",

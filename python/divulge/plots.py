@@ -16,11 +16,12 @@ from torch import nn
 
 from divulge.arrays import Array
 from divulge.files import replacing
+from divulge.filter_figures import COPY, VICTIM, filter_pairs, plot_filters
 from divulge.panels import figure_of, new_figure
 from divulge.victims.affine import HiddenLayers
 from divulge.victims.lowering import hidden_layers
 
-__all__ = ["plot_reconstruction", "save_plot", "suffixes"]
+__all__ = ["plot_filters", "plot_reconstruction", "save_plot", "suffixes"]
 
 if TYPE_CHECKING:
     from divulge.comparison import Comparison
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 _COLUMNS = 16
 _ROWS = 2
-_VICTIM, _COPY = "#30638e", "#d1495b"
 
 
 def suffixes() -> list[str]:
@@ -56,7 +56,8 @@ def plot_reconstruction(
 
     A unit is drawn as its input weights (the row a_i, divided by its norm, in the victim's sign), as an
     image where the input has the shape of one. At most 32 units are shown, those with the largest
-    |a_i| |w_i|, w_i what the next layer makes of them.
+    |a_i| |w_i|, w_i what the next layer makes of them. Of networks with convolutions these are drawn, a panel
+    each, as `plot_filters` draws them.
 
     Args:
         victim: the model that was copied.
@@ -65,8 +66,10 @@ def plot_reconstruction(
         curve: (queries, units found, max|f - f^|) at several times; the error is drawn on a logarithmic axis.
 
     Returns:
-        The array of Axes: the units', then those of the error and of the units found.
+        The array of Axes: the units', or the convolutions', then those of the error and of the units found.
     """
+    if comparison.filters:
+        return _draw_convolutions(victim, copy, curve)
     pairs = _pairs(victim, copy, comparison)
     bands = -(-len(pairs) // _COLUMNS)
     figure = new_figure(11, 3.2 + 1.65 * bands)
@@ -76,6 +79,19 @@ def plot_reconstruction(
         _draw_units(area, pairs, _image_shape(victim.input_shape))
         figure.suptitle("hidden units: the victim's (blue frames) above the copy's (red frames)", fontsize=10)
     _draw_curve(figure.add_subplot(grid[1]), curve)
+    return np.array(figure.axes, object)
+
+
+def _draw_convolutions(
+    victim: Victim, copy: nn.Module, curve: Sequence[tuple[int, int, float]]
+) -> NDArray[Any]:
+    """Draw a panel for each convolution, and the error."""
+    layers = list(filter_pairs(victim, copy))
+    figure = new_figure(11, 3.2 * (1 + len(layers)))
+    panels = figure.subplots(len(layers) + 1, squeeze=False)[:, 0]
+    for layer, panel in zip(layers, panels, strict=False):
+        plot_filters(victim, copy, layer=layer, ax=panel)
+    _draw_curve(panels[-1], curve)
     return np.array(figure.axes, object)
 
 
@@ -123,7 +139,7 @@ def _draw_units(
     for i, pair in enumerate(pairs):
         band, column = divmod(i, _COLUMNS)
         for line, row in enumerate(pair):
-            _draw_row(axes[2 * band + line, column], row, shape, _COPY if line else _VICTIM)
+            _draw_row(axes[2 * band + line, column], row, shape, COPY if line else VICTIM)
 
 
 def _draw_row(axis: Axes, row: Array | None, shape: tuple[int, int], colour: str) -> None:
@@ -143,14 +159,14 @@ def _draw_row(axis: Axes, row: Array | None, shape: tuple[int, int], colour: str
 def _draw_curve(axis: Axes, curve: Sequence[tuple[int, int, float]]) -> None:
     """Draw error (left, logarithmic) and units found (right) against queries."""
     axis.set(xlabel="queries", yscale="log", ylabel=r"$\max|f - \hat f|$")
-    axis.yaxis.label.set_color(_COPY)
+    axis.yaxis.label.set_color(COPY)
     drawn = [(queries, units, error) for queries, units, error in curve if np.isfinite(error)]
     if not drawn:
         return
     queries, units, errors = (np.array(column) for column in zip(*drawn, strict=True))
     tiny = float(np.finfo(float).tiny)
-    axis.plot(queries, np.maximum(errors, tiny), "o-", color=_COPY, markersize=3)
+    axis.plot(queries, np.maximum(errors, tiny), "o-", color=COPY, markersize=3)
     other = axis.twinx()
-    other.step(queries, units, where="post", color=_VICTIM, linewidth=1)
-    other.set_ylabel("hidden units found", color=_VICTIM)
+    other.step(queries, units, where="post", color=VICTIM, linewidth=1)
+    other.set_ylabel("hidden units found", color=VICTIM)
     other.set_ylim(bottom=0)

@@ -22,6 +22,11 @@ class ReconstructionTable(ShownAsTable):
     certificate: Certificate
     complete: bool
 
+    @property
+    def numbers_per_parameter(self) -> float:
+        """Numbers told for each parameter of the copy."""
+        raise NotImplementedError
+
     def to_frame(self) -> pd.DataFrame:
         """Return a row for each hidden layer: its units, and the queries asked while it was looked for."""
         import pandas as pd
@@ -36,5 +41,6 @@ class ReconstructionTable(ShownAsTable):
             "complete": self.complete,
             "from": f"{self.kind} answers",
             "queries": self.queries,
+            "numbers told for each parameter": self.numbers_per_parameter,
             "certificate": str(self.certificate),
         }

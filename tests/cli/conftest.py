@@ -28,6 +28,7 @@ class Outcome:
     replayed: int = 0
     queries_by_layer: tuple = ()
     unit_kinds: tuple = ()
+    numbers_per_parameter: float = 2.0
 
     @property
     def hidden_units(self):

@@ -14,7 +14,8 @@ from divulge.reconstruction.certificate import Certificate, Sample
 KEYS = {
     "hidden_units", "hidden_units_true", "queries", "queries_by_kind", "certificate", "max_parameter_error",
     "max_output_error", "agreement", "seconds", "lowered", "seed", "complete", "hidden_sizes",
-    "hidden_sizes_true", "layers", "replayed", "fresh_answers", "unit_kinds",
+    "hidden_sizes_true", "layers", "replayed", "fresh_answers", "unit_kinds", "filters", "differences",
+    "numbers_per_parameter",
 }  # fmt: skip
 
 
@@ -153,6 +154,15 @@ def test_a_convolution_of_images_is_taken_apart(command, tmp_path):
     told = json.loads(out)
     assert told["complete"] is True
     assert told["max_output_error"] < 1e-9
+    assert [each["filter"] for each in told["filters"]] == [0, 1, 2]
+    assert max(each["filter_error"] for each in told["filters"]) < 1e-9
+    assert told["layers"][0]["form"] == "convolution of 3x3, ReLU"
+    assert told["differences"] == []
+    path = tmp_path / "filters.png"
+    code, out, _ = command("reconstruct", "--victim", tmp_path / "images.pt2", "--plot", path)
+    assert code == 0
+    assert "3 of 3 paired, worst filter error" in out
+    assert path.read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_convolution_is_sent_to_a_surrogate(command, attack, tmp_path):

@@ -28,6 +28,7 @@ def report(found, queries=(1000, 234), kinds=("ReLU",), **fields):
     result = SimpleNamespace(
         hidden_units=found,
         queries=1234,
+        numbers_per_parameter=9.5,
         queries_by_layer=queries,
         replayed=0,
         unit_kinds=kinds,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from divulge.comparison import Comparison
+from divulge.comparison import Comparison, FilterComparison
 from divulge.comparison.layerwise import LayerComparison
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ def print_json(report: Report) -> None:
         "hidden_units_true": comparison.hidden_units_true,
         "queries": result.queries,
         "queries_by_kind": dict(result.queries_by_kind),
+        "numbers_per_parameter": result.numbers_per_parameter,
         "replayed": result.replayed,
         "certificate": result.certificate.error,
         "fresh_answers": result.certificate.answers,
@@ -65,6 +66,8 @@ def print_json(report: Report) -> None:
             for layer, queries in zip_longest(comparison.layers, result.queries_by_layer)
             if layer is not None
         ],
+        "filters": [_finite_values(asdict(each)) for each in comparison.filters],
+        "differences": comparison.notes,
     }
     write_json(fields)
 
@@ -80,6 +83,8 @@ def print_table(report: Report) -> None:
     console.print(report.title)
     console.print(table)
     console.print(f"certificate: {report.result.certificate}", markup=False, soft_wrap=True)
+    for sentence in report.comparison.notes:
+        console.print(f"compared: {sentence}", markup=False, soft_wrap=True)
     for note in report.result.notes:
         console.print(f"note: {note}", markup=False, soft_wrap=True)
 
@@ -112,6 +117,7 @@ def _rows(report: Report) -> list[tuple[str, str]]:
         ("queries", f"{result.queries:,}"),
         *([("  of these from the checkpoint", f"{result.replayed:,}")] if result.replayed else []),
         ("queries per unit", _ratio(result.queries, result.hidden_units)),
+        ("numbers per parameter", f"{result.numbers_per_parameter:.1f}"),
         ("certificate", _number(result.certificate.error)),
         ("max|theta - theta^|", _number(comparison.max_parameter_error)),
         ("max|f - f^|", _number(comparison.max_output_error)),
@@ -124,7 +130,7 @@ def _rows(report: Report) -> list[tuple[str, str]]:
 def _layer_rows(result: Reconstruction, comparison: Comparison) -> list[tuple[str, str]]:
     """One row a hidden layer, where copy or victim has several."""
     found, true = comparison.hidden_sizes or (), comparison.hidden_sizes_true or ()
-    if max(len(found), len(true)) < 2:
+    if max(len(found), len(true), len(comparison.layers)) < 2 and not comparison.filters:
         return []
     rows = []
     for k, (layer, size, size_true) in enumerate(zip_longest(comparison.layers, found, true), 1):
@@ -133,7 +139,19 @@ def _layer_rows(result: Reconstruction, comparison: Comparison) -> list[tuple[st
         text = str(size) if layer is None else _layer(layer)
         cost = "".join(f", {queries:,} queries" for queries in result.queries_by_layer[k - 1 : k])
         rows.append((f"  hidden layer {k}", text + cost))
+        filters = [each for each in comparison.filters if each.layer == k]
+        rows += [("    its filters", _filters(filters))] if filters else []
     return rows
+
+
+def _filters(filters: list[FilterComparison]) -> str:
+    """The largest error of a filter and of a bias, of those that have a partner."""
+    paired = [each for each in filters if each.filter_error is not None and each.bias_error is not None]
+    words = f"{len(paired)} of {len(filters)} paired"
+    if not paired:
+        return words
+    errors = (max(getattr(each, name) for each in paired) for name in ("filter_error", "bias_error"))
+    return words + ", worst filter error {:.1e}, bias error {:.1e}".format(*errors)
 
 
 def _layer(layer: LayerComparison) -> str:

@@ -11,8 +11,10 @@ from torch import nn
 
 from divulge.arrays import Array
 from divulge.comparison.canonical import CanonicalForm, canonical_form
+from divulge.comparison.filterwise import FilterComparison, match_filters
+from divulge.comparison.image_layers import image_network
 from divulge.comparison.layerwise import LayerComparison, Match, effective_units, match_layers
-from divulge.html import ShownAsTable
+from divulge.html import ShownAsTable, shown
 from divulge.oracles.domain import as_box
 from divulge.training.class_scores import named_classes
 from divulge.victims import Victim
@@ -44,10 +46,10 @@ class Comparison(ShownAsTable):
 
     Attributes:
         hidden_sizes: units of every hidden layer of the copy, or None where it is no network of hidden ReLU
-            layers in a row.
+            layers, dense or convolutions, in a row.
         hidden_sizes_true: those of the victim, dead and doubled units too, or None likewise.
         layers: copy and victim layer by layer from the input on, as many layers as both have; empty where one
-            of them is no such network.
+            of them is no such network, but for layers in front of sums and the like in networks of images.
         hidden_units_effective: the victim's units that its function shows: units that are never active behind
             the first layer and dead ones of the last layer are left out, units of the last layer with one
             hyperplane count once.
@@ -65,7 +67,9 @@ class Comparison(ShownAsTable):
             output the class is its sign, or that of p - .5 where the victim's output is a probability p.
         points: how many points were given.
         matches: (unit of the victim, unit of the copy) for each pair of the first hidden layers with the same
-            hyperplane, as indices into the networks' own layers.
+            hyperplane, as indices into the networks' own layers; none where there are convolutions.
+        filters: the victim's convolutions filter by filter, as far as `layers` goes.
+        notes: where layers of images' networks are not the same, or are not compared, in words.
     """
 
     hidden_sizes: tuple[int, ...] | None
@@ -81,6 +85,8 @@ class Comparison(ShownAsTable):
     agreement: float
     points: int
     matches: tuple[tuple[int, int], ...] = field(repr=False)
+    filters: tuple[FilterComparison, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def hidden_units(self) -> int | None:
@@ -99,6 +105,18 @@ class Comparison(ShownAsTable):
         names = [field.name for field in fields(LayerComparison)]
         rows = [(k, *astuple(layer)) for k, layer in enumerate(self.layers, 1)]
         return pd.DataFrame(rows, columns=["layer", *names])
+
+    def filters_to_frame(self) -> pd.DataFrame:
+        """Return a row for each filter of the victim's convolutions."""
+        import pandas as pd
+
+        names = [field.name for field in fields(FilterComparison)]
+        table = pd.DataFrame([astuple(each) for each in self.filters], columns=names)
+        return table.astype({"copys_filter": "Int64", "filter_error": float, "bias_error": float})
+
+    def _repr_html_(self) -> str:
+        table = super()._repr_html_()
+        return table + shown("filters", {}, self.filters_to_frame()) if self.filters else table
 
     def _facts(self) -> dict[str, Any]:
         """Return what is shown above the table."""
@@ -126,6 +144,12 @@ def compare(
     Networks of several hidden layers are compared from the input on: each layer's rows in the features of the
     layer before, put in the order and the scale in which that layer was matched. What is said of signs holds
     for the last layer; in those before it a turned unit is found, but an error of its whole row.
+
+    Networks of images (convolutions, poolings, dense layers behind, in a row) are compared filter by filter:
+    a filter of norm 1 and its bias, in the order and the scale in which the channels before were matched.
+    Batch norm is folded into the convolution before or behind it, an average into a dense layer behind it,
+    groups and dilation are written out with zeros. The first layer that the two do not have in common ends
+    that, and so do sums of several layers; `notes` says where and why.
 
     Args:
         copy: a module from (n, d) to (n, K), or a Reconstruction that holds one. A Reconstruction from
@@ -181,6 +205,10 @@ def _compare_units(module: nn.Module, victim: Victim, tolerance: float, odds: bo
     theirs = hidden_layers(victim.module, victim.input_shape)
     sizes = {"hidden_sizes": _sizes(ours), "hidden_sizes_true": _sizes(theirs)}
     nothing = {"units_matched": None, "max_parameter_error": None, "matches": ()}
+    if theirs is None or ours is None:
+        filterwise = _compare_filters(module, victim, tolerance, odds)
+        if filterwise is not None:
+            return filterwise
     if theirs is None:
         return {**sizes, **nothing, "layers": (), "hidden_units_effective": None}
     effective = effective_units(theirs, _MERGE[victim.dtype])
@@ -197,6 +225,28 @@ def _compare_units(module: nn.Module, victim: Victim, tolerance: float, odds: bo
         "units_matched": sum(len(match.mine) for match in matches),
         "max_parameter_error": _parameter_error(matches) if equally_deep else None,
         "matches": _pairs(matches[0]),
+    }
+
+
+def _compare_filters(
+    module: nn.Module, victim: Victim, tolerance: float, odds: bool
+) -> dict[str, Any] | None:
+    """The same fields of networks of images; None where neither has a convolution that can be read."""
+    ours = image_network(module, (victim.input_size,))
+    theirs = image_network(victim.module, victim.input_shape)
+    if not (ours.convolutional or theirs.convolutional):
+        return None
+    found = match_filters(ours, theirs, tolerance, odds)
+    return {
+        "hidden_sizes": ours.sizes,
+        "hidden_sizes_true": theirs.sizes,
+        "layers": found.layers,
+        "hidden_units_effective": found.effective,
+        "units_matched": sum(layer.units_matched for layer in found.layers),
+        "max_parameter_error": found.max_parameter_error,
+        "matches": (),
+        "filters": found.filters,
+        "notes": found.notes,
     }
 
 

@@ -28,12 +28,15 @@ class LayerComparison:
             for, on whichever side they are active.
         max_row_error: max|(a, b) - (a^, b^)| over the entries of these, with |a| = |a^| = 1 in the units of
             the layer before as they were matched; None where none is matched.
+        form: what kind of layer the victim's is, with what comes behind it. A convolution's channel counts as
+            many units as it has places.
     """
 
     units_true: int
     units_found: int
     units_matched: int
     max_row_error: float | None
+    form: str = "dense"
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,7 @@ def _normalised(net: HiddenLayers) -> list[OneHiddenLayer]:
     live, factors = np.ones(net.input_size, dtype=bool), np.ones(net.input_size)
     for rows, offsets in net.inner:
         rows = rows[:, live] * factors
-        live = _ever_active(rows, offsets) if layers else np.ones(len(rows), dtype=bool)
+        live = ever_active(rows, offsets) if layers else np.ones(len(rows), dtype=bool)
         rows, offsets = rows[live], offsets[live]
         factors = np.linalg.norm(rows, axis=1)
         factors[factors == 0] = 1.0
@@ -103,12 +106,12 @@ def _normalised(net: HiddenLayers) -> list[OneHiddenLayer]:
         unit = rows / factors[:, None], offsets / factors
         layers.append(OneHiddenLayer(*unit, np.zeros((0, len(rows))), nothing, np.zeros(0)))
     rows, affine = (part[:, live] * factors for part in (net.last.rows, net.last.affine))
-    seen = _ever_active(rows, net.last.offsets) if layers else np.ones(len(rows), dtype=bool)
+    seen = ever_active(rows, net.last.offsets) if layers else np.ones(len(rows), dtype=bool)
     outputs = net.last.outputs * seen
     return [*layers, OneHiddenLayer(rows, net.last.offsets, outputs, affine, net.last.bias)]
 
 
-def _ever_active(rows: Array, offsets: Array) -> Mask:
+def ever_active(rows: Array, offsets: Array) -> Mask:
     """Which units may be active on features that are not negative."""
     active: Mask = (rows > 0).any(axis=1) | (offsets > 0)
     return active

@@ -94,6 +94,12 @@ class Oracle(ABC):
         return self.has_gradients
 
     @property
+    def numbers_per_query(self) -> int:
+        """How many numbers an answer holds: a value, a gradient's d, both; of all outputs at once."""
+        numbers = int(self.has_values) + int(self.has_gradients) * self.input_size
+        return numbers * (self.output_size or 1) if self.all_at_once else numbers
+
+    @property
     def domain(self) -> tuple[Array, Array] | None:
         """None for all of R^d, or the box (low, high), two arrays of shape (d,)."""
         return None if self._box is None else (self._box.low.copy(), self._box.high.copy())

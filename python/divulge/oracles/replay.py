@@ -126,7 +126,7 @@ class ReplayOracle(Oracle):
                 self.told.appendleft(told.after(rows))
             parts.append(told.answers[:rows])
             known += rows
-            self.replayed += rows
+            self.replayed += rows if price else 0  # what was looked up was no query
         if known < len(points):
             parts.append(self._fresh(points[known:], prints[known:], channel, ask))
         self.ledger.charge(self.kind, price)

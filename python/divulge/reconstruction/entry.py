@@ -57,6 +57,7 @@ def reconstruct(
         input_shape: how the d numbers of an input are laid out; by default as the oracle has it. Where they
             are an image, (C, H, W), a few jumps of the gradient say whether the network is one of
             convolutions; for one that is dense they count as answers of the search. (d,) leaves that out.
+            From values alone, d + 1 for every gradient, convolutions are looked for where it is given here.
 
     Returns:
         A `Reconstruction`. When the budget runs out, the oracle fails or the user interrupts, it holds what
@@ -84,6 +85,7 @@ def reconstruct(
     def attack(of: Oracle, file: Path | None) -> Reconstruction:
         approach = approach_to(of)
         images = of.input_size == oracle.input_size and not isinstance(of, MeanGradientOracle)
+        images = images and (input_shape is not None or approach.tells_both)
         layout = (
             shape if images else ()
         )  # means of gradients, and a few combinations of inputs, are no images

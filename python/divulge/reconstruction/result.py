@@ -55,6 +55,8 @@ class Reconstruction(ReconstructionTable):
         unit_kinds: what the units of every hidden layer are: "ReLU", "LeakyReLU(0.1)", "PReLU" (a slope
             each), "abs", "ReLU in pairs, as ReLU6 or Hardtanh"; with " beside its input" where what comes
             into the layer is handed on as well. Empty where there are convolutions.
+        numbers_told: that all answers held: d of a gradient, one of a value, as many for every output of a
+            `JacobianOracle`.
     """
 
     module: nn.Sequential
@@ -69,6 +71,17 @@ class Reconstruction(ReconstructionTable):
     notes: tuple[Note, ...] = ()
     replayed: int = 0
     unit_kinds: tuple[str, ...] = ()
+    numbers_told: int = 0
+
+    @property
+    def parameters(self) -> int:
+        """Parameters of the copy: what these numbers have told."""
+        return sum(part.numel() for part in self.module.parameters())
+
+    @property
+    def numbers_per_parameter(self) -> float:
+        """Cost against information: numbers told for each parameter of the copy; inf where it has none."""
+        return self.numbers_told / self.parameters if self.parameters else float("inf")
 
     @property
     def hidden_units(self) -> int:

@@ -72,6 +72,11 @@ class Session:
         return self._oracle.ledger.total - self._before
 
     @property
+    def numbers_per_query(self) -> int:
+        """How many numbers an answer holds."""
+        return self._oracle.numbers_per_query
+
+    @property
     def first(self) -> Transcript:
         """The record of the oracle's own output."""
         return self.transcripts[self.outputs[0]]
@@ -220,4 +225,5 @@ class Session:
             seed=self.seed,
             notes=tuple(self.notes),
             replayed=replayed.replayed if replayed else 0,
+            numbers_told=self.queries * self.numbers_per_query,
         )

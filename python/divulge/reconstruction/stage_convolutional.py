@@ -10,6 +10,7 @@ from torch import nn
 
 from divulge.arrays import Array, Mask
 from divulge.reconstruction.asking.lines import Lines
+from divulge.reconstruction.asking.pieces_from_values import ValueTranscript
 from divulge.reconstruction.asking.stopped import until_stopped
 from divulge.reconstruction.certificate import Certificate
 from divulge.reconstruction.convolutional.attack import ConvolutionalAttack
@@ -17,18 +18,19 @@ from divulge.reconstruction.convolutional.ending import ConvResult
 from divulge.reconstruction.convolutional.extreme import up_features
 from divulge.reconstruction.convolutional.inputs import grainy
 from divulge.reconstruction.convolutional.network import ConvNetwork
+from divulge.reconstruction.convolutional.unfinished import unfinished, words
 from divulge.reconstruction.falsification.judge import Judgement, compared
 from divulge.reconstruction.falsification.samples import Drawn, far_out, on_faces, scattered
 from divulge.reconstruction.notes import NoteKind
 from divulge.reconstruction.result import Reconstruction
 from divulge.reconstruction.session import Session
-from divulge.reconstruction.settings import CONV_ATTACK, CONV_JUDGE, FALSIFYING, LINE
+from divulge.reconstruction.settings import CONV_ATTACK, CONV_JUDGE, FALSIFYING, LINE, VALUE_PROBE
 
 
 def attack_convolutions(session: Session) -> Reconstruction | None:
     """Take a network of convolutions apart; None where inputs are no images, or the first jumps are dense."""
     shape = image_shape(session.input_shape)
-    if shape is None or not session.approach.tells_both:
+    if shape is None or not session.approach.tells_values:
         return None
     attack = until_stopped(lambda: recognised(session, shape), str)
     if attack is None:
@@ -49,7 +51,21 @@ def attack_convolutions(session: Session) -> Reconstruction | None:
         session.stopped("convolutions", found.stopped)
     if found.open:
         session.note(NoteKind.UNEXPLAINED, found.open)
+    if found.network is None:
+        return as_far_as_known(session, attack)
     return result(session, found, judgement)
+
+
+def as_far_as_known(session: Session, attack: ConvolutionalAttack) -> Reconstruction:
+    """Return the layers that are whole, or a constant where none is."""
+    places, size = session.output_places(session.outputs)
+    network = unfinished(attack.known, attack.whole, len(places))
+    if network is None:
+        return session.result(constant(session), [], Certificate(), False)
+    why = session.notes.pop()  # of the end of the search, to which is added what it leaves
+    session.note(why.kind, f"{why.sentence}; {words(attack.known, len(network.prefix.layers), places)}")
+    module = network.in_order(places, size).module(session.dtype)
+    return session.result(module, network.hidden_sizes, Certificate(), False)
 
 
 def image_shape(shape: tuple[int, ...]) -> tuple[int, int, int] | None:
@@ -67,8 +83,14 @@ def recognised(session: Session, shape: tuple[int, int, int]) -> ConvolutionalAt
         Stopped: the oracle can be asked no further.
     """
     session.keep_unsaturated()
-    if session.transcript(session.outputs[0]).noisy:
+    transcript = session.transcript(session.outputs[0])
+    if transcript.noisy:
         return None
+    if transcript.asked.all_at_once:
+        transcript.beside = [session.transcript(output) for output in session.outputs[1:]]
+    measured = transcript.noise
+    if isinstance(transcript, ValueTranscript):
+        transcript.noise = transcript.values_of.relative * VALUE_PROBE.lost  # of gradients by differences
     rng = np.random.default_rng([session.seed, session.input_size])
     lines = Lines(session.input_size, session.domain, rng, LINE.reach)
     attack = ConvolutionalAttack(
@@ -79,7 +101,10 @@ def recognised(session: Session, shape: tuple[int, int, int]) -> ConvolutionalAt
         session.book,
         lambda units: session.tell("convolutions", units, lambda: None),
     )
-    return attack if attack.recognised() else None
+    if attack.recognised():
+        return attack
+    transcript.beside, transcript.noise = [], measured
+    return None
 
 
 def judgement_of(session: Session, found: ConvResult) -> Judgement:
@@ -90,9 +115,8 @@ def judgement_of(session: Session, found: ConvResult) -> Judgement:
 
 
 def result(session: Session, found: ConvResult, judgement: Judgement) -> Reconstruction:
-    """Return the copy, or a constant where no layer is whole."""
-    if found.network is None:
-        return session.result(constant(session), [], Certificate(), False)
+    """Return a copy with its certificate."""
+    assert found.network is not None
     if judgement.counterexample is not None:
         session.note_refuted(judgement.counterexample)
     if judgement.stopped:
@@ -109,8 +133,9 @@ def result(session: Session, found: ConvResult, judgement: Judgement) -> Reconst
 def judged(session: Session, network: ConvNetwork, outputs: Sequence[int]) -> Judgement:
     """Ask the first output about fresh points, images of every grain, at all distances and far out.
 
-    In a box on its faces and vertices too, and before a last dense layer where few features are far up. The
-    other outputs are weights of the same units, and solved from several times the equations they need.
+    All outputs are looked at where one answer holds all. In a box on its faces and vertices too, and before a
+    last dense layer where few features are far up. Other outputs are weights of the same units, and solved
+    from several times the equations they need.
     """
 
     def predicted(points: Array, place: int) -> Array:
@@ -134,8 +159,9 @@ def judged(session: Session, network: ConvNetwork, outputs: Sequence[int]) -> Ju
         up = up_features(network.prefix, lines, CONV_JUDGE.up)
         drawn.append(Drawn("up combinations of features", up))
     transcripts = [session.transcript(output) for output in outputs]
-    found = compared(drawn, predicted, everywhere, transcripts[:1], 0.0)
-    if found.counterexample is not None or found.stopped or len(outputs) == 1:
+    told = transcripts if transcripts[0].asked.all_at_once else transcripts[:1]
+    found = compared(drawn, predicted, everywhere, told, 0.0)
+    if found.counterexample is not None or found.stopped or len(outputs) == len(told):
         return found
     one = Drawn("one for each other output", grainy(lines, network.prefix.shape, 1))
     others = compared([one], lambda x, place: predicted(x, place + 1), everywhere, transcripts[1:], 0.0)

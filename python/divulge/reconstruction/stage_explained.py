@@ -171,6 +171,7 @@ def after(first: Reconstruction, result: Reconstruction) -> Reconstruction:
     return replace(
         result,
         queries=first.queries + result.queries,
+        numbers_told=first.numbers_told + result.numbers_told,
         queries_by_kind=dict(by_kind),
         queries_by_layer=(layers[0] + first.queries, *layers[1:]) if layers else (),
         replayed=first.replayed + result.replayed,

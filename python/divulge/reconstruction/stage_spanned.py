@@ -101,6 +101,7 @@ def with_earlier(session: Session, result: Reconstruction) -> Reconstruction:
     return replace(
         result,
         queries=queries,
+        numbers_told=queries * session.numbers_per_query,
         queries_by_kind={result.kind: queries},
         queries_by_layer=(layers[0] + more, *layers[1:]) if layers else (),
         notes=(*result.notes, *session.notes),

@@ -16,12 +16,14 @@ class Transcript(Record):
     Attributes:
         asked: the output that is asked.
         domain: None for all of R^d, or (low, high), shape (d,) each.
+        beside: records of other outputs, which an oracle of all outputs tells in the same answer.
     """
 
     def __init__(self, asked: AskedOutput) -> None:
         super().__init__(asked.input_size, asked.rounding, asked.tells_values)
         self.asked = asked
         self.domain = asked.domain
+        self.beside: list[Transcript] = []
 
     def take(self, points: Array, values: Array, gradients: Array) -> Index:
         """Keep what the compiled core asked at points (n, d), and count it; return the row numbers."""
@@ -41,8 +43,16 @@ class Transcript(Record):
             assert gradients is not None  # a ValueTranscript asks the others
             self.add(points[:allowed], values, gradients)
         if allowed < len(points):
-            raise self.asked.spent()
+            raise self.asked.spent()  # with nothing looked up: a search that goes on asks the rest first
+        for other in self.beside if allowed else ():
+            other.look_up(points)
         return np.arange(len(self) - len(points), len(self))
+
+    def look_up(self, points: Array) -> None:
+        """Keep what the last answer about another output at points (n, d) holds of this one, at no cost."""
+        values, gradients = self.asked.query(points)
+        assert gradients is not None
+        self.add(points, values, gradients)
 
     def misses(self, points: Array, predicted: Array) -> Array:
         """Ask how far predicted pieces are from answers, relative to the largest; these are not recorded.

@@ -53,6 +53,7 @@ class ConvolutionalAttack(DenseBehind):
         self.first = FirstLayer(self.walk)
         self.layer: NextLayer | None = None
         self.network: ConvNetwork | None = None
+        self.whole = 0
 
     def recognised(self) -> bool:
         """Whether the first jumps are of a convolution.
@@ -96,6 +97,7 @@ class ConvolutionalAttack(DenseBehind):
         self._told(depth)
 
     def _told(self, depth: int) -> None:
+        self.whole = depth + 1
         self.book(depth)
         self.report(sum(self.known.sizes()))
 
