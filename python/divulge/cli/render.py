@@ -66,7 +66,7 @@ def print_json(report: Report) -> None:
             for layer, queries in zip_longest(comparison.layers, result.queries_by_layer)
             if layer is not None
         ],
-        "filters": [_finite_values(asdict(each)) for each in comparison.filters],
+        "filters": [asdict(each) for each in comparison.filters],
         "differences": comparison.notes,
     }
     write_json(fields)
