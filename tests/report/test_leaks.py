@@ -44,10 +44,12 @@ def test_a_row_for_each_explanation_and_each_defence_that_touches_it(report):
 
 def test_the_summary_names_every_pair(report):
     said = report.summary()[1:-1]  # between the recommendation and the rule of the risk classes
-    assert len(said) == 4
+    assert len(said) == 6
     assert "rebuilt exactly" in said[1]
     assert "top:5" in said[3]
     assert "honest user" in said[3]
+    assert "attack" in said[4]  # how what was tried beside copies that learn is chosen
+    assert "is not exact" in said[5]
 
 
 class Page(HTMLParser):

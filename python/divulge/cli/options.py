@@ -295,8 +295,9 @@ DefenceOption = Annotated[
     typer.Option(
         parser=_defence,
         metavar="NAME",
-        help="How answers are changed: none, rounded:DECIMALS, rounded:bits=N, noisy:SIGMA, top:K, "
-        "clipped:LIMIT, sign, normalized, budget:N or prada, several joined by +.",
+        help="How answers are changed: none, rounded:DECIMALS, rounded:bits=N, noisy:SIGMA, private:EPSILON, "
+        "top:K, grouped:K, clipped:LIMIT, sign, normalized, cached:STEP, budget:N or prada, several joined "
+        "by +.",
     ),
 ]
 SurrogateOption = Annotated[
