@@ -122,7 +122,9 @@ def test_a_point_in_a_box_is_not_brought_out_of_it():
     rows, weights, base = whole_layer(network)
     wrong = DeepModel(prefix_of(network, 1), Layer(rows, 1.5 * weights, base))
     probe = probe_of(network, (60.0, 100.0))
+    before = len(probe.answered()[0])
     assert nearer(probe, wrong, np.full(6, 80.0), 1e-8) is None
+    assert len(probe.answered()[0]) == before  # nothing was asked on the way to the origin
 
 
 def whole_layer(network):
