@@ -17,7 +17,11 @@ string(STRIP "${CMAKE_CXX_FLAGS} ${CMAKE_CXX_FLAGS_RELEASE} -O3" DIVULGE_FLAGS)
 target_compile_definitions(_core PRIVATE
   "DIVULGE_COMPILER=\"${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION}\"" "DIVULGE_FLAGS=\"${DIVULGE_FLAGS}\"")
 
-set_target_properties(_core PROPERTIES INSTALL_RPATH "$ORIGIN")
+if(APPLE)
+  set_target_properties(_core PROPERTIES INSTALL_RPATH "@loader_path")
+else()
+  set_target_properties(_core PROPERTIES INSTALL_RPATH "$ORIGIN")
+endif()
 install(TARGETS _core LIBRARY DESTINATION divulge)
 install(IMPORTED_RUNTIME_ARTIFACTS OpenBLAS::OpenBLAS DESTINATION divulge)
 install(FILES ${DIVULGE_OPENBLAS_LICENSE} DESTINATION divulge/licenses RENAME OpenBLAS.txt)

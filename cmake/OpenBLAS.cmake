@@ -10,6 +10,11 @@ if(DIVULGE_OPENBLAS_FAILED)
   message(FATAL_ERROR "${Python_EXECUTABLE} has no scipy-openblas32; pip install the version named in pyproject.toml")
 endif()
 find_package(OpenBLAS CONFIG REQUIRED PATHS ${DIVULGE_OPENBLAS_LIB}/cmake/openblas NO_DEFAULT_PATH)
+if(WIN32)  # the package's file names the import library as the library, and one that it does not hold as that
+  set_target_properties(OpenBLAS::OpenBLAS PROPERTIES
+    IMPORTED_LOCATION ${DIVULGE_OPENBLAS_LIB}/libscipy_openblas.dll
+    IMPORTED_IMPLIB ${DIVULGE_OPENBLAS_LIB}/libscipy_openblas.lib)
+endif()
 
 file(GLOB DIVULGE_OPENBLAS_LICENSE
   ${DIVULGE_OPENBLAS_LIB}/../../scipy_openblas32-${OpenBLAS_VERSION}.dist-info/licenses/LICENSE.txt)

@@ -1,6 +1,8 @@
 #include "core/parallel/thread_pool.h"
 
+#ifndef _WIN32
 #include <pthread.h>
+#endif
 
 #include <algorithm>
 #include <atomic>
@@ -150,7 +152,9 @@ int initial_threads() {
 // not exist and locks may be held for ever, leaves the old pool as it is and takes a new one.
 Pool*& pool_slot() {
   static Pool* slot = [] {
+#ifndef _WIN32  // which does not fork
     pthread_atfork(nullptr, nullptr, [] { pool_slot() = new Pool(pool_slot()->threads()); });
+#endif
     return new Pool(initial_threads());
   }();
   return slot;

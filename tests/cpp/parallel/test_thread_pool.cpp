@@ -1,6 +1,8 @@
 #include <doctest/doctest.h>
+#ifndef _WIN32
 #include <sys/wait.h>
 #include <unistd.h>
+#endif
 
 #include <atomic>
 #include <mutex>
@@ -153,8 +155,9 @@ TEST_CASE("senseless arguments are refused with their value") {
   CHECK_THROWS_AS(parallel_for(3, 0, [](std::size_t, std::size_t) {}), std::invalid_argument);
 }
 
-// ThreadSanitizer does not follow threads started after a fork from a process that has several.
-#ifndef __SANITIZE_THREAD__
+// ThreadSanitizer does not follow threads started after a fork from a process that has several. Windows has
+// no fork.
+#if !defined(__SANITIZE_THREAD__) && !defined(_WIN32)
 TEST_CASE("a forked child has a pool of its own") {
   const Threads scope(3);
   REQUIRE(visits(100, 1) == std::vector<int>(100, 1));
