@@ -22,7 +22,8 @@ import numpy as np
 import torch
 
 import divulge
-from honesty_families import FAMILIES, Case
+from honesty_case import Case
+from honesty_families import FAMILIES
 
 POINTS, FAR = 4_000, (10.0, 100.0)
 SMALL = 1e-8  # of a certificate

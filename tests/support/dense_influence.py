@@ -61,3 +61,12 @@ def _row(value, parameters):
         value, parameters, retain_graph=True, allow_unused=True, materialize_grads=True
     )
     return torch.cat([p.reshape(-1) for p in parts])
+
+
+def small_problem(build, n=14, tests=3):
+    """Return a module in float64, and samples (n, 6) of three classes for training and for tests."""
+    torch.manual_seed(1)
+    module = build().double().eval()
+    rng = np.random.default_rng(1)
+    x, y = rng.standard_normal((n + tests, 6)), rng.integers(0, 3, n + tests)
+    return module, (x[:n], y[:n]), (x[n:], y[n:])
