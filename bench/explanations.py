@@ -28,6 +28,7 @@ from divulge.explanations.local_models import share_of_variance
 from divulge.oracles import oracle_by_name
 from explanation_cases import Case, cases
 from explanation_trees import planted_part, tree_part
+from volume_bound import most_volume
 
 Shape = Callable[[np.ndarray], np.ndarray]
 SHAPES: list[Shape] = [lambda v: np.sin(2 * v), np.square, np.abs, lambda v: 0.5 * v]
@@ -175,7 +176,7 @@ def counterfactual_part(rows: int) -> None:
                 "row changes": near["changes"].median(),
                 "row distance": near["distance"].median(),
                 "volume": volume(found.fronts, corners),
-                "at most": float(np.mean(1 - 1 / corners[:, 2])),  # at least one column is changed
+                "at most": most_volume(found),
                 "random": volume(drawn["even"], corners),
                 "sparse": volume(drawn["sparse"], corners),
                 "valid": valid_volume(found.fronts, corners),
