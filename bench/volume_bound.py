@@ -12,11 +12,18 @@ STEPS = 400  # of distances; each takes the least distance from the data of its 
 def most_volume(found: Counterfactuals) -> float:
     """Return the largest mean share of the corner's volume, (own miss, 1, columns that may change, 1).
 
-    A row that changes m columns and is t from the point (Gower's) is nearer to a training row than the point
-    by t at most, and by no more than the m columns in which these two differ most. Every row is taken to be
-    in the interval. For one training row (k=1) that candidates are held against.
+    For points whose own prediction is outside the interval; every other row is taken to be in it. A row that
+    changes m columns and is t from the point (Gower's) is nearer to a training row than the point by t at
+    most, and by no more than the m columns in which these two differ most. With k > 1, too: the mean
+    distance from k rows is at least that from the nearest.
+
+    Raises:
+        ValueError: a point is in the interval, and counts without a change.
     """
     wanted = found._wanted
+    inside = np.flatnonzero(wanted.miss(wanted.predictions(wanted.x)) == 0)
+    if len(inside):
+        raise ValueError(f"point {inside[0]} is in the interval already: nothing has to be changed")
     far_ends = np.arange(1, STEPS + 1) / STEPS
     shares = []
     for point, twins in zip(wanted.x, wanted.twins, strict=True):
