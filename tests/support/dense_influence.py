@@ -63,10 +63,10 @@ def _row(value, parameters):
     return torch.cat([p.reshape(-1) for p in parts])
 
 
-def small_problem(build, n=14, tests=3):
-    """Return a module in float64, and samples (n, 6) of three classes for training and for tests."""
+def small_problem(build):
+    """Return a module in float64, and samples of 6 inputs and three classes: 14 for training, 3 for tests."""
     torch.manual_seed(1)
     module = build().double().eval()
     rng = np.random.default_rng(1)
-    x, y = rng.standard_normal((n + tests, 6)), rng.integers(0, 3, n + tests)
-    return module, (x[:n], y[:n]), (x[n:], y[n:])
+    x, y = rng.standard_normal((17, 6)), rng.integers(0, 3, 17)
+    return module, (x[:14], y[:14]), (x[14:], y[14:])
