@@ -4,7 +4,8 @@
 find_package(Python 3.10 REQUIRED COMPONENTS Interpreter OPTIONAL_COMPONENTS Development.Module)
 execute_process(
   COMMAND ${Python_EXECUTABLE} -c
-    "from importlib.util import find_spec; print(find_spec('scipy_openblas32').submodule_search_locations[0] + '/lib')"
+    "from importlib.util import find_spec; from pathlib import Path; \
+print((Path(find_spec('scipy_openblas32').submodule_search_locations[0]) / 'lib').as_posix())"
   OUTPUT_VARIABLE DIVULGE_OPENBLAS_LIB OUTPUT_STRIP_TRAILING_WHITESPACE RESULT_VARIABLE DIVULGE_OPENBLAS_FAILED)
 if(DIVULGE_OPENBLAS_FAILED)
   message(FATAL_ERROR "${Python_EXECUTABLE} has no scipy-openblas32; pip install the version named in pyproject.toml")
