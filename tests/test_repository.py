@@ -51,14 +51,16 @@ def test_wheels_are_built_of_the_systems_that_are_configured():
     runners = read(ROOT / ".github/workflows/wheels.yml")["jobs"]["wheels"]["strategy"]["matrix"]["os"]
     families = {"ubuntu": "linux", "macos": "macos", "windows": "windows"}
     configured = PROJECT["tool"]["cibuildwheel"]
-    assert {families[name.split("-")[0]] for name in runners} == {"linux", "macos", "windows"} & set(configured)
+    told = {"linux", "macos", "windows"} & set(configured)
+    assert {families[name.split("-")[0]] for name in runners} == told
     # MSVC, which CMake takes where it is not told otherwise, cannot compile the core
     assert configured["windows"]["environment"] == {"CMAKE_GENERATOR": "Ninja", "CXX": "g++"}
 
 
 def test_paths_of_the_build_have_slashes_on_any_system():
     """Backslashes, which Windows' Python writes, are escapes in what CMake installs by."""
-    asked = re.search(r'-c\s+"(.+?)"\s+OUTPUT_VARIABLE', (ROOT / "cmake/OpenBLAS.cmake").read_text(), re.DOTALL)
+    build = (ROOT / "cmake/OpenBLAS.cmake").read_text()
+    asked = re.search(r'-c\s+"(.+?)"\s+OUTPUT_VARIABLE', build, re.DOTALL)
     assert "as_posix()" in asked[1]
 
 

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from explanations import volume
-from volume_bound import most_volume
 
 from divulge.explanations import counterfactuals
 from divulge.explanations.archive import Archive
+from explanations import volume
+from volume_bound import most_volume
 
 SMALL = {"population": 10, "generations": 10}
 
