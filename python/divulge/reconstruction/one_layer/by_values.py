@@ -140,7 +140,9 @@ class ValueSearch(Search):
         place, sizes = np.searchsorted(rows, split.left)[shown], sizes[shown]
         weakest = np.full(len(rows), np.inf)  # of the jumps that a piece decides
         np.minimum.at(weakest, np.concatenate([place, place + 1]), np.tile(sizes, 2))
-        poor = np.argsort(-errors / weakest, kind="stable")[: int(1 + BY_VALUES.most_poor * len(rows))]
+        deciding = np.flatnonzero(np.isfinite(weakest))
+        worst = np.argsort(-errors[deciding] / weakest[deciding], kind="stable")
+        poor = deciding[worst][: int(1 + BY_VALUES.most_poor * len(rows))]
         poor = poor[errors[poor] > BY_VALUES.poor * weakest[poor]]
         if not len(poor):
             return

@@ -49,7 +49,7 @@ def sharpened_offsets(values: Values, planes: Array, sizes: Array, samples: Arra
         (feet[usable, None] + places[:, :, None] * normals[:, None]).reshape(-1, planes.shape[1] - 1)
     )
     found = values.ask(points).reshape(-1, 4)
-    t = np.einsum("hkd,hd->hk", points.reshape(len(usable), 4, -1), normals)
+    t = np.einsum("hkd,hd->hk", points.reshape(len(usable), 4, normals.shape[1]), normals)
     before = (found[:, 1] - found[:, 0]) / (t[:, 1] - t[:, 0])
     after = (found[:, 3] - found[:, 2]) / (t[:, 3] - t[:, 2])
     with np.errstate(divide="ignore", invalid="ignore"):
