@@ -120,3 +120,11 @@ def test_units_known_behind_another_output_are_weighed_and_only_others_sought(se
     assert len(found) == 22
     assert rows.max() < 1e-9
     assert len(other.transcript) < asked + 2 * kept.sum() + 60
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_layers_behind_are_told_however_few_kinks_a_line_has(seed):
+    search = searched(random_deep(12, 8, 6, 4, 1, seed=seed), seed=seed)
+    before = len(search.transcript)
+    assert search.run() is None
+    assert len(search.transcript) - before < 300
