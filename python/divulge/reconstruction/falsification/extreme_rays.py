@@ -26,17 +26,14 @@ def on_extreme_rays(prefix: Prefix, lines: Lines, count: int) -> Array:
 
     They are 1,000 times as far out as usual: further than units that decide anything at usual inputs switch.
 
-    There are none where the first layer's rows depend on each other, or hand their input on: not every p is
-    then that of an input.
-
     Args:
         prefix: the known layers, one at least.
         lines: draws which, and on which side.
         count: how many at most.
     """
-    first = prefix.layers[0]
-    if first.passage or not independent(first):
+    if not has_rays(prefix, lines):
         return np.empty((0, lines.input_size))
+    first = prefix.layers[0]
     features = distinct_rays(prefix, lines.rng, count)
     off = -np.abs(lines.rng.standard_normal(features.shape)) / np.sqrt(len(first))
     size = np.linalg.norm(first.rows, axis=1)
@@ -45,6 +42,18 @@ def on_extreme_rays(prefix: Prefix, lines: Lines, count: int) -> Array:
     points = drawn + (levels - first.levels(drawn)) @ np.linalg.pinv(first.rows).T
     usual = np.linalg.norm(points, axis=1, keepdims=True) / np.sqrt(lines.input_size)
     return lines.unsaturated(points + EXTREME_RAYS.beside * usual * moves)
+
+
+def has_rays(prefix: Prefix, lines: Lines) -> bool:
+    """Whether there are inputs far out on every extreme ray.
+
+    There are none in a box, nor where the first layer's rows depend on each other, or hand their input on:
+    not every p is then that of an input.
+    """
+    if lines.domain is not None or not prefix.layers:
+        return False
+    first = prefix.layers[0]
+    return not first.passage and independent(first)
 
 
 def independent(layer: Dense) -> bool:

@@ -61,6 +61,8 @@ class FalsifyingSettings:
     rounds_followed: int = 40
     # as often a copy is tested again that keeps a linear part: it may be that of a missing unit
     again: int = 4
+    # and where there are extreme rays, each of which counts for many other points
+    again_beside_rays: int = 1
     # of 1 - .95, the natural logarithm: answers without an error, times the share that may have one
     confidence: float = 3.0
 
