@@ -212,7 +212,9 @@ def distances_to(units: Units, transcript: Transcript) -> Array:
 class KinksElsewhere:
     """Whether kinks' jumps are others elsewhere on their hyperplanes, as those of deeper units are.
 
-    A first line may show one kink or two: so many are looked at in all, whatever lines they are on.
+    A first line may show one kink or two: so many are looked at in all, whatever lines they are on. Those of
+    weak units are not: they are placed too roughly to be met elsewhere. A kink differs that does so at every
+    place: at one, far out, a strong unit's hyperplane may be within the step.
 
     Args:
         search: whom to ask, and among what.
@@ -228,11 +230,12 @@ class KinksElsewhere:
         Raises:
             Stopped: the oracle can be asked no further.
         """
-        some = kinks.take(np.arange(min(len(kinks), POSITIVE.kinks - self.looked)))
+        strong = np.linalg.norm(kinks.jumps, axis=1) > DEEPER.weak * self.transcript.scale
+        some = kinks.take(np.flatnonzero(strong)[: POSITIVE.kinks - self.looked])
         if not len(some):
             return False
         places = self.lines.on_hyperplanes(some.points, some.jumps, DEEPER.places)
         wrong = jump_errors(self.transcript, places, some.jumps) > DEEPER.same
         self.looked += len(some)
-        self.differ += int(wrong.any(axis=0).sum())
+        self.differ += int(wrong.all(axis=0).sum())
         return self.differ > 1
