@@ -1,4 +1,4 @@
-"""A copy behind a wide first layer is judged no less where others were refuted before it."""
+"""How much is asked about finished copies: behind wide first layers, and where a linear part is kept."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ from itertools import combinations
 import numpy as np
 import pytest
 import torch
+from deep_networks import parameters, prefix_of, random_deep, victim_of
 
 from divulge import GradientOracle, Victim
 from divulge.reconstruction.approach import approach_to
 from divulge.reconstruction.deep.attack import DeepResult
+from divulge.reconstruction.falsification.extreme_rays import drawn_rays, has_rays
 from divulge.reconstruction.network.deep_network import DeepModel
 from divulge.reconstruction.network.hidden_layer import Layer
 from divulge.reconstruction.network.known_layers import Dense, Prefix
 from divulge.reconstruction.session import Session
-from divulge.reconstruction.stage_many_layers import in_every_way
+from divulge.reconstruction.stage_many_layers import in_every_way, judged, times_again
 
 UNITS = 34
 
@@ -68,3 +70,60 @@ def test_a_unit_at_one_vertex_is_not_missed_for_what_judging_took(seed):
     )
     assert wrong.counterexample is not None
     assert right.counterexample is None
+
+
+def hardly_ever_off(seed: int, off: float) -> tuple[GradientOracle, DeepModel]:
+    """A network whose last unit is off far out in one narrow cone, and a copy to which it is linear.
+
+    Args:
+        off: size of the cone, 0 for none.
+    """
+    network, rng = random_deep(20, 8, 7, 5, 1, seed=seed), np.random.default_rng(seed)
+    prefix = prefix_of(network, 2)
+    features = prefix.features(1e6 * drawn_rays(prefix, rng) @ np.linalg.pinv(prefix.layers[0].rows).T)
+    total = features.sum(axis=1, keepdims=True)
+    features = (features / np.maximum(total, 1e-300))[total[:, 0] > 1e-9 * total.max()]
+    row = rng.standard_normal(7)
+    shares = features @ row
+    row += off * np.ptp(shares) - shares.min()
+    (rows, offsets), (weights, base) = parameters(network)[2:]
+    with torch.no_grad():
+        network[4].weight[0] = torch.from_numpy(row)
+        network[4].bias[0] = 1.0
+    rows, offsets = (each.copy() for each in (rows, offsets))
+    size = np.linalg.norm(rows[1:], axis=1)
+    layer = Layer(
+        np.column_stack([rows[1:], offsets[1:]]) / size[:, None],
+        weights[:, 1:] * size,
+        np.append(weights[0, 0] * row, weights[0, 0] + base[0])[None],
+    )
+    return GradientOracle(victim_of(network)), DeepModel(prefix, layer)
+
+
+def kept_linear(model: DeepModel) -> DeepResult:
+    return DeepResult(model, [0], 0.0, True, True, False)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_unit_off_in_one_narrow_cone_is_not_taken_for_a_linear_part(seed):
+    oracle, model = hardly_ever_off(seed, off=-0.02)
+    session = Session(oracle, approach_to(oracle), seed, None)
+    assert has_rays(model.prefix, session.lines)
+    assert in_every_way(session, kept_linear(model), False, 2_000).counterexample is not None
+
+
+def test_a_linear_part_is_asked_about_less_often_where_there_are_rays():
+    oracle, model = hardly_ever_off(0, off=0.02)
+    session = Session(oracle, approach_to(oracle), 0, None)
+    assert judged(session, kept_linear(model), 2_000).counterexample is None
+    once = session.queries
+    assert in_every_way(session, kept_linear(model), False, 2_000).counterexample is None
+    assert session.queries - once < 2.5 * once
+    first = model.prefix.layers[0]
+    dependent = Dense(np.concatenate([first.rows[:-1], first.rows[:1]]), first.offsets)
+    without = DeepModel(Prefix(20, [dependent, *model.prefix.layers[1:]]), model.layer)
+    assert (
+        times_again(session, kept_linear(without), False)
+        > times_again(session, kept_linear(model), False)
+        > 0
+    )

@@ -13,7 +13,7 @@ from divulge.reconstruction.asking.pieces import Transcript
 from divulge.reconstruction.asking.probe import Kinks
 from divulge.reconstruction.deep.positive_features import FeatureOutput, PositiveLines
 from divulge.reconstruction.deep.regions import FreeLayer
-from divulge.reconstruction.deep.rows_by_kinks import RowsByKinks
+from divulge.reconstruction.deep.rows_by_kinks import KinksElsewhere, RowsByKinks
 from divulge.reconstruction.network.units import Units
 
 
@@ -120,3 +120,21 @@ def test_units_known_behind_another_output_are_weighed_and_only_others_sought(se
     assert len(found) == 22
     assert rows.max() < 1e-9
     assert len(other.transcript) < asked + 2 * kept.sum() + 60
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_layers_behind_are_told_however_few_kinks_a_line_has(seed):
+    search = searched(random_deep(12, 8, 6, 4, 1, seed=seed), seed=seed)
+    before = len(search.transcript)
+    assert search.run() is None
+    assert len(search.transcript) - before < 300
+
+
+def test_units_of_one_layer_are_hardly_ever_called_deeper_however_weak():
+    """Far out, or of a weak unit, the jump is another's at one place or other."""
+    called = []
+    for seed in range(6):
+        search = searched(of_all_strengths(10, 4, 20, 1, seed=seed, least=1e-8), seed=seed)
+        lines = [search.lines.add_line() for _ in range(40)]
+        called += [KinksElsewhere(search).shown_by(search.kinks(line)) for line in lines]
+    assert np.mean(called) < 0.06

@@ -7,7 +7,12 @@ import pytest
 from deep_networks import prefix_of, random_deep
 
 from divulge.reconstruction.asking.lines import Lines
-from divulge.reconstruction.falsification.extreme_rays import distinct_rays, on_extreme_rays
+from divulge.reconstruction.falsification.extreme_rays import (
+    distinct_rays,
+    drawn_rays,
+    on_extreme_rays,
+    times_largest,
+)
 from divulge.reconstruction.network.known_layers import Dense, Prefix
 
 
@@ -35,7 +40,7 @@ def test_all_but_one_of_the_features_that_are_on_is_held_by_units_between_on_and
 
 def test_all_rays_are_met_and_none_twice():
     prefix = prefix_of(random_deep(9, 5, 4, 3, 1, seed=1), 2)
-    rays = distinct_rays(prefix, np.random.default_rng(0), 2000)
+    rays = drawn_rays(prefix, np.random.default_rng(0))
     assert len(np.unique(np.round(rays, 5), axis=0)) == len(rays)
     rows = prefix.layers[1].rows
     pairs = sum((rows[:, i] * rows[:, j] < 0).sum() for i in range(5) for j in range(i))
@@ -43,14 +48,14 @@ def test_all_rays_are_met_and_none_twice():
     assert ((rays > 0).sum(axis=1) == 2).sum() == pairs  # one for each unit between two features
 
 
-def test_a_unit_that_is_on_in_a_narrow_cone_alone_is_met():
-    """It is on at fewer than one in a thousand directions, and on some ray of all."""
+def test_a_unit_that_is_on_in_a_narrow_cone_alone_is_met_by_few_rays():
+    """It is on at fewer than one in a thousand directions, and on one of the 60 rays that tell most."""
     prefix = prefix_of(random_deep(30, 8, 8, 3, 1, seed=2), 2)
     lines, rng = lines_of(30), np.random.default_rng(5)
     normal = prefix.features(1e6 * lines.samples(20_000))
-    points = on_extreme_rays(prefix, lines, 2000)
+    points = on_extreme_rays(prefix, lines, 60)
     on_rays = prefix.features(points)
-    assert len(points) > 300
+    assert len(points) == 60
     rare = met = 0
     for _ in range(2000):
         row = rng.standard_normal(8) - 0.8
@@ -60,6 +65,21 @@ def test_a_unit_that_is_on_in_a_narrow_cone_alone_is_met():
             met += bool((on_rays @ row > 0).any())
     assert rare > 20
     assert met >= 0.9 * rare
+
+
+def test_a_ray_between_others_is_the_largest_nowhere():
+    prefix = Prefix(3, [Dense(np.eye(3), np.zeros(3)), Dense(np.eye(3), np.zeros(3))])
+    rays = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [0.6, 0.8, 0.0], [0.1, 0.2, 0.97]])
+    times = times_largest(prefix, rays, np.random.default_rng(0))
+    assert (times[:3] > 1000).all()
+    assert not times[3:].any()
+
+
+def test_where_the_next_layer_is_off_a_ray_counts_for_nothing():
+    prefix = Prefix(2, [Dense(np.eye(2), np.zeros(2)), Dense(np.array([[1.0, -1.0]]), np.zeros(1))])
+    times = times_largest(prefix, np.eye(2), np.random.default_rng(0))
+    assert times[0] > 0
+    assert times[1] == 0
 
 
 def test_behind_one_layer_the_rays_are_its_features():

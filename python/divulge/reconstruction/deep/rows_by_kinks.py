@@ -67,11 +67,11 @@ class RowsByKinks:
         Raises:
             Stopped: the oracle can be asked no further.
         """
-        error, tolerances = np.inf, self.transcript.tolerances
-        for number in range(POSITIVE.lines):
+        error, tolerances, deeper = np.inf, self.transcript.tolerances, KinksElsewhere(self)
+        for _ in range(POSITIVE.lines):
             line = self.next_line()
             kinks = self.kinks(line)
-            if number == 0 and differ_elsewhere(self.transcript, self.lines, kinks):
+            if deeper.shown_by(kinks):
                 return None
             self.add(*self.measured(line, kinks))
             if len(self.units) > POSITIVE.most * self.lines.input_size:
@@ -209,9 +209,33 @@ def distances_to(units: Units, transcript: Transcript) -> Array:
     return np.asarray(levels.min(axis=1, initial=np.inf))
 
 
-def differ_elsewhere(transcript: Transcript, lines: PositiveLines, kinks: Kinks) -> bool:
-    """Ask some kinks' jumps elsewhere on their hyperplanes; return whether several are others there."""
-    some = kinks.take(np.arange(min(len(kinks), POSITIVE.kinks)))
-    places = lines.on_hyperplanes(some.points, some.jumps, DEEPER.places)
-    differ = (jump_errors(transcript, places, some.jumps) > DEEPER.same).any(axis=0)
-    return int(differ.sum()) > 1
+class KinksElsewhere:
+    """Whether kinks' jumps are others elsewhere on their hyperplanes, as those of deeper units are.
+
+    A first line may show one kink or two: so many are looked at in all, whatever lines they are on. Those of
+    weak units are not: they are placed too roughly to be met elsewhere. A kink differs that does so at every
+    place: at one, far out, a strong unit's hyperplane may be within the step.
+
+    Args:
+        search: whom to ask, and among what.
+    """
+
+    def __init__(self, search: RowsByKinks) -> None:
+        self.transcript, self.lines = search.transcript, search.lines
+        self.looked = self.differ = 0
+
+    def shown_by(self, kinks: Kinks) -> bool:
+        """Ask about these kinks if too few were looked at; return whether several differ by now.
+
+        Raises:
+            Stopped: the oracle can be asked no further.
+        """
+        strong = np.linalg.norm(kinks.jumps, axis=1) > DEEPER.weak * self.transcript.scale
+        some = kinks.take(np.flatnonzero(strong)[: POSITIVE.kinks - self.looked])
+        if not len(some):
+            return False
+        places = self.lines.on_hyperplanes(some.points, some.jumps, DEEPER.places)
+        wrong = jump_errors(self.transcript, places, some.jumps) > DEEPER.same
+        self.looked += len(some)
+        self.differ += int(wrong.all(axis=0).sum())
+        return self.differ > 1

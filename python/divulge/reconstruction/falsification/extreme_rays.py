@@ -5,6 +5,10 @@ into cones, in each of which a unit of the next layer is linear in p. One that i
 so at one of its extreme rays: few features are on there, k of them, and k - 1 units of the known layers
 behind are between on and off. An 80-10-10-9-3 copied without a unit was wrong at 1 of 40,000 directions, and
 at 1 of 500 such rays; behind one known layer the rays are its single features.
+
+Rays are many, and most of them tell what others do: where f(e) are the features of a layer on ray e, f over
+their sum, a unit of the next layer that is on anywhere is so where some r . f is the largest of all rays. So
+rays are ranked by how many random r have their largest r . f there.
 """
 
 from __future__ import annotations
@@ -22,17 +26,14 @@ def on_extreme_rays(prefix: Prefix, lines: Lines, count: int) -> Array:
 
     They are 1,000 times as far out as usual: further than units that decide anything at usual inputs switch.
 
-    There are none where the first layer's rows depend on each other, or hand their input on: not every p is
-    then that of an input.
-
     Args:
         prefix: the known layers, one at least.
         lines: draws which, and on which side.
         count: how many at most.
     """
-    first = prefix.layers[0]
-    if first.passage or not independent(first):
+    if not has_rays(prefix, lines):
         return np.empty((0, lines.input_size))
+    first = prefix.layers[0]
     features = distinct_rays(prefix, lines.rng, count)
     off = -np.abs(lines.rng.standard_normal(features.shape)) / np.sqrt(len(first))
     size = np.linalg.norm(first.rows, axis=1)
@@ -43,6 +44,18 @@ def on_extreme_rays(prefix: Prefix, lines: Lines, count: int) -> Array:
     return lines.unsaturated(points + EXTREME_RAYS.beside * usual * moves)
 
 
+def has_rays(prefix: Prefix, lines: Lines) -> bool:
+    """Whether there are inputs far out on every extreme ray.
+
+    There are none in a box, nor where the first layer's rows depend on each other, or hand their input on:
+    not every p is then that of an input.
+    """
+    if lines.domain is not None or not prefix.layers:
+        return False
+    first = prefix.layers[0]
+    return not first.passage and independent(first)
+
+
 def independent(layer: Dense) -> bool:
     """Whether a layer's rows are linearly independent."""
     _, s, _ = layer.svd
@@ -50,22 +63,51 @@ def independent(layer: Dense) -> bool:
 
 
 def distinct_rays(prefix: Prefix, rng: np.random.Generator, count: int) -> Array:
-    """Return features (n, h) of the first layer over its rows' lengths, on extreme rays, at most `count`."""
+    """Return features (n, h) of the first layer over its rows' lengths, on extreme rays, at most `count`.
+
+    Those of single features come first, then those that tell most.
+    """
     units = len(prefix.layers[0])
     single = np.eye(units)[rng.permutation(units)[:count]]
     if len(prefix.layers) == 1 or count <= units:
         return single
-    found = [single]
-    most = min(units, EXTREME_RAYS.most)
-    each = -(-EXTREME_RAYS.drawn * count // max(most - 1, 1))
+    rays = drawn_rays(prefix, rng)
+    best = np.argsort(-times_largest(prefix, rays, rng), kind="stable")
+    best = best[(rays[best] > 0).sum(axis=1) > 1]
+    return np.concatenate([single, rays[best[: count - units]]])
+
+
+def drawn_rays(prefix: Prefix, rng: np.random.Generator) -> Array:
+    """Draw features (n, h) of the first layer over its rows' lengths on distinct extreme rays."""
+    units = len(prefix.layers[0])
+    found, most = [np.eye(units)], min(units, EXTREME_RAYS.most)
+    each = -(-EXTREME_RAYS.drawn // max(most - 1, 1))
     for size in range(2, most + 1):
         chosen = rng.uniform(size=(each, units)).argsort(axis=1)[:, :size]
         found.append(walked(prefix, np.sort(chosen, axis=1), rng))
     rays = np.concatenate(found)
     _, kept = np.unique(np.round(rays, EXTREME_RAYS.digits), axis=0, return_index=True)
-    others = kept[kept >= len(single)]
-    kept = np.append(np.arange(len(single)), rng.permutation(others)[: count - len(single)])
     return np.asarray(rays[kept])
+
+
+def times_largest(prefix: Prefix, rays: Array, rng: np.random.Generator) -> Array:
+    """Return on how many random combinations of a layer's features each ray (n, h) is the largest, (n,).
+
+    Features count over their sum, as only a ray's direction does; those of all layers but the first, of
+    which single features tell all.
+    """
+    features = rays * np.linalg.norm(prefix.layers[0].rows, axis=1)
+    times = np.zeros(len(rays))
+    for layer in prefix.layers[1:]:
+        levels = features @ layer.rows.T
+        features = levels * layer.on(levels)
+        total = np.abs(features).sum(axis=1, keepdims=True)
+        some = total[:, 0] > EXTREME_RAYS.dependent * total.max(initial=0.0)
+        if some.any():
+            shares = features[some] / total[some]
+            combinations = rng.standard_normal((EXTREME_RAYS.combinations, shares.shape[1]))
+            np.add.at(times, np.flatnonzero(some)[(shares @ combinations.T).argmax(axis=0)], 1)
+    return times
 
 
 def walked(prefix: Prefix, chosen: Index, rng: np.random.Generator) -> Array:

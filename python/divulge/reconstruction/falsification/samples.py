@@ -11,7 +11,7 @@ from divulge.arrays import Array
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.deep.extreme_points import climbed
 from divulge.reconstruction.falsification.beside import beside_groups, beside_on_lines
-from divulge.reconstruction.falsification.extreme_rays import on_extreme_rays
+from divulge.reconstruction.falsification.extreme_rays import has_rays, on_extreme_rays
 from divulge.reconstruction.falsification.few_features import with_few_features
 from divulge.reconstruction.network.deep_network import DeepModel
 from divulge.reconstruction.settings import EXTREME_RAYS, FALSIFYING
@@ -66,7 +66,7 @@ def samples(model: DeepModel, lines: Lines, asked: int, single: bool) -> Iterato
         yield Drawn("beside kinks on lines", beside_on_lines(model, lines, usual))
     if deep:
         yield Drawn("up combinations of features", climbed(model.prefix, lines.samples(usual // 2), lines))
-    if deep and lines.domain is None:
+    if deep and has_rays(model.prefix, lines):
         count = rays_for(model, usual, asked)
         yield Drawn("on extreme rays", on_extreme_rays(model.prefix, lines, count))
     if not simple:
