@@ -14,7 +14,6 @@ from divulge.reconstruction.asking.stopped import until_stopped
 from divulge.reconstruction.certificate import Certificate
 from divulge.reconstruction.deep.attack import DeepAttack, DeepResult
 from divulge.reconstruction.deep.vertices import are_all_vertices
-from divulge.reconstruction.falsification.extreme_rays import has_rays
 from divulge.reconstruction.falsification.judge import Judgement, judge, judge_at_vertices, vertices_for
 from divulge.reconstruction.network.deep_network import DeepModel
 from divulge.reconstruction.network.named import Named, named, named_copy
@@ -103,14 +102,14 @@ def in_every_way(session: Session, found: DeepResult, wide: bool, searched: int)
         searched: queries that the search took, without those of earlier judgements: these do not make
             judging dearer before a copy stands that other ones were refuted for.
     """
-    before, again = session.queries, times_again(session, found, wide)
+    before = session.queries
     judgement = judged(session, found, searched)
     each = session.queries - before
-    asked = searched + (1 + again) * each
+    asked = searched + (1 + FALSIFYING.again) * each
     if wide and holds(judgement):
         judgement = at_vertices(session, found, asked, judgement)
-    if holds(judgement):
-        judgement = judged_again(session, found, searched, judgement, again)
+    if holds(judgement) and (wide or leaves_linear(session, found)):
+        judgement = judged_again(session, found, searched, judgement)
     left = wide and not are_all_vertices(found.model.prefix.layers[0], vertices_for(asked))
     if left and holds(judgement) and searched < before:
         judgement = at_vertices(session, found, session.queries, judgement)
@@ -136,22 +135,10 @@ def holds(judgement: Judgement) -> bool:
     return judgement.counterexample is None and not judgement.stopped
 
 
-def times_again(session: Session, found: DeepResult, wide: bool) -> int:
-    """Return how often more is asked about a copy that may keep a missed unit as a linear part or a passage.
-
-    Far out such a unit is off on some extreme ray, if anywhere: where there are rays less is asked again.
-    """
-    if not (wide or leaves_linear(session, found)):
-        return 0
-    return FALSIFYING.again_beside_rays if has_rays(found.model.prefix, session.lines) else FALSIFYING.again
-
-
-def judged_again(
-    session: Session, found: DeepResult, searched: int, first: Judgement, times: int
-) -> Judgement:
-    """Ask so many times more about a copy, as long as it stands."""
+def judged_again(session: Session, found: DeepResult, searched: int, first: Judgement) -> Judgement:
+    """Ask more about a copy that keeps a linear part or a passage: it may be that of a unit missed."""
     judgement = first
-    for _ in range(times):
+    for _ in range(FALSIFYING.again):
         if not holds(judgement):
             break
         fresh = judged(session, found, searched)
