@@ -47,23 +47,28 @@ def attack_convolutions(session: Session) -> Reconstruction | None:
         if better is None:
             break
         found, judgement = better, judgement_of(session, better)
-    if found.stopped:
-        session.stopped("convolutions", found.stopped)
-    if found.open:
-        session.note(NoteKind.UNEXPLAINED, found.open)
     if found.network is None:
-        return as_far_as_known(session, attack)
+        return as_far_as_known(session, attack, found)
+    say_why(session, found)
     return result(session, found, judgement)
 
 
-def as_far_as_known(session: Session, attack: ConvolutionalAttack) -> Reconstruction:
+def say_why(session: Session, found: ConvResult, left: str = "") -> None:
+    """Note where a search ended that was not to the end, and what it leaves."""
+    if found.stopped:
+        session.stopped("convolutions", found.stopped + left)
+    if found.open:
+        session.note(NoteKind.UNEXPLAINED, found.open + left)
+
+
+def as_far_as_known(session: Session, attack: ConvolutionalAttack, found: ConvResult) -> Reconstruction:
     """Return the layers that are whole, or a constant where none is."""
     places, size = session.output_places(session.outputs)
     network = unfinished(attack.known, attack.whole, len(places))
     if network is None:
+        say_why(session, found)
         return session.result(constant(session), [], Certificate(), False)
-    why = session.notes.pop()  # of the end of the search, to which is added what it leaves
-    session.note(why.kind, f"{why.sentence}; {words(attack.known, len(network.prefix.layers), places)}")
+    say_why(session, found, f"; {words(attack.known, len(network.prefix.layers), places)}")
     module = network.in_order(places, size).module(session.dtype)
     return session.result(module, network.hidden_sizes, Certificate(), False)
 

@@ -20,6 +20,7 @@ from divulge.reconstruction.convolutional.layers import Prefix
 from divulge.reconstruction.convolutional.misses import kinks_behind, wrong_rows
 from divulge.reconstruction.convolutional.network import ConvNetwork
 from divulge.reconstruction.convolutional.next_layer import NextLayer
+from divulge.reconstruction.convolutional.padding_modes import OTHER_PADDING, padding_mode
 from divulge.reconstruction.convolutional.sides import Sides, read_sides
 from divulge.reconstruction.convolutional.two_levels import CUT_OFF, TWINS, has_twins, has_two_levels
 from divulge.reconstruction.convolutional.walk import Kink, Walk
@@ -77,6 +78,9 @@ class ConvolutionalAttack(DenseBehind):
         if not len(self.first.layer):
             return self._incomplete("no filter of layer 1 was seen to switch at one place alone")
         self._told(0)
+        mode = padding_mode(self.first.layer, self.walk.kinks, self.known.shape, self.walk.tolerances.alike)
+        if mode:
+            return self._incomplete(OTHER_PADDING.format(mode))
         kinks = self.first.deeper
         for depth in range(1, CONV_ATTACK.deepest):
             found = self._next_layer(depth, kinks)

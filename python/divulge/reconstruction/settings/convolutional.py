@@ -75,6 +75,8 @@ class ConvFirstSettings:
     elsewhere: int = 16
     # likewise
     shown: float = 0.3
+    # kinks that are filters over the image's edges, padded by something else than zeros
+    padded: int = 2
     # crossings of known channels with no new one among them: (1 - 1/16)^16 is 36 %, but sides of the others
     # explain no kink of the next layer while one is missing, and one that shows later is added
     quiet: int = 16
