@@ -17,6 +17,7 @@ from divulge.reconstruction.convolutional.attack import ConvolutionalAttack
 from divulge.reconstruction.convolutional.ending import ConvResult
 from divulge.reconstruction.convolutional.extreme import up_features
 from divulge.reconstruction.convolutional.inputs import grainy
+from divulge.reconstruction.convolutional.judge import certain
 from divulge.reconstruction.convolutional.network import ConvNetwork
 from divulge.reconstruction.convolutional.unfinished import unfinished, words
 from divulge.reconstruction.falsification.judge import Judgement, compared
@@ -147,6 +148,9 @@ def judged(session: Session, network: ConvNetwork, outputs: Sequence[int]) -> Ju
         values, gradients = network.answers(points, place)
         return np.column_stack([gradients, values - np.einsum("nd,nd->n", gradients, points)])
 
+    def counts(points: Array) -> Mask:
+        return certain(network.prefix, points, session.tolerances)
+
     lines, count = session.lines, CONV_JUDGE.fresh
     drawn = [
         Drawn("standard normal" if session.domain is None else "uniform in the box", lines.inside(count)),
@@ -165,22 +169,17 @@ def judged(session: Session, network: ConvNetwork, outputs: Sequence[int]) -> Ju
         drawn.append(Drawn("up combinations of features", up))
     transcripts = [session.transcript(output) for output in outputs]
     told = transcripts if transcripts[0].asked.all_at_once else transcripts[:1]
-    found = compared(drawn, predicted, everywhere, told, 0.0)
+    found = compared(drawn, predicted, counts, told, 0.0)
     if found.counterexample is not None or found.stopped or len(outputs) == len(told):
         return found
     one = Drawn("one for each other output", grainy(lines, network.prefix.shape, 1))
-    others = compared([one], lambda x, place: predicted(x, place + 1), everywhere, transcripts[1:], 0.0)
+    others = compared([one], lambda x, place: predicted(x, place + 1), counts, transcripts[1:], 0.0)
     wrong = others.counterexample
     return Judgement(
         Certificate((*found.certificate.samples, *others.certificate.samples)),
         wrong if wrong is None else replace(wrong, output=wrong.output + 1),
         others.stopped,
     )
-
-
-def everywhere(points: Array) -> Mask:
-    """No point (n, d) is left out, shape (n,)."""
-    return np.ones(len(points), bool)
 
 
 def constant(session: Session) -> nn.Sequential:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import numpy as np
-
 from divulge.arrays import Array
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.pieces import Transcript
@@ -16,6 +14,7 @@ from divulge.reconstruction.convolutional.ending import ConvResult
 from divulge.reconstruction.convolutional.equations import answered
 from divulge.reconstruction.convolutional.first_layer import FirstLayer
 from divulge.reconstruction.convolutional.followed_sides import sides_followed
+from divulge.reconstruction.convolutional.judge import certain_rows
 from divulge.reconstruction.convolutional.layers import Prefix
 from divulge.reconstruction.convolutional.misses import kinks_behind, wrong_rows
 from divulge.reconstruction.convolutional.network import ConvNetwork
@@ -242,7 +241,8 @@ class ConvolutionalAttack(DenseBehind):
         def work() -> ConvResult | None:
             transcript = self.transcripts(self.outputs[0])
             answered(transcript, point[None])
-            rows = wrong_rows(network, transcript, np.arange(len(transcript)), self.walk.tolerances.missing)
+            certain = certain_rows(network.prefix, transcript)
+            rows = wrong_rows(network, transcript, certain, self.walk.tolerances.missing)
             self.missed = network, rows
             self._turn_back()
             if not self._learned_from_misses(layer) or not self._is_last():

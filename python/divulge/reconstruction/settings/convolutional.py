@@ -149,6 +149,11 @@ class ConvLastSettings:
 
     # equations for each unknown
     equations: float = 1.3
+    # answers where these are of single precision, at least, and times those that double precision needs: one
+    # at which all of 72 features were on left weights 50 times too large
+    coarse: int = 24
+    # likewise
+    coarser: int = 10
     # and where answers are chosen for units that few of them show: a part of each answer's, drawn at random
     most_equations: float = 3.0
     # corners of an image, their sides in steps from unit to unit: 9 units of a channel see the first
@@ -211,6 +216,8 @@ class ConvFollowedSettings:
 
     # kinks of one unit at most: 40 of 9 pixels are 320 equations
     most: int = 40
+    # kinks after which it is looked whether they tell of sides: for 400 features that costs more than they do
+    every: int = 3
     # units that are followed until all sides are told: in a depthwise layer each tells of one channel
     units: int = 24
     # units that switch on the way from a kink to the next, of the numbers of its window: the more, the more
