@@ -57,7 +57,7 @@ def attack_convolutions(session: Session) -> Reconstruction | None:
 def say_why(session: Session, found: ConvResult, left: str = "") -> None:
     """Note where a search ended that was not to the end, and what it leaves."""
     if found.stopped:
-        session.stopped("convolutions", found.stopped + left)
+        session.stopped("convolutions", found.stopped, left)
     if found.open:
         session.note(NoteKind.UNEXPLAINED, found.open + left)
 
