@@ -37,3 +37,25 @@ def test_kinks_over_the_edges_tell_it(mode, kernel, padding, stride):
     kinks = [Kink(np.zeros(144), jump, 0.0, np.zeros((2, 144))) for jump in jumps]
     layer = ConvLayer(part.weight.detach().numpy(), part.bias.detach().numpy())
     assert padding_mode(layer, kinks, shape, 1e-6) == ("" if mode == "zeros" else mode)
+
+
+def padded_by(filters, padding, shape):
+    """Return what is said of a layer padded by zeros, by the jumps of all its windows."""
+    layer = ConvLayer(filters, np.zeros(len(filters)))
+    x = torch.zeros(1, *shape, dtype=torch.float64, requires_grad=True)
+    z = nn.functional.conv2d(x, torch.from_numpy(filters), padding=padding).flatten()
+    jumps = [torch.autograd.grad(entry, x, retain_graph=True)[0].flatten().numpy() for entry in z]
+    size = x.numel()
+    kinks = [Kink(np.zeros(size), jump, 0.0, np.zeros((2, size))) for jump in jumps if jump.any()]
+    return padding_mode(layer, kinks, shape, 1e-6)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_zeros_are_not_taken_for_pixels_by_filters_that_look_alike(seed):
+    rng = np.random.default_rng(seed)
+    dead, turned = rng.standard_normal((2, 3, 1, 3, 3))
+    dead[0, 0, 0] = 0.0
+    turned[1] = turned[0, :, ::-1, ::-1]
+    assert padded_by(dead, 1, (1, 7, 6)) == ""
+    assert padded_by(turned, 0, (1, 7, 6)) == ""
+    assert padded_by(rng.standard_normal((2, 1, 3, 3)), 2, (1, 7, 6)) == ""  # corners of one pixel
