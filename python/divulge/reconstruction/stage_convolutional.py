@@ -15,17 +15,17 @@ from divulge.reconstruction.asking.stopped import until_stopped
 from divulge.reconstruction.certificate import Certificate
 from divulge.reconstruction.convolutional.attack import ConvolutionalAttack
 from divulge.reconstruction.convolutional.ending import ConvResult
-from divulge.reconstruction.convolutional.extreme import up_features
-from divulge.reconstruction.convolutional.inputs import grainy
+from divulge.reconstruction.convolutional.fresh import Fresh
 from divulge.reconstruction.convolutional.judge import certain
 from divulge.reconstruction.convolutional.network import ConvNetwork
 from divulge.reconstruction.convolutional.unfinished import unfinished, words
 from divulge.reconstruction.falsification.judge import Judgement, compared
-from divulge.reconstruction.falsification.samples import Drawn, far_out, on_faces, scattered
 from divulge.reconstruction.notes import NoteKind
 from divulge.reconstruction.result import Reconstruction
 from divulge.reconstruction.session import Session
-from divulge.reconstruction.settings import CONV_ATTACK, CONV_JUDGE, FALSIFYING, LINE, VALUE_PROBE
+from divulge.reconstruction.settings import CONV_ATTACK, LINE, VALUE_PROBE
+
+NONE_COUNTS = "no fresh answer ({}) counts: everywhere there some unit is too near 0 to tell its side"
 
 
 def attack_convolutions(session: Session) -> Reconstruction | None:
@@ -129,8 +129,12 @@ def result(session: Session, found: ConvResult, judgement: Judgement) -> Reconst
         session.stopped("its errors", judgement.stopped)
     places, size = session.output_places(found.outputs)
     network: ConvNetwork = found.network.in_order(places, size)
-    certified = judgement.certificate.answers and not judgement.stopped
-    complete = bool(certified) and judgement.counterexample is None
+    samples = judgement.certificate.samples
+    for sample in samples:
+        if not sample.answers:
+            session.note(NoteKind.UNEXPLAINED, NONE_COUNTS.format(sample.drawn))
+    certified = bool(samples) and all(sample.answers for sample in samples) and not judgement.stopped
+    complete = certified and judgement.counterexample is None
     return session.result(
         network.module(session.dtype), network.hidden_sizes, judgement.certificate, complete
     )
@@ -151,29 +155,13 @@ def judged(session: Session, network: ConvNetwork, outputs: Sequence[int]) -> Ju
     def counts(points: Array) -> Mask:
         return certain(network.prefix, points, session.tolerances)
 
-    lines, count = session.lines, CONV_JUDGE.fresh
-    drawn = [
-        Drawn("standard normal" if session.domain is None else "uniform in the box", lines.inside(count)),
-        Drawn("images of every grain", grainy(lines, network.prefix.shape, count)),
-    ]
-    if session.domain is None:
-        drawn += [
-            Drawn("up to 1,000 times as far", scattered(lines, count)),
-            Drawn("far out", far_out(lines, count // 2, session.tolerances.single)),
-            Drawn("grains far out", FALSIFYING.farthest * grainy(lines, network.prefix.shape, count)),
-        ]
-    else:
-        drawn.append(Drawn("on faces and vertices", on_faces(lines, count)))
-    if network.prefix.ends_dense:
-        up = up_features(network.prefix, lines, CONV_JUDGE.up)
-        drawn.append(Drawn("up combinations of features", up))
+    fresh = Fresh(network.prefix, session.lines, session.tolerances)
     transcripts = [session.transcript(output) for output in outputs]
     told = transcripts if transcripts[0].asked.all_at_once else transcripts[:1]
-    found = compared(drawn, predicted, counts, told, 0.0)
+    found = compared(fresh.everywhere(), predicted, counts, told, 0.0)
     if found.counterexample is not None or found.stopped or len(outputs) == len(told):
         return found
-    one = Drawn("one for each other output", grainy(lines, network.prefix.shape, 1))
-    others = compared([one], lambda x, place: predicted(x, place + 1), counts, transcripts[1:], 0.0)
+    others = compared([fresh.one()], lambda x, place: predicted(x, place + 1), counts, transcripts[1:], 0.0)
     wrong = others.counterexample
     return Judgement(
         Certificate((*found.certificate.samples, *others.certificate.samples)),

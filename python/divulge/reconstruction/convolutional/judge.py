@@ -52,12 +52,18 @@ def certain_rows(prefix: Prefix, transcript: Transcript) -> Index:
     return np.flatnonzero(certain(prefix, transcript.points[:, :-1], transcript.tolerances))
 
 
+def certain_of(rows: Index, prefix: Prefix, transcript: Transcript) -> Index:
+    """Return those of answers, in order, at which every unit's side is certain; all where there is none."""
+    found = np.intersect1d(rows, certain_rows(prefix, transcript))
+    return found if len(found) else np.unique(rows)
+
+
 def error_at(network: ConvNetwork, transcript: Transcript, rows: Index, output: int) -> float:
-    """Return the largest relative error of gradient or value of an output at answers."""
-    gradients, values = transcript.pieces[rows, :-1], transcript.told(rows)
-    copied, own = network.answers(transcript.points[rows, :-1], output)
+    """Return the largest relative error of gradient or value of an output at answers, inf without any."""
     if not len(rows):
         return np.inf
+    gradients, values = transcript.pieces[rows, :-1], transcript.told(rows)
+    copied, own = network.answers(transcript.points[rows, :-1], output)
     slope = np.abs(own - gradients).max() / max(np.abs(gradients).max(), TINY)
     level = np.abs(copied - values) / np.maximum(np.abs(values), np.abs(values).mean() + TINY)
     return max(float(slope), float(level.max()))

@@ -11,7 +11,7 @@ from divulge.arrays import Array, Index
 from divulge.reconstruction.asking.pieces import Transcript
 from divulge.reconstruction.convolutional.equations import Equations, Solution, answered, size_of
 from divulge.reconstruction.convolutional.inputs import fine
-from divulge.reconstruction.convolutional.judge import certain_rows
+from divulge.reconstruction.convolutional.judge import certain_of, certain_rows
 from divulge.reconstruction.convolutional.layers import gradients_of
 from divulge.reconstruction.convolutional.linearised import moving
 from divulge.reconstruction.convolutional.raised import levels, on_at, raised
@@ -216,8 +216,8 @@ class LastLayer:
         return list(self._certain(self._far))
 
     def _certain(self, rows: Index) -> Index:
-        """Those of answers at which every unit's side is certain."""
-        return np.intersect1d(rows, certain_rows(self.prefix, self.walk.transcript))
+        """Those of answers at which every unit's side is certain, all where there is none."""
+        return certain_of(rows, self.prefix, self.walk.transcript)
 
     def _on(self, points: Array) -> NDArray[np.bool_]:
         """Which features are on at points (n, d), shape (n, q)."""

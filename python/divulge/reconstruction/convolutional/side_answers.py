@@ -12,7 +12,7 @@ from divulge.arrays import Array, Index
 from divulge.reconstruction.convolutional.equations import Equations, Solution
 from divulge.reconstruction.convolutional.geometry import spreads
 from divulge.reconstruction.convolutional.inputs import fine, grainy
-from divulge.reconstruction.convolutional.judge import certain_rows
+from divulge.reconstruction.convolutional.judge import certain_of
 from divulge.reconstruction.convolutional.layers import ConvLayer, Prefix
 from divulge.reconstruction.convolutional.linearised import convolved, moving
 from divulge.reconstruction.convolutional.walk import Walk
@@ -87,8 +87,8 @@ class SideAnswers:
         return equations.solve(points, gradients[:, :, None], values[:, None])
 
     def _certain(self, rows: Index) -> Index:
-        """Those of answers at which every unit's side is certain."""
-        return np.intersect1d(rows, certain_rows(self.prefix, self.walk.transcript))
+        """Those of answers at which every unit's side is certain, all where there is none."""
+        return certain_of(rows, self.prefix, self.walk.transcript)
 
     def _seeing(self, pixels: Index, layer: ConvLayer) -> Index:
         """Return the units of the last layer that see some pixels."""
