@@ -1,6 +1,7 @@
-"""Convolutional networks from gradients: `python bench/convolutions.py [--only NAME] [--trained]`.
+"""Convolutional networks from gradients: `python bench/convolutions.py [--only NAME] [--trained] [--single]`.
 
-Random networks as torch initialises them, in float64, and with --trained six that learned MNIST first.
+Random networks as torch initialises them, in float64 or with --single in float32, and with --trained six
+that learned MNIST first.
 Nothing is told but the input's shape. Copies are checked on 200 fresh points, and 200 of .3 to 30 times the
 size; seconds are those of one core.
 """

@@ -15,11 +15,11 @@ from divulge.reconstruction.asking.stopped import until_stopped
 from divulge.reconstruction.certificate import Certificate
 from divulge.reconstruction.convolutional.attack import ConvolutionalAttack
 from divulge.reconstruction.convolutional.ending import ConvResult
-from divulge.reconstruction.convolutional.fresh import Fresh
 from divulge.reconstruction.convolutional.judge import certain
 from divulge.reconstruction.convolutional.network import ConvNetwork
 from divulge.reconstruction.convolutional.unfinished import unfinished, words
 from divulge.reconstruction.falsification.judge import Judgement, compared
+from divulge.reconstruction.fresh_convolutional import Fresh
 from divulge.reconstruction.notes import NoteKind
 from divulge.reconstruction.result import Reconstruction
 from divulge.reconstruction.session import Session

@@ -14,11 +14,11 @@ from divulge import GradientOracle, reconstruct
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.certificate import Certificate, Sample
 from divulge.reconstruction.convolutional.ending import ConvResult
-from divulge.reconstruction.convolutional.fresh import Fresh
 from divulge.reconstruction.convolutional.judge import certain, certain_of, error_at
 from divulge.reconstruction.convolutional.layers import ConvLayer, Prefix
 from divulge.reconstruction.convolutional.network import ConvNetwork
 from divulge.reconstruction.falsification.judge import Judgement
+from divulge.reconstruction.fresh_convolutional import Fresh
 from divulge.reconstruction.settings import Tolerances
 from divulge.reconstruction.stage_convolutional import result as result_of
 
