@@ -1,6 +1,7 @@
-"""Convolutional networks from gradients: `python bench/convolutions.py [--only NAME] [--trained]`.
+"""Convolutional networks from gradients: `python bench/convolutions.py [--only NAME] [--trained] [--single]`.
 
-Random networks as torch initialises them, in float64, and with --trained six that learned MNIST first.
+Random networks as torch initialises them, in float64 or with --single in float32, and with --trained six
+that learned MNIST first.
 Nothing is told but the input's shape. Copies are checked on 200 fresh points, and 200 of .3 to 30 times the
 size; seconds are those of one core.
 """
@@ -94,6 +95,26 @@ VICTIMS: dict[str, tuple[tuple[int, int, int], list[Part]]] = {
         (1, 10, 10),
         [conv(1, 4, 3), nn.ReLU, conv(4, 8, 3), nn.ReLU, lambda: nn.AdaptiveAvgPool2d(1)],
     ),
+    "1x1 first, averages": ((3, 10, 10), [conv(3, 4, 1), nn.ReLU, average, conv(4, 6, 3), nn.ReLU]),
+    "1x1 first, no pooling": ((3, 12, 12), [conv(3, 4, 1), nn.ReLU, conv(4, 6, 3), nn.ReLU]),
+    "1x1 second, averages": ((1, 12, 12), [conv(1, 4, 5), nn.ReLU, average, conv(4, 6, 1), nn.ReLU]),
+    "1x1 second, no pooling": ((1, 12, 12), [conv(1, 4, 5), nn.ReLU, conv(4, 6, 1), nn.ReLU]),
+    "1x5 second": ((1, 12, 12), [conv(1, 4, 3), nn.ReLU, conv(4, 6, (1, 5)), nn.ReLU]),
+    "7x7 first": ((1, 16, 16), [conv(1, 4, 7), nn.ReLU, average, conv(4, 6, 3), nn.ReLU]),
+    "dilated first": ((1, 14, 14), [conv(1, 4, 3, dilation=2), nn.ReLU, average, conv(4, 6, 3), nn.ReLU]),
+    "dilated behind averages": (
+        (1, 16, 16),
+        [conv(1, 4, 3), nn.ReLU, average, conv(4, 6, 3, dilation=2), nn.ReLU],
+    ),
+    "each channel alone first": (
+        (3, 12, 12),
+        [conv(3, 6, 3, groups=3), nn.ReLU, average, conv(6, 6, 3), nn.ReLU],
+    ),
+    "groups behind averages": (
+        (1, 12, 12),
+        [conv(1, 4, 5), nn.ReLU, average, conv(4, 6, 3, groups=2), nn.ReLU],
+    ),
+    "8 leaky of 3x3, no pooling": ((1, 10, 10), [conv(1, 8, 3), leaky, conv(8, 6, 3), leaky]),
     "one convolution": ((1, 12, 12), [conv(1, 6, 3), nn.ReLU]),
 }
 TRAINED: dict[str, tuple[tuple[int, int, int], list[Part]]] = {
@@ -166,6 +187,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--outputs", type=int, default=1)
     parser.add_argument("--trained", action="store_true", help="victims that learned MNIST")
+    parser.add_argument("--single", action="store_true", help="victims of single precision")
     options = parser.parse_args()
     torch.set_num_threads(1)
     heads = ["victim", "seed", "found", "queries", "numbers / parameters"]
@@ -178,7 +200,7 @@ def main() -> None:
             net = network(shape, parts, 10 if options.trained else options.outputs, seed)
             if options.trained:
                 train(net, seed)
-            net = net.double().eval()
+            net = net.to(torch.float32 if options.single else torch.float64).eval()
             start = time.process_time()
             result = divulge.reconstruct(
                 divulge.GradientOracle(divulge.Victim(net, shape)), seed=seed, input_shape=shape
@@ -189,9 +211,11 @@ def main() -> None:
             whole = "whole" if result.complete else "incomplete"
             cells = [name, str(seed), f"{whole}: {sizes}", str(result.queries), f"{told:.0f}"]
             scales = (0.3, 1.0, 3.0, 10.0, 30.0)
-            errors = [error_of(result.module, net, shape, 1.0)]
-            errors.append(max(error_of(result.module, net, shape, scale) for scale in scales))
-            small = [filter_error(result.module, net), result.certificate.error, *errors]
+            copy = result.module.double()
+            net = net.double()
+            errors = [error_of(copy, net, shape, 1.0)]
+            errors.append(max(error_of(copy, net, shape, scale) for scale in scales))
+            small = [filter_error(copy, net), result.certificate.error, *errors]
             cells += [*(f"{error:.0e}" for error in small), f"{seconds:.0f}"]
             print("| " + " | ".join(cells) + " |", flush=True)
 

@@ -9,6 +9,7 @@ from torch import nn
 
 from divulge.arrays import Array
 from divulge.comparison.filterwise import Pair, paired_filters
+from divulge.comparison.flat_rows import of_flat_rows
 from divulge.comparison.image_layers import image_network
 from divulge.panels import one_panel
 
@@ -68,7 +69,8 @@ def plot_filters(victim: Victim, copy: nn.Module, *, layer: int = 1, ax: Axes | 
 
 def filter_pairs(victim: Victim, copy: nn.Module) -> dict[int, list[Pair]]:
     """Return (the victim's filter, the copy's or None), norm 1, shape (C, kh, kw), of each convolution."""
-    networks = image_network(copy, (victim.input_size,)), image_network(victim.module, victim.input_shape)
+    flat = of_flat_rows(copy, victim)
+    networks = image_network(flat, (victim.input_size,)), image_network(victim.module, victim.input_shape)
     return paired_filters(*networks)
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from divulge.arrays import Array
+from divulge.comparison.flat_rows import of_flat_rows
 from divulge.files import replacing
 from divulge.filter_figures import COPY, VICTIM, filter_pairs, plot_filters
 from divulge.panels import figure_of, new_figure
@@ -98,7 +99,7 @@ def _draw_convolutions(
 def _pairs(victim: Victim, copy: nn.Module, comparison: Comparison) -> list[tuple[Array, Array | None]]:
     """Rows of the victim's most important units, each with its partner's in the copy, turned to agree."""
     theirs = hidden_layers(victim.module, victim.input_shape)
-    ours = hidden_layers(copy, (victim.input_size,))
+    ours = hidden_layers(of_flat_rows(copy, victim), (victim.input_size,))
     if theirs is None:
         return []
     rows, readers = theirs.first

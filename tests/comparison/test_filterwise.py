@@ -12,6 +12,8 @@ from torch.nn import functional as F
 import divulge
 from divulge import Victim
 from divulge.comparison.image_layers import image_network
+from divulge.errors import UnsupportedModel
+from divulge.filter_figures import filter_pairs
 
 SHAPE = (2, 12, 12)
 
@@ -110,6 +112,20 @@ def test_order_and_scale_of_channels_do_not_matter(name):
     assert all(max(each.filter_error, each.bias_error) < 1e-13 for each in result.filters)
     assert result.layers[0].form == layers.layers[0].words
     assert len(result.filters_to_frame()) == len(result.filters)
+
+
+@pytest.mark.parametrize("name", ["plain", "global", "dense behind"])
+def test_a_copy_may_take_images_as_the_victim_does(name):
+    victim, own = Victim(network(*KINDS[name]), SHAPE), network(*KINDS[name], seed=1)
+    assert compare(own, victim) == compare(flat(own), victim)
+    assert filter_pairs(victim, own).keys() == filter_pairs(victim, flat(own)).keys() != set()
+
+
+def test_a_copy_of_other_inputs_is_refused_in_words():
+    victim = Victim(network(*KINDS["plain"]), SHAPE)
+    own = network(*KINDS["plain"][:1], shape=(2, 9, 9))
+    with pytest.raises(UnsupportedModel, match=r"neither rows nor .*\(n, 288\).*\(n, 2, 12, 12\)"):
+        compare(own, victim)
 
 
 def edited(change, kind="plain"):

@@ -12,6 +12,7 @@ from torch import nn
 from divulge.arrays import Array
 from divulge.comparison.canonical import CanonicalForm, canonical_form
 from divulge.comparison.filterwise import FilterComparison, match_filters
+from divulge.comparison.flat_rows import of_flat_rows
 from divulge.comparison.image_layers import image_network
 from divulge.comparison.layerwise import LayerComparison, Match, effective_units, match_layers
 from divulge.html import ShownAsTable, shown
@@ -152,10 +153,10 @@ def compare(
     that, and so do sums of several layers; `notes` says where and why.
 
     Args:
-        copy: a module from (n, d) to (n, K), or a Reconstruction that holds one. A Reconstruction from
-            probabilities knows its logits up to a function added to all of them: log-odds against class 0 are
-            compared then, of outputs and parameters both; so they are where one of copy and victim tells two
-            classes by one logit, the other by two.
+        copy: a module from (n, d) or (n, *input_shape) to (n, K), or a Reconstruction that holds one. A
+            Reconstruction from probabilities knows its logits up to a function added to all of them: log-odds
+            against class 0 are compared then, of outputs and parameters both; so they are where one of copy
+            and victim tells two classes by one logit, the other by two.
         victim: the model that was copied.
         data: points, shape (n, d) or (n, *input_shape); by default 10,000 standard normal ones, always the
             same.
@@ -163,10 +164,11 @@ def compare(
         domain: the box that queries were confined to, as (low, high), for `units_folded` alone.
 
     Raises:
+        UnsupportedModel: the copy takes neither rows nor the victim's inputs, or is none of (n, K).
         ValueError: the points, or the copy's answers to them, have another shape; there are no points; an
             output is not finite; or the domain is empty.
     """
-    module = copy if isinstance(copy, nn.Module) else copy.module
+    module = of_flat_rows(copy if isinstance(copy, nn.Module) else copy.module, victim)
     points = _points(victim, data)
     true, found = victim.values(points), Victim(module, (victim.input_size,), lower=False).values(points)
     _check_finite("the victim", true)

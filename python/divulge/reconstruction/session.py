@@ -161,10 +161,10 @@ class Session:
         """Keep something to say for the result."""
         self.notes.append(Note(kind, sentence))
 
-    def stopped(self, sought: str, why: str) -> None:
-        """Note that the search for something could not be ended."""
+    def stopped(self, sought: str, why: str, left: str = "") -> None:
+        """Note that the search for something could not be ended, and what it leaves."""
         kind = NoteKind.INTERRUPTED if why == INTERRUPTED else NoteKind.STOPPED
-        self.note(kind, f"stopped while searching for {sought}: {why}")
+        self.note(kind, f"stopped while searching for {sought}: {why}{left}")
 
     def note_refuted(self, wrong: Counterexample) -> None:
         """Note that a fresh answer shows the copy wrong."""

@@ -15,16 +15,17 @@ from divulge.reconstruction.asking.stopped import until_stopped
 from divulge.reconstruction.certificate import Certificate
 from divulge.reconstruction.convolutional.attack import ConvolutionalAttack
 from divulge.reconstruction.convolutional.ending import ConvResult
-from divulge.reconstruction.convolutional.extreme import up_features
-from divulge.reconstruction.convolutional.inputs import grainy
+from divulge.reconstruction.convolutional.judge import certain
 from divulge.reconstruction.convolutional.network import ConvNetwork
 from divulge.reconstruction.convolutional.unfinished import unfinished, words
 from divulge.reconstruction.falsification.judge import Judgement, compared
-from divulge.reconstruction.falsification.samples import Drawn, far_out, on_faces, scattered
+from divulge.reconstruction.fresh_convolutional import Fresh
 from divulge.reconstruction.notes import NoteKind
 from divulge.reconstruction.result import Reconstruction
 from divulge.reconstruction.session import Session
-from divulge.reconstruction.settings import CONV_ATTACK, CONV_JUDGE, FALSIFYING, LINE, VALUE_PROBE
+from divulge.reconstruction.settings import CONV_ATTACK, LINE, VALUE_PROBE
+
+NONE_COUNTS = "no fresh answer ({}) counts: everywhere there some unit is too near 0 to tell its side"
 
 
 def attack_convolutions(session: Session) -> Reconstruction | None:
@@ -47,23 +48,28 @@ def attack_convolutions(session: Session) -> Reconstruction | None:
         if better is None:
             break
         found, judgement = better, judgement_of(session, better)
-    if found.stopped:
-        session.stopped("convolutions", found.stopped)
-    if found.open:
-        session.note(NoteKind.UNEXPLAINED, found.open)
     if found.network is None:
-        return as_far_as_known(session, attack)
+        return as_far_as_known(session, attack, found)
+    say_why(session, found)
     return result(session, found, judgement)
 
 
-def as_far_as_known(session: Session, attack: ConvolutionalAttack) -> Reconstruction:
+def say_why(session: Session, found: ConvResult, left: str = "") -> None:
+    """Note where a search ended that was not to the end, and what it leaves."""
+    if found.stopped:
+        session.stopped("convolutions", found.stopped, left)
+    if found.open:
+        session.note(NoteKind.UNEXPLAINED, found.open + left)
+
+
+def as_far_as_known(session: Session, attack: ConvolutionalAttack, found: ConvResult) -> Reconstruction:
     """Return the layers that are whole, or a constant where none is."""
     places, size = session.output_places(session.outputs)
     network = unfinished(attack.known, attack.whole, len(places))
     if network is None:
+        say_why(session, found)
         return session.result(constant(session), [], Certificate(), False)
-    why = session.notes.pop()  # of the end of the search, to which is added what it leaves
-    session.note(why.kind, f"{why.sentence}; {words(attack.known, len(network.prefix.layers), places)}")
+    say_why(session, found, f"; {words(attack.known, len(network.prefix.layers), places)}")
     module = network.in_order(places, size).module(session.dtype)
     return session.result(module, network.hidden_sizes, Certificate(), False)
 
@@ -123,8 +129,12 @@ def result(session: Session, found: ConvResult, judgement: Judgement) -> Reconst
         session.stopped("its errors", judgement.stopped)
     places, size = session.output_places(found.outputs)
     network: ConvNetwork = found.network.in_order(places, size)
-    certified = judgement.certificate.answers and not judgement.stopped
-    complete = bool(certified) and judgement.counterexample is None
+    samples = judgement.certificate.samples
+    for sample in samples:
+        if not sample.answers:
+            session.note(NoteKind.UNEXPLAINED, NONE_COUNTS.format(sample.drawn))
+    certified = bool(samples) and all(sample.answers for sample in samples) and not judgement.stopped
+    complete = certified and judgement.counterexample is None
     return session.result(
         network.module(session.dtype), network.hidden_sizes, judgement.certificate, complete
     )
@@ -142,40 +152,22 @@ def judged(session: Session, network: ConvNetwork, outputs: Sequence[int]) -> Ju
         values, gradients = network.answers(points, place)
         return np.column_stack([gradients, values - np.einsum("nd,nd->n", gradients, points)])
 
-    lines, count = session.lines, CONV_JUDGE.fresh
-    drawn = [
-        Drawn("standard normal" if session.domain is None else "uniform in the box", lines.inside(count)),
-        Drawn("images of every grain", grainy(lines, network.prefix.shape, count)),
-    ]
-    if session.domain is None:
-        drawn += [
-            Drawn("up to 1,000 times as far", scattered(lines, count)),
-            Drawn("far out", far_out(lines, count // 2, session.tolerances.single)),
-            Drawn("grains far out", FALSIFYING.farthest * grainy(lines, network.prefix.shape, count)),
-        ]
-    else:
-        drawn.append(Drawn("on faces and vertices", on_faces(lines, count)))
-    if network.prefix.ends_dense:
-        up = up_features(network.prefix, lines, CONV_JUDGE.up)
-        drawn.append(Drawn("up combinations of features", up))
+    def counts(points: Array) -> Mask:
+        return certain(network.prefix, points, session.tolerances)
+
+    fresh = Fresh(network.prefix, session.lines, session.tolerances)
     transcripts = [session.transcript(output) for output in outputs]
     told = transcripts if transcripts[0].asked.all_at_once else transcripts[:1]
-    found = compared(drawn, predicted, everywhere, told, 0.0)
+    found = compared(fresh.everywhere(), predicted, counts, told, 0.0)
     if found.counterexample is not None or found.stopped or len(outputs) == len(told):
         return found
-    one = Drawn("one for each other output", grainy(lines, network.prefix.shape, 1))
-    others = compared([one], lambda x, place: predicted(x, place + 1), everywhere, transcripts[1:], 0.0)
+    others = compared([fresh.one()], lambda x, place: predicted(x, place + 1), counts, transcripts[1:], 0.0)
     wrong = others.counterexample
     return Judgement(
         Certificate((*found.certificate.samples, *others.certificate.samples)),
         wrong if wrong is None else replace(wrong, output=wrong.output + 1),
         others.stopped,
     )
-
-
-def everywhere(points: Array) -> Mask:
-    """No point (n, d) is left out, shape (n,)."""
-    return np.ones(len(points), bool)
 
 
 def constant(session: Session) -> nn.Sequential:

@@ -46,6 +46,17 @@ def test_a_network_of_leaky_units_is_found(first, second, between):
     assert slopes_of(result.module) == pytest.approx(slopes_of(net), abs=1e-9)
 
 
+@pytest.mark.parametrize(("channels", "between", "size"), [(6, [], 9), (7, [lambda: nn.AvgPool2d(2)], 14)])
+def test_windows_of_more_leaky_features_than_pixels_are_found(channels, between, size):
+    shape = (1, size, size)
+    parts = conv(1, channels, 3), leaky(0.1), *between, conv(channels, 4, 3), leaky(0.1)
+    net = conv_net(shape, *parts, outputs=1, seed=2)
+    result = reconstruct(GradientOracle(victim_of(net, shape)), input_shape=shape)
+    assert result.complete, result.notes
+    assert max(error_of(result, net, shape, scale) for scale in (0.3, 1.0, 30.0)) < 1e-8
+    assert slopes_of(result.module) == pytest.approx([0.1, 0.1], abs=1e-9)
+
+
 def slopes_of(module):
     """Of every activation in turn, 0 for a ReLU."""
     found = []

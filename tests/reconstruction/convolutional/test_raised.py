@@ -16,7 +16,7 @@ from divulge.reconstruction.convolutional.layers import ConvLayer, Prefix
 from divulge.reconstruction.convolutional.network import ConvNetwork
 from divulge.reconstruction.convolutional.raised import on_at, raised
 from divulge.reconstruction.convolutional.walk import Walk
-from divulge.reconstruction.settings import CONV_JUDGE, CONV_LAST
+from divulge.reconstruction.settings import CONV_JUDGE, CONV_LAST, Tolerances
 
 
 def prefix_of(seed, offset=-2.0):
@@ -54,7 +54,7 @@ def test_a_raised_point_keeps_as_many_features_as_units_on(seed):
 class Answers:
     """A record of a network's answers; those from a number on are of another."""
 
-    tolerances = SimpleNamespace(missing=1e-7)
+    tolerances = Tolerances.of(1e-16)
 
     def __init__(self, network, wrong_from):
         self.network, self.wrong_from = network, wrong_from
@@ -109,7 +109,8 @@ def test_pixels_at_0_do_not_bound_what_an_answer_tells(seed):
 
 
 def test_no_more_points_are_made_where_weights_stay_undecided(monkeypatch):
-    walk = SimpleNamespace(known=prefix_of(0, 0.2), lines=Lines(81, None, np.random.default_rng(0), 1.0))
+    lines = Lines(81, None, np.random.default_rng(0), 1.0)
+    walk = SimpleNamespace(known=prefix_of(0, 0.2), lines=lines, tolerances=Tolerances.of(1e-16))
     last, asked = LastLayer(walk), []
     monkeypatch.setattr(LastLayer, "_open_at", lambda _, points: asked.append(points) or np.ones(100, bool))
     points = fine(walk.lines, walk.known.shape, 4)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import numpy as np
-
 from divulge.arrays import Array
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.pieces import Transcript
@@ -16,10 +14,12 @@ from divulge.reconstruction.convolutional.ending import ConvResult
 from divulge.reconstruction.convolutional.equations import answered
 from divulge.reconstruction.convolutional.first_layer import FirstLayer
 from divulge.reconstruction.convolutional.followed_sides import sides_followed
+from divulge.reconstruction.convolutional.judge import certain_rows
 from divulge.reconstruction.convolutional.layers import Prefix
 from divulge.reconstruction.convolutional.misses import kinks_behind, wrong_rows
 from divulge.reconstruction.convolutional.network import ConvNetwork
 from divulge.reconstruction.convolutional.next_layer import NextLayer
+from divulge.reconstruction.convolutional.padding_modes import OTHER_PADDING, padding_mode
 from divulge.reconstruction.convolutional.sides import Sides, read_sides
 from divulge.reconstruction.convolutional.two_levels import CUT_OFF, TWINS, has_twins, has_two_levels
 from divulge.reconstruction.convolutional.walk import Kink, Walk
@@ -77,6 +77,9 @@ class ConvolutionalAttack(DenseBehind):
         if not len(self.first.layer):
             return self._incomplete("no filter of layer 1 was seen to switch at one place alone")
         self._told(0)
+        mode = padding_mode(self.first.layer, self.walk.kinks, self.known.shape, self.walk.tolerances.alike)
+        if mode:
+            return self._incomplete(OTHER_PADDING.format(mode))
         kinks = self.first.deeper
         for depth in range(1, CONV_ATTACK.deepest):
             found = self._next_layer(depth, kinks)
@@ -238,7 +241,8 @@ class ConvolutionalAttack(DenseBehind):
         def work() -> ConvResult | None:
             transcript = self.transcripts(self.outputs[0])
             answered(transcript, point[None])
-            rows = wrong_rows(network, transcript, np.arange(len(transcript)), self.walk.tolerances.missing)
+            certain = certain_rows(network.prefix, transcript)
+            rows = wrong_rows(network, transcript, certain, self.walk.tolerances.missing)
             self.missed = network, rows
             self._turn_back()
             if not self._learned_from_misses(layer) or not self._is_last():

@@ -11,10 +11,12 @@ from torch import Tensor
 from divulge.arrays import Index
 from divulge.reconstruction.convolutional.geometry import Place, clipped, grid_of
 from divulge.reconstruction.convolutional.layers import ConvLayer
+from divulge.reconstruction.convolutional.linearised import moving
+from divulge.reconstruction.convolutional.patches import gap
 from divulge.reconstruction.convolutional.rows import Row
 from divulge.reconstruction.convolutional.sides import Frame
 from divulge.reconstruction.convolutional.walk import Kink, Walk
-from divulge.reconstruction.convolutional.window import Fragment, Origin
+from divulge.reconstruction.convolutional.window import Fragment, Origin, Shown, pixels, shown
 from divulge.reconstruction.settings import CONV_ROWS
 
 
@@ -108,12 +110,20 @@ class Channels:
         offsets_known = np.array([row.known[-1] for row in self.rows])
         z[~offsets_known] = np.inf  # such a channel is 0 where its features are off
         size = float(np.abs(z[offsets_known]).max(initial=0.0))
-        place = np.unravel_index(int(np.abs(z).argmin()), z.shape)
-        if abs(z[place]) > self.walk.tolerances.missing * max(size, 1.0):
-            return False
-        _, row, column = (int(i) for i in place)
-        self._see(Origin(row - padding[0], column - padding[1]))
-        return True
+        near = np.abs(z) <= self.walk.tolerances.missing * max(size, 1.0)
+        now = moving(self.walk.known, kink.point, self.depth) if near.any() else None
+        for row, *corner in zip(*np.nonzero(near), strict=True):
+            origin = Origin(int(corner[0]) - padding[0], int(corner[1]) - padding[1])
+            if now is not None and self._turns(self.rows[row], shown(now, kink, origin, self.frame.kernel)):
+                self._see(origin)
+                return True
+        return False
+
+    def _turns(self, row: Row, view: Shown) -> bool:
+        """Whether a kink's jump is the one of a channel at a window: among many one is near 0 by chance."""
+        at = pixels(view.rows, view.kink)
+        jump = row.weights[:-1] @ view.rows[:, at]
+        return bool(np.any(jump) and gap(jump, view.kink.jump[at]) <= self.walk.tolerances.alike)
 
     def _see(self, origin: Origin) -> None:
         """Note where a window begins."""

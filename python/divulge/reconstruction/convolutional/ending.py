@@ -9,7 +9,7 @@ import numpy as np
 
 from divulge.arrays import Index
 from divulge.reconstruction.asking.pieces import Transcript
-from divulge.reconstruction.convolutional.judge import ask_fresh, error_at
+from divulge.reconstruction.convolutional.judge import ask_fresh, certain_rows, error_at
 from divulge.reconstruction.convolutional.last_layer import LastLayer
 from divulge.reconstruction.convolutional.last_sides import LastSides
 from divulge.reconstruction.convolutional.layers import Pool, Prefix
@@ -88,11 +88,12 @@ class Ending:
         """Whether the first output, solved for at a few answers, is right at all others and at fresh ones."""
         transcript, missing = self.transcripts(self.outputs[0]), self.walk.tolerances.missing
         network = ConvNetwork(self._kept(), self.last.weights([transcript], self.last.cover()).weights.T)
-        if error_at(network, transcript, np.arange(len(transcript)), 0) <= missing:
+        if error_at(network, transcript, certain_rows(network.prefix, transcript), 0) <= missing:
             ask_fresh(network, transcript, self.walk.lines)
-            if error_at(network, transcript, np.arange(len(transcript)), 0) <= missing:
+            if error_at(network, transcript, certain_rows(network.prefix, transcript), 0) <= missing:
                 return True
-        self.missed = network, wrong_rows(network, transcript, np.arange(len(transcript)), missing)
+        rows = certain_rows(network.prefix, transcript)
+        self.missed = network, wrong_rows(network, transcript, rows, missing)
         return False
 
     def _kept(self) -> Prefix:
@@ -106,7 +107,10 @@ class Ending:
         transcripts = [self.transcripts(output) for output in self.outputs]
         found = self.last.weights(transcripts, self.last.equations)
         network = ConvNetwork(self._kept(), found.weights.T)
-        errors = [error_at(network, each, np.arange(len(each)), i) for i, each in enumerate(transcripts)]
+        errors = [
+            error_at(network, each, certain_rows(network.prefix, each), i)
+            for i, each in enumerate(transcripts)
+        ]
         return ConvResult(network, self.outputs, max(errors), self._what_is_open(max(errors), found.unique))
 
     def _what_is_open(self, certificate: float, unique: bool) -> str:

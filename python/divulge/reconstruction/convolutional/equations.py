@@ -47,17 +47,23 @@ class Equations:
         prefix: the known layers.
         features: what features are at a point (d,), and how they change.
         pixels: numbers of an input (m,) that alone change; then gradients are all that counts.
+        most: equations for each unknown that are solved.
 
     Attributes:
         count: how many features there are, known after the first point.
     """
 
     def __init__(
-        self, prefix: Prefix, features: Callable[[Array], Moving], pixels: Index | None = None
+        self,
+        prefix: Prefix,
+        features: Callable[[Array], Moving],
+        pixels: Index | None = None,
+        most: float = CONV_LAST.most_equations,
     ) -> None:
         self.prefix = prefix
         self.features = features
         self.pixels = pixels
+        self.most = most
         self.count = 0
         self._kept: dict[bytes, tuple[Index, Array]] = {}
 
@@ -69,7 +75,7 @@ class Equations:
             values, rows = now.values(), now.rows()
             seen = values if self.pixels is None else np.any(rows != 0, axis=1)
             on, self.count = np.flatnonzero(seen), len(values)
-            level = values[None, on] if self.pixels is None else np.empty((0, len(on)))
+            level = values[None, on] / size_of(point) if self.pixels is None else np.empty((0, len(on)))
             self._kept[key] = on, np.concatenate([rows[on].T, level])
         return self._kept[key]
 
@@ -77,7 +83,7 @@ class Equations:
         """Return which of the equations of each point are solved, the last one always.
 
         Where there are many more than unknowns some are drawn at random: for a feature that is on at n points
-        1 / n of `most_equations` at each.
+        1 / n of `most` at each.
         """
         if self.pixels is not None:
             return [np.arange(height)] * len(parts)
@@ -85,7 +91,7 @@ class Equations:
         rng = np.random.default_rng(height)
         drawn = []
         for on, _ in parts:
-            kept = min(int(CONV_LAST.most_equations * (1 / times[on]).sum()) + 1, height - 1)
+            kept = min(int(self.most * (1 / times[on]).sum()) + 1, height - 1)
             drawn.append(np.append(np.sort(rng.permutation(height - 1)[:kept]), height - 1))
         return drawn
 
@@ -98,14 +104,18 @@ class Equations:
             values: shape (n, outputs).
         """
         parts = [self.at(point) for point in points]
-        told = gradients if self.pixels is not None else np.concatenate([gradients, values[:, None]], axis=1)
+        told = gradients
+        if self.pixels is None:
+            levels = [value / size_of(point) for value, point in zip(values, points, strict=True)]
+            told = np.concatenate([gradients, np.stack(levels)[:, None]], axis=1)
         drawn = self._drawn(parts, told.shape[1])
         system = np.zeros((sum(map(len, drawn)), self.count + 1))
         end = 0
-        for (on, part), rows in zip(parts, drawn, strict=True):
+        for (on, part), rows, point in zip(parts, drawn, points, strict=True):
             first, end = end, end + len(rows)
             system[first:end, on] = part[rows]
-            system[end - 1, -1] = self.pixels is None
+            if self.pixels is None:
+                system[end - 1, -1] = 1 / size_of(point)
         told = np.concatenate([each[rows] for each, rows in zip(told, drawn, strict=True)])
         sizes = np.linalg.norm(system, axis=0)
         seen = sizes > 0
@@ -117,6 +127,11 @@ class Equations:
         alone = np.zeros(len(seen), bool)
         alone[seen] = needed
         return Solution(weights, seen[:-1], float(left), alone)
+
+
+def size_of(point: Array) -> float:
+    """By what a value at a point (d,) is divided: then it is as large, and as far off, as gradients are."""
+    return max(float(np.linalg.norm(point)), 1.0)
 
 
 def upper_triangle(matrix: Array) -> Array:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from divulge.arrays import Array, Mask
 from divulge.reconstruction.convolutional.followed import Follower
@@ -28,7 +29,15 @@ from divulge.reconstruction.convolutional.sides import (
     origin_of,
 )
 from divulge.reconstruction.convolutional.walk import Kink, Walk
-from divulge.reconstruction.convolutional.window import Fragment, Origin, Shown, fragment, refuted, shown
+from divulge.reconstruction.convolutional.window import (
+    Fragment,
+    Origin,
+    Shown,
+    Together,
+    fragment,
+    refuted,
+    shown,
+)
 from divulge.reconstruction.settings import CONV_FOLLOWED, CONV_ROWS, TINY
 
 
@@ -37,6 +46,7 @@ class Supposed:
 
     Attributes:
         shares: kappa of each channel, NaN where it is not told, shape (c,).
+        slopes: of z, pooled, shape (given, c, H', W'), once they were asked for.
     """
 
     def __init__(self, prefix: Prefix, frame: Frame) -> None:
@@ -46,6 +56,7 @@ class Supposed:
         self.depth = len(prefix.layers)
         self.shares = np.full(len(self.layer), np.nan)
         self.chooses = frame.pool is not None and frame.pool.kind == "max"
+        self.slopes: Tensor | None = None
 
     def origin(self, kink: Kink) -> Origin | None:
         """Where a kink's window begins, None where it shows a part of one."""
@@ -65,35 +76,33 @@ class Supposed:
 
     def linear(self, kink: Kink, origin: Origin) -> Array:
         """How z of a window, pooled, depends on what the layer is given: shape (features, given)."""
-        shape = self.prefix.map_shape(self.depth - 1)
-        size = int(np.prod(shape))
-        with torch.no_grad():
-            unit = torch.eye(size, dtype=torch.float64).reshape(size, *shape)
-            zero = self.layer.before(torch.zeros(1, *shape, dtype=torch.float64))
-            z = Moving(zero[0], self.layer.before(unit) - zero)
-            slopes = self.layer.pooled(z.slopes)
-        moved = Moving(slopes[0], slopes)
+        if self.slopes is None:
+            shape = self.prefix.map_shape(self.depth - 1)
+            size = int(np.prod(shape))
+            with torch.no_grad():
+                unit = torch.eye(size, dtype=torch.float64).reshape(size, *shape)
+                zero = self.layer.before(torch.zeros(1, *shape, dtype=torch.float64))
+                self.slopes = self.layer.pooled(self.layer.before(unit) - zero)
+        moved = Moving(self.slopes[0], self.slopes)
         return shown(moved, kink, origin, self.frame.kernel).rows
 
-    def take(self, views: Sequence[Shown], origin: Origin, tolerances: tuple[float, float]) -> bool:
+    def take(self, kinks: Together, origin: Origin, tolerances: tuple[float, float]) -> bool:
         """Take what kinks of one unit tell of kappa; whether they tell all that they can."""
         rounding, missing = tolerances
         if self.chooses:
-            found = fragment(views, rounding)
+            found = fragment(kinks, rounding)
             return found is not None and self._chosen(found, missing)
-        count = len(views[0].rows) - int(np.prod(self.prefix.map_shape(self.depth - 1)))
-        rows = np.stack([view.rows[:count] for view in views])
-        still = (rows == rows[0]).all(axis=(0, 2))
-        some = [
-            replace(view, rows=_without(view.rows, still), values=_without(view.values, still))
-            for view in views
-        ]
-        found = fragment(some, rounding)
+        first = kinks.views[0]
+        count = len(first.rows) - int(np.prod(self.prefix.map_shape(self.depth - 1)))
+        still = np.ones(count, bool)
+        for view in kinks.views[1:]:
+            still &= (view.rows[:count] == first.rows[:count]).all(axis=1)
+        found = fragment(kinks.without(np.flatnonzero(still)), rounding)
         if found is None or found.margin < CONV_ROWS.margin:
             return False
         if not found.known[:count][~still].all():
             return False
-        return self._shares(found, count, still, self.linear(views[0].kink, origin), missing)
+        return self._shares(found, count, still, self.linear(first.kink, origin), missing)
 
     def _shares(self, found: Fragment, count: int, still: Mask, linear: Array, missing: float) -> bool:
         """Solve beta = sum_c kappa_c sum_(q in c) r_q dz_q / dh; features that never changed are free."""
@@ -142,20 +151,13 @@ class Supposed:
         return Sides(replace(self.layer, signs=signs, slope=slope), self.frame, off)
 
 
-def _without(entries: Array, still: Mask) -> Array:
-    """Put 0 in place of the first entries where they are still."""
-    kept = entries.copy()
-    kept[: len(still)][still] = 0.0
-    return np.asarray(kept)
-
-
 @dataclass
 class Open:
     """A supposition that a unit has not refuted so far, its window, and what that shows."""
 
     supposed: Supposed
     origin: Origin
-    views: list[Shown]
+    kinks: Together
 
 
 def sides_followed(walk: Walk, kinks: Sequence[Kink]) -> Sides | None:
@@ -179,12 +181,18 @@ def follow(walk: Walk, supposed: Sequence[Supposed], kink: Kink) -> None:
     """Follow a unit until under a supposition, all others being refuted, its kinks tell of sides."""
     tolerances = walk.tolerances.rounding, walk.tolerances.missing
     origins = [(each, each.origin(kink)) for each in supposed]
-    open_ = [Open(each, origin, []) for each, origin in origins if origin is not None]
+    open_ = [Open(each, origin, Together()) for each, origin in origins if origin is not None]
     if not open_:
         return
-    for next_ in Follower(walk, len(walk.known.layers), kink).kinks():
+    for count, next_ in enumerate(Follower(walk, len(walk.known.layers), kink).kinks(), 1):
         for each in open_:
-            each.views.append(each.supposed.shown(next_, each.origin))
-        open_ = [each for each in open_ if not refuted(each.views, tolerances[0], CONV_ROWS.margin)]
-        if not open_ or any(each.supposed.take(each.views, each.origin, tolerances) for each in open_):
+            each.kinks.add(each.supposed.shown(next_, each.origin))
+        open_ = [each for each in open_ if not refuted(each.kinks, tolerances[0], CONV_ROWS.margin)]
+        if not open_:
             return
+        if count % CONV_FOLLOWED.every == 0 and any(
+            each.supposed.take(each.kinks, each.origin, tolerances) for each in open_
+        ):
+            return
+    for each in open_:
+        each.supposed.take(each.kinks, each.origin, tolerances)

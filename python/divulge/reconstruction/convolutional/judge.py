@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 
-from divulge.arrays import Array, Index
+from divulge.arrays import Array, Index, Mask
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.pieces import Transcript
 from divulge.reconstruction.convolutional.inputs import grainy
+from divulge.reconstruction.convolutional.layers import Prefix
 from divulge.reconstruction.convolutional.network import ConvNetwork
-from divulge.reconstruction.settings import CONV_JUDGE, TINY
+from divulge.reconstruction.settings import CONV_JUDGE, TINY, Tolerances
 
 
 def ask_fresh(network: ConvNetwork, transcript: Transcript, lines: Lines) -> None:
@@ -23,15 +25,43 @@ def ask_fresh(network: ConvNetwork, transcript: Transcript, lines: Lines) -> Non
     Raises:
         Stopped: the oracle can be asked no further.
     """
-    points = fresh_points(lines, network.prefix.shape)
+    points, missing = fresh_points(lines, network.prefix.shape), transcript.tolerances.missing
     for first in range(0, len(points), CONV_JUDGE.part):
         transcript.ask(points[first : first + CONV_JUDGE.part])
-        if error_at(network, transcript, np.arange(len(transcript)), 0) > transcript.tolerances.missing:
+        if error_at(network, transcript, certain_rows(network.prefix, transcript), 0) > missing:
             return
 
 
+def certain(prefix: Prefix, points: Array, tolerances: Tolerances) -> Mask:
+    """Whether every unit is on the side at points (n, d) where known layers have it, shape (n,).
+
+    Of coarse answers offsets are not known to the last digit, and near a hyperplane a side is none.
+    """
+    if not tolerances.single:
+        return np.ones(len(points), bool)
+    found = np.ones(len(points), bool)
+    with torch.no_grad():
+        for z in prefix.before(prefix.images(points)):
+            sizes = z.abs().flatten(1)
+            found &= (sizes.min(dim=1).values > tolerances.loose * sizes.max(dim=1).values).numpy()
+    return found
+
+
+def certain_rows(prefix: Prefix, transcript: Transcript) -> Index:
+    """Return the rows of the answers that say whether a copy is right."""
+    return np.flatnonzero(certain(prefix, transcript.points[:, :-1], transcript.tolerances))
+
+
+def certain_of(rows: Index, prefix: Prefix, transcript: Transcript) -> Index:
+    """Return those of answers, in order, at which every unit's side is certain; all where there is none."""
+    found = np.intersect1d(rows, certain_rows(prefix, transcript))
+    return found if len(found) else np.unique(rows)
+
+
 def error_at(network: ConvNetwork, transcript: Transcript, rows: Index, output: int) -> float:
-    """Return the largest relative error of gradient or value of an output at answers."""
+    """Return the largest relative error of gradient or value of an output at answers, inf without any."""
+    if not len(rows):
+        return np.inf
     gradients, values = transcript.pieces[rows, :-1], transcript.told(rows)
     copied, own = network.answers(transcript.points[rows, :-1], output)
     slope = np.abs(own - gradients).max() / max(np.abs(gradients).max(), TINY)

@@ -7,10 +7,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from divulge.arrays import Array
+from divulge.arrays import Array, Index
 from divulge.reconstruction.asking.pieces import Transcript
-from divulge.reconstruction.convolutional.equations import Equations, Solution, answered
+from divulge.reconstruction.convolutional.equations import Equations, Solution, answered, size_of
 from divulge.reconstruction.convolutional.inputs import fine
+from divulge.reconstruction.convolutional.judge import certain_of, certain_rows
 from divulge.reconstruction.convolutional.layers import gradients_of
 from divulge.reconstruction.convolutional.linearised import moving
 from divulge.reconstruction.convolutional.raised import levels, on_at, raised
@@ -36,6 +37,7 @@ class LastLayer:
         self.equations = self._equations()
         self.points = np.empty((0, self.prefix.size))
         self._of_walk: set[int] = set()
+        self._far = np.empty(0, np.intp)
 
     def cover(self) -> Equations:
         """Choose answers, and ask for more, until every unit is on at one.
@@ -48,11 +50,12 @@ class LastLayer:
         """
         self.found, self.equations = self._walked()
         self._of_walk = set(self.walk.rows)
-        walked = np.array(self.walk.rows, np.intp)
+        walked = self._certain(np.array(self.walk.rows, np.intp))
         chosen, missing = self._greedy(self._on(self.walk.transcript.points[walked, :-1]))
         rows = list(walked[chosen])
         rows += self._from_others(missing)
         rows += self._asked(missing)
+        rows += self._apart()
         self.points = self.walk.transcript.points[rows, :-1]
         self.never = int(missing.sum())
         return self.equations
@@ -60,10 +63,12 @@ class LastLayer:
     def choose_again(self, outputs: int) -> None:
         """Choose as few points as will do, now that all answers are explained: each output is asked there.
 
-        One output alone has been asked about points enough; several are asked about points made for it.
+        One output alone has been asked about points enough; several are asked about points made for it, but
+        where answers are coarse: as few of these as will do leave weights to rounding.
         """
-        points = self.walk.transcript.points[:, :-1]
-        self.points = points[self._greedy(self._on(points))[0]] if outputs == 1 else self._turned_on(points)
+        points = self.walk.transcript.points[certain_rows(self.prefix, self.walk.transcript), :-1]
+        given = outputs == 1 or self.walk.tolerances.single
+        self.points = points[self._greedy(self._on(points))[0]] if given else self._turned_on(points)
 
     def _turned_on(self, points: Array) -> Array:
         """Points (n, d) at which every unit is on that can be, until they decide all weights.
@@ -117,7 +122,7 @@ class LastLayer:
 
     def _from_others(self, missing: NDArray[np.bool_]) -> list[int]:
         """Choose answers beside the walk's at which missing units are on; these are missing no more."""
-        others = np.setdiff1d(np.arange(len(self.walk.transcript)), self.walk.rows)
+        others = self._certain(np.setdiff1d(np.arange(len(self.walk.transcript)), self.walk.rows))
         on = self._on(self.walk.transcript.points[others, :-1])
         rows: list[int] = []
         while len(others):
@@ -152,7 +157,7 @@ class LastLayer:
     def _walked(self) -> tuple[Solution, Equations]:
         """Solve for the first output by answers of the walk alone, all of which the known layers explain."""
         transcript, equations = self.walk.transcript, self._equations()
-        walked = np.array(self.walk.rows, np.intp)
+        walked = self._certain(np.array(self.walk.rows, np.intp))
         rows = walked[self._greedy(self._on(transcript.points[walked, :-1]))[0]]
         points, gradients = transcript.points[rows, :-1], transcript.pieces[rows, :-1]
         found = equations.solve(points, gradients[:, :, None], transcript.told(rows)[:, None])
@@ -163,8 +168,10 @@ class LastLayer:
         transcript, found = self.walk.transcript, self.found
         if row in self._of_walk:
             return True
-        on, part = self.equations.at(transcript.points[row, :-1])
-        told = np.append(transcript.pieces[row, :-1], transcript.told(np.array([row])) - found.weights[-1, 0])
+        point = transcript.points[row, :-1]
+        level = transcript.told(np.array([row])) - found.weights[-1, 0]
+        on, part = self.equations.at(point)
+        told = np.append(transcript.pieces[row, :-1], level / size_of(point))
         shown = (found.seen & found.needed[:-1])[on]
         rest = told - part[:, shown] @ found.weights[on[shown], 0]
         if 2 * (~shown).sum() > len(rest):
@@ -176,20 +183,41 @@ class LastLayer:
 
     def _equations(self) -> Equations:
         depth = len(self.prefix.layers)
-        return Equations(self.prefix, lambda point: moving(self.prefix, point, depth))
+        coarser = CONV_LAST.coarser if self.walk.tolerances.single else 1
+        most = coarser * CONV_LAST.most_equations
+        return Equations(self.prefix, lambda point: moving(self.prefix, point, depth), most=most)
 
     def _greedy(self, on: NDArray[np.bool_]) -> tuple[list[int], NDArray[np.bool_]]:
         """Choose rows of states (n, q) until each unit is on that is on in any; return rows, other units."""
         missing = np.ones(on.shape[1], bool)
         chosen: list[int] = []
         enough = int(np.ceil(CONV_LAST.equations * on.shape[1] / (self.prefix.size + 1)))
-        while len(chosen) < min(enough, len(on)) or (on & missing).any():
+        while (not self.walk.tolerances.single and len(chosen) < min(enough, len(on))) or (
+            on & missing
+        ).any():
             gain = (on & missing).sum(axis=1) + on.mean(axis=1)
             gain[chosen] = -1
             best = int(gain.argmax())
             chosen.append(best)
             missing &= ~on[best]
+        if self.walk.tolerances.single:
+            more = np.linspace(0, len(on) - 1, max(CONV_LAST.coarse, CONV_LAST.coarser * enough)).astype(
+                np.intp
+            )
+            chosen = np.unique([*chosen, *more]).tolist()
         return chosen, missing
+
+    def _apart(self) -> list[int]:
+        """Answers far from each other, where answers are coarse: those of a walk are too much alike."""
+        if not self.walk.tolerances.single:
+            return []
+        if not len(self._far):
+            self._far = self.walk.transcript.ask(spread(self.walk, CONV_LAST.coarse))
+        return list(self._certain(self._far))
+
+    def _certain(self, rows: Index) -> Index:
+        """Those of answers at which every unit's side is certain, all where there is none."""
+        return certain_of(rows, self.prefix, self.walk.transcript)
 
     def _on(self, points: Array) -> NDArray[np.bool_]:
         """Which features are on at points (n, d), shape (n, q)."""

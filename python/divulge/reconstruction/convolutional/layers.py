@@ -123,6 +123,18 @@ class ConvLayer:
         count = self.pool.size**2 + 1
         return on * bool(self.slope) + 2 * (up + count * down)
 
+    def rows(self, units: Index, maps: tuple[int, int, int]) -> Array:
+        """Gradients (m, C H W) of units of z, numbered as they lie, in maps (C, H, W) that are given."""
+        channel, row, column = np.unravel_index(units, (len(self), *self.out(*maps[1:])))
+        (down, across), (kh, kw) = self.padding, self.kernel
+        found = np.zeros((len(units), maps[0], maps[1] + 2 * down, maps[2] + 2 * across))
+        unit, given = np.arange(len(units))[:, None, None, None], np.arange(maps[0])[:, None, None]
+        rows = (row * self.stride[0])[:, None, None, None] + np.arange(kh)[:, None]
+        columns = (column * self.stride[1])[:, None, None, None] + np.arange(kw)
+        found[unit, given, rows, columns] = self.filters[channel]
+        inside = found[:, :, down : down + maps[1], across : across + maps[2]]
+        return np.ascontiguousarray(inside).reshape(len(units), -1)
+
     def out(self, height: int, width: int) -> tuple[int, int]:
         """Rows and columns of z for maps of so many."""
         sizes = ((height, width), self.padding, self.kernel, self.stride)
@@ -179,7 +191,12 @@ class Prefix:
 
     def gradients(self, point: Array, units: Index) -> Array:
         """Input gradients (m, d) of z of units, numbered as in `states`, at a point (d,)."""
-        return gradients_of(self, lambda x: flat(self.before(x)), point, units)
+        first = units < np.prod(self.unit_shape(0)) if self.layers else np.zeros(len(units), bool)
+        found = np.empty((len(units), self.size))
+        found[first] = self.layers[0].rows(units[first], self.shape) if first.any() else 0.0
+        if not first.all():
+            found[~first] = gradients_of(self, lambda x: flat(self.before(x)), point, units[~first])
+        return found
 
     def sizes(self) -> list[int]:
         """Units of every layer."""

@@ -17,6 +17,7 @@ from divulge.reconstruction.convolutional.window import (
     Fragment,
     Origin,
     Shown,
+    Together,
     fragment,
     refuted,
     shown,
@@ -84,7 +85,7 @@ class NextLayer(Completing):
             return
         for origin in origins:
             view = shown(now, kink, origin, self.frame.kernel)
-            found = fragment([view], self.walk.tolerances.rounding)
+            found = fragment(Together(view), self.walk.tolerances.rounding)
             if found is not None and found.margin >= CONV_ROWS.margin:
                 self._keep(found, origin, view.kink)
                 return
@@ -97,7 +98,7 @@ class NextLayer(Completing):
         known, tolerance = self.walk.known, self.walk.tolerances
         around = origins_around(known, self.depth, self.frame, kink) if self.rows else []
         for origin in around if len(around) <= CONV_ROWS.around else []:
-            found = fragment([shown(now, kink, origin, self.frame.kernel)], tolerance.rounding)
+            found = fragment(Together(shown(now, kink, origin, self.frame.kernel)), tolerance.rounding)
             if found is None or found.margin < CONV_ROWS.margin:
                 continue
             if self._joins(found, origin):
@@ -116,15 +117,15 @@ class NextLayer(Completing):
 
     def _followed(self, kink: Kink, origin: Origin) -> bool:
         """Follow the unit of a kink that tells too little alone, until its kinks show a channel together."""
-        views: list[Shown] = []
+        kinks = Together()
         best: Fragment | None = None
         tolerance = self.walk.tolerances.rounding
         for each in Follower(self.walk, self.depth, kink).kinks():
             now = moving(self.walk.known, each.point, self.depth)
-            views.append(shown(now, each, origin, self.frame.kernel))
-            if refuted(views, tolerance, CONV_ROWS.margin):
+            kinks.add(shown(now, each, origin, self.frame.kernel))
+            if refuted(kinks, tolerance, CONV_ROWS.margin):
                 return False
-            found = fragment(views, tolerance) if len(views) > 1 else None
+            found = fragment(kinks, tolerance) if len(kinks.views) > 1 else None
             if found is not None and found.margin >= CONV_ROWS.margin:
                 best = found
                 if found.known.mean() >= CONV_ROWS.most_known:

@@ -12,6 +12,7 @@ from divulge.arrays import Array, Index
 from divulge.reconstruction.convolutional.equations import Equations, Solution
 from divulge.reconstruction.convolutional.geometry import spreads
 from divulge.reconstruction.convolutional.inputs import fine, grainy
+from divulge.reconstruction.convolutional.judge import certain_of
 from divulge.reconstruction.convolutional.layers import ConvLayer, Prefix
 from divulge.reconstruction.convolutional.linearised import convolved, moving
 from divulge.reconstruction.convolutional.walk import Walk
@@ -36,10 +37,14 @@ class SideAnswers:
         transcript = self.walk.transcript
         missing = count - len(transcript)
         fresh = self.fresh(missing) if missing > 0 else np.empty(0, np.intp)
-        spread = np.linspace(0, len(transcript) - 1 - len(fresh), count - len(fresh))
-        rows = np.unique(np.concatenate([spread.astype(np.intp), fresh]))
+        told = self._certain(np.arange(len(transcript) - len(fresh)))
+        some = np.linspace(0, len(told) - 1, count - len(fresh)).astype(np.intp)
+        rows = np.unique(np.concatenate([told[some], self._certain(fresh)]))
         return self._with_switches(
-            rows, np.arange(self.prefix.sizes()[-1]), CONV_LAST.constant, np.arange(len(transcript))
+            rows,
+            np.arange(self.prefix.sizes()[-1]),
+            CONV_LAST.constant,
+            self._certain(np.arange(len(transcript))),
         )
 
     def near(self, pixels: Index, layer: ConvLayer) -> Index:
@@ -48,18 +53,18 @@ class SideAnswers:
             first = len(self.walk.transcript)
             self.walk.ask(fine(self.walk.lines, self.prefix.shape, CONV_LAST.apart))
             self._near = np.arange(first, len(self.walk.transcript))
-        walked = np.array(self.walk.rows, np.intp)
+        walked = self._certain(np.array(self.walk.rows, np.intp))
         some = walked[np.linspace(0, len(walked) - 1, CONV_LAST.answers).astype(np.intp)]
-        rows = np.unique(np.concatenate([some, self._near]))
+        rows = np.unique(np.concatenate([some, self._certain(self._near)]))
         return self._with_switches(rows, self._seeing(pixels, layer), 0.0, walked)
 
     def far(self, pixels: Index, layer: ConvLayer) -> Index:
         """Return rows of answers at which the units that see some pixels switch."""
         if not len(self._apart):
             self._apart = self.fresh(CONV_LAST.apart)
-        everything = np.arange(len(self.walk.transcript))
+        everything = self._certain(np.arange(len(self.walk.transcript)))
         walked = everything[np.linspace(0, len(everything) - 1, CONV_LAST.answers).astype(np.intp)]
-        rows = np.unique(np.concatenate([walked, self._apart]))
+        rows = np.unique(np.concatenate([walked, self._certain(self._apart)]))
         return self._with_switches(rows, self._seeing(pixels, layer), 0.0, everything)
 
     def on(self, rows: Index) -> NDArray[np.bool_]:
@@ -80,6 +85,10 @@ class SideAnswers:
         if equations.pixels is not None:
             gradients = gradients[:, equations.pixels]
         return equations.solve(points, gradients[:, :, None], values[:, None])
+
+    def _certain(self, rows: Index) -> Index:
+        """Those of answers at which every unit's side is certain, all where there is none."""
+        return certain_of(rows, self.prefix, self.walk.transcript)
 
     def _seeing(self, pixels: Index, layer: ConvLayer) -> Index:
         """Return the units of the last layer that see some pixels."""

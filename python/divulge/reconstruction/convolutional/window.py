@@ -11,6 +11,7 @@ import torch
 from scipy.linalg import svd
 
 from divulge.arrays import Array, Index, Mask
+from divulge.reconstruction.convolutional.equations import upper_triangle
 from divulge.reconstruction.convolutional.linearised import Moving
 from divulge.reconstruction.convolutional.walk import Kink
 from divulge.reconstruction.settings import CONV_ROWS, TINY
@@ -90,41 +91,69 @@ def along(view: Shown) -> Array:
     return np.append(view.rows @ (view.kink.jump / np.linalg.norm(view.kink.jump)), 0.0)
 
 
-def fragment(views: Sequence[Shown], tolerance: float) -> Fragment | None:
+class Together:
+    """Kinks of one channel, and the triangle of their equations' QR decomposition, which says what these do.
+
+    Attributes:
+        views: of the channel, at its kinks.
+        corner: the triangle, shape (at most q + 1, q + 1).
+        count: how many equations there are.
+    """
+
+    def __init__(self, *views: Shown) -> None:
+        self.views: list[Shown] = []
+        self.corner = np.empty((0, 0))
+        self.count = 0
+        for view in views:
+            self.add(view)
+
+    def add(self, view: Shown) -> None:
+        """Take another kink."""
+        fresh = equations(view)
+        self.count += len(fresh)
+        self.corner = upper_triangle(np.concatenate([self.corner, fresh])) if self.views else fresh
+        self.views.append(view)
+
+    def without(self, features: Index) -> Together:
+        """Return it without the unknowns of some features."""
+        found = Together()
+        found.views, found.count, found.corner = self.views, self.count, self.corner.copy()
+        found.corner[:, features] = 0.0
+        return found
+
+    def scaled(self) -> tuple[Array, Mask, Array]:
+        """Equations (m, seen) of norm 1; which unknowns are seen, and norms, shape (q + 1,)."""
+        sizes = np.linalg.norm(self.corner, axis=0)
+        seen = sizes > 0
+        return self.corner[:, seen] / sizes[seen], seen, sizes
+
+    def margin(self, seen: int) -> int:
+        """Equations more than unknowns; one of each kink is none: along its jump all is projected out."""
+        return self.count - len(self.views) - seen + 1
+
+
+def fragment(kinks: Together, tolerance: float) -> Fragment | None:
     """Return what kinks of one channel tell of it; None where no combination of features explains them.
 
     Args:
-        views: of one channel, at its kinks.
+        kinks: of one channel.
         tolerance: singular value, of the largest, up to which equations hold.
     """
-    system, seen, sizes = jointly(views)
-    margin = margin_of(system, views)
+    system, seen, sizes = kinks.scaled()
+    margin = kinks.margin(system.shape[1])
     if margin <= 0:
         return None
     _, values, basis = svd(system, full_matrices=False, lapack_driver="gesdd")
     null = values <= tolerance * values[0]
     if not null.any():
         return None
-    return _solution(basis[null] / sizes[seen], seen, views, float(values[null][0] / values[0]), margin)
+    return _solution(basis[null] / sizes[seen], seen, kinks.views, float(values[null][0] / values[0]), margin)
 
 
-def jointly(views: Sequence[Shown]) -> tuple[Array, Mask, Array]:
-    """Equations (m, seen) of kinks of one channel, of norm 1; which are seen, and norms, shape (q + 1,)."""
-    system = np.concatenate([equations(view) for view in views])
-    sizes = np.linalg.norm(system, axis=0)
-    seen = sizes > 0
-    return system[:, seen] / sizes[seen], seen, sizes
-
-
-def margin_of(system: Array, views: Sequence[Shown]) -> int:
-    """Equations more than unknowns; one of each kink is none: along its jump all is projected out."""
-    return len(system) - len(views) - int(system.shape[1]) + 1
-
-
-def refuted(views: Sequence[Shown], tolerance: float, margin: int) -> bool:
+def refuted(kinks: Together, tolerance: float, margin: int) -> bool:
     """Whether no combination of features explains kinks, of one channel, by more equations than chance."""
-    system = jointly(views)[0]
-    if margin_of(system, views) < margin:
+    system = kinks.scaled()[0]
+    if kinks.margin(system.shape[1]) < margin:
         return False
     values = svd(system, compute_uv=False, check_finite=False)
     return bool(values[-1] > tolerance * values[0])

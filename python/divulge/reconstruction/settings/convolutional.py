@@ -75,6 +75,8 @@ class ConvFirstSettings:
     elsewhere: int = 16
     # likewise
     shown: float = 0.3
+    # kinks that are filters over the image's edges, padded by something else than zeros
+    padded: int = 2
     # crossings of known channels with no new one among them: (1 - 1/16)^16 is 36 %, but sides of the others
     # explain no kink of the next layer while one is missing, and one that shows later is added
     quiet: int = 16
@@ -147,6 +149,12 @@ class ConvLastSettings:
 
     # equations for each unknown
     equations: float = 1.3
+    # answers where these are of single precision, at least, and times those that double precision needs: one
+    # at which all of 72 features were on left weights 50 times too large. Chosen with seeds 0 to 2 of one
+    # kind of network; of three fresh ones two come out whole
+    coarse: int = 24
+    # likewise
+    coarser: int = 10
     # and where answers are chosen for units that few of them show: a part of each answer's, drawn at random
     most_equations: float = 3.0
     # corners of an image, their sides in steps from unit to unit: 9 units of a channel see the first
@@ -209,6 +217,8 @@ class ConvFollowedSettings:
 
     # kinks of one unit at most: 40 of 9 pixels are 320 equations
     most: int = 40
+    # kinks after which it is looked whether they tell of sides: for 400 features that costs more than they do
+    every: int = 3
     # units that are followed until all sides are told: in a depthwise layer each tells of one channel
     units: int = 24
     # units that switch on the way from a kink to the next, of the numbers of its window: the more, the more
@@ -301,6 +311,9 @@ class ConvJudgeSettings:
     powers: tuple[float, float] = (-0.5, 2.0)
     # points of each kind that a finished copy is tested at, beside those
     fresh: int = 12
+    # points drawn for each that is asked about where answers are of single precision: sides of all of 472
+    # units were certain at 48 of 60, of 2,904 at 24 to 35 in 100
+    spare: int = 16
     # points up combinations of features, of a copy that ends in dense layers, that many features at most and
     # steps: a unit on at 1 in 300 inputs of a box is on at 1 in 8 of these, and 32 lack it with some 1 %
     up: int = 32

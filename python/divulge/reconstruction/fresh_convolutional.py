@@ -1,0 +1,61 @@
+"""Fresh points that a finished copy is tested at, in every way of drawing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from divulge.arrays import Array
+from divulge.reconstruction.asking.lines import Lines
+from divulge.reconstruction.convolutional.extreme import up_features
+from divulge.reconstruction.convolutional.inputs import grainy
+from divulge.reconstruction.convolutional.judge import certain
+from divulge.reconstruction.convolutional.layers import Prefix
+from divulge.reconstruction.falsification.samples import Drawn, far_out, on_faces, scattered
+from divulge.reconstruction.settings import CONV_JUDGE, FALSIFYING, Tolerances
+
+
+class Fresh:
+    """What draws fresh points for a copy's known layers.
+
+    Where answers are coarse more are drawn than asked about, and those at which every side is certain come
+    first: answers at the others do not count.
+    """
+
+    def __init__(self, prefix: Prefix, lines: Lines, tolerances: Tolerances) -> None:
+        self.prefix = prefix
+        self.lines = lines
+        self.tolerances = tolerances
+
+    def everywhere(self) -> list[Drawn]:
+        """Points inside, images of every grain, at all distances and far out; in a box on its faces."""
+        lines, most = self.lines, FALSIFYING.farthest
+        usual = "standard normal" if lines.domain is None else "uniform in the box"
+        drawn = [self._drawn(usual, lines.inside), self._drawn("images of every grain", self._images)]
+        if lines.domain is None:
+            single = self.tolerances.single
+            drawn += [
+                self._drawn("up to 1,000 times as far", lambda count: scattered(lines, count)),
+                self._drawn("far out", lambda count: far_out(lines, count // 2, single)),
+                self._drawn("grains far out", lambda count: most * self._images(count)),
+            ]
+        else:
+            drawn.append(self._drawn("on faces and vertices", lambda count: on_faces(lines, count)))
+        if self.prefix.ends_dense:
+            up = up_features(self.prefix, lines, CONV_JUDGE.up)
+            drawn.append(Drawn("up combinations of features", up))
+        return drawn
+
+    def one(self) -> Drawn:
+        """One point for each output but the first."""
+        return self._drawn("one for each other output", self._images, 1)
+
+    def _images(self, count: int) -> Array:
+        return grainy(self.lines, self.prefix.shape, count)
+
+    def _drawn(self, how: str, draw: Callable[[int], Array], count: int = CONV_JUDGE.fresh) -> Drawn:
+        """Draw so many points (n, d)."""
+        points = draw(count * (CONV_JUDGE.spare if self.tolerances.single else 1))
+        last = ~certain(self.prefix, points, self.tolerances)
+        return Drawn(how, points[np.argsort(last, kind="stable")[:count]])
