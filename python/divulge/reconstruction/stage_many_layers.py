@@ -164,7 +164,7 @@ def result_of(session: Session, found: DeepResult, judgement: Judgement) -> Reco
     module, units = named_copy(model, found.slope, session.dtype, tolerance)
     note_what_is_open(session, found, units)
     complete = found.solved and not stopped and judgement.counterexample is None
-    certificate = judgement.certificate if found.solved else Certificate()
+    certificate = replace(judgement.certificate, left_out=found.left_out) if found.solved else Certificate()
     return session.result(module, model.hidden_sizes, certificate, complete, units.kinds)
 
 

@@ -12,10 +12,10 @@ from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.probe import Probe
 from divulge.reconstruction.asking.stopped import until_stopped
 from divulge.reconstruction.deep import last_layer
+from divulge.reconstruction.deep.beside_axes import BesideAxes
 from divulge.reconstruction.deep.fit_as_last import DeepFit
 from divulge.reconstruction.deep.layer_by_layer import DeepSearch
 from divulge.reconstruction.deep.passage import handing_on
-from divulge.reconstruction.deep.whole_rows import beside_axes
 from divulge.reconstruction.deep.wide.search import WideSearch
 from divulge.reconstruction.network.deep_network import DeepModel
 from divulge.reconstruction.network.hidden_layer import Layer
@@ -36,6 +36,8 @@ class DeepResult:
         slope: whether the last layer keeps a linear part beside it.
         decided: whether the orientation of the last layer's units is certain.
         unseen: entries of rows that nothing has shown.
+        left_out: share of the pairs of a feature and an output, not the first, that was not asked beside the
+            feature's axis.
         unturned: number of the hidden layer, from 1 on, of whose units it is not known on which side they are
             active; None where there is none.
         stopped: why an oracle could be asked no further, empty where it could.
@@ -49,6 +51,7 @@ class DeepResult:
     decided: bool
     unturned: int | None = None
     unseen: int = 0
+    left_out: float = 0.0
     stopped: str = ""
 
 
@@ -119,24 +122,37 @@ class DeepAttack:
         if fit is None or fit.error > self.probe.tolerances.alike:
             return self.result(fit, [self.outputs[0]], np.inf, solved=False)
         result, wrong = self.all_outputs(fit)
-        missed = 0.0
-        for place, output in enumerate(self.outputs[1:], start=1):
-            off = self.beside_axes(fit, result.model, place)
-            if output in wrong or off > self.probe.tolerances.rounding:
-                grown = self.search.seen_behind(self.probes(output), fit)
-                if grown is not None:
-                    fit = grown
-                    result, wrong = self.all_outputs(fit)
-                    off = self.beside_axes(fit, result.model, place)
-            missed = max(missed, off)
-        certificate = max(result.certificate, missed)
-        return replace(result, certificate=certificate, solved=certificate <= self.tolerance)
+        axes = self.beside_axes(fit)
+        off, sought = axes.off(result.model), set[int]()
+        while worse := self.worse_behind(wrong, off, sought):
+            output = worse[0]
+            sought.add(output)
+            grown = self.search.seen_behind(self.probes(output), fit)
+            if grown is not None:
+                fit = grown
+                result, wrong = self.all_outputs(fit)
+                off = axes.off(result.model)
+        certificate = max(result.certificate, float(off.max()))
+        solved = certificate <= self.tolerance
+        return replace(result, certificate=certificate, solved=solved, left_out=axes.left_out)
 
-    def beside_axes(self, fit: DeepFit, model: DeepModel, place: int) -> float:
-        """Return how far another output is off beside the axes of features, 0 without whole rows."""
-        if not self.search.seen_whole(fit):
-            return 0.0
-        return beside_axes(self.probes(self.outputs[place]), self.lines, fit.prefix, model, place)
+    def worse_behind(self, wrong: list[int], off: Array, sought: set[int]) -> list[int]:
+        """Return behind which outputs units are to be sought that was not done behind yet.
+
+        Args:
+            wrong: outputs that the units do not explain.
+            off: how far each is off beside the axes, shape (outputs,).
+            sought: behind which it was.
+        """
+        missed = off > self.probe.tolerances.rounding
+        worse = [k for k, miss in zip(self.outputs, missed, strict=True) if miss or k in wrong]
+        return [output for output in worse if output not in sought]
+
+    def beside_axes(self, fit: DeepFit) -> BesideAxes:
+        """Return what asks other outputs beside the axes of features, nothing without whole rows."""
+        if self.search.seen_whole(fit):
+            return BesideAxes.of(self.probes, self.outputs, fit.prefix, self.lines)
+        return BesideAxes(self.probes, self.outputs, np.empty((0, self.probe.input_size)))
 
     def all_outputs(self, fit: DeepFit) -> tuple[DeepResult, list[int]]:
         """Solve for the other outputs; return the result, and which of these the units do not explain."""

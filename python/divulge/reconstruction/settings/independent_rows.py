@@ -56,6 +56,11 @@ class WeakUnitsSettings:
     # weight of the weakest behind the first output, relative to the strongest, below which other outputs may
     # use units that it hides: without weight decay 1e-4
     hidden: float = 1e-5
+    # the same behind any output: what least squares make of a weight of 0
+    unused: float = 1e-9
+    # of the answers so far, which fresh ones nearly double, that asking others beside the axes may take where
+    # no weight is that small: some 7 % of all
+    share: float = 0.125
     # distance of a unit's kink, in that of usual points, from which on it is placed to 1e-8 only; without
     # weight decay 3 of 256 lie so far
     far: float = 30.0
