@@ -62,7 +62,7 @@ def attack_within(session: Session, within: Within, refuted_at: Array | None) ->
         OutsideRowSpace: the row space is too small.
     """
     attack = attack_on(session, within)
-    found = attack.run() if refuted_at is None else attack.run_on(within.inwards(refuted_at))
+    found = attack.run() if refuted_at is None else attack.run_on(within.inwards(refuted_at), 0)
     if found.unturned is not None and not found.stopped:
         found = attack.run()  # more lines may show the units that the sides hang on
     judgement, judging = Judgement(Certificate()), 0
@@ -84,7 +84,7 @@ def attack_within(session: Session, within: Within, refuted_at: Array | None) ->
         if stopped is not None:
             found = replace(found, stopped=stopped)
             break
-        searched_on = attack.run_on(within.inwards(refuted_at))
+        searched_on = attack.run_on(within.inwards(refuted_at), wrong.output)
         if not searched_on.solved and len(searched_on.outputs) < len(found.outputs):
             found = replace(found, stopped=searched_on.stopped)  # wrong there, but right about more outputs
             break

@@ -15,6 +15,7 @@ from divulge.reconstruction.deep import last_layer
 from divulge.reconstruction.deep.beside_axes import BesideAxes
 from divulge.reconstruction.deep.fit_as_last import DeepFit
 from divulge.reconstruction.deep.layer_by_layer import DeepSearch
+from divulge.reconstruction.deep.other_outputs import seen_behind, sharpened
 from divulge.reconstruction.deep.passage import handing_on
 from divulge.reconstruction.deep.wide.search import WideSearch
 from divulge.reconstruction.network.deep_network import DeepModel
@@ -79,10 +80,17 @@ class DeepAttack:
         """Search to the end, or until an oracle can be asked no further."""
         return until_stopped(self.rounds, lambda why: replace(self.known(), stopped=why))
 
-    def run_on(self, refuted_at: Array) -> DeepResult:
-        """Search on through points (n, d) at which a copy was wrong."""
+    def run_on(self, refuted_at: Array, place: int) -> DeepResult:
+        """Search on through points (n, d) at which a copy was wrong about the output at a place.
+
+        What that output shows besides is added to whole rows first; layers are gone through anew where the
+        copy is still wrong there.
+        """
 
         def work() -> DeepResult:
+            mended = self.mended(refuted_at, place)
+            if mended is not None:
+                return mended
             for point in refuted_at:
                 if self.wide is not None:
                     self.wide.look_through(point)
@@ -91,6 +99,17 @@ class DeepAttack:
             return self.rounds()
 
         return until_stopped(work, lambda why: replace(self.known(), stopped=why))
+
+    def mended(self, refuted_at: Array, place: int) -> DeepResult | None:
+        """Return what comes of adding units to whole rows; None where it is wrong at points (n, d), too."""
+        fit, probe = self.search.best, self.probe_at(place)
+        if self.wide is not None or fit is None or not self.search.seen_whole(fit):
+            return None
+        found = self.finished(seen_behind(self.search, probe, fit) or fit)
+        if not found.solved:
+            return None
+        off = probe.misses(refuted_at, found.model.pieces(refuted_at, place))
+        return found if off.max() <= self.tolerance else None
 
     @property
     def more_refuted(self) -> int:
@@ -121,17 +140,29 @@ class DeepAttack:
         fit = self.layers()
         if fit is None or fit.error > self.probe.tolerances.alike:
             return self.result(fit, [self.outputs[0]], np.inf, solved=False)
-        result, wrong = self.all_outputs(fit)
+        return self.finished(fit)
+
+    def finished(self, fit: DeepFit) -> DeepResult:
+        """Solve for the other outputs of a fit of the first, and seek behind them what it lacks.
+
+        Raises:
+            Stopped: an oracle can be asked no further.
+        """
+        result, wrong, whole = self.all_outputs(fit)
         axes = self.beside_axes(fit)
         off, sought = axes.off(result.model), set[int]()
         while worse := self.worse_behind(wrong, off, sought):
             output = worse[0]
             sought.add(output)
-            grown = self.search.seen_behind(self.probes(output), fit)
+            grown = seen_behind(self.search, self.probes(output), fit)
             if grown is not None:
                 fit = grown
-                result, wrong = self.all_outputs(fit)
+                result, wrong, whole = self.all_outputs(fit)
                 off = axes.off(result.model)
+        sharper = sharpened(self.search, self.probe_at, whole)
+        if sharper is not None:
+            result, wrong, _ = self.all_outputs(sharper)
+            off = axes.off(result.model)
         certificate = max(result.certificate, float(off.max()))
         solved = certificate <= self.tolerance
         return replace(result, certificate=certificate, solved=solved, left_out=axes.left_out)
@@ -154,8 +185,12 @@ class DeepAttack:
             return BesideAxes.of(self.probes, self.outputs, fit.prefix, self.lines)
         return BesideAxes(self.probes, self.outputs, np.empty((0, self.probe.input_size)))
 
-    def all_outputs(self, fit: DeepFit) -> tuple[DeepResult, list[int]]:
-        """Solve for the other outputs; return the result, and which of these the units do not explain."""
+    def probe_at(self, place: int) -> Probe:
+        """Return what asks the output at a place among the model's."""
+        return self.probes(self.outputs[place])
+
+    def all_outputs(self, fit: DeepFit) -> tuple[DeepResult, list[int], DeepFit]:
+        """Solve for the other outputs; return the result, which are not explained, and the fit of all."""
         layer, done, errors = fit.layer, [self.outputs[0]], [0.0]
         first = orient(layer, self.tolerance)
         slope = first.slope or not first.decided
@@ -167,7 +202,7 @@ class DeepAttack:
         worst = np.maximum(errors, self.certify(fit.model, done))
         wrong = [output for output, error in zip(done[1:], worst[1:], strict=True) if error > self.tolerance]
         certificate = float(worst.max())
-        return self.result(fit, done, certificate, certificate <= self.tolerance), wrong
+        return self.result(fit, done, certificate, certificate <= self.tolerance), wrong, fit
 
     def with_output(self, fit: DeepFit, slope: bool, pieces: Array) -> tuple[DeepFit, bool, float]:
         """Solve for one more output from its pieces at the design's points.

@@ -75,6 +75,19 @@ class WeakUnitsSettings:
 
 
 @dataclass(frozen=True)
+class SharpenBehindSettings:
+    """The second layer's weak units behind the output that shows them best: deep/sharpen_behind.py."""
+
+    # of two questions from a place on a hyperplane, relative to its length: offsets are off by up to 1e-3;
+    # close by no other unit switches in between
+    widths: tuple[float, ...] = (1e-6, 1e-5, 1e-4, 1e-3, 1e-6, 1e-5, 1e-4, 1e-3)
+    # by which a row may differ from what was known: of a unit of a millionth it is known to 1e-5
+    crooked: float = 1e-3
+    # gap of rows and offsets within which two weak units are one
+    twins: float = 1e-3
+
+
+@dataclass(frozen=True)
 class TogetherSettings:
     """Units of the first layer put beside their hyperplanes at once: deep/confirm_together.py."""
 
@@ -121,4 +134,5 @@ class UnexplainedSettings:
 POSITIVE = PositiveSettings()
 TOGETHER = TogetherSettings()
 UNEXPLAINED = UnexplainedSettings()
+SHARPEN_BEHIND = SharpenBehindSettings()
 WEAK_UNITS = WeakUnitsSettings()
