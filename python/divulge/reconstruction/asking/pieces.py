@@ -24,6 +24,7 @@ class Transcript(Record):
         self.asked = asked
         self.domain = asked.domain
         self.beside: list[Transcript] = []
+        self.steepest_missed = 0.0  # largest gradient of answers that were asked for by `misses`
 
     def take(self, points: Array, values: Array, gradients: Array) -> Index:
         """Keep what the compiled core asked at points (n, d), and count it; return the row numbers."""
@@ -72,7 +73,9 @@ class Transcript(Record):
         """
         values, gradients = self.asked.query(points)
         assert gradients is not None  # a ValueTranscript asks the others
-        largest = max(self.scale, float(np.linalg.norm(gradients, axis=1).max(initial=0.0)), TINY)
+        steepest = float(np.linalg.norm(gradients, axis=1).max(initial=self.steepest_missed))
+        self.steepest_missed = steepest  # of these points alone all may lie where later layers are off
+        largest = max(self.scale, steepest, TINY)
         in_slope = np.linalg.norm(predicted[:, :-1] - gradients, axis=1) / largest
         if values is None or not len(points):
             return np.asarray(in_slope)

@@ -66,12 +66,12 @@ class WeakUnitsSettings:
     far: float = 30.0
     # at which each is looked for: the median is off only if two are
     places: int = 3
-    # and how often, where none tells: behind a second layer that is hardly ever on one in four does
-    rounds: int = 10
+    # and how often, where none tells: behind a second layer that is hardly ever on one in nine does
+    rounds: int = 20
     # distance of two questions from its hyperplane: offsets are off by 1e-4 at most
     across: float = 1e-3
-    # part of a jump that is not along the row: of a unit of a millionth it is 1e-8
-    crooked: float = 1e-7
+    # part of a jump that is not along the row: of a unit of a millionth it is 1e-8, of one met far out 1e-7
+    crooked: float = 3e-7
 
 
 @dataclass(frozen=True)
