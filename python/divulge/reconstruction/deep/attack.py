@@ -105,7 +105,7 @@ class DeepAttack:
         fit, probe = self.search.best, self.probe_at(place)
         if self.wide is not None or fit is None or not self.search.seen_whole(fit):
             return None
-        found = self.finished(seen_behind(self.search, probe, fit) or fit)
+        found = self.finished(seen_behind(self.search, probe, fit) or fit, refuted=True)
         if not found.solved:
             return None
         off = probe.misses(refuted_at, found.model.pieces(refuted_at, place))
@@ -142,8 +142,14 @@ class DeepAttack:
             return self.result(fit, [self.outputs[0]], np.inf, solved=False)
         return self.finished(fit)
 
-    def finished(self, fit: DeepFit) -> DeepResult:
+    def finished(self, fit: DeepFit, refuted: bool = False) -> DeepResult:
         """Solve for the other outputs of a fit of the first, and seek behind them what it lacks.
+
+        Once a copy was refuted its weak units are measured again, too: all outputs are solved for anew then.
+
+        Args:
+            fit: of the first output.
+            refuted: whether a copy was.
 
         Raises:
             Stopped: an oracle can be asked no further.
@@ -159,7 +165,7 @@ class DeepAttack:
                 fit = grown
                 result, wrong, whole = self.all_outputs(fit)
                 off = axes.off(result.model)
-        sharper = sharpened(self.search, self.probe_at, whole)
+        sharper = sharpened(self.search, self.probe_at, whole) if refuted else None
         if sharper is not None:
             result, wrong, _ = self.all_outputs(sharper)
             off = axes.off(result.model)
