@@ -29,3 +29,5 @@ def test_where_nearly_nothing_is_on_errors_are_relative_to_the_largest_answer_so
     assert transcript.misses(on, pieces[0][None])[0] < 1e-12
     assert transcript.misses(dark, off[None])[0] < 1e-8
     assert transcript.misses(on, 1.5 * pieces[0][None])[0] > 0.1
+    transcript.ask(dark)
+    assert transcript.misses(dark, off[None])[0] > 0.1  # what is recorded counts, not what was only missed

@@ -74,6 +74,7 @@ class DeepAttack:
         self.search = DeepSearch(self.probe, lines, book, lambda fit: report(fit.model))
         self.wide: WideSearch | None = None
         self.refuted_at: Array | None = None  # where a fresh answer of the first output was not explained
+        self.axes: tuple[Dense, BesideAxes] | None = None  # and behind which first layer they are
         self.tolerance = self.probe.tolerances.loose
 
     def run(self) -> DeepResult:
@@ -165,11 +166,33 @@ class DeepAttack:
                 fit = grown
                 result, wrong, whole = self.all_outputs(fit)
                 off = axes.off(result.model)
-        sharper = sharpened(self.search, self.probe_at, whole) if refuted else None
-        if sharper is not None:
-            result, wrong, _ = self.all_outputs(sharper)
-            off = axes.off(result.model)
-        certificate = max(result.certificate, float(off.max()))
+        found = self.with_axes(result, axes)
+        return self.sharper(found, whole, axes) if refuted else found
+
+    def sharper(self, found: DeepResult, fit: DeepFit, axes: BesideAxes) -> DeepResult:
+        """Measure weak units again; return what explains more, the units kept that it has.
+
+        Args:
+            found: what was found before.
+            fit: of all its outputs.
+            axes: what asks beside the axes.
+
+        Raises:
+            Stopped: an oracle can be asked no further.
+        """
+        units, best = list(self.search.confirmed), self.search.best
+        again = sharpened(self.search, self.probe_at, fit)
+        if again is None:
+            return found
+        result = self.with_axes(self.all_outputs(again)[0], axes)
+        if result.solved or result.certificate <= found.certificate:
+            return result
+        self.search.confirmed[:], self.search.best = units, best
+        return found
+
+    def with_axes(self, result: DeepResult, axes: BesideAxes) -> DeepResult:
+        """Return a result with what answers beside the axes say of it."""
+        certificate = max(result.certificate, float(axes.off(result.model).max()))
         solved = certificate <= self.tolerance
         return replace(result, certificate=certificate, solved=solved, left_out=axes.left_out)
 
@@ -186,10 +209,16 @@ class DeepAttack:
         return [output for output in worse if output not in sought]
 
     def beside_axes(self, fit: DeepFit) -> BesideAxes:
-        """Return what asks other outputs beside the axes of features, nothing without whole rows."""
-        if self.search.seen_whole(fit):
-            return BesideAxes.of(self.probes, self.outputs, fit.prefix, self.lines)
-        return BesideAxes(self.probes, self.outputs, np.empty((0, self.probe.input_size)))
+        """Return what asks other outputs beside the axes of features, nothing without whole rows.
+
+        What was asked behind the same first layer before counts as answered.
+        """
+        if not self.search.seen_whole(fit):
+            return BesideAxes(self.probes, self.outputs, np.empty((0, self.probe.input_size)))
+        if self.axes is None or self.axes[0] is not fit.prefix.layers[0]:
+            axes = BesideAxes.of(self.probes, self.outputs, fit.prefix, self.lines)
+            self.axes = fit.prefix.layers[0], axes
+        return self.axes[1]
 
     def probe_at(self, place: int) -> Probe:
         """Return what asks the output at a place among the model's."""

@@ -37,17 +37,19 @@ def sharpened_behind(
     best, tolerances = strengths.argmax(axis=0), probes(0).tolerances
     shown = strengths.max(axis=0, initial=0.0) > tolerances.rounding
     weak = (strengths[0] < WEAK_UNITS.strength) & shown
-    rows, offsets = units.rows.copy(), units.offsets.copy()
+    rows, offsets, told_again = units.rows.copy(), units.offsets.copy(), np.zeros(len(units), bool)
     for place in np.unique(best[weak]):
         which = np.flatnonzero(weak & (best == place))
         for width in SHARPEN_BEHIND.widths:
             told, good = measured(probes(place), units.take(which), lines, width)
             rows[which[good]], offsets[which[good]] = told[good, :-1], told[good, -1]
+            told_again[which[good]] = True
             which = which[~good]
             if not len(which):
                 break
     order = np.argsort(-strengths.max(axis=0, initial=0.0), kind="stable")
-    return without_twins(replace(units, rows=rows, offsets=offsets), weak, order)
+    twins = np.where(told_again, SHARPEN_BEHIND.told_twins, SHARPEN_BEHIND.twins)
+    return without_twins(replace(units, rows=rows, offsets=offsets), np.where(weak, twins, 0.0), order)
 
 
 def shares(weights: Array) -> Array:
@@ -87,16 +89,21 @@ def measured(probe: Probe, units: Candidates, lines: PositiveLines, width: float
     return np.column_stack([rows, level - np.einsum("nd,nd->n", rows, centres)]), good
 
 
-def without_twins(units: Candidates, weak: Mask, order: Index) -> Candidates:
-    """Return units without weak ones that are another's twin, the first in an order kept of each.
+def without_twins(units: Candidates, within: Array, order: Index) -> Candidates:
+    """Return units without those that are another's twin, the first in an order kept of each.
 
     Rows of a millionth are known to five digits, so that one met twice may look like two.
+
+    Args:
+        units: of the second layer.
+        within: gap to an earlier one up to which each is its twin, 0 where it is none's, shape (c,).
+        order: of the units, shape (c,).
     """
     hyperplanes = np.column_stack([units.rows, units.offsets])
     kept: list[int] = []
     for unit in order:
         turned = np.sign(units.rows[kept] @ units.rows[unit])[:, None] * hyperplanes[kept]
         gaps = np.linalg.norm(turned - hyperplanes[unit], axis=1)
-        if not (weak[unit] and (gaps <= SHARPEN_BEHIND.twins).any()):
+        if within[unit] == 0 or (gaps > within[unit]).all():
             kept.append(int(unit))
     return units.take(np.sort(kept))

@@ -83,8 +83,10 @@ class SharpenBehindSettings:
     widths: tuple[float, ...] = (1e-6, 1e-5, 1e-4, 1e-3, 1e-6, 1e-5, 1e-4, 1e-3)
     # by which a row may differ from what was known: of a unit of a millionth it is known to 1e-5
     crooked: float = 1e-3
-    # gap of rows and offsets within which two weak units are one
+    # gap of rows and offsets within which two weak units are one, where they could not be measured again
     twins: float = 1e-3
+    # and where they were
+    told_twins: float = 1e-5
 
 
 @dataclass(frozen=True)
