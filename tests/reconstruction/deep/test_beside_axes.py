@@ -68,6 +68,19 @@ def test_where_all_outputs_are_told_at_once_one_output_is_enough(seed):
     assert "one output alone" not in str(result.certificate)
 
 
+@pytest.mark.parametrize(("seed", "used_by"), [(1, 1), (1, 3), (2, 2)])
+def test_of_few_outputs_none_hides_a_unit(seed, used_by):
+    network = with_hidden_unit(120, 60, 40, 4, seed=seed, used_by=[used_by])
+    result = reconstruct(GradientOracle(victim_of(network), budget=6000), seed=seed)
+    assert not result.complete or error(network, result.module) < 1e-9
+
+
+def test_few_outputs_are_all_asked_everywhere():
+    result = reconstruct(GradientOracle(victim_of(random_deep(120, 60, 40, 4, seed=0))), seed=0)
+    assert result.complete
+    assert result.certificate.left_out == 0
+
+
 def test_what_is_not_asked_is_said():
     network = random_deep(60, 24, 20, 10, seed=0)
     result = reconstruct(GradientOracle(victim_of(network)), seed=0)
@@ -86,7 +99,7 @@ def beside(network, all_outputs=False):
 
 
 def test_each_point_is_asked_of_one_other_output_and_of_all_once_a_weight_is_nothing():
-    network = with_hidden_unit(30, 12, 10, 4, seed=1, used_by=[1, 2, 3])
+    network = with_hidden_unit(30, 12, 10, 6, seed=1, used_by=[1, 2, 3, 4, 5])
     axes, oracle = beside(network)
     lacking, whole = (copy_of(network, np.arange(first, 10)) for first in (1, 0))
     assert not may_hide(lacking)
@@ -94,13 +107,13 @@ def test_each_point_is_asked_of_one_other_output_and_of_all_once_a_weight_is_not
     assert oracle.ledger.total == 13
     assert off[0] == 0
     assert off.max() > 1e-3
-    assert axes.left_out == pytest.approx(2 / 3)
+    assert axes.left_out == pytest.approx(4 / 5)
     assert may_hide(whole)
     assert axes.off(whole).max() < 1e-9
-    assert oracle.ledger.total == 3 * 13
+    assert oracle.ledger.total == 5 * 13
     assert axes.left_out == 0
     assert (axes.off(lacking)[1:] > 1e-3).all()
-    assert oracle.ledger.total == 3 * 13  # nothing is asked twice
+    assert oracle.ledger.total == 5 * 13  # nothing is asked twice
 
 
 def test_of_all_outputs_at_once_a_point_costs_one_query():

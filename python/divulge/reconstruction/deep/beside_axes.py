@@ -2,9 +2,10 @@
 
 Every unit of the second layer that is ever on is on at one of these points, and the search has asked the
 first output at all of them. A unit to which that output gives no weight shows behind another alone. Where a
-copy has weights of about 0 any unit may be hidden from any output, and all are asked at all points. Elsewhere
-that would be a half more queries for a classifier of ten outputs; each point is asked of as many as an
-eighth of the search pays for, of one at least. An answer that shows a hidden unit makes its weight one of 0.
+copy has weights of about 0 any unit may be hidden from any output, and all are asked at all points, as few
+outputs always are. Elsewhere that would be a half more queries for a classifier of ten outputs; each point is
+asked of as many as an eighth of the search pays for, of one at least. An answer that shows a hidden unit
+makes its weight one of 0.
 """
 
 from __future__ import annotations
@@ -61,7 +62,8 @@ class BesideAxes:
             Stopped: an oracle can be asked no further.
         """
         off, others = np.zeros(len(self.outputs)), len(self.outputs) - 1
-        each = others if self.first.all_at_once or may_hide(model) else self.affordable()
+        cheap = self.first.all_at_once or len(self.outputs) <= WEAK_UNITS.few_outputs
+        each = others if cheap or may_hide(model) else self.affordable()
         turns = np.arange(len(self.points)) % max(others, 1)
         for place in range(1, len(self.outputs)):
             self.ask(place, np.flatnonzero((place - 1 - turns) % others < each))
