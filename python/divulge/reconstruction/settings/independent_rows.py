@@ -73,7 +73,7 @@ class WeakUnitsSettings:
     # distance of two questions from its hyperplane: offsets are off by 1e-4 at most
     across: float = 1e-3
     # part of a jump that is not along the row: of a unit of a millionth it is 1e-8, of one met far out 1e-7.
-    # Another unit that switches in between, as weak as this lets through, moves the offset by 3e-7 of `across`
+    # Another unit that switches in between, as weak as this lets through, moves offsets by 3e-7 of `across`
     crooked: float = 3e-7
 
 
