@@ -44,3 +44,9 @@ def test_more_answers_about_one_copy_are_counted_together():
         Sample("where hyperplanes meet", 5, 1e-13),
     )
     assert both.apart == 1e-5
+
+
+def test_more_answers_leave_out_what_either_did():
+    told = Sample("standard normal", 300, 1e-12)
+    assert Certificate((told,)).and_more(Certificate((told,), left_out=0.5)).left_out == 0.5
+    assert Certificate((told,), left_out=0.5).and_more(Certificate((told,))).left_out == 0.5

@@ -38,10 +38,14 @@ class Certificate:
             box. Empty where nothing was asked.
         apart: distance between parallel hyperplanes below which two units may have been taken for one, in the
             input's units; 0 where it was not looked for.
+        left_out: share of the places at which no unit was looked for that one output alone uses, not the
+            first, and that is on beside one feature of the first layer alone; 0 where all were, and where the
+            second layer was not read as whole rows, which asks at no such places.
     """
 
     samples: tuple[Sample, ...] = ()
     apart: float = 0.0
+    left_out: float = 0.0
 
     @property
     def answers(self) -> int:
@@ -65,7 +69,9 @@ class Certificate:
         for more in other.samples:
             old = told.get(more.drawn, Sample(more.drawn, 0, 0.0))
             told[more.drawn] = Sample(more.drawn, old.answers + more.answers, max(old.error, more.error))
-        return Certificate(tuple(told.values()), max(self.apart, other.apart))
+        return Certificate(
+            tuple(told.values()), max(self.apart, other.apart), max(self.left_out, other.left_out)
+        )
 
     def __str__(self) -> str:
         if not self.samples:
@@ -77,4 +83,9 @@ class Certificate:
         )
         if self.apart:
             sentence += f"; units with hyperplanes within {self.apart:.0e} of each other may pass for one"
+        if self.left_out:
+            sentence += (
+                "; units that one output alone uses, not the first, and that are on far out beside one "
+                f"feature alone, were not looked for at {100 * self.left_out:.0f}% of such places"
+            )
         return sentence

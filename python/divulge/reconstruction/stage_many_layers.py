@@ -62,7 +62,7 @@ def attack_within(session: Session, within: Within, refuted_at: Array | None) ->
         OutsideRowSpace: the row space is too small.
     """
     attack = attack_on(session, within)
-    found = attack.run() if refuted_at is None else attack.run_on(within.inwards(refuted_at))
+    found = attack.run() if refuted_at is None else attack.run_on(within.inwards(refuted_at), 0)
     if found.unturned is not None and not found.stopped:
         found = attack.run()  # more lines may show the units that the sides hang on
     judgement, judging = Judgement(Certificate()), 0
@@ -84,7 +84,7 @@ def attack_within(session: Session, within: Within, refuted_at: Array | None) ->
         if stopped is not None:
             found = replace(found, stopped=stopped)
             break
-        searched_on = attack.run_on(within.inwards(refuted_at))
+        searched_on = attack.run_on(within.inwards(refuted_at), wrong.output)
         if not searched_on.solved and len(searched_on.outputs) < len(found.outputs):
             found = replace(found, stopped=searched_on.stopped)  # wrong there, but right about more outputs
             break
@@ -164,7 +164,7 @@ def result_of(session: Session, found: DeepResult, judgement: Judgement) -> Reco
     module, units = named_copy(model, found.slope, session.dtype, tolerance)
     note_what_is_open(session, found, units)
     complete = found.solved and not stopped and judgement.counterexample is None
-    certificate = judgement.certificate if found.solved else Certificate()
+    certificate = replace(judgement.certificate, left_out=found.left_out) if found.solved else Certificate()
     return session.result(module, model.hidden_sizes, certificate, complete, units.kinds)
 
 

@@ -16,7 +16,7 @@ from divulge.attributions.of_module import ExactIntegratedGradients
 from divulge.oracles import Oracle, SpannedOracle
 from divulge.reconstruction.asking.row_space import RowSpace
 from divulge.reconstruction.asking.stopped import until_stopped
-from divulge.reconstruction.certificate import Certificate, Sample
+from divulge.reconstruction.certificate import Sample
 from divulge.reconstruction.explained.span import explained_space, widened
 from divulge.reconstruction.notes import NoteKind
 from divulge.reconstruction.result import Reconstruction
@@ -64,7 +64,7 @@ def attack_within_span(session: Session, oracle: Oracle, attack: Attack) -> Reco
             NoteKind.UNEXPLAINED,
             f"the copy is off by {worst:.2g} at fresh inputs beyond the span of {len(space)} explanations",
         )
-    certificate = Certificate((*told, *found.certificate.samples), found.certificate.apart)
+    certificate = replace(found.certificate, samples=(*told, *found.certificate.samples))
     refuted = bool(why) or worst > session.tolerances.missing
     return with_earlier(session, replace(copy, certificate=certificate, complete=not refuted))
 

@@ -149,7 +149,7 @@ def test_units_that_are_on_far_out_alone_are_found_or_the_copy_is_not_called_com
 
 def test_a_search_that_ends_after_a_copy_was_refuted_returns_that_copy_with_all_outputs(monkeypatch):
     network = with_far_unit((30, 7, 7, 5, 2), 0)
-    monkeypatch.setattr(DeepAttack, "run_on", lambda self, _: replace(self.known(), stopped="it is enough"))
+    monkeypatch.setattr(DeepAttack, "run_on", lambda self, *_: replace(self.known(), stopped="it is enough"))
     result = reconstruct(GradientOracle(victim_of(network), budget=15_000))
     points = torch.from_numpy(np.random.default_rng(5).standard_normal((2000, 30)))
     with torch.no_grad():

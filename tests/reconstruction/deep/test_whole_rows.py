@@ -10,8 +10,8 @@ from deep_networks import of_all_strengths, prefix_of, probe_of, random_deep, un
 from divulge import GradientOracle, reconstruct
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.pieces import Transcript
+from divulge.reconstruction.deep import attack
 from divulge.reconstruction.deep.confirm_together import confirmed_together
-from divulge.reconstruction.deep.layer_by_layer import DeepSearch
 from divulge.reconstruction.deep.positive_features import FeatureOutput, PositiveLines
 from divulge.reconstruction.deep.regions import FreeLayer
 from divulge.reconstruction.deep.unexplained_gradients import far_origin, unexplained
@@ -216,6 +216,6 @@ def test_a_unit_that_another_output_uses_far_out_alone_is_found(seed, shown):
 
 
 def test_a_copy_that_lacks_a_unit_beside_an_axis_is_not_called_complete(monkeypatch):
-    monkeypatch.setattr(DeepSearch, "seen_behind", lambda search, probe, fit: None)
+    monkeypatch.setattr(attack, "seen_behind", lambda search, probe, fit: None)
     result = reconstruct(GradientOracle(victim_of(used_far_out_alone(0, 0.0)), budget=9000), seed=0)
     assert not result.complete

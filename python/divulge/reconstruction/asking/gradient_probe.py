@@ -20,6 +20,7 @@ class GradientProbe(Probe):
         self.noise = transcript.noise
         self.tolerances = transcript.tolerances
         self.rounded = self.tolerances.single
+        self.all_at_once = transcript.asked.all_at_once
 
     @property
     def steepest(self) -> float:

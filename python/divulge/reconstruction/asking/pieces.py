@@ -24,6 +24,7 @@ class Transcript(Record):
         self.asked = asked
         self.domain = asked.domain
         self.beside: list[Transcript] = []
+        self.steepest_missed = 0.0  # largest gradient of answers that were asked for by `misses`
 
     def take(self, points: Array, values: Array, gradients: Array) -> Index:
         """Keep what the compiled core asked at points (n, d), and count it; return the row numbers."""
@@ -57,8 +58,8 @@ class Transcript(Record):
     def misses(self, points: Array, predicted: Array) -> Array:
         """Ask how far predicted pieces are from answers, relative to the largest; these are not recorded.
 
-        Where all these values happen to be small, values are compared with what the largest gradient makes of
-        one coordinate.
+        Where nothing is recorded, the largest that was asked for here before counts. Where all these values
+        happen to be small, they are compared with what the largest gradient makes of one coordinate.
 
         Args:
             points: as the victim's precision holds them, shape (n, d), all about as far from the origin.
@@ -72,7 +73,10 @@ class Transcript(Record):
         """
         values, gradients = self.asked.query(points)
         assert gradients is not None  # a ValueTranscript asks the others
-        largest = max(self.scale, float(np.linalg.norm(gradients, axis=1).max(initial=0.0)), TINY)
+        steepest = float(np.linalg.norm(gradients, axis=1).max(initial=0.0))
+        self.steepest_missed = max(self.steepest_missed, steepest)
+        known = self.scale if len(self) else self.steepest_missed  # later layers may be off at all of these
+        largest = max(known, steepest, TINY)
         in_slope = np.linalg.norm(predicted[:, :-1] - gradients, axis=1) / largest
         if values is None or not len(points):
             return np.asarray(in_slope)

@@ -57,6 +57,7 @@ class Probe(ABC):
         tolerances: what that leaves open.
         rounded: whether the victim answers in single precision.
         bends_are_cheap: whether `bends` costs much less than two pieces.
+        all_at_once: whether an answer holds other outputs' at the same point, too.
     """
 
     input_size: int
@@ -64,6 +65,7 @@ class Probe(ABC):
     noise: float
     tolerances: Tolerances
     bends_are_cheap = False
+    all_at_once = False
     rounded = False
 
     @property

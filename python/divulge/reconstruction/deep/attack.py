@@ -12,10 +12,11 @@ from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.probe import Probe
 from divulge.reconstruction.asking.stopped import until_stopped
 from divulge.reconstruction.deep import last_layer
+from divulge.reconstruction.deep.beside_axes import BesideAxes
 from divulge.reconstruction.deep.fit_as_last import DeepFit
 from divulge.reconstruction.deep.layer_by_layer import DeepSearch
+from divulge.reconstruction.deep.other_outputs import seen_behind, sharpened
 from divulge.reconstruction.deep.passage import handing_on
-from divulge.reconstruction.deep.whole_rows import beside_axes
 from divulge.reconstruction.deep.wide.search import WideSearch
 from divulge.reconstruction.network.deep_network import DeepModel
 from divulge.reconstruction.network.hidden_layer import Layer
@@ -36,6 +37,8 @@ class DeepResult:
         slope: whether the last layer keeps a linear part beside it.
         decided: whether the orientation of the last layer's units is certain.
         unseen: entries of rows that nothing has shown.
+        left_out: share of the pairs of a feature and an output, not the first, that was not asked beside the
+            feature's axis.
         unturned: number of the hidden layer, from 1 on, of whose units it is not known on which side they are
             active; None where there is none.
         stopped: why an oracle could be asked no further, empty where it could.
@@ -49,6 +52,7 @@ class DeepResult:
     decided: bool
     unturned: int | None = None
     unseen: int = 0
+    left_out: float = 0.0
     stopped: str = ""
 
 
@@ -70,16 +74,24 @@ class DeepAttack:
         self.search = DeepSearch(self.probe, lines, book, lambda fit: report(fit.model))
         self.wide: WideSearch | None = None
         self.refuted_at: Array | None = None  # where a fresh answer of the first output was not explained
+        self.axes: tuple[Dense, BesideAxes] | None = None  # and behind which first layer they are
         self.tolerance = self.probe.tolerances.loose
 
     def run(self) -> DeepResult:
         """Search to the end, or until an oracle can be asked no further."""
         return until_stopped(self.rounds, lambda why: replace(self.known(), stopped=why))
 
-    def run_on(self, refuted_at: Array) -> DeepResult:
-        """Search on through points (n, d) at which a copy was wrong."""
+    def run_on(self, refuted_at: Array, place: int) -> DeepResult:
+        """Search on through points (n, d) at which a copy was wrong about the output at a place.
+
+        What that output shows besides is added to whole rows first; layers are gone through anew where the
+        copy is still wrong there.
+        """
 
         def work() -> DeepResult:
+            mended = self.mended(refuted_at, place)
+            if mended is not None:
+                return mended
             for point in refuted_at:
                 if self.wide is not None:
                     self.wide.look_through(point)
@@ -88,6 +100,17 @@ class DeepAttack:
             return self.rounds()
 
         return until_stopped(work, lambda why: replace(self.known(), stopped=why))
+
+    def mended(self, refuted_at: Array, place: int) -> DeepResult | None:
+        """Return what comes of adding units to whole rows; None where it is wrong at points (n, d), too."""
+        fit, probe = self.search.best, self.probe_at(place)
+        if self.wide is not None or fit is None or not self.search.seen_whole(fit):
+            return None
+        found = self.finished(seen_behind(self.search, probe, fit) or fit, refuted=True)
+        if not found.solved:
+            return None
+        off = probe.misses(refuted_at, found.model.pieces(refuted_at, place))
+        return found if off.max() <= self.tolerance else None
 
     @property
     def more_refuted(self) -> int:
@@ -118,28 +141,91 @@ class DeepAttack:
         fit = self.layers()
         if fit is None or fit.error > self.probe.tolerances.alike:
             return self.result(fit, [self.outputs[0]], np.inf, solved=False)
-        result, wrong = self.all_outputs(fit)
-        missed = 0.0
-        for place, output in enumerate(self.outputs[1:], start=1):
-            off = self.beside_axes(fit, result.model, place)
-            if output in wrong or off > self.probe.tolerances.rounding:
-                grown = self.search.seen_behind(self.probes(output), fit)
-                if grown is not None:
-                    fit = grown
-                    result, wrong = self.all_outputs(fit)
-                    off = self.beside_axes(fit, result.model, place)
-            missed = max(missed, off)
-        certificate = max(result.certificate, missed)
-        return replace(result, certificate=certificate, solved=certificate <= self.tolerance)
+        return self.finished(fit)
 
-    def beside_axes(self, fit: DeepFit, model: DeepModel, place: int) -> float:
-        """Return how far another output is off beside the axes of features, 0 without whole rows."""
+    def finished(self, fit: DeepFit, refuted: bool = False) -> DeepResult:
+        """Solve for the other outputs of a fit of the first, and seek behind them what it lacks.
+
+        Once a copy was refuted its weak units are measured again, too: all outputs are solved for anew then.
+
+        Args:
+            fit: of the first output.
+            refuted: whether a copy was.
+
+        Raises:
+            Stopped: an oracle can be asked no further.
+        """
+        result, wrong, whole = self.all_outputs(fit)
+        axes = self.beside_axes(fit)
+        off, sought = axes.off(result.model), set[int]()
+        while worse := self.worse_behind(wrong, off, sought):
+            output = worse[0]
+            sought.add(output)
+            grown = seen_behind(self.search, self.probes(output), fit)
+            if grown is not None:
+                fit = grown
+                result, wrong, whole = self.all_outputs(fit)
+                off = axes.off(result.model)
+        found = self.with_axes(result, axes)
+        return self.sharper(found, whole, axes) if refuted else found
+
+    def sharper(self, found: DeepResult, fit: DeepFit, axes: BesideAxes) -> DeepResult:
+        """Measure weak units again; return what explains more, the units kept that it has.
+
+        Args:
+            found: what was found before.
+            fit: of all its outputs.
+            axes: what asks beside the axes.
+
+        Raises:
+            Stopped: an oracle can be asked no further.
+        """
+        units, best = list(self.search.confirmed), self.search.best
+        again = sharpened(self.search, self.probe_at, fit)
+        if again is None:
+            return found
+        result = self.with_axes(self.all_outputs(again)[0], axes)
+        if result.solved or result.certificate <= found.certificate:
+            return result
+        self.search.confirmed[:], self.search.best = units, best
+        return found
+
+    def with_axes(self, result: DeepResult, axes: BesideAxes) -> DeepResult:
+        """Return a result with what answers beside the axes say of it."""
+        certificate = max(result.certificate, float(axes.off(result.model).max()))
+        solved = certificate <= self.tolerance
+        return replace(result, certificate=certificate, solved=solved, left_out=axes.left_out)
+
+    def worse_behind(self, wrong: list[int], off: Array, sought: set[int]) -> list[int]:
+        """Return behind which outputs units are to be sought that was not done behind yet.
+
+        Args:
+            wrong: outputs that the units do not explain.
+            off: how far each is off beside the axes, shape (outputs,).
+            sought: behind which it was.
+        """
+        missed = off > self.probe.tolerances.rounding
+        worse = [k for k, miss in zip(self.outputs, missed, strict=True) if miss or k in wrong]
+        return [output for output in worse if output not in sought]
+
+    def beside_axes(self, fit: DeepFit) -> BesideAxes:
+        """Return what asks other outputs beside the axes of features, nothing without whole rows.
+
+        What was asked behind the same first layer before counts as answered.
+        """
         if not self.search.seen_whole(fit):
-            return 0.0
-        return beside_axes(self.probes(self.outputs[place]), self.lines, fit.prefix, model, place)
+            return BesideAxes(self.probes, self.outputs, np.empty((0, self.probe.input_size)))
+        if self.axes is None or self.axes[0] is not fit.prefix.layers[0]:
+            axes = BesideAxes.of(self.probes, self.outputs, fit.prefix, self.lines)
+            self.axes = fit.prefix.layers[0], axes
+        return self.axes[1]
 
-    def all_outputs(self, fit: DeepFit) -> tuple[DeepResult, list[int]]:
-        """Solve for the other outputs; return the result, and which of these the units do not explain."""
+    def probe_at(self, place: int) -> Probe:
+        """Return what asks the output at a place among the model's."""
+        return self.probes(self.outputs[place])
+
+    def all_outputs(self, fit: DeepFit) -> tuple[DeepResult, list[int], DeepFit]:
+        """Solve for the other outputs; return the result, which are not explained, and the fit of all."""
         layer, done, errors = fit.layer, [self.outputs[0]], [0.0]
         first = orient(layer, self.tolerance)
         slope = first.slope or not first.decided
@@ -151,7 +237,7 @@ class DeepAttack:
         worst = np.maximum(errors, self.certify(fit.model, done))
         wrong = [output for output, error in zip(done[1:], worst[1:], strict=True) if error > self.tolerance]
         certificate = float(worst.max())
-        return self.result(fit, done, certificate, certificate <= self.tolerance), wrong
+        return self.result(fit, done, certificate, certificate <= self.tolerance), wrong, fit
 
     def with_output(self, fit: DeepFit, slope: bool, pieces: Array) -> tuple[DeepFit, bool, float]:
         """Solve for one more output from its pieces at the design's points.

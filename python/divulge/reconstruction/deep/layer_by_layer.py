@@ -31,7 +31,7 @@ from divulge.reconstruction.deep.unexplained_gradients import far_origin, unexpl
 from divulge.reconstruction.deep.units_of_layer import LayerUnits, together
 from divulge.reconstruction.deep.weak_in_the_dark import met_in_the_dark
 from divulge.reconstruction.deep.weak_units import weak_sharpened
-from divulge.reconstruction.deep.whole_rows import more_rows, whole_rows
+from divulge.reconstruction.deep.whole_rows import whole_rows
 from divulge.reconstruction.deep.wide.search import can_follow
 from divulge.reconstruction.network.known_layers import Dense, Prefix
 from divulge.reconstruction.network.orientation import orient
@@ -180,26 +180,6 @@ class DeepSearch:
             return False  # whether it is one shows once the copy has been refitted
         found = orient(fit.layer, self.probe.tolerances.loose)
         return found.slope or not found.decided
-
-    def seen_behind(self, probe: Probe, fit: DeepFit) -> DeepFit | None:
-        """Add what another output shows of a last layer of whole rows; None where that is nothing.
-
-        Args:
-            probe: of the other output.
-            fit: of the first output.
-        """
-        if self.whole_behind is None or self.whole_behind not in fit.prefix.layers or len(self.confirmed) < 2:
-            return None
-        free = FreeLayer.of(fit.prefix, self.lines.domain, self.lines.samples(LAYERS.samples))
-        found = None if free is None else more_rows(probe, free, self.lines, self.confirmed[1])
-        if found is None:
-            return None
-        units = self.units.without_doubles(found)
-        grown = self.as_last(fit.prefix, units)
-        if grown.error > self.enough:
-            return None
-        self.confirmed[1], self.best = units, grown
-        return grown
 
     def leftovers(self, fit: DeepFit) -> bool:
         """Add units of the last hidden layer that only single kinks show; return whether there are any."""

@@ -14,13 +14,11 @@ from divulge.reconstruction.deep.confirm_together import sharp_far_out
 from divulge.reconstruction.deep.positive_features import FeatureOutput, PositiveLines
 from divulge.reconstruction.deep.regions import FreeLayer
 from divulge.reconstruction.deep.rows_by_kinks import RowsByKinks
-from divulge.reconstruction.network.deep_network import DeepModel
-from divulge.reconstruction.network.known_layers import Prefix
 from divulge.reconstruction.network.units import Units
 from divulge.reconstruction.one_layer.by_decoding import DecodingSearch
 from divulge.reconstruction.one_layer.decoding import Residual
 from divulge.reconstruction.one_layer.kink_by_kink import unlike
-from divulge.reconstruction.settings import LAYERS, POSITIVE, WEAK_UNITS
+from divulge.reconstruction.settings import POSITIVE
 
 
 class PositiveSearch(DecodingSearch):
@@ -115,32 +113,6 @@ def more_rows(probe: Probe, free: FreeLayer, lines: Lines, known: Candidates) ->
 def hyperplanes(of: Candidates) -> Units:
     """Return whole rows and offsets, sides open."""
     return Units(np.column_stack([of.rows, of.offsets]), np.ones(len(of)))
-
-
-def beside_axes(probe: Probe, lines: Lines, prefix: Prefix, model: DeepModel, place: int) -> float:
-    """Return how far a copy is off for another output beside the axes of the first layer's features.
-
-    Every unit of the second layer that is ever on is on there. Asked where units are of all strengths, so
-    that the first output may hide some; elsewhere that is not looked for, and 0 returned.
-
-    Args:
-        probe: of the other output.
-        lines: of the inputs; its random numbers are used.
-        prefix: the first layer.
-        model: the network so far.
-        place: of the other output among the model's.
-
-    Raises:
-        Stopped: the oracle can be asked no further.
-    """
-    weights = np.abs(model.layer.weights[0])
-    if weights.min(initial=np.inf) >= WEAK_UNITS.hidden * weights.max(initial=0.0):
-        return 0.0
-    free = FreeLayer.of(prefix, lines.domain, lines.samples(LAYERS.samples))
-    if free is None:
-        return 0.0
-    points = free.points(PositiveLines(free, lines.rng).axes())
-    return float(probe.misses(points, model.pieces(points, place)).max())
 
 
 def on_hyperplanes(units: Units, lines: PositiveLines) -> Array:

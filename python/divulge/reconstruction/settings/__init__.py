@@ -75,7 +75,13 @@ from divulge.reconstruction.settings.from_values import (
     RARE,
     REMAINDER,
 )
-from divulge.reconstruction.settings.independent_rows import POSITIVE, TOGETHER, UNEXPLAINED, WEAK_UNITS
+from divulge.reconstruction.settings.independent_rows import (
+    POSITIVE,
+    SHARPEN_BEHIND,
+    TOGETHER,
+    UNEXPLAINED,
+    WEAK_UNITS,
+)
 from divulge.reconstruction.settings.one_layer import (
     AVERAGING,
     BISECTION,
@@ -188,6 +194,7 @@ __all__ = [
     "RUNS",
     "SEARCHED_LINES",
     "SHARPENING",
+    "SHARPEN_BEHIND",
     "SPAN",
     "SPANNED",
     "SPANS",

@@ -56,17 +56,40 @@ class WeakUnitsSettings:
     # weight of the weakest behind the first output, relative to the strongest, below which other outputs may
     # use units that it hides: without weight decay 1e-4
     hidden: float = 1e-5
+    # the same behind any output: what least squares make of a weight of 0
+    unused: float = 1e-9
+    # of the answers so far, which fresh ones nearly double, that asking others beside the axes may take where
+    # no weight is that small: 4 to 11 % of all
+    share: float = 0.125
+    # up to how many outputs all are asked nevertheless: 200-100-100-4 takes 15 % more queries, not 10
+    few_outputs: int = 4
     # distance of a unit's kink, in that of usual points, from which on it is placed to 1e-8 only; without
     # weight decay 3 of 256 lie so far
     far: float = 30.0
     # at which each is looked for: the median is off only if two are
     places: int = 3
-    # and how often, where none tells: behind a second layer that is hardly ever on one in four does
-    rounds: int = 10
+    # and how often, where none tells: behind a second layer that is hardly ever on one in nine does
+    rounds: int = 20
     # distance of two questions from its hyperplane: offsets are off by 1e-4 at most
     across: float = 1e-3
-    # part of a jump that is not along the row: of a unit of a millionth it is 1e-8
-    crooked: float = 1e-7
+    # part of a jump that is not along the row: of a unit of a millionth it is 1e-8, of one met far out 1e-7.
+    # Another unit that switches in between, as weak as this lets through, moves offsets by 3e-7 of `across`
+    crooked: float = 3e-7
+
+
+@dataclass(frozen=True)
+class SharpenBehindSettings:
+    """The second layer's weak units behind the output that shows them best: deep/sharpen_behind.py."""
+
+    # of two questions from a place on a hyperplane, relative to its length: offsets are off by up to 1e-3;
+    # close by no other unit switches in between
+    widths: tuple[float, ...] = (1e-6, 1e-5, 1e-4, 1e-3, 1e-6, 1e-5, 1e-4, 1e-3)
+    # by which a row may differ from what was known: of a unit of a millionth it is known to 1e-5
+    crooked: float = 1e-3
+    # gap of rows and offsets within which two weak units are one, where they could not be measured again
+    twins: float = 1e-3
+    # and where they were
+    told_twins: float = 1e-5
 
 
 @dataclass(frozen=True)
@@ -116,4 +139,5 @@ class UnexplainedSettings:
 POSITIVE = PositiveSettings()
 TOGETHER = TogetherSettings()
 UNEXPLAINED = UnexplainedSettings()
+SHARPEN_BEHIND = SharpenBehindSettings()
 WEAK_UNITS = WeakUnitsSettings()
