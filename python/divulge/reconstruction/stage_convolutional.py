@@ -133,16 +133,17 @@ def result(session: Session, found: ConvResult, judgement: Judgement) -> Reconst
 def judged(session: Session, network: ConvNetwork, outputs: Sequence[int]) -> Judgement:
     """Ask the first output about fresh points, images of every grain, at all distances and far out.
 
-    All outputs are looked at where one answer holds all. In a box on its faces and vertices too, and before a
-    last dense layer where few features are far up. Other outputs are weights of the same units, and solved
-    from several times the equations they need.
+    All outputs are looked at where one answer holds all. In a box on its faces and vertices too. Before a
+    last dense layer where few features are far up, and so often that it is a third of what was asked. Other
+    outputs are weights of the same units, and solved from several times the equations they need.
     """
 
     def predicted(points: Array, place: int) -> Array:
         values, gradients = network.answers(points, place)
         return np.column_stack([gradients, values - np.einsum("nd,nd->n", gradients, points)])
 
-    lines, count = session.lines, CONV_JUDGE.fresh
+    lines, dense = session.lines, network.prefix.ends_dense
+    count = max(CONV_JUDGE.fresh, session.queries // CONV_JUDGE.share if dense else 0)
     drawn = [
         Drawn("standard normal" if session.domain is None else "uniform in the box", lines.inside(count)),
         Drawn("images of every grain", grainy(lines, network.prefix.shape, count)),
@@ -155,8 +156,8 @@ def judged(session: Session, network: ConvNetwork, outputs: Sequence[int]) -> Ju
         ]
     else:
         drawn.append(Drawn("on faces and vertices", on_faces(lines, count)))
-    if network.prefix.ends_dense:
-        up = up_features(network.prefix, lines, CONV_JUDGE.up)
+    if dense:
+        up = up_features(network.prefix, lines, max(CONV_JUDGE.up, count))
         drawn.append(Drawn("up combinations of features", up))
     transcripts = [session.transcript(output) for output in outputs]
     told = transcripts if transcripts[0].asked.all_at_once else transcripts[:1]

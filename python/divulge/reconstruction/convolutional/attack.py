@@ -184,7 +184,7 @@ class ConvolutionalAttack(DenseBehind):
             elif nearly is None and self._is_cut_off():
                 return self._incomplete(CUT_OFF)
             elif layer.layer is not None and not layer.frame.whole:
-                dense = self._dense_behind(layer.deeper)
+                dense = self._dense_behind(layer.deeper, layer)
                 if dense is not None:
                     return dense
         return nearly

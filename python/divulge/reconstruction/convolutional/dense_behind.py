@@ -13,9 +13,11 @@ from divulge.reconstruction.convolutional.dense_layer import DenseLayer
 from divulge.reconstruction.convolutional.dense_sides import DenseSides, sides_of_inner, sides_of_last
 from divulge.reconstruction.convolutional.ending import ConvResult, Ending
 from divulge.reconstruction.convolutional.equations import answered
-from divulge.reconstruction.convolutional.feature_sides import sides_by_answers
+from divulge.reconstruction.convolutional.feature_sides import poolings, sides_by_answers
+from divulge.reconstruction.convolutional.next_layer import NextLayer
 from divulge.reconstruction.convolutional.patches import Box, box_of
 from divulge.reconstruction.convolutional.side_answers import spread
+from divulge.reconstruction.convolutional.spanned import MissingChannels, likeliest_pool
 from divulge.reconstruction.convolutional.walk import Answer, Kink, Walk
 from divulge.reconstruction.settings import CONV_ATTACK, CONV_DENSE
 
@@ -29,11 +31,12 @@ class DenseBehind(Ending):
 
     dense: DenseLayer | None = None
 
-    def _dense_behind(self, kinks: Sequence[Kink]) -> ConvResult | None:
+    def _dense_behind(self, kinks: Sequence[Kink], layer: NextLayer | None = None) -> ConvResult | None:
         """Take dense layers apart behind the last known layer; None where there are none, or it is not whole.
 
         Args:
             kinks: that known layers do not explain.
+            layer: the search for the last known one, if there is one before it.
 
         Raises:
             Stopped: the oracle can be asked no further.
@@ -41,17 +44,28 @@ class DenseBehind(Ending):
         boxes = [box_of(kink, self.known.shape) for kink in kinks]
         if len(boxes) < CONV_DENSE.deeper or not seen_whole(boxes, first=len(self.known.layers) == 1):
             return None
-        depth = len(self.known.layers) - 1
-        last, tolerance = self.known.layers[-1], self.walk.tolerances.missing
+        depth, tolerance = len(self.known.layers) - 1, self.walk.tolerances.missing
         answers = some_answers(self.walk) + self.walk.ask(spread(self.walk, CONV_DENSE.fresh))
-        layer = sides_by_answers(self.known, answers, self.walk.lines.rng, tolerance)
-        if layer is None:
+        if layer is not None:
+            self._look_for_missing(layer, answers)
+        last = self.known.layers[-1]
+        turned = sides_by_answers(self.known, answers, self.walk.lines.rng, tolerance)
+        if turned is None:
             return None
-        self.known.layers[-1] = layer
+        self.known.layers[-1] = turned
         found = self._dense_layers()
         if found is None:
             self.known.layers[depth:] = [last]
         return found
+
+    def _look_for_missing(self, layer: NextLayer, answers: list[Answer]) -> None:
+        """Look for channels of the last known layer by answers that those that are known do not explain."""
+        found = likeliest_pool(self.walk, poolings(self.known), answers)
+        if found is not None:
+            pool, explained = found
+            search = MissingChannels(layer, pool)
+            search.last = explained
+            search.found_all()
 
     def _dense_layers(self) -> ConvResult | None:
         """Find dense layer after dense layer; None where the first one is not met."""

@@ -77,7 +77,7 @@ class FirstLayer:
             for kink in found:
                 box = box_of(kink, self.shape)
                 self._early.append((kink, box))
-                kernel = self._repeated()
+                kernel = self._repeated(self._early, len(self._early) >= CONV_FIRST.late)
                 if kernel is not None:
                     self._begin(kernel)
                     return True
@@ -87,20 +87,23 @@ class FirstLayer:
                 return False
         return False
 
-    def _repeated(self) -> tuple[int, int] | None:
+    def _repeated(self, kinks: Sequence[tuple[Kink, Box]], edges: bool) -> tuple[int, int] | None:
         """The size of a filter that two jumps show at two places.
 
         At the edges patches are clipped: only where no filter is found away from them for long, being nearly
         as large as the image, the size counts that comes back most often.
+
+        Args:
+            kinks: and what each covers.
+            edges: whether both of them may lie there.
         """
         height, width = self.shape[1:]
-        late = len(self._early) >= CONV_FIRST.late
         counts: Counter[tuple[int, int]] = Counter()
-        for (kink, box), (other, other_box) in combinations(self._early, 2):
+        for (kink, box), (other, other_box) in combinations(kinks, 2):
             inner = not (box.touches(height, width) and other_box.touches(height, width))
             if box.size != other_box.size or box == other_box or box.size == (height, width):
                 continue
-            if (late or inner) and self._alike(kink, box, other, other_box):
+            if (edges or inner) and self._alike(kink, box, other, other_box):
                 found, _ = single(patch_of(kink.jump, box, self.shape), self.walk.tolerances.missing)
                 counts[found.shape[1], found.shape[2]] += 1
         return max(counts, key=lambda size: (counts[size], size), default=None)
@@ -126,12 +129,31 @@ class FirstLayer:
             Stopped: the oracle can be asked no further.
         """
         self._search(quiet)
+        kernel = self._unclipped()
+        if kernel is not None:
+            self._begin_again(kernel)
+            self._search(quiet)
         again, self._unclear = self._unclear, []
         for kink in again:
             self.take(kink)
         if self._loses_unsure():  # what these explained wrongly, or counted as known, is still to be seen
             self._search(quiet)
         self._settle_grid()
+
+    def _unclipped(self) -> tuple[int, int] | None:
+        """The size of filters of which known ones, seen at edges alone, are parts, or None."""
+        if not len(self.layer) or not all(box.touches(*self.shape[1:]) for _, box in self._shown_by):
+            return None
+        larger = [(kink, box_of(kink, self.shape)) for kink in self.deeper]
+        return self._repeated([pair for pair in larger if not pair[1].touches(*self.shape[1:])], edges=False)
+
+    def _begin_again(self, kernel: tuple[int, int]) -> None:
+        """Look at all kinks again for filters of another size."""
+        self.walk.known.layers.clear()
+        self.deeper, self.places, self._unclear, self._pairs = [], [], [], []
+        self._orphans, self._unsure, self._shown_by = [], {}, []
+        self._early = [(kink, box_of(kink, self.shape)) for kink in self.walk.kinks]
+        self._begin(kernel)
 
     def _search(self, quiet: int) -> None:
         """Walk until so many crossings of known channels in a row showed no new one."""

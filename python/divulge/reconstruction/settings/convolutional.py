@@ -301,6 +301,9 @@ class ConvJudgeSettings:
     powers: tuple[float, float] = (-0.5, 2.0)
     # points of each kind that a finished copy is tested at, beside those
     fresh: int = 12
+    # and of one that ends in dense layers at one for so many queries: a unit of 16 that was missing was on at
+    # 1.7 % of far images alone, which 12 of each kind lack as often as not
+    share: int = 20
     # points up combinations of features, of a copy that ends in dense layers, that many features at most and
     # steps: a unit on at 1 in 300 inputs of a box is on at 1 in 8 of these, and 32 lack it with some 1 %
     up: int = 32
@@ -327,7 +330,7 @@ class ConvAttackSettings:
     # likewise
     followed: int = 3
     # times that the search goes on from an answer that refutes a finished copy
-    refutations: int = 3
+    refutations: int = 12
     # times that a copy's wrong answers are looked behind before it is walked on
     misses: int = 4
     # sizes of the points that are walked to while channels are missing, and crossings of known channels with

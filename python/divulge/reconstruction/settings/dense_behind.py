@@ -87,4 +87,23 @@ class ConvDenseSettings:
     trail: int = 20
 
 
+@dataclass(frozen=True)
+class ConvSpannedSettings:
+    """Channels that are missing before dense layers: convolutional/spanned.py."""
+
+    # numbers of an answer more than gradients, from which on an agreement is none of chance
+    margin: int = 4
+    # fresh answers of many sizes that are explained in a row: a channel on at a tenth of them is met in 98 %
+    quiet: int = 40
+    # answers in a row that are not explained and tell nothing
+    failures: int = 12
+    # answers asked at most, some of which tell nothing
+    most: int = 200
+    # of the units of a channel that there is not, up to which known ones may make up the gradients
+    blind: float = 0.25
+    # cuts of the way to an answer that is not explained: some ten units switch on what is left
+    cuts: int = 9
+
+
+CONV_SPANNED = ConvSpannedSettings()
 CONV_DENSE = ConvDenseSettings()
