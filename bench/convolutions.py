@@ -85,6 +85,7 @@ VICTIMS: dict[str, tuple[tuple[int, int, int], list[Part]]] = {
         ],
     ),
     "8 of 3x3 behind 8 of 3x3": ((1, 12, 12), [conv(1, 8, 3), nn.ReLU, conv(8, 8, 3), nn.ReLU]),
+    "16 of 3x3 behind 16 of 3x3": ((3, 16, 16), [conv(3, 16, 3), nn.ReLU, conv(16, 16, 3), nn.ReLU]),
     "6 of 3x3 behind 4 of 1x5": ((1, 12, 12), [conv(1, 4, (1, 5)), nn.ReLU, conv(4, 6, 3), nn.ReLU]),
     "6 of 7x7 behind 4 of 3x3": ((1, 16, 16), [conv(1, 4, 3), nn.ReLU, conv(4, 6, 7), nn.ReLU]),
     "two groups": ((1, 12, 12), [conv(1, 4, 5), nn.ReLU, conv(4, 6, 3, groups=2), nn.ReLU]),

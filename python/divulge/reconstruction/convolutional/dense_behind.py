@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+import torch
 
 from divulge.arrays import Array
 from divulge.reconstruction.asking.stopped import until_stopped
@@ -48,6 +49,7 @@ class DenseBehind(Ending):
         answers = some_answers(self.walk) + self.walk.ask(spread(self.walk, CONV_DENSE.fresh))
         if layer is not None:
             self._look_for_missing(layer, answers)
+            answers += of_every_side(self.walk)
         last = self.known.layers[-1]
         turned = sides_by_answers(self.known, answers, self.walk.lines.rng, tolerance)
         if turned is None:
@@ -171,6 +173,19 @@ def seen_whole(boxes: Sequence[Box], first: bool) -> bool:
 def some_answers(walk: Walk) -> list[Answer]:
     """Some answers from all over the walk."""
     return walk.answers(np.linspace(0, len(walk.transcript) - 1, CONV_DENSE.pieces).astype(np.intp))
+
+
+def of_every_side(walk: Walk) -> list[Answer]:
+    """Some late answers, among which each channel of the last known layer is above 0, and below it."""
+    rows = np.arange(max(0, len(walk.transcript) - CONV_DENSE.late), len(walk.transcript))
+    with torch.no_grad():
+        z = walk.known.before(walk.known.images(walk.transcript.points[rows, :-1]))[-1].flatten(2)
+        shown = torch.cat([(z > 0).any(dim=2), (z < 0).any(dim=2)], 1).numpy()
+    chosen, missing = [], shown.any(axis=0)
+    while missing.any():
+        chosen.append(int(shown[:, missing].sum(axis=1).argmax()))
+        missing = missing & ~shown[chosen[-1]]
+    return walk.answers(rows[chosen])
 
 
 def transcript_trail(walk: Walk) -> list[list[Answer]]:

@@ -21,6 +21,8 @@ class ConvDenseSettings:
     channels: int = 64
     # answers from all over a walk that sides are read from
     pieces: int = 16
+    # late answers among which some are chosen that show every channel on either side
+    late: int = 1000
     # of those of a dense layer, that must be explained; of crossings, at which a weight must be the same
     share: float = 0.75
     # weight of a unit's wrong side, of its right one
