@@ -1,6 +1,6 @@
 """Convolutional networks from gradients: `python bench/convolutions.py [--only NAME] [--trained]`.
 
-Random networks as torch initialises them, in float64, and with --trained six that learned MNIST first.
+Random networks as torch initialises them, in float64, and with --trained ones that learned MNIST or CIFAR-10.
 Nothing is told but the input's shape. Copies are checked on 200 fresh points, and 200 of .3 to 30 times the
 size; seconds are those of one core.
 """
@@ -108,6 +108,18 @@ TRAINED: dict[str, tuple[tuple[int, int, int], list[Part]]] = {
         (1, 28, 28),
         [conv(1, 8, 5), normed(8), nn.ReLU, average, conv(8, 16, 5), normed(16), nn.ReLU],
     ),
+    "CIFAR-10 at 16x16, dense 100": (
+        (3, 16, 16),
+        [
+            conv(3, 8, 4, stride=2, padding=1),
+            nn.ReLU,
+            conv(8, 16, 4, stride=2, padding=1),
+            nn.ReLU,
+            nn.Flatten,
+            dense(256, 100),
+            nn.ReLU,
+        ],
+    ),
     "MNIST, leaky": ((1, 28, 28), [conv(1, 8, 5), leaky, average, conv(8, 16, 5), leaky]),
     "MNIST, ReLU6": ((1, 28, 28), [conv(1, 8, 5), nn.ReLU6, average, conv(8, 16, 5), nn.ReLU6]),
 }
@@ -121,10 +133,12 @@ def network(shape: tuple[int, int, int], parts: list[Part], outputs: int, seed: 
     return nn.Sequential(*body, nn.Flatten(), nn.Linear(size, outputs))
 
 
-def train(net: nn.Sequential, seed: int) -> None:
-    """Learn MNIST for two epochs."""
-    data = load("mnist")
+def train(net: nn.Sequential, shape: tuple[int, int, int], seed: int) -> None:
+    """Learn MNIST, or CIFAR-10 where there are three colours, at a size (C, H, W), for two epochs."""
+    data = load("mnist" if shape[0] == 1 else "cifar10")
     images, labels = data.train_inputs, data.train_targets
+    if images.shape[1:] != shape:
+        images = nn.functional.interpolate(images, size=shape[1:], mode="area")
     steps = torch.optim.Adam(net.parameters(), 1e-3)
     random = torch.Generator().manual_seed(seed)
     for _ in range(2):
@@ -178,7 +192,7 @@ def main() -> None:
         for seed in range(options.seeds):
             net = network(shape, parts, 10 if options.trained else options.outputs, seed)
             if options.trained:
-                train(net, seed)
+                train(net, shape, seed)
             net = net.double().eval()
             start = time.process_time()
             result = divulge.reconstruct(

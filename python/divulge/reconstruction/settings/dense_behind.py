@@ -25,6 +25,8 @@ class ConvDenseSettings:
     late: int = 1000
     # of those of a dense layer, that must be explained; of crossings, at which a weight must be the same
     share: float = 0.75
+    # pieces at which no unit that is missing is on, of all: 15 of 100 left less than three quarters
+    clear: float = 0.1
     # weight of a unit's wrong side, of its right one
     faint: float = 1e-5
     # relative difference of two weights that are one
