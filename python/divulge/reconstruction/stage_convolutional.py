@@ -46,6 +46,9 @@ def attack_convolutions(session: Session) -> Reconstruction | None:
         better = attack.go_on(judgement.counterexample.point)
         if better is None:
             break
+        if better.network is None:  # it ended before a better copy was made: the refuted one is all there is
+            found = replace(found, stopped=better.stopped, open=better.open)
+            break
         found, judgement = better, judgement_of(session, better)
     if found.stopped:
         session.stopped("convolutions", found.stopped)
@@ -134,7 +137,7 @@ def judged(session: Session, network: ConvNetwork, outputs: Sequence[int]) -> Ju
     """Ask the first output about fresh points, images of every grain, at all distances and far out.
 
     All outputs are looked at where one answer holds all. In a box on its faces and vertices too. Before a
-    last dense layer where few features are far up, and so often that it is a third of what was asked. Other
+    last dense layer where few features are far up, and of each kind at one for 20 queries before. Other
     outputs are weights of the same units, and solved from several times the equations they need.
     """
 

@@ -73,6 +73,13 @@ def test_an_answer_at_which_anything_would_be_explained_tells_nothing():
     }
 
 
+def test_an_answer_at_which_all_behind_is_off_tells_nothing():
+    prefix, rng = two_layers(0)
+    points = rng.standard_normal((4, prefix.size))
+    told = [Spanned(walk_of(prefix), None).explains(Answer(x, 1.0, np.zeros(prefix.size))) for x in points]
+    assert told == [None] * 4
+
+
 @pytest.mark.parametrize("kind", ["max", "avg"])
 @pytest.mark.parametrize("seed", range(3))
 def test_sides_of_more_units_than_numbers_are_read_where_pooled_ones_are_fewer(kind, seed):

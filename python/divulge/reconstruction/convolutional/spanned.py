@@ -38,7 +38,10 @@ class Spanned:
         """Whether an answer is a combination; None where that of another channel would be one as well.
 
         Such are answers where few features are on that the layer is given: its units make up what these do.
+        So are those of gradient 0, at which all is off that is behind.
         """
+        if not answer.gradient.any():
+            return None
         known = self.walk.known
         layer = replace(known.layers[-1], pool=self.pool, signs=None, slope=0.0)
         pixels = some_pixels(known, layer)
