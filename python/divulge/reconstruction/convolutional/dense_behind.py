@@ -82,8 +82,9 @@ class DenseBehind(Ending):
             if found is None:
                 if depth == first and (search.spoilt or not search.found.rows):
                     return None
+                met = f"{len(search.found.rows)} of its units were met"
                 return ConvResult(
-                    None, self.outputs, open=f"layer {depth + 1}, a dense one, was not found whole"
+                    None, self.outputs, open=f"layer {depth + 1}, a dense one, was not found whole: {met}"
                 )
             self._told_dense(depth)
             trail = search.trail
