@@ -25,7 +25,8 @@ class ConvDenseSettings:
     late: int = 1000
     # of those of a dense layer, that must be explained; of crossings, at which a weight must be the same
     share: float = 0.75
-    # pieces at which no unit that is missing is on, of all: 15 of 100 left less than three quarters
+    # of all pieces, those at which no missing unit is on, and that agree: with 15 units of 100 missing these
+    # were less than three quarters
     clear: float = 0.1
     # weight of a unit's wrong side, of its right one
     faint: float = 1e-5
