@@ -1,7 +1,7 @@
 """Convolutional networks from gradients: `python bench/convolutions.py [--only NAME] [--trained] [--single]`.
 
-Random networks as torch initialises them, in float64 or with --single in float32, and with --trained six
-that learned MNIST first.
+Random networks as torch initialises them, in float64 or with --single in float32, and with --trained ones
+that learned MNIST or CIFAR-10.
 Nothing is told but the input's shape. Copies are checked on 200 fresh points, and 200 of .3 to 30 times the
 size; seconds are those of one core.
 """
@@ -86,6 +86,7 @@ VICTIMS: dict[str, tuple[tuple[int, int, int], list[Part]]] = {
         ],
     ),
     "8 of 3x3 behind 8 of 3x3": ((1, 12, 12), [conv(1, 8, 3), nn.ReLU, conv(8, 8, 3), nn.ReLU]),
+    "16 of 3x3 behind 16 of 3x3": ((3, 16, 16), [conv(3, 16, 3), nn.ReLU, conv(16, 16, 3), nn.ReLU]),
     "6 of 3x3 behind 4 of 1x5": ((1, 12, 12), [conv(1, 4, (1, 5)), nn.ReLU, conv(4, 6, 3), nn.ReLU]),
     "6 of 7x7 behind 4 of 3x3": ((1, 16, 16), [conv(1, 4, 3), nn.ReLU, conv(4, 6, 7), nn.ReLU]),
     "two groups": ((1, 12, 12), [conv(1, 4, 5), nn.ReLU, conv(4, 6, 3, groups=2), nn.ReLU]),
@@ -128,6 +129,18 @@ TRAINED: dict[str, tuple[tuple[int, int, int], list[Part]]] = {
         (1, 28, 28),
         [conv(1, 8, 5), normed(8), nn.ReLU, average, conv(8, 16, 5), normed(16), nn.ReLU],
     ),
+    "CIFAR-10 at 16x16, dense 100": (
+        (3, 16, 16),
+        [
+            conv(3, 8, 4, stride=2, padding=1),
+            nn.ReLU,
+            conv(8, 16, 4, stride=2, padding=1),
+            nn.ReLU,
+            nn.Flatten,
+            dense(256, 100),
+            nn.ReLU,
+        ],
+    ),
     "MNIST, leaky": ((1, 28, 28), [conv(1, 8, 5), leaky, average, conv(8, 16, 5), leaky]),
     "MNIST, ReLU6": ((1, 28, 28), [conv(1, 8, 5), nn.ReLU6, average, conv(8, 16, 5), nn.ReLU6]),
 }
@@ -141,10 +154,12 @@ def network(shape: tuple[int, int, int], parts: list[Part], outputs: int, seed: 
     return nn.Sequential(*body, nn.Flatten(), nn.Linear(size, outputs))
 
 
-def train(net: nn.Sequential, seed: int) -> None:
-    """Learn MNIST for two epochs."""
-    data = load("mnist")
+def train(net: nn.Sequential, shape: tuple[int, int, int], seed: int) -> None:
+    """Learn MNIST, or CIFAR-10 where there are three colours, at a size (C, H, W), for two epochs."""
+    data = load("mnist" if shape[0] == 1 else "cifar10")
     images, labels = data.train_inputs, data.train_targets
+    if images.shape[1:] != shape:
+        images = nn.functional.interpolate(images, size=shape[1:], mode="area")
     steps = torch.optim.Adam(net.parameters(), 1e-3)
     random = torch.Generator().manual_seed(seed)
     for _ in range(2):
@@ -199,7 +214,7 @@ def main() -> None:
         for seed in range(options.seeds):
             net = network(shape, parts, 10 if options.trained else options.outputs, seed)
             if options.trained:
-                train(net, seed)
+                train(net, shape, seed)
             net = net.to(torch.float32 if options.single else torch.float64).eval()
             start = time.process_time()
             result = divulge.reconstruct(

@@ -20,13 +20,23 @@ class Fresh:
     """What draws fresh points for a copy's known layers.
 
     Where answers are coarse more are drawn than asked about, and those at which every side is certain come
-    first: answers at the others do not count.
+    first: answers at the others do not count. Before a last dense layer there are the more the longer the
+    search was.
+
+    Args:
+        prefix: the known layers.
+        lines: draws points.
+        tolerances: of answers.
+        searched: queries that the search took.
     """
 
-    def __init__(self, prefix: Prefix, lines: Lines, tolerances: Tolerances) -> None:
+    def __init__(self, prefix: Prefix, lines: Lines, tolerances: Tolerances, searched: int = 0) -> None:
         self.prefix = prefix
         self.lines = lines
         self.tolerances = tolerances
+        self.count = CONV_JUDGE.fresh
+        if prefix.ends_dense:
+            self.count = max(self.count, searched // CONV_JUDGE.share)
 
     def everywhere(self) -> list[Drawn]:
         """Points inside, images of every grain, at all distances and far out; in a box on its faces."""
@@ -43,7 +53,7 @@ class Fresh:
         else:
             drawn.append(self._drawn("on faces and vertices", lambda count: on_faces(lines, count)))
         if self.prefix.ends_dense:
-            up = up_features(self.prefix, lines, CONV_JUDGE.up)
+            up = up_features(self.prefix, lines, max(CONV_JUDGE.up, self.count))
             drawn.append(Drawn("up combinations of features", up))
         return drawn
 
@@ -54,8 +64,9 @@ class Fresh:
     def _images(self, count: int) -> Array:
         return grainy(self.lines, self.prefix.shape, count)
 
-    def _drawn(self, how: str, draw: Callable[[int], Array], count: int = CONV_JUDGE.fresh) -> Drawn:
-        """Draw so many points (n, d)."""
+    def _drawn(self, how: str, draw: Callable[[int], Array], count: int | None = None) -> Drawn:
+        """Draw points (n, d), by default as many as of each kind."""
+        count = self.count if count is None else count
         points = draw(count * (CONV_JUDGE.spare if self.tolerances.single else 1))
         last = ~certain(self.prefix, points, self.tolerances)
         return Drawn(how, points[np.argsort(last, kind="stable")[:count]])

@@ -40,14 +40,20 @@ def attack_convolutions(session: Session) -> Reconstruction | None:
         session.stopped("convolutions", attack)
         return session.result(constant(session), [], Certificate(), False)
     found = attack.run()
-    judgement = judgement_of(session, found)
+    searched = session.queries  # without what judging takes, which would make judging dearer each time
+    judgement = judgement_of(session, found, searched)
     for _ in range(CONV_ATTACK.refutations):
         if judgement.counterexample is None:
             break
+        before = session.queries
         better = attack.go_on(judgement.counterexample.point)
+        searched += session.queries - before
         if better is None:
             break
-        found, judgement = better, judgement_of(session, better)
+        if better.network is None:  # it ended before a better copy was made: the refuted one is all there is
+            found = replace(found, stopped=better.stopped, open=better.open)
+            break
+        found, judgement = better, judgement_of(session, better, searched)
     if found.network is None:
         return as_far_as_known(session, attack, found)
     say_why(session, found)
@@ -113,11 +119,11 @@ def recognised(session: Session, shape: tuple[int, int, int]) -> ConvolutionalAt
     return None
 
 
-def judgement_of(session: Session, found: ConvResult) -> Judgement:
+def judgement_of(session: Session, found: ConvResult, searched: int) -> Judgement:
     """Judge a copy of which nothing is open."""
     if found.network is None or found.open or found.stopped:
         return Judgement(Certificate())
-    return judged(session, found.network, found.outputs)
+    return judged(session, found.network, found.outputs, searched)
 
 
 def result(session: Session, found: ConvResult, judgement: Judgement) -> Reconstruction:
@@ -140,12 +146,12 @@ def result(session: Session, found: ConvResult, judgement: Judgement) -> Reconst
     )
 
 
-def judged(session: Session, network: ConvNetwork, outputs: Sequence[int]) -> Judgement:
+def judged(session: Session, network: ConvNetwork, outputs: Sequence[int], searched: int) -> Judgement:
     """Ask the first output about fresh points, images of every grain, at all distances and far out.
 
-    All outputs are looked at where one answer holds all. In a box on its faces and vertices too, and before a
-    last dense layer where few features are far up. Other outputs are weights of the same units, and solved
-    from several times the equations they need.
+    All outputs are looked at where one answer holds all. In a box on its faces and vertices too. Before a
+    last dense layer where few features are far up, and of each kind at one for 20 queries searched. Other
+    outputs are weights of the same units, and solved from several times the equations they need.
     """
 
     def predicted(points: Array, place: int) -> Array:
@@ -155,7 +161,7 @@ def judged(session: Session, network: ConvNetwork, outputs: Sequence[int]) -> Ju
     def counts(points: Array) -> Mask:
         return certain(network.prefix, points, session.tolerances)
 
-    fresh = Fresh(network.prefix, session.lines, session.tolerances)
+    fresh = Fresh(network.prefix, session.lines, session.tolerances, searched)
     transcripts = [session.transcript(output) for output in outputs]
     told = transcripts if transcripts[0].asked.all_at_once else transcripts[:1]
     found = compared(fresh.everywhere(), predicted, counts, told, 0.0)

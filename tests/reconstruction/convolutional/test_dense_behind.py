@@ -10,7 +10,7 @@ from torch import nn
 
 from divulge import GradientOracle, reconstruct
 from divulge.reconstruction import NoteKind
-from divulge.reconstruction.convolutional.dense_behind import seen_whole
+from divulge.reconstruction.convolutional.dense_behind import DenseBehind, seen_whole
 from divulge.reconstruction.convolutional.patches import Box
 
 SHAPE = (1, 10, 10)
@@ -45,6 +45,8 @@ def test_dense_layers_behind_are_found(name):
     assert error_of(result, net, shape) < 1e-8
     assert error_of(result, net, shape, scale=100.0) < 1e-8
     assert kinds(result.module) == kinds(net)
+    fresh = result.certificate.answers
+    assert fresh >= (result.queries - fresh) / 5
 
 
 def test_the_same_seed_asks_the_same():
@@ -63,6 +65,17 @@ def test_ctrl_c_is_said_and_nothing_more_is_asked(after):
     assert not result.complete
     assert [note.kind for note in result.notes] == [NoteKind.INTERRUPTED]
     assert ending.failed == 1
+
+
+def test_a_dense_layer_that_was_not_found_whole_is_said_with_what_was_met(monkeypatch):
+    monkeypatch.setattr(DenseBehind, "_searched", lambda _, search: search.find(1))
+    net = conv_net(SHAPE, *VICTIMS["padded"])
+    result = reconstruct(GradientOracle(victim_of(net, SHAPE)), input_shape=SHAPE)
+    assert not result.complete
+    assert result.hidden_sizes == (75,)
+    assert "layer 2, a dense one, was not found whole: " in str(result.notes[-1])
+    assert "the first layer is whole; outputs" in str(result.notes[-1])
+    assert " 0 of its units" not in str(result.notes[-1])
 
 
 def test_two_dense_layers_end_incomplete_or_right():

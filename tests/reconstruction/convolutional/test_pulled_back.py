@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from divulge.reconstruction.convolutional.dense_rows import DenseRow, DenseRows, difference, fragment_of
+from divulge.reconstruction.convolutional.dense_sides import agreeing
 from divulge.reconstruction.convolutional.feature_sides import sides_by_answers
 from divulge.reconstruction.convolutional.layers import ConvLayer, Pool, Prefix
 from divulge.reconstruction.convolutional.pulled_back import Piece, PulledBack
@@ -119,3 +120,12 @@ def test_a_row_that_does_not_switch_where_it_should_is_dropped():
     ]
     rows.drop_false()
     assert len(rows.rows) == 1
+
+
+def test_slopes_agree_where_no_missing_unit_is_on():
+    rng = np.random.default_rng(0)
+    rest = np.where(rng.random((40, 12)) < 0.3, np.nan, rng.standard_normal(12))
+    missing = rng.random(40) < 0.6
+    rest[missing] += rng.standard_normal((missing.sum(), 1))
+    rest[:, 5] = np.nan
+    assert np.array_equal(agreeing(rest, 1e-9), ~missing)

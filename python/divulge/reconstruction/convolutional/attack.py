@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from divulge.arrays import Array
 from divulge.reconstruction.asking.lines import Lines
@@ -53,6 +54,7 @@ class ConvolutionalAttack(DenseBehind):
         self.first = FirstLayer(self.walk)
         self.layer: NextLayer | None = None
         self.network: ConvNetwork | None = None
+        self.nearly: ConvResult | None = None  # the last copy that explained all answers
         self.whole = 0
 
     def recognised(self) -> bool:
@@ -65,7 +67,11 @@ class ConvolutionalAttack(DenseBehind):
 
     def run(self) -> ConvResult:
         """Search to the end, or until an oracle can be asked no further."""
-        return until_stopped(self.layers, lambda why: ConvResult(None, self.outputs, stopped=why))
+        return until_stopped(self.layers, self._stopped)
+
+    def _stopped(self, why: str) -> ConvResult:
+        """The last copy of which something was open, if there was one."""
+        return replace(self.nearly or ConvResult(None, self.outputs), stopped=why)
 
     def layers(self) -> ConvResult:
         """Find layer after layer until the last one explains the answers.
@@ -170,7 +176,6 @@ class ConvolutionalAttack(DenseBehind):
         Where a linear function is left over, a channel was on all the time: it is walked along, both ways.
         Where only fresh answers show that something is missing, it is looked for near these.
         """
-        nearly: ConvResult | None = None
         for reach, quiet in CONV_ATTACK.searches:
             self._walk_for(layer, reach, quiet)
             last = layer.layer is not None and self._is_last()
@@ -179,18 +184,18 @@ class ConvolutionalAttack(DenseBehind):
                     break
                 last = self._is_last()
             if last:
-                nearly, self.layer = self._outputs(), layer
-                self.network = nearly.network
-                if not nearly.open:
-                    return nearly
+                self.nearly, self.layer = self._outputs(), layer
+                self.network = self.nearly.network
+                if not self.nearly.open:
+                    return self.nearly
                 self._turn_back()
-            elif nearly is None and self._is_cut_off():
+            elif self.nearly is None and self._is_cut_off():
                 return self._incomplete(CUT_OFF)
             elif layer.layer is not None and not layer.frame.whole:
-                dense = self._dense_behind(layer.deeper)
+                dense = self._dense_behind(layer.deeper, layer)
                 if dense is not None:
                     return dense
-        return nearly
+        return self.nearly
 
     def _has_twins(self) -> bool:
         """Whether two channels of the first layer have the same filter."""

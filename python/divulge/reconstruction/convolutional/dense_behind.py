@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+import torch
 
 from divulge.arrays import Array
 from divulge.reconstruction.asking.stopped import until_stopped
@@ -13,9 +14,11 @@ from divulge.reconstruction.convolutional.dense_layer import DenseLayer
 from divulge.reconstruction.convolutional.dense_sides import DenseSides, sides_of_inner, sides_of_last
 from divulge.reconstruction.convolutional.ending import ConvResult, Ending
 from divulge.reconstruction.convolutional.equations import answered
-from divulge.reconstruction.convolutional.feature_sides import sides_by_answers
+from divulge.reconstruction.convolutional.feature_sides import poolings, sides_by_answers
+from divulge.reconstruction.convolutional.next_layer import NextLayer
 from divulge.reconstruction.convolutional.patches import Box, box_of
 from divulge.reconstruction.convolutional.side_answers import spread
+from divulge.reconstruction.convolutional.spanned import MissingChannels, likeliest_pool
 from divulge.reconstruction.convolutional.walk import Answer, Kink, Walk
 from divulge.reconstruction.settings import CONV_ATTACK, CONV_DENSE
 
@@ -29,11 +32,12 @@ class DenseBehind(Ending):
 
     dense: DenseLayer | None = None
 
-    def _dense_behind(self, kinks: Sequence[Kink]) -> ConvResult | None:
+    def _dense_behind(self, kinks: Sequence[Kink], layer: NextLayer | None = None) -> ConvResult | None:
         """Take dense layers apart behind the last known layer; None where there are none, or it is not whole.
 
         Args:
             kinks: that known layers do not explain.
+            layer: the search for the last known one, if there is one before it.
 
         Raises:
             Stopped: the oracle can be asked no further.
@@ -41,17 +45,29 @@ class DenseBehind(Ending):
         boxes = [box_of(kink, self.known.shape) for kink in kinks]
         if len(boxes) < CONV_DENSE.deeper or not seen_whole(boxes, first=len(self.known.layers) == 1):
             return None
-        depth = len(self.known.layers) - 1
-        last, tolerance = self.known.layers[-1], self.walk.tolerances.missing
+        depth, tolerance = len(self.known.layers) - 1, self.walk.tolerances.missing
         answers = some_answers(self.walk) + self.walk.ask(spread(self.walk, CONV_DENSE.fresh))
-        layer = sides_by_answers(self.known, answers, self.walk.lines.rng, tolerance)
-        if layer is None:
+        if layer is not None:
+            self._look_for_missing(layer, answers)
+            answers += of_every_side(self.walk)
+        last = self.known.layers[-1]
+        turned = sides_by_answers(self.known, answers, self.walk.lines.rng, tolerance)
+        if turned is None:
             return None
-        self.known.layers[-1] = layer
+        self.known.layers[-1] = turned
         found = self._dense_layers()
         if found is None:
             self.known.layers[depth:] = [last]
         return found
+
+    def _look_for_missing(self, layer: NextLayer, answers: list[Answer]) -> None:
+        """Look for channels of the last known layer by answers that those that are known do not explain."""
+        found = likeliest_pool(self.walk, poolings(self.known), answers)
+        if found is not None:
+            pool, explained = found
+            search = MissingChannels(layer, pool)
+            search.last = explained
+            search.found_all()
 
     def _dense_layers(self) -> ConvResult | None:
         """Find dense layer after dense layer; None where the first one is not met."""
@@ -66,8 +82,9 @@ class DenseBehind(Ending):
             if found is None:
                 if depth == first and (search.spoilt or not search.found.rows):
                     return None
+                met = f"{len(search.found.rows)} of its units were met"
                 return ConvResult(
-                    None, self.outputs, open=f"layer {depth + 1}, a dense one, was not found whole"
+                    None, self.outputs, open=f"layer {depth + 1}, a dense one, was not found whole: {met}"
                 )
             self._told_dense(depth)
             trail = search.trail
@@ -157,6 +174,19 @@ def seen_whole(boxes: Sequence[Box], first: bool) -> bool:
 def some_answers(walk: Walk) -> list[Answer]:
     """Some answers from all over the walk."""
     return walk.answers(np.linspace(0, len(walk.transcript) - 1, CONV_DENSE.pieces).astype(np.intp))
+
+
+def of_every_side(walk: Walk) -> list[Answer]:
+    """Some late answers, among which each channel of the last known layer is above 0, and below it."""
+    rows = np.arange(max(0, len(walk.transcript) - CONV_DENSE.late), len(walk.transcript))
+    with torch.no_grad():
+        z = walk.known.before(walk.known.images(walk.transcript.points[rows, :-1]))[-1].flatten(2)
+        shown = torch.cat([(z > 0).any(dim=2), (z < 0).any(dim=2)], 1).numpy()
+    chosen, missing = [], shown.any(axis=0)
+    while missing.any():
+        chosen.append(int(shown[:, missing].sum(axis=1).argmax()))
+        missing = missing & ~shown[chosen[-1]]
+    return walk.answers(rows[chosen])
 
 
 def transcript_trail(walk: Walk) -> list[list[Answer]]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from divulge.arrays import Array
+from divulge.arrays import Array, Mask
 from divulge.reconstruction.convolutional.dense_layer import DenseLayer
 from divulge.reconstruction.convolutional.feature_sides import weights_of
 from divulge.reconstruction.convolutional.pulled_back import Piece
@@ -64,7 +64,7 @@ def steady_jumps(search: DenseLayer) -> Array | None:
 
 
 def steady_rest(pieces: list[Piece], rows: Array, weights: Array) -> Array:
-    """What units leave of the slopes, shape (q,), where it is the same at all pieces; NaN elsewhere.
+    """What units leave of the slopes, shape (q,), where it is the same at many pieces; NaN elsewhere.
 
     Args:
         pieces: at which features are on.
@@ -75,13 +75,27 @@ def steady_rest(pieces: list[Piece], rows: Array, weights: Array) -> Array:
     made = ((points @ rows.T > 0) * weights) @ rows[:, :-1]
     slopes = np.stack([piece.slopes for piece in pieces])
     rest = np.where(points[:, :-1] != 0, slopes - made, np.nan)
-    seen = ~np.isnan(rest).all(axis=0)
+    agreed = agreeing(rest, CONV_DENSE.steady * float(np.abs(slopes).max()))
     beta = np.full(rest.shape[1], np.nan)
-    beta[seen] = np.nanmedian(rest[:, seen], axis=0)
-    scale = np.abs(slopes).max()
-    near = np.abs(rest - beta) <= CONV_DENSE.steady * scale
-    often = near.sum(axis=0) >= CONV_DENSE.share * (~np.isnan(rest)).sum(axis=0)
-    return np.where(often, beta, np.nan)
+    if agreed.mean() < CONV_DENSE.clear:
+        return beta
+    seen = ~np.isnan(rest[agreed]).all(axis=0)
+    beta[seen] = np.nanmedian(rest[agreed][:, seen], axis=0)
+    return beta
+
+
+def agreeing(rest: Array, tolerance: float) -> Mask:
+    """Which rows (n, q) agree with one of them in all they both have, that with which most do, shape (n,).
+
+    At the others a unit that is missing is on, which changes every entry.
+    """
+    best = np.zeros(len(rest), bool)
+    for one in rest[:: max(1, len(rest) // CONV_DENSE.pieces)]:
+        gaps = np.abs(rest - one)
+        common = (~np.isnan(gaps)).sum(axis=1)
+        near = (np.nan_to_num(gaps).max(axis=1) <= tolerance) & (common >= CONV_DENSE.overlap)
+        best = near if near.sum() > best.sum() else best
+    return np.asarray(best)
 
 
 def sides_of_inner(search: DenseLayer) -> DenseSides | None:

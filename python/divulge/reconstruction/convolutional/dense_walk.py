@@ -119,7 +119,7 @@ class DenseWalk:
         """Explain what two answers differ by, asking between them where that is needed; whether it was."""
         one, two = self.back.piece(before), self.back.piece(after)
         if one is None or two is None:
-            self.unclear += [after] if two is None else []
+            self.unclear += [after] if self.back.is_wrong(after) else []
             return False
         between = difference(one, two)
         sure, maybe, ways = self.found.switched(one, two)

@@ -11,12 +11,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from divulge.arrays import Array
+from divulge.arrays import Array, Index
 from divulge.reconstruction.convolutional.equations import least_squares
 from divulge.reconstruction.convolutional.layers import ConvLayer, Pool, Prefix
-from divulge.reconstruction.convolutional.linearised import convolved, moving
 from divulge.reconstruction.convolutional.pulled_back import PulledBack
-from divulge.reconstruction.convolutional.sides import Frame, SideSearch
+from divulge.reconstruction.convolutional.sides import Frame, SideSearch, both_sides
 from divulge.reconstruction.convolutional.walk import Answer, Kink
 from divulge.reconstruction.settings import CONV_DENSE, CONV_POOLING, TINY
 
@@ -31,9 +30,13 @@ def sides_by_answers(
     some = sloped[:: max(1, len(sloped) // CONV_DENSE.views)]
     kinks = [Kink(each.point, each.gradient, 0.0, np.stack([each.point] * 2)) for each in some]
     pools = poolings(prefix)
-    layer = turned_at_once(prefix, answers, tolerance)
+    layer = turned_at_once(prefix, None, answers, tolerance) if pools[-1] is None else None
     if layer is not None:
         return widest(prefix, layer, pools[:-1], kinks, tolerance)
+    for pool in pools:
+        layer = None if pool is None else turned_at_once(prefix, pool, answers, tolerance)
+        if layer is not None:
+            return layer
     for place in [len(pools) - 1, *range(len(pools) - 1)]:  # unpooled, what is pooled is explained too
         search = search_of(prefix, pools[place], kinks)
         sides = None if search is None else search.run(rng, tolerance)
@@ -83,29 +86,46 @@ def poolings(prefix: Prefix) -> list[Pool | None]:
     return [pool for pool in found if pool is not None and pool.size <= min(height, width)] + [None]
 
 
-def turned_at_once(prefix: Prefix, answers: Sequence[Answer], tolerance: float) -> ConvLayer | None:
-    """Turn a layer of fewer units than the input has numbers, unpooled: those of a wrong side weigh 0."""
-    layer, units = prefix.layers[-1], prefix.sizes()[-1]
-    if layer.pool is not None or units + CONV_DENSE.least > prefix.size:
+def turned_at_once(
+    prefix: Prefix, pool: Pool | None, answers: Sequence[Answer], tolerance: float
+) -> ConvLayer | None:
+    """Turn a layer that is pooled so, all features on either side at once: those of a wrong side weigh 0.
+
+    There must be fewer of these than the input has numbers.
+    """
+    layer = replace(prefix.layers[-1], pool=pool, signs=None)
+    if not sees_enough(prefix, layer):
         return None
-    rng = np.random.default_rng(prefix.size)
-    count = min(prefix.size, int(CONV_DENSE.equations * units) + CONV_DENSE.margin)
-    energy, told = np.zeros((2, len(layer))), 0
+    energy, pixels = np.zeros((2, len(layer))), some_pixels(prefix, layer)
     for answer in answers:
-        pixels = np.sort(rng.permutation(prefix.size)[:count])
-        z = convolved(layer, moving(prefix, answer.point, len(prefix.layers) - 1, pixels))
-        parts = weights_of(z.rows().T, answer.gradient[pixels], tolerance)
-        if parts is not None:
-            told += 1
-            up = z.values() > 0
-            both = np.stack([np.where(up, parts, 0.0), np.where(up, 0.0, parts)])
-            energy += (both.reshape(2, len(layer), -1) ** 2).sum(axis=2)
-    if told < len(answers):
-        return None
+        both = both_sides(prefix, layer, answer.point, pixels)
+        parts = weights_of(both.rows().T, answer.gradient[pixels], tolerance)
+        if parts is None:
+            return None
+        energy += (parts.reshape(2, len(layer), -1) ** 2).sum(axis=2)
     larger, smaller = np.sqrt(energy.max(axis=0)), np.sqrt(energy.min(axis=0))
     if larger.min() <= CONV_DENSE.faint * larger.max() or (smaller > CONV_DENSE.faint * larger).any():
         return None
     return replace(layer, signs=np.where(energy[0] >= energy[1], 1.0, -1.0), slope=0.0)
+
+
+def columns_of(prefix: Prefix, layer: ConvLayer) -> int:
+    """How many features a layer, the last one, has at a point on both sides: units unpooled are on one."""
+    height, width = layer.out(*prefix.map_shape(len(prefix.layers) - 1)[1:])
+    if layer.pool is not None:
+        height, width = layer.pool.out(height), layer.pool.out(width)
+    return len(layer) * height * width * (1 if layer.pool is None else 2)
+
+
+def sees_enough(prefix: Prefix, layer: ConvLayer) -> bool:
+    """Whether an answer has more numbers than the last layer has features on both sides."""
+    return columns_of(prefix, layer) + CONV_DENSE.least <= prefix.size
+
+
+def some_pixels(prefix: Prefix, layer: ConvLayer) -> Index:
+    """Numbers of an input that tell the weights of a layer's features: somewhat more than there are."""
+    count = min(prefix.size, int(CONV_DENSE.equations * columns_of(prefix, layer)) + CONV_DENSE.margin)
+    return np.sort(np.random.default_rng(prefix.size).permutation(prefix.size)[:count])
 
 
 def weights_of(columns: Array, gradient: Array, tolerance: float) -> Array | None:

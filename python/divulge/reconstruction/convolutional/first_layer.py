@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from enum import Enum
-from itertools import combinations
 
 import numpy as np
 
 from divulge.arrays import Array, Index
 from divulge.reconstruction.convolutional.elsewhere import is_combined, shows_elsewhere
 from divulge.reconstruction.convolutional.geometry import Place, clipped, grid_of, grid_of_pairs, starts
+from divulge.reconstruction.convolutional.kernel_size import repeated_size, unclipped_size
 from divulge.reconstruction.convolutional.layers import ConvLayer
-from divulge.reconstruction.convolutional.patches import Box, box_of, gap, patch_of, single
+from divulge.reconstruction.convolutional.patches import Box, box_of, gap, patch_of
+from divulge.reconstruction.convolutional.pooled_pairs import PooledPairs
 from divulge.reconstruction.convolutional.walk import Answer, Kink, Walk
 from divulge.reconstruction.settings import CONV_FIRST
 
@@ -48,9 +48,7 @@ class FirstLayer:
         self.places: list[Place] = []
         self._early: list[tuple[Kink, Box]] = []
         self._unclear: list[Kink] = []
-        self._pairs: list[tuple[Place, Place]] = []
-        self._orphans: list[tuple[Array, Place]] = []  # filters whose offsets are not known, seen in pairs
-        self._hunts = 0
+        self._pooled = PooledPairs(walk)
         self._unsure: dict[int, Kink] = {}  # channels that one kink alone has shown so far
         self._searching = True  # whether there is a walk ahead that may show them again
         self._shown_by: list[tuple[Kink, Box]] = []
@@ -77,7 +75,9 @@ class FirstLayer:
             for kink in found:
                 box = box_of(kink, self.shape)
                 self._early.append((kink, box))
-                kernel = self._repeated()
+                kernel = repeated_size(
+                    self._early, self.shape, self.walk.tolerances.missing, len(self._early) >= CONV_FIRST.late
+                )
                 if kernel is not None:
                     self._begin(kernel)
                     return True
@@ -86,29 +86,6 @@ class FirstLayer:
             if len(self._early) >= CONV_FIRST.most_early:
                 return False
         return False
-
-    def _repeated(self) -> tuple[int, int] | None:
-        """The size of a filter that two jumps show at two places.
-
-        At the edges patches are clipped: only where no filter is found away from them for long, being nearly
-        as large as the image, the size counts that comes back most often.
-        """
-        height, width = self.shape[1:]
-        late = len(self._early) >= CONV_FIRST.late
-        counts: Counter[tuple[int, int]] = Counter()
-        for (kink, box), (other, other_box) in combinations(self._early, 2):
-            inner = not (box.touches(height, width) and other_box.touches(height, width))
-            if box.size != other_box.size or box == other_box or box.size == (height, width):
-                continue
-            if (late or inner) and self._alike(kink, box, other, other_box):
-                found, _ = single(patch_of(kink.jump, box, self.shape), self.walk.tolerances.missing)
-                counts[found.shape[1], found.shape[2]] += 1
-        return max(counts, key=lambda size: (counts[size], size), default=None)
-
-    def _alike(self, kink: Kink, box: Box, other: Kink, other_box: Box) -> bool:
-        """Whether two jumps show one patch."""
-        one, two = patch_of(kink.jump, box, self.shape), patch_of(other.jump, other_box, self.shape)
-        return gap(one, two) <= self.walk.tolerances.missing
 
     def _begin(self, kernel: tuple[int, int]) -> None:
         """Take the size of a filter and look at all kinks so far again."""
@@ -126,6 +103,10 @@ class FirstLayer:
             Stopped: the oracle can be asked no further.
         """
         self._search(quiet)
+        kernel = self._unclipped()
+        if kernel is not None:
+            self._begin_again(kernel)
+            self._search(quiet)
         again, self._unclear = self._unclear, []
         for kink in again:
             self.take(kink)
@@ -133,12 +114,30 @@ class FirstLayer:
             self._search(quiet)
         self._settle_grid()
 
+    def _unclipped(self) -> tuple[int, int] | None:
+        """The size of filters of which known ones, seen at edges alone, are parts, or None."""
+        if not self.deeper or not len(self.layer):
+            return None
+        if not all(box.touches(*self.shape[1:]) for _, box in self._shown_by):
+            return None
+        kinks = [(kink, box_of(kink, self.shape)) for kink in self.deeper]
+        return unclipped_size(self.layer.filters, kinks, self.shape, self.walk.tolerances.alike)
+
+    def _begin_again(self, kernel: tuple[int, int]) -> None:
+        """Look at all kinks again for filters of another size."""
+        self.walk.known.layers.clear()
+        self.deeper, self.places, self._unclear = [], [], []
+        self._unsure, self._shown_by = {}, []
+        self._pooled.forget()
+        self._early = [(kink, box_of(kink, self.shape)) for kink in self.walk.kinks]
+        self._begin(kernel)
+
     def _search(self, quiet: int) -> None:
         """Walk until so many crossings of known channels in a row showed no new one."""
         since, channels = self.walk.flips, len(self.layer)
         for _ in range(CONV_FIRST.most_steps):
             if self.walk.flips - since >= quiet:
-                if not self._look_for_orphan():
+                if not self._pooled.aim_at_orphan():
                     break
                 since = self.walk.flips
             for kink in self.walk.step():
@@ -213,7 +212,8 @@ class FirstLayer:
         box = box_of(kink, self.shape)
         if self._is_small(box):
             return self._small(kink, box)
-        if self._is_pair(kink, box):
+        if self._pooled.take(kink, box):
+            self._see_pooling()
             return Kind.PAIR
         self.deeper.append(kink)
         return Kind.DEEPER
@@ -275,57 +275,15 @@ class FirstLayer:
         rows, columns = (max(p, -start, start + k - length) for start, k, length, p in sizes)
         self.layer.padding = (rows, columns)
 
-    def _is_pair(self, kink: Kink, box: Box) -> bool:
-        """Whether a jump takes a filter off at one place and puts it on at another close by."""
-        sizes = zip(box.size, self.layer.kernel, strict=True)
-        if not all(0 <= size - kernel < CONV_FIRST.widest_pool for size, kernel in sizes):
-            return False
-        weights, (down, across) = single(patch_of(kink.jump, box, self.shape), self.walk.tolerances.alike)
-        if weights.shape[1:] != self.layer.kernel or (down, across) == (0, 0):
-            return False
-        first = box.top, box.left + max(0, -across)
-        channel = self._channel_like(weights)
-        pair = Place(channel, *first), Place(channel, first[0] + down, first[1] + across)
-        self._pairs.append(pair)
-        if channel < 0:
-            self._orphans.append((weights, pair[0]))
-        self._see_pooling()
-        return True
-
-    def _channel_like(self, weights: Array) -> int:
-        """The first channel whose filter this is, or -1."""
-        gaps = [gap(weights, known) for known in self.layer.filters]
-        return next((i for i, found in enumerate(gaps) if found <= self.walk.tolerances.alike), -1)
-
-    def _look_for_orphan(self) -> bool:
-        """Walk to where a filter that was seen in pairs alone may switch off, one way or the other.
-
-        Max pooling keeps a channel on, at one place or another, where all of a window is to go below 0.
-        """
-        self._orphans = [pair for pair in self._orphans if self._channel_like(pair[0]) < 0]
-        if not self._orphans or self._hunts >= CONV_FIRST.hunts:
-            return False
-        weights, place = self._orphans[self._hunts // 2 % len(self._orphans)]
-        rows, columns = self.layer.kernel
-        image, side = np.zeros(self.shape), self.layer.pool.size if self.layer.pool else 1
-        for r in range(1 - side, side):
-            for c in range(1 - side, side):
-                top, left = max(place.row + r, 0), max(place.column + c, 0)
-                part = image[:, top : top + rows, left : left + columns]
-                part += weights[:, : part.shape[1], : part.shape[2]]
-        direction = (-1) ** self._hunts * image.ravel() / np.linalg.norm(image)
-        self.walk.aim(lambda _: direction)
-        self._hunts += 1
-        return True
-
     def _see_pooling(self) -> None:
-        if self.layer.pool is None and len(self._pairs) >= CONV_FIRST.pairs:
+        pairs = self._pooled.pairs
+        if self.layer.pool is None and len(pairs) >= CONV_FIRST.pairs:
             self._settle_grid()
-            self.layer.pool = grid_of_pairs(self._pairs, self.layer)
+            self.layer.pool = grid_of_pairs(pairs, self.layer)
 
     def _settle_grid(self) -> None:
         """Take stride and padding from the places seen."""
-        seen = [*self.places, *(place for pair in self._pairs for place in pair)]
+        seen = [*self.places, *(place for pair in self._pooled.pairs for place in pair)]
         if seen:
             padding = clipped(seen, self.layer.kernel, self.shape[1:])
             self.layer.stride, self.layer.padding = grid_of(seen, padding)

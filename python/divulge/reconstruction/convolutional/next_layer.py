@@ -11,7 +11,12 @@ from divulge.reconstruction.convolutional.completing import Completing
 from divulge.reconstruction.convolutional.followed import Follower
 from divulge.reconstruction.convolutional.linearised import Moving, moving
 from divulge.reconstruction.convolutional.rows import Row
-from divulge.reconstruction.convolutional.sides import Frame, origin_of, origins_around
+from divulge.reconstruction.convolutional.sides import (
+    Frame,
+    origin_at_edge,
+    origin_of,
+    origins_around,
+)
 from divulge.reconstruction.convolutional.walk import Answer, Kink, Walk
 from divulge.reconstruction.convolutional.window import (
     Fragment,
@@ -33,7 +38,10 @@ class NextLayer(Completing):
 
     Attributes:
         crossings: of the layer's channels that were met.
+        grid_is_known: whether windows that padding clips may show new channels, padding being told.
     """
+
+    grid_is_known = False
 
     def __init__(self, walk: Walk, frame: Frame) -> None:
         super().__init__(walk, frame)
@@ -103,7 +111,19 @@ class NextLayer(Completing):
                 continue
             if self._joins(found, origin):
                 return
-        self.deeper.append(kink)
+        if not (self.grid_is_known and self._begins_at_edge(kink, now)):
+            self.deeper.append(kink)
+
+    def _begins_at_edge(self, kink: Kink, now: Moving) -> bool:
+        """Whether a kink shows a channel, not known before, in a window that padding clips."""
+        origin = origin_at_edge(self.walk.known, self.depth, self.frame, kink) if self.rows else None
+        if origin is None:
+            return False
+        found = fragment([shown(now, kink, origin, self.frame.kernel)], self.walk.tolerances.rounding)
+        if found is None or found.margin < CONV_ROWS.margin:
+            return False
+        self._keep(found, origin, kink)
+        return True
 
     def _origins(self, kink: Kink) -> list[Origin]:
         if self.frame.whole:

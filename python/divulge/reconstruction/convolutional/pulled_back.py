@@ -56,6 +56,7 @@ class PulledBack:
         self.tolerance = tolerance
         self.order = np.random.default_rng(prefix.size).permutation(prefix.size)
         self.kept: dict[bytes, Piece | None] = {}
+        self._wrong: set[bytes] = set()
 
     @property
     def count(self) -> int:
@@ -74,6 +75,10 @@ class PulledBack:
         if key not in self.kept:
             self.kept[key] = self._solved(answer)
         return self.kept[key]
+
+    def is_wrong(self, answer: Answer) -> bool:
+        """Whether no slopes explain an answer; features of dependent gradients have many that do."""
+        return self.piece(answer) is None and answer.point.tobytes() in self._wrong
 
     def _solved(self, answer: Answer) -> Piece | None:
         features = self.features(answer.point[None])[0]
@@ -97,7 +102,10 @@ class PulledBack:
     def _slopes(self, answer: Answer, on: Index, pixels: Index) -> Array | None:
         gradient = answer.gradient[pixels]
         if not len(on):
-            return np.empty(0) if not np.abs(gradient).max() else None
+            if np.abs(gradient).max():
+                self._wrong.add(answer.point.tobytes())
+                return None
+            return np.empty(0)
         columns = moving(self.prefix, answer.point, self.depth, pixels).rows()[on].T
         sizes = np.linalg.norm(columns, axis=0)
         if not sizes.all():
@@ -105,6 +113,9 @@ class PulledBack:
         columns = columns / sizes
         found, needed = least_squares(columns, gradient[:, None])
         left = np.abs(columns @ found[:, 0] - gradient).max()
-        if not needed.all() or left > self.tolerance * max(float(np.abs(gradient).max()), TINY):
+        if left > self.tolerance * max(float(np.abs(gradient).max()), TINY):
+            self._wrong.add(answer.point.tobytes())
+            return None
+        if not needed.all():
             return None
         return np.asarray(found[:, 0] / sizes)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from divulge.arrays import Array
+from divulge.arrays import Array, Index
 from divulge.reconstruction.convolutional.geometry import unit_box
 from divulge.reconstruction.convolutional.layers import ConvLayer, Pool, Prefix
 from divulge.reconstruction.convolutional.linearised import Moving, activated, convolved, moving
@@ -53,9 +53,16 @@ class Sides:
     residual: float
 
 
-def both_sides(prefix: Prefix, layer: ConvLayer, point: Array) -> Moving:
-    """Return the features (2c, H', W') at a point (d,) of the last layer turned either way."""
-    z = convolved(layer, moving(prefix, point, len(prefix.layers) - 1))
+def both_sides(prefix: Prefix, layer: ConvLayer, point: Array, some: Index | None = None) -> Moving:
+    """Return the features (2c, H', W') at a point (d,) of the last layer turned either way.
+
+    Args:
+        prefix: all layers.
+        layer: the last one, as it is supposed.
+        point: an input.
+        some: numbers of it that change, all where None.
+    """
+    z = convolved(layer, moving(prefix, point, len(prefix.layers) - 1, some))
     up, down = activated(layer, z), activated(layer, Moving(-z.maps, -z.slopes))
     return Moving(torch.cat([up.maps, down.maps]), torch.cat([up.slopes, down.slopes], 1))
 
@@ -115,6 +122,26 @@ def origins_around(prefix: Prefix, depth: int, frame: Frame, kink: Kink) -> list
         highest = int(np.floor(first / step))
         sides.append(range(max(lowest, 1 - kernel), min(highest, length - 1) + 1))
     return [Origin(row, column) for row in sides[0] for column in sides[1]]
+
+
+def origin_at_edge(prefix: Prefix, depth: int, frame: Frame, kink: Kink) -> Origin | None:
+    """Return where the window begins of which a kink shows all that lies in the map, by the layer's grid."""
+    size, step = (1, 1) if frame.pool is None else (frame.pool.size, frame.pool.stride)
+    layer, maps = prefix.layers[depth], prefix.map_shape(depth)[1:]
+    found = []
+    box = unit_box(prefix, depth, box_of(kink, prefix.shape))
+    for seen, kernel, length, stride, padding in zip(
+        box, frame.kernel, maps, layer.stride, layer.padding, strict=True
+    ):
+        fitting = []
+        for origin in range(-padding, length + padding - kernel + 1, stride):
+            first, last = max(origin, 0), min(origin + kernel, length) - 1
+            if seen == (first * step, last * step + size - 1):
+                fitting.append(origin)
+        if len(fitting) != 1:
+            return None
+        found += fitting
+    return Origin(*found)
 
 
 class SideSearch:

@@ -33,7 +33,15 @@ def with_sides(layer: ConvLayer) -> ConvLayer:
 
 
 def words(known: Prefix, whole: int, outputs: Sequence[int]) -> str:
-    """Say what such a copy holds."""
-    sides = "" if known.layers[whole - 1].signs is not None else ", on which side its channels are on is open"
+    """Say what such a copy holds.
+
+    A layer behind others is not known to be whole before its sides are: answers show then that it is.
+    """
+    last, sides = known.layers[whole - 1], ""
+    if last.signs is None and whole == 1:
+        sides = ", on which side its channels are on is open"
+    elif last.signs is None:
+        whole -= 1
+        sides = f", of layer {whole + 1} {len(last)} channels are known, perhaps not all, and not their sides"
     noun = "layer is" if whole == 1 else f"{whole} layers are"
     return f"the first {noun} whole{sides}; outputs, {len(outputs)} of them, are 0 in the copy"

@@ -58,7 +58,7 @@ from divulge.reconstruction.settings.deep import (
     TURNING,
     WALKING,
 )
-from divulge.reconstruction.settings.dense_behind import CONV_DENSE
+from divulge.reconstruction.settings.dense_behind import CONV_DENSE, CONV_SPANNED
 from divulge.reconstruction.settings.explanations import MEAN_GRADIENTS, SPANNED
 from divulge.reconstruction.settings.falsification import (
     BATCH,
@@ -142,6 +142,7 @@ __all__ = [
     "CONV_POOLING",
     "CONV_ROWS",
     "CONV_SIDES",
+    "CONV_SPANNED",
     "CONV_WALK",
     "COUNTEREXAMPLES",
     "CROSSINGS",

@@ -314,6 +314,9 @@ class ConvJudgeSettings:
     # points drawn for each that is asked about where answers are of single precision: sides of all of 472
     # units were certain at 48 of 60, of 2,904 at 24 to 35 in 100
     spare: int = 16
+    # and of one that ends in dense layers at one for so many queries: a unit of 16 that was missing was on at
+    # 1.7 % of far images alone, which 12 of each kind lack as often as not
+    share: int = 20
     # points up combinations of features, of a copy that ends in dense layers, that many features at most and
     # steps: a unit on at 1 in 300 inputs of a box is on at 1 in 8 of these, and 32 lack it with some 1 %
     up: int = 32
@@ -340,7 +343,7 @@ class ConvAttackSettings:
     # likewise
     followed: int = 3
     # times that the search goes on from an answer that refutes a finished copy
-    refutations: int = 3
+    refutations: int = 12
     # times that a copy's wrong answers are looked behind before it is walked on
     misses: int = 4
     # sizes of the points that are walked to while channels are missing, and crossings of known channels with
