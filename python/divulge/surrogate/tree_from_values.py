@@ -13,6 +13,7 @@ from divulge.surrogate.leaf_checks import checked, fresh_of_leaves
 from divulge.surrogate.shap_session import DOUBLE, ShapSession
 from divulge.surrogate.threshold_search import QUIET, NotPiecewiseConstant, ThresholdSearch
 from divulge.surrogate.thresholds import Thresholds
+from divulge.surrogate.tree_from_rules import ToldLeaves
 from divulge.surrogate.tree_partners import Partners
 from divulge.surrogate.tree_terms import Terms, likely_and_doubtful, solved
 
@@ -205,6 +206,6 @@ class RebuiltFromValues:
         return tree
 
 
-def told_by(model: GrownTree | Terms, known: Thresholds, bins: Index) -> Array:
+def told_by(model: GrownTree | ToldLeaves | Terms, known: Thresholds, bins: Index) -> Array:
     """Values (n,) less the base of bins (n, d)."""
-    return model(bins) if isinstance(model, GrownTree) else model(known.bits(bins))
+    return model(known.bits(bins)) if isinstance(model, Terms) else model(bins)
