@@ -54,12 +54,13 @@ def row(name: str, seed: int, with_data: bool, told: str) -> str:
     oracle: Oracle = ShapOracle(victim, background=background)
     if told == "lime":
         oracle = LimeOracle(victim, width=np.where(x.std(axis=0) > 0, x.std(axis=0), 1.0), seed=seed)
-    if told == "counterfactual":
+    if told in ("counterfactual", "region"):
         oracle = CounterfactualOracle(victim, data=x, nearest=True)
     if told == "rule":
         oracle = RuleOracle(victim)
     began = time.perf_counter()
-    copy = tree_copy(oracle, data if with_data else None, ranges=(x.min(axis=0), x.max(axis=0)), seed=seed)
+    box = (x.min(axis=0), x.max(axis=0))
+    copy = tree_copy(oracle, data if with_data else None, ranges=box, regions=told == "region", seed=seed)
     seconds = time.perf_counter() - began
     rng = np.random.default_rng(1000 + seed)
     places = (x, rng.permuted(x, axis=0), rng.uniform(x.min(axis=0), x.max(axis=0), (2000, x.shape[1])))
@@ -67,7 +68,7 @@ def row(name: str, seed: int, with_data: bool, told: str) -> str:
     cells = []
     for points in places:
         mine, true = copy.values(points), victim.values(points)[:, copy.output]
-        classes = told in ("counterfactual", "rule")
+        classes = told in ("counterfactual", "region", "rule")
         if classes:
             true = victim.classes(points).astype(float)
         same = np.mean((mine > threshold) == (true > threshold) if not classes else mine == true)
@@ -85,7 +86,9 @@ def main() -> None:
     parser.add_argument("--victims", default=",".join(VICTIMS))
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--ranges", action="store_true", help="ranges alone, no data")
-    parser.add_argument("--told", choices=("shap", "counterfactual", "lime", "rule"), default="shap")
+    parser.add_argument(
+        "--told", choices=("shap", "counterfactual", "region", "lime", "rule"), default="shap"
+    )
     options = parser.parse_args()
     print("| victim | seed | complete | answers | thresholds | size | data | shuffled | uniform | time |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")

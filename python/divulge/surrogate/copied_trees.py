@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from divulge.arrays import Array
-from divulge.oracles import Oracle
+from divulge.oracles import CounterfactualOracle, Oracle
 from divulge.oracles.ledger import whole
 from divulge.points import as_matrix
+from divulge.surrogate.boxes import ToldLeaves
 from divulge.surrogate.grown_tree import GrownTree
 from divulge.surrogate.shap_session import Ranges, box_of, finite_rows, shap_session
 from divulge.surrogate.threshold_search import ThresholdSearch
 from divulge.surrogate.thresholds import Thresholds
 from divulge.surrogate.tree_from_counterfactuals import BordersOfTree
-from divulge.surrogate.tree_from_rules import RulesOfTree, ToldLeaves
+from divulge.surrogate.tree_from_regions import RegionsOfTree
+from divulge.surrogate.tree_from_rules import RulesOfTree
 from divulge.surrogate.tree_from_values import RebuiltFromValues, told_by
 from divulge.surrogate.tree_terms import Terms
 
@@ -73,6 +75,7 @@ def tree_copy(
     ranges: Ranges | None = None,
     output: int | None = None,
     single: bool = True,
+    regions: bool = False,
     most: int = 5000,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
@@ -100,6 +103,8 @@ def tree_copy(
         output: which output; None for the oracle's own.
         single: whether the model reads its inputs in float32, as scikit-learn's and XGBoost's trees do; False
             for float64, as LightGBM and boosting on histograms do.
+        regions: whether counterfactuals may be asked for inside of a box, which takes far fewer answers:
+            what they then show is certain (`CounterfactualOracle.within`, of a single tree).
         most: thresholds from which on the search is given up, as SHAP values that are rounded or noisy look
             like so many.
         seed: of random inputs.
@@ -116,6 +121,8 @@ def tree_copy(
             outside the oracle's domain; or an output that there is not, or of which it does not tell.
     """
     if isinstance(oracle, Oracle) and oracle.kind == "counterfactual":
+        if regions:
+            return _from_regions(oracle, data, ranges, single, progress)
         return _from_counterfactuals(oracle, data, ranges, single, whole("a seed", seed), progress)
     if isinstance(oracle, Oracle) and oracle.kind == "rule":
         return _from_rules(oracle, data, ranges, single, whole("a seed", seed), progress)
@@ -150,6 +157,22 @@ def _from_counterfactuals(
     return TreeCopy(told.began, told.tree, 0.0, 0, told.asked, complete, tuple(told.notes), single)
 
 
+def _from_regions(
+    oracle: Oracle,
+    data: Dataset | None,
+    ranges: Ranges | None,
+    single: bool,
+    progress: Callable[[int, int], None] | None,
+) -> TreeCopy:
+    """Rebuild one tree from the nearest inputs of other classes in boxes."""
+    if not isinstance(oracle, CounterfactualOracle):
+        raise TypeError(f"expected a CounterfactualOracle where regions are asked for, got {oracle!r}")
+    told = RegionsOfTree(oracle, *_held_box(oracle, data, ranges, single), single, progress)
+    complete = told.run()
+    known = told.found.thresholds()
+    return TreeCopy(known, told.found.leaves(known), 0.0, 0, told.asked, complete, tuple(told.notes), single)
+
+
 def _from_rules(
     oracle: Oracle,
     data: Dataset | None,
@@ -162,8 +185,8 @@ def _from_rules(
     low, high = _held_box(oracle, data, ranges, single)
     told = RulesOfTree(oracle, low, high, single, np.random.default_rng(seed), progress)
     complete = told.run()
-    known = told.known()
-    return TreeCopy(known, told.leaves(known), 0.0, 0, told.asked, complete, tuple(told.notes), single)
+    known = told.found.thresholds()
+    return TreeCopy(known, told.found.leaves(known), 0.0, 0, told.asked, complete, tuple(told.notes), single)
 
 
 def _held_box(

@@ -8,12 +8,12 @@ import numpy as np
 
 from divulge.arrays import Array, Index
 from divulge.errors import BudgetExhausted, OracleError
+from divulge.surrogate.boxes import ToldLeaves
 from divulge.surrogate.grown_tree import GrownTree
 from divulge.surrogate.leaf_checks import checked, fresh_of_leaves
 from divulge.surrogate.shap_session import DOUBLE, ShapSession
 from divulge.surrogate.threshold_search import QUIET, NotPiecewiseConstant, ThresholdSearch
 from divulge.surrogate.thresholds import Thresholds
-from divulge.surrogate.tree_from_rules import ToldLeaves
 from divulge.surrogate.tree_partners import Partners
 from divulge.surrogate.tree_terms import Terms, likely_and_doubtful, solved
 

@@ -1,0 +1,114 @@
+"""Boxes of inputs whose class is known, which make up a tree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from divulge.arrays import Array, Index
+from divulge.surrogate.thresholds import Thresholds
+
+CHUNK = 256  # inputs compared with all boxes at a time
+Box = tuple[Array, Array]
+
+
+@dataclass(frozen=True)
+class ToldLeaves:
+    """Leaves over bins of the thresholds that their sides are.
+
+    Attributes:
+        low: the first bin of each leaf in each number, shape (L, d).
+        high: the last, shape (L, d).
+        value: shape (L,).
+    """
+
+    low: Index
+    high: Index
+    value: Array
+
+    @property
+    def leaves(self) -> int:
+        """How many."""
+        return len(self.value)
+
+    def __call__(self, bins: Index) -> Array:
+        """Return values (n,) of bins (n, d), of the leaf whose conditions hold: all, else the most."""
+        found = np.empty(len(bins))
+        for start in range(0, len(bins), CHUNK):
+            some = bins[start : start + CHUNK, None]
+            wrong = ((some < self.low) | (some > self.high)).sum(axis=2)
+            found[start : start + CHUNK] = self.value[wrong.argmin(axis=1)]
+        return found
+
+
+@dataclass
+class Boxes:
+    """Boxes with their classes, inside of one.
+
+    Attributes:
+        low, high: that one, shape (d,) each.
+        kind: np.float32 or np.float64, in which inputs are compared.
+    """
+
+    low: Array
+    high: Array
+    kind: Any
+    boxes: list[Box] = field(default_factory=list)
+    labels: list[int] = field(default_factory=list)
+
+    def add(self, low: Array, high: Array, label: int) -> None:
+        """Keep a box."""
+        self.boxes.append((low, high))
+        self.labels.append(label)
+
+    def meeting(self, box: Box) -> Box | None:
+        """Return a known box that meets another one, or None."""
+        if not self.boxes:
+            return None
+        low, high = map(np.stack, zip(*self.boxes, strict=True))
+        meets = ((low <= box[1]) & (high >= box[0])).all(axis=1)
+        return self.boxes[int(meets.argmax())] if meets.any() else None
+
+    def thresholds(self) -> Thresholds:
+        """Return what the sides of the boxes are, inside of the whole."""
+        found = Thresholds(self.low, self.high)
+        for low, high in self.boxes:
+            for i in range(len(low)):
+                if self.low[i] < low[i] <= self.high[i]:
+                    found.add(i, np.array([beside(low[i], -np.inf, self.kind)]), low[i : i + 1])
+                if self.low[i] <= high[i] < self.high[i]:
+                    found.add(i, high[i : i + 1], np.array([beside(high[i], np.inf, self.kind)]))
+        return found
+
+    def leaves(self, known: Thresholds) -> ToldLeaves | None:
+        """Return the boxes over the bins of the thresholds; None where there are none."""
+        if not self.boxes:
+            return None
+        low, high = map(np.stack, zip(*self.boxes, strict=True))
+        first, last = (known.bins(np.clip(end, self.low, self.high)) for end in (low, high))
+        return ToldLeaves(first, last, np.array(self.labels, np.float64))
+
+
+def beside(number: float, end: float, kind: Any) -> float:
+    """Return the next number of a kind on the way to an end."""
+    return float(np.nextafter(kind(number), kind(end)))
+
+
+def parts_outside(box: Box, known: Box, kind: Any) -> list[Box]:
+    """Return what of a box lies outside of another one that meets it, as boxes that do not meet."""
+    low, high = (end.copy() for end in box)
+    found = []
+    for i in np.flatnonzero((low < known[0]) | (high > known[1])):
+        if low[i] < known[0][i]:
+            end = high.copy()
+            end[i] = beside(known[0][i], -np.inf, kind)
+            found.append((low.copy(), end))
+            low[i] = known[0][i]
+        if high[i] > known[1][i]:
+            start = low.copy()
+            start[i] = beside(known[1][i], np.inf, kind)
+            found.append((start, high.copy()))
+            high[i] = known[1][i]
+    return found
