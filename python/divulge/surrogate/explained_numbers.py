@@ -39,6 +39,11 @@ class ExplainedNumbers:
             means = np.stack([part.mean(axis=0) if len(part) else np.zeros(len(width)) for part in rows])
         return cls(np.argsort(-sizes, kind="stable")[:count], means / width)
 
+    @classmethod
+    def all(cls, count: int) -> ExplainedNumbers:
+        """Read all of so many numbers, and no sums."""
+        return cls(np.arange(count), np.empty((0, count)))
+
     def __call__(self, points: Array) -> Array:
         """Return what is read of points (n, d): shape (n, m + K)."""
         return np.column_stack([points[:, self.which], points @ self.slopes.T])

@@ -26,6 +26,7 @@ FARTHEST = 0.5  # share of the pairs that begin with the farthest, in widths; th
 DRAWN = 0.5  # share of the pairs that are drawn instead
 CLOSE = 0.1  # widths between two rows that differ in one number, from which on they are not parted further
 TREES = 50
+PER_CLASS = 10  # answers from which on their mean explanation says more than it hides; of few it is noise
 GUESSED = (
     "one output's values all lie from 0 to 1: they are taken for probabilities, which name class 1 above .5; "
     "labels beside them would tell"
@@ -66,7 +67,8 @@ def forest_copy(
     The known rows are asked about first. Then a row of one class takes from a row of another the numbers that
     the explanations of both call largest, until two rows that differ in one number lie close together: the
     border of the classes there. Other queries are known rows with noise. A forest learns the classes from
-    the numbers that explanations call large, and from the sums that mean explanations make of all numbers.
+    all numbers; where there are more than 10 answers a class, from those that explanations call large and
+    from the sums that mean explanations make of all.
 
     Args:
         oracle: tells explanations beside labels, probabilities or values. One output's values name class 1
@@ -201,6 +203,8 @@ class _Search:
         if len(np.unique(self.y)) < 2:
             return ForestCopy(None, named, len(self.x), notes)
         size = self.oracle.output_size or int(self.outputs.max()) + 1
-        reads = ExplainedNumbers.of(self.told, self.outputs, self.width, size)
+        reads = ExplainedNumbers.all(len(self.width))
+        if len(self.x) > PER_CLASS * max(2, size):
+            reads = ExplainedNumbers.of(self.told, self.outputs, self.width, size)
         model = RandomForestClassifier(TREES, random_state=seed).fit(reads(self.x), self.y)
         return ForestCopy(model, named, len(self.x), notes, reads)
