@@ -6,7 +6,7 @@ from sklearn.datasets import load_breast_cancer, load_wine
 from sklearn.tree import DecisionTreeClassifier
 
 from divulge import Victim
-from divulge.oracles import CounterfactualOracle, LabelOracle
+from divulge.oracles import CounterfactualOracle, LabelOracle, ShapOracle
 from divulge.surrogate import tree_copy
 
 
@@ -60,6 +60,33 @@ def test_a_budget_that_ends_leaves_boxes():
     assert not copy.complete
     assert copy.queries == 9
     assert "boxes were not asked about" in copy.notes[-1]
+    copy = tree_copy(CounterfactualOracle(victim, nearest=True, budget=0), ranges=box, regions=True)
+    assert copy.notes[-1] == "1 boxes were not asked about"
+
+
+class SaysOneClass(CounterfactualOracle):
+    """Tells of boxes in the upper half of a number that they hold no other class."""
+
+    def within(self, points, low, high):
+        told = super().within(points, low, high)
+        if low[0][0] > self.least:
+            told.points[1], told.labels[1] = told.points[0], told.labels[0]
+        return told
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_box_that_was_told_wrong_is_found_out(seed):
+    rng = np.random.default_rng(seed)
+    x = rng.uniform(size=(300, 2))
+    y = (x[:, 0] > 0.5) & (x[:, 1] > rng.uniform(0.3, 0.7))
+    victim = Victim(DecisionTreeClassifier(random_state=seed).fit(x, y))
+    for kind, complete in ((CounterfactualOracle, True), (SaysOneClass, False)):
+        oracle = kind(victim, nearest=True)
+        oracle.least = 0.3
+        copy = tree_copy(oracle, ranges=(0, 1), regions=True, seed=seed)
+        assert copy.complete == complete
+        assert copy.queries == oracle.ledger.total
+    assert "fresh inputs are of another class than was told of their box" in copy.notes[-1]
 
 
 def test_what_cannot_be_asked_is_refused():
@@ -69,5 +96,6 @@ def test_what_cannot_be_asked_is_refused():
         oracle.within(low[None], low[None], high[None])
     with pytest.raises(ValueError, match="1 boxes with the points inside"):
         CounterfactualOracle(victim, nearest=True).within(high[None] + 1, low[None], high[None])
-    with pytest.raises(TypeError):
-        tree_copy(LabelOracle(victim), ranges=(low, high), regions=True)
+    for other in (LabelOracle(victim), ShapOracle(victim)):
+        with pytest.raises(TypeError, match="a CounterfactualOracle where regions are asked for"):
+            tree_copy(other, ranges=(low, high), regions=True)

@@ -17,6 +17,8 @@ from divulge.victims.trees import single_tree
 if TYPE_CHECKING:
     from divulge.victims import Victim
 
+CHUNK = 64  # inputs compared with all leaves at a time
+
 
 class RuleOracle(VictimOracle):
     """Answers with the top class and the rule of a decision tree that led there; see `explain`.
@@ -63,7 +65,8 @@ class RuleOracle(VictimOracle):
 
     def _explain(self, points: Array, outputs: Index | None) -> Answers:
         labels = self._top(points)
-        where = self._leaves.inside(points).all(axis=-1).argmax(axis=1) if len(points) else ()
+        parts = [points[i : i + CHUNK] for i in range(0, len(points), CHUNK)]
+        where = [leaf for part in parts for leaf in self._leaves.inside(part).all(axis=-1).argmax(axis=1)]
         return Answers(points, labels, labels, rules=np.array([self._words(leaf) for leaf in where], str))
 
     def _top(self, points: Array) -> Index:

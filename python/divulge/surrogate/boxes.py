@@ -71,6 +71,17 @@ class Boxes:
         meets = ((low <= box[1]) & (high >= box[0])).all(axis=1)
         return self.boxes[int(meets.argmax())] if meets.any() else None
 
+    def contradict(self) -> bool:
+        """Return whether two boxes that meet have different classes."""
+        low, high, labels = np.array([]), np.array([]), np.array(self.labels)
+        if self.boxes:
+            low, high = map(np.stack, zip(*self.boxes, strict=True))
+        for least, most, label in zip(low, high, labels, strict=True):
+            others = labels != label
+            if ((low[others] <= most) & (high[others] >= least)).all(axis=1).any():
+                return True
+        return False
+
     def thresholds(self) -> Thresholds:
         """Return what the sides of the boxes are, inside of the whole."""
         found = Thresholds(self.low, self.high)

@@ -104,7 +104,8 @@ def tree_copy(
         single: whether the model reads its inputs in float32, as scikit-learn's and XGBoost's trees do; False
             for float64, as LightGBM and boosting on histograms do.
         regions: whether counterfactuals may be asked for inside of a box, which takes far fewer answers:
-            what they then show is certain (`CounterfactualOracle.within`, of a single tree).
+            what they then show is certain if they are right (`CounterfactualOracle.within`, of a single
+            tree), which fresh inputs check.
         most: thresholds from which on the search is given up, as SHAP values that are rounded or noisy look
             like so many.
         seed: of random inputs.
@@ -120,9 +121,11 @@ def tree_copy(
         ValueError: neither data nor ranges, or ranges that are empty, not finite, of another length or
             outside the oracle's domain; or an output that there is not, or of which it does not tell.
     """
+    if regions and getattr(oracle, "kind", None) != "counterfactual":
+        raise TypeError(f"expected a CounterfactualOracle where regions are asked for, got {oracle!r}")
     if isinstance(oracle, Oracle) and oracle.kind == "counterfactual":
         if regions:
-            return _from_regions(oracle, data, ranges, single, progress)
+            return _from_regions(oracle, data, ranges, single, whole("a seed", seed), progress)
         return _from_counterfactuals(oracle, data, ranges, single, whole("a seed", seed), progress)
     if isinstance(oracle, Oracle) and oracle.kind == "rule":
         return _from_rules(oracle, data, ranges, single, whole("a seed", seed), progress)
@@ -162,12 +165,16 @@ def _from_regions(
     data: Dataset | None,
     ranges: Ranges | None,
     single: bool,
+    seed: int,
     progress: Callable[[int, int], None] | None,
 ) -> TreeCopy:
     """Rebuild one tree from the nearest inputs of other classes in boxes."""
     if not isinstance(oracle, CounterfactualOracle):
         raise TypeError(f"expected a CounterfactualOracle where regions are asked for, got {oracle!r}")
-    told = RegionsOfTree(oracle, *_held_box(oracle, data, ranges, single), single, progress)
+    low, high = _held_box(oracle, data, ranges, single)
+    rows = finite_rows(oracle, data)
+    rows = None if rows is None else np.clip(rows, low, high)
+    told = RegionsOfTree(oracle, low, high, single, rows, np.random.default_rng(seed), progress)
     complete = told.run()
     known = told.found.thresholds()
     return TreeCopy(known, told.found.leaves(known), 0.0, 0, told.asked, complete, tuple(told.notes), single)

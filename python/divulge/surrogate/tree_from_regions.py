@@ -14,6 +14,7 @@ from divulge.surrogate.boxes import Box, Boxes, parts_outside
 from divulge.surrogate.shap_session import DOUBLE
 
 MOST = 100_000  # answers up to which boxes are asked about
+FRESH = 100  # inputs anywhere that check a copy, beside one in each box: none of them is a middle
 
 
 @dataclass
@@ -29,6 +30,7 @@ class RegionsOfTree:
         oracle: tells counterfactuals in boxes.
         low, high: the box that is asked about, shape (d,) each.
         single: whether inputs are compared in float32.
+        data: inputs (m, d), or None.
         progress: called with the answers and the boxes of one class.
     """
 
@@ -36,6 +38,8 @@ class RegionsOfTree:
     low: Array
     high: Array
     single: bool
+    data: Array | None
+    rng: np.random.Generator
     progress: Callable[[int, int], None] | None = None
     asked: int = 0
     notes: list[str] = field(default_factory=list)
@@ -44,11 +48,14 @@ class RegionsOfTree:
         self.found = Boxes(self.low, self.high, np.float32 if self.single else np.float64)
 
     def run(self) -> bool:
-        """Split boxes until each is of one class; return whether all are."""
+        """Split boxes until each is of one class; return whether all are, and fresh inputs are foretold."""
         pending: list[Box] = [(self.low, self.high)]
         try:
             while pending and self.asked < MOST:
-                pending += self.split(*pending.pop())
+                parts = self.split(*pending[-1])
+                pending[-1:] = parts
+            if not pending:
+                self.check()
         except (BudgetExhausted, OracleError) as error:
             self.notes.append(str(error))
         except KeyboardInterrupt:
@@ -56,6 +63,23 @@ class RegionsOfTree:
         if pending:
             self.notes.append(f"{len(pending)} boxes were not asked about")
         return not (pending or self.notes)
+
+    def check(self) -> None:
+        """Ask about an input in each box and others anywhere; note where they are of another class."""
+        known = self.found.thresholds()
+        leaves = self.found.leaves(known)
+        assert leaves is not None
+        inside = known.within(self.rng.integers(leaves.low, leaves.high + 1), self.rng)
+        points = np.concatenate([inside, known.drawn(FRESH, self.rng, self.data)])
+        held = np.clip(points.astype(self.found.kind).astype(np.float64), self.low, self.high)
+        told = self.oracle.explain(held)
+        assert told.labels is not None
+        self.asked += len(held)
+        wrong = int((told.labels[: len(held)] != leaves(known.bins(held))).sum())
+        if wrong:
+            self.notes.append(
+                f"{wrong} of {len(held)} fresh inputs are of another class than was told of their box"
+            )
 
     def split(self, low: Array, high: Array) -> list[Box]:
         """Ask about the middle of a box; return what it is split into, nothing where it is of one class."""

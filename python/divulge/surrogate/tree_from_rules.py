@@ -16,6 +16,7 @@ from divulge.surrogate.rule_text import RuleReader
 
 TRIED = 20  # inputs of a place that no told rule covers, after which rules are said not to hold there
 MOST = 100_000  # answers up to which rules are asked for
+FRESH = 20  # inputs anywhere that check the rules, beside those at their sides: "always" has none
 
 
 @dataclass
@@ -38,12 +39,17 @@ class RulesOfTree:
     asked: int = 0
     outside: int = 0  # answers whose rule does not hold for the input that was asked about
     notes: list[str] = field(default_factory=list)
+    known: set[tuple[bytes, bytes, int]] = field(
+        default_factory=set
+    )  # the boxes that rules are, with classes
 
     def __post_init__(self) -> None:
         self.found = Boxes(self.low, self.high, np.float32 if self.single else np.float64)
         inner: Any = self.oracle
         while hasattr(inner, "oracle"):  # behind defences
             inner = inner.oracle
+        if not hasattr(inner, "names"):
+            raise TypeError(f"expected a RuleOracle, which names columns, got {inner!r}")
         self.reader = RuleReader(inner.names, single=self.single)
 
     def run(self) -> bool:
@@ -89,20 +95,23 @@ class RulesOfTree:
             raise OracleError("the oracle told no rules")
         self.asked += len(points)
         boxes = [self.reader.box(str(rule)) for rule in told.rules]
-        known = {(low.tobytes(), high.tobytes()) for low, high in self.found.boxes}
         for point, label, (low, high) in zip(held, told.labels, boxes, strict=True):
             self.outside += int(((point < low) | (point > high)).any())
-            if (low <= high).all() and (low.tobytes(), high.tobytes()) not in known:
-                known.add((low.tobytes(), high.tobytes()))
+            rule = (low.tobytes(), high.tobytes(), int(label))
+            if (low <= high).all() and rule not in self.known:
+                self.known.add(rule)
                 self.found.add(low, high, int(label))
         if self.progress is not None:
             self.progress(self.asked, len(self.found.labels))
         return boxes
 
     def holds(self) -> bool:
-        """Ask just inside of each side of each rule; return whether every rule told holds for its input."""
+        """Ask just inside of each side of each rule, and anywhere; return whether nothing contradicts the rules.
+
+        Each rule told has to hold for its input, and no two of different classes for one.
+        """
         before = len(self.found.boxes)
-        points = []
+        points = list(self.rng.uniform(self.low, self.high, (FRESH, len(self.low))))
         for low, high in self.found.boxes:
             least, most = np.maximum(low, self.low), np.minimum(high, self.high)
             for side, end in ((low, self.low), (high, self.high)):
@@ -110,11 +119,16 @@ class RulesOfTree:
                     point = least + self.rng.random(len(least)) * (most - least)
                     point[i] = side[i]
                     points.append(point)
-        if points:
-            self.ask(np.stack(points))
-        if self.outside or len(self.found.boxes) > before:
+        self.ask(np.stack(points))
+        if self.outside:
             self.notes.append(
                 f"the rules of {self.outside} of {self.asked} answers do not hold for what was asked about: "
                 "their thresholds are rounded, or they are no tree's"
             )
-        return not self.outside and len(self.found.boxes) == before
+        if new := len(self.found.boxes) - before:
+            self.notes.append(f"{new} rules were told where others hold: they are no tree's")
+        if self.found.contradict():
+            self.notes.append(
+                "rules that hold for the same inputs name different classes: they are no tree's"
+            )
+        return not self.notes
