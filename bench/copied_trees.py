@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_wine
 from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
@@ -28,6 +28,7 @@ from divulge.surrogate import tree_copy
 VICTIMS: dict[str, tuple[Callable[[int], Any], Callable[..., Any]]] = {
     "tree": (lambda seed: DecisionTreeClassifier(random_state=seed), load_breast_cancer),
     "wine-tree": (lambda seed: DecisionTreeClassifier(random_state=seed), load_wine),
+    "digits-tree": (lambda seed: DecisionTreeClassifier(random_state=seed), load_digits),
     "regression-tree": (lambda seed: DecisionTreeRegressor(max_depth=6, random_state=seed), load_diabetes),
     "forest": (
         lambda seed: RandomForestClassifier(n_estimators=10, max_depth=3, random_state=seed),

@@ -342,3 +342,52 @@ def test_dicts_of_one_input_and_pairs_are_inputs(kind):
 def test_dicts_that_are_no_table_name_the_culprit(items, target, message):
     with pytest.raises(ValueError, match=message):
         read_data(Streamed(items), target)
+
+
+def test_an_entry_of_several_shapes_is_named():
+    ragged = [{"a": np.zeros(3 + i), "y": i} for i in range(3)]
+    with pytest.raises(
+        ValueError, match=r"expected 'a' of one shape in the data set, got \[\(3,\), \(4,\)\]"
+    ):
+        read_data(Held(ragged), "y")
+    alone = DataLoader(Held(ROWS), 4, collate_fn=lambda rows: {"age": 3.0, "kind": "a"})
+    with pytest.raises(ValueError, match="expected batches of 'age' in the data set, got a single entry"):
+        read_data(alone, "kind")
+
+
+def test_numbers_beside_words_are_not_made_words():
+    mixed = [{"age": 3.0 if i % 2 else "old", "kind": i % 2} for i in range(6)]
+    with pytest.raises(ValueError, match="column 'age' holds float"):
+        read_data(Held(mixed), "kind")
+
+
+def test_batches_of_a_sampler_are_joined():
+    x, y = RNG.random((12, 3)), np.arange(12) % 2
+    pairs = TensorDataset(torch.from_numpy(x), torch.from_numpy(y))
+    batches = [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9], [10, 11]]
+    data = read_data(DataLoader(pairs, batch_sampler=batches))
+    assert torch.equal(data.train_inputs, read_data((x, y)).train_inputs)
+
+
+@pytest.mark.parametrize("batch", [None, 7])
+def test_a_stream_without_an_end_is_refused(batch, monkeypatch):
+    monkeypatch.setattr("divulge.datasets.foreign.MOST_ROWS", 100)
+    read = []
+
+    class Endless(torch.utils.data.IterableDataset):
+        def __iter__(self):
+            while True:
+                read.append(1)
+                yield np.zeros(2), len(read) % 2
+
+    with pytest.raises(ValueError, match="expected data that end, DataLoader yields over 100 rows"):
+        read_data(DataLoader(Endless(), batch))
+    assert len(read) < 120
+
+
+def test_one_split_is_to_be_chosen():
+    class Table:
+        column_names = ("a", "y")
+
+    with pytest.raises(TypeError, match=r"one split of dict, such as data\['train'\], of 'train', 'test'"):
+        read_data({"train": Table(), "test": Table()}, "y")

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.datasets import load_breast_cancer, load_wine
+from sklearn.datasets import load_breast_cancer, load_digits, load_wine
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.tree import DecisionTreeClassifier
 
@@ -46,6 +46,14 @@ def test_a_tree_falls_to_an_answer_a_leaf_and_its_sides(load, named, seed):
         true = np.unique(tree.threshold[tree.feature == number])
         assert (found.astype(np.float32) > true).all()
         assert (np.nextafter(found.astype(np.float32), np.float32(-INF)) <= true).all()
+
+
+def test_a_wide_and_deep_tree_is_covered():
+    x, y = load_digits(return_X_y=True)
+    victim = Victim(DecisionTreeClassifier(random_state=0).fit(x, y))
+    copy = tree_copy(RuleOracle(victim), ranges=(x.min(axis=0), x.max(axis=0)))
+    assert copy.complete, copy.notes
+    assert (copy.values(anywhere(x, 0)) == victim.classes(anywhere(x, 0))).all()
 
 
 @pytest.mark.parametrize("package", ["xgboost", "lightgbm"])

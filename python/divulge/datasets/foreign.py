@@ -17,6 +17,8 @@ from divulge.points import host_array
 if TYPE_CHECKING:
     import pandas as pd
 
+MOST_ROWS = 10_000_000  # of what tells no length: more are taken for a stream without an end
+
 
 def is_foreign(source: Any) -> bool:
     """Whether it is a data set or loader of torch."""
@@ -34,23 +36,44 @@ def of_torch(source: Any, target: Any = None) -> tuple[NDArray[Any], NDArray[Any
         target: the entry of the dicts that holds the class.
 
     Raises:
-        ValueError: it holds nothing, neither pairs nor dicts, inputs of several shapes, or dicts without the
-            target or with more than one input that is no single entry.
+        ValueError: it holds nothing, over 10 million rows of no known number, neither pairs nor dicts, inputs
+            of several shapes, or dicts without the target or with more than one input that is no single
+            entry.
         TypeError: it neither has a length nor is iterable.
     """
-    if isinstance(source, DataLoader | IterableDataset):
-        items = list(source)
-    elif hasattr(source, "__len__"):
-        items = [source[i] for i in range(len(source))]
-    else:
-        raise TypeError(f"expected a data set with a length, {type(source).__name__} has none")
+    batched = isinstance(source, DataLoader) and source.batch_sampler is not None
+    items = _items(source, batched)
     if not items:
         raise ValueError("the data set holds nothing")
-    join = np.concatenate if isinstance(source, DataLoader) and source.batch_size is not None else np.stack
+    join = np.concatenate if batched else np.stack
     if isinstance(items[0], Mapping):
         return _of_dicts(items, target, join)
     inputs, targets = zip(*map(_pair, items), strict=True)
-    return _joined(inputs, join), _joined(targets, join)
+    return _joined(inputs, join, "inputs"), _joined(targets, join, "targets")
+
+
+def _items(source: Any, batched: bool) -> list[Any]:
+    """All that a data set or loader yields, items or batches of them."""
+    if not isinstance(source, DataLoader | IterableDataset):
+        if not hasattr(source, "__len__"):
+            raise TypeError(f"expected a data set with a length, {type(source).__name__} has none")
+        return [source[i] for i in range(len(source))]
+    items, rows = [], 0
+    for item in source:
+        rows += _length(item) if batched else 1
+        if rows > MOST_ROWS:
+            raise ValueError(
+                f"expected data that end, {type(source).__name__} yields over {MOST_ROWS:,} rows"
+            )
+        items.append(item)
+    return items
+
+
+def _length(batch: Any) -> int:
+    """How many rows a batch has; 1 where it is no batch, which is refused later."""
+    parts = list(batch.values()) if isinstance(batch, Mapping) else batch
+    first: Any = parts[0] if isinstance(parts, list | tuple) and len(parts) else 0
+    return len(first) if np.ndim(first) else 1
 
 
 def _pair(item: Any) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -72,11 +95,14 @@ def _of_dicts(items: list[Any], target: Any, join: Any) -> tuple[NDArray[Any], N
     if target not in names:
         asked = "target=, the entry that holds the class" if target is None else f"an entry {target!r}"
         raise ValueError(f"expected {asked}, as the data set yields dicts of {shown(names)}")
-    parts = {name: _joined([_entry(item[name]) for item in items], join) for name in names}
+    parts = {name: _joined([_entry(item[name]) for item in items], join, repr(name)) for name in names}
     if all(part.ndim == 1 for part in parts.values()):
         import pandas as pd
 
-        return pd.DataFrame({name: [plain(entry) for entry in part] for name, part in parts.items()})
+        columns = {name: [plain(entry) for entry in part] for name, part in parts.items()}
+        if join is np.stack:  # as they were: an array makes words of numbers beside words
+            columns = {name: [plain(_entry(item[name])[()]) for item in items] for name in names}
+        return pd.DataFrame(columns)
     inputs = [name for name in names if name != target]
     if len(inputs) > 1 or parts[target].ndim > 1:
         wide = next(name for name, part in parts.items() if part.ndim > 1)
@@ -92,9 +118,12 @@ def _entry(part: Any) -> NDArray[Any]:
     return np.asarray(host_array(part) if torch.is_tensor(part) else part)
 
 
-def _joined(parts: Any, join: Any) -> NDArray[Any]:
+def _joined(parts: Any, join: Any, what: str) -> NDArray[Any]:
     """Put the parts of items, or of batches, together."""
-    shapes = {part.shape[1:] if join is np.concatenate else part.shape for part in parts}
+    batched = join is np.concatenate
+    if batched and not all(part.ndim for part in parts):
+        raise ValueError(f"expected batches of {what} in the data set, got a single entry")
+    shapes = {part.shape[1:] if batched else part.shape for part in parts}
     if len(shapes) > 1:
-        raise ValueError(f"expected inputs of one shape in the data set, got {sorted(shapes)[:2]}")
+        raise ValueError(f"expected {what} of one shape in the data set, got {sorted(shapes)[:2]}")
     return np.asarray(join(parts))

@@ -81,6 +81,15 @@ def read_data(
         return _of_frame(read, target, name, split, **table)
     if isinstance(source, tuple | list) and len(source) == 2:
         return _of_arrays(_array(source[0]), _array(source[1]), name or "arrays", split)
+    if (
+        isinstance(source, Mapping)
+        and source
+        and all(hasattr(part, "column_names") for part in source.values())
+    ):
+        raise TypeError(
+            f"expected one split of {type(source).__name__}, such as data[{next(iter(source))!r}], of "
+            f"{shown(tuple(source))}"
+        )
     raise TypeError(
         "expected a file, a DataFrame, a pair (inputs, targets), a torch Dataset or DataLoader or a Hugging "
         f"Face data set, got {type(source).__name__}"

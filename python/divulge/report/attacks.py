@@ -178,7 +178,9 @@ def _additive(case: _Case) -> Attacked:
 def _tree(case: _Case) -> Attacked:
     if _inner(case.oracle).kind not in ("counterfactual", "rule"):
         return _of_all_outputs(case, "tree_copy", partial(tree_copy, case.oracle, case.data))
-    copy = _whole(tree_copy(case.oracle, case.data, seed=case.seed))
+    leaves = leaves_of(case.victim)
+    assert leaves is not None
+    copy = _whole(tree_copy(case.oracle, case.data, single=leaves.single, seed=case.seed))
     told = _Copy("tree_copy", copy.queries, copy.complete, copy.notes)
     return case.compared(told, lambda points: copy.values(points).astype(np.intp))
 

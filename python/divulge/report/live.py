@@ -67,7 +67,7 @@ def live_victim(
     """Return what stands for the victim, and the oracles by name as `leak_report` takes them.
 
     Raises:
-        ValueError: none of them names classes, or they take inputs of different sizes.
+        ValueError: none of them names classes, how many values name them is not known, or they take inputs of different sizes.
         TypeError: one is no oracle.
     """
     named = {given.kind: given} if isinstance(given, Oracle) else dict(given)
@@ -83,6 +83,10 @@ def live_victim(
         raise ValueError(
             "expected an oracle that tells labels, probabilities or values, to compare copies with, got "
             f"{', '.join(named)}"
+        )
+    if not _names(naming) and naming.output_size is None:
+        raise ValueError(
+            "expected output_size= of the API that tells values: the largest of them names a class"
         )
     return LiveVictim(naming), {name: _constant(oracle) for name, oracle in named.items()}
 

@@ -63,19 +63,53 @@ class Boxes:
         self.boxes.append((low, high))
         self.labels.append(label)
 
-    def meeting(self, box: Box) -> Box | None:
-        """Return a known box that meets another one, or None."""
+    def split(self, box: Box) -> list[Box] | None:
+        """Return two parts of a box, parted at the side of known ones that cuts the fewest of them.
+
+        Returns:
+            No parts where a known box holds all of it; None where none meets it.
+        """
         if not self.boxes:
             return None
-        low, high = map(np.stack, zip(*self.boxes, strict=True))
+        low, high = self._ends()
         meets = ((low <= box[1]) & (high >= box[0])).all(axis=1)
-        return self.boxes[int(meets.argmax())] if meets.any() else None
+        if not meets.any():
+            return None
+        low, high = np.maximum(low[meets], box[0]), np.minimum(high[meets], box[1])
+        if ((low == box[0]) & (high == box[1])).all(axis=1).any():
+            return []
+        number, last = min(self._side(low, high, box, i) for i in self._sided(low, high, box))[1:]
+        end, start = box[1].copy(), box[0].copy()
+        end[number], start[number] = last, beside(last, np.inf, self.kind)
+        return [(box[0], end), (start, box[1])]
+
+    def _sided(self, low: Array, high: Array, box: Box) -> list[int]:
+        """The numbers in which known boxes (m, d) have sides inside of a box."""
+        return np.flatnonzero(((low > box[0]) | (high < box[1])).any(axis=0)).tolist()
+
+    def _side(self, low: Array, high: Array, box: Box, i: int) -> tuple[int, int, float]:
+        """How few known boxes (m, d) a side in number i cuts, i, and the last number before the side.
+
+        Of sides that cut as few the one with the most boxes on both sides.
+        """
+        inner = low[low[:, i] > box[0][i], i].astype(self.kind)
+        before = np.nextafter(inner, self.kind(-np.inf)).astype(np.float64)
+        sides = np.unique(np.concatenate([before, high[high[:, i] < box[1][i], i]]))
+        left, right = (low[:, i, None] <= sides).sum(axis=0), (high[:, i, None] > sides).sum(axis=0)
+        cost = (left + right - len(low)) * len(low) - np.minimum(left, right)
+        best = int(cost.argmin())
+        return int(cost[best]), i, float(sides[best])
+
+    def _ends(self) -> tuple[Array, Array]:
+        """The sides of all boxes, (L, d) each."""
+        low, high = map(np.stack, zip(*self.boxes, strict=True))
+        return low, high
 
     def contradict(self) -> bool:
         """Return whether two boxes that meet have different classes."""
-        low, high, labels = np.array([]), np.array([]), np.array(self.labels)
-        if self.boxes:
-            low, high = map(np.stack, zip(*self.boxes, strict=True))
+        if not self.boxes:
+            return False
+        (low, high), labels = self._ends(), np.array(self.labels)
         for least, most, label in zip(low, high, labels, strict=True):
             others = labels != label
             if ((low[others] <= most) & (high[others] >= least)).all(axis=1).any():
@@ -97,7 +131,7 @@ class Boxes:
         """Return the boxes over the bins of the thresholds; None where there are none."""
         if not self.boxes:
             return None
-        low, high = map(np.stack, zip(*self.boxes, strict=True))
+        low, high = self._ends()
         first, last = (known.bins(np.clip(end, self.low, self.high)) for end in (low, high))
         return ToldLeaves(first, last, np.array(self.labels, np.float64))
 

@@ -260,7 +260,8 @@ class Thief:
         n = len(points)
         output: Any = self.output
         named = self.oracle.has_explanations and self.oracle.names_outputs and self.linear
-        if output is None and self.told > 1 and (named or not self.oracle.knows_top):
+        in_turn = named or not (self.oracle.knows_top or self.oracle.output_size is None)
+        if output is None and self.told > 1 and in_turn:
             output = (done + np.arange(n)) % self.told
         began = time.perf_counter()
         told = self.oracle.explain(points.numpy(), output)

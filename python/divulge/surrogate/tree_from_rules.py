@@ -11,11 +11,12 @@ import numpy as np
 from divulge.arrays import Array
 from divulge.errors import BudgetExhausted, OracleError
 from divulge.oracles import Oracle
-from divulge.surrogate.boxes import Box, Boxes, parts_outside
+from divulge.surrogate.boxes import Box, Boxes
 from divulge.surrogate.rule_text import RuleReader
 
 TRIED = 20  # inputs of a place that no told rule covers, after which rules are said not to hold there
 MOST = 100_000  # answers up to which rules are asked for
+PARTS = 4  # parts for each rule known from which on parting begins anew: a tree's own splits make two
 FRESH = 20  # inputs anywhere that check the rules, beside those at their sides: "always" has none
 
 
@@ -63,17 +64,22 @@ class RulesOfTree:
         return False
 
     def covered(self) -> bool:
-        """Ask where no rule is known yet; return whether the rules cover the box."""
-        pending, left = [(self.low, self.high)], 0
+        """Ask where no rule is known yet; return whether the rules cover the box.
+
+        The box is parted at sides of known rules. Of few rules these cut many unknown ones, so that parting
+        begins anew, without asking again, when as many were found as were known, or parts are many.
+        """
+        pending, left, parted, began = [(self.low, self.high)], 0, 0, 1
         while pending and self.asked < MOST:
-            box = pending.pop()
-            known = self.found.meeting(box)
-            if known is None and not self.told_in(box):
+            box, parted, count = pending.pop(), parted + 1, len(self.found.labels)
+            if count >= 2 * began or (count > began and parted > PARTS * count):
+                pending, left, parted, began = [(self.low, self.high)], 0, 0, count
+                continue
+            parts = self.found.split(box)
+            if parts is None and not self.told_in(box):
                 left += 1
-            elif known is None:
-                pending.append(box)
             else:
-                pending += parts_outside(box, known, self.found.kind)
+                pending += [box] if parts is None else parts
         if left or pending:
             self.notes.append(f"{left + len(pending)} places are covered by no rule that was told there")
         return not (left or pending)
@@ -106,7 +112,7 @@ class RulesOfTree:
         return boxes
 
     def holds(self) -> bool:
-        """Ask just inside of each side of each rule, and anywhere; return whether nothing contradicts the rules.
+        """Ask just inside of each side of each rule, and anywhere; return whether no answer contradicts them.
 
         Each rule told has to hold for its input, and no two of different classes for one.
         """
