@@ -48,6 +48,24 @@ def test_one_value_that_may_be_a_probability_is_refused():
         leak_report(shares, read_data((X, Y)), **FEW)
 
 
+def test_values_of_no_known_number_name_no_class():
+    unknown = CallableOracle(lambda p, k: p @ ROWS[k], X.shape[1], output_size=None, gradients=False)
+    with pytest.raises(ValueError, match="expected output_size= of an API that tells values"):
+        leak_report(unknown, read_data((X, Y)), **FEW)
+
+
+def test_outputs_that_may_not_be_there_are_not_asked_about():
+    asked = set()
+
+    def answer(points, output):
+        asked.add(output)
+        return points @ ROWS[0]
+
+    told = CallableOracle(answer, X.shape[1], output_size=None, gradients=False)
+    steal(told, "mlp:8", queries=40, data=read_data((X, Y)), steps=5)
+    assert asked == {0}
+
+
 def test_data_of_other_libraries_are_to_be_read_first():
     torch = pytest.importorskip("torch")
     pairs = torch.utils.data.TensorDataset(torch.from_numpy(X), torch.from_numpy(Y))

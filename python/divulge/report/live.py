@@ -67,7 +67,8 @@ def live_victim(
     """Return what stands for the victim, and the oracles by name as `leak_report` takes them.
 
     Raises:
-        ValueError: none of them names classes, how many values name them is not known, or they take inputs of different sizes.
+        ValueError: none of them names classes, how many values name them is not known, or they take inputs
+            of different sizes.
         TypeError: one is no oracle.
     """
     named = {given.kind: given} if isinstance(given, Oracle) else dict(given)
@@ -85,9 +86,7 @@ def live_victim(
             f"{', '.join(named)}"
         )
     if not _names(naming) and naming.output_size is None:
-        raise ValueError(
-            "expected output_size= of the API that tells values: the largest of them names a class"
-        )
+        raise ValueError("expected output_size= of an API that tells values: the largest one names the class")
     return LiveVictim(naming), {name: _constant(oracle) for name, oracle in named.items()}
 
 

@@ -85,7 +85,7 @@ class Boxes:
 
     def _sided(self, low: Array, high: Array, box: Box) -> list[int]:
         """The numbers in which known boxes (m, d) have sides inside of a box."""
-        return np.flatnonzero(((low > box[0]) | (high < box[1])).any(axis=0)).tolist()
+        return list(map(int, np.flatnonzero(((low > box[0]) | (high < box[1])).any(axis=0))))
 
     def _side(self, low: Array, high: Array, box: Box, i: int) -> tuple[int, int, float]:
         """How few known boxes (m, d) a side in number i cuts, i, and the last number before the side.
