@@ -347,3 +347,14 @@ def test_a_class_that_predict_alone_knows_is_named():
         UnsupportedModel, match="NamesOthers names 'maybe' where its classes_ are 'bad', 'good'"
     ):
         Victim(model)
+
+
+class NamesNone(LogisticRegression):
+    def predict(self, x):
+        raise NotImplementedError("probabilities alone")
+
+
+def test_a_classifier_that_cannot_name_classes_is_refused():
+    model = NamesNone(max_iter=5000).fit(X, WORDS[2])
+    with pytest.raises(UnsupportedModel, match="NamesNone fails to predict classes: probabilities alone"):
+        Victim(model)

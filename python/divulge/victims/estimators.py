@@ -68,7 +68,10 @@ class EstimatorModule(nn.Module):
         """Raise UnsupportedModel where `predict` names a class that is none of `classes_`."""
         if self.class_names is None:
             return
-        told = np.asarray(self.estimator.predict(self._table(rows)))
+        try:
+            told = np.asarray(self.estimator.predict(self._table(rows)))
+        except Exception as error:
+            raise UnsupportedModel(f"{self.title} fails to predict classes: {error}") from error
         strange = [plain(name) for name in told.reshape(-1) if plain(name) not in self.class_names]
         if strange:
             raise UnsupportedModel(
