@@ -16,18 +16,19 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_wine
 from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from divulge import Victim
 from divulge.datasets import Dataset
-from divulge.oracles import CounterfactualOracle, LimeOracle, Oracle, ShapOracle
+from divulge.oracles import CounterfactualOracle, LimeOracle, Oracle, RuleOracle, ShapOracle
 from divulge.surrogate import tree_copy
 
 VICTIMS: dict[str, tuple[Callable[[int], Any], Callable[..., Any]]] = {
     "tree": (lambda seed: DecisionTreeClassifier(random_state=seed), load_breast_cancer),
     "wine-tree": (lambda seed: DecisionTreeClassifier(random_state=seed), load_wine),
+    "digits-tree": (lambda seed: DecisionTreeClassifier(random_state=seed), load_digits),
     "regression-tree": (lambda seed: DecisionTreeRegressor(max_depth=6, random_state=seed), load_diabetes),
     "forest": (
         lambda seed: RandomForestClassifier(n_estimators=10, max_depth=3, random_state=seed),
@@ -54,10 +55,13 @@ def row(name: str, seed: int, with_data: bool, told: str) -> str:
     oracle: Oracle = ShapOracle(victim, background=background)
     if told == "lime":
         oracle = LimeOracle(victim, width=np.where(x.std(axis=0) > 0, x.std(axis=0), 1.0), seed=seed)
-    if told == "counterfactual":
+    if told in ("counterfactual", "region"):
         oracle = CounterfactualOracle(victim, data=x, nearest=True)
+    if told == "rule":
+        oracle = RuleOracle(victim)
     began = time.perf_counter()
-    copy = tree_copy(oracle, data if with_data else None, ranges=(x.min(axis=0), x.max(axis=0)), seed=seed)
+    box = (x.min(axis=0), x.max(axis=0))
+    copy = tree_copy(oracle, data if with_data else None, ranges=box, regions=told == "region", seed=seed)
     seconds = time.perf_counter() - began
     rng = np.random.default_rng(1000 + seed)
     places = (x, rng.permuted(x, axis=0), rng.uniform(x.min(axis=0), x.max(axis=0), (2000, x.shape[1])))
@@ -65,9 +69,10 @@ def row(name: str, seed: int, with_data: bool, told: str) -> str:
     cells = []
     for points in places:
         mine, true = copy.values(points), victim.values(points)[:, copy.output]
-        if told == "counterfactual":
+        classes = told in ("counterfactual", "region", "rule")
+        if classes:
             true = victim.classes(points).astype(float)
-        same = np.mean((mine > threshold) == (true > threshold) if told != "counterfactual" else mine == true)
+        same = np.mean((mine > threshold) == (true > threshold) if not classes else mine == true)
         cells.append(f"{np.abs(mine - true).max():.1e} ({same:.4f})")
     size = getattr(copy.model, "leaves", None) or len(copy.model)  # type: ignore[arg-type]
     return (
@@ -82,7 +87,9 @@ def main() -> None:
     parser.add_argument("--victims", default=",".join(VICTIMS))
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--ranges", action="store_true", help="ranges alone, no data")
-    parser.add_argument("--told", choices=("shap", "counterfactual", "lime"), default="shap")
+    parser.add_argument(
+        "--told", choices=("shap", "counterfactual", "region", "lime", "rule"), default="shap"
+    )
     options = parser.parse_args()
     print("| victim | seed | complete | answers | thresholds | size | data | shuffled | uniform | time |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")

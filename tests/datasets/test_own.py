@@ -281,3 +281,113 @@ def test_a_data_set_is_shown_in_a_line():
         "Dataset('table', 8 inputs to train on, 2 to test on, shape (2,), columns age, own"
     )
     assert len(shown) < 150
+
+
+ROWS = [{"age": 20.0 + i, "job": ["cook", "clerk"][i % 2], "kind": "ab"[i % 3 == 0]} for i in range(30)]
+
+
+class Held(torch.utils.data.Dataset):
+    def __init__(self, items):
+        self.items = items
+
+    def __len__(self):
+        return len(self.items)
+
+    def __getitem__(self, i):
+        return self.items[i]
+
+
+class Streamed(torch.utils.data.IterableDataset):
+    def __init__(self, items):
+        self.items = items
+
+    def __iter__(self):
+        return iter(self.items)
+
+
+@pytest.mark.parametrize("wrap", [lambda data: data, lambda data: DataLoader(data, 7)])
+@pytest.mark.parametrize("kind", [Held, Streamed])
+def test_dicts_of_single_entries_are_rows_of_a_table(kind, wrap):
+    data = read_data(wrap(kind(ROWS)), "kind", fixed=["age"])
+    known = read_data(pd.DataFrame(ROWS), "kind", fixed=["age"])
+    assert torch.equal(data.train_inputs, known.train_inputs)
+    assert torch.equal(data.test_targets, known.test_targets)
+    assert data.class_names == ("a", "b")
+    assert [(c.name, c.kind, c.may_change) for c in data.columns] == [
+        ("age", "numeric", False), ("job", "categorical", True),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", [Held, Streamed])
+def test_dicts_of_one_input_and_pairs_are_inputs(kind):
+    x, y = RNG.random((12, 2, 3)).astype(np.float32), np.arange(12) % 2
+    known = read_data((x, y))
+    dicts = [{"pixels": torch.from_numpy(row), "label": int(one)} for row, one in zip(x, y, strict=True)]
+    for data in (read_data(kind(dicts), "label"), read_data(kind(list(zip(x, y, strict=True))))):
+        assert torch.equal(data.train_inputs, known.train_inputs)
+        assert torch.equal(data.test_targets, known.test_targets)
+
+
+@pytest.mark.parametrize(
+    ("items", "target", "message"),
+    [
+        (ROWS, None, "expected target=, the entry that holds the class, .* 'age', 'job', 'kind'"),
+        (ROWS, "wage", "expected an entry 'wage', .* 'age', 'job', 'kind'"),
+        ([*ROWS, {"age": 3.0}], "kind", "dicts of 'age', 'job', 'kind' alone .* got one of 'age'"),
+        ([*ROWS, (1, 2)], "kind", "got one of tuple"),
+        ([{"a": np.zeros(3), "b": 1.0, "y": 1}], "y", r"'a', 'b', 'y' with 'a' of shape \(3,\)"),
+        ([], "y", "holds nothing"),
+    ],
+)  # fmt: skip
+def test_dicts_that_are_no_table_name_the_culprit(items, target, message):
+    with pytest.raises(ValueError, match=message):
+        read_data(Streamed(items), target)
+
+
+def test_an_entry_of_several_shapes_is_named():
+    ragged = [{"a": np.zeros(3 + i), "y": i} for i in range(3)]
+    with pytest.raises(
+        ValueError, match=r"expected 'a' of one shape in the data set, got \[\(3,\), \(4,\)\]"
+    ):
+        read_data(Held(ragged), "y")
+    alone = DataLoader(Held(ROWS), 4, collate_fn=lambda rows: {"age": 3.0, "kind": "a"})
+    with pytest.raises(ValueError, match="expected batches of 'age' in the data set, got a single entry"):
+        read_data(alone, "kind")
+
+
+def test_numbers_beside_words_are_not_made_words():
+    mixed = [{"age": 3.0 if i % 2 else "old", "kind": i % 2} for i in range(6)]
+    with pytest.raises(ValueError, match="column 'age' holds float"):
+        read_data(Held(mixed), "kind")
+
+
+def test_batches_of_a_sampler_are_joined():
+    x, y = RNG.random((12, 3)), np.arange(12) % 2
+    pairs = TensorDataset(torch.from_numpy(x), torch.from_numpy(y))
+    batches = [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9], [10, 11]]
+    data = read_data(DataLoader(pairs, batch_sampler=batches))
+    assert torch.equal(data.train_inputs, read_data((x, y)).train_inputs)
+
+
+@pytest.mark.parametrize("batch", [None, 7])
+def test_a_stream_without_an_end_is_refused(batch, monkeypatch):
+    monkeypatch.setattr("divulge.datasets.foreign.MOST_ROWS", 100)
+    read = []
+
+    class Endless(torch.utils.data.IterableDataset):
+        def __iter__(self):
+            while True:
+                read.append(1)
+                yield np.zeros(2), len(read) % 2
+
+    with pytest.raises(ValueError, match="expected data that end, DataLoader yields over 100 rows"):
+        read_data(DataLoader(Endless(), batch))
+    assert len(read) < 120
+
+
+def test_one_split_is_to_be_chosen():
+    class Table:
+        column_names = ("a", "y")
+
+    with pytest.raises(TypeError, match=r"one split of dict, such as data\['train'\], of 'train', 'test'"):
+        read_data({"train": Table(), "test": Table()}, "y")

@@ -16,12 +16,12 @@ def victim():
     return divulge.Victim(nn.Sequential(nn.Linear(6, 4), nn.ReLU(), nn.Linear(4, 3)).double())
 
 
-# What needs a package that need not be installed, or images.
+# What needs a package that need not be installed, images, or a tree.
 PACKAGES = {"kernel_shap": "shap", "lime_tabular": "lime", "lime_image": "lime"}
-OF_IMAGES = {"grad_cam", "lime_image"}
+OF_OTHERS = {"grad_cam", "lime_image", "rule"}
 
 
-@pytest.mark.parametrize("name", [name for name in ORACLES if name not in OF_IMAGES])
+@pytest.mark.parametrize("name", [name for name in ORACLES if name not in OF_OTHERS])
 def test_every_oracle_has_its_name_in_the_ledger(victim, name):
     pytest.importorskip(PACKAGES.get(name, "numpy"))
     given = {"data": POINTS} if name == "lime_tabular" else {}
@@ -75,5 +75,5 @@ def test_senseless_names(victim, text, message):
 
 
 def test_an_oracle_is_made(victim):
-    plain = [name for name in ORACLES if name not in OF_IMAGES | set(PACKAGES)]
+    plain = [name for name in ORACLES if name not in OF_OTHERS | set(PACKAGES)]
     assert all(isinstance(oracle_by_name(name, victim), Oracle) for name in plain)

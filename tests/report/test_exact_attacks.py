@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import torch
 from sklearn.base import clone
-from sklearn.ensemble import GradientBoostingClassifier
+from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 
@@ -28,6 +28,7 @@ def table_of(model, classes=2, seed=0, columns=3):
 
 
 STUMPS = GradientBoostingClassifier(n_estimators=8, max_depth=1)
+DOUBLE = HistGradientBoostingClassifier(max_iter=1, max_depth=2)  # reads its inputs in float64
 TREE = DecisionTreeClassifier(max_depth=2, random_state=0)
 
 
@@ -43,6 +44,11 @@ TREE = DecisionTreeClassifier(max_depth=2, random_state=0)
         (TREE, 2, "shap", True),
         (TREE, 3, "lime", True),
         (TREE, 2, "counterfactual:nearest=true", True),
+        (TREE, 2, "rule", True),
+        (TREE, 3, "rule", True),
+        (TREE, 2, "rule:decimals=1", False),
+        (DOUBLE, 2, "rule", True),
+        (DOUBLE, 2, "counterfactual:nearest=true", True),
         (TREE, 2, "probability", False),
         (GradientBoostingClassifier(n_estimators=8, max_depth=3), 2, "shap", False),
     ],

@@ -303,7 +303,7 @@ def test_a_live_api_is_reported_on_by_its_answers_alone():
 
 def test_a_live_api_that_names_no_class_cannot_be_compared_with():
     alone = LiveOracle(lambda p: p, 64, tells="shap", classes=(0, 1))
-    with pytest.raises(ValueError, match="labels or probabilities, to compare copies with, got shap"):
+    with pytest.raises(ValueError, match="labels, probabilities or values, to compare copies with, got shap"):
         leak_report(alone, digits_data())
     other = LiveOracle(lambda p: p, 3, tells="label", classes=(0, 1))
     with pytest.raises(ValueError, match=r"inputs of one size, got \[3, 64\]"):

@@ -334,3 +334,27 @@ def test_native_boosters_that_are_no_plain_trees(booster):
     victim = Victim(model)
     assert np.abs(victim.values(x)[:, 0] - model.predict(matrix, output_margin=True)).max() < 1e-6
     assert leaves_of(victim) is None
+
+
+class NamesOthers(LogisticRegression):
+    def predict(self, x):
+        return np.where(super().predict(x) == "good", "good", "maybe")
+
+
+def test_a_class_that_predict_alone_knows_is_named():
+    model = NamesOthers(max_iter=5000).fit(X, WORDS[2])
+    with pytest.raises(
+        UnsupportedModel, match="NamesOthers names 'maybe' where its classes_ are 'bad', 'good'"
+    ):
+        Victim(model)
+
+
+class NamesNone(LogisticRegression):
+    def predict(self, x):
+        raise NotImplementedError("probabilities alone")
+
+
+def test_a_classifier_that_cannot_name_classes_is_refused():
+    model = NamesNone(max_iter=5000).fit(X, WORDS[2])
+    with pytest.raises(UnsupportedModel, match="NamesNone fails to predict classes: probabilities alone"):
+        Victim(model)

@@ -286,7 +286,7 @@ AnswersOption = Annotated[
         "answers",
         "What an answer holds: label, probability, value, gradient, smoothgrad, integrated_gradients, "
         "exact_integrated_gradients, grad_cam, shap, kernel_shap, lime, lime_tabular, lime_image, "
-        "occlusion, heat_map, saliency, input_times_gradient, counterfactual or jacobian, with "
+        "occlusion, heat_map, saliency, input_times_gradient, counterfactual, rule or jacobian, with "
         "parameters as in smoothgrad:samples=10,noise=0.2.",
     ),
 ]

@@ -14,7 +14,7 @@ from divulge.arrays import Index
 from divulge.datasets.columns import column_of, in_order, plain, shown
 from divulge.datasets.csv_file import read_csv
 from divulge.datasets.dataset import Dataset
-from divulge.datasets.foreign import as_arrays, is_foreign
+from divulge.datasets.foreign import is_foreign, of_torch
 from divulge.datasets.image_folder import read_images
 from divulge.datasets.npy import read_npy, read_npz_names
 from divulge.errors import UnreadableFile
@@ -43,8 +43,9 @@ def read_data(
 
     Args:
         source: a file (.csv, .parquet, .npz, .npy), a folder with a folder of images for each class, a pandas
-            DataFrame, a pair (inputs (n, ...), targets (n,)), a torch Dataset or DataLoader of such pairs, or
-            a Hugging Face data set. An .npz file holds x and y, or x_train, y_train, x_test and y_test;
+            DataFrame, a pair (inputs (n, ...), targets (n,)), a torch Dataset, IterableDataset or DataLoader
+            of such pairs, or of dicts of single entries or of one input and the target, or a Hugging Face
+            data set. An .npz file holds x and y, or x_train, y_train, x_test and y_test;
             an .npy file a matrix.
         target: the column that holds the class, by name; of an .npy file by its place. It is needed where
             there are columns. Classes are of any type.
@@ -74,9 +75,21 @@ def read_data(
     if hasattr(source, "to_pandas") and hasattr(source, "column_names"):
         return _of_frame(source.to_pandas(), target, name or "data set", split, **table)
     if is_foreign(source):
-        return _of_arrays(*as_arrays(source), name or type(source).__name__, split)
+        read, name = of_torch(source, target), name or type(source).__name__
+        if isinstance(read, tuple):
+            return _of_arrays(read[0], read[1], name, split)
+        return _of_frame(read, target, name, split, **table)
     if isinstance(source, tuple | list) and len(source) == 2:
         return _of_arrays(_array(source[0]), _array(source[1]), name or "arrays", split)
+    if (
+        isinstance(source, Mapping)
+        and source
+        and all(hasattr(part, "column_names") for part in source.values())
+    ):
+        raise TypeError(
+            f"expected one split of {type(source).__name__}, such as data[{next(iter(source))!r}], of "
+            f"{shown(tuple(source))}"
+        )
     raise TypeError(
         "expected a file, a DataFrame, a pair (inputs, targets), a torch Dataset or DataLoader or a Hugging "
         f"Face data set, got {type(source).__name__}"

@@ -43,6 +43,7 @@ from divulge.oracles.of_module import (
 from divulge.oracles.packages import ImageLimeOracle, KernelShapOracle, TableLimeOracle
 from divulge.oracles.probability import LogOdds, ProbabilityOracle
 from divulge.oracles.replay import ReplayOracle
+from divulge.oracles.rule import RuleOracle
 from divulge.oracles.shapley import ShapOracle
 from divulge.oracles.shown import HeatMapOracle, LimeOracle, OcclusionOracle
 from divulge.oracles.value import ValueOracle
@@ -85,6 +86,7 @@ __all__ = [
     "ProbabilityOracle",
     "ReplayOracle",
     "Rounded",
+    "RuleOracle",
     "SaliencyOracle",
     "ShapOracle",
     "SignOnly",

@@ -56,6 +56,7 @@ class Oracle(ABC):
         first_logit_hidden: whether the outputs are logits less that of class 0, which is no output.
         attribution: what the gradients are that `explain` returns.
         names_outputs: whether `explain` tells of any output that is named; else of the oracle's own alone.
+        knows_top: whether `explain` can tell which class is a point's top one.
         input_shape: how the d numbers of an input are laid out, (C, H, W) of images; empty where not known.
     """
 
@@ -63,6 +64,7 @@ class Oracle(ABC):
     first_logit_hidden = False
     attribution: Attribution = Gradient()
     names_outputs = True
+    knows_top = True
     input_shape: tuple[int, ...] = ()
 
     def __init__(

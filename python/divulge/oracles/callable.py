@@ -64,6 +64,8 @@ class CallableOracle(Oracle):
         OSError: the cache cannot be read or made.
     """
 
+    knows_top = False
+
     def __init__(
         self,
         fn: Callable[[Array, int], Any],

@@ -14,11 +14,12 @@ from divulge.oracles.base import Domain
 from divulge.oracles.explained import Answers
 from divulge.oracles.ledger import whole
 from divulge.oracles.victim import VictimOracle
-from divulge.points import host_array
+from divulge.points import as_matrix, host_array
 from divulge.training.class_scores import named_classes, sided_scores
 from divulge.victims.trees import single_tree
 
 if TYPE_CHECKING:
+    from divulge.points import Points
     from divulge.victims import Victim
 
 GENERATIONS, POPULATION = 20, 20
@@ -86,6 +87,38 @@ class CounterfactualOracle(VictimOracle):
         if inputs.shape[1] != self.input_size:
             raise ValueError(f"expected data of {self.input_size} numbers, got {inputs.shape[1]}")
 
+    def within(self, points: Points, low: Points, high: Points) -> Answers:
+        """Ask for the nearest input of another class inside of a box around each point.
+
+        Args:
+            points: shape (n, d); each counts as one query.
+            low: the least numbers of each box, shape (n, d).
+            high: the largest ones.
+
+        Returns:
+            2 n inputs as `explain`; where a box holds no other class, the point itself again.
+
+        Raises:
+            ValueError: as `explain`, a point outside of its box, or an oracle of which the exactly nearest
+                inputs are not known: nearest=True of a single tree.
+            BudgetExhausted: as `explain`.
+        """
+        if self._leaves is None:
+            raise ValueError("expected nearest=True of a single tree, whose inputs in a box are all known")
+        ends = [as_matrix(end, self.input_size) for end in (low, high)]
+        asked = as_matrix(points, self.input_size)
+        if any(end.shape != asked.shape for end in ends) or ((asked < ends[0]) | (asked > ends[1])).any():
+            raise ValueError(f"expected {len(asked)} boxes with the points inside")
+        asked = self._admit(asked)
+        labels = self._top(asked)
+        of_leaf = named_classes(self._leaves.value + self._leaves.base, self.victim.threshold)
+        found = [
+            self._leaves.nearest(x, of_leaf != label, (least, most))
+            for x, label, least, most in zip(asked, labels, *ends, strict=True)
+        ]
+        others = [x if y is None else y for x, y in zip(asked, found, strict=True)]
+        return self._told(asked, np.array(others).reshape(asked.shape), labels)
+
     def _answer(self, points: Array, output: int) -> tuple[None, None]:
         return None, None
 
@@ -98,6 +131,10 @@ class CounterfactualOracle(VictimOracle):
             rows = labels == label
             found = self._nearest if self.nearest else self._counterfactuals
             others[rows] = found(points[rows], int(label))
+        return self._told(points, others, labels)
+
+    def _told(self, points: Array, others: Array, labels: Index) -> Answers:
+        """Points (n, d) with their labels, then counterfactuals (n, d) with theirs."""
         both = np.concatenate([points, others])
         named = np.concatenate([labels, self._top(others)])
         beside = np.concatenate([np.full(len(points), -1), labels])

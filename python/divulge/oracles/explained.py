@@ -34,6 +34,7 @@ class Answers:
         imitations: what defences did to the explanations, in order.
         beside: of counterfactuals the class on the other side of the border that they lie at, -1 of other
             points, shape (n,).
+        rules: in words, why the label was given, shape (n,).
     """
 
     points: Array
@@ -45,6 +46,7 @@ class Answers:
     attribution: Attribution | None = None
     imitations: tuple[Imitation, ...] = ()
     beside: Index | None = None
+    rules: NDArray[np.str_] | None = None
 
     def __len__(self) -> int:
         return len(self.points)

@@ -81,6 +81,7 @@ class LiveOracle(CallableOracle):
         )
         self.has_values = self.has_gradients = False
         self.names_outputs = self.explained is None or named
+        self.knows_top = self.explained is None or not named
         self._width = {"label": 1, "probability": len(names)}.get(kind, self.input_size)
         if self.explained is not None:
             self.attribution = self.explained

@@ -18,6 +18,7 @@ from divulge.oracles.label import LabelOracle
 from divulge.oracles.of_module import ExactIntegratedGradientsOracle, GradCamOracle
 from divulge.oracles.packages import ImageLimeOracle, KernelShapOracle, TableLimeOracle
 from divulge.oracles.probability import ProbabilityOracle
+from divulge.oracles.rule import RuleOracle
 from divulge.oracles.shapley import ROWS, ShapOracle
 from divulge.oracles.shown import HeatMapOracle, LimeOracle, OcclusionOracle
 from divulge.oracles.value import ValueOracle
@@ -51,6 +52,7 @@ ORACLES: Registry[Oracle] = Registry(
         ),
         "lime_image": Entry(ImageLimeOracle, ("samples", "seed", "values", "output")),
         "counterfactual": Entry(CounterfactualOracle, ("generations", "population", "nearest", "seed")),
+        "rule": Entry(RuleOracle, ("decimals",)),
         "lime": Entry(LimeOracle, ("samples", "kernel", "seed", "values", "output")),
         "occlusion": Entry(OcclusionOracle, ("values", "output")),
         "heat_map": Entry(HeatMapOracle, ("channels", "bits", "values", "output")),

@@ -141,7 +141,8 @@ Attack = Callable[[_Case], Attacked]
 
 def _attack(oracle: Oracle, victim: Victim) -> Attack | None:
     """What is worth trying."""
-    explained = oracle.has_explanations or getattr(_inner(oracle), "nearest", False)
+    rules = oracle.kind == "rule"
+    explained = oracle.has_explanations or rules or getattr(_inner(oracle), "nearest", False)
     shap = oracle.has_explanations and isinstance(oracle.attribution, Shap)
     linear = victim.lowered and victim.layers is not None and len(victim.layers.weights) == 1
     if linear and explained:
@@ -175,9 +176,11 @@ def _additive(case: _Case) -> Attacked:
 
 
 def _tree(case: _Case) -> Attacked:
-    if _inner(case.oracle).kind != "counterfactual":
+    if _inner(case.oracle).kind not in ("counterfactual", "rule"):
         return _of_all_outputs(case, "tree_copy", partial(tree_copy, case.oracle, case.data))
-    copy = _whole(tree_copy(case.oracle, case.data, seed=case.seed))
+    leaves = leaves_of(case.victim)
+    assert leaves is not None
+    copy = _whole(tree_copy(case.oracle, case.data, single=leaves.single, seed=case.seed))
     told = _Copy("tree_copy", copy.queries, copy.complete, copy.notes)
     return case.compared(told, lambda points: copy.values(points).astype(np.intp))
 

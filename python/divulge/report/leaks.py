@@ -14,10 +14,10 @@ from divulge.conventions import OnProgress
 from divulge.datasets import Dataset
 from divulge.evaluation import rank_correlation
 from divulge.oracles import Oracle
-from divulge.oracles.defences.private import private_within
+from divulge.oracles.defences.private import Private, private_within
 from divulge.oracles.ledger import check_price, whole
 from divulge.report.attacks import Attacked, attacked
-from divulge.report.live import LiveVictim, live_victim
+from divulge.report.live import BY_VALUES, LiveVictim, live_victim
 from divulge.report.pairs import Makers, oracle_of, pairs_of, usual_defences, usual_oracles
 from divulge.report.result import LeakReport
 from divulge.report.runs import Curve, Runs, frame_of, summarised
@@ -51,8 +51,8 @@ def leak_report(
 
     Args:
         victim: the model that is to be offered; copies are compared with it, whatever is asked. Or what a
-            live API answers: an oracle, or several by their names, of which one tells labels or
-            probabilities; it names the classes of the test inputs first, which its ledger counts. What needs
+            live API answers: an oracle, or several by their names, of which one tells labels, probabilities
+            or values; it names the classes of the test inputs first, which its ledger counts. What needs
             the model itself is left out then: exact reconstruction, and what an honest user loses.
         data: inputs like those it is for, with classes from 0 on; copies ask about the training part and are
             compared on the test part. Arrays or tensors.
@@ -101,6 +101,8 @@ def leak_report(
     made, left_out = pairs_of(studied, oracles, defences, data)
     if isinstance(studied, LiveVictim):
         left_out += (INSIDE,)
+        if studied.by_values:
+            left_out += (BY_VALUES,)
     study = _Study(studied, data, oracles, defences, tuple(budgets), surrogate, steps, bits, exact_budget)
     reference = studied if isinstance(studied, Victim) else studied.classes(data.test_inputs.flatten(1))
     # Undefended answers first: what a first glance is for.
@@ -164,6 +166,8 @@ class _Study:
         progress: Callable[[int, int], None],
     ) -> Curve:
         """Return the leak curve of one explanation behind a defence, and what else there is to know of it."""
+        private = private_within(oracle)
+        before = 0 if private is None else private.answers
         curve = steal(
             oracle,
             self.surrogate,
@@ -176,6 +180,7 @@ class _Study:
             seed=seed,
             progress=progress,
         ).leak_curve
+        told = 0 if private is None else private.answers - before
         return Curve(
             str(name),
             str(defence),
@@ -183,13 +188,16 @@ class _Study:
             attacked=self._attacked(oracle, seed),
             rank_correlation=_honest(oracle, self.victim, name, self.oracles, self.data),
             price=oracle.ledger.price,
-            epsilon=self._epsilon(oracle),
+            epsilon=self._epsilon(private, told),
         )
 
-    def _epsilon(self, oracle: Oracle) -> float:
-        """What as many answers as the largest budget spend behind differentially private noise, else NaN."""
-        private = private_within(oracle)
-        return float("nan") if private is None else private.spent(max(self.budgets)).epsilon
+    def _epsilon(self, private: Private | None, told: int) -> float:
+        """What the largest budget spends behind differentially private noise, else NaN.
+
+        A query may be told several answers, each with its noise, as one for each output; a cache spares some
+        of them, which other queries would not be spared.
+        """
+        return float("nan") if private is None else private.spent(max(told, *self.budgets)).epsilon
 
     def _attacked(self, oracle: Oracle, seed: int) -> Attacked:
         """What the attack that fits the model comes to; nothing where the model is not at hand."""
@@ -223,8 +231,8 @@ def _as_tensors(data: Dataset) -> Dataset:
     """
     if not isinstance(data, Dataset):
         raise TypeError(
-            f"expected data such as Dataset(name, train_inputs, train_targets, test_inputs, test_targets), "
-            f"got {type(data).__name__}"
+            "expected data such as Dataset(name, train_inputs, train_targets, test_inputs, test_targets), "
+            f"or what read_data(source, target) makes of data of your own, got {type(data).__name__}"
         )
     if not len(data.test_inputs):
         raise ValueError(f"expected test inputs in {data.name}, to compare copies on, got none")

@@ -74,7 +74,7 @@ def _touches(oracle: Oracle) -> bool:
         if isinstance(inner, PartialDefence) and not inner.has_explanations:
             return False
         inner = inner.oracle
-    return inner.kind not in ("label", "counterfactual")
+    return inner.kind not in ("label", "counterfactual", "rule")
 
 
 def oracle_of(name: str, victim: Victim | LiveVictim, oracles: Makers, data: Dataset) -> Oracle:

@@ -12,6 +12,7 @@ from divulge.errors import BudgetExhausted, OracleError
 from divulge.oracles import Answers, Oracle
 from divulge.oracles.ledger import whole
 from divulge.points import as_matrix, check_finite
+from divulge.surrogate.explained_numbers import ExplainedNumbers
 from divulge.training.class_scores import named_classes
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ FARTHEST = 0.5  # share of the pairs that begin with the farthest, in widths; th
 DRAWN = 0.5  # share of the pairs that are drawn instead
 CLOSE = 0.1  # widths between two rows that differ in one number, from which on they are not parted further
 TREES = 50
+PER_CLASS = 10  # answers from which on their mean explanation says more than it hides; of few it is noise
 GUESSED = (
     "one output's values all lie from 0 to 1: they are taken for probabilities, which name class 1 above .5; "
     "labels beside them would tell"
@@ -40,19 +42,21 @@ class ForestCopy:
         named: that class, or the first one named; 0 where nothing was answered, which `notes` tell of.
         queries: answers asked.
         notes: sentences on what ended the search early, and on what was guessed.
+        reads: what the forest is told of an input.
     """
 
     model: Any
     named: int
     queries: int
     notes: tuple[str, ...]
+    reads: ExplainedNumbers | None = None
 
     def classes(self, points: Points) -> Index:
         """Return the class of each point (n, d), shape (n,)."""
         rows = np.asarray(points, np.float64)
-        if self.model is None:
+        if self.model is None or self.reads is None:
             return np.full(len(rows), self.named, np.intp)
-        return np.asarray(self.model.predict(rows), np.intp)
+        return np.asarray(self.model.predict(self.reads(rows)), np.intp)
 
 
 def forest_copy(
@@ -62,7 +66,9 @@ def forest_copy(
 
     The known rows are asked about first. Then a row of one class takes from a row of another the numbers that
     the explanations of both call largest, until two rows that differ in one number lie close together: the
-    border of the classes there. Other queries are known rows with noise. A forest learns the classes.
+    border of the classes there. Other queries are known rows with noise. A forest learns the classes from
+    all numbers; where there are more than 10 answers a class, from those that explanations call large and
+    from the sums that mean explanations make of all.
 
     Args:
         oracle: tells explanations beside labels, probabilities or values. One output's values name class 1
@@ -112,6 +118,7 @@ class _Search:
         self.tried = np.zeros((0, 0), bool)
         self.x = np.empty((0, len(self.width)))
         self.told = np.empty_like(self.x)
+        self.outputs = np.empty(0, np.intp)
         self.y, self.values = np.empty(0, np.intp), np.empty(0)
 
     def run(self, known: Array) -> None:
@@ -141,7 +148,8 @@ class _Search:
         self.x = np.concatenate([self.x, answers.points])
         self.tried = np.pad(self.tried, (0, len(answers.points)))
         self.named(answers)
-        self.told = np.concatenate([self.told, np.abs(answers.explanations)])
+        self.told = np.concatenate([self.told, answers.explanations])
+        self.outputs = np.concatenate([self.outputs, answers.outputs])
 
     def named(self, answers: Answers) -> None:
         """Keep the classes that answers name; of one output's values those above .5 where all are shares."""
@@ -180,7 +188,7 @@ class _Search:
                 return None
             moved[differ] = (start + end)[differ] / 2
             return np.asarray(moved)
-        weight = (self.told[one] + self.told[other])[differ]
+        weight = np.abs(self.told[[one, other]]).sum(axis=0)[differ]
         first = differ[np.argsort(-weight, kind="stable")]
         count = max(1, min(MOVED, int((weight > 0).sum()) // 2))
         moved[first[:count]] = end[first[:count]]
@@ -194,5 +202,9 @@ class _Search:
         notes = (*self.notes, *((GUESSED,) if self.shares else ()))
         if len(np.unique(self.y)) < 2:
             return ForestCopy(None, named, len(self.x), notes)
-        model = RandomForestClassifier(TREES, random_state=seed).fit(self.x, self.y)
-        return ForestCopy(model, named, len(self.x), notes)
+        size = self.oracle.output_size or int(self.outputs.max()) + 1
+        reads = ExplainedNumbers.all(len(self.width))
+        if len(self.x) > PER_CLASS * max(2, size):
+            reads = ExplainedNumbers.of(self.told, self.outputs, self.width, size)
+        model = RandomForestClassifier(TREES, random_state=seed).fit(reads(self.x), self.y)
+        return ForestCopy(model, named, len(self.x), notes, reads)

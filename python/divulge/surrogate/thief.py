@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from divulge.arrays import Index
 from divulge.datasets import Dataset
+from divulge.datasets.foreign import is_foreign
 from divulge.oracles import Answers, Oracle
 from divulge.oracles.ledger import whole
 from divulge.surrogate.bits_told import BitsColumns
@@ -72,7 +73,7 @@ def steal(
             no gaps; "adaptive", what two surrogates disagree on. By default "mixed", without data
             "gaussian".
         output: the output explained; None: each input's top class. A linear surrogate names every output in
-            turn.
+            turn, as does any where the oracle cannot tell the top class, such as a `CallableOracle`.
         victim: that copies are compared with, outside the oracle; by default the oracle's own, where it has
             one at hand. Or the classes that it names on the test inputs, shape (m,).
         steps: of the training behind each row.
@@ -255,11 +256,12 @@ class Thief:
         return points[(beliefs[0] - beliefs[1]).abs().sum(dim=1).topk(n).indices]
 
     def _told(self, points: Tensor, done: int) -> Answers:
-        """Ask about points; a linear surrogate names the outputs in turn."""
+        """Ask about points; outputs are named in turn where copies are linear or no top class is told."""
         n = len(points)
         output: Any = self.output
-        named = self.oracle.has_explanations and self.oracle.names_outputs
-        if self.linear and output is None and self.told > 1 and named:
+        named = self.oracle.has_explanations and self.oracle.names_outputs and self.linear
+        in_turn = named or not (self.oracle.knows_top or self.oracle.output_size is None)
+        if output is None and self.told > 1 and in_turn:
             output = (done + np.arange(n)) % self.told
         began = time.perf_counter()
         told = self.oracle.explain(points.numpy(), output)
@@ -337,7 +339,15 @@ def _check_teaches(told: Answers) -> None:
 
 
 def _check_data(data: Dataset | Points | None) -> None:
-    """Raise ValueError for data that are no array, such as a pair of inputs and classes."""
+    """Raise ValueError for data that are no array, such as a pair of inputs and classes.
+
+    Raises TypeError for another library's data set.
+    """
+    if is_foreign(data):
+        raise TypeError(
+            "expected data that are inputs or a Dataset, such as read_data(source, target) makes of data of "
+            f"your own, got {type(data).__name__}"
+        )
     try:
         np.shape(0 if data is None or isinstance(data, Dataset) else data)
     except ValueError:

@@ -8,6 +8,7 @@ import numpy as np
 
 from divulge.arrays import Array, Index
 from divulge.errors import BudgetExhausted, OracleError
+from divulge.surrogate.boxes import ToldLeaves
 from divulge.surrogate.grown_tree import GrownTree
 from divulge.surrogate.leaf_checks import checked, fresh_of_leaves
 from divulge.surrogate.shap_session import DOUBLE, ShapSession
@@ -205,6 +206,6 @@ class RebuiltFromValues:
         return tree
 
 
-def told_by(model: GrownTree | Terms, known: Thresholds, bins: Index) -> Array:
+def told_by(model: GrownTree | ToldLeaves | Terms, known: Thresholds, bins: Index) -> Array:
     """Values (n,) less the base of bins (n, d)."""
-    return model(bins) if isinstance(model, GrownTree) else model(known.bits(bins))
+    return model(known.bits(bins)) if isinstance(model, Terms) else model(bins)

@@ -20,6 +20,7 @@ from divulge.training.scaled import in_one_unit, one_unit
 Module = TypeVar("Module", bound=nn.Module)
 # Returns what a step trains on in place of its inputs: (module, inputs, targets, share of the training done).
 Perturb = Callable[[nn.Module, Tensor, Tensor, float], Tensor]
+Penalty = Callable[[nn.Module], Tensor]  # what is added to the loss for a module, a number
 
 
 def train_classifier(
@@ -32,6 +33,7 @@ def train_classifier(
     batch_size: int = 64,
     learning_rate: float = 2e-3,
     weight_decay: float = 0.0,
+    penalty: Penalty | None = None,
     progress: OnProgress | None = None,
 ) -> nn.Sequential:
     """Train a ReLU classifier with Adam on the cross-entropy of a data set's training part.
@@ -47,6 +49,7 @@ def train_classifier(
         batch_size: images a step.
         learning_rate: at the start.
         weight_decay: adds (weight_decay / 2) |theta|^2 to the loss.
+        penalty: of the module, added to each step's loss, such as `divulge.training.AlikeUnits`.
         progress: called with the epochs done and the number of all, after each.
 
     Returns:
@@ -70,6 +73,7 @@ def train_classifier(
         batch_size=batch_size,
         learning_rate=learning_rate,
         weight_decay=weight_decay,
+        penalty=penalty,
         progress=progress,
     )
     return in_one_unit(module, data)
@@ -86,6 +90,7 @@ def fit_classifier(
     learning_rate: float = 2e-3,
     weight_decay: float = 0.0,
     perturb: Perturb | None = None,
+    penalty: Penalty | None = None,
     progress: OnProgress | None = None,
 ) -> Module:
     """Train any classifier in place with Adam on the cross-entropy, and return it in evaluation mode.
@@ -104,6 +109,7 @@ def fit_classifier(
         weight_decay: adds (weight_decay / 2) |theta|^2 to the loss.
         perturb: called with the module, a step's inputs and targets, and the share of the steps that is done;
             the step trains on what it returns. `divulge.training.Pgd` makes training adversarial.
+        penalty: of the module, added to each step's loss; `divulge.training.AlikeUnits` makes units alike.
         progress: called with the epochs done and the number of all, after each.
 
     Raises:
@@ -131,6 +137,8 @@ def fit_classifier(
                     x = perturb(module, x, y, schedule.last_epoch / steps)
                 optimiser.zero_grad()
                 loss = F.cross_entropy(class_scores(module(x)), y)
+                if penalty is not None:
+                    loss = loss + penalty(module)
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimiser.step()
                 schedule.step()

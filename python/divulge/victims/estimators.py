@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from divulge.arrays import Array
+from divulge.datasets.columns import plain, shown
 from divulge.errors import UnsupportedModel
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class EstimatorModule(nn.Module):
         tells_probabilities: whether the outputs are probabilities.
 
     Raises:
-        UnsupportedModel: it fails on the rows, or was not fitted.
+        UnsupportedModel: it fails on the rows, was not fitted, or names other classes than its `classes_`.
     """
 
     differentiable = False
@@ -61,6 +62,21 @@ class EstimatorModule(nn.Module):
                 f"{self.title} fails on rows of {rows.shape[1]} columns: {error}{self._named(str(error))}"
             ) from error
         self.tells_probabilities = self.method == "predict_proba"
+        self._check_named(rows)
+
+    def _check_named(self, rows: Array) -> None:
+        """Raise UnsupportedModel where `predict` names a class that is none of `classes_`."""
+        if self.class_names is None:
+            return
+        try:
+            told = np.asarray(self.estimator.predict(self._table(rows)))
+        except Exception as error:
+            raise UnsupportedModel(f"{self.title} fails to predict classes: {error}") from error
+        strange = [plain(name) for name in told.reshape(-1) if plain(name) not in self.class_names]
+        if strange:
+            raise UnsupportedModel(
+                f"{self.title} names {strange[0]!r} where its classes_ are {shown(self.class_names)}"
+            )
 
     @property
     def title(self) -> str:
@@ -162,8 +178,6 @@ def fitted(estimator: Any) -> Any:
 
 def class_names_of(estimator: Any) -> tuple[Any, ...] | None:
     """The classes of a classifier as Python values, None of a regression."""
-    from divulge.datasets.columns import plain
-
     names: NDArray[Any] | None = getattr(estimator, "classes_", None)
     if names is None:
         return None

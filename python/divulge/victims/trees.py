@@ -50,12 +50,29 @@ class Leaves:
         met = (at >= self.low) & (at < self.high) if self.strict else (at > self.low) & (at <= self.high)
         return met | (self.feature < 0)
 
-    def nearest(self, point: Array, which: NDArray[np.bool_]) -> Array | None:
-        """Return the input (d,) of some leaves (L,) at the least Euclidean distance from another one (d,)."""
-        if not which.any():
-            return None
+    def nearest(
+        self, point: Array, which: NDArray[np.bool_], box: tuple[Array, Array] | None = None
+    ) -> Array | None:
+        """Return the input (d,) of some leaves (L,) at the least Euclidean distance from another one (d,).
+
+        Args:
+            point: shape (d,), inside of the box.
+            which: leaves, shape (L,).
+            box: (low, high), shape (d,) each, in which the input is to lie; None: anywhere.
+
+        Returns:
+            None where these leaves have no input there.
+        """
         feature = self.feature[which]
         low, high = self._ends(self.low[which]), self._ends(self.high[which], below=True)
+        if box is not None:
+            least, most = (np.where(feature < 0, 0.0, end[np.maximum(feature, 0)]) for end in box)
+            low, high = (np.where(feature < 0, 0.0, end) for end in (low, high))
+            low, high = np.maximum(low, least), np.minimum(high, most)
+            met = (low <= high).all(axis=1)
+            feature, low, high = feature[met], low[met], high[met]
+        if not len(feature):
+            return None
         at = point[np.maximum(feature, 0)]
         moved = np.where(feature < 0, at, np.clip(at, low, high))
         best = int(((moved - at) ** 2).sum(axis=1).argmin())

@@ -51,6 +51,7 @@ class Defence(Oracle):
         self.attribution = oracle.attribution
         self.all_at_once = oracle.all_at_once
         self.names_outputs = oracle.names_outputs
+        self.knows_top = oracle.knows_top
         self.first_logit_hidden = oracle.first_logit_hidden
 
     @property

@@ -1,0 +1,101 @@
+"""Trees rebuilt from nearest inputs of another class inside of boxes."""
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_breast_cancer, load_wine
+from sklearn.tree import DecisionTreeClassifier
+
+from divulge import Victim
+from divulge.oracles import CounterfactualOracle, LabelOracle, ShapOracle
+from divulge.surrogate import tree_copy
+
+
+def case(load, seed, **options):
+    x, y = load(return_X_y=True)
+    model = DecisionTreeClassifier(random_state=seed, **options).fit(x, y)
+    return x, Victim(model), (x.min(axis=0), x.max(axis=0))
+
+
+def anywhere(x, seed):
+    rng = np.random.default_rng(seed)
+    spread = rng.uniform(x.min(axis=0), x.max(axis=0), (3000, x.shape[1]))
+    return np.concatenate([x, rng.permuted(x, axis=0), spread])
+
+
+@pytest.mark.parametrize("load", [load_breast_cancer, load_wine])
+@pytest.mark.parametrize("seed", range(3))
+def test_boxes_tell_a_tree_for_certain(load, seed):
+    x, victim, box = case(load, seed, max_depth=(None, 5, 1)[seed])
+    oracle = CounterfactualOracle(victim, nearest=True)
+    copy = tree_copy(oracle, ranges=box, regions=True)
+    assert copy.complete, copy.notes
+    assert copy.queries == oracle.ledger.total < 1000
+    points = anywhere(x, seed)
+    assert (copy.values(points) == victim.classes(points)).all()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_nearest_in_a_box_is_the_nearest_of_many(seed):
+    x, victim, (low, high) = case(load_wine, seed)
+    rng = np.random.default_rng(seed)
+    one, other = rng.uniform(low, high, (2, 12, x.shape[1]))
+    least, most = np.minimum(one, other), np.maximum(one, other)
+    points = rng.uniform(least, most)
+    told = CounterfactualOracle(victim, nearest=True).within(points, least, most)
+    found, labels = told.points[12:], victim.classes(points)
+    assert ((found >= least) & (found <= most)).all()
+    for i, point in enumerate(points):
+        tried = rng.uniform(least[i], most[i], (20_000, x.shape[1]))
+        tried = tried[victim.classes(tried) != labels[i]]
+        same = told.labels[12 + i] == labels[i]
+        assert same == (found[i] == point).all()
+        if len(tried):
+            assert not same
+            assert np.linalg.norm(found[i] - point) <= np.linalg.norm(tried - point, axis=1).min()
+
+
+def test_a_budget_that_ends_leaves_boxes():
+    _, victim, box = case(load_wine, 0)
+    copy = tree_copy(CounterfactualOracle(victim, nearest=True, budget=9), ranges=box, regions=True)
+    assert not copy.complete
+    assert copy.queries == 9
+    assert "boxes were not asked about" in copy.notes[-1]
+    copy = tree_copy(CounterfactualOracle(victim, nearest=True, budget=0), ranges=box, regions=True)
+    assert copy.notes[-1] == "1 boxes were not asked about"
+
+
+class SaysOneClass(CounterfactualOracle):
+    """Tells of boxes in the upper half of a number that they hold no other class."""
+
+    def within(self, points, low, high):
+        told = super().within(points, low, high)
+        if low[0][0] > self.least:
+            told.points[1], told.labels[1] = told.points[0], told.labels[0]
+        return told
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_box_that_was_told_wrong_is_found_out(seed):
+    rng = np.random.default_rng(seed)
+    x = rng.uniform(size=(300, 2))
+    y = (x[:, 0] > 0.5) & (x[:, 1] > rng.uniform(0.3, 0.7))
+    victim = Victim(DecisionTreeClassifier(random_state=seed).fit(x, y))
+    for kind, complete in ((CounterfactualOracle, True), (SaysOneClass, False)):
+        oracle = kind(victim, nearest=True)
+        oracle.least = 0.3
+        copy = tree_copy(oracle, ranges=(0, 1), regions=True, seed=seed)
+        assert copy.complete == complete
+        assert copy.queries == oracle.ledger.total
+    assert "fresh inputs are of another class than was told of their box" in copy.notes[-1]
+
+
+def test_what_cannot_be_asked_is_refused():
+    _, victim, (low, high) = case(load_wine, 0)
+    oracle = CounterfactualOracle(victim)
+    with pytest.raises(ValueError, match="nearest=True of a single tree"):
+        oracle.within(low[None], low[None], high[None])
+    with pytest.raises(ValueError, match="1 boxes with the points inside"):
+        CounterfactualOracle(victim, nearest=True).within(high[None] + 1, low[None], high[None])
+    for other in (LabelOracle(victim), ShapOracle(victim)):
+        with pytest.raises(TypeError, match="a CounterfactualOracle where regions are asked for"):
+            tree_copy(other, ranges=(low, high), regions=True)
