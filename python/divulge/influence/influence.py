@@ -24,13 +24,14 @@ from divulge.influence.arguments import (
 from divulge.influence.combined import ShardedOperator
 from divulge.influence.inverse import DampedInverse, SolverOptions
 from divulge.influence.losses import LossFunction, output_function, resolve_loss
+from divulge.influence.modes import gradients_on
 from divulge.influence.operators import Array, Operator, blocks
 from divulge.influence.output import open_output
 from divulge.influence.positions import Positions
 from divulge.influence.prepared import prepare
 from divulge.influence.ranking import Ranking, group_members, top_of
 from divulge.influence.samples import Samples, read_samples
-from divulge.influence.solvers import LowRank, Solution
+from divulge.influence.solvers import LowRank, Solution, placed
 from divulge.influence.task import Task
 from divulge.victims.packing import packed, unpacked
 
@@ -226,14 +227,16 @@ class Influence:
         samples = self.checked(test)
         return self._prepared.autograd.losses(samples)
 
+    @gradients_on()
     def hvp(self, vectors: ArrayLike) -> Array:
         """Return C v + (weight decay) v, without damping, for one vector (P,) or a block (m, P).
 
         The order of the P numbers is that of the module's parameters.
         """
         block, single = self._block(vectors)
-        products = self._inverse.matrix.multiply(block) + self.weight_decay * block
-        out = products.astype(self.operator.dtype)
+        at = placed(block, self.operator.device)
+        products = self._inverse.matrix.multiply(at).add_(at, alpha=self.weight_decay)
+        out = products.cpu().numpy().astype(self.operator.dtype)
         return out[0] if single else out
 
     def solve(self, vectors: ArrayLike) -> Solution:
@@ -317,7 +320,7 @@ class Influence:
         for part in blocks(len(chosen), inverse.vectors_a_block):
             gradients = operator.loss_gradients(chosen[part]).astype(np.float64)
             if low_rank is not None:
-                out[part] = low_rank.quadratic(gradients)
+                out[part] = low_rank.quadratic(placed(gradients, operator.device)).cpu().numpy()
             else:
                 out[part] = np.einsum("ij,ij->i", gradients, inverse.solved(gradients))
         return out

@@ -17,6 +17,7 @@ from divulge.influence.errors import NotConverged
 from divulge.influence.kronecker import KroneckerCurvature, fit_kronecker
 from divulge.influence.leave_one_out import OneLayerForms
 from divulge.influence.losses import Loss, LossFunction
+from divulge.influence.modes import gradients_on
 from divulge.influence.native import NativeOperator
 from divulge.influence.operators import CurvatureName, Operator, blocks
 from divulge.influence.samples import Samples
@@ -29,6 +30,7 @@ from divulge.influence.solvers import (
     Solver,
     arnoldi,
     nystroem,
+    placed,
 )
 
 __all__ = ["DampedInverse", "SolverOptions"]
@@ -96,6 +98,7 @@ class DampedInverse:
         return OneLayerForms(layer, self.solver.inverse())
 
     @cached_property
+    @gradients_on()
     def solver(self) -> Solver:
         """What solves, factorised where it factorises.
 
@@ -123,8 +126,10 @@ class DampedInverse:
         return ConjugateGradients(matrix, options.tolerance, options.max_iterations, options.seed)
 
     def solve(self, vectors: NDArray[np.float64]) -> Solution:
-        """Return H^-1 b for rows b (m, P)."""
-        self.solution = solution = self.solver.solve(vectors)
+        """Return H^-1 b for rows b (m, P), moved to the operator's device once and back once."""
+        with gradients_on():  # so that the caller's inference mode is not that of the vectors
+            block = placed(vectors, self.operator.device)
+            self.solution = solution = self.solver.solve(block).solution()
         return solution
 
     def solved(self, gradients: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -172,10 +177,7 @@ class DampedInverse:
             operator.parameters,
             options.damping + options.weight_decay,
             options.damping,
-            self.kronecker.multiply if self.kronecker else partial(_products, operator, kind),
+            self.kronecker.multiply if self.kronecker else partial(operator.products, kind),
             "Hessian" if kind == "hessian" else "Gauss-Newton matrix",
+            operator.device,
         )
-
-
-def _products(operator: Operator, kind: CurvatureName, vectors: Any) -> Any:
-    return operator.products(kind, vectors).astype(np.float64)
