@@ -152,6 +152,15 @@ class AutogradOperator:
                 parts.append(_host(torch.stack(products)).astype(self.dtype))
         return np.concatenate(parts, axis=1)
 
+    @_in_snapshot
+    def position_scores(self, rows: NDArray[np.int64], vectors: Array) -> Array:
+        """Return grad L_t(z_i) . v_j (m, k, *positions) at k samples, L_t what a position adds to L."""
+        directions, parts = self._directions(vectors), []
+        for inputs, targets in self._batches(self.samples.take(rows)):
+            values = self.loss.at_positions(self._outputs(inputs), targets)
+            parts.append(_host(_jacobian_products(values, self.tensors, directions)).astype(self.dtype))
+        return np.concatenate(parts, axis=1)
+
     def subset(self, rows: NDArray[np.int64]) -> AutogradOperator:
         """Return the operator of some of the samples."""
         part: AutogradOperator = object.__new__(AutogradOperator)

@@ -181,6 +181,10 @@ class ShardedOperator(_Combined):
         """Return d/dx (v_j . grad_theta L(x_i)) (m, k, *shape) at k samples, for vectors (m, P)."""
         return self._gathered(rows, lambda mine: self.local.input_gradients(mine, vectors), 1)
 
+    def position_scores(self, rows: NDArray[np.int64], vectors: Array) -> Array:
+        """Return grad L_t(z_i) . v_j (m, k, *positions) at k samples, for vectors (m, P)."""
+        return self._gathered(rows, lambda mine: self.local.position_scores(mine, vectors), 1)
+
     def subset(self, rows: NDArray[np.int64]) -> ShardedOperator:
         """Return the operator of some of the samples."""
         mine = rows[self._is_mine(rows)]

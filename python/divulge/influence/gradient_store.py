@@ -187,6 +187,42 @@ class GradientStore:
         parts = [(*held.helpful, held.harmful[0], -held.harmful[1]) for held in best.values()]
         return Ranking(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
+    def position_scores(
+        self,
+        influence: Influence,
+        test: Any,
+        rows: ArrayLike | None = None,
+        of: str | LossFunction | None = None,
+        *,
+        damping: float | None = 0.1,
+    ) -> Array:
+        """Return what each position, such as a token, of training samples adds to their scores.
+
+        Their sum over a sample's positions is its score, but for what the files round.
+
+        Args:
+            influence: of the module, with the samples that are asked about.
+            test: as in `Influence.scores`.
+            rows: (k,), those of the Influence's training samples, by default all.
+            of: as in `Influence.scores`.
+            damping: as in `scores`.
+
+        Returns:
+            (m, k, *positions).
+
+        Raises:
+            ValueError: as in `scores` and `Influence.position_scores`; a store with a `rank`, whose numbers
+                are no sum over positions.
+        """
+        if self._files.index.rank:
+            raise ValueError(f"a store of rank {self._files.index.rank} has no scores of single positions")
+        asked = self._asked(influence, test, of)
+        _check_damping(damping)
+        inverted = None if damping is None else inverses(self._files.moments(), damping)
+        vectors = self._projection(influence).pulled(np.asarray(solved_rows(asked, inverted), np.float64))
+        chosen = check_rows(rows, len(influence.train))
+        return -influence._prepared.autograd.position_scores(chosen, vectors)
+
     def gradients(self, rows: ArrayLike) -> Array:
         """Return the stored numbers (k, columns) of some samples in float32."""
         self._files.refresh()

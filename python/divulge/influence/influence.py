@@ -339,6 +339,32 @@ class Influence:
             parts.append(slope if forms is None else forms.changes(solution))
         return np.concatenate([np.asarray(part, self.operator.dtype) for part in parts])
 
+    def position_scores(
+        self, test: Any, rows: ArrayLike | None = None, of: str | LossFunction | None = None
+    ) -> Array:
+        """Return the influence (m, k, *positions) of each position of training samples, such as their tokens.
+
+        - grad f(t)' H^-1 grad L_t(z_i), L_t what a position adds to the loss: their sum over a sample's
+        positions is its score. A position that does not count has 0.
+
+        Args:
+            test: like `train`.
+            rows: (k,), the training samples in question, by default all.
+            of: as in `scores`.
+
+        Raises:
+            ValueError: outputs without positions, or a loss that is a function; also as in `scores`.
+        """
+        samples, function = self.checked(test), self._function(of)
+        chosen = check_rows(rows, self.operator.rows)
+        autograd = self._prepared.autograd
+        operator: Any = ShardedOperator(autograd) if self._sharded else autograd
+        parts = [
+            -operator.position_scores(chosen, solution)
+            for _, solution in self._inverse.solutions(samples, function)
+        ]
+        return np.concatenate(parts)
+
     def perturbation(
         self, test: Any, rows: ArrayLike | None = None, of: str | LossFunction | None = None
     ) -> Array:

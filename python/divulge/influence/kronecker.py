@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from divulge.influence.label_cotangents import label_cotangents
-from divulge.influence.layer_products import layer_matrix
+from divulge.influence.layer_products import layer_matrix, put
 from divulge.influence.losses import Loss
 from divulge.influence.operators import Labels, LayerPlace, Operator
 from divulge.influence.solvers.solution import Floats, Solved
@@ -52,7 +52,7 @@ class KroneckerCurvature:
         """Return C v (m, P) for vectors (m, P), without the shift."""
         out = torch.zeros_like(vectors)
         for u, v, values, place in self._layers(vectors.device):
-            _put(out, place, u @ ((u.T @ layer_matrix(vectors, place) @ v) * values) @ v.T)
+            put(out, place, u @ ((u.T @ layer_matrix(vectors, place) @ v) * values) @ v.T)
         return out
 
     def solve(self, vectors: Tensor) -> Solved:
@@ -61,7 +61,7 @@ class KroneckerCurvature:
         for u, v, values, place in self._layers(vectors.device):
             inside = u.T @ layer_matrix(vectors, place) @ v
             solved = u @ (inside / (values + self.shift)) @ v.T
-            _put(x, place, solved)
+            put(x, place, solved)
             squares += (((u.T @ solved @ v) * (values + self.shift) - inside) ** 2).sum((1, 2))
         norms = vectors.norm(dim=1)
         relative = squares.sqrt() / torch.where(norms > 0, norms, 1)
@@ -84,15 +84,6 @@ class KroneckerCurvature:
     @cached_property
     def _on(self) -> dict[torch.device, list[tuple[Tensor, ...]]]:
         return {}
-
-
-def _put(out: Tensor, place: LayerPlace, matrix: Tensor) -> None:
-    """Write (m, h, d + 1) to a layer's part of vectors (m, P)."""
-    h, d, begin, bias, transposed = place
-    own = matrix[:, :, :d]
-    out[:, begin : begin + h * d] = (own.mT if transposed else own).reshape(len(out), h * d)
-    if bias is not None:
-        out[:, bias : bias + h] = matrix[:, :, d]
 
 
 def fit_kronecker(
