@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from html import escape
 from typing import Any
 
 import numpy as np
@@ -31,6 +30,7 @@ from divulge.influence.positions import Positions
 from divulge.influence.prepared import prepare
 from divulge.influence.ranking import Ranking, group_members, top_of
 from divulge.influence.samples import Samples, read_samples
+from divulge.influence.shown import as_table
 from divulge.influence.solvers import LowRank, Solution, placed
 from divulge.influence.task import Task
 from divulge.victims.packing import packed, unpacked
@@ -290,11 +290,8 @@ class Influence:
         """Return the k most helpful and most harmful training samples of each test point."""
         if k not in range(1, self.operator.rows + 1):
             raise ValueError(f"expected a whole k from 1 to {self.operator.rows}, got {k!r}")
-        samples, function = self.checked(test), self._function(of)
-        parts = [
-            top_of(-self.operator.scores(solution), k)
-            for _, solution in self._inverse.solutions(samples, function)
-        ]
+        solved = self._inverse.solutions(self.checked(test), self._function(of))
+        parts = [top_of(-self.operator.scores(solution), k) for _, solution in solved]
         return Ranking(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
     def self_influence(self, rows: ArrayLike | None = None) -> Array:
@@ -309,18 +306,16 @@ class Influence:
         operator, inverse = self.operator, self._inverse
         chosen = check_rows(rows, operator.rows)
         closed = inverse.kronecker or inverse.forms
-        if closed is not None:
-            if len(chosen):  # a few are solved for, so that it is said where the inverse is not exact
-                inverse.solved(operator.loss_gradients(chosen[:_SOLVED]).astype(np.float64))
-            return closed.self_influence(operator)[chosen].astype(operator.dtype)
-        low_rank = inverse.solver if isinstance(inverse.solver, LowRank) else None
-        if low_rank is not None and len(chosen):
+        low_rank = inverse.solver if closed is None and isinstance(inverse.solver, LowRank) else None
+        if len(chosen) and (closed or low_rank):  # a few are solved for, to say where it is not exact
             inverse.solved(operator.loss_gradients(chosen[:_SOLVED]).astype(np.float64))
+        if closed is not None:
+            return closed.self_influence(operator)[chosen].astype(operator.dtype)
         out = np.empty(len(chosen), operator.dtype)
         for part in blocks(len(chosen), inverse.vectors_a_block):
             gradients = operator.loss_gradients(chosen[part]).astype(np.float64)
             if low_rank is not None:
-                out[part] = low_rank.quadratic(placed(gradients, operator.device)).cpu().numpy()
+                out[part] = low_rank.quadratic(placed(gradients, operator.device)).cpu()
             else:
                 out[part] = np.einsum("ij,ij->i", gradients, inverse.solved(gradients))
         return out
@@ -335,8 +330,8 @@ class Influence:
         forms = self._inverse.forms
         parts = []
         for _, solution in self._inverse.solutions(samples, self._function(of)):
-            slope = self.operator.scores(solution) / self.operator.rows if forms is None else None
-            parts.append(slope if forms is None else forms.changes(solution))
+            scores = None if forms else self.operator.scores(solution) / self.operator.rows
+            parts.append(forms.changes(solution) if forms else scores)
         return np.concatenate([np.asarray(part, self.operator.dtype) for part in parts])
 
     def position_scores(
@@ -353,17 +348,9 @@ class Influence:
             of: as in `scores`.
 
         Raises:
-            ValueError: outputs without positions, or a loss that is a function; also as in `scores`.
+            ValueError: outputs without positions, or a loss that is a function.
         """
-        samples, function = self.checked(test), self._function(of)
-        chosen = check_rows(rows, self.operator.rows)
-        autograd = self._prepared.autograd
-        operator: Any = ShardedOperator(autograd) if self._sharded else autograd
-        parts = [
-            -operator.position_scores(chosen, solution)
-            for _, solution in self._inverse.solutions(samples, function)
-        ]
-        return np.concatenate(parts)
+        return self._of_rows("position_scores", test, rows, of)
 
     def perturbation(
         self, test: Any, rows: ArrayLike | None = None, of: str | LossFunction | None = None
@@ -379,15 +366,15 @@ class Influence:
             rows: (k,), the training samples in question, by default all.
             of: as in `scores`.
         """
+        return self._of_rows("input_gradients", test, rows, of)
+
+    def _of_rows(self, method: str, test: Any, rows: ArrayLike | None, of: Any) -> Array:
+        """Return what torch's operator says of training samples and solved test points (m, k, ...)."""
         samples, function = self.checked(test), self._function(of)
-        chosen = check_rows(rows, self.operator.rows)
-        autograd = self._prepared.autograd
-        pixels: Any = ShardedOperator(autograd) if self._sharded else autograd
-        parts = [
-            -pixels.input_gradients(chosen, solution)
-            for _, solution in self._inverse.solutions(samples, function)
-        ]
-        return np.concatenate(parts)
+        chosen, autograd = check_rows(rows, self.operator.rows), self._prepared.autograd
+        told = getattr(ShardedOperator(autograd) if self._sharded else autograd, method)
+        solved = self._inverse.solutions(samples, function)
+        return np.concatenate([-told(chosen, solution) for _, solution in solved])
 
     def __repr__(self) -> str:
         return (
@@ -397,21 +384,7 @@ class Influence:
 
     def _repr_html_(self) -> str:
         """Return a table of what was asked for a notebook."""
-        last = self.solution
-        residual = "none yet" if last is None or not len(last.residual) else f"{last.residual.max():.2g}"
-        entries = {
-            "parameters": f"{self.operator.parameters:,}",
-            "training samples": f"{self.operator.rows:,}",
-            "loss": self.loss.name,
-            "curvature": self.curvature,
-            "solver": "closed form" if self.curvature in ("kfac", "ekfac") else self.solver,
-            "damping": f"{self.damping:g}",
-            "weight decay": f"{self.weight_decay:g}",
-            "run by": self.path,
-            "last residual": residual,
-        }
-        rows = "".join(f"<tr><th>{name}</th><td>{escape(value)}</td></tr>" for name, value in entries.items())
-        return f"<table><caption>Influence</caption>{rows}</table>"
+        return as_table(self)
 
     def _block(self, vectors: ArrayLike) -> tuple[NDArray[np.float64], bool]:
         """Return vectors as a block (m, P) of float64, and whether there was one (P,)."""
