@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from divulge import Influence
-from divulge.influence import GradientStore, NearestRows
+from divulge.influence import GradientStore, NearestRows, gradient_store
 
 
 @pytest.fixture
@@ -53,6 +53,20 @@ def test_lists_are_searched_in_part_or_whole(stored):
     np.testing.assert_allclose(found.helpful_scores, expected.helpful_scores, rtol=1e-4)
 
 
+def test_the_mean_square_is_inverted_once(stored, monkeypatch):
+    faiss = pytest.importorskip("faiss")
+    store, influence, test = stored
+    calls, real = [], gradient_store.inverses
+    monkeypatch.setattr(gradient_store, "inverses", lambda *given: calls.append(1) or real(*given))
+    store.scores(influence, test, unit=True)
+    assert len(calls) == 1
+    width = store._files.index.columns
+    index = faiss.IndexIVFFlat(faiss.IndexFlatIP(width), width, 2, faiss.METRIC_INNER_PRODUCT)
+    index.cp.min_points_per_centroid = 1
+    NearestRows(store, unit=True, index=index).top_k(influence, test, 1)
+    assert len(calls) == 2
+
+
 def test_refusals(stored, tmp_path):
     faiss = pytest.importorskip("faiss")
     store, influence, test = stored
@@ -60,6 +74,9 @@ def test_refusals(stored, tmp_path):
         NearestRows(GradientStore(tmp_path / "empty", size=3))
     with pytest.raises(TypeError, match="expected a GradientStore, got str"):
         NearestRows("store")
+    for damping in (-1.0, float("nan"), "much"):
+        with pytest.raises(ValueError, match="expected damping of at least 0"):
+            NearestRows(store, damping=damping)
     width = store._files.index.columns
     for index in (faiss.IndexFlatIP(width + 1), faiss.IndexFlatL2(width)):
         with pytest.raises(ValueError, match="expected an empty index for inner products"):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+import torch.multiprocessing as mp
+from ranks import positions_main
 from token_models import Tagger, texts
 from torch import nn
 
@@ -95,3 +97,32 @@ def test_what_has_no_positions_is_refused(make, tmp_path):
     store.append(influence)
     with pytest.raises(ValueError, match="a store of rank 1"):
         store.position_scores(influence, test)
+
+
+def test_of_no_samples_they_have_the_shape(tmp_path):
+    module, train, test, task = problem("mean")
+    influence, store = Influence(module, train, task=task, damping=400.0), GradientStore(tmp_path)
+    store.append(influence)
+    assert influence.position_scores(test, []).shape == (3, 0, 4)
+    assert store.position_scores(influence, test, []).shape == (3, 0, 4)
+
+
+def test_two_ranks_give_what_one_gives(tmp_path):
+    module, train, test, task = problem("mean")
+    asked = [9, 2], [0, 1], [10], list(range(11))
+    mp.spawn(positions_main, (str(tmp_path), module, train, test, task, asked), nprocs=2)
+    alone = Influence(module, train, task=task, damping=400.0, tolerance=1e-12)
+    for rank in (0, 1):
+        for found, rows in zip(np.load(tmp_path / f"{rank}.npz").values(), asked, strict=True):
+            expected = alone.position_scores(test, rows)
+            np.testing.assert_allclose(found, expected, rtol=0, atol=1e-9 * np.abs(expected).max())
+
+
+def test_what_has_no_positions_is_refused_before_a_solve(make, tmp_path):
+    module, train, test = make()
+    influence, store = Influence(module, train, damping=400.0), GradientStore(tmp_path, size=3)
+    store.append(influence)
+    for ask in (influence.position_scores, lambda points: store.position_scores(influence, points, [])):
+        with pytest.raises(ValueError, match="at several positions"):
+            ask(test)
+    assert influence.solution is None

@@ -155,7 +155,9 @@ class AutogradOperator:
     @_in_snapshot
     def position_scores(self, rows: NDArray[np.int64], vectors: Array) -> Array:
         """Return grad L_t(z_i) . v_j (m, k, *positions) at k samples, L_t what a position adds to L."""
-        directions, parts = self._directions(vectors), []
+        directions = self._directions(vectors)
+        _, none = self.samples.batch(slice(0, 0), self.torch_dtype)
+        parts = [np.zeros((len(vectors), *self.loss.weights(none).shape), self.dtype)]
         for inputs, targets in self._batches(self.samples.take(rows)):
             values = self.loss.at_positions(self._outputs(inputs), targets)
             parts.append(_host(_jacobian_products(values, self.tensors, directions)).astype(self.dtype))

@@ -24,6 +24,8 @@ from divulge.influence.store_files import ROWS_READ, StoreFiles, StoreIndex
 __all__ = ["GradientStore"]
 
 _TESTS = 64
+# A^-1 of each layer, or None for the identity.
+Inverses = list[NDArray[np.float64]] | None
 
 
 class GradientStore:
@@ -217,6 +219,7 @@ class GradientStore:
         if self._files.index.rank:
             raise ValueError(f"a store of rank {self._files.index.rank} has no scores of single positions")
         asked = self._asked(influence, test, of)
+        influence.loss.check_positions(influence._prepared.outputs)
         solved = np.asarray(solved_rows(asked, self._inverted(damping)), np.float64)
         vectors = self._projection(influence).pulled(solved)
         chosen = check_rows(rows, len(influence.train))
@@ -245,25 +248,24 @@ class GradientStore:
         self, asked: NDArray[np.float64], damping: float | None, unit: bool
     ) -> Iterator[tuple[slice, slice, Array]]:
         """Yield scores of each block of test points with each block of samples."""
-        solved, sizes = self._queries(asked, damping, unit)
-        for rows, held, lengths in self._held(damping, unit):
+        inverted = self._inverted(damping)
+        solved, sizes = self._queries(asked, inverted, unit)
+        for rows, held, lengths in self._held(inverted, unit):
             for tests in blocks(len(asked), _TESTS):
                 yield tests, rows, -(solved[tests] @ held.T) * (sizes[tests] * lengths)
 
     def _queries(
-        self, asked: NDArray[np.float64], damping: float | None, unit: bool
+        self, asked: NDArray[np.float64], inverted: Inverses, unit: bool
     ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
         """Return A^-1 g_t of test points, the largest number of each 1, and those numbers (m, 1)."""
-        inverted = self._inverted(damping)
         solved = solved_rows(asked, inverted)
         if unit:
             solved = divided(solved, np.einsum("ij,ij->i", solved, asked))
         sizes = np.abs(solved).max(axis=1, initial=0, keepdims=True)  # single precision has no larger ones
         return (solved / np.where(sizes > 0, sizes, 1)).astype(np.float32), sizes
 
-    def _held(self, damping: float | None, unit: bool) -> Iterator[tuple[slice, Array, Array]]:
+    def _held(self, inverted: Inverses, unit: bool) -> Iterator[tuple[slice, Array, Array]]:
         """Yield blocks of rows, their numbers of unit length, and what these are multiplied by."""
-        inverted = self._inverted(damping) if unit else None
         units, norms = self._files.maps()
         for rows in blocks(len(norms), ROWS_READ):
             held = self._files.units(units[rows])
@@ -273,7 +275,8 @@ class GradientStore:
                 lengths = 1 / np.sqrt(np.where(squares > 0, squares, 1))  # rows of 0 stay
             yield rows, held, lengths
 
-    def _inverted(self, damping: float | None) -> list[NDArray[np.float64]] | None:
+    def _inverted(self, damping: float | None) -> Inverses:
+        """Return A^-1 of each layer, None for the identity."""
         _check_damping(damping)
         return None if damping is None else inverses(self._files.moments(), damping)
 

@@ -24,14 +24,14 @@ from divulge.influence.combined import ShardedOperator
 from divulge.influence.inverse import DampedInverse, SolverOptions
 from divulge.influence.losses import LossFunction, output_function, resolve_loss
 from divulge.influence.modes import gradients_on
-from divulge.influence.operators import Array, Operator, blocks
+from divulge.influence.operators import Array, Operator
 from divulge.influence.output import open_output
 from divulge.influence.positions import Positions
 from divulge.influence.prepared import prepare
 from divulge.influence.ranking import Ranking, group_members, top_of
 from divulge.influence.samples import Samples, read_samples
 from divulge.influence.shown import as_table
-from divulge.influence.solvers import LowRank, Solution, placed
+from divulge.influence.solvers import Solution, placed
 from divulge.influence.task import Task
 from divulge.victims.packing import packed, unpacked
 
@@ -42,8 +42,6 @@ _GIVEN = (
     "loss", "task", "curvature", "solver", "damping", "weight_decay", "_names", "_lower", "_sharded",
     "_batch_size", "_given", "_tolerance", "_limits",
 )  # fmt: skip
-# Samples whose inverse products show how exact a closed form is.
-_SOLVED = 4
 
 
 class Influence:
@@ -303,22 +301,7 @@ class Influence:
         approximation); otherwise each sample is solved for.
         """
         self._follow()
-        operator, inverse = self.operator, self._inverse
-        chosen = check_rows(rows, operator.rows)
-        closed = inverse.kronecker or inverse.forms
-        low_rank = inverse.solver if closed is None and isinstance(inverse.solver, LowRank) else None
-        if len(chosen) and (closed or low_rank):  # a few are solved for, to say where it is not exact
-            inverse.solved(operator.loss_gradients(chosen[:_SOLVED]).astype(np.float64))
-        if closed is not None:
-            return closed.self_influence(operator)[chosen].astype(operator.dtype)
-        out = np.empty(len(chosen), operator.dtype)
-        for part in blocks(len(chosen), inverse.vectors_a_block):
-            gradients = operator.loss_gradients(chosen[part]).astype(np.float64)
-            if low_rank is not None:
-                out[part] = low_rank.quadratic(placed(gradients, operator.device)).cpu()
-            else:
-                out[part] = np.einsum("ij,ij->i", gradients, inverse.solved(gradients))
-        return out
+        return self._inverse.self_influence(check_rows(rows, self.operator.rows))
 
     def leave_one_out(self, test: Any, of: str | LossFunction | None = None) -> Array:
         """Return the predicted change (m, n) of each test loss when a training sample is left out.
@@ -328,11 +311,14 @@ class Influence:
         """
         samples = self.checked(test)
         forms = self._inverse.forms
-        parts = []
-        for _, solution in self._inverse.solutions(samples, self._function(of)):
-            scores = None if forms else self.operator.scores(solution) / self.operator.rows
-            parts.append(forms.changes(solution) if forms else scores)
-        return np.concatenate([np.asarray(part, self.operator.dtype) for part in parts])
+
+        def changes(solution: NDArray[np.float64]) -> Array:
+            if forms is not None:
+                return np.asarray(forms.changes(solution), self.operator.dtype)
+            return np.asarray(self.operator.scores(solution) / self.operator.rows, self.operator.dtype)
+
+        solutions = self._inverse.solutions(samples, self._function(of))
+        return np.concatenate([changes(solution) for _, solution in solutions])
 
     def position_scores(
         self, test: Any, rows: ArrayLike | None = None, of: str | LossFunction | None = None
@@ -350,6 +336,8 @@ class Influence:
         Raises:
             ValueError: outputs without positions, or a loss that is a function.
         """
+        self._follow()
+        self.loss.check_positions(self._prepared.outputs)
         return self._of_rows("position_scores", test, rows, of)
 
     def perturbation(
@@ -371,10 +359,12 @@ class Influence:
     def _of_rows(self, method: str, test: Any, rows: ArrayLike | None, of: Any) -> Array:
         """Return what torch's operator says of training samples and solved test points (m, k, ...)."""
         samples, function = self.checked(test), self._function(of)
-        chosen, autograd = check_rows(rows, self.operator.rows), self._prepared.autograd
+        chosen = check_rows(rows, self.operator.rows)
+        autograd = self._prepared.autograd
         told = getattr(ShardedOperator(autograd) if self._sharded else autograd, method)
-        solved = self._inverse.solutions(samples, function)
-        return np.concatenate([-told(chosen, solution) for _, solution in solved])
+        return np.concatenate(
+            [-told(chosen, solution) for _, solution in self._inverse.solutions(samples, function)]
+        )
 
     def __repr__(self) -> str:
         return (

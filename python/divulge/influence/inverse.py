@@ -19,12 +19,13 @@ from divulge.influence.leave_one_out import OneLayerForms
 from divulge.influence.losses import Loss, LossFunction
 from divulge.influence.modes import gradients_on
 from divulge.influence.native import NativeOperator
-from divulge.influence.operators import CurvatureName, Operator, blocks
+from divulge.influence.operators import Array, CurvatureName, Operator, blocks
 from divulge.influence.samples import Samples
 from divulge.influence.solvers import (
     ConjugateGradients,
     Direct,
     Lissa,
+    LowRank,
     Matrix,
     Solution,
     Solver,
@@ -37,6 +38,8 @@ __all__ = ["DampedInverse", "SolverOptions"]
 
 # Numbers in a block of vectors that a solver holds at once, and vectors at most.
 _BLOCK_NUMBERS, _BLOCK_VECTORS = 1 << 22, 64
+# Samples whose inverse products show how exact a closed form is.
+_SOLVED = 4
 
 
 @dataclass(frozen=True)
@@ -150,6 +153,29 @@ class DampedInverse:
         for rows in blocks(len(samples), self.vectors_a_block):
             gradients = self.operator.gradients(samples.take(np.arange(rows.start, rows.stop)), function)
             yield rows, self.solved(gradients.astype(np.float64))
+
+    def self_influence(self, rows: NDArray[np.int64]) -> Array:
+        """Return grad L(z_i)' H^-1 grad L(z_i) (k,) of training samples.
+
+        Of closed forms a few are solved for too, so that it is said where they are not exact.
+        """
+        operator, closed = self.operator, self.kronecker or self.forms
+        low_rank = closed is None and isinstance(self.solver, LowRank)
+        if len(rows) and (closed is not None or low_rank):
+            self.solved(operator.loss_gradients(rows[:_SOLVED]).astype(np.float64))
+        if closed is not None:
+            return np.asarray(closed.self_influence(operator)[rows], operator.dtype)
+        out = np.empty(len(rows), operator.dtype)
+        for part in blocks(len(rows), self.vectors_a_block):
+            g = operator.loss_gradients(rows[part]).astype(np.float64)
+            out[part] = self._quadratic(g) if low_rank else np.einsum("ij,ij->i", g, self.solved(g))
+        return out
+
+    def _quadratic(self, gradients: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return g' H^-1 g (k,) by the low rank solver's approximation, without a product."""
+        low_rank: Any = self.solver
+        found: NDArray[np.float64] = low_rank.quadratic(placed(gradients, self.operator.device)).cpu().numpy()
+        return found
 
     @property
     def _one_layer(self) -> NativeOperator | None:

@@ -35,7 +35,8 @@ class NearestRows:
 
     Raises:
         ImportError: FAISS is not installed.
-        ValueError: an empty store, or an index of another width or metric, or that is not empty.
+        ValueError: an empty store, damping below 0, or an index of another width or metric, or that is not
+            empty.
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class NearestRows:
         store._files.refresh()
         if not store.rows:
             raise ValueError(f"the store in {store.folder.name} holds no samples yet")
-        self._store, self._damping, self._unit = store, damping, unit
+        self._store, self._inverted, self._unit = store, store._inverted(damping), unit
         width = store._files.index.columns
         self.index = faiss.IndexFlatIP(width) if index is None else index
         if self.index.d != width or self.index.metric_type != faiss.METRIC_INNER_PRODUCT or self.index.ntotal:
@@ -67,7 +68,7 @@ class NearestRows:
             self.index.add(rows)
 
     def _rows(self) -> Any:
-        for _, held, lengths in self._store._held(self._damping, self._unit):
+        for _, held, lengths in self._store._held(self._inverted, self._unit):
             yield np.ascontiguousarray(held * lengths[:, None], np.float32)
 
     def top_k(
@@ -86,7 +87,7 @@ class NearestRows:
             )
         if isinstance(k, bool) or k not in range(1, self.index.ntotal + 1):
             raise ValueError(f"expected a whole k from 1 to {self.index.ntotal}, got {k!r}")
-        queries, sizes = self._store._queries(asked, self._damping, self._unit)
+        queries, sizes = self._store._queries(asked, self._inverted, self._unit)
         helpful, harmful = self._found(queries, k), self._found(-queries, k)
         return Ranking(helpful[0], -helpful[1] * sizes, harmful[0], harmful[1] * sizes)
 

@@ -50,7 +50,7 @@ class Direct:
         if _is_host(self.factor):
             x = torch.from_numpy(_core.cholesky_solve(self.factor.numpy(), vectors.numpy()))
         else:
-            x = torch.cholesky_solve(vectors.T, self.factor).T
+            x = torch.cholesky_solve(vectors.T, self.factor).T.contiguous()
         _, relative = residuals(self.matrix, x, vectors)
         none = torch.zeros_like(relative, dtype=torch.int64)
         return Solved(x, relative, none, relative <= self.tolerance)
