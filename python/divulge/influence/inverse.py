@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -129,10 +129,15 @@ class DampedInverse:
         return ConjugateGradients(matrix, options.tolerance, options.max_iterations, options.seed)
 
     def solve(self, vectors: NDArray[np.float64]) -> Solution:
-        """Return H^-1 b for rows b (m, P), moved to the operator's device once and back once."""
+        """Return H^-1 b for rows b (m, P), moved to the operator's device once and back once.
+
+        Rows are scaled by powers of two to numbers below 1, so that squares of none are lost or infinite.
+        """
+        powers = np.frexp(np.abs(vectors).max(axis=1, keepdims=True))[1]
         with gradients_on():  # so that the caller's inference mode is not that of the vectors
-            block = placed(vectors, self.operator.device)
-            self.solution = solution = self.solver.solve(block).solution()
+            block = placed(np.ldexp(vectors, -powers), self.operator.device)
+            found = self.solver.solve(block).solution()
+        self.solution = solution = replace(found, vectors=np.ldexp(found.vectors, powers))
         return solution
 
     def solved(self, gradients: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -74,10 +74,10 @@ class ConjugateGradients:
         while bool(active.any()) and len(q):
             products = self.matrix(s)
             inverse = self._inverse(products @ s.T)
-            iterations[rows[active]] += 1
+            iterations[rows] += active
             x.addmm_(d @ inverse, s)
             z, q = _orthonormal(q.addmm_(inverse, products, alpha=-1))
-            d, s = d @ z, torch.addmm(q, z.T, s)
+            d, s = d @ z, torch.addmm(q, z.T, s, out=products[: len(q)])
             active &= (d.norm(dim=1) > goals) & (iterations[rows] < self.max_iterations)
         return x
 
@@ -102,8 +102,8 @@ def _orthonormal(v: Tensor) -> tuple[Tensor, Tensor]:
 def _whitened(v: Tensor) -> tuple[Tensor, Tensor, float]:
     """Return z and q from the eigenvectors of v v', and the ratio of its extreme eigenvalues."""
     values, vectors = torch.linalg.eigh(v @ v.T)
-    keep = values > _RANK * values[-1]
-    values, vectors = values[keep], vectors[:, keep]
+    dropped = int((values <= _RANK * values[-1]).sum())  # the smallest come first
+    values, vectors = values[dropped:], vectors[:, dropped:]
     roots = values.sqrt()
     q = (vectors / roots).T @ v
     return vectors * roots, q, float(values[0] / values[-1]) if len(values) else 1.0

@@ -82,8 +82,8 @@ class Solver(Protocol):
 
 
 def placed(array: ArrayLike, device: torch.device = _CPU) -> Tensor:
-    """Return a copy of an array in float64 on a device."""
-    return torch.from_numpy(np.array(array, np.float64)).to(device)
+    """Return an array in float64 on a device; on the processor in its own memory, where that will do."""
+    return torch.from_numpy(np.require(array, np.float64, ["C", "W"])).to(device)
 
 
 def residuals(matrix: Matrix, x: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:

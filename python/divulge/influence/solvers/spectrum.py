@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.linalg import vector_norm
 
 from divulge.influence.errors import SingularCurvature
 from divulge.influence.solvers.solution import Floats, Matrix, placed
@@ -45,10 +46,11 @@ def lanczos(matrix: Matrix, steps: int, seed: int) -> Ritz:
         basis[k] = q
         w = matrix.multiply(q[None])[0]
         diagonal[k] = float(w @ q)
-        scale = max(scale, float(w.norm()))
+        scale = max(scale, float(vector_norm(w)))
+        held = basis[: k + 1]
         for _ in range(2):
-            w = w - basis[: k + 1].T @ (basis[: k + 1] @ w)
-        off[k] = float(w.norm())
+            w = torch.addmv(w, held.T, held @ w, alpha=-1)
+        off[k] = float(vector_norm(w))
         taken = k + 1
         if off[k] <= 1e-12 * scale:  # the basis spans an invariant space
             off[k] = 0.0
