@@ -264,8 +264,9 @@ def test_products_do_not_depend_on_what_memory_held():
     one = [np.ones((1, 1))]
     curvature = KroneckerCurvature(one, one, [2 * np.ones((1, 1))], [LayerPlace(1, 1, 1, None)], 0.5)
     for junk in (13.0, np.nan):
-        [np.full((4, 3), junk) for _ in range(50)]  # left where the result may be put
-        np.testing.assert_array_equal(curvature.multiply(np.ones((4, 3))), np.tile([0.0, 2, 0], (4, 1)))
+        [torch.full((4, 3), junk, dtype=torch.float64) for _ in range(50)]  # where the result may be put
+        ones = torch.ones(4, 3, dtype=torch.float64)
+        np.testing.assert_array_equal(curvature.multiply(ones), np.tile([0.0, 2, 0], (4, 1)))
 
 
 class NormTwice(nn.Module):

@@ -6,11 +6,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from divulge.influence.errors import SingularCurvature
-from divulge.influence.solvers import ConjugateGradients, Direct, Lissa, Matrix, arnoldi, lanczos, nystroem
+from divulge.influence.solvers import (
+    ConjugateGradients,
+    Direct,
+    Lissa,
+    Matrix,
+    arnoldi,
+    direct,
+    lanczos,
+    nystroem,
+    placed,
+)
 
 
 def matrix_of(dense, shift, damping=None):
-    return Matrix(len(dense), shift, shift if damping is None else damping, lambda v: np.asarray(v @ dense))
+    held = placed(dense)
+    return Matrix(len(dense), shift, shift if damping is None else damping, lambda v: v @ held)
+
+
+def solved(solver, b):
+    return solver.solve(placed(b)).solution()
 
 
 def random_dense(values, seed):
@@ -26,24 +41,24 @@ def test_cg_and_the_direct_solver_reach_their_tolerance(size, m, seed):
     b = rng.standard_normal((m, size))
     b[1:2] = 0
     for solver in (ConjugateGradients(matrix, 1e-10, 500), Direct(matrix, 1e-10)):
-        solution = solver.solve(b)
+        solution = solved(solver, b)
         assert solution.converged.all()
         assert (solution.residual <= 1e-10).all()
-        np.testing.assert_allclose(matrix(solution.vectors), b, atol=1e-8)
-    assert not ConjugateGradients(matrix, 1e-10, 500).solve(b).iterations[1:2].any()
+        np.testing.assert_allclose(matrix(placed(solution.vectors)), b, atol=1e-8)
+    assert not solved(ConjugateGradients(matrix, 1e-10, 500), b).iterations[1:2].any()
 
 
 def test_rows_stop_on_their_own():
     matrix = matrix_of(np.diag([1.0, 2, 3, 4]), 0.0)
-    solution = ConjugateGradients(matrix, 1e-12, 50).solve(np.array([[1.0, 0, 0, 0], [1, 1, 1, 1]]))
+    solution = solved(ConjugateGradients(matrix, 1e-12, 50), np.array([[1.0, 0, 0, 0], [1, 1, 1, 1]]))
     assert solution.iterations.tolist() == [1, 3]  # four dimensions: e1, and three powers of A
 
 
 def test_a_block_needs_fewer_products_than_its_rows_alone():
     matrix = matrix_of(random_dense(np.geomspace(1e-3, 10, 200), 4), 1e-3)
     b = np.random.default_rng(4).standard_normal((12, 200))
-    block = ConjugateGradients(matrix, 1e-8, 500).solve(b)
-    alone = [ConjugateGradients(matrix, 1e-8, 500).solve(row[None]) for row in b]
+    block = solved(ConjugateGradients(matrix, 1e-8, 500), b)
+    alone = [solved(ConjugateGradients(matrix, 1e-8, 500), row[None]) for row in b]
     assert block.converged.all()
     assert 3 * block.iterations.max() < min(int(solution.iterations[0]) for solution in alone)
 
@@ -52,16 +67,16 @@ def test_rows_that_depend_on_one_another_share_a_smaller_basis():
     matrix = matrix_of(random_dense(np.linspace(0.1, 5, 60), 5), 0.0)
     b = np.random.default_rng(5).standard_normal((3, 60))
     b = np.vstack([b, b[0], 1e-9 * b[1] - 1e-3 * b[2], 1e6 * b[2], np.zeros(60)])
-    solution = ConjugateGradients(matrix, 1e-10, 500).solve(b)
+    solution = solved(ConjugateGradients(matrix, 1e-10, 500), b)
     assert solution.converged.all()
-    expected = np.linalg.solve(matrix(np.eye(60)), b.T).T
+    expected = np.linalg.solve(matrix(placed(np.eye(60))).numpy(), b.T).T
     for x, y in zip(solution.vectors, expected, strict=True):
         np.testing.assert_allclose(x, y, atol=1e-8 * np.abs(y).max())
 
 
 def test_an_iteration_limit_is_told():
     matrix = matrix_of(np.diag(np.linspace(0.01, 100, 50)), 0.0)
-    solution = ConjugateGradients(matrix, 1e-10, 3).solve(np.ones((1, 50)))
+    solution = solved(ConjugateGradients(matrix, 1e-10, 3), np.ones((1, 50)))
     assert solution.iterations.tolist() == [3]
     assert not solution.converged[0]
     assert np.isfinite(solution.vectors).all()
@@ -70,11 +85,11 @@ def test_an_iteration_limit_is_told():
 @pytest.mark.parametrize(
     "build",
     [
-        lambda m: ConjugateGradients(m, 1e-8, 500).solve(np.ones((2, m.size))),
+        lambda m: solved(ConjugateGradients(m, 1e-8, 500), np.ones((2, m.size))),
         lambda m: Direct(m, 1e-8),
         lambda m: arnoldi(m, 20, 1e-2, 0),
         lambda m: nystroem(m, 50, 1e-2, 0),
-        lambda m: Lissa(m, lambda rows: m, 10, 1e-2, 5, 2000, 0).solve(np.ones((1, m.size))),
+        lambda m: solved(Lissa(m, lambda rows: m, 10, 1e-2, 5, 2000, 0), np.ones((1, m.size))),
     ],
 )
 def test_negative_curvature_is_found_and_the_damping_named_would_do(build):
@@ -91,7 +106,7 @@ def test_negative_curvature_is_found_and_the_damping_named_would_do(build):
 
 
 @pytest.mark.parametrize(
-    "build", [lambda m: ConjugateGradients(m, 1e-8, 500).solve(np.eye(4)), lambda m: Direct(m, 1e-8)]
+    "build", [lambda m: solved(ConjugateGradients(m, 1e-8, 500), np.eye(4)), lambda m: Direct(m, 1e-8)]
 )
 def test_a_singular_matrix_is_named(build):
     dense = np.diag([0.0, 1, 2, 3])
@@ -121,9 +136,9 @@ def test_a_low_rank_matrix_is_inverted_exactly(build):
     dense = random_dense(np.r_[np.zeros(40), 1.0, 2, 3, 7], 3)
     matrix = matrix_of(dense, 0.1)
     b = np.random.default_rng(0).standard_normal((3, 44))
-    solution = build(matrix, 8, 1e-6, 0).solve(b)
+    solution = solved(build(matrix, 8, 1e-6, 0), b)
     assert solution.converged.all()
-    np.testing.assert_allclose(matrix(solution.vectors), b, atol=1e-6)
+    np.testing.assert_allclose(matrix(placed(solution.vectors)), b, atol=1e-6)
     with pytest.raises(ValueError, match="damping or weight decay above 0, got 0"):
         build(matrix_of(dense, 0.0), 8, 1e-6, 0)
 
@@ -137,9 +152,9 @@ def test_lissa_converges_over_batches():
 
     matrix = of(np.arange(200))
     b = np.vstack([rng.standard_normal((2, 6)), np.zeros(6)])
-    solution = Lissa(matrix, of, 200, 0.03, 20, 500, 0).solve(b)
+    solution = solved(Lissa(matrix, of, 200, 0.03, 20, 500, 0), b)
     assert solution.converged.all()
-    again = Lissa(matrix, of, 200, 0.03, 20, 500, 0).solve(b)
+    again = solved(Lissa(matrix, of, 200, 0.03, 20, 500, 0), b)
     np.testing.assert_array_equal(solution.vectors, again.vectors)
     expected = np.linalg.solve(x.T @ x / 200 + 0.2 * np.eye(6), b.T).T
     np.testing.assert_allclose(solution.vectors, expected, atol=0.2)
@@ -151,8 +166,24 @@ def test_lissa_widens_its_scale_where_a_batch_is_far_from_the_whole():
     def of(rows):
         return matrix_of(x[rows].T @ x[rows] / len(rows), 0.1)
 
-    solution = Lissa(of(np.arange(100)), of, 100, 1.0, 1, 60, 0).solve(np.ones((1, 1)))
+    solution = solved(Lissa(of(np.arange(100)), of, 100, 1.0, 1, 60, 0), np.ones((1, 1)))
     assert np.isfinite(solution.vectors).all()
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(1, 30), st.integers(0, 999))
+def test_torch_factorises_as_the_core_does(size, seed):
+    rng = np.random.default_rng(seed)
+    matrix = matrix_of(random_dense(rng.uniform(0, 10, size), seed), 0.1)
+    b = rng.standard_normal((3, size))
+    expected = solved(Direct(matrix, 1e-10), b)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(direct, "_is_host", lambda _: False)  # as on a device
+        got = solved(Direct(matrix, 1e-10), b)
+        with pytest.raises(SingularCurvature, match="indefinite"):
+            Direct(matrix_of(random_dense(np.r_[-0.3, np.ones(size)], seed), 0.1), 1e-8)
+    assert got.converged.all()
+    np.testing.assert_allclose(got.vectors, expected.vectors, rtol=1e-10, atol=1e-12)
 
 
 def test_too_many_parameters_for_the_direct_solver():
@@ -165,7 +196,9 @@ def test_low_rank_solvers_know_squares_without_a_product(build):
     rng = np.random.default_rng(3)
     solver = build(matrix_of(random_dense(np.geomspace(1e-6, 10, 30), 3), 0.1), 12, 1e-2, 0)
     b = rng.standard_normal((4, 30))
-    np.testing.assert_allclose(solver.quadratic(b), (b * solver.solve(b).vectors).sum(axis=1), rtol=1e-10)
+    np.testing.assert_allclose(
+        solver.quadratic(placed(b)), (b * solved(solver, b).vectors).sum(axis=1), rtol=1e-10
+    )
 
 
 def test_low_rank_squares_do_not_cancel_where_the_shift_is_small():
@@ -174,4 +207,4 @@ def test_low_rank_squares_do_not_cancel_where_the_shift_is_small():
     solver = nystroem(matrix_of(dense, shift), 20, 1e-2, 0)  # of full rank: the whole matrix
     b = rng.standard_normal((6, 20)) @ dense / 1e9
     exact = np.einsum("ij,ji->i", b, np.linalg.solve(dense + shift * np.eye(20), b.T))
-    np.testing.assert_allclose(solver.quadratic(b), exact, rtol=1e-4)
+    np.testing.assert_allclose(solver.quadratic(placed(b)), exact, rtol=1e-4)

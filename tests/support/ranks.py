@@ -59,6 +59,16 @@ def factors_main(rank, folder, problems):
     torch.distributed.destroy_process_group()
 
 
+def positions_main(rank, folder, module, train, test, task, asked):
+    """Score positions of some samples, of which one process may have none."""
+    joined(rank, folder)
+    (inputs, targets), share = train, slice(0, 7) if rank == 0 else slice(7, 11)
+    held = {key: part[share] for key, part in inputs.items()}, targets[share]
+    influence = Influence(module, held, task=task, damping=400.0, tolerance=1e-12, sharded=True)
+    np.savez(f"{folder}/{rank}.npz", *(influence.position_scores(test, rows) for rows in asked))
+    torch.distributed.destroy_process_group()
+
+
 def changed_share_main(rank, folder, module, x, y):
     """Fit factors, then with fewer samples in the second share, whose file alone was removed."""
     joined(rank, folder)

@@ -13,6 +13,7 @@ from divulge.influence.harmonic_mean import DataInf
 from divulge.influence.influence import Influence
 from divulge.influence.invisible_training import TrainingAttack, perturb_training_images
 from divulge.influence.mislabels import FixCurve, fix_curve, flip_labels
+from divulge.influence.nearest_rows import NearestRows
 from divulge.influence.optimizers import Adam, AdamW, Sgd
 from divulge.influence.prototype_search import Prototypes, prototypes
 from divulge.influence.ranking import Ranking
@@ -44,6 +45,7 @@ __all__ = [
     "Influence",
     "Metagradients",
     "MislabelCurve",
+    "NearestRows",
     "NotConverged",
     "Prototypes",
     "RandomProjection",

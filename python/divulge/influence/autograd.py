@@ -96,14 +96,14 @@ class AutogradOperator:
         return np.concatenate(parts)
 
     @_in_snapshot
-    def products(self, kind: CurvatureName, vectors: Array) -> Array:
+    def products(self, kind: CurvatureName, vectors: Tensor) -> Tensor:
         """Return C v (m, P) for vectors (m, P)."""
         add = self._hessian_products if kind == "hessian" else self._gauss_newton_products
-        total = torch.zeros(vectors.shape, dtype=torch.float64)
+        total = torch.zeros(vectors.shape, dtype=torch.float64, device=self.device)
         directions = self._directions(vectors)
         for inputs, targets in self._batches(self.samples):
             total += add(inputs, targets, directions)
-        return (total / max(self.rows, 1)).numpy().astype(self.dtype)
+        return (total / max(self.rows, 1)).to(self.torch_dtype).double()
 
     @_in_snapshot
     def scores(self, vectors: Array) -> Array:
@@ -150,6 +150,17 @@ class AutogradOperator:
             products = [_grad(_inner(gradient, v), [x])[0] for v in directions]
             if products:
                 parts.append(_host(torch.stack(products)).astype(self.dtype))
+        return np.concatenate(parts, axis=1)
+
+    @_in_snapshot
+    def position_scores(self, rows: NDArray[np.int64], vectors: Array) -> Array:
+        """Return grad L_t(z_i) . v_j (m, k, *positions) at k samples, L_t what a position adds to L."""
+        directions = self._directions(vectors)
+        _, none = self.samples.batch(slice(0, 0), self.torch_dtype)
+        parts = [np.zeros((len(vectors), *self.loss.weights(none).shape), self.dtype)]
+        for inputs, targets in self._batches(self.samples.take(rows)):
+            values = self.loss.at_positions(self._outputs(inputs), targets)
+            parts.append(_host(_jacobian_products(values, self.tensors, directions)).astype(self.dtype))
         return np.concatenate(parts, axis=1)
 
     def subset(self, rows: NDArray[np.int64]) -> AutogradOperator:
@@ -241,7 +252,7 @@ class AutogradOperator:
         total = self.loss.function(self._outputs(inputs), targets).sum()
         gradient = _grad(total, self.tensors, create_graph=True)
         rows = [_flat(_grad(_inner(gradient, v), self.tensors)) for v in directions]
-        return _stack(rows, self.parameters)
+        return self._stack(rows)
 
     def _gauss_newton_products(self, inputs: Any, targets: Tensor, directions: list[list[Tensor]]) -> Tensor:
         """The sum over a batch of J' H_loss J v."""
@@ -253,7 +264,10 @@ class AutogradOperator:
         for tangent in tangents:
             cotangent = _grad((slope * tangent).sum(), [z])[0]
             rows.append(_flat(_grad(outputs, self.tensors, cotangent)))
-        return _stack(rows, self.parameters)
+        return self._stack(rows)
+
+    def _stack(self, rows: list[Tensor]) -> Tensor:
+        return torch.stack(rows) if rows else self.tensors[0].new_zeros(0, self.parameters)
 
     def _outputs(self, inputs: Any) -> Tensor:
         outputs: Tensor = self.snapshot.outputs(inputs)
@@ -264,10 +278,11 @@ class AutogradOperator:
             inputs, targets = samples.batch(rows, self.torch_dtype)
             yield mapped(lambda part: part.to(self.device), inputs), targets.to(self.device)
 
-    def _directions(self, vectors: Array) -> list[list[Tensor]]:
+    def _directions(self, vectors: Array | Tensor) -> list[list[Tensor]]:
         """Split vectors (m, P) into tensors of the parameters' shapes."""
         sizes = [t.numel() for t in self.tensors]
-        rows = torch.from_numpy(np.array(vectors)).to(self.device, self.torch_dtype)
+        given = vectors if isinstance(vectors, Tensor) else torch.from_numpy(np.array(vectors))
+        rows = given.to(self.device, self.torch_dtype)
         return [
             [part.reshape(t.shape) for part, t in zip(torch.split(row, sizes), self.tensors, strict=True)]
             for row in rows
@@ -299,10 +314,6 @@ def _inner(a: Sequence[Tensor], b: Sequence[Tensor]) -> Tensor:
 
 def _flat(parts: Sequence[Tensor]) -> Tensor:
     return torch.cat([part.reshape(-1) for part in parts])
-
-
-def _stack(rows: list[Tensor], size: int) -> Tensor:
-    return torch.stack(rows).cpu().double() if rows else torch.zeros(0, size, dtype=torch.float64)
 
 
 def _host(tensor: Tensor) -> NDArray[Any]:

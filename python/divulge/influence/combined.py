@@ -12,6 +12,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 from numpy.typing import NDArray
+from torch import Tensor
 
 from divulge.influence.chain import DenseChain
 from divulge.influence.losses import Loss, LossFunction
@@ -35,6 +36,7 @@ class _Combined(ABC):
     parameters: int
     rows: int
     dtype: np.dtype[Any]
+    device: torch.device
 
     @abstractmethod
     def _means(self, of: Means) -> list[NDArray[np.float64]]:
@@ -44,9 +46,9 @@ class _Combined(ABC):
     def _joined(self, of: Callable[[Operator], Array]) -> Array:
         """Return arrays (..., n of the part) of the parts, one behind the other."""
 
-    def products(self, kind: CurvatureName, vectors: Array) -> Array:
+    @abstractmethod
+    def products(self, kind: CurvatureName, vectors: Tensor) -> Tensor:
         """Return C v (m, P) for vectors (m, P)."""
-        return self._means(lambda part: [part.products(kind, vectors)])[0].astype(self.dtype)
 
     def scores(self, vectors: Array) -> Array:
         """Return grad L(z_i) . v_j (m, n) for vectors (m, P)."""
@@ -77,7 +79,7 @@ class BlockwiseOperator(_Combined):
     kept between calls: at any time 4,096 samples are in memory.
     """
 
-    path = "native"
+    path, device = "native", torch.device("cpu")
 
     def __init__(self, chain: DenseChain, loss: Loss, samples: Samples) -> None:
         self._chain, self._loss, self._samples = chain, loss, samples
@@ -89,6 +91,11 @@ class BlockwiseOperator(_Combined):
     def layers(self) -> list[LayerPlace]:
         """The layers, and where their parameters begin."""
         return self._empty.layers
+
+    def products(self, kind: CurvatureName, vectors: Tensor) -> Tensor:
+        """Return C v (m, P) for vectors (m, P)."""
+        (mean,) = self._means(lambda part: [part.products(kind, vectors).numpy()])
+        return torch.from_numpy(mean.astype(self.dtype)).double()
 
     def gradients(self, samples: Samples, function: LossFunction) -> Array:
         """Return the gradients (k, P) of a function of (outputs, targets) at k samples."""
@@ -145,6 +152,7 @@ class ShardedOperator(_Combined):
         """Take the samples of one process, given how many each has."""
         self.local, self._counts, self.rows = local, counts, sum(counts)
         self.path, self.parameters, self.dtype = local.path, local.parameters, local.dtype
+        self.device = local.device
         self._first = local.first = sum(counts[: dist.get_rank()])
 
     @property
@@ -152,6 +160,13 @@ class ShardedOperator(_Combined):
         """The layers, and where their parameters begin."""
         places: list[LayerPlace] = self.local.layers
         return places
+
+    def products(self, kind: CurvatureName, vectors: Tensor) -> Tensor:
+        """Return C v (m, P) for vectors (m, P), summed over the processes where they are."""
+        total: Tensor = self.local.products(kind, vectors) * (self.local.rows / max(self.rows, 1))
+        dist.all_reduce(total)
+        precision = torch.float32 if self.dtype == np.float32 else torch.float64
+        return total.to(precision).double()
 
     def gradients(self, samples: Samples, function: LossFunction) -> Array:
         """Return the gradients (k, P) of a function of (outputs, targets) at k samples."""
@@ -165,6 +180,10 @@ class ShardedOperator(_Combined):
     def input_gradients(self, rows: NDArray[np.int64], vectors: Array) -> Array:
         """Return d/dx (v_j . grad_theta L(x_i)) (m, k, *shape) at k samples, for vectors (m, P)."""
         return self._gathered(rows, lambda mine: self.local.input_gradients(mine, vectors), 1)
+
+    def position_scores(self, rows: NDArray[np.int64], vectors: Array) -> Array:
+        """Return grad L_t(z_i) . v_j (m, k, *positions) at k samples, for vectors (m, P)."""
+        return self._gathered(rows, lambda mine: self.local.position_scores(mine, vectors), 1)
 
     def subset(self, rows: NDArray[np.int64]) -> ShardedOperator:
         """Return the operator of some of the samples."""

@@ -22,8 +22,7 @@ __all__ = ["DeviceOperator"]
 class DeviceOperator(AutogradOperator):
     """The operator of a dense chain on a CUDA device: products and scores by its kernels, the rest by torch.
 
-    The training data is moved to the device once; vectors go there and back with every product, because
-    solvers keep them as arrays.
+    The training data is moved to the device once, and vectors stay there while they are solved for.
 
     Args:
         chain: the module, as a chain.
@@ -61,12 +60,10 @@ class DeviceOperator(AutogradOperator):
             loss.temperature,
         )
 
-    def products(self, kind: CurvatureName, vectors: Array) -> Array:
+    def products(self, kind: CurvatureName, vectors: Tensor) -> Tensor:
         """Return C v (m, P) for vectors (m, P)."""
-        own = self._own(vectors)
         run = self._curvature.hessian_products if kind == "hessian" else self._curvature.gauss_newton_products
-        products: Array = run(own).cpu().numpy()
-        return products
+        return run(vectors.to(self.torch_dtype)).double()
 
     def scores(self, vectors: Array) -> Array:
         """Return grad L(z_i) . v_j (m, n) for vectors (m, P)."""

@@ -24,6 +24,8 @@ from divulge.influence.store_files import ROWS_READ, StoreFiles, StoreIndex
 __all__ = ["GradientStore"]
 
 _TESTS = 64
+# A^-1 of each layer, or None for the identity.
+Inverses = list[NDArray[np.float64]] | None
 
 
 class GradientStore:
@@ -187,6 +189,42 @@ class GradientStore:
         parts = [(*held.helpful, held.harmful[0], -held.harmful[1]) for held in best.values()]
         return Ranking(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
+    def position_scores(
+        self,
+        influence: Influence,
+        test: Any,
+        rows: ArrayLike | None = None,
+        of: str | LossFunction | None = None,
+        *,
+        damping: float | None = 0.1,
+    ) -> Array:
+        """Return what each position, such as a token, of training samples adds to their scores.
+
+        Their sum over a sample's positions is its score, but for what the files round.
+
+        Args:
+            influence: of the module, with the samples that are asked about.
+            test: as in `Influence.scores`.
+            rows: (k,), those of the Influence's training samples, by default all.
+            of: as in `Influence.scores`.
+            damping: as in `scores`.
+
+        Returns:
+            (m, k, *positions).
+
+        Raises:
+            ValueError: as in `scores` and `Influence.position_scores`; a store with a `rank`, whose numbers
+                are no sum over positions.
+        """
+        if self._files.index.rank:
+            raise ValueError(f"a store of rank {self._files.index.rank} has no scores of single positions")
+        asked = self._asked(influence, test, of)
+        influence.loss.check_positions(influence._prepared.outputs)
+        solved = np.asarray(solved_rows(asked, self._inverted(damping)), np.float64)
+        vectors = self._projection(influence).pulled(solved)
+        chosen = check_rows(rows, len(influence.train))
+        return -influence._prepared.autograd.position_scores(chosen, vectors)
+
     def gradients(self, rows: ArrayLike) -> Array:
         """Return the stored numbers (k, columns) of some samples in float32."""
         self._files.refresh()
@@ -210,13 +248,24 @@ class GradientStore:
         self, asked: NDArray[np.float64], damping: float | None, unit: bool
     ) -> Iterator[tuple[slice, slice, Array]]:
         """Yield scores of each block of test points with each block of samples."""
-        _check_damping(damping)
-        inverted = None if damping is None else inverses(self._files.moments(), damping)
+        inverted = self._inverted(damping)
+        solved, sizes = self._queries(asked, inverted, unit)
+        for rows, held, lengths in self._held(inverted, unit):
+            for tests in blocks(len(asked), _TESTS):
+                yield tests, rows, -(solved[tests] @ held.T) * (sizes[tests] * lengths)
+
+    def _queries(
+        self, asked: NDArray[np.float64], inverted: Inverses, unit: bool
+    ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        """Return A^-1 g_t of test points, the largest number of each 1, and those numbers (m, 1)."""
         solved = solved_rows(asked, inverted)
         if unit:
             solved = divided(solved, np.einsum("ij,ij->i", solved, asked))
         sizes = np.abs(solved).max(axis=1, initial=0, keepdims=True)  # single precision has no larger ones
-        solved = (solved / np.where(sizes > 0, sizes, 1)).astype(np.float32)
+        return (solved / np.where(sizes > 0, sizes, 1)).astype(np.float32), sizes
+
+    def _held(self, inverted: Inverses, unit: bool) -> Iterator[tuple[slice, Array, Array]]:
+        """Yield blocks of rows, their numbers of unit length, and what these are multiplied by."""
         units, norms = self._files.maps()
         for rows in blocks(len(norms), ROWS_READ):
             held = self._files.units(units[rows])
@@ -224,8 +273,12 @@ class GradientStore:
             if unit:
                 squares = np.einsum("ij,ij->i", solved_rows(held.astype(np.float64), inverted), held)
                 lengths = 1 / np.sqrt(np.where(squares > 0, squares, 1))  # rows of 0 stay
-            for tests in blocks(len(asked), _TESTS):
-                yield tests, rows, -(solved[tests] @ held.T) * (sizes[tests] * lengths)
+            yield rows, held, lengths
+
+    def _inverted(self, damping: float | None) -> Inverses:
+        """Return A^-1 of each layer, None for the identity."""
+        _check_damping(damping)
+        return None if damping is None else inverses(self._files.moments(), damping)
 
     def _projection(self, influence: Influence, first: bool = False) -> Projection:
         """Return the store's projection for a module, once its parameters are those of the store.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from html import escape
 from typing import Any
 
 import numpy as np
@@ -24,13 +23,15 @@ from divulge.influence.arguments import (
 from divulge.influence.combined import ShardedOperator
 from divulge.influence.inverse import DampedInverse, SolverOptions
 from divulge.influence.losses import LossFunction, output_function, resolve_loss
-from divulge.influence.operators import Array, Operator, blocks
+from divulge.influence.modes import gradients_on
+from divulge.influence.operators import Array, Operator
 from divulge.influence.output import open_output
 from divulge.influence.positions import Positions
 from divulge.influence.prepared import prepare
 from divulge.influence.ranking import Ranking, group_members, top_of
 from divulge.influence.samples import Samples, read_samples
-from divulge.influence.solvers import LowRank, Solution
+from divulge.influence.shown import as_table
+from divulge.influence.solvers import Solution, placed
 from divulge.influence.task import Task
 from divulge.victims.packing import packed, unpacked
 
@@ -41,8 +42,6 @@ _GIVEN = (
     "loss", "task", "curvature", "solver", "damping", "weight_decay", "_names", "_lower", "_sharded",
     "_batch_size", "_given", "_tolerance", "_limits",
 )  # fmt: skip
-# Samples whose inverse products show how exact a closed form is.
-_SOLVED = 4
 
 
 class Influence:
@@ -226,14 +225,16 @@ class Influence:
         samples = self.checked(test)
         return self._prepared.autograd.losses(samples)
 
+    @gradients_on()
     def hvp(self, vectors: ArrayLike) -> Array:
         """Return C v + (weight decay) v, without damping, for one vector (P,) or a block (m, P).
 
         The order of the P numbers is that of the module's parameters.
         """
         block, single = self._block(vectors)
-        products = self._inverse.matrix.multiply(block) + self.weight_decay * block
-        out = products.astype(self.operator.dtype)
+        at = placed(block, self.operator.device)
+        products = self._inverse.matrix.multiply(at).add_(at, alpha=self.weight_decay)
+        out = products.cpu().numpy().astype(self.operator.dtype)
         return out[0] if single else out
 
     def solve(self, vectors: ArrayLike) -> Solution:
@@ -287,11 +288,8 @@ class Influence:
         """Return the k most helpful and most harmful training samples of each test point."""
         if k not in range(1, self.operator.rows + 1):
             raise ValueError(f"expected a whole k from 1 to {self.operator.rows}, got {k!r}")
-        samples, function = self.checked(test), self._function(of)
-        parts = [
-            top_of(-self.operator.scores(solution), k)
-            for _, solution in self._inverse.solutions(samples, function)
-        ]
+        solved = self._inverse.solutions(self.checked(test), self._function(of))
+        parts = [top_of(-self.operator.scores(solution), k) for _, solution in solved]
         return Ranking(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
     def self_influence(self, rows: ArrayLike | None = None) -> Array:
@@ -303,24 +301,7 @@ class Influence:
         approximation); otherwise each sample is solved for.
         """
         self._follow()
-        operator, inverse = self.operator, self._inverse
-        chosen = check_rows(rows, operator.rows)
-        closed = inverse.kronecker or inverse.forms
-        if closed is not None:
-            if len(chosen):  # a few are solved for, so that it is said where the inverse is not exact
-                inverse.solved(operator.loss_gradients(chosen[:_SOLVED]).astype(np.float64))
-            return closed.self_influence(operator)[chosen].astype(operator.dtype)
-        low_rank = inverse.solver if isinstance(inverse.solver, LowRank) else None
-        if low_rank is not None and len(chosen):
-            inverse.solved(operator.loss_gradients(chosen[:_SOLVED]).astype(np.float64))
-        out = np.empty(len(chosen), operator.dtype)
-        for part in blocks(len(chosen), inverse.vectors_a_block):
-            gradients = operator.loss_gradients(chosen[part]).astype(np.float64)
-            if low_rank is not None:
-                out[part] = low_rank.quadratic(gradients)
-            else:
-                out[part] = np.einsum("ij,ij->i", gradients, inverse.solved(gradients))
-        return out
+        return self._inverse.self_influence(check_rows(rows, self.operator.rows))
 
     def leave_one_out(self, test: Any, of: str | LossFunction | None = None) -> Array:
         """Return the predicted change (m, n) of each test loss when a training sample is left out.
@@ -330,11 +311,34 @@ class Influence:
         """
         samples = self.checked(test)
         forms = self._inverse.forms
-        parts = []
-        for _, solution in self._inverse.solutions(samples, self._function(of)):
-            slope = self.operator.scores(solution) / self.operator.rows if forms is None else None
-            parts.append(slope if forms is None else forms.changes(solution))
-        return np.concatenate([np.asarray(part, self.operator.dtype) for part in parts])
+
+        def changes(solution: NDArray[np.float64]) -> Array:
+            if forms is not None:
+                return np.asarray(forms.changes(solution), self.operator.dtype)
+            return np.asarray(self.operator.scores(solution) / self.operator.rows, self.operator.dtype)
+
+        solutions = self._inverse.solutions(samples, self._function(of))
+        return np.concatenate([changes(solution) for _, solution in solutions])
+
+    def position_scores(
+        self, test: Any, rows: ArrayLike | None = None, of: str | LossFunction | None = None
+    ) -> Array:
+        """Return the influence (m, k, *positions) of each position of training samples, such as their tokens.
+
+        - grad f(t)' H^-1 grad L_t(z_i), L_t what a position adds to the loss: their sum over a sample's
+        positions is its score. A position that does not count has 0.
+
+        Args:
+            test: like `train`.
+            rows: (k,), the training samples in question, by default all.
+            of: as in `scores`.
+
+        Raises:
+            ValueError: outputs without positions, or a loss that is a function.
+        """
+        self._follow()
+        self.loss.check_positions(self._prepared.outputs)
+        return self._of_rows("position_scores", test, rows, of)
 
     def perturbation(
         self, test: Any, rows: ArrayLike | None = None, of: str | LossFunction | None = None
@@ -350,15 +354,17 @@ class Influence:
             rows: (k,), the training samples in question, by default all.
             of: as in `scores`.
         """
+        return self._of_rows("input_gradients", test, rows, of)
+
+    def _of_rows(self, method: str, test: Any, rows: ArrayLike | None, of: Any) -> Array:
+        """Return what torch's operator says of training samples and solved test points (m, k, ...)."""
         samples, function = self.checked(test), self._function(of)
         chosen = check_rows(rows, self.operator.rows)
         autograd = self._prepared.autograd
-        pixels: Any = ShardedOperator(autograd) if self._sharded else autograd
-        parts = [
-            -pixels.input_gradients(chosen, solution)
-            for _, solution in self._inverse.solutions(samples, function)
-        ]
-        return np.concatenate(parts)
+        told = getattr(ShardedOperator(autograd) if self._sharded else autograd, method)
+        return np.concatenate(
+            [-told(chosen, solution) for _, solution in self._inverse.solutions(samples, function)]
+        )
 
     def __repr__(self) -> str:
         return (
@@ -368,21 +374,7 @@ class Influence:
 
     def _repr_html_(self) -> str:
         """Return a table of what was asked for a notebook."""
-        last = self.solution
-        residual = "none yet" if last is None or not len(last.residual) else f"{last.residual.max():.2g}"
-        entries = {
-            "parameters": f"{self.operator.parameters:,}",
-            "training samples": f"{self.operator.rows:,}",
-            "loss": self.loss.name,
-            "curvature": self.curvature,
-            "solver": "closed form" if self.curvature in ("kfac", "ekfac") else self.solver,
-            "damping": f"{self.damping:g}",
-            "weight decay": f"{self.weight_decay:g}",
-            "run by": self.path,
-            "last residual": residual,
-        }
-        rows = "".join(f"<tr><th>{name}</th><td>{escape(value)}</td></tr>" for name, value in entries.items())
-        return f"<table><caption>Influence</caption>{rows}</table>"
+        return as_table(self)
 
     def _block(self, vectors: ArrayLike) -> tuple[NDArray[np.float64], bool]:
         """Return vectors as a block (m, P) of float64, and whether there was one (P,)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -17,24 +17,29 @@ from divulge.influence.errors import NotConverged
 from divulge.influence.kronecker import KroneckerCurvature, fit_kronecker
 from divulge.influence.leave_one_out import OneLayerForms
 from divulge.influence.losses import Loss, LossFunction
+from divulge.influence.modes import gradients_on
 from divulge.influence.native import NativeOperator
-from divulge.influence.operators import CurvatureName, Operator, blocks
+from divulge.influence.operators import Array, CurvatureName, Operator, blocks
 from divulge.influence.samples import Samples
 from divulge.influence.solvers import (
     ConjugateGradients,
     Direct,
     Lissa,
+    LowRank,
     Matrix,
     Solution,
     Solver,
     arnoldi,
     nystroem,
+    placed,
 )
 
 __all__ = ["DampedInverse", "SolverOptions"]
 
 # Numbers in a block of vectors that a solver holds at once, and vectors at most.
 _BLOCK_NUMBERS, _BLOCK_VECTORS = 1 << 22, 64
+# Samples whose inverse products show how exact a closed form is.
+_SOLVED = 4
 
 
 @dataclass(frozen=True)
@@ -96,6 +101,7 @@ class DampedInverse:
         return OneLayerForms(layer, self.solver.inverse())
 
     @cached_property
+    @gradients_on()
     def solver(self) -> Solver:
         """What solves, factorised where it factorises.
 
@@ -123,8 +129,15 @@ class DampedInverse:
         return ConjugateGradients(matrix, options.tolerance, options.max_iterations, options.seed)
 
     def solve(self, vectors: NDArray[np.float64]) -> Solution:
-        """Return H^-1 b for rows b (m, P)."""
-        self.solution = solution = self.solver.solve(vectors)
+        """Return H^-1 b for rows b (m, P), moved to the operator's device once and back once.
+
+        Rows are scaled by powers of two to numbers below 1, so that squares of none are lost or infinite.
+        """
+        powers = np.frexp(np.abs(vectors).max(axis=1, keepdims=True))[1]
+        with gradients_on():  # so that the caller's inference mode is not that of the vectors
+            block = placed(np.ldexp(vectors, -powers), self.operator.device)
+            found = self.solver.solve(block).solution()
+        self.solution = solution = replace(found, vectors=np.ldexp(found.vectors, powers))
         return solution
 
     def solved(self, gradients: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -145,6 +158,29 @@ class DampedInverse:
         for rows in blocks(len(samples), self.vectors_a_block):
             gradients = self.operator.gradients(samples.take(np.arange(rows.start, rows.stop)), function)
             yield rows, self.solved(gradients.astype(np.float64))
+
+    def self_influence(self, rows: NDArray[np.int64]) -> Array:
+        """Return grad L(z_i)' H^-1 grad L(z_i) (k,) of training samples.
+
+        Of closed forms a few are solved for too, so that it is said where they are not exact.
+        """
+        operator, closed = self.operator, self.kronecker or self.forms
+        low_rank = closed is None and isinstance(self.solver, LowRank)
+        if len(rows) and (closed is not None or low_rank):
+            self.solved(operator.loss_gradients(rows[:_SOLVED]).astype(np.float64))
+        if closed is not None:
+            return np.asarray(closed.self_influence(operator)[rows], operator.dtype)
+        out = np.empty(len(rows), operator.dtype)
+        for part in blocks(len(rows), self.vectors_a_block):
+            g = operator.loss_gradients(rows[part]).astype(np.float64)
+            out[part] = self._quadratic(g) if low_rank else np.einsum("ij,ij->i", g, self.solved(g))
+        return out
+
+    def _quadratic(self, gradients: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return g' H^-1 g (k,) by the low rank solver's approximation, without a product."""
+        low_rank: Any = self.solver
+        found: NDArray[np.float64] = low_rank.quadratic(placed(gradients, self.operator.device)).cpu().numpy()
+        return found
 
     @property
     def _one_layer(self) -> NativeOperator | None:
@@ -172,10 +208,7 @@ class DampedInverse:
             operator.parameters,
             options.damping + options.weight_decay,
             options.damping,
-            self.kronecker.multiply if self.kronecker else partial(_products, operator, kind),
+            self.kronecker.multiply if self.kronecker else partial(operator.products, kind),
             "Hessian" if kind == "hessian" else "Gauss-Newton matrix",
+            operator.device,
         )
-
-
-def _products(operator: Operator, kind: CurvatureName, vectors: Any) -> Any:
-    return operator.products(kind, vectors).astype(np.float64)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from divulge.influence.label_cotangents import label_cotangents
+from divulge.influence.layer_products import layer_matrix, put
 from divulge.influence.losses import Loss
 from divulge.influence.operators import Labels, LayerPlace, Operator
-from divulge.influence.solvers.solution import Floats, Solution
+from divulge.influence.solvers.solution import Floats, Solved
 
 __all__ = ["KroneckerCurvature", "decomposed", "fit_kronecker"]
 
@@ -44,51 +48,42 @@ class KroneckerCurvature:
     places: list[LayerPlace]
     shift: float
 
-    def multiply(self, vectors: Floats) -> Floats:
+    def multiply(self, vectors: Tensor) -> Tensor:
         """Return C v (m, P) for vectors (m, P), without the shift."""
-        out = np.zeros_like(vectors)
-        for u, v, values, place in self._layers():
-            _put(out, place, u @ ((u.T @ _matrix(vectors, place) @ v) * values) @ v.T)
+        out = torch.zeros_like(vectors)
+        for u, v, values, place in self._layers(vectors.device):
+            put(out, place, u @ ((u.T @ layer_matrix(vectors, place) @ v) * values) @ v.T)
         return out
 
-    def solve(self, vectors: Floats) -> Solution:
+    def solve(self, vectors: Tensor) -> Solved:
         """Solve (C + shift) x = b for rows b (m, P); exact for this curvature."""
-        x, squares = np.zeros_like(vectors), np.zeros(len(vectors))
-        for u, v, values, place in self._layers():
-            inside = u.T @ _matrix(vectors, place) @ v
+        x, squares = torch.zeros_like(vectors), vectors.new_zeros(len(vectors))
+        for u, v, values, place in self._layers(vectors.device):
+            inside = u.T @ layer_matrix(vectors, place) @ v
             solved = u @ (inside / (values + self.shift)) @ v.T
-            _put(x, place, solved)
+            put(x, place, solved)
             squares += (((u.T @ solved @ v) * (values + self.shift) - inside) ** 2).sum((1, 2))
-        norms = np.linalg.norm(vectors, axis=1)
-        relative = np.sqrt(squares) / np.where(norms > 0, norms, 1)
-        return Solution(x, relative, np.zeros(len(x), np.int64), relative < 1e-6)
+        norms = vectors.norm(dim=1)
+        relative = squares.sqrt() / torch.where(norms > 0, norms, 1)
+        none = torch.zeros_like(relative, dtype=torch.int64)
+        return Solved(x, relative, none, relative < 1e-6)
 
     def self_influence(self, operator: Operator) -> Floats:
         """Return g' (C + shift)^-1 g (n,) of the samples' gradients g, which are never formed."""
         weights = [1 / (v + self.shift) for v in self.values]
         return operator.kronecker_quadratic(self.inner, self.outer, weights)
 
-    def _layers(self) -> Iterator[tuple[Floats, Floats, Floats, LayerPlace]]:
-        return zip(self.outer, self.inner, self.values, self.places, strict=True)
+    def _layers(self, device: torch.device) -> Iterator[tuple[Tensor, Tensor, Tensor, LayerPlace]]:
+        """Yield each layer's outer, inner and values on a device, and its place."""
+        if device not in self._on:
+            parts = zip(self.outer, self.inner, self.values, strict=True)
+            self._on[device] = [tuple(torch.as_tensor(part, device=device) for part in one) for one in parts]
+        for (u, v, values), place in zip(self._on[device], self.places, strict=True):
+            yield u, v, values, place
 
-
-def _matrix(vectors: Floats, place: LayerPlace) -> Floats:
-    """Return a layer's part of vectors (m, P) as (m, h, d + 1)."""
-    h, d, begin, bias, transposed = place
-    flat = vectors[:, begin : begin + h * d]
-    matrix = flat.reshape(-1, d, h).transpose(0, 2, 1) if transposed else flat.reshape(-1, h, d)
-    if bias is None:
-        return matrix
-    return np.concatenate([matrix, vectors[:, bias : bias + h, None]], axis=2)
-
-
-def _put(out: Floats, place: LayerPlace, matrix: Floats) -> None:
-    """Write (m, h, d + 1) to a layer's part of vectors (m, P)."""
-    h, d, begin, bias, transposed = place
-    own = matrix[:, :, :d]
-    out[:, begin : begin + h * d] = (own.transpose(0, 2, 1) if transposed else own).reshape(len(out), -1)
-    if bias is not None:
-        out[:, bias : bias + h] = matrix[:, :, d]
+    @cached_property
+    def _on(self) -> dict[torch.device, list[tuple[Tensor, ...]]]:
+        return {}
 
 
 def fit_kronecker(

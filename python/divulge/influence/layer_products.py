@@ -10,7 +10,7 @@ from torch import Tensor
 from divulge.influence.operators import LayerPlace
 from divulge.influence.seen import Seen
 
-__all__ = ["Turn", "along", "layer_matrix", "mixed_factors"]
+__all__ = ["Turn", "along", "layer_matrix", "mixed_factors", "put"]
 
 # In the gradients of samples that are held at a time.
 _NUMBERS = 1 << 24
@@ -49,6 +49,15 @@ def layer_matrix(vectors: Tensor, place: LayerPlace) -> Tensor:
     part = vectors[:, begin : begin + h * d]
     part = part.reshape(len(part), d, h).mT if transposed else part.reshape(len(part), h, d)
     return part if bias is None else torch.cat([part, vectors[:, bias : bias + h, None]], dim=2)
+
+
+def put(out: Tensor, place: LayerPlace, matrix: Tensor) -> None:
+    """Write (m, h, d + 1) to a layer's part of vectors (m, P)."""
+    h, d, begin, bias, transposed = place
+    own = matrix[:, :, :d]
+    out[:, begin : begin + h * d] = (own.mT if transposed else own).reshape(len(out), h * d)
+    if bias is not None:
+        out[:, bias : bias + h] = matrix[:, :, d]
 
 
 def along(delta: Tensor, seen: Seen, v: Tensor) -> Tensor:

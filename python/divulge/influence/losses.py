@@ -76,6 +76,30 @@ class Loss:
             return _signs(targets, outputs, what)
         return targets
 
+    def check_positions(self, outputs: tuple[int, ...]) -> None:
+        """Refuse what has no loss of single positions, given the shape (*positions, K) of a sample's outputs.
+
+        Raises:
+            ValueError: a sample has one position, or the loss is a function that does not tell them apart.
+        """
+        if not self.is_likelihood or len(outputs) < 2:
+            raise ValueError(
+                "expected the loss 'cross_entropy' or 'squared' at several positions, as of a text's tokens; "
+                f"got the loss {self.name!r} of outputs of shape (n, {', '.join(map(str, outputs))})"
+            )
+
+    def at_positions(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return what each position adds to its sample's loss, (n, *positions).
+
+        Raises:
+            ValueError: as `check_positions`.
+        """
+        self.check_positions(tuple(outputs.shape[1:]))
+        weights = self.weights(targets).to(outputs)
+        numbers = self.name == "squared"
+        y = targets.flatten(0, -2) if numbers else self.positions.classes(targets).flatten()
+        return self.function(outputs.flatten(0, -2), y).reshape(weights.shape) * weights
+
     def weights(self, targets: Tensor) -> Tensor:
         """Return what each position counts for, (n, *positions)."""
         if self.name == "cross_entropy":

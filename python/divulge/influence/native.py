@@ -45,7 +45,7 @@ class NativeOperator:
         first: the number of its first sample, where it is a part.
     """
 
-    path = "native"
+    path, device = "native", torch.device("cpu")
 
     def __init__(self, chain: DenseChain, loss: Loss, samples: Samples, first: int = 0) -> None:
         self._chain, self._loss, self._samples, self.first = chain, loss, samples, first
@@ -81,12 +81,11 @@ class NativeOperator:
             at += h * d + (0 if bias is None else h)
         return places
 
-    def products(self, kind: CurvatureName, vectors: Array) -> Array:
+    def products(self, kind: CurvatureName, vectors: Tensor) -> Tensor:
         """Return C v (m, P) for vectors (m, P)."""
-        cast = vectors.astype(self.dtype, copy=False)
+        cast = vectors.to(self.torch_dtype).numpy()
         run = self.core.hessian_products if kind == "hessian" else self.core.gauss_newton_products
-        products: Array = run(cast)
-        return products
+        return torch.from_numpy(run(cast)).double()
 
     def scores(self, vectors: Array) -> Array:
         """Return grad L(z_i) . v_j (m, n) for vectors (m, P)."""

@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from divulge.influence.modes import gradients_on
 from divulge.influence.per_sample import LossFunction, check_values
@@ -55,15 +56,20 @@ class Operator(Protocol):
         rows: n.
         dtype: the module's precision.
         path: "native" or "torch", what computes.
+        device: where the vectors of products are.
     """
 
     parameters: int
     rows: int
     dtype: np.dtype[Any]
     path: str
+    device: torch.device
 
-    def products(self, kind: CurvatureName, vectors: Array) -> Array:
-        """Return C v (m, P) for vectors (m, P), C the mean over the samples of the curvature."""
+    def products(self, kind: CurvatureName, vectors: Tensor) -> Tensor:
+        """Return C v (m, P) for vectors (m, P) on the device, C the mean over the samples of the curvature.
+
+        They are those of the module's precision, in float64.
+        """
 
     def scores(self, vectors: Array) -> Array:
         """Return grad L(z_i) . v_j (m, n) for vectors (m, P), without forming gradients."""
@@ -105,7 +111,7 @@ def blocks(total: int, size: int) -> list[slice]:
 
 
 @gradients_on()
-def output_gradients(function: LossFunction, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+def output_gradients(function: LossFunction, outputs: Tensor, targets: Tensor) -> Tensor:
     """Return the derivatives by the outputs (n, ..., K) of a function of (outputs, targets), of their shape.
 
     Raises:

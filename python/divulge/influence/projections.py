@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from typing import Any, Literal, Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from divulge.influence.influence import Influence
+from divulge.influence.layer_products import put
 from divulge.influence.losses import LossFunction
 from divulge.influence.operators import Array, LayerPlace, blocks
 from divulge.influence.samples import Samples
@@ -32,6 +34,9 @@ class Projection(Protocol):
 
     def features(self, samples: Samples, function: LossFunction) -> Iterator[Array]:
         """Yield the numbers (k, columns) of a function's gradients, for each block of samples."""
+
+    def pulled(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return vectors (m, P) whose inner products with gradients are those of rows with their numbers."""
 
 
 class RandomMatrix:
@@ -61,6 +66,14 @@ class RandomMatrix:
                 )
             yield total
 
+    def pulled(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return R x (m, P) of rows x."""
+        if self._columns == self._size:
+            return rows
+        parts = enumerate(blocks(self._size, _ROWS))
+        drawn = (_normal(part.stop - part.start, self._columns, self._seed, i) for i, part in parts)
+        return np.concatenate([rows @ matrix.T for matrix in drawn], axis=1)
+
 
 class TwoSided:
     """U' G V of each layer, G its gradient (h, d), U (h, side) and V (d, side) with orthonormal columns.
@@ -84,6 +97,17 @@ class TwoSided:
     def features(self, samples: Samples, function: LossFunction) -> Iterator[Array]:
         """Yield (k, columns) for each block of samples."""
         yield from self._operator.kronecker_projections(samples, function, self._inner, self._outer)
+
+    def pulled(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return U X V' of each layer's part X of rows, in the place of its parameters (m, P)."""
+        out, at = np.zeros((len(rows), self._operator.parameters)), 0
+        sides = zip(self._outer, self._inner, self._operator.layers, strict=True)
+        for outer, inner, place in sides:
+            a, b = outer.shape[1], inner.shape[1]
+            matrix = outer @ rows[:, at : at + a * b].reshape(-1, a, b) @ inner.T
+            put(torch.from_numpy(out), place, torch.from_numpy(matrix))
+            at += a * b
+        return out
 
 
 def projection_of(

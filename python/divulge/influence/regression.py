@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from divulge import _core
-from divulge.influence.solvers import ConjugateGradients, Matrix
+from divulge.influence.solvers import ConjugateGradients, Matrix, placed
 from divulge.points import host_array
 
 __all__ = ["fit_linear"]
@@ -123,13 +123,13 @@ class _Objective:
     def step(self, at: _Point) -> NDArray[np.float64]:
         """Return Newton's step (P,), the more exact the smaller the gradient."""
 
-        def multiply(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
-            products = at.core.hessian_products(vectors.astype(self.inputs.dtype))
-            return np.asarray(products, np.float64)
+        def multiply(vectors: Tensor) -> Tensor:
+            products = at.core.hessian_products(vectors.numpy().astype(self.inputs.dtype))
+            return torch.from_numpy(products).double()
 
         matrix = Matrix(self.size, self.weight_decay, self.weight_decay, multiply)
         solver = ConjugateGradients(matrix, min(0.1, max(at.norm, 1e-6)), 500)
-        return np.asarray(solver.solve(at.gradient[None]).vectors[0])
+        return np.asarray(solver.solve(placed(at.gradient[None])).solution().vectors[0])
 
     def _core(self, theta: NDArray[np.float64]) -> Any:
         dtype, split = self.inputs.dtype, self.outputs * self.inputs.shape[1]

@@ -8,13 +8,15 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
 
 from divulge.conventions import OnProgress
 from divulge.influence.arguments import check_rows
 from divulge.influence.influence import Influence
 from divulge.influence.losses import LossFunction
+from divulge.influence.modes import gradients_on
 from divulge.influence.operators import Array, blocks
-from divulge.influence.solvers import ConjugateGradients, Direct, Matrix
+from divulge.influence.solvers import ConjugateGradients, Direct, Matrix, placed
 
 __all__ = ["leave_groups_out"]
 
@@ -135,6 +137,7 @@ class _Removal:
         """The weight decay that leaves the objective."""
         return self.influence.weight_decay * self.share if self.kept else 0.0
 
+    @gradients_on()
     def step(self, method: Method) -> NDArray[np.float64]:
         """Return by how much the parameters move (P,)."""
         solved, pull = self.influence._inverse.solved, self._pull()
@@ -161,7 +164,8 @@ class _Removal:
         """Return E v (m, P) for vectors (m, P)."""
         block = np.asarray(vectors, np.float64)
         kind: Any = "hessian" if self.influence.curvature == "hessian" else "gauss_newton"
-        products = self._group.products(kind, block).astype(np.float64)
+        group = self._group
+        products = group.products(kind, placed(block, group.device)).cpu().numpy()
         return np.asarray(self.share * products + self.decay * block)
 
     @property
@@ -174,15 +178,16 @@ class _Removal:
         whole, group = influence._inverse.matrix, self._group
         kind: Any = "hessian" if influence.curvature == "hessian" else "gauss_newton"
 
-        def multiply(v: NDArray[np.float64]) -> NDArray[np.float64]:
-            left = self.share * group.products(kind, v).astype(np.float64)
-            return np.asarray(whole.multiply(v) - left - self.decay * v)
+        def multiply(v: Tensor) -> Tensor:
+            left: Tensor = self.share * group.products(kind, v)
+            return whole.multiply(v) - left - self.decay * v
 
-        matrix = Matrix(whole.size, whole.shift, whole.damping, multiply, f"{whole.name} without the group")
+        name = f"{whole.name} without the group"
+        matrix = Matrix(whole.size, whole.shift, whole.damping, multiply, name, whole.device)
         tolerance, iterations, seed = influence.tolerance, influence._limits[0], influence._limits[3]
         solver: Any = (
             Direct(matrix, tolerance)
             if influence.solver == "direct"
             else ConjugateGradients(matrix, tolerance, iterations, seed)
         )
-        return np.asarray(solver.solve(pull[None]).vectors[0])
+        return np.asarray(solver.solve(placed(pull[None], whole.device)).solution().vectors[0])

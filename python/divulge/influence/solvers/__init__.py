@@ -4,7 +4,7 @@ from divulge.influence.solvers.cg import ConjugateGradients
 from divulge.influence.solvers.direct import Direct
 from divulge.influence.solvers.lissa import Lissa
 from divulge.influence.solvers.low_rank import LowRank, arnoldi, nystroem
-from divulge.influence.solvers.solution import Matrix, Solution, Solver
+from divulge.influence.solvers.solution import Matrix, Solution, Solved, Solver, placed
 from divulge.influence.solvers.spectrum import Ritz, lanczos
 
 __all__ = [
@@ -15,8 +15,10 @@ __all__ = [
     "Matrix",
     "Ritz",
     "Solution",
+    "Solved",
     "Solver",
     "arnoldi",
     "lanczos",
     "nystroem",
+    "placed",
 ]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
+import torch
+from torch import Tensor
 
 from divulge import _core
-from divulge.influence.solvers.solution import Floats, Matrix, Solution, residuals
+from divulge.influence.solvers.solution import Floats, Matrix, Solved, residuals
 from divulge.influence.solvers.spectrum import not_positive_definite
 
 __all__ = ["Direct"]
@@ -16,6 +17,8 @@ _BLOCK = 256
 
 class Direct:
     """Solves (C + damping) x = b with the Cholesky factor of the whole matrix, in float64.
+
+    The compiled core factorises where the matrix is in the processor's memory, torch on a device.
 
     Args:
         matrix: what is solved with.
@@ -34,35 +37,55 @@ class Direct:
                 "parameters, use solver='cg'"
             )
         self.matrix, self.tolerance = matrix, tolerance
-        self.factor: Floats = dense_matrix(matrix) if dense is None else dense
-        self.factor[np.diag_indices(matrix.size)] += matrix.shift
-        try:
-            _core.cholesky(self.factor)
-        except RuntimeError:
-            raise not_positive_definite(matrix) from None
-        diagonal = np.diag(self.factor)
+        self.factor = dense_matrix(matrix) if dense is None else torch.from_numpy(dense)
+        diagonal = self.factor.diagonal()
+        diagonal += matrix.shift
+        if not _factorised(self.factor):
+            raise not_positive_definite(matrix)
         if diagonal.min() <= 1e-7 * diagonal.max():  # the factor of a singular matrix, saved by rounding
             raise not_positive_definite(matrix)
 
-    def solve(self, vectors: Floats) -> Solution:
+    def solve(self, vectors: Tensor) -> Solved:
         """Solve for rows b (m, P)."""
-        x = _core.cholesky_solve(self.factor, vectors)
+        if _is_host(self.factor):
+            x = torch.from_numpy(_core.cholesky_solve(self.factor.numpy(), vectors.numpy()))
+        else:
+            x = torch.cholesky_solve(vectors.T, self.factor).T.contiguous()
         _, relative = residuals(self.matrix, x, vectors)
-        return Solution(x, relative, np.zeros(len(vectors), np.int64), relative <= self.tolerance)
+        none = torch.zeros_like(relative, dtype=torch.int64)
+        return Solved(x, relative, none, relative <= self.tolerance)
 
     def inverse(self) -> Floats:
-        """Return the inverse (P, P), valid in its lower triangle."""
-        inverse: Floats = self.factor.copy()
+        """Return the inverse (P, P), valid in its lower triangle, of a matrix in the processor's memory."""
+        inverse: Floats = self.factor.numpy().copy()
         _core.cholesky_inverse(inverse)
         return inverse
 
 
-def dense_matrix(matrix: Matrix) -> Floats:
+def _is_host(matrix: Tensor) -> bool:
+    """Whether the compiled core reads it."""
+    return matrix.device.type == "cpu"
+
+
+def _factorised(matrix: Tensor) -> bool:
+    """Put the Cholesky factor in a matrix's place; False where it is not positive definite."""
+    if not _is_host(matrix):
+        factor, failed = torch.linalg.cholesky_ex(matrix)
+        matrix.copy_(factor)
+        return not failed
+    try:
+        _core.cholesky(matrix.numpy())
+    except RuntimeError:
+        return False
+    return True
+
+
+def dense_matrix(matrix: Matrix) -> Tensor:
     """Return C (P, P), made symmetric, by products with unit vectors."""
-    columns = np.zeros((matrix.size, matrix.size))
+    columns = torch.zeros(matrix.size, matrix.size, dtype=torch.float64, device=matrix.device)
     for begin in range(0, matrix.size, _BLOCK):
         stop = min(begin + _BLOCK, matrix.size)
-        unit = np.zeros((stop - begin, matrix.size))
-        unit[np.arange(stop - begin), np.arange(begin, stop)] = 1.0
+        unit = columns.new_zeros(stop - begin, matrix.size)
+        unit[:, begin:stop].fill_diagonal_(1.0)
         columns[begin:stop] = matrix.multiply(unit)
-    return np.asarray((columns + columns.T) / 2)
+    return (columns + columns.T) / 2

@@ -6,9 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from divulge.influence.solvers.solution import Floats, Matrix, Solution, residuals
+from divulge.influence.solvers.solution import Matrix, Solved, residuals
 from divulge.influence.solvers.spectrum import lanczos, not_positive_definite, require_room
 
 __all__ = ["Lissa"]
@@ -44,7 +46,7 @@ class Lissa:
     epochs: int
     seed: int
 
-    def solve(self, vectors: Floats) -> Solution:
+    def solve(self, vectors: Tensor) -> Solved:
         """Solve for rows b (m, P).
 
         Raises:
@@ -52,9 +54,9 @@ class Lissa:
         """
         rng = np.random.default_rng(self.seed)
         scale = self._scale(rng)
-        x = np.zeros_like(vectors)
-        best, lowest = x, np.linalg.norm(vectors, axis=1).astype(bool).astype(np.float64)
-        total, length, epochs_averaged, period = np.zeros_like(x), 0, 0, 1
+        x = torch.zeros_like(vectors)
+        best, lowest = x, vectors.any(dim=1).to(vectors)
+        total, length, epochs_averaged, period = torch.zeros_like(x), 0, 0, 1
         steps, goal = 0, self.tolerance
         for _ in range(self.epochs if lowest.any() else 0):
             for _ in range(0, self.rows, self.batch_size):
@@ -69,18 +71,18 @@ class Lissa:
             _, relative = residuals(self.matrix, mean, vectors)
             if not (relative < _DIVERGED).all():
                 scale *= self._wider()
-                x, total, length, epochs_averaged = np.zeros_like(x), np.zeros_like(x), 0, 0
+                x, total, length, epochs_averaged = torch.zeros_like(x), torch.zeros_like(x), 0, 0
                 continue
             if not (relative < 0.5 * lowest).all():
                 period *= 2
             better = relative < lowest
-            best = np.where(better[:, None], mean, best)
-            lowest = np.minimum(lowest, relative)
-            total, length, epochs_averaged = np.zeros_like(x), 0, 0
+            best = torch.where(better[:, None], mean, best)
+            lowest = torch.minimum(lowest, relative)
+            total, length, epochs_averaged = torch.zeros_like(x), 0, 0
             if (lowest <= goal).all():
                 break
-        taken = np.full(len(vectors), steps, np.int64)
-        return Solution(best, lowest, taken, lowest <= goal)
+        taken = torch.full_like(lowest, steps, dtype=torch.int64)
+        return Solved(best, lowest, taken, lowest <= goal)
 
     def _wider(self) -> float:
         """Return a factor for a scale with which the series diverged, unless no scale would do."""

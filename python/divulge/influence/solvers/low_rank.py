@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import torch
+from torch import Tensor
 
-from divulge.influence.solvers.solution import Floats, Matrix, Solution, residuals
+from divulge.influence.solvers.solution import Matrix, Solved, placed, residuals
 from divulge.influence.solvers.spectrum import lanczos, not_positive_definite, require_room
 
 __all__ = ["LowRank", "arnoldi", "nystroem"]
@@ -24,19 +26,20 @@ class LowRank:
     """
 
     matrix: Matrix
-    values: Floats
-    vectors: Floats
+    values: Tensor
+    vectors: Tensor
     tolerance: float
 
-    def solve(self, vectors: Floats) -> Solution:
+    def solve(self, vectors: Tensor) -> Solved:
         """Solve for rows b (m, P); the residual is that of the true matrix."""
         shift = self.matrix.shift
         weights = 1 / (self.values + shift) - 1 / shift
         x = vectors / shift + (vectors @ self.vectors.T * weights) @ self.vectors
         _, relative = residuals(self.matrix, x, vectors)
-        return Solution(x, relative, np.zeros(len(vectors), np.int64), relative <= self.tolerance)
+        none = torch.zeros_like(relative, dtype=torch.int64)
+        return Solved(x, relative, none, relative <= self.tolerance)
 
-    def quadratic(self, vectors: Floats) -> Floats:
+    def quadratic(self, vectors: Tensor) -> Tensor:
         """Return b' A^-1 b of rows b (m, P), with the approximation of A: no product is taken.
 
         As a sum of squares, c^2 / (values + shift) + |b - Q c|^2 / shift with c = Q'b: nothing cancels where
@@ -45,7 +48,7 @@ class LowRank:
         shift = self.matrix.shift
         inside = vectors @ self.vectors.T
         outside = vectors - inside @ self.vectors
-        return np.asarray(inside**2 @ (1 / (self.values + shift)) + (outside**2).sum(axis=1) / shift)
+        return inside**2 @ (1 / (self.values + shift)) + (outside**2).sum(dim=1) / shift
 
 
 def arnoldi(matrix: Matrix, rank: int, tolerance: float, seed: int) -> LowRank:
@@ -58,8 +61,8 @@ def arnoldi(matrix: Matrix, rank: int, tolerance: float, seed: int) -> LowRank:
     _check_shift(matrix, "arnoldi")
     ritz = lanczos(matrix, 2 * rank, seed)
     require_room(matrix, ritz, seed)
-    keep = np.flatnonzero(ritz.values > 0)[:rank]
-    return LowRank(matrix, ritz.values[keep], ritz.vectors[keep], tolerance)
+    kept = min(rank, int((ritz.values > 0).sum()))  # the largest come first
+    return LowRank(matrix, placed(ritz.values[:kept], matrix.device), ritz.vectors[:kept], tolerance)
 
 
 def nystroem(matrix: Matrix, rank: int, tolerance: float, seed: int) -> LowRank:
@@ -72,15 +75,16 @@ def nystroem(matrix: Matrix, rank: int, tolerance: float, seed: int) -> LowRank:
     _check_shift(matrix, "nystroem")
     rank = min(rank, matrix.size)
     rng = np.random.default_rng(seed)
-    basis = np.linalg.qr(rng.standard_normal((matrix.size, rank)))[0].T
-    product = matrix.multiply(np.ascontiguousarray(basis))
+    drawn = placed(rng.standard_normal((matrix.size, rank)), matrix.device)
+    basis = torch.linalg.qr(drawn)[0].T.contiguous()
+    product = matrix.multiply(basis)
     core = basis @ product.T
-    small, rotation = np.linalg.eigh((core + core.T) / 2)
+    small, rotation = torch.linalg.eigh((core + core.T) / 2)
     if small[0] + matrix.shift <= 0:
         raise not_positive_definite(matrix, seed)
     keep = small > 1e-10 * max(float(small[-1]), 0.0)
-    half = (rotation[:, keep] / np.sqrt(small[keep])).T @ product  # C ~ half' half
-    _, singular, vectors = np.linalg.svd(half, full_matrices=False)
+    half = (rotation[:, keep] / small[keep].sqrt()).T @ product  # C ~ half' half
+    _, singular, vectors = torch.linalg.svd(half, full_matrices=False)
     return LowRank(matrix, singular**2, vectors, tolerance)
 
 

@@ -1,4 +1,4 @@
-"""What a solver returns, and the matrix that it solves with."""
+"""What a solver returns, and the matrix that it solves with: tensors in float64, on the model's device."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
 
-__all__ = ["Matrix", "Solution", "Solver", "residuals"]
+__all__ = ["Matrix", "Solution", "Solved", "Solver", "placed", "residuals"]
 
 Floats = NDArray[np.float64]
+_CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,21 @@ class Solution:
 
 
 @dataclass(frozen=True)
+class Solved:
+    """A solution where it was found; attributes as those of `Solution`."""
+
+    vectors: Tensor
+    residual: Tensor
+    iterations: Tensor
+    converged: Tensor
+
+    def solution(self) -> Solution:
+        """Return it as arrays."""
+        parts = self.vectors, self.residual, self.iterations, self.converged
+        return Solution(*(part.cpu().numpy() for part in parts))
+
+
+@dataclass(frozen=True)
 class Matrix:
     """C + damping I, symmetric, with C the curvature and the weight decay.
 
@@ -41,30 +59,35 @@ class Matrix:
         damping: the part of it that may be raised.
         multiply: from vectors (m, P) to C's products without the shift.
         name: of the curvature, for messages.
+        device: where vectors are.
     """
 
     size: int
     shift: float
     damping: float
-    multiply: Callable[[Floats], Floats]
+    multiply: Callable[[Tensor], Tensor]
     name: str = "curvature"
+    device: torch.device = _CPU
 
-    def __call__(self, vectors: Floats) -> Floats:
+    def __call__(self, vectors: Tensor) -> Tensor:
         """Return (C + damping) v (m, P) for vectors (m, P)."""
-        products = self.multiply(vectors)
-        products += self.shift * vectors
-        return products
+        return self.multiply(vectors).add_(vectors, alpha=self.shift)
 
 
 class Solver(Protocol):
     """Solves (C + damping) x = b for rows b of a block (m, P)."""
 
-    def solve(self, vectors: Floats) -> Solution:
+    def solve(self, vectors: Tensor) -> Solved:
         """Return x and how exact it is."""
 
 
-def residuals(matrix: Matrix, x: Floats, b: Floats) -> tuple[Floats, Floats]:
+def placed(array: ArrayLike, device: torch.device = _CPU) -> Tensor:
+    """Return an array in float64 on a device; on the processor in its own memory, where that will do."""
+    return torch.from_numpy(np.require(array, np.float64, ["C", "W"])).to(device)
+
+
+def residuals(matrix: Matrix, x: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     """Return b - A x (m, P), and its norms relative to those of b (m,), 0 for b = 0."""
     r = b - matrix(x)
-    norms = np.linalg.norm(b, axis=1)
-    return r, np.linalg.norm(r, axis=1) / np.where(norms > 0, norms, 1.0)
+    norms = b.norm(dim=1)
+    return r, r.norm(dim=1) / torch.where(norms > 0, norms, 1.0)

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
+from torch.linalg import vector_norm
 
 from divulge.influence.errors import SingularCurvature
-from divulge.influence.solvers.solution import Floats, Matrix
+from divulge.influence.solvers.solution import Floats, Matrix, placed
 
 __all__ = ["Ritz", "lanczos", "not_positive_definite", "require_room"]
 
@@ -19,12 +22,12 @@ class Ritz:
 
     Attributes:
         values: (k,).
-        vectors: (k, P), of norm 1.
+        vectors: (k, P), of norm 1, on the matrix's device.
         errors: (k,), |C v - value v|: an eigenvalue lies within this of the value.
     """
 
     values: Floats
-    vectors: Floats
+    vectors: Tensor
     errors: Floats
 
 
@@ -35,18 +38,19 @@ def lanczos(matrix: Matrix, steps: int, seed: int) -> Ritz:
     """
     rng = np.random.default_rng(seed)
     steps = min(steps, matrix.size)
-    basis = np.zeros((steps, matrix.size))
+    basis = torch.zeros(steps, matrix.size, dtype=torch.float64, device=matrix.device)
     diagonal, off = np.zeros(steps), np.zeros(steps)
-    q = _unit(rng.standard_normal(matrix.size))
+    q = placed(_unit(rng.standard_normal(matrix.size)), matrix.device)
     taken, scale = 0, 0.0
     for k in range(steps):
         basis[k] = q
         w = matrix.multiply(q[None])[0]
-        diagonal[k] = w @ q
-        scale = max(scale, float(np.linalg.norm(w)))
+        diagonal[k] = float(w @ q)
+        scale = max(scale, float(vector_norm(w)))
+        held = basis[: k + 1]
         for _ in range(2):
-            w = w - basis[: k + 1].T @ (basis[: k + 1] @ w)
-        off[k] = np.linalg.norm(w)
+            w = torch.addmv(w, held.T, held @ w, alpha=-1)
+        off[k] = float(vector_norm(w))
         taken = k + 1
         if off[k] <= 1e-12 * scale:  # the basis spans an invariant space
             off[k] = 0.0
@@ -76,11 +80,12 @@ def require_room(matrix: Matrix, ritz: Ritz, seed: int) -> None:
         raise not_positive_definite(matrix, seed)
 
 
-def _ritz(basis: Floats, diagonal: Floats, off: Floats) -> Ritz:
+def _ritz(basis: Tensor, diagonal: Floats, off: Floats) -> Ritz:
     tridiagonal = np.diag(diagonal) + np.diag(off[:-1], 1) + np.diag(off[:-1], -1)
     values, small = np.linalg.eigh(tridiagonal)
     order: NDArray[np.int64] = np.argsort(values)[::-1]
-    return Ritz(values[order], small.T[order] @ basis, np.abs(off[-1] * small[-1, order]))
+    vectors = placed(small.T[order], basis.device) @ basis
+    return Ritz(values[order], vectors, np.abs(off[-1] * small[-1, order]))
 
 
 def _up(value: float) -> float:
