@@ -21,6 +21,8 @@ class FollowingSettings:
     farthest: float = 50.0
     # edges in a row at which no bend was told: a deeper unit's bends where no known unit switches
     patience: int = 3
+    # the same once most kinks were found to be deeper units': of 3,176 kinks 2,332 showed no bend at all
+    patience_then: int = 1
     # edges of this kind for one at which it was told
     failures: float = 0.3
     # edges of the last known layer in a row without a bend, from the start: an earlier layer's unit has none
@@ -230,6 +232,8 @@ class WideSearchSettings:
     suspicion: float = 2.0
     # lines in a row that show no new unit, then
     idle_then: int = 2
+    # the same where units were met on one line alone: one of ACAS Xu's is met on 1 in 15
+    idle_rare: int = 8
     # segments from the centre, then
     rays_then: int = 4
     # distance of answers far out along edges, in usual ones
