@@ -19,6 +19,9 @@ class FollowingSettings:
     along: float = 1e-14
     # distance from the origin, in usual ones, up to which a unit is followed: values keep ten digits
     farthest: float = 50.0
+    # the same over that of the kink where it is met: some units switch nowhere nearer, on a trained 3-32-32-3
+    # one at 68 usual distances and one from 123 on
+    further: float = 3.0
     # edges in a row at which no bend was told: a deeper unit's bends where no known unit switches
     patience: int = 3
     # the same once most kinks were found to be deeper units': of 3,176 kinks 2,332 showed no bend at all

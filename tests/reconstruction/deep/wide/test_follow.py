@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from deep_networks import kinks_of, parameters, probe_of, random_deep
+import torch
+from deep_networks import kinks_of, owners, parameters, probe_of, random_deep
 
 from divulge.reconstruction.deep.wide.cells import Known
 from divulge.reconstruction.deep.wide.follow import Follower
@@ -127,3 +128,21 @@ def test_a_unit_of_the_layer_is_followed_to_the_end_with_little_patience(seed):
         for place in np.flatnonzero(layers == 1)[:8]
     ]
     assert np.mean(ends) > 0.7
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_unit_that_is_met_far_out_is_followed_there(seed):
+    network = random_deep(3, 10, 8, 1, seed=seed)
+    with torch.no_grad():
+        network[2].bias -= 600.0 * torch.sign(network[2].bias)  # of 600 usual levels: nothing near switches
+    known = Known(turned_prefix(network, seed)[0], open_sides=True)
+    rng, probe = np.random.default_rng(seed), probe_of(network)
+    origins, ways = 1000.0 * rng.standard_normal((2, 8, 3))
+    kinks = probe.kinks(origins, ways, np.full(8, -3.0), np.full(8, 3.0))
+    layers, _ = owners(network, kinks.points)
+    far = np.flatnonzero((layers == 1) & (np.linalg.norm(kinks.points, axis=1) > 100 * np.sqrt(3)))
+    assert len(far)
+    followed = [
+        Follower(probe, known, kinks.points[place], kinks.jumps[place], rng).go(200) for place in far[:10]
+    ]
+    assert np.mean(followed) > 0.7

@@ -55,7 +55,8 @@ class Follower:
         self.places = [self.point.copy()]
         self.failed = self.measured = self.in_a_row = 0
         self.straight = self.bends = 0  # edges of the last known layer at which it did not bend, and did
-        self.farthest = FOLLOWING.farthest * np.sqrt(len(point))
+        usual = FOLLOWING.farthest * np.sqrt(len(point))
+        self.farthest = max(usual, FOLLOWING.further * float(np.linalg.norm(point)))
         for terms, right in zip(self.cell.gradient_terms(), self.normal, strict=True):
             self.equations.add(terms, float(right))
 
