@@ -197,6 +197,9 @@ class WideSearchSettings:
     mostly: float = 0.6
     # rounds in which that was so and no unit was met, before a layer more is looked for
     vain: int = 3
+    # rounds in a row that win neither an equation nor fewer wrong answers than ever before, after which a
+    # search ends: the most seen on a network that was then rebuilt whole is 5
+    stuck: int = 12
     # of wrong points and right ones, searched in one round
     pairs: int = 10
     # segments from the centre to points of all scales: states along them choose open entries

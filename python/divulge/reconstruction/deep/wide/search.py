@@ -13,6 +13,7 @@ from divulge.reconstruction.deep.wide.cells import Known
 from divulge.reconstruction.deep.wide.fitting import Fitting
 from divulge.reconstruction.deep.wide.grow import layer_of, with_beside
 from divulge.reconstruction.deep.wide.open_entries import tell_entries
+from divulge.reconstruction.deep.wide.progress import Progress
 from divulge.reconstruction.deep.wide.sides import no_sides, parallel, without_rest, wrong_sides
 from divulge.reconstruction.deep.wide.unfinished import unfinished
 from divulge.reconstruction.network.known_layers import Dense, Prefix
@@ -71,7 +72,7 @@ class WideSearch(Fitting):
             self.look_around()
         if not self.units or self.outdated:
             return None
-        fresh, vain = WIDE_SEARCH.points, 0
+        fresh, vain, progress = WIDE_SEARCH.points, 0, Progress()
         for _ in range(WIDE_SEARCH.rounds):
             tell_entries(self.probe, self.known, self.units, self.lines)
             fit, wrong, right = self.as_last(fresh)
@@ -83,7 +84,7 @@ class WideSearch(Fitting):
                 break
             fresh = WIDE_SEARCH.points if fit is None else WIDE_SEARCH.more * fresh
             new = self.between(wrong, right)
-            if self.outdated:
+            if self.outdated or not progress.goes_on(self.equations, self.wrong_share):
                 break
             vain = vain + 1 if fit is None and not new and self.wrong_share > WIDE_SEARCH.mostly else 0
             self.deeper = vain >= WIDE_SEARCH.vain
