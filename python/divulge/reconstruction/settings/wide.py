@@ -19,8 +19,13 @@ class FollowingSettings:
     along: float = 1e-14
     # distance from the origin, in usual ones, up to which a unit is followed: values keep ten digits
     farthest: float = 50.0
+    # the same over that of the kink where it is met: some units switch nowhere nearer, on a trained 3-32-32-3
+    # one at 68 usual distances and one from 123 on
+    further: float = 3.0
     # edges in a row at which no bend was told: a deeper unit's bends where no known unit switches
     patience: int = 3
+    # the same once most kinks were found to be deeper units': of 3,176 kinks 2,332 showed no bend at all
+    patience_then: int = 1
     # edges of this kind for one at which it was told
     failures: float = 0.3
     # edges of the last known layer in a row without a bend, from the start: an earlier layer's unit has none
@@ -120,6 +125,9 @@ class OpenEntriesSettings:
 
     # on a feature's hyperplane, of each scale
     points: int = 64
+    # the same before a copy is given back: at 5 in 200,000 inputs a random
+    # 8-32-32-1 was wrong with 64, at 1 with these
+    points_then: int = 16_384
     # in usual ones
     scales: tuple[float, ...] = (0.3, 1.0, 3.0, 10.0)
     # of a segment on which the level vanishes: to rounding
@@ -192,6 +200,9 @@ class WideSearchSettings:
     mostly: float = 0.6
     # rounds in which that was so and no unit was met, before a layer more is looked for
     vain: int = 3
+    # rounds in a row that win neither an equation nor fewer wrong answers than ever before, after which a
+    # search ends: the most seen on a network that was then rebuilt whole is 7
+    stuck: int = 12
     # of wrong points and right ones, searched in one round
     pairs: int = 10
     # segments from the centre to points of all scales: states along them choose open entries
@@ -230,6 +241,8 @@ class WideSearchSettings:
     suspicion: float = 2.0
     # lines in a row that show no new unit, then
     idle_then: int = 2
+    # the same where units were met on one line alone: one of ACAS Xu's is met on 1 in 15
+    idle_rare: int = 8
     # segments from the centre, then
     rays_then: int = 4
     # distance of answers far out along edges, in usual ones

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from deep_networks import kinks_of, parameters, probe_of, random_deep
+import torch
+from deep_networks import kinks_of, owners, parameters, probe_of, random_deep
 
 from divulge.reconstruction.deep.wide.cells import Known
 from divulge.reconstruction.deep.wide.follow import Follower
 from divulge.reconstruction.deep.wide.sides import without_rest, wrong_sides
 from divulge.reconstruction.network.known_layers import Dense, Prefix
+from divulge.reconstruction.settings import FOLLOWING
 
 
 def turned_prefix(network, seed):
@@ -99,3 +101,48 @@ def test_a_deeper_unit_gets_lost():
     deeper = [follower for _, follower in followers(network, known, 2, 5, 2)]
     assert deeper
     assert not all(follower.go(40 * known.width) for follower in deeper)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_one_edge_is_enough_to_give_a_deeper_unit_up(seed):
+    network = random_deep(5, 12, 10, 10, 1, seed=seed)
+    known = Known(turned_prefix(network, seed)[0], open_sides=True)
+    kinks, layers, _ = kinks_of(network, lines=6, seed=seed)
+    asked = {}
+    for patience in (FOLLOWING.patience_then, FOLLOWING.patience):
+        probe, rng = probe_of(network), np.random.default_rng(seed)
+        for place in np.flatnonzero(layers == 2)[:8]:
+            Follower(probe, known, kinks.points[place], kinks.jumps[place], rng, patience).go(400)
+        asked[patience] = len(probe.answered()[0])
+    assert asked[FOLLOWING.patience_then] < 0.7 * asked[FOLLOWING.patience]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_unit_of_the_layer_is_followed_to_the_end_with_little_patience(seed):
+    network = random_deep(5, 12, 10, 10, 1, seed=seed)
+    known = Known(turned_prefix(network, seed)[0], open_sides=True)
+    kinks, layers, _ = kinks_of(network, lines=4, seed=seed)
+    probe, rng = probe_of(network), np.random.default_rng(seed)
+    ends = [
+        Follower(probe, known, kinks.points[place], kinks.jumps[place], rng, FOLLOWING.patience_then).go(400)
+        for place in np.flatnonzero(layers == 1)[:8]
+    ]
+    assert np.mean(ends) > 0.7
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_unit_that_is_met_far_out_is_followed_there(seed):
+    network = random_deep(3, 10, 8, 1, seed=seed)
+    with torch.no_grad():
+        network[2].bias -= 600.0 * torch.sign(network[2].bias)  # of 600 usual levels: nothing near switches
+    known = Known(turned_prefix(network, seed)[0], open_sides=True)
+    rng, probe = np.random.default_rng(seed), probe_of(network)
+    origins, ways = 1000.0 * rng.standard_normal((2, 8, 3))
+    kinks = probe.kinks(origins, ways, np.full(8, -3.0), np.full(8, 3.0))
+    layers, _ = owners(network, kinks.points)
+    far = np.flatnonzero((layers == 1) & (np.linalg.norm(kinks.points, axis=1) > 100 * np.sqrt(3)))
+    assert len(far)
+    followed = [
+        Follower(probe, known, kinks.points[place], kinks.jumps[place], rng).go(200) for place in far[:10]
+    ]
+    assert np.mean(followed) > 0.7

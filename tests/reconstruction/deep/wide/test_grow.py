@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
 from deep_networks import kinks_of, parameters, probe_of, random_deep
@@ -13,6 +15,7 @@ from divulge.reconstruction.deep.wide.grow import layer_of, with_beside
 from divulge.reconstruction.deep.wide.unfinished import unfinished
 from divulge.reconstruction.deep.wide.units import Unit
 from divulge.reconstruction.network.known_layers import Dense, Prefix
+from divulge.reconstruction.settings import WIDE_SEARCH
 
 
 def unit_with(row, known):
@@ -100,3 +103,16 @@ def test_a_kink_of_the_layer_before_is_taken_in_there():
     assert behind.outdated
     assert not behind.units
     assert first.owner(kinks.points[other]) >= 0
+
+
+def test_units_met_on_one_line_alone_keep_the_search_up():
+    network = random_deep(4, 8, 6, 1, seed=0)
+    found = finding(network, open_sides=False)
+    known = np.ones(8, bool)
+    found.units = [unit_with(row, known) for row in parameters(network)[1][0]]
+    often, once = Counter(range(6)), Counter(range(6))
+    often.update(range(6))
+    assert found.idle_then(often) == WIDE_SEARCH.idle_then
+    assert found.idle_then(once) == WIDE_SEARCH.idle_rare
+    often.subtract([3])
+    assert found.idle_then(often) == WIDE_SEARCH.idle_rare

@@ -38,6 +38,16 @@ def test_a_wide_first_layer_is_found_with_its_sides(sizes, seed):
         assert function_error(result.module, victim, points) < 1e-8
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_entries_that_show_at_few_inputs_are_told_before_a_copy_is_given_back(seed):
+    victim = victim_of(as_started(8, 32, 32, 1, seed=seed))
+    result = reconstruct(GradientOracle(victim, budget=100_000), seed=seed)
+    assert result.complete, result.notes
+    points = 10.0 * np.random.default_rng(12345).standard_normal((200_000, 8))
+    off = np.abs(result.module(torch.from_numpy(points)).detach().numpy() - victim.values(points))
+    assert (off > 1e-8).sum() <= 2  # one in 100,000
+
+
 @pytest.mark.parametrize("budget", [6_000, 9_000])
 def test_a_budget_that_ends_while_units_are_followed_leaves_what_was_found(budget):
     victim = victim_of(as_started(8, 32, 32, 1, seed=0))

@@ -12,9 +12,13 @@ the sides.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from divulge.arrays import Array, Index, Mask
 from divulge.reconstruction.network.known_layers import Prefix
@@ -116,23 +120,47 @@ class Cell:
 
         Infinity where there is none.
         """
-        best = (np.inf, -1, -1)
-        for layer, (slope, offset, side) in enumerate(
-            zip(self.slopes, self.offsets, self.sides, strict=True)
-        ):
-            inward = np.where(side, 1.0, -1.0)
-            units = self.known.prefix.layers[layer].units
-            slope, offset, inward = slope[:units], offset[:units], inward[:units]
-            if not units:
-                continue
-            room = np.maximum(inward * (slope @ point + offset), 0.0)
-            growth = inward * (slope @ way)
-            away = growth < -FOLLOWING.along * np.linalg.norm(way)
-            reach = np.divide(room, -growth, out=np.full(len(room), np.inf), where=away)
-            unit = int(np.argmin(reach))
-            if reach[unit] < best[0]:
-                best = (float(reach[unit]), layer, unit)
-        return best
+        reach = self.reaches(point, way)[0]
+        if not len(reach) or np.isinf(first := reach.min()):
+            return np.inf, -1, -1
+        layer, unit = self.owners[int(np.argmin(reach))]
+        return float(first), int(layer), int(unit)
+
+    def span(self, point: Array, way: Array) -> tuple[float, float]:
+        """Return how far it is to the first edges along a way, and back."""
+        ahead, back = self.reaches(point, way).min(axis=1, initial=np.inf)
+        return float(ahead), float(back)
+
+    def reaches(self, point: Array, way: Array) -> Array:
+        """Return how far it is to each edge along a way, and back, infinity where it is never met, (2, m)."""
+        room = np.maximum(self.inward @ point + self.room, 0.0)
+        growth = self.inward @ way
+        least = FOLLOWING.along * np.linalg.norm(way)
+        growth = np.stack([-growth, growth])
+        return np.asarray(np.divide(room, growth, out=np.full(growth.shape, np.inf), where=growth > least))
+
+    @cached_property
+    def owners(self) -> Index:
+        """Layer and unit whose edges may be met, shape (m, 2)."""
+        units = [layer.units for layer in self.known.prefix.layers]
+        return np.array([(depth, unit) for depth, many in enumerate(units) for unit in range(many)], np.intp)
+
+    @cached_property
+    def inward(self) -> Array:
+        """Gradients of these units' levels, pointing into the cell, shape (m, d)."""
+        sides, slopes = self.units_alone(self.sides), self.units_alone(self.slopes)
+        return np.asarray(np.where(sides, 1.0, -1.0)[:, None] * slopes)
+
+    @cached_property
+    def room(self) -> Array:
+        """What these levels are at the origin, turned like that, shape (m,)."""
+        turned = np.where(self.units_alone(self.sides), 1.0, -1.0)
+        return np.asarray(turned * self.units_alone(self.offsets))
+
+    def units_alone(self, of_layers: Sequence[NDArray[Any]]) -> NDArray[Any]:
+        """Return what is known of all layers' units, one after the other, without what is handed on."""
+        layers = self.known.prefix.layers
+        return np.concatenate([each[: layer.units] for each, layer in zip(of_layers, layers, strict=True)])
 
     def beyond(self, layer: int, unit: int) -> Cell:
         """Return the cell behind an edge."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
 import numpy as np
 
-from divulge.arrays import Array
+from divulge.arrays import Array, Index
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.probe import Probe
 from divulge.reconstruction.deep.wide.cells import Known
@@ -17,7 +18,7 @@ from divulge.reconstruction.deep.wide.star import Star
 from divulge.reconstruction.deep.wide.states import Searched
 from divulge.reconstruction.deep.wide.told_by_answers import ToldStates
 from divulge.reconstruction.deep.wide.units import Unit, joined, owners, taken_in
-from divulge.reconstruction.settings import WIDE_LINES, WIDE_SEARCH
+from divulge.reconstruction.settings import FOLLOWING, WIDE_LINES, WIDE_SEARCH
 
 
 class Finding:
@@ -69,51 +70,77 @@ class Finding:
 
     def find(self, idle: int, enough: Callable[[], bool]) -> None:
         """Search random lines, until so many in a row show no new unit or enough is known."""
-        vain = 0
+        vain, met = 0, Counter[int]()
         for _ in range(WIDE_LINES.most):
             start, way = self.lines.samples(2)
             start = start * self.lines.rng.choice(WIDE_LINES.scales)
             reach = WIDE_LINES.reach * max(WIDE_LINES.scales)
             way = way * (reach * np.sqrt(len(way)) / np.linalg.norm(way))
-            new = self.absorb(self.searched(start - way, start + way), enough)
-            vain = 0 if new else vain + 1
-            if vain >= (min(idle, WIDE_SEARCH.idle_then) if self.suspects else idle) or enough():
+            kinks = self.searched(start - way, start + way)
+            vain = 0 if self.absorb(kinks, enough) else vain + 1
+            if enough():
                 return
+            met.update(set(self.owners(kinks.points).tolist()) - {-1})
+            if vain >= (self.idle_then(met) if self.suspects else idle):
+                return
+
+    def idle_then(self, met: Counter[int]) -> int:
+        """Return how many lines in a row show no new unit before no more are searched, where lines are dear.
+
+        Units that were met on one line alone say that there are others that were met on none (Good 1953).
+
+        Args:
+            met: on how many lines each unit was met.
+        """
+        rare = any(met[number] == 1 for number in range(len(self.units)))
+        return WIDE_SEARCH.idle_rare if rare else WIDE_SEARCH.idle_then
 
     def absorb(self, kinks: LaterKinks, enough: Callable[[], bool] = lambda: False) -> int:
         """Take kinks in, following units that are not known; return how many new ones there are."""
-        new = 0
+        new, known, own = 0, (-1, -1), np.empty(0, np.intp)
         for place in self.lines.rng.permutation(len(kinks)):
-            point = kinks.points[place]
-            own = self.owner(point)
-            if own >= 0 and not self.units[own].whole:
-                joined(self.known, self.units[own], point, kinks.jumps[place])
-            if own >= 0 or self.is_earlier(kinks.take(np.array([place]))):
+            if known != (len(self.units), self.equations):
+                known, own = (len(self.units), self.equations), self.owners(kinks.points)
+            point, jump = kinks.points[place], kinks.jumps[place]
+            if own[place] >= 0:
+                self.take_in(int(own[place]), point, jump)
+            elif self.is_earlier(point, jump):
                 continue
-            if self.taken(point, kinks.jumps[place]):
+            elif self.taken(point, jump):
                 new += 1
                 if enough():
                     break
-            elif self.before is not None and self.before.whole and point.tobytes() in self.lost:
-                self.before.takes(kinks.take(np.array([place])))
+            elif self.before is not None and point.tobytes() in self.lost:
+                self.before.absorb(kinks.take(np.array([place])))
         return new
 
+    def owners(self, points: Array) -> Index:
+        """Return on which unit's hyperplane points (n, d) lie for certain, -1 where on none's, shape (n,)."""
+        return owners(self.known, self.units, points)
+
     def owner(self, point: Array) -> int:
-        """Return on which unit's hyperplane a point (d,) lies for certain, -1 where on none's."""
-        return int(owners(self.known, self.units, point[None])[0])
+        """Return the same of one point (d,)."""
+        return int(self.owners(point[None])[0])
 
-    def is_earlier(self, kink: LaterKinks) -> bool:
-        """Whether a kink is an earlier layer's with open entries, which then takes it in."""
-        if self.before is None or self.before.whole:
+    def take_in(self, number: int, point: Array, jump: Array) -> None:
+        """Take a kink in as a unit's on whose hyperplane it lies."""
+        if not self.units[number].whole:
+            joined(self.known, self.units[number], point, jump)
+
+    def is_earlier(self, point: Array, jump: Array) -> bool:
+        """Whether a kink is a known unit's of a layer before, which then takes it in; nothing is asked."""
+        if self.before is None:
             return False
-        return self.before.takes(kink)
-
-    def takes(self, kink: LaterKinks) -> bool:
-        """Whether a kink, once it was looked at, is this layer's or one's before."""
-        if self.is_earlier(kink):
+        if not self.before.whole and self.before.joins(point, jump):
             return True
-        self.absorb(kink)
-        return self.owner(kink.points[0]) >= 0
+        return self.before.is_earlier(point, jump)
+
+    def joins(self, point: Array, jump: Array) -> bool:
+        """Whether a kink is a known unit's, which then takes it in."""
+        own = self.owner(point)
+        if own >= 0:
+            self.take_in(own, point, jump)
+        return own >= 0 or any(joined(self.known, unit, point, jump) for unit in self.units if not unit.whole)
 
     @property
     def suspects(self) -> bool:
@@ -131,7 +158,8 @@ class Finding:
             return False
         if any(joined(self.known, unit, point, jump) for unit in self.units if not unit.whole):
             return False
-        follower = Follower(self.probe, self.known, point, jump, self.lines.rng)
+        patience = FOLLOWING.patience_then if self.suspects else FOLLOWING.patience
+        follower = Follower(self.probe, self.known, point, jump, self.lines.rng, patience)
         if follower.go(WIDE_SEARCH.steps * self.known.width):
             return taken_in(self.known, self.units, Unit.of(follower))
         self.lost.add(point.tobytes())
@@ -205,5 +233,5 @@ class Finding:
         self.centre, self.lost = old.centre, old.lost
         for segment in old.segments:
             self.absorb(segment.kinks)
-            if self.before is None or not any(self.before.owner(x) >= 0 for x in segment.kinks.points):
+            if self.before is None or not (self.before.owners(segment.kinks.points) >= 0).any():
                 self.segments.append(segment)

@@ -25,6 +25,7 @@ class Follower:
         point: a kink of the unit, shape (d,).
         jump: of the gradient there, shape (d,).
         rng: draws the ways.
+        patience: edges at which no bend was told before it is given up.
 
     Attributes:
         point: where it is.
@@ -38,9 +39,15 @@ class Follower:
     """
 
     def __init__(
-        self, probe: Probe, known: Known, point: Array, jump: Array, rng: np.random.Generator
+        self,
+        probe: Probe,
+        known: Known,
+        point: Array,
+        jump: Array,
+        rng: np.random.Generator,
+        patience: int = FOLLOWING.patience,
     ) -> None:
-        self.probe, self.known, self.rng = probe, known, rng
+        self.probe, self.known, self.rng, self.patience = probe, known, rng, patience
         self.point, self.normal = point.copy(), jump / np.linalg.norm(jump)
         self.cell = known.cell(point)
         self.equations = Equations(known.unknowns)
@@ -48,7 +55,8 @@ class Follower:
         self.places = [self.point.copy()]
         self.failed = self.measured = self.in_a_row = 0
         self.straight = self.bends = 0  # edges of the last known layer at which it did not bend, and did
-        self.farthest = FOLLOWING.farthest * np.sqrt(len(point))
+        usual = FOLLOWING.farthest * np.sqrt(len(point))
+        self.farthest = max(usual, FOLLOWING.further * float(np.linalg.norm(point)))
         for terms, right in zip(self.cell.gradient_terms(), self.normal, strict=True):
             self.equations.add(terms, float(right))
 
@@ -56,7 +64,7 @@ class Follower:
     def lost(self) -> bool:
         """Whether bends could not be told too often, or there are none: no unit of the next layer."""
         often = self.failed > FOLLOWING.failures * self.measured
-        if self.in_a_row >= FOLLOWING.patience or (often and self.failed >= FOLLOWING.patience):
+        if self.in_a_row >= FOLLOWING.patience or (often and self.failed >= self.patience):
             return True
         deep = len(self.known.prefix.layers) > 1
         return deep and not self.bends and self.straight >= FOLLOWING.straight
@@ -133,8 +141,8 @@ class Follower:
         """Go to a random place of the hyperplane within the cell."""
         for _ in range(FOLLOWING.wanderings):
             way = self.tangent(self.rng.standard_normal(len(self.point)))
-            ahead = min(self.cell.edge(self.point, way)[0], self.room(way))
-            back = min(self.cell.edge(self.point, -way)[0], self.room(-way))
+            ahead, back = self.cell.span(self.point, way)
+            ahead, back = min(ahead, self.room(way)), min(back, self.room(-way))
             low, high = FOLLOWING.inner
             share = self.rng.uniform(low, high)
             self.point = self.point + (share * (ahead + back) - back) * way

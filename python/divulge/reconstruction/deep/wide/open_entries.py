@@ -11,7 +11,6 @@ from __future__ import annotations
 import numpy as np
 
 from divulge.arrays import Array
-from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.probe import Probe
 from divulge.reconstruction.deep.wide.cells import Known
 from divulge.reconstruction.deep.wide.follow import bent
@@ -19,14 +18,28 @@ from divulge.reconstruction.deep.wide.units import Unit
 from divulge.reconstruction.settings import OPEN_ENTRIES
 
 
-def tell_entries(probe: Probe, known: Known, units: list[Unit], lines: Lines) -> int:
-    """Ask for open entries wherever known ones say that they show; return how many were told."""
+def tell_entries(
+    probe: Probe,
+    known: Known,
+    units: list[Unit],
+    rng: np.random.Generator,
+    points: int = OPEN_ENTRIES.points,
+) -> int:
+    """Ask for open entries wherever known ones say that they show; return how many were told.
+
+    Args:
+        probe: whom to ask.
+        known: the layers before the units.
+        units: the units; they take in what is told.
+        rng: draws points.
+        points: how many are looked at on each feature's hyperplane, of each scale; none of them is asked.
+    """
     told = 0
     if known.inner.layers:
         return told  # a hyperplane that bends holds no segment between two of its points
     for unit in units:
         for feature in np.flatnonzero(~unit.equations.known[: known.prefix.layers[-1].units]):
-            place = at_edge(known, unit, int(feature), lines)
+            place = at_edge(known, unit, int(feature), rng, points)
             if place is not None and asked(probe, known, unit, int(feature), place):
                 told += 1
     return told
@@ -51,11 +64,14 @@ def asked(probe: Probe, known: Known, unit: Unit, feature: int, place: Array) ->
     return True
 
 
-def at_edge(known: Known, unit: Unit, feature: int, lines: Lines) -> Array | None:
-    """Return where a unit's hyperplane meets a feature's, if it is found to."""
+def at_edge(
+    known: Known, unit: Unit, feature: int, rng: np.random.Generator, count: int = OPEN_ENTRIES.points
+) -> Array | None:
+    """Return where a unit's hyperplane meets a feature's, if so many points of each scale show it."""
     layer, anchor = known.prefix.layers[-1], unit.anchor(known)
     row = layer.rows[feature]
-    points = np.concatenate([scale * lines.samples(OPEN_ENTRIES.points) for scale in OPEN_ENTRIES.scales])
+    size = known.prefix.input_size
+    points = np.concatenate([scale * rng.standard_normal((count, size)) for scale in OPEN_ENTRIES.scales])
     points = points - np.outer(points @ row + layer.offsets[feature], row) / (row @ row)
     others = ~unit.equations.known
     others[feature] = False

@@ -13,10 +13,11 @@ from divulge.reconstruction.deep.wide.cells import Known
 from divulge.reconstruction.deep.wide.fitting import Fitting
 from divulge.reconstruction.deep.wide.grow import layer_of, with_beside
 from divulge.reconstruction.deep.wide.open_entries import tell_entries
+from divulge.reconstruction.deep.wide.progress import Progress
 from divulge.reconstruction.deep.wide.sides import no_sides, parallel, without_rest, wrong_sides
 from divulge.reconstruction.deep.wide.unfinished import unfinished
 from divulge.reconstruction.network.known_layers import Dense, Prefix
-from divulge.reconstruction.settings import WIDE_SEARCH
+from divulge.reconstruction.settings import OPEN_ENTRIES, WIDE_SEARCH
 
 NONE = np.empty(0, np.intp)
 
@@ -71,25 +72,34 @@ class WideSearch(Fitting):
             self.look_around()
         if not self.units or self.outdated:
             return None
-        fresh, vain = WIDE_SEARCH.points, 0
+        fresh, vain, progress = WIDE_SEARCH.points, 0, Progress()
         for _ in range(WIDE_SEARCH.rounds):
-            tell_entries(self.probe, self.known, self.units, self.lines)
+            tell_entries(self.probe, self.known, self.units, self.lines.rng)
             fit, wrong, right = self.as_last(fresh)
-            if fit is not None and (self.explained or fresh >= WIDE_SEARCH.most_points):
-                self.explained = True
+            self.explained |= fit is not None and fresh >= WIDE_SEARCH.most_points
+            if fit is not None and self.explained and not self.more_entries():
                 return fit
             if fit is None and self.suspects and self.wrong_share > WIDE_SEARCH.mostly:
                 self.deeper = True
                 break
-            fresh = WIDE_SEARCH.points if fit is None else WIDE_SEARCH.more * fresh
+            more = min(WIDE_SEARCH.more * fresh, WIDE_SEARCH.most_points)
+            fresh = WIDE_SEARCH.points if fit is None else more
             new = self.between(wrong, right)
-            if self.outdated:
+            if self.outdated or not progress.goes_on(self.equations, self.wrong_share):
                 break
             vain = vain + 1 if fit is None and not new and self.wrong_share > WIDE_SEARCH.mostly else 0
             self.deeper = vain >= WIDE_SEARCH.vain
             if self.deeper:
                 break
         return None
+
+    def more_entries(self) -> int:
+        """Look for where open entries show at far more points; return how many were told.
+
+        Its points are drawn beside the stream of random numbers: where none is told, nothing else changes.
+        """
+        rng = self.lines.rng.spawn(1)[0]
+        return tell_entries(self.probe, self.known, self.units, rng, OPEN_ENTRIES.points_then)
 
     def grown(self) -> WideSearch:
         """Return the search behind the units found, taken as one layer more."""

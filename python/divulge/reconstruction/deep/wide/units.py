@@ -67,14 +67,17 @@ class Unit:
 def owners(known: Known, units: Sequence[Unit], points: Array) -> Index:
     """Return on which unit's hyperplane points (n, d) lie for certain, -1 where on none's, shape (n,)."""
     found = np.full(len(points), -1)
+    if not len(units) or not len(points):
+        return found
     terms = known.terms(points)
-    size = np.linalg.norm(terms, axis=1)
-    for number, unit in enumerate(units):
-        anchor = unit.anchor(known)
-        usual = (size + np.linalg.norm(anchor)) * np.linalg.norm(unit.row)
-        near = np.flatnonzero(np.abs((terms - anchor) @ unit.row) <= WIDE_UNITS.near * usual)
-        told = [n for n in near if unit.equations.tell(terms[n] - anchor) is not None]
-        found[told] = number
+    rows = np.array([unit.row for unit in units])
+    anchors = np.array([unit.anchor(known) for unit in units])
+    levels = terms @ rows.T - np.einsum("un,un->u", anchors, rows)
+    usual = np.linalg.norm(terms, axis=1)[:, None] + np.linalg.norm(anchors, axis=1)
+    near = np.abs(levels) <= WIDE_UNITS.near * usual * np.linalg.norm(rows, axis=1)
+    for point, number in np.argwhere(near):
+        if units[number].equations.tell(terms[point] - anchors[number]) is not None:
+            found[point] = number
     return found
 
 
