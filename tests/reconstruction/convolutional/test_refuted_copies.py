@@ -6,7 +6,7 @@ import numpy as np
 from conv_networks import EndsAfter, conv, conv_net, error_of, kinds, victim_of
 from torch import nn
 
-from divulge import reconstruct
+from divulge import GradientOracle, reconstruct
 from divulge.reconstruction import NoteKind, stage_convolutional
 from divulge.reconstruction.certificate import Certificate
 from divulge.reconstruction.convolutional.ending import Ending
@@ -22,7 +22,7 @@ def test_a_refuted_copy_is_kept_where_the_oracle_ends(monkeypatch):
     net = conv_net(SHAPE, *PARTS, outputs=1)
     ending = EndsAfter(victim_of(net, SHAPE), 10**6, KeyboardInterrupt())
 
-    def refuted(session, network, outputs):
+    def refuted(session, network, *_):
         ending.after = ending.asked
         point = np.random.default_rng(0).standard_normal(network.prefix.size)
         return Judgement(Certificate(), Counterexample(0, point, 0.1, "here", point[None][:0]))
@@ -33,6 +33,23 @@ def test_a_refuted_copy_is_kept_where_the_oracle_ends(monkeypatch):
     assert {note.kind for note in result.notes} == {NoteKind.INTERRUPTED, NoteKind.UNEXPLAINED}
     assert kinds(result.module) == kinds(net)
     assert error_of(result, net, SHAPE) < 1e-8
+
+
+def test_what_judging_took_does_not_count_as_searched(monkeypatch):
+    net = conv_net(SHAPE, *PARTS, outputs=1)
+    counts = []
+
+    def refuted(session, network, outputs, searched):
+        counts.append((searched, session.queries))
+        rng = np.random.default_rng(len(counts))
+        session.transcript(outputs[0]).ask(rng.standard_normal((50, network.prefix.size)))
+        wrong = Counterexample(0, rng.standard_normal(network.prefix.size), 0.1, "here", np.empty((0, 1)))
+        return Judgement(Certificate(), wrong if len(counts) < 3 else None)
+
+    monkeypatch.setattr(stage_convolutional, "judged", refuted)
+    reconstruct(GradientOracle(victim_of(net, SHAPE)), input_shape=SHAPE)
+    assert len(counts) == 3
+    assert [asked - searched for searched, asked in counts] == [0, 50, 100]
 
 
 def test_a_copy_of_which_something_is_open_is_kept_where_the_oracle_ends(monkeypatch):

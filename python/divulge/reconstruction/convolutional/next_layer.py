@@ -119,7 +119,7 @@ class NextLayer(Completing):
         origin = origin_at_edge(self.walk.known, self.depth, self.frame, kink) if self.rows else None
         if origin is None:
             return False
-        found = fragment([shown(now, kink, origin, self.frame.kernel)], self.walk.tolerances.rounding)
+        found = fragment(Together(shown(now, kink, origin, self.frame.kernel)), self.walk.tolerances.rounding)
         if found is None or found.margin < CONV_ROWS.margin:
             return False
         self._keep(found, origin, kink)
