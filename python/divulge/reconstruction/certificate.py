@@ -86,6 +86,6 @@ class Certificate:
         if self.left_out:
             sentence += (
                 "; units that one output alone uses, not the first, and that are on far out beside one "
-                f"feature alone, were not looked for at {100 * self.left_out:.0f}% of such places"
+                f"feature alone, were not looked for at {self.left_out:.0%} of such places"
             )
         return sentence

@@ -158,10 +158,10 @@ def test_of_two_fits_that_leave_rounding_the_later_is_kept():
     assert search.best is later
 
 
-@pytest.mark.parametrize("budget", [1_900, 2_700, 3_800])
+@pytest.mark.parametrize("budget", [2_100, 2_700, 3_800])
 def test_a_budget_that_ends_while_layers_are_gone_through_anew_leaves_the_best_copy(budget):
     victim = victim_of(random_deep(12, 8, 8, 6, 1, seed=1))
-    result = reconstruct(GradientOracle(victim, budget=budget), seed=1)  # right nearly everywhere after 1,327
+    result = reconstruct(GradientOracle(victim, budget=budget), seed=1)  # right nearly everywhere after 2,000
     points = np.random.default_rng(2).standard_normal((1000, 12))
     off = np.abs(result.module(torch.from_numpy(points)).detach().numpy() - victim.values(points))
     assert not result.complete

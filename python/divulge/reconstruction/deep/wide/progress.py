@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from divulge.reconstruction.settings import WIDE_SEARCH
 
 
-@dataclass
 class Progress:
     """Rounds in which nothing was won: no equation, and no smaller share of wrong answers than ever before.
 
@@ -19,9 +16,8 @@ class Progress:
         vain: rounds in a row in which nothing was won.
     """
 
-    equations: int = 0
-    least: float = np.inf
-    vain: int = 0
+    def __init__(self) -> None:
+        self.equations, self.least, self.vain = 0, np.inf, 0
 
     def goes_on(self, equations: int, wrong_share: float) -> bool:
         """Take in a round; return whether the next one is worth its queries."""
