@@ -62,11 +62,12 @@ def test_the_operator_of_a_chain_is_the_cores(device, loss):
     chain = DenseChain([module[1], module[3]], ["relu", "identity"])
     native = NativeOperator(chain, kind, samples)
     vectors = rng.standard_normal((2, native.parameters))
-    expected = [native.products("hessian", vectors), native.scores(vectors)]
+    given = torch.from_numpy(vectors)
+    expected = [native.products("hessian", given), native.scores(vectors)]
     module = module.to(device)
     chain = DenseChain([module[1], module[3]], ["relu", "identity"])
     own = DeviceOperator(chain, module, dict(module.named_parameters()), kind, samples)
-    np.testing.assert_allclose(own.products("hessian", vectors), expected[0], atol=1e-12)
+    np.testing.assert_allclose(own.products("hessian", given.to(device)).cpu(), expected[0], atol=1e-12)
     np.testing.assert_allclose(own.scores(vectors), expected[1], atol=1e-12)
 
 

@@ -24,6 +24,7 @@ EXTRAS = (
     "dask",
     "distributed",
     "ray",
+    "faiss-cpu",
 )
 FAILED = 2
 
