@@ -122,6 +122,20 @@ def test_units_known_behind_another_output_are_weighed_and_only_others_sought(se
     assert len(other.transcript) < asked + 2 * kept.sum() + 60
 
 
+def test_behind_another_output_no_deeper_layer_is_looked_for(monkeypatch):
+    network = random_deep(30, 20, 24, 1, seed=0)
+    first = searched(network)
+    units = first.run()
+    monkeypatch.setattr(KinksElsewhere, "shown_by", lambda *_: True)
+    assert searched(network).run() is None
+    other = searched(network)
+    size = np.linalg.norm(units.jumps[:, :-1], axis=1)
+    other.begin_with(
+        units.jumps[:20, :-1] / size[:20, None], units.jumps[:20, -1] / size[:20], first.places[:20]
+    )
+    assert len(other.run()) == 24
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_layers_behind_are_told_however_few_kinks_a_line_has(seed):
     search = searched(random_deep(12, 8, 6, 4, 1, seed=seed), seed=seed)
