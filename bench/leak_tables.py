@@ -1,4 +1,4 @@
-"""Tables and a picture of leak curves that were kept: `python bench/leak_tables.py FOLDER [--picture FILE]`.
+"""Tables of leak curves: `python bench/leak_tables.py FOLDER`. docs/leak_pictures.py draws them.
 
 Reads the rows that `bench/leaks.py --store FOLDER` kept. Every number is the median over the seeds, with the
 range from the least to the largest behind it. How many queries an agreement takes is interpolated on each
@@ -13,11 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.figure import Figure
 
-from divulge import palette
 from divulge.report.runs import AGREEMENTS, queries_until
-from divulge.surrogate.figures import draw_curves
 from divulge.sweep.results import Results, as_table
 
 if TYPE_CHECKING:
@@ -29,7 +26,6 @@ ORDER = {
     "surrogate": ("linear", "mlp", "cnn"),
     "oracle": ("label", "probability", "gradient", "smoothgrad", "heat_map"),
 }
-COLOURS = dict(zip(ORDER["oracle"], palette.COLOURS, strict=False))  # each answer has one in all panels
 WHAT = ["data", "victim", "surrogate"]
 
 
@@ -81,28 +77,10 @@ def reached_line(table: pd.DataFrame) -> str:
     )
 
 
-def picture(table: pd.DataFrame) -> Figure:
-    """Draw the copies of the victims' own kinds: a row of panels for each data set, a column a victim."""
-    own = table[table["victim"] == table["surrogate"]]
-    names, kinds = list(dict.fromkeys(own["data"])), list(dict.fromkeys(own["victim"]))
-    figure = Figure(figsize=(3.6 * len(kinds), 2.6 * len(names)), layout="constrained")
-    panels = figure.subplots(len(names), len(kinds), squeeze=False, sharex=True, sharey=True)
-    for i, name in enumerate(names):
-        for j, kind in enumerate(kinds):
-            here = own[(own["data"] == name) & (own["victim"] == kind)]
-            present = [oracle for oracle in ORDER["oracle"] if oracle in set(here["oracle"])]
-            panels[i, j].set_prop_cycle(color=[COLOURS[oracle] for oracle in present])
-            draw_curves(panels[i, j], {oracle: here[here["oracle"] == oracle] for oracle in present})
-            panels[i, j].set_title(f"{name}, {kind}")
-    panels[0, 0].legend()
-    return figure
-
-
 def main() -> None:
     """Print a table for each data set, victim and copy, and one of the queries that agreements take."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--picture", type=Path, help="where the curves are drawn")
     options = parser.parse_args()
     table = as_table(Results(options.folder).read().values())
     table = table.sort_values([*ORDER], key=lambda column: column.map(ORDER[column.name].index))
@@ -117,8 +95,6 @@ def main() -> None:
     for group in groups:
         for _, part in group.groupby("oracle", sort=False):
             print(reached_line(part))
-    if options.picture is not None:
-        picture(table).savefig(options.picture, dpi=110)
 
 
 if __name__ == "__main__":
