@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Array", "Floats", "Index", "Mask"]
+__all__ = ["Array", "Floats", "Index", "Mask", "Words"]
 
 # Real numbers, whatever precision the victim computes in: points (n, d), values (n,), gradients (n, d).
 Array = NDArray[np.float64]
@@ -17,3 +17,5 @@ Floats = NDArray[np.floating[Any]]
 Index = NDArray[np.intp]
 # Which of them: units that are active, rows that are kept.
 Mask = NDArray[np.bool_]
+# What is said of points in words: rules (n,).
+Words = NDArray[np.str_]

@@ -325,7 +325,7 @@ class Influence:
     ) -> Array:
         """Return the influence (m, k, *positions) of each position of training samples, such as their tokens.
 
-        - grad f(t)' H^-1 grad L_t(z_i), L_t what a position adds to the loss: their sum over a sample's
+        It is -grad f(t)' H^-1 grad L_t(z_i), L_t what a position adds to the loss: their sum over a sample's
         positions is its score. A position that does not count has 0.
 
         Args:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from divulge.arrays import Array, Index
+from divulge.arrays import Array, Index, Words
 from divulge.attributions.methods import Attribution
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Answers:
     attribution: Attribution | None = None
     imitations: tuple[Imitation, ...] = ()
     beside: Index | None = None
-    rules: NDArray[np.str_] | None = None
+    rules: Words | None = None
 
     def __len__(self) -> int:
         return len(self.points)
