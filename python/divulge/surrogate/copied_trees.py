@@ -153,8 +153,7 @@ def _from_counterfactuals(
 ) -> TreeCopy:
     """Rebuild one tree from the nearest inputs of other classes."""
     low, high = _held_box(oracle, data, ranges, single)
-    rows = finite_rows(oracle, data)
-    rows = None if rows is None else np.clip(rows, low, high)
+    rows = _held_rows(oracle, data, low, high)
     told = BordersOfTree(oracle, Thresholds(low, high), single, rows, np.random.default_rng(seed), progress)
     complete = told.run()
     return TreeCopy(told.began, told.tree, 0.0, 0, told.asked, complete, tuple(told.notes), single)
@@ -172,8 +171,7 @@ def _from_regions(
     if not isinstance(oracle, CounterfactualOracle):
         raise TypeError(f"expected a CounterfactualOracle where regions are asked for, got {oracle!r}")
     low, high = _held_box(oracle, data, ranges, single)
-    rows = finite_rows(oracle, data)
-    rows = None if rows is None else np.clip(rows, low, high)
+    rows = _held_rows(oracle, data, low, high)
     told = RegionsOfTree(oracle, low, high, single, rows, np.random.default_rng(seed), progress)
     complete = told.run()
     known = told.found.thresholds()
@@ -204,3 +202,9 @@ def _held_box(
     if single:
         low, high = (end.astype(np.float32).astype(np.float64) for end in (low, high))
     return low, high
+
+
+def _held_rows(oracle: Oracle, data: Dataset | None, low: Array, high: Array) -> Array | None:
+    """Rows of data that can be asked about, moved into a box."""
+    rows = finite_rows(oracle, data)
+    return None if rows is None else np.clip(rows, low, high)
