@@ -1,12 +1,15 @@
+import inspect
 import subprocess
 import sys
 
 import divulge
+from divulge.cli.app import app
+from divulge.cli.commands import belief, explanations, leaks
 
 
 def run(*arguments):
     return subprocess.run(
-        [sys.executable, "-m", "divulge.cli", *arguments], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "divulge", *arguments], capture_output=True, text=True, check=False
     )
 
 
@@ -40,3 +43,15 @@ def test_runs_as_a_module_and_without_torch_where_it_can():
         failed.stderr
         == "divulge: Invalid value for '--hidden': expected a whole number of at least 1, got 0\n"
     )
+
+
+def test_every_command_that_is_written_is_entered():
+    written = {
+        function
+        for module in (belief, explanations, leaks)
+        for name, function in vars(module).items()
+        if inspect.isfunction(function) and function.__module__ == module.__name__ and name[0] != "_"
+    }
+    entered = {command.callback for command in app.registered_commands}
+    assert written <= entered
+    assert len(entered) == len(app.registered_commands)
