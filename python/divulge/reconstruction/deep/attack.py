@@ -258,7 +258,7 @@ class DeepAttack:
     def layers(self) -> DeepFit | None:
         """Find the layers from the first output; behind a wide first layer units are followed first."""
         fit = self.search.run() if self.wide is None else self.behind_wide_first()
-        if self.search.to_be_followed():
+        if self.search.to_be_followed() or self.search.stuck_behind_slopes:
             self.search.followed = True
             fit = self.behind_wide_first()
         if fit is None or (self.wide is not None and fit.error > self.probe.tolerances.alike):
@@ -325,7 +325,7 @@ class DeepAttack:
             empty = Layer(np.zeros((0, size + 1)), np.zeros((1, 0)), np.zeros((1, size + 1)))
             return DeepResult(DeepModel(Prefix(size), empty), outputs, np.inf, False, True, False)
         orientation = orient(fit.layer, self.tolerance)
-        model = DeepModel(fit.prefix, orientation.layer)
+        model = DeepModel(fit.prefix, orientation.layer).without_slopes()
         units = self.search.confirmed[: len(model.hidden_sizes)]
         if solved:
             model = model.pruned(self.probe.tolerances.rounding)

@@ -27,6 +27,7 @@ from divulge.reconstruction.deep.passage import beyond_rows, on_both_sides, pass
 from divulge.reconstruction.deep.region_search import explore
 from divulge.reconstruction.deep.regions import FreeLayer
 from divulge.reconstruction.deep.searched_lines import Pool
+from divulge.reconstruction.deep.slopes_below import whole_rows_behind, with_slopes
 from divulge.reconstruction.deep.unexplained_gradients import far_origin, unexplained
 from divulge.reconstruction.deep.units_of_layer import LayerUnits, together
 from divulge.reconstruction.deep.weak_in_the_dark import met_in_the_dark
@@ -110,6 +111,12 @@ class DeepSearch:
         if self.idle < LAYERS.idle_wide or self.is_explained:
             return False
         return units > self.probe.input_size or (self.unturned == 0 and self.has_passage())
+
+    @property
+    def stuck_behind_slopes(self) -> bool:
+        """Whether nothing explained the answers behind a first layer whose slopes below 0 were told."""
+        sloped = bool(self.oriented_layers) and self.oriented_layers[0].slopes is not None
+        return sloped and not self.followed and not self.is_explained and can_follow(self.probe)
 
     @property
     def is_explained(self) -> bool:
@@ -256,11 +263,11 @@ class DeepSearch:
                 return
             if changed:
                 del self.oriented_layers[depth:], self.confirmed[depth + 1 :]
-            if not depth and can_follow(self.probe) and on_both_sides(self.probe, units):
-                self.unturned = 0
-                return
             if depth >= len(self.oriented_layers):
-                layer = self.turned(prefix, depth, units)
+                layer = self.sloped(prefix, depth, units)
+                followed = not depth and can_follow(self.probe) and on_both_sides(self.probe, units)
+                if layer is None and not followed:
+                    layer = self.turned(prefix, depth, units)
                 if layer is None:
                     self.unturned = depth
                     return
@@ -268,6 +275,11 @@ class DeepSearch:
                 self.book(depth)
             prefix = prefix.grown(self.oriented_layers[depth])
             depth += 1
+
+    def sloped(self, prefix: Prefix, depth: int, units: Candidates) -> Dense | None:
+        """Return a layer with its units' slopes below 0; None where it has none, or they are not told."""
+        likely = prefix.layers[-1].slopes is not None if depth else on_both_sides(self.probe, units)
+        return with_slopes(self.probe, prefix, units, self.lines) if likely else None
 
     def changed(self, units: Candidates, before: Candidates | None) -> bool:
         """Whether a layer is turned anew: it has grown, or in cells, which tell deeper units, is another."""
@@ -310,6 +322,13 @@ class DeepSearch:
                 self.whole_behind = self.asked_whole
                 self.confirmed[depth : depth + 1] = [whole]
                 return whole
+        if depth == 1 and prefix.layers[0].slopes is not None and prefix.layers[0] is not self.asked_whole:
+            self.asked_whole = prefix.layers[0]
+            whole = whole_rows_behind(self.probe, prefix.layers[0], self.lines)
+            if whole is not None:
+                units = self.units.without_doubles(whole)
+                self.confirmed[depth : depth + 1] = [units]
+                return units
         find = partial(self.find, prefix, depth, free if depth == 1 else None)
         if depth == 0:
             return self.spanning(find)

@@ -84,7 +84,7 @@ def segments(prefix: Prefix, points: Array, jumps: Array) -> Segments:
 
 def masked_rows(prefix: Prefix, points: Array, jumps: Array, masks: Mask) -> tuple[Array, Array, Mask]:
     """Return rows, relative residuals, and whether they are unique, by least squares on active features."""
-    if len(prefix.layers) == 1:  # one basis for all
+    if len(prefix.layers) == 1 and prefix.layers[0].slopes is None:  # one basis for all
         rows, residuals, ranks = _core.masked_least_squares(prefix.layers[0].rows, jumps, masks)
         return rows, residuals, ranks == masks.sum(axis=1)
     rows, residuals = np.zeros(masks.shape), np.empty(len(points))

@@ -87,7 +87,7 @@ def handing_on(fit: DeepFit) -> DeepFit:
         rows = np.pad(layer.rows, ((0, 0), (0, grown)))
         identity = np.eye(size, rows.shape[1], k=rows.shape[1] - size)
         offsets = np.append(layer.offsets, np.zeros(size))
-        layers.append(Dense(np.vstack([rows, identity]), offsets, layer.passage + size))
+        layers.append(Dense(np.vstack([rows, identity]), offsets, layer.passage + size, layer.slopes))
         grown = size
     prefix = Prefix(size, layers)
     last, base = (

@@ -33,11 +33,11 @@ class FreeLayer:
 
     @classmethod
     def of(cls, prefix: Prefix, domain: tuple[Array, Array] | None, samples: Array) -> FreeLayer | None:
-        """Return the prefix's layer if it is free: alone, with independent rows, in all of R^d."""
+        """Return the prefix's layer if it is free: of ReLUs, alone, with independent rows, in all of R^d."""
         if len(prefix.layers) != 1 or domain is not None:
             return None
         layer = prefix.layers[0]
-        if not 0 < len(layer) <= prefix.input_size:
+        if not 0 < len(layer) <= prefix.input_size or layer.slopes is not None:
             return None
         u, s, vt = layer.svd
         if s[-1] * REGIONS.worst_condition < s[0]:

@@ -48,6 +48,27 @@ class DeepModel:
                 layers[depth + 1] = replace(layers[depth + 1], rows=layers[depth + 1].rows[:, used])
         return DeepModel(Prefix(self.prefix.input_size, layers), layer)
 
+    def without_slopes(self) -> DeepModel:
+        """Return the same function, units of a slope below 0 as ReLUs beside their input.
+
+        s z + (1 - s) max(z, 0) is the unit's output, z = w x + b; what reads it reads both parts.
+        """
+        layers, last = list(self.prefix.layers), self.layer
+        for depth, layer in enumerate(layers):
+            if layer.slopes is None:
+                continue
+            units, size = layer.rows.shape
+            change = np.zeros((units + 1, units + size + 1))
+            change[:-1, :units] = np.diag(1 - layer.slopes)
+            change[:-1, units:-1] = layer.slopes[:, None] * layer.rows
+            change[:-1, -1], change[-1, -1] = layer.slopes * layer.offsets, 1.0
+            layers[depth] = Dense(layer.rows, layer.offsets).with_passage()
+            if depth == len(layers) - 1:
+                last = Layer(last.rows @ change, last.weights, last.base @ change)
+            else:
+                layers[depth + 1] = layers[depth + 1].reading(change)
+        return DeepModel(Prefix(self.prefix.input_size, layers), last)
+
     def whole(self) -> Prefix:
         """Return all hidden layers as a prefix."""
         return self.prefix.grown(Dense(self.layer.rows[:, :-1], self.layer.rows[:, -1]))
@@ -95,9 +116,7 @@ class DeepModel:
             if depth == len(layers) - 1:
                 last = Layer(last.rows @ change, last.weights, last.base @ change)
             else:
-                after = np.column_stack([layers[depth + 1].rows, layers[depth + 1].offsets]) @ change
-                passage = layers[depth + 1].passage
-                layers[depth + 1] = Dense(after[:, :-1], after[:, -1], passage)
+                layers[depth + 1] = layers[depth + 1].reading(change)
         return DeepModel(Prefix(self.prefix.input_size, layers), last)
 
 

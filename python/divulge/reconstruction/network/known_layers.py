@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 
 from divulge.arrays import Array, Mask
+from divulge.reconstruction.settings import SLOPES_BELOW
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,11 +19,13 @@ class Dense:
         rows: shape (h, p).
         offsets: shape (h,).
         passage: how many of them, the last ones, have no ReLU: what comes in is handed on beside the units.
+        slopes: of units where z is below 0, shape (h,); None where all of them are ReLUs, of slope 0.
     """
 
     rows: Array
     offsets: Array
     passage: int = 0
+    slopes: Array | None = None
 
     def __len__(self) -> int:
         return len(self.offsets)
@@ -43,18 +46,32 @@ class Dense:
         return np.asarray(features @ self.rows.T + self.offsets)
 
     def on(self, levels: Array) -> Mask:
-        """Return which are active at levels (n, h): what has no ReLU always is."""
+        """Return which are active at levels (n, h): what has no ReLU, or a slope below 0, always is."""
         on: Mask = levels > 0
         on[:, self.units :] = True
-        return on
+        return on if self.slopes is None else on | (np.abs(self.slopes) > SLOPES_BELOW.seen)
+
+    def factors(self, levels: Array) -> Array | Mask:
+        """Return the derivative of what the layer makes of levels (n, h), shape (n, h)."""
+        if self.slopes is None:
+            return self.on(levels)
+        return np.where(levels > 0, 1.0, self.slopes)
 
     def outputs(self, levels: Array) -> Array:
         """Return what the layer makes of its levels (n, h), shape (n, h)."""
-        return np.where(self.on(levels), levels, 0.0)
+        if self.slopes is None:
+            return np.where(self.on(levels), levels, 0.0)
+        return np.where(levels > 0, levels, self.slopes * levels)
 
     def taken(self, which: Mask) -> Dense:
         """Return the layer with some of its rows (h,)."""
-        return Dense(self.rows[which], self.offsets[which], int(which[self.units :].sum()))
+        slopes = None if self.slopes is None else self.slopes[which]
+        return Dense(self.rows[which], self.offsets[which], int(which[self.units :].sum()), slopes)
+
+    def reading(self, change: Array) -> Dense:
+        """Return the layer that reads p where this one reads change @ (p, 1)."""
+        after = np.column_stack([self.rows, self.offsets]) @ change
+        return replace(self, rows=after[:, :-1], offsets=after[:, -1])
 
     def with_passage(self) -> Dense:
         """Return the layer with every number that comes in handed on as well."""
@@ -104,16 +121,16 @@ class Prefix:
         if not self.layers:
             return np.broadcast_to(np.eye(size), (len(points), size, size))
         first, levels = self.layers[0], self.levels(points)
-        out = first.on(levels[0])[:, :, None] * first.rows
+        out = first.factors(levels[0])[:, :, None] * first.rows
         for layer, level in zip(self.layers[1:], levels[1:], strict=True):
-            out = layer.on(level)[:, :, None] * np.matmul(layer.rows, out)
+            out = layer.factors(level)[:, :, None] * np.matmul(layer.rows, out)
         return np.asarray(out)
 
     def along(self, points: Array, directions: Array) -> Array:
         """Return the features' derivatives along directions (n, d, q) at each point, shape (n, width, q)."""
         out = directions
         for layer, level in zip(self.layers, self.levels(points), strict=True):
-            out = layer.on(level)[:, :, None] * np.matmul(layer.rows, out)
+            out = layer.factors(level)[:, :, None] * np.matmul(layer.rows, out)
         return np.asarray(out)
 
     def gradients(self, points: Array, unit_rows: Array) -> Array:
@@ -125,7 +142,7 @@ class Prefix:
         """
         back = unit_rows
         for layer, level in zip(reversed(self.layers), reversed(self.levels(points)), strict=True):
-            back = (back * layer.on(level)) @ layer.rows
+            back = (back * layer.factors(level)) @ layer.rows
         return np.asarray(back)
 
     def grown(self, layer: Dense) -> Prefix:

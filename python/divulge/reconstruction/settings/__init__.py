@@ -100,7 +100,7 @@ from divulge.reconstruction.settings.one_layer import (
     SPAN,
     STATES,
 )
-from divulge.reconstruction.settings.passage import NAMED, PASSAGE
+from divulge.reconstruction.settings.passage import NAMED, PASSAGE, SLOPES_BELOW
 from divulge.reconstruction.settings.tolerances import RANK, TINY, Tolerances
 from divulge.reconstruction.settings.wide import (
     BESIDE,
@@ -196,6 +196,7 @@ __all__ = [
     "SEARCHED_LINES",
     "SHARPENING",
     "SHARPEN_BEHIND",
+    "SLOPES_BELOW",
     "SPAN",
     "SPANNED",
     "SPANS",

@@ -38,5 +38,29 @@ class NamedSettings:
     scales: tuple[float, ...] = (1.0, 1000.0)
 
 
+@dataclass(frozen=True)
+class SlopesBelowSettings:
+    """Slopes of units below 0: deep/slopes_below.py."""
+
+    # beside a unit's hyperplane whose two answers must agree about the slope; asked about at once
+    places: int = 4
+    # that tell something, of these or more: one alone is no evidence that the ratio is one slope
+    least: int = 2
+    # in which units that too few places told of are asked about: behind most places something is alive
+    rounds: int = 4
+    # share of answers that hold more than the rows, beyond which units of the layer are missing, or its input
+    # is handed on: points that rounding puts on the wrong side of a deeper hyperplane are some in a hundred
+    beyond: float = 0.2
+    # share of a row, relative to the largest there, below which its ratio is known to less than 1e-8
+    weak: float = 1e-6
+    # slope that is rounding
+    none: float = 1e-10
+    # slope below which a feature that is below 0 counts as not seen: what it shows of a row is lost
+    seen: float = 1e-3
+    # points from which the usual sizes of features are read
+    samples: int = 200
+
+
 PASSAGE = PassageSettings()
+SLOPES_BELOW = SlopesBelowSettings()
 NAMED = NamedSettings()
