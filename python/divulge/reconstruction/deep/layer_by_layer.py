@@ -27,7 +27,7 @@ from divulge.reconstruction.deep.passage import beyond_rows, on_both_sides, pass
 from divulge.reconstruction.deep.region_search import explore
 from divulge.reconstruction.deep.regions import FreeLayer
 from divulge.reconstruction.deep.searched_lines import Pool
-from divulge.reconstruction.deep.slopes_below import whole_rows_behind, with_slopes
+from divulge.reconstruction.deep.slopes_below import too_many, whole_rows_behind, with_slopes
 from divulge.reconstruction.deep.unexplained_gradients import far_origin, unexplained
 from divulge.reconstruction.deep.units_of_layer import LayerUnits, together
 from divulge.reconstruction.deep.weak_in_the_dark import met_in_the_dark
@@ -264,10 +264,7 @@ class DeepSearch:
             if changed:
                 del self.oriented_layers[depth:], self.confirmed[depth + 1 :]
             if depth >= len(self.oriented_layers):
-                layer = self.sloped(prefix, depth, units)
-                followed = not depth and can_follow(self.probe) and on_both_sides(self.probe, units)
-                if layer is None and not followed:
-                    layer = self.turned(prefix, depth, units)
+                layer = self.with_sides(prefix, depth, units)
                 if layer is None:
                     self.unturned = depth
                     return
@@ -276,10 +273,16 @@ class DeepSearch:
             prefix = prefix.grown(self.oriented_layers[depth])
             depth += 1
 
-    def sloped(self, prefix: Prefix, depth: int, units: Candidates) -> Dense | None:
-        """Return a layer with its units' slopes below 0; None where it has none, or they are not told."""
-        likely = prefix.layers[-1].slopes is not None if depth else on_both_sides(self.probe, units)
-        return with_slopes(self.probe, prefix, units, self.lines) if likely else None
+    def with_sides(self, prefix: Prefix, depth: int, units: Candidates) -> Dense | None:
+        """Return a layer turned, or with its units' slopes below 0; None where answers do not tell."""
+        behind = depth > 0 and prefix.layers[-1].slopes is not None
+        likely = behind or (not depth and on_both_sides(self.probe, units))
+        layer = with_slopes(self.probe, prefix, units, self.lines) if likely else None
+        if layer is not None:
+            return layer
+        if (behind and not too_many(prefix, units)) or (likely and can_follow(self.probe)):
+            return None
+        return self.turned(prefix, depth, units)
 
     def changed(self, units: Candidates, before: Candidates | None) -> bool:
         """Whether a layer is turned anew: it has grown, or in cells, which tell deeper units, is another."""
@@ -324,9 +327,8 @@ class DeepSearch:
                 return whole
         if depth == 1 and prefix.layers[0].slopes is not None and prefix.layers[0] is not self.asked_whole:
             self.asked_whole = prefix.layers[0]
-            whole = whole_rows_behind(self.probe, prefix.layers[0], self.lines)
-            if whole is not None:
-                units = self.units.without_doubles(whole)
+            units = whole_rows_behind(self.probe, prefix.layers[0], self.lines)
+            if units is not None and self.as_last(prefix, units).error <= self.enough:
                 self.confirmed[depth : depth + 1] = [units]
                 return units
         find = partial(self.find, prefix, depth, free if depth == 1 else None)

@@ -27,7 +27,7 @@ from divulge.reconstruction.settings import NAMED, SLOPES_BELOW
 
 
 def with_slopes(probe: Probe, prefix: Prefix, units: Candidates, lines: Lines) -> Dense | None:
-    """Return a layer with each unit's slope below 0, or None where they have none or answers do not tell.
+    """Return a layer with each unit's slope below 0, a plain one where all are 0; None where it is not told.
 
     Units are turned so that no slope is above 1.
 
@@ -40,9 +40,7 @@ def with_slopes(probe: Probe, prefix: Prefix, units: Candidates, lines: Lines) -
     Raises:
         Stopped: the oracle can be asked no further.
     """
-    if probe.rounded or not len(units) or not units.known.all():
-        return None
-    if len(units) > min(prefix.width, probe.input_size):
+    if probe.rounded or not len(units) or not units.known.all() or too_many(prefix, units):
         return None
     told: list[list[tuple[float, float]]] = [[] for _ in range(len(units))]
     for _ in range(SLOPES_BELOW.rounds):
@@ -58,6 +56,11 @@ def with_slopes(probe: Probe, prefix: Prefix, units: Candidates, lines: Lines) -
     if any(slope is None for slope in slopes):
         return None
     return turned(units, np.array(slopes, float), probe.tolerances.alike)
+
+
+def too_many(prefix: Prefix, units: Candidates) -> bool:
+    """Whether there are more units than numbers that come in: their shares of a gradient are not told."""
+    return len(units) > min(prefix.width, prefix.input_size)
 
 
 def shares_beside(
@@ -111,8 +114,8 @@ def slope_of(shares: list[tuple[float, float]], alike: float) -> float | None:
     return float(below / above) if abs(above) > alike else float("inf")
 
 
-def turned(units: Candidates, slopes: Array, alike: float) -> Dense | None:
-    """Return the layer, units with slopes above 1 turned over; None where none has a slope below 0.
+def turned(units: Candidates, slopes: Array, alike: float) -> Dense:
+    """Return the layer, units with slopes above 1 turned over.
 
     Slopes that differ by what answers leave open are one: a number of few digits among them, else the median.
     """
@@ -120,14 +123,12 @@ def turned(units: Candidates, slopes: Array, alike: float) -> Dense | None:
     with np.errstate(divide="ignore"):
         slopes = np.where(over, 1 / slopes, slopes)
     slopes = np.where(np.abs(slopes) > SLOPES_BELOW.none, slopes, 0.0)
-    if not slopes.any():
-        return None
     if np.ptp(slopes) <= alike:
         plain = np.round(np.median(slopes), NAMED.decimals)
         one = plain if slopes.min() <= plain <= slopes.max() else np.median(slopes)
         slopes = np.full_like(slopes, one)
     layer = units.turned(over)
-    return Dense(layer.rows, layer.offsets, slopes=slopes)
+    return Dense(layer.rows, layer.offsets, slopes=slopes if slopes.any() else None)
 
 
 def whole_rows_behind(probe: Probe, layer: Dense, lines: Lines) -> Candidates | None:
@@ -160,5 +161,5 @@ def whole_rows_behind(probe: Probe, layer: Dense, lines: Lines) -> Candidates | 
     if len(found) == 1:
         return found[0]
     above, below = found  # where both show a unit the first does without a division
-    new = unlike(hyperplanes(below), hyperplanes(above), probe.tolerances.alike)
+    new = unlike(hyperplanes(above), hyperplanes(below), probe.tolerances.alike)
     return joined(above, below.take(new))
