@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from divulge.influence.label_cotangents import label_cotangents
+from divulge.influence.label_cotangents import label_cotangents, other_seed
 from divulge.influence.layer_products import layer_matrix, put
 from divulge.influence.losses import Loss
 from divulge.influence.operators import Labels, LayerPlace, Operator
@@ -96,6 +96,7 @@ def fit_kronecker(
     module: as few a sample as make 1,024 of all, and at least four, take the place of twice as many or more,
     and half of those few for the eigenvalues. There the gradients of the least likely classes are added with
     signs, balanced over the samples: near the exact expectation, the less the more classes there are.
+    Eigenvalues are of other draws than the bases, which fit those that they were made of.
 
     Raises:
         ValueError: a loss that is no likelihood, neither damping nor weight decay, or parameters in question
@@ -112,16 +113,16 @@ def fit_kronecker(
 
     few = None if operator.path != "torch" else max(_FEWEST, -(-_PASSES // max(operator.rows, 1)))
 
-    def labels(share: int) -> Labels:
+    def labels(seed: int, share: int = 1) -> Labels:
         return lambda outputs, first: label_cotangents(outputs, loss, seed, first, few, share)
 
-    factors = operator.kronecker_factors(labels(1))
+    factors = operator.kronecker_factors(labels(seed))
     share_out = getattr(operator, "decomposed", decomposed)
     every = share_out([factor for pair in factors for factor in pair])
     inner, outer = every[::2], every[1::2]
     inner_bases, outer_bases = [v for _, v in inner], [u for _, u in outer]
     if corrected:
-        values = operator.kronecker_eigenvalues(labels(_SHARE), inner_bases, outer_bases)
+        values = operator.kronecker_eigenvalues(labels(other_seed(seed), _SHARE), inner_bases, outer_bases)
     else:
         pairs = zip(outer, inner, strict=True)
         values = [np.outer(np.maximum(b, 0), np.maximum(a, 0)) for (b, _), (a, _) in pairs]
