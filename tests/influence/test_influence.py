@@ -252,3 +252,24 @@ def test_the_smooth_hinge(make):
         for of in ("loss", "margin", "logit"):
             a, b = (i.scores((x[:4], y[:4]), of=of) for i in pair)
             np.testing.assert_allclose(a, b, atol=1e-6 * np.abs(b).max())
+
+
+@pytest.mark.parametrize("options", [{"solver": "direct"}, {"solver": "cg"}, {"curvature": "ekfac"}])
+def test_relative_scores_are_divided_by_the_root_of_self_influence(make, options):
+    module, train, test = make("mlp")
+    curved = {"curvature": "gauss_newton", "damping": 0.1, **options}
+    influence = Influence(module, train, **curved)
+    g, f = influence.gradients(train), influence.gradients(test)
+    solved = influence.solve(g).vectors
+    expected = -(f @ solved.T) / np.sqrt(np.einsum("ij,ij->i", g, solved))
+    np.testing.assert_allclose(influence.relative_scores(test), expected, rtol=1e-5, atol=1e-8)
+
+
+def test_a_sample_without_a_gradient_has_no_relative_score():
+    module = nn.Linear(2, 1, bias=False).double()
+    x = np.array([[0.0, 0.0], [1.0, 0.5], [0.3, -1.0]])
+    influence = Influence(module, (x, np.ones((3, 1))), loss="squared", damping=0.1)
+    found = influence.relative_scores((x[1:], np.zeros((2, 1))))
+    assert (found[:, 0] == 0).all()
+    assert np.isfinite(found).all()
+    assert (found[:, 1:] != 0).any()

@@ -137,3 +137,34 @@ def test_what_it_cannot_do_is_said(make):
         Influence(module, train, curvature="kfac", solver="cg")
     with pytest.raises(ValueError, match="needs a loss that is a likelihood"):
         Influence(module, train, loss=lambda z, y: z.sum(1), curvature="fisher")
+
+
+@pytest.mark.parametrize("name", ["mlp", "cnn", "attention"])
+@pytest.mark.parametrize("of", ["loss", "margin"])
+def test_gradients_are_the_same_once_factors_are_fitted(make, name, of):
+    module, train, test = make(name)
+    influence = Influence(module, train, curvature="ekfac", lower=False)
+    before = influence.gradients(test, of)
+    influence.self_influence([0])
+    after = influence.gradients(test, of)
+    assert not np.array_equal(before, 0)
+    np.testing.assert_allclose(after, before, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("scale", [1.0, 2.0**-60])
+@pytest.mark.parametrize("damping", [0.1, 1e-5])
+def test_single_precision_is_solved_for_as_in_double(make, damping, scale):
+    module, (x, y), (test_x, test_y) = make("mlp")
+    module.float()
+    train, test = (x.astype(np.float32), y), (test_x.astype(np.float32), test_y)
+    influence = Influence(module, train, curvature="ekfac", damping=damping, lower=False)
+
+    def scaled(outputs, targets):
+        return scale * nn.functional.cross_entropy(outputs, targets, reduction="none")
+
+    found = influence.scores(test, of=scaled)
+    assert influence.solution.vectors.dtype == np.float32
+    assert influence.solution.converged.all()
+    solved = influence.solve(influence.gradients(test, scaled)).vectors
+    expected = -influence.operator.scores(solved.astype(np.float32))
+    assert np.abs(found - expected).max() < 1e-4 * np.abs(expected).max()

@@ -303,6 +303,26 @@ class Influence:
         self._follow()
         return self._inverse.self_influence(check_rows(rows, self.operator.rows))
 
+    def relative_scores(self, test: Any, of: str | LossFunction | None = None) -> Array:
+        """Return scores (m, n) divided by the root of each training sample's self-influence: RelatIF.
+
+        scores[t, i] / sqrt(grad L(z_i)' H^-1 grad L(z_i)), the influence of a sample that changes the
+        training loss as much as the others do (E. Barshan, M. Brunet, G. Dziugaite 2020, l-RelatIF): outliers
+        that change all predictions, no longer lead every list. A sample whose gradient is 0 has 0.
+
+        Args:
+            test: like `train`.
+            of: as in `scores`.
+
+        Raises:
+            ValueError: test points of another shape than the training samples, or targets out of range.
+            SingularCurvature: H is not positive definite.
+        """
+        scores = self.scores(test, of)
+        roots = np.sqrt(np.maximum(self.self_influence(), 0))
+        relative: Array = np.divide(scores, roots, out=np.zeros_like(scores), where=roots > 0)
+        return relative
+
     def leave_one_out(self, test: Any, of: str | LossFunction | None = None) -> Array:
         """Return the predicted change (m, n) of each test loss when a training sample is left out.
 

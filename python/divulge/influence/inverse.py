@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
 
@@ -128,19 +128,21 @@ class DampedInverse:
             return build(matrix, options.rank, options.tolerance, options.seed)
         return ConjugateGradients(matrix, options.tolerance, options.max_iterations, options.seed)
 
-    def solve(self, vectors: NDArray[np.float64]) -> Solution:
+    def solve(self, vectors: Array) -> Solution:
         """Return H^-1 b for rows b (m, P), moved to the operator's device once and back once.
 
         Rows are scaled by powers of two to numbers below 1, so that squares of none are lost or infinite.
         """
-        powers = np.frexp(np.abs(vectors).max(axis=1, keepdims=True))[1]
+        most = np.maximum(vectors.max(axis=1, keepdims=True), -vectors.min(axis=1, keepdims=True))
+        powers = np.frexp(most)[1]
         with gradients_on():  # so that the caller's inference mode is not that of the vectors
-            block = placed(np.ldexp(vectors, -powers), self.operator.device)
+            block = placed(np.ldexp(vectors, -powers), self.operator.device, vectors.dtype)
             found = self.solver.solve(block).solution()
-        self.solution = solution = replace(found, vectors=np.ldexp(found.vectors, powers))
-        return solution
+        np.ldexp(found.vectors, powers, out=found.vectors)
+        self.solution = found
+        return found
 
-    def solved(self, gradients: NDArray[np.float64]) -> NDArray[np.float64]:
+    def solved(self, gradients: Array) -> Array:
         """Return H^-1 b (m, P), with a warning where the tolerance was not reached."""
         solution = self.solve(gradients)
         if not solution.converged.all():
@@ -156,8 +158,15 @@ class DampedInverse:
     def solutions(self, samples: Samples, function: LossFunction) -> Iterator[tuple[slice, Any]]:
         """Yield blocks of test points with their H^-1 grad f (k, P)."""
         for rows in blocks(len(samples), self.vectors_a_block):
-            gradients = self.operator.gradients(samples.take(np.arange(rows.start, rows.stop)), function)
-            yield rows, self.solved(gradients.astype(np.float64))
+            yield rows, self.solved(self._gradients(samples, rows, function))
+
+    def _gradients(self, samples: Samples, rows: slice, function: LossFunction) -> Array:
+        """Return test points' grad f (k, P) in the precision in which they are solved for.
+
+        That is their own for a closed form; iterations need more than single precision.
+        """
+        gradients = self.operator.gradients(samples.take(np.arange(rows.start, rows.stop)), function)
+        return gradients if self.kronecker else gradients.astype(np.float64)
 
     def self_influence(self, rows: NDArray[np.int64]) -> Array:
         """Return grad L(z_i)' H^-1 grad L(z_i) (k,) of training samples.

@@ -24,6 +24,8 @@ __all__ = ["KroneckerCurvature", "decomposed", "fit_kronecker"]
 _PASSES, _FEWEST = 1024, 4
 # Where those are not all, one in so many of them for the eigenvalues, which say less about scores than bases.
 _SHARE = 2
+# Above rounding in double precision at any sensible damping.
+_LEAST_RESIDUAL = 1e-6
 
 
 @dataclass(frozen=True)
@@ -51,35 +53,44 @@ class KroneckerCurvature:
     def multiply(self, vectors: Tensor) -> Tensor:
         """Return C v (m, P) for vectors (m, P), without the shift."""
         out = torch.zeros_like(vectors)
-        for u, v, values, place in self._layers(vectors.device):
+        for u, v, values, place in self._layers(vectors):
             put(out, place, u @ ((u.T @ layer_matrix(vectors, place) @ v) * values) @ v.T)
         return out
 
     def solve(self, vectors: Tensor) -> Solved:
-        """Solve (C + shift) x = b for rows b (m, P); exact for this curvature."""
-        x, squares = torch.zeros_like(vectors), vectors.new_zeros(len(vectors))
-        for u, v, values, place in self._layers(vectors.device):
+        """Solve (C + shift) x = b for rows b (m, P), in their precision and place; exact for this curvature.
+
+        Residuals are those that rounding leaves, of the largest eigenvalue by the shift times an epsilon.
+        """
+        norms = vectors.norm(dim=1).double()
+        squares, largest = torch.zeros_like(norms), 1.0
+        for u, v, values, place in self._layers(vectors):
             inside = u.T @ layer_matrix(vectors, place) @ v
-            solved = u @ (inside / (values + self.shift)) @ v.T
-            put(x, place, solved)
-            squares += (((u.T @ solved @ v) * (values + self.shift) - inside) ** 2).sum((1, 2))
-        norms = vectors.norm(dim=1)
+            damped = values + self.shift
+            solved = u @ (inside / damped) @ v.T
+            put(vectors, place, solved)
+            squares += (((u.T @ solved @ v) * damped - inside).double() ** 2).sum((1, 2))
+            largest = max(largest, float(damped.max()) / self.shift)
         relative = squares.sqrt() / torch.where(norms > 0, norms, 1)
         none = torch.zeros_like(relative, dtype=torch.int64)
-        return Solved(x, relative, none, relative < 1e-6)
+        least = (
+            _LEAST_RESIDUAL if vectors.dtype == torch.float64 else torch.finfo(vectors.dtype).eps * largest
+        )
+        return Solved(vectors, relative, none, relative < least)
 
     def self_influence(self, operator: Operator) -> Floats:
         """Return g' (C + shift)^-1 g (n,) of the samples' gradients g, which are never formed."""
         weights = [1 / (v + self.shift) for v in self.values]
         return operator.kronecker_quadratic(self.inner, self.outer, weights)
 
-    def _layers(self, device: torch.device) -> Iterator[tuple[Tensor, Tensor, Tensor, LayerPlace]]:
-        """Yield each layer's outer, inner and values on a device, and its place."""
+    def _layers(self, like: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor, LayerPlace]]:
+        """Yield each layer's outer, inner and values on a tensor's device and of its type, and its place."""
+        device = like.device
         if device not in self._on:
             parts = zip(self.outer, self.inner, self.values, strict=True)
             self._on[device] = [tuple(torch.as_tensor(part, device=device) for part in one) for one in parts]
         for (u, v, values), place in zip(self._on[device], self.places, strict=True):
-            yield u, v, values, place
+            yield u.to(like.dtype), v.to(like.dtype), values.to(like.dtype), place
 
     @cached_property
     def _on(self) -> dict[torch.device, list[tuple[Tensor, ...]]]:
@@ -121,6 +132,7 @@ def fit_kronecker(
     every = share_out([factor for pair in factors for factor in pair])
     inner, outer = every[::2], every[1::2]
     inner_bases, outer_bases = [v for _, v in inner], [u for _, u in outer]
+    del factors  # as large as the bases
     if corrected:
         values = operator.kronecker_eigenvalues(labels(other_seed(seed), _SHARE), inner_bases, outer_bases)
     else:
