@@ -308,7 +308,7 @@ class Influence:
 
         scores[t, i] / sqrt(grad L(z_i)' H^-1 grad L(z_i)), the influence of a sample that changes the
         training loss as much as the others do (E. Barshan, M. Brunet, G. Dziugaite 2020, l-RelatIF): outliers
-        that change all predictions, no longer lead every list. A sample whose gradient is 0 has 0.
+        that change all predictions no longer lead every list. A sample whose gradient is 0 has 0.
 
         Args:
             test: like `train`.
