@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import nn
 
@@ -19,6 +18,7 @@ from divulge.influence.arguments import (
     check_numbers,
     check_rows,
     default_tolerance,
+    vector_block,
 )
 from divulge.influence.combined import ShardedOperator
 from divulge.influence.inverse import DampedInverse, SolverOptions
@@ -231,7 +231,8 @@ class Influence:
 
         The order of the P numbers is that of the module's parameters.
         """
-        block, single = self._block(vectors)
+        self._follow()
+        block, single = vector_block(vectors, self.operator.parameters)
         at = placed(block, self.operator.device)
         products = self._inverse.matrix.multiply(at).add_(at, alpha=self.weight_decay)
         out = products.cpu().numpy().astype(self.operator.dtype)
@@ -243,7 +244,8 @@ class Influence:
         Raises:
             SingularCurvature: H is not positive definite; the message names a damping that would do.
         """
-        block, single = self._block(vectors)
+        self._follow()
+        block, single = vector_block(vectors, self.operator.parameters)
         solution = self._inverse.solve(block)
         if not single:
             return solution
@@ -395,15 +397,3 @@ class Influence:
     def _repr_html_(self) -> str:
         """Return a table of what was asked for a notebook."""
         return as_table(self)
-
-    def _block(self, vectors: ArrayLike) -> tuple[NDArray[np.float64], bool]:
-        """Return vectors as a block (m, P) of float64, and whether there was one (P,)."""
-        self._follow()
-        host = vectors.detach().cpu().numpy() if isinstance(vectors, torch.Tensor) else vectors
-        array = np.asarray(host, dtype=np.float64)
-        size = self.operator.parameters
-        if array.ndim not in (1, 2) or array.shape[-1] != size:
-            raise ValueError(f"expected vectors of shape ({size},) or (m, {size}), got {array.shape}")
-        if not np.isfinite(array).all():
-            raise ValueError("expected finite vectors, got a NaN or an infinity")
-        return np.atleast_2d(array), array.ndim == 1
