@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -168,3 +170,37 @@ def test_single_precision_is_solved_for_as_in_double(make, damping, scale):
     solved = influence.solve(influence.gradients(test, scaled)).vectors
     expected = -influence.operator.scores(solved.astype(np.float32))
     assert np.abs(found - expected).max() < 1e-4 * np.abs(expected).max()
+
+
+def wide_and_trained(rng, steps, width=256):
+    module = nn.Sequential(
+        nn.Linear(20, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 10)
+    )
+    x, y = rng.standard_normal((100, 20)).astype(np.float32), rng.integers(0, 10, 100)
+    optimizer = torch.optim.Adam(module.parameters(), 1e-2)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(module(torch.from_numpy(x)), torch.from_numpy(y)).backward()
+        optimizer.step()
+    return module.eval(), (x, y)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_rounding_of_single_precision_is_no_failure(seed):
+    torch.manual_seed(seed)
+    module, (x, y) = wide_and_trained(np.random.default_rng(seed), steps=150)
+    influence = Influence(module, (x, y), curvature="ekfac", damping=0.1, lower=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        influence.scores((0.9 * x[:5], y[:5]))
+    assert influence.solution.vectors.dtype == np.float32
+
+
+@pytest.mark.parametrize("damping", [1e-8, 1e-10])
+def test_what_single_precision_cannot_solve_is_solved_for_in_double(damping):
+    torch.manual_seed(0)
+    module, (x, y) = wide_and_trained(np.random.default_rng(0), steps=0)
+    influence = Influence(module, (x, y), curvature="ekfac", damping=damping, lower=False)
+    influence.scores((0.9 * x[:5], y[:5]))
+    assert influence.solution.residual.max() < 1e-6
+    assert influence.solution.converged.all()

@@ -163,10 +163,13 @@ class DampedInverse:
     def _gradients(self, samples: Samples, rows: slice, function: LossFunction) -> Array:
         """Return test points' grad f (k, P) in the precision in which they are solved for.
 
-        That is their own for a closed form; iterations need more than single precision.
+        That is their own for a closed form where the damping is not too small for it; iterations need more than
+        single precision.
         """
+        kronecker = self.kronecker  # fitted first, so that gradients are made of what layers see
         gradients = self.operator.gradients(samples.take(np.arange(rows.start, rows.stop)), function)
-        return gradients if self.kronecker else gradients.astype(np.float64)
+        own = kronecker is not None and kronecker.holds_in(gradients.dtype)
+        return gradients if own else gradients.astype(np.float64)
 
     def self_influence(self, rows: NDArray[np.int64]) -> Array:
         """Return grad L(z_i)' H^-1 grad L(z_i) (k,) of training samples.
