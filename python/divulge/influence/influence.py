@@ -303,7 +303,8 @@ class Influence:
         approximation); otherwise each sample is solved for.
         """
         self._follow()
-        return self._inverse.self_influence(check_rows(rows, self.operator.rows))
+        values = self._inverse.self_influence(check_rows(rows, self.operator.rows))
+        return values.astype(self.operator.dtype)
 
     def relative_scores(self, test: Any, of: str | LossFunction | None = None) -> Array:
         """Return scores (m, n) divided by the root of each training sample's self-influence: RelatIF.
@@ -317,11 +318,19 @@ class Influence:
             of: as in `scores`.
 
         Raises:
-            ValueError: test points of another shape than the training samples, or targets out of range.
+            ValueError: test points of another shape than the training samples, or targets out of range; a
+                solver so far from its solution that a sample's self-influence is negative.
             SingularCurvature: H is not positive definite.
         """
         scores = self.scores(test, of)
-        roots = np.sqrt(np.maximum(self.self_influence(), 0))
+        own = self._inverse.self_influence(np.arange(self.operator.rows))
+        wrong = np.flatnonzero(~(own >= 0))
+        if len(wrong):
+            raise ValueError(
+                f"relative scores divide by the root of self-influence, got {own[wrong[0]]:.2g} of training "
+                f"sample {wrong[0]}; more damping or another solver would help"
+            )
+        roots = np.sqrt(own)
         relative: Array = np.divide(scores, roots, out=np.zeros_like(scores), where=roots > 0)
         return relative
 

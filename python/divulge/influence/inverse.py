@@ -163,16 +163,18 @@ class DampedInverse:
     def _gradients(self, samples: Samples, rows: slice, function: LossFunction) -> Array:
         """Return test points' grad f (k, P) in the precision in which they are solved for.
 
-        That is their own for a closed form where the damping is not too small for it; iterations need more than
-        single precision.
+        That is their own for a closed form where the damping is not too small for it; iterations need more
+        than single precision.
         """
         kronecker = self.kronecker  # fitted first, so that gradients are made of what layers see
         gradients = self.operator.gradients(samples.take(np.arange(rows.start, rows.stop)), function)
         own = kronecker is not None and kronecker.holds_in(gradients.dtype)
         return gradients if own else gradients.astype(np.float64)
 
-    def self_influence(self, rows: NDArray[np.int64]) -> Array:
+    def self_influence(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return grad L(z_i)' H^-1 grad L(z_i) (k,) of training samples.
+
+        In float64: single precision loses squares of small gradients.
 
         Of closed forms a few are solved for too, so that it is said where they are not exact.
         """
@@ -181,8 +183,8 @@ class DampedInverse:
         if len(rows) and (closed is not None or low_rank):
             self.solved(operator.loss_gradients(rows[:_SOLVED]).astype(np.float64))
         if closed is not None:
-            return np.asarray(closed.self_influence(operator)[rows], operator.dtype)
-        out = np.empty(len(rows), operator.dtype)
+            return np.asarray(closed.self_influence(operator)[rows], np.float64)
+        out = np.empty(len(rows))
         for part in blocks(len(rows), self.vectors_a_block):
             g = operator.loss_gradients(rows[part]).astype(np.float64)
             out[part] = self._quadratic(g) if low_rank else np.einsum("ij,ij->i", g, self.solved(g))
