@@ -204,3 +204,14 @@ def test_what_single_precision_cannot_solve_is_solved_for_in_double(damping):
     influence.scores((0.9 * x[:5], y[:5]))
     assert influence.solution.residual.max() < 1e-6
     assert influence.solution.converged.all()
+
+
+@pytest.mark.parametrize("fitted", [False, True])
+@pytest.mark.parametrize("lower", [False, True])
+def test_a_function_that_fails_is_named_before_and_after_the_fit(make, fitted, lower):
+    module, train, test = make("mlp")
+    influence = Influence(module, train, curvature="ekfac", lower=lower)
+    if fitted:
+        influence.self_influence([0])
+    with pytest.raises(ValueError, match=r"the function fails on outputs of shape \(7, 3\) and targets"):
+        influence.gradients(test, lambda outputs, targets: outputs[:, 5])
