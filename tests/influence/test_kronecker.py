@@ -9,6 +9,7 @@ from chains import relative_error
 from torch import nn
 
 from divulge import Influence
+from divulge.influence import NotConverged
 from divulge.influence.label_cotangents import label_cotangents
 from divulge.influence.losses import resolve_loss
 
@@ -215,3 +216,14 @@ def test_a_function_that_fails_is_named_before_and_after_the_fit(make, fitted, l
         influence.self_influence([0])
     with pytest.raises(ValueError, match=r"the function fails on outputs of shape \(7, 3\) and targets"):
         influence.gradients(test, lambda outputs, targets: outputs[:, 5])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_what_double_precision_cannot_solve_is_said(dtype):
+    torch.manual_seed(0)
+    module, (x, y) = wide_and_trained(np.random.default_rng(0), steps=0)
+    module.to(torch.from_numpy(np.zeros(0, dtype)).dtype)
+    train = (x.astype(dtype), y)
+    influence = Influence(module, train, curvature="ekfac", damping=1e-15, lower=False)
+    with pytest.warns(NotConverged, match="ekfac left 3 of 3 solutions with a relative residual above 1e-06"):
+        influence.scores((dtype(0.9) * x[:3].astype(dtype), y[:3]))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from divulge.influence.arguments import Curvature, SolverName
 from divulge.influence.combined import ShardedOperator
 from divulge.influence.errors import NotConverged
-from divulge.influence.kronecker import KroneckerCurvature, fit_kronecker
+from divulge.influence.kronecker import KroneckerCurvature, fit_kronecker, rounding
 from divulge.influence.leave_one_out import OneLayerForms
 from divulge.influence.losses import Loss, LossFunction
 from divulge.influence.modes import gradients_on
@@ -146,9 +146,14 @@ class DampedInverse:
         """Return H^-1 b (m, P), with a warning where the tolerance was not reached."""
         solution = self.solve(gradients)
         if not solution.converged.all():
+            name, tolerance = (
+                (self.options.solver, self.options.tolerance)
+                if self.kronecker is None
+                else (self.options.curvature, rounding(gradients.dtype))
+            )
             warnings.warn(
-                f"{self.options.solver} left {(~solution.converged).sum()} of {len(gradients)} solutions "
-                f"with a relative residual above {self.options.tolerance:g} (the largest is "
+                f"{name} left {(~solution.converged).sum()} of {len(gradients)} solutions "
+                f"with a relative residual above {tolerance:g} (the largest is "
                 f"{float(solution.residual.max()):.2g}); more damping or another solver would help",
                 NotConverged,
                 stacklevel=4,

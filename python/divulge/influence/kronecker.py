@@ -17,7 +17,7 @@ from divulge.influence.losses import Loss
 from divulge.influence.operators import Labels, LayerPlace, Operator
 from divulge.influence.solvers.solution import Floats, Solved
 
-__all__ = ["KroneckerCurvature", "decomposed", "fit_kronecker"]
+__all__ = ["KroneckerCurvature", "decomposed", "fit_kronecker", "rounding"]
 
 # Passes through a module for its factors, one a sample and label, and labels a sample, that are enough:
 # of 256 samples and more, up to 16 classes, EK-FAC's scores correlate by .994 and more with those of all
@@ -76,8 +76,7 @@ class KroneckerCurvature:
             squares += (((u.T @ solved @ v) * damped - inside).double() ** 2).sum((1, 2))
         relative = squares.sqrt() / torch.where(norms > 0, norms, 1)
         none = torch.zeros_like(relative, dtype=torch.int64)
-        least = _DOUBLE_RESIDUAL if vectors.dtype == torch.float64 else _SINGLE_RESIDUAL
-        return Solved(vectors, relative, none, relative < least)
+        return Solved(vectors, relative, none, relative < rounding(vectors.dtype))
 
     def holds_in(self, dtype: np.dtype[Any]) -> bool:
         """Return whether rounding in a precision leaves small residuals: where the shift is not too small."""
@@ -145,6 +144,11 @@ def fit_kronecker(
         pairs = zip(outer, inner, strict=True)
         values = [np.outer(np.maximum(b, 0), np.maximum(a, 0)) for (b, _), (a, _) in pairs]
     return KroneckerCurvature(outer_bases, inner_bases, values, places, shift)
+
+
+def rounding(dtype: Any) -> float:
+    """Return the relative residual below which a solution in a precision, numpy's or torch's, is exact."""
+    return _DOUBLE_RESIDUAL if dtype.itemsize == np.dtype(np.float64).itemsize else _SINGLE_RESIDUAL
 
 
 def decomposed(matrices: Sequence[Floats]) -> list[tuple[Floats, Floats]]:
