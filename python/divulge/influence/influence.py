@@ -303,8 +303,8 @@ class Influence:
         approximation); otherwise each sample is solved for.
         """
         self._follow()
-        values = self._inverse.self_influence(check_rows(rows, self.operator.rows))
-        return values.astype(self.operator.dtype)
+        chosen = check_rows(rows, self.operator.rows)
+        return self._inverse.self_influence(chosen).astype(self.operator.dtype)
 
     def relative_scores(self, test: Any, of: str | LossFunction | None = None) -> Array:
         """Return scores (m, n) divided by the root of each training sample's self-influence: RelatIF.
@@ -323,14 +323,7 @@ class Influence:
             SingularCurvature: H is not positive definite.
         """
         scores = self.scores(test, of)
-        own = self._inverse.self_influence(np.arange(self.operator.rows))
-        wrong = np.flatnonzero(~(own >= 0))
-        if len(wrong):
-            raise ValueError(
-                f"relative scores divide by the root of self-influence, got {own[wrong[0]]:.2g} of training "
-                f"sample {wrong[0]}; more damping or another solver would help"
-            )
-        roots = np.sqrt(own)
+        roots = self._inverse.self_influence_roots()
         relative: Array = np.divide(scores, roots, out=np.zeros_like(scores), where=roots > 0)
         return relative
 

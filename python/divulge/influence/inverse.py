@@ -195,6 +195,21 @@ class DampedInverse:
             out[part] = self._quadratic(g) if low_rank else np.einsum("ij,ij->i", g, self.solved(g))
         return out
 
+    def self_influence_roots(self) -> NDArray[np.float64]:
+        """Return the roots (n,) of all training samples' self-influence.
+
+        Raises:
+            ValueError: one is negative or not a number.
+        """
+        own = self.self_influence(np.arange(self.operator.rows))
+        wrong = np.flatnonzero(~(own >= 0))
+        if len(wrong):
+            raise ValueError(
+                f"relative scores divide by the root of self-influence, got {own[wrong[0]]:.2g} of training "
+                f"sample {wrong[0]}; more damping or another solver would help"
+            )
+        return np.sqrt(own)
+
     def _quadratic(self, gradients: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return g' H^-1 g (k,) by the low rank solver's approximation, without a product."""
         low_rank: Any = self.solver
