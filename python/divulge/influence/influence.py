@@ -324,8 +324,7 @@ class Influence:
         """
         scores = self.scores(test, of)
         roots = self._inverse.self_influence_roots()
-        relative: Array = np.divide(scores, roots, out=np.zeros_like(scores), where=roots > 0)
-        return relative
+        return np.asarray(np.divide(scores, roots, out=np.zeros_like(scores), where=roots > 0))
 
     def leave_one_out(self, test: Any, of: str | LossFunction | None = None) -> Array:
         """Return the predicted change (m, n) of each test loss when a training sample is left out.
