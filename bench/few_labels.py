@@ -61,8 +61,10 @@ def trained(n: int, classes: int, steps: int, seed: int) -> tuple[nn.Module, np.
 def drawn(outputs: Any, _: Any, seed: int, first: int = 0, few: Any = None, share: int = 1) -> Any:
     """Return the gradients by the outputs for one label that the model itself gives."""
     p = torch.from_numpy(outputs).softmax(1).numpy()
-    uniform = labels._uniform(seed + share, first, (len(p), 1))  # the eigenvalues' are others
-    return np.asarray(labels._drawn(p, uniform), outputs.dtype).reshape(len(p), -1)
+    stream = np.random.PCG64(seed).advance(first)  # one step a label; the eigenvalues' have another seed
+    uniform = np.random.Generator(stream).random((len(p), 1))
+    label = (uniform > np.cumsum(p, axis=1)[:, :-1]).sum(axis=1)
+    return np.asarray(p - np.eye(p.shape[1])[label], outputs.dtype)
 
 
 def correlations(module: nn.Module, x: np.ndarray, y: np.ndarray, damping: float) -> dict[str, np.ndarray]:

@@ -6,8 +6,9 @@ One trained model, one run: the linear layers of a transformer that names next b
 texts, scores of all of them on some test texts. Each library computes in a process of its own, by turns,
 each the middle of three; its memory is the most that the process held (getrusage), and what that is more than
 it held before, all libraries loaded. Linear datamodeling scores are those of bench/metagradients.py, against
-the model trained again on random halves of the texts; of each of several dampings. Agreement is the mean over
-the test texts of Pearson's correlation of both libraries' scores.
+the model trained again on random halves of the texts; of each of several dampings the mean over the three
+runs, each of which draws other labels, the least and the largest. Agreement is the mean over the test texts
+of Pearson's correlation of both libraries' scores in the first run.
 """
 
 from __future__ import annotations
@@ -51,14 +52,15 @@ DAMPINGS = (1e-4, 1e-3, 1e-2)
 Outcome = tuple[float, list[float], list[np.ndarray]]
 
 
-def divulge(model: nn.Module, train: Any, test: Any) -> Outcome:
+def divulge(model: nn.Module, train: Any, test: Any, seed: int) -> Outcome:
     """Return what one run takes and gives; what is taken anew for another damping is not counted."""
+    options: Any = {"curvature": "ekfac", "parameters": LINEAR, "seed": seed}
     start = time.process_time()
-    influence = Influence(model, train, curvature="ekfac", damping=DAMPINGS[0], parameters=LINEAR)
+    influence = Influence(model, train, damping=DAMPINGS[0], **options)
     _ = influence._inverse.kronecker
     fit, seconds, scores = time.process_time() - start, [], []
     for damping in DAMPINGS:
-        influence = Influence(model, train, curvature="ekfac", damping=damping, parameters=LINEAR)
+        influence = Influence(model, train, damping=damping, **options)
         _ = influence._inverse.kronecker
         start = time.process_time()
         scores.append(influence.scores(test))
@@ -66,7 +68,7 @@ def divulge(model: nn.Module, train: Any, test: Any) -> Outcome:
     return fit, seconds, scores
 
 
-def kronfluence(model: nn.Module, train: Any, test: Any) -> Outcome:
+def kronfluence(model: nn.Module, train: Any, test: Any, seed: int) -> Outcome:
     """Return the same by kronfluence."""
     from kronfluence.analyzer import Analyzer, prepare_model
     from kronfluence.arguments import FactorArguments, ScoreArguments
@@ -88,6 +90,7 @@ def kronfluence(model: nn.Module, train: Any, test: Any) -> Outcome:
 
     sets = [TensorDataset(*map(torch.as_tensor, part)) for part in (train, test)]
     task, seconds, scores = NextByte(), [], []
+    torch.manual_seed(seed)
     with tempfile.TemporaryDirectory() as folder:
         analyzer = Analyzer(
             "job", prepare_model(model, task), task, cpu=True, output_dir=folder,
@@ -114,7 +117,7 @@ def kronfluence(model: nn.Module, train: Any, test: Any) -> Outcome:
 METHODS = {"divulge": divulge, "kronfluence": kronfluence}
 
 
-def alone(name: str, job: Path) -> None:
+def alone(name: str, job: Path, seed: int) -> None:
     """Run one library in this process, on a job in a file, and write its outcome beside it."""
     torch.set_num_threads(1)
     set_threads(1)
@@ -125,7 +128,7 @@ def alone(name: str, job: Path) -> None:
         model(torch.as_tensor(train[0][:2])).sum().backward()
     model.zero_grad()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    outcome = METHODS[name](model, train, test)
+    outcome = METHODS[name](model, train, test, seed)
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     job.with_name(name).write_bytes(pickle.dumps((*outcome, most / 1e3, (most - before) / 1e3)))
 
@@ -133,9 +136,10 @@ def alone(name: str, job: Path) -> None:
 def by_turns(job: Path) -> dict[str, dict[str, Any]]:
     """Return each library's figures, and its scores of each damping."""
     runs: dict[str, list[Any]] = {name: [] for name in METHODS}
-    for _ in range(REPEATS):
+    for seed in range(REPEATS):
         for name, done in runs.items():
-            subprocess.run([sys.executable, __file__, "--alone", name, "--job", str(job)], check=True)
+            asked = ["--alone", name, "--job", str(job), "--draw", str(seed)]
+            subprocess.run([sys.executable, __file__, *asked], check=True)
             done.append(pickle.loads(job.with_name(name).read_bytes()))
     return {
         name: {
@@ -143,7 +147,7 @@ def by_turns(job: Path) -> dict[str, dict[str, Any]]:
             "scores_s": median(s for _, seconds, *_ in done for s in seconds),
             "peak_MB": median(most for *_, most, _ in done),
             "more_MB": median(more for *_, more in done),
-            "scores": done[0][2],
+            "scores": [scores for _, _, scores, *_ in done],
         }
         for name, done in runs.items()
     }
@@ -155,12 +159,13 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="a folder for the retrained models' losses")
     parser.add_argument("--alone", choices=METHODS, help=argparse.SUPPRESS)
     parser.add_argument("--job", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--draw", type=int, default=0, help=argparse.SUPPRESS)
     for name, value in SIZES.items():
         parser.add_argument(f"--{name}", type=int, default=value)
     parser.add_argument("--rate", type=float, default=5e-3)
     given = parser.parse_args()
     if given.alone:
-        alone(given.alone, given.job)
+        alone(given.alone, given.job, given.draw)
         return
     torch.set_num_threads(1)
     setting = Setting(given)
@@ -170,11 +175,16 @@ def main() -> None:
         results: dict[str, Any] = by_turns(job)
         measured = measured_on(setting, Kept(given.keep or Path(folder) / "kept"))
         held = {name: one.pop("scores") for name, one in results.items()}
-        for name, scores in held.items():
-            for damping, each in zip(DAMPINGS, scores, strict=True):
-                found = linear_datamodeling_score(each, measured, subsets=given.subsets, share=SHARE, jobs=1)
-                results[name][f"datamodeling, damping {damping:g}"] = found.mean
-    told = [np.corrcoef(a, b)[0, 1] for a, b in zip(*(one[1] for one in held.values()), strict=True)]
+        options: Any = {"subsets": given.subsets, "share": SHARE, "jobs": 1}
+        for name, runs in held.items():
+            for damping, draws in zip(DAMPINGS, zip(*runs, strict=True), strict=True):
+                found = [linear_datamodeling_score(each, measured, **options).mean for each in draws]
+                results[name][f"datamodeling, damping {damping:g}"] = (
+                    float(np.mean(found)),
+                    min(found),
+                    max(found),
+                )
+    told = [np.corrcoef(a, b)[0, 1] for a, b in zip(*(one[0][1] for one in held.values()), strict=True)]
     results["agreement"] = float(np.mean(told))
     for key in ("fit_s", "scores_s", "peak_MB", "more_MB"):
         results[f"times, {key}"] = results["kronfluence"][key] / results["divulge"][key]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -252,3 +254,52 @@ def test_the_smooth_hinge(make):
         for of in ("loss", "margin", "logit"):
             a, b = (i.scores((x[:4], y[:4]), of=of) for i in pair)
             np.testing.assert_allclose(a, b, atol=1e-6 * np.abs(b).max())
+
+
+@pytest.mark.parametrize("options", [{"solver": "direct"}, {"solver": "cg"}, {"curvature": "ekfac"}])
+def test_relative_scores_are_divided_by_the_root_of_self_influence(make, options):
+    module, train, test = make("mlp")
+    curved = {"curvature": "gauss_newton", "damping": 0.1, **options}
+    influence = Influence(module, train, **curved)
+    g, f = influence.gradients(train), influence.gradients(test)
+    solved = influence.solve(g).vectors
+    expected = -(f @ solved.T) / np.sqrt(np.einsum("ij,ij->i", g, solved))
+    np.testing.assert_allclose(influence.relative_scores(test), expected, rtol=1e-5, atol=1e-8)
+
+
+def test_a_sample_without_a_gradient_has_no_relative_score():
+    module = nn.Linear(2, 1, bias=False).double()
+    x = np.array([[0.0, 0.0], [1.0, 0.5], [0.3, -1.0]])
+    influence = Influence(module, (x, np.ones((3, 1))), loss="squared", damping=0.1)
+    found = influence.relative_scores((x[1:], np.zeros((2, 1))))
+    assert (found[:, 0] == 0).all()
+    assert np.isfinite(found).all()
+    assert (found[:, 1:] != 0).any()
+
+
+@pytest.mark.parametrize("options", [{"solver": "direct"}, {"solver": "cg"}, {"curvature": "ekfac"}])
+def test_relative_scores_of_samples_whose_squares_single_precision_loses(options):
+    module = nn.Linear(1, 2)
+    with torch.no_grad():
+        module.weight.copy_(torch.tensor([[1.0], [-1.0]]))
+        module.bias.zero_()
+    x, y = np.array([[1.0], [-1.0], [1.2], [30.0]]), np.array([0, 1, 0, 0])
+    curved = {"curvature": "gauss_newton", "damping": 0.1, **options}
+    single = Influence(module, (x.astype(np.float32), y), **curved)
+    found = single.relative_scores((x[:2].astype(np.float32), y[:2]))
+    double = Influence(copy.deepcopy(module).double(), (x, y), **curved)
+    expected = double.relative_scores((x[:2], y[:2]))
+    assert single.self_influence()[3] == 0
+    assert np.abs(expected[:, 3]).min() > 0
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("value", [-1e-3, np.nan])
+def test_relative_scores_refuse_negative_self_influence(make, monkeypatch, value):
+    module, train, test = make("mlp")
+    influence = Influence(module, train, curvature="gauss_newton", damping=0.1)
+    own = np.ones(40)
+    own[7] = value
+    monkeypatch.setattr(influence._inverse, "self_influence", lambda rows: own[rows])
+    with pytest.raises(ValueError, match="of training sample 7; more damping or another solver"):
+        influence.relative_scores(test)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ from chains import relative_error
 from torch import nn
 
 from divulge import Influence
+from divulge.influence import NotConverged
 from divulge.influence.label_cotangents import label_cotangents
 from divulge.influence.losses import resolve_loss
 
@@ -137,3 +140,90 @@ def test_what_it_cannot_do_is_said(make):
         Influence(module, train, curvature="kfac", solver="cg")
     with pytest.raises(ValueError, match="needs a loss that is a likelihood"):
         Influence(module, train, loss=lambda z, y: z.sum(1), curvature="fisher")
+
+
+@pytest.mark.parametrize("name", ["mlp", "cnn", "attention"])
+@pytest.mark.parametrize("of", ["loss", "margin"])
+def test_gradients_are_the_same_once_factors_are_fitted(make, name, of):
+    module, train, test = make(name)
+    influence = Influence(module, train, curvature="ekfac", lower=False)
+    before = influence.gradients(test, of)
+    influence.self_influence([0])
+    after = influence.gradients(test, of)
+    assert not np.array_equal(before, 0)
+    np.testing.assert_allclose(after, before, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("scale", [1.0, 2.0**-60])
+@pytest.mark.parametrize("damping", [0.1, 1e-5])
+def test_single_precision_is_solved_for_as_in_double(make, damping, scale):
+    module, (x, y), (test_x, test_y) = make("mlp")
+    module.float()
+    train, test = (x.astype(np.float32), y), (test_x.astype(np.float32), test_y)
+    influence = Influence(module, train, curvature="ekfac", damping=damping, lower=False)
+
+    def scaled(outputs, targets):
+        return scale * nn.functional.cross_entropy(outputs, targets, reduction="none")
+
+    found = influence.scores(test, of=scaled)
+    assert influence.solution.vectors.dtype == np.float32
+    assert influence.solution.converged.all()
+    solved = influence.solve(influence.gradients(test, scaled)).vectors
+    expected = -influence.operator.scores(solved.astype(np.float32))
+    assert np.abs(found - expected).max() < 1e-4 * np.abs(expected).max()
+
+
+def wide_and_trained(rng, steps, width=256):
+    module = nn.Sequential(
+        nn.Linear(20, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 10)
+    )
+    x, y = rng.standard_normal((100, 20)).astype(np.float32), rng.integers(0, 10, 100)
+    optimizer = torch.optim.Adam(module.parameters(), 1e-2)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(module(torch.from_numpy(x)), torch.from_numpy(y)).backward()
+        optimizer.step()
+    return module.eval(), (x, y)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_rounding_of_single_precision_is_no_failure(seed):
+    torch.manual_seed(seed)
+    module, (x, y) = wide_and_trained(np.random.default_rng(seed), steps=150)
+    influence = Influence(module, (x, y), curvature="ekfac", damping=0.1, lower=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        influence.scores((0.9 * x[:5], y[:5]))
+    assert influence.solution.vectors.dtype == np.float32
+
+
+@pytest.mark.parametrize("damping", [1e-8, 1e-10])
+def test_what_single_precision_cannot_solve_is_solved_for_in_double(damping):
+    torch.manual_seed(0)
+    module, (x, y) = wide_and_trained(np.random.default_rng(0), steps=0)
+    influence = Influence(module, (x, y), curvature="ekfac", damping=damping, lower=False)
+    influence.scores((0.9 * x[:5], y[:5]))
+    assert influence.solution.residual.max() < 1e-6
+    assert influence.solution.converged.all()
+
+
+@pytest.mark.parametrize("fitted", [False, True])
+@pytest.mark.parametrize("lower", [False, True])
+def test_a_function_that_fails_is_named_before_and_after_the_fit(make, fitted, lower):
+    module, train, test = make("mlp")
+    influence = Influence(module, train, curvature="ekfac", lower=lower)
+    if fitted:
+        influence.self_influence([0])
+    with pytest.raises(ValueError, match=r"the function fails on outputs of shape \(7, 3\) and targets"):
+        influence.gradients(test, lambda outputs, targets: outputs[:, 5])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_what_double_precision_cannot_solve_is_said(dtype):
+    torch.manual_seed(0)
+    module, (x, y) = wide_and_trained(np.random.default_rng(0), steps=0)
+    module.to(torch.from_numpy(np.zeros(0, dtype)).dtype)
+    train = (x.astype(dtype), y)
+    influence = Influence(module, train, curvature="ekfac", damping=1e-15, lower=False)
+    with pytest.warns(NotConverged, match="ekfac left 3 of 3 solutions with a relative residual above 1e-06"):
+        influence.scores((dtype(0.9) * x[:3].astype(dtype), y[:3]))

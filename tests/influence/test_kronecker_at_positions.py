@@ -8,7 +8,7 @@ import torch
 from token_models import LENGTH, Tagger, reference, texts, token_loss
 
 from divulge.influence import Influence, Task
-from divulge.influence.label_cotangents import label_cotangents
+from divulge.influence.label_cotangents import label_cotangents, other_seed
 from divulge.influence.losses import resolve_loss
 from divulge.influence.positions import Positions
 
@@ -43,13 +43,15 @@ def test_kronecker_factors_of_tokens(curvature, reduction):
     n, loss = len(train[1]), resolve_loss("cross_entropy", positions=Positions(reduction))
     inputs = {k: torch.as_tensor(v) for k, v in train[0].items()}
     z = module(**inputs)
-    cotangents = torch.as_tensor(label_cotangents(z.detach().numpy(), loss, 0)).reshape(n, -1, *z.shape[1:])
+    draws = [label_cotangents(z.detach().numpy(), loss, seed) for seed in (0, other_seed(0))]
+    of_bases, of_values = (torch.as_tensor(drawn).reshape(n, -1, *z.shape[1:]) for drawn in draws)
+    labels = of_bases.shape[1]
     kept = torch.as_tensor(train[1]) != -100
     weights = kept.double() / kept.sum(1, keepdim=True) if reduction == "mean" else kept.double()
     weights_of_layers = [(module.query.weight, module.query.bias), (module.head.weight, module.head.bias)]
     gradients, factors = [[], []], [[0, 0], [0, 0]]
     for i in range(n):
-        for label in cotangents[i]:
+        for number, label in enumerate(torch.cat([of_bases[i], of_values[i]])):
             for spy in spies:
                 spy.back.clear()
             along = (label * weights[i].sqrt()[:, None])[None]
@@ -59,8 +61,10 @@ def test_kronecker_factors_of_tokens(curvature, reduction):
             for j, spy in enumerate(spies):
                 a = torch.cat([spy.seen[0], torch.ones(LENGTH, 1)], dim=1)
                 delta = spy.back[0][0]
-                gradients[j].append(torch.cat([g[2 * j], g[2 * j + 1][:, None]], dim=1))
-                factors[j][0] += a.T @ a / n / len(cotangents[i])
+                if number >= labels:
+                    gradients[j].append(torch.cat([g[2 * j], g[2 * j + 1][:, None]], dim=1))
+                    continue
+                factors[j][0] += a.T @ a / n / labels
                 factors[j][1] += delta.T @ delta / LENGTH / n
     truth = reference(module, train, test, token_loss(reduction))
     names = [name for name, _ in module.named_parameters()]
@@ -99,8 +103,25 @@ def test_drawn_labels_have_the_fisher_matrix_without_mixing_positions(k):
     np.testing.assert_allclose(found, expected, atol=0.01)
 
 
-def test_drawn_labels_do_not_depend_on_the_batches():
-    z = np.random.default_rng(0).normal(size=(6, 3, 4))
+@pytest.mark.parametrize("seed", [0, 1, 2, 2**32])
+def test_eigenvalues_have_labels_of_their_own(seed):
+    z, loss = np.zeros((50, 3, 4)), resolve_loss("cross_entropy")
+    drawn = [label_cotangents(z, loss, s).ravel() for s in (seed, other_seed(seed))]
+    assert abs(np.corrcoef(*drawn)[0, 1]) < 0.2
+
+
+def test_drawn_labels_are_nearer_to_the_covariance_than_single_labels():
+    p = np.array([0.9, 0.05, 0.03, 0.02])
+    drawn = label_cotangents(np.tile(np.log(p), (4000, 8, 1)), resolve_loss("cross_entropy"), 0)
+    sizes = (drawn.reshape(-1, 4) ** 2).sum(1)
+    of_labels = ((p - np.eye(4)) ** 2).sum(1)
+    assert np.isclose(sizes.mean(), p @ of_labels, rtol=0.02)
+    assert sizes.std() < 0.5 * np.sqrt(p @ of_labels**2 - (p @ of_labels) ** 2)
+
+
+@pytest.mark.parametrize("k", [1, 4, 70])
+def test_drawn_labels_do_not_depend_on_the_batches(k):
+    z = np.random.default_rng(0).normal(size=(6, 3, k))
     for name in ("cross_entropy", "squared"):
         loss = resolve_loss(name)
         whole = label_cotangents(z, loss, 7)

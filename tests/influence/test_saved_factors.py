@@ -12,6 +12,7 @@ from token_models import Tagger, texts
 from divulge import Influence
 from divulge.errors import UnreadableFile
 from divulge.influence import Task, fit_factors
+from divulge.influence.saved import data_digest, parameters_digest
 from divulge.influence.saved_factors import _Held
 
 
@@ -172,3 +173,17 @@ def test_a_share_is_refused_where_another_has_changed(make, tmp_path):
         first, second = np.load(tmp_path / f"said{rank}.npy").tolist()
         assert first == "fitted"
         assert second.startswith(f"{begin} factors.0-of-2.npz are those of other parameters, data")
+
+
+def test_factors_from_before_labels_were_told_apart_are_refused(make, tmp_path):
+    module, train, _ = make("mlp", n=50)
+    path = tmp_path / "factors.npz"
+    influence = Influence(module, train, curvature="ekfac")
+    fit_factors(influence, path)
+    with np.load(path) as held:
+        arrays = dict(held)
+    digests = parameters_digest(influence), data_digest(influence.train)
+    arrays["about"] = np.asarray(" ".join((*digests, influence.loss.described, "0", "4096")))
+    np.savez(path, **arrays)
+    with pytest.raises(ValueError, match="other parameters, data, labels or blocks"):
+        fit_factors(Influence(module, train, curvature="ekfac"), path)

@@ -19,6 +19,7 @@ __all__ = [
     "check_numbers",
     "check_rows",
     "default_tolerance",
+    "vector_block",
 ]
 
 Curvature = Literal["hessian", "gauss_newton", "fisher", "kfac", "ekfac"]
@@ -121,3 +122,18 @@ def default_tolerance(solver: str, dtype: torch.dtype) -> float:
     if solver in ("lissa", "arnoldi", "nystroem"):
         return 1e-2
     return 1e-8 if dtype == torch.float64 else 1e-5
+
+
+def vector_block(vectors: ArrayLike, size: int) -> tuple[NDArray[np.float64], bool]:
+    """Return vectors as a block (m, P) of float64, P their size, and whether there was one (P,).
+
+    Raises:
+        ValueError: another shape, a NaN or an infinity.
+    """
+    host = vectors.detach().cpu().numpy() if isinstance(vectors, torch.Tensor) else vectors
+    array = np.asarray(host, dtype=np.float64)
+    if array.ndim not in (1, 2) or array.shape[-1] != size:
+        raise ValueError(f"expected vectors of shape ({size},) or (m, {size}), got {array.shape}")
+    if not np.isfinite(array).all():
+        raise ValueError("expected finite vectors, got a NaN or an infinity")
+    return np.atleast_2d(array), array.ndim == 1

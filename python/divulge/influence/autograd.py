@@ -26,6 +26,7 @@ from divulge.influence.parts import is_plain, mapped
 from divulge.influence.per_sample import applied, check_values
 from divulge.influence.samples import Samples
 from divulge.influence.snapshot import Snapshot
+from divulge.influence.solvers import placed
 
 __all__ = ["AutogradOperator"]
 
@@ -110,8 +111,8 @@ class AutogradOperator:
         """Return grad L(z_i) . v_j (m, n) for vectors (m, P): the derivative of L along v."""
         parts = [np.zeros((len(vectors), 0), self.dtype)]
         if "_layer_gradients" in self.__dict__:  # they were found to be sums, for K-FAC
-            batches = self._with_cotangents(self._slope)
-            found = self._layer_gradients.products(batches, torch.from_numpy(np.array(vectors, self.dtype)))
+            batches = self._with_cotangents(_slopes(self.loss.function))
+            found = self._layer_gradients.products(batches, placed(vectors, self.device, self.dtype))
             return np.concatenate([*parts, *map(_host, found)], axis=1)
         directions = self._directions(vectors)
         for inputs, targets in self._batches(self.samples):
@@ -123,6 +124,12 @@ class AutogradOperator:
     def gradients(self, samples: Samples, function: LossFunction) -> Array:
         """Return the gradients (k, P) of a function of (outputs, targets) at k samples."""
         rows = [np.zeros((0, self.parameters), self.dtype)]
+        if "_layer_gradients" in self.__dict__:  # they were found to be sums, for K-FAC
+            out = np.empty((len(samples), self.parameters), self.dtype)
+            self._layer_gradients.write(
+                self._with_cotangents(_slopes(function), samples), torch.from_numpy(out)
+            )
+            return out
         for inputs, targets in self._batches(samples, _TOGETHER):
             outputs = self._outputs(inputs)
             values = applied(function, outputs, targets)
@@ -192,12 +199,8 @@ class AutogradOperator:
         self, inner: Sequence[Array], outer: Sequence[Array], weights: Sequence[Array]
     ) -> NDArray[np.float64]:
         """Return the weighted squares (n,) of the losses' gradients in a basis."""
-        batches = self._with_cotangents(self._slope)
+        batches = self._with_cotangents(_slopes(self.loss.function))
         return self._layer_gradients.quadratic(batches, inner, outer, weights)
-
-    def _slope(self, outputs: Tensor, targets: Tensor, first: int) -> Tensor:
-        """Return the losses' gradients by the outputs (k, ...)."""
-        return output_gradients(self.loss.function, outputs, targets).flatten(1)
 
     def kronecker_projections(
         self, samples: Samples, function: LossFunction, inner: Sequence[Array], outer: Sequence[Array]
@@ -210,10 +213,7 @@ class AutogradOperator:
     def _projected(
         self, samples: Samples, function: LossFunction, inner: Sequence[Array], outer: Sequence[Array]
     ) -> Array:
-        def slope(outputs: Tensor, targets: Tensor, first: int) -> Tensor:
-            return output_gradients(function, outputs, targets).flatten(1)
-
-        batches = self._with_cotangents(slope, samples)
+        batches = self._with_cotangents(_slopes(function), samples)
         (parts,) = self._layer_gradients.turned(batches, inner, outer)
         return _host(torch.cat([part.flatten(1) for part in parts], dim=1)).astype(self.dtype)
 
@@ -287,6 +287,15 @@ class AutogradOperator:
             [part.reshape(t.shape) for part, t in zip(torch.split(row, sizes), self.tensors, strict=True)]
             for row in rows
         ]
+
+
+def _slopes(function: LossFunction) -> Callable[..., Tensor]:
+    """Return what makes a function's gradients by the outputs (k, ...) of a batch."""
+
+    def slope(outputs: Tensor, targets: Tensor, first: int) -> Tensor:
+        return output_gradients(function, outputs, targets).flatten(1)
+
+    return slope
 
 
 def _grad(

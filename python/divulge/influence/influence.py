@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import nn
 
@@ -19,6 +18,7 @@ from divulge.influence.arguments import (
     check_numbers,
     check_rows,
     default_tolerance,
+    vector_block,
 )
 from divulge.influence.combined import ShardedOperator
 from divulge.influence.inverse import DampedInverse, SolverOptions
@@ -231,7 +231,8 @@ class Influence:
 
         The order of the P numbers is that of the module's parameters.
         """
-        block, single = self._block(vectors)
+        self._follow()
+        block, single = vector_block(vectors, self.operator.parameters)
         at = placed(block, self.operator.device)
         products = self._inverse.matrix.multiply(at).add_(at, alpha=self.weight_decay)
         out = products.cpu().numpy().astype(self.operator.dtype)
@@ -243,7 +244,8 @@ class Influence:
         Raises:
             SingularCurvature: H is not positive definite; the message names a damping that would do.
         """
-        block, single = self._block(vectors)
+        self._follow()
+        block, single = vector_block(vectors, self.operator.parameters)
         solution = self._inverse.solve(block)
         if not single:
             return solution
@@ -301,7 +303,28 @@ class Influence:
         approximation); otherwise each sample is solved for.
         """
         self._follow()
-        return self._inverse.self_influence(check_rows(rows, self.operator.rows))
+        chosen = check_rows(rows, self.operator.rows)
+        return self._inverse.self_influence(chosen).astype(self.operator.dtype)
+
+    def relative_scores(self, test: Any, of: str | LossFunction | None = None) -> Array:
+        """Return scores (m, n) divided by the root of each training sample's self-influence: RelatIF.
+
+        scores[t, i] / sqrt(grad L(z_i)' H^-1 grad L(z_i)), the influence of a sample that changes the
+        training loss as much as the others do (E. Barshan, M. Brunet, G. Dziugaite 2020, l-RelatIF): outliers
+        that change all predictions no longer lead every list. A sample whose gradient is 0 has 0.
+
+        Args:
+            test: like `train`.
+            of: as in `scores`.
+
+        Raises:
+            ValueError: test points of another shape than the training samples, or targets out of range; a
+                solver so far from its solution that a sample's self-influence is negative.
+            SingularCurvature: H is not positive definite.
+        """
+        scores = self.scores(test, of)
+        roots = self._inverse.self_influence_roots()
+        return np.asarray(np.divide(scores, roots, out=np.zeros_like(scores), where=roots > 0))
 
     def leave_one_out(self, test: Any, of: str | LossFunction | None = None) -> Array:
         """Return the predicted change (m, n) of each test loss when a training sample is left out.
@@ -375,15 +398,3 @@ class Influence:
     def _repr_html_(self) -> str:
         """Return a table of what was asked for a notebook."""
         return as_table(self)
-
-    def _block(self, vectors: ArrayLike) -> tuple[NDArray[np.float64], bool]:
-        """Return vectors as a block (m, P) of float64, and whether there was one (P,)."""
-        self._follow()
-        host = vectors.detach().cpu().numpy() if isinstance(vectors, torch.Tensor) else vectors
-        array = np.asarray(host, dtype=np.float64)
-        size = self.operator.parameters
-        if array.ndim not in (1, 2) or array.shape[-1] != size:
-            raise ValueError(f"expected vectors of shape ({size},) or (m, {size}), got {array.shape}")
-        if not np.isfinite(array).all():
-            raise ValueError("expected finite vectors, got a NaN or an infinity")
-        return np.atleast_2d(array), array.ndim == 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from divulge.influence.arguments import Curvature, SolverName
 from divulge.influence.combined import ShardedOperator
 from divulge.influence.errors import NotConverged
-from divulge.influence.kronecker import KroneckerCurvature, fit_kronecker
+from divulge.influence.kronecker import KroneckerCurvature, fit_kronecker, rounding
 from divulge.influence.leave_one_out import OneLayerForms
 from divulge.influence.losses import Loss, LossFunction
 from divulge.influence.modes import gradients_on
@@ -128,25 +128,32 @@ class DampedInverse:
             return build(matrix, options.rank, options.tolerance, options.seed)
         return ConjugateGradients(matrix, options.tolerance, options.max_iterations, options.seed)
 
-    def solve(self, vectors: NDArray[np.float64]) -> Solution:
+    def solve(self, vectors: Array) -> Solution:
         """Return H^-1 b for rows b (m, P), moved to the operator's device once and back once.
 
         Rows are scaled by powers of two to numbers below 1, so that squares of none are lost or infinite.
         """
-        powers = np.frexp(np.abs(vectors).max(axis=1, keepdims=True))[1]
+        most = np.maximum(vectors.max(axis=1, keepdims=True), -vectors.min(axis=1, keepdims=True))
+        powers = np.frexp(most)[1]
         with gradients_on():  # so that the caller's inference mode is not that of the vectors
-            block = placed(np.ldexp(vectors, -powers), self.operator.device)
+            block = placed(np.ldexp(vectors, -powers), self.operator.device, vectors.dtype)
             found = self.solver.solve(block).solution()
-        self.solution = solution = replace(found, vectors=np.ldexp(found.vectors, powers))
-        return solution
+        np.ldexp(found.vectors, powers, out=found.vectors)
+        self.solution = found
+        return found
 
-    def solved(self, gradients: NDArray[np.float64]) -> NDArray[np.float64]:
+    def solved(self, gradients: Array) -> Array:
         """Return H^-1 b (m, P), with a warning where the tolerance was not reached."""
         solution = self.solve(gradients)
         if not solution.converged.all():
+            name, tolerance = (
+                (self.options.solver, self.options.tolerance)
+                if self.kronecker is None
+                else (self.options.curvature, rounding(gradients.dtype))
+            )
             warnings.warn(
-                f"{self.options.solver} left {(~solution.converged).sum()} of {len(gradients)} solutions "
-                f"with a relative residual above {self.options.tolerance:g} (the largest is "
+                f"{name} left {(~solution.converged).sum()} of {len(gradients)} solutions "
+                f"with a relative residual above {tolerance:g} (the largest is "
                 f"{float(solution.residual.max()):.2g}); more damping or another solver would help",
                 NotConverged,
                 stacklevel=4,
@@ -156,11 +163,23 @@ class DampedInverse:
     def solutions(self, samples: Samples, function: LossFunction) -> Iterator[tuple[slice, Any]]:
         """Yield blocks of test points with their H^-1 grad f (k, P)."""
         for rows in blocks(len(samples), self.vectors_a_block):
-            gradients = self.operator.gradients(samples.take(np.arange(rows.start, rows.stop)), function)
-            yield rows, self.solved(gradients.astype(np.float64))
+            yield rows, self.solved(self._gradients(samples, rows, function))
 
-    def self_influence(self, rows: NDArray[np.int64]) -> Array:
+    def _gradients(self, samples: Samples, rows: slice, function: LossFunction) -> Array:
+        """Return test points' grad f (k, P) in the precision in which they are solved for.
+
+        That is their own for a closed form where the damping is not too small for it; iterations need more
+        than single precision.
+        """
+        kronecker = self.kronecker  # fitted first, so that gradients are made of what layers see
+        gradients = self.operator.gradients(samples.take(np.arange(rows.start, rows.stop)), function)
+        own = kronecker is not None and kronecker.holds_in(gradients.dtype)
+        return gradients if own else gradients.astype(np.float64)
+
+    def self_influence(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return grad L(z_i)' H^-1 grad L(z_i) (k,) of training samples.
+
+        In float64: single precision loses squares of small gradients.
 
         Of closed forms a few are solved for too, so that it is said where they are not exact.
         """
@@ -169,12 +188,27 @@ class DampedInverse:
         if len(rows) and (closed is not None or low_rank):
             self.solved(operator.loss_gradients(rows[:_SOLVED]).astype(np.float64))
         if closed is not None:
-            return np.asarray(closed.self_influence(operator)[rows], operator.dtype)
-        out = np.empty(len(rows), operator.dtype)
+            return np.asarray(closed.self_influence(operator)[rows], np.float64)
+        out = np.empty(len(rows))
         for part in blocks(len(rows), self.vectors_a_block):
             g = operator.loss_gradients(rows[part]).astype(np.float64)
             out[part] = self._quadratic(g) if low_rank else np.einsum("ij,ij->i", g, self.solved(g))
         return out
+
+    def self_influence_roots(self) -> NDArray[np.float64]:
+        """Return the roots (n,) of all training samples' self-influence.
+
+        Raises:
+            ValueError: one is negative or not a number.
+        """
+        own = self.self_influence(np.arange(self.operator.rows))
+        wrong = np.flatnonzero(~(own >= 0))
+        if len(wrong):
+            raise ValueError(
+                f"relative scores divide by the root of self-influence, got {own[wrong[0]]:.2g} of training "
+                f"sample {wrong[0]}; more damping or another solver would help"
+            )
+        return np.sqrt(own)
 
     def _quadratic(self, gradients: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return g' H^-1 g (k,) by the low rank solver's approximation, without a product."""

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from divulge.influence.label_cotangents import label_cotangents
+from divulge.influence.label_cotangents import label_cotangents, other_seed
 from divulge.influence.layer_products import layer_matrix, put
 from divulge.influence.losses import Loss
 from divulge.influence.operators import Labels, LayerPlace, Operator
 from divulge.influence.solvers.solution import Floats, Solved
 
-__all__ = ["KroneckerCurvature", "decomposed", "fit_kronecker"]
+__all__ = ["KroneckerCurvature", "decomposed", "fit_kronecker", "rounding"]
 
 # Passes through a module for its factors, one a sample and label, and labels a sample, that are enough:
 # of 256 samples and more, up to 16 classes, EK-FAC's scores correlate by .994 and more with those of all
@@ -24,6 +25,11 @@ __all__ = ["KroneckerCurvature", "decomposed", "fit_kronecker"]
 _PASSES, _FEWEST = 1024, 4
 # Where those are not all, one in so many of them for the eigenvalues, which say less about scores than bases.
 _SHARE = 2
+# Residuals that are still rounding, of single and of double precision at any sensible damping.
+_SINGLE_RESIDUAL, _DOUBLE_RESIDUAL = 1e-3, 1e-6
+# The largest eigenvalue by the shift times an epsilon, up to which single precision leaves no more than that:
+# of layers of 32 to 256 units residuals were a tenth of it and less.
+_MOST_ROUNDED = 1e-2
 
 
 @dataclass(frozen=True)
@@ -51,35 +57,45 @@ class KroneckerCurvature:
     def multiply(self, vectors: Tensor) -> Tensor:
         """Return C v (m, P) for vectors (m, P), without the shift."""
         out = torch.zeros_like(vectors)
-        for u, v, values, place in self._layers(vectors.device):
+        for u, v, values, place in self._layers(vectors):
             put(out, place, u @ ((u.T @ layer_matrix(vectors, place) @ v) * values) @ v.T)
         return out
 
     def solve(self, vectors: Tensor) -> Solved:
-        """Solve (C + shift) x = b for rows b (m, P); exact for this curvature."""
-        x, squares = torch.zeros_like(vectors), vectors.new_zeros(len(vectors))
-        for u, v, values, place in self._layers(vectors.device):
+        """Solve (C + shift) x = b for rows b (m, P), in their precision and place; exact for this curvature.
+
+        Residuals are those that rounding leaves; `holds_in` says in which precision they are small.
+        """
+        norms = vectors.norm(dim=1).double()
+        squares = torch.zeros_like(norms)
+        for u, v, values, place in self._layers(vectors):
             inside = u.T @ layer_matrix(vectors, place) @ v
-            solved = u @ (inside / (values + self.shift)) @ v.T
-            put(x, place, solved)
-            squares += (((u.T @ solved @ v) * (values + self.shift) - inside) ** 2).sum((1, 2))
-        norms = vectors.norm(dim=1)
+            damped = values + self.shift
+            solved = u @ (inside / damped) @ v.T
+            put(vectors, place, solved)
+            squares += (((u.T @ solved @ v) * damped - inside).double() ** 2).sum((1, 2))
         relative = squares.sqrt() / torch.where(norms > 0, norms, 1)
         none = torch.zeros_like(relative, dtype=torch.int64)
-        return Solved(x, relative, none, relative < 1e-6)
+        return Solved(vectors, relative, none, relative < rounding(vectors.dtype))
+
+    def holds_in(self, dtype: np.dtype[Any]) -> bool:
+        """Return whether rounding in a precision leaves small residuals: where the shift is not too small."""
+        largest = max(float(values.max()) for values in self.values) / self.shift
+        return dtype == np.float64 or bool(np.finfo(dtype).eps * largest <= _MOST_ROUNDED)
 
     def self_influence(self, operator: Operator) -> Floats:
         """Return g' (C + shift)^-1 g (n,) of the samples' gradients g, which are never formed."""
         weights = [1 / (v + self.shift) for v in self.values]
         return operator.kronecker_quadratic(self.inner, self.outer, weights)
 
-    def _layers(self, device: torch.device) -> Iterator[tuple[Tensor, Tensor, Tensor, LayerPlace]]:
-        """Yield each layer's outer, inner and values on a device, and its place."""
+    def _layers(self, like: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor, LayerPlace]]:
+        """Yield each layer's outer, inner and values on a tensor's device and of its type, and its place."""
+        device = like.device
         if device not in self._on:
             parts = zip(self.outer, self.inner, self.values, strict=True)
             self._on[device] = [tuple(torch.as_tensor(part, device=device) for part in one) for one in parts]
         for (u, v, values), place in zip(self._on[device], self.places, strict=True):
-            yield u, v, values, place
+            yield u.to(like.dtype), v.to(like.dtype), values.to(like.dtype), place
 
     @cached_property
     def _on(self) -> dict[torch.device, list[tuple[Tensor, ...]]]:
@@ -96,6 +112,7 @@ def fit_kronecker(
     module: as few a sample as make 1,024 of all, and at least four, take the place of twice as many or more,
     and half of those few for the eigenvalues. There the gradients of the least likely classes are added with
     signs, balanced over the samples: near the exact expectation, the less the more classes there are.
+    Eigenvalues are of other draws than the bases, which fit those that they were made of.
 
     Raises:
         ValueError: a loss that is no likelihood, neither damping nor weight decay, or parameters in question
@@ -112,20 +129,26 @@ def fit_kronecker(
 
     few = None if operator.path != "torch" else max(_FEWEST, -(-_PASSES // max(operator.rows, 1)))
 
-    def labels(share: int) -> Labels:
+    def labels(seed: int, share: int = 1) -> Labels:
         return lambda outputs, first: label_cotangents(outputs, loss, seed, first, few, share)
 
-    factors = operator.kronecker_factors(labels(1))
+    factors = operator.kronecker_factors(labels(seed))
     share_out = getattr(operator, "decomposed", decomposed)
     every = share_out([factor for pair in factors for factor in pair])
     inner, outer = every[::2], every[1::2]
     inner_bases, outer_bases = [v for _, v in inner], [u for _, u in outer]
+    del factors  # as large as the bases
     if corrected:
-        values = operator.kronecker_eigenvalues(labels(_SHARE), inner_bases, outer_bases)
+        values = operator.kronecker_eigenvalues(labels(other_seed(seed), _SHARE), inner_bases, outer_bases)
     else:
         pairs = zip(outer, inner, strict=True)
         values = [np.outer(np.maximum(b, 0), np.maximum(a, 0)) for (b, _), (a, _) in pairs]
     return KroneckerCurvature(outer_bases, inner_bases, values, places, shift)
+
+
+def rounding(dtype: Any) -> float:
+    """Return the relative residual below which a solution in a precision, numpy's or torch's, is exact."""
+    return _DOUBLE_RESIDUAL if dtype.itemsize == np.dtype(np.float64).itemsize else _SINGLE_RESIDUAL
 
 
 def decomposed(matrices: Sequence[Floats]) -> list[tuple[Floats, Floats]]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from divulge.influence.losses import Loss
 from divulge.influence.operators import Array
 from divulge.influence.solvers.solution import Floats
 
-__all__ = ["label_cotangents"]
+__all__ = ["label_cotangents", "other_seed"]
 
 # Classes of which every one has its part in the labels' covariance.
 _EXACT_CLASSES = 16
@@ -26,8 +27,11 @@ def label_cotangents(
 ) -> Array:
     """Return (n, S K): the gradients by the outputs for S labels of each sample, times their weights' roots.
 
-    Outputs of several positions (n, *positions, K) have independent labels: those are drawn, at all positions
-    together, as often as makes eight draws a sample; squared loss takes signs in the noise's place.
+    Outputs of several positions (n, *positions, K) have independent labels: signs s are drawn, at all
+    positions together, as often as makes eight draws a sample. Squared loss takes signs in the noise's place,
+    softmax sqrt(p) s - (sqrt(p)' s) p, whose outer product has the labels' covariance as its mean. So has
+    that of a drawn label minus p, which is farther from it: almost 0 of the likeliest label, and large of
+    few others.
 
     Softmax: a root of the labels' covariance diag(p) - p p', a row for each class but the likeliest m,
     r_s = sqrt(p_s) (e_s - (p + sqrt(p_m) e_m) / (1 + sqrt(p_m))); where there are more rows than S, the S - 1
@@ -39,7 +43,7 @@ def label_cotangents(
     Args:
         outputs: (n, K) or (n, *positions, K).
         loss: a likelihood.
-        seed: of drawn labels and of signs.
+        seed: of signs.
         first: the number of the first sample among all; its labels do not depend on what else is drawn.
         few: cross-entropy's labels a sample, where that is half of them at most.
         share: one in so many of few are taken, and at least one.
@@ -75,26 +79,35 @@ def _labels_at_positions(outputs: Array, loss: Loss, seed: int, first: int) -> A
     flat = outputs.reshape(n, -1, k)
     positions = flat.shape[1]
     draws = -(-_DRAWS_TOGETHER // positions)
+    signs = _signs(seed, first, (n, draws, positions, k)).astype(outputs.dtype)
+    signs /= np.sqrt(draws)
     if loss.name == "squared":
-        signs = np.where(_uniform(seed, first, (n, draws, positions, k)) < 0.5, -1, 1) / np.sqrt(draws)
-        return np.asarray(signs, outputs.dtype).reshape(n, -1)
+        return signs.reshape(n, -1)
     if loss.name != "cross_entropy":
         return label_cotangents(flat[:, 0], loss, seed, first)  # which refuses
-    uniform = _uniform(seed, first, (n, positions, draws))
     if k == 1:
-        p = torch.from_numpy(flat).sigmoid().numpy()
-        binary: Array = np.asarray((p - (uniform < p)) / np.sqrt(draws), outputs.dtype)
-        return np.asarray(binary.transpose(0, 2, 1)).reshape(n, -1)
-    p = torch.from_numpy(flat).softmax(-1).numpy().reshape(-1, k)
-    drawn = _drawn(p, uniform.reshape(-1, draws)).reshape(n, positions, draws, k)
-    moved: Array = np.asarray(drawn, outputs.dtype).transpose(0, 2, 1, 3)
-    return moved.reshape(n, -1)
+        p = torch.from_numpy(flat).sigmoid().numpy()[:, None]
+        signs *= np.sqrt(p * (1 - p))
+        return signs.reshape(n, -1)
+    p = torch.from_numpy(flat).softmax(-1).numpy()[:, None]
+    signs *= np.sqrt(p)
+    root: Array = signs - np.sum(signs, axis=-1, keepdims=True) * p
+    return root.reshape(n, -1)
 
 
-def _uniform(seed: int, first: int, shape: tuple[int, ...]) -> Floats:
-    """Return random numbers of samples from `first` on, the same whatever else is drawn."""
-    stream = np.random.PCG64(seed).advance(first * int(np.prod(shape[1:])))  # one step a number
-    return np.random.Generator(stream).random(shape)
+def other_seed(seed: int) -> int:
+    """Return the seed of labels that are independent of a seed's."""
+    return int(np.random.default_rng([seed, 1]).integers(1 << 32))
+
+
+def _signs(seed: int, first: int, shape: tuple[int, ...]) -> NDArray[np.int8]:
+    """Return random signs of samples from `first` on, the same whatever else is drawn."""
+    count = int(np.prod(shape[1:]))
+    words = -(-count // 64)  # of 64 bits, as a step of the generator makes them
+    stream = np.random.PCG64(seed).advance(first * words)
+    raw = stream.random_raw(shape[0] * words).astype("<u8").reshape(shape[0], words).view(np.uint8)
+    bits = np.unpackbits(raw, axis=1, count=count).view(np.int8)
+    return (1 - 2 * bits).reshape(shape)
 
 
 def _balanced_signs(seed: int, first: int, n: int, k: int) -> Floats:
@@ -140,12 +153,3 @@ def _covariance_root(p: Array, rows: int, signs: Floats) -> Floats:
     out = np.empty_like(root)
     np.put_along_axis(out, np.broadcast_to(order[:, None, :], root.shape), root, axis=2)
     return out
-
-
-def _drawn(p: Array, uniform: Floats) -> Floats:
-    """Return (p - e_label) / sqrt(S) (n, S, K) of probabilities (n, K) for S labels each."""
-    cumulative = np.cumsum(p.astype(np.float64), axis=1)
-    labels = (uniform[:, :, None] > cumulative[:, None, :-1]).sum(axis=2)
-    drawn: Floats = p[:, None, :] - np.eye(p.shape[1], dtype=p.dtype)[labels]
-    scaled: Floats = drawn / np.sqrt(uniform.shape[1])
-    return scaled

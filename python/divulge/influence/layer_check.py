@@ -21,8 +21,8 @@ _OTHERS = "name others in parameters=, or use curvature='gauss_newton'"
 
 def calibrate(
     groups: Sequence[LayerGroup], snapshot: Snapshot, run: Callable[[Any], Tensor], probe: Any
-) -> list[list[SampleAxis]]:
-    """Return the samples' axis in each call of each group's layers.
+) -> tuple[list[list[SampleAxis]], int]:
+    """Return the samples' axis in each call of each group's layers, and the numbers that a sample has in all.
 
     Each sample's gradient, of a random function of its outputs, is formed from what the layers saw and
     returned, and must be autograd's.
@@ -68,7 +68,8 @@ def calibrate(
         own = [group.matrix(row[len(flat) :], snapshot.tensors) for row in gradients]
         _check_sums(group, sums, own)
         at += len(made)
-    return [[call.axis for call in made if call.axis is not None] for made in calls]
+    numbers = sum(call.seen.numel() + call.output.numel() for call in flat)
+    return [[call.axis for call in made if call.axis is not None] for made in calls], -(-numbers // k)
 
 
 def _axis(call: Call, deltas: list[Tensor]) -> SampleAxis:

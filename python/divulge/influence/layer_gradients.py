@@ -13,7 +13,7 @@ from torch import Tensor
 from divulge.influence.layer_calls import Call, gram, in_strips, recorded
 from divulge.influence.layer_check import calibrate
 from divulge.influence.layer_groups import LayerGroup, layer_groups
-from divulge.influence.layer_products import Turn, along, layer_matrix, mixed_factors
+from divulge.influence.layer_products import Turn, along, layer_matrix, mixed_factors, put
 from divulge.influence.layer_rules import is_elementwise
 from divulge.influence.operators import Array, Factors
 from divulge.influence.parts import rows_of
@@ -28,8 +28,10 @@ Batches = Iterable[tuple[Any, Callable[[Tensor], Tensor]]]
 Floats = list[NDArray[np.float64]]
 # In a layer's gradients of a batch on a device.
 _NUMBERS = 1 << 24
-# In a layer's gradients of a batch: 4 MB stay in a cache, and the allocator keeps them; twice as fast as 16.
-_TOGETHER = 1 << 19
+# In a layer's gradients of a batch: fewer calls than of half as many, less memory than of twice as many.
+_TOGETHER = 1 << 20
+# In what all layers see and return for a batch, patches whole: 128 MB of single precision.
+_MOST_SEEN = 1 << 25
 # Samples in a batch where a layer is large: of one alone a layer of 784 x 1024 takes three times as long.
 _FEWEST_TOGETHER = 8
 # Delta (k, T, h); of a table that is multiplied by, also what that saw (k, T, h) and its delta (k, T, d).
@@ -68,8 +70,8 @@ class LayerGradients:
         self.places = [group.place for group in self._groups]
         largest = max(h * (d + 1) for h, d, *_ in self.places)
         numbers = _TOGETHER if snapshot.device.type == "cpu" else _NUMBERS
-        self.together = max(_FEWEST_TOGETHER, numbers // largest)
-        self._axes = calibrate(self._groups, snapshot, run, probe) if rows_of(probe) else []
+        self._axes, seen = calibrate(self._groups, snapshot, run, probe) if rows_of(probe) else ([], 1)
+        self.together = max(_FEWEST_TOGETHER, min(numbers // largest, _MOST_SEEN // seen))
         self._orders = {
             i: strip_order(group.layers[0], bias=group.place.bias is not None)
             for i, group in enumerate(self._groups)
@@ -108,7 +110,9 @@ class LayerGradients:
             back = order.argsort().numpy()
             inner[i] = inner[i][back[:, None], back]
         n = max(rows, 1)
-        factors = [(a / n, b / n) for a, b in zip(inner, outer, strict=True)]
+        for total in (*inner, *outer):
+            total /= n
+        factors = list(zip(inner, outer, strict=True))
         for i, (back, seen) in tables.items():
             factors[i] = mixed_factors(factors[i], (back / n, seen / n))
         return factors
@@ -136,6 +140,20 @@ class LayerGradients:
             ]
             parts.append(torch.stack(sums).sum(0).numpy())
         return np.concatenate(parts)
+
+    def write(self, batches: Batches, out: Tensor) -> None:
+        """Write the batches' gradients along their cotangents to out (n, P), on the processor."""
+        begin = 0
+        for inputs, _, passes in self._passes(batches):
+            for returned in passes:
+                stop = begin + len(returned[0][0])
+                for i, (delta, head) in enumerate(returned):
+                    matrix = inputs[i].outer(delta)
+                    if i in self._strips:
+                        matrix = matrix[:, :, self._orders[i].argsort().to(matrix.device)]
+                    whole = matrix if head is None else matrix + head[0].mT @ head[1]
+                    put(out[begin:stop], self.places[i], whole)
+                begin = stop
 
     def products(self, batches: Batches, vectors: Tensor) -> Iterator[Tensor]:
         """Yield G . v (m, k) for vectors (m, P) and each batch's gradients along its cotangents."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from divulge.influence.modes import gradients_on
-from divulge.influence.per_sample import LossFunction, check_values
+from divulge.influence.per_sample import LossFunction, applied, check_values
 from divulge.influence.samples import Samples
 
 __all__ = [
@@ -118,7 +118,7 @@ def output_gradients(function: LossFunction, outputs: Tensor, targets: Tensor) -
         ValueError: the function does not return n numbers, one of each sample alone.
     """
     z = outputs.detach().clone().requires_grad_()
-    values = function(z, targets)
+    values = applied(function, z, targets)
     if len(z):
         check_values(function, z, targets, values)
     (gradient,) = torch.autograd.grad(values.sum(), z, allow_unused=True, materialize_grads=True)

@@ -22,6 +22,8 @@ __all__ = ["fit_factors"]
 
 Floating = NDArray[np.float64]
 Floats = list[Floating]
+# How `label_cotangents` draws, renamed whenever it draws otherwise: sums over both are of no labels at all.
+_LABELS = "signs, others for eigenvalues"
 
 
 def fit_factors(
@@ -87,7 +89,8 @@ def _opened(path: Path, influence: Influence, block: int) -> _Held:
 
 def _about(influence: Influence, data: str, block: int) -> str:
     seed = influence._inverse.options.seed
-    return " ".join(map(str, (parameters_digest(influence), data, influence.loss.described, seed, block)))
+    what = parameters_digest(influence), data, influence.loss.described, _LABELS, seed, block
+    return " ".join(map(str, what))
 
 
 class _Held:

@@ -69,22 +69,23 @@ class ConjugateGradients:
         norms = r.norm(dim=1, keepdim=True)
         d, q = _orthonormal(r / norms)
         d = d * norms
-        x, s = torch.zeros_like(r), q.clone()
+        x, s, taken = torch.zeros_like(r), q.clone(), iterations[rows]
         active = torch.ones(len(r), dtype=torch.bool, device=r.device)
-        while bool(active.any()) and len(q):
+        while len(q) and bool(active.any()):
             products = self.matrix(s)
             inverse = self._inverse(products @ s.T)
-            iterations[rows] += active
+            taken += active
             x.addmm_(d @ inverse, s)
             z, q = _orthonormal(q.addmm_(inverse, products, alpha=-1))
             d, s = d @ z, torch.addmm(q, z.T, s, out=products[: len(q)])
-            active &= (d.norm(dim=1) > goals) & (iterations[rows] < self.max_iterations)
+            active &= (torch.linalg.vector_norm(d, dim=1) > goals) & (taken < self.max_iterations)
+        iterations[rows] = taken
         return x
 
     def _inverse(self, gram: Tensor) -> Tensor:
         """Return the inverse of s A s' (k, k), where that is positive definite."""
         values, vectors = torch.linalg.eigh((gram + gram.T) / 2)
-        if not values[0] > 0:
+        if not values[0].item() > 0:
             raise not_positive_definite(self.matrix, self.seed)
         inverse: Tensor = (vectors / values) @ vectors.T
         return inverse
@@ -102,8 +103,11 @@ def _orthonormal(v: Tensor) -> tuple[Tensor, Tensor]:
 def _whitened(v: Tensor) -> tuple[Tensor, Tensor, float]:
     """Return z and q from the eigenvectors of v v', and the ratio of its extreme eigenvalues."""
     values, vectors = torch.linalg.eigh(v @ v.T)
-    dropped = int((values <= _RANK * values[-1]).sum())  # the smallest come first
-    values, vectors = values[dropped:], vectors[:, dropped:]
+    least, most = values[0].item(), values[-1].item()
+    if least <= _RANK * most:  # the smallest come first
+        dropped = int((values <= _RANK * most).sum())
+        values, vectors = values[dropped:], vectors[:, dropped:]
+        least = values[0].item() if len(values) else most
     roots = values.sqrt()
     q = (vectors / roots).T @ v
-    return vectors * roots, q, float(values[0] / values[-1]) if len(values) else 1.0
+    return vectors * roots, q, least / most if most > 0 else 1.0

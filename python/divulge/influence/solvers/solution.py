@@ -81,9 +81,9 @@ class Solver(Protocol):
         """Return x and how exact it is."""
 
 
-def placed(array: ArrayLike, device: torch.device = _CPU) -> Tensor:
-    """Return an array in float64 on a device; on the processor in its own memory, where that will do."""
-    return torch.from_numpy(np.require(array, np.float64, ["C", "W"])).to(device)
+def placed(array: ArrayLike, device: torch.device = _CPU, dtype: Any = np.float64) -> Tensor:
+    """Return an array on a device, in float64 by default; on the processor in its own memory, if possible."""
+    return torch.from_numpy(np.require(array, dtype, ["C", "W"])).to(device)
 
 
 def residuals(matrix: Matrix, x: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
