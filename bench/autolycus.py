@@ -1,4 +1,4 @@
-"""AUTOLYCUS beside what this library makes of the same answers: `python bench/autolycus.py [--seeds 3]`.
+"""AUTOLYCUS beside what this library makes of the same answers: `python bench/autolycus.py [--seeds 10]`.
 
 AUTOLYCUS (A. C. Oksuz, A. Halimi, E. Ayday, 2023), written anew here, walks from a few known rows: the label
 and the explanation of a row are asked, and the k numbers that count most are moved, each by itself: with LIME
@@ -121,9 +121,10 @@ class Scaled:
 def main() -> None:
     """Print a row for each data set, victim, explanation and attack."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--data", default=",".join(LOADERS))
     parser.add_argument("--victims", default=",".join(VICTIMS))
+    parser.add_argument("--explanations", default=",".join(KNOWN))
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     print("| data | victim | explanation | attack | " + " | ".join(map(str, BUDGETS)) + " |")
@@ -131,13 +132,13 @@ def main() -> None:
     for name in options.data.split(","):
         for kind in options.victims.split(","):
             model = VICTIMS[kind]
-            for explanation, per_class in KNOWN.items():
+            for explanation in options.explanations.split(","):
                 same: dict[str, list[list[float]]] = {"AUTOLYCUS": [], "ours": []}
                 for seed in range(options.seeds):
                     x, y = LOADERS[name](return_X_y=True)
                     x, test, y, _ = train_test_split(x, y, test_size=0.3, random_state=seed, stratify=y)
                     victim = Victim(clone(model).fit(x, y))
-                    known = np.concatenate([x[y == k][:per_class] for k in np.unique(y)])
+                    known = np.concatenate([x[y == k][: KNOWN[explanation]] for k in np.unique(y)])
                     width = np.where(x.std(axis=0) > 0, x.std(axis=0), 1.0)
                     true = victim.classes(test)
                     for attack, lists in same.items():
