@@ -64,7 +64,7 @@ class Leaves:
             None where these leaves have no input there.
         """
         feature = self.feature[which]
-        low, high = self._ends(self.low[which]), self._ends(self.high[which], below=True)
+        low, high = self.ends(self.low[which]), self.ends(self.high[which], below=True)
         if box is not None:
             least, most = (np.where(feature < 0, 0.0, end[np.maximum(feature, 0)]) for end in box)
             low, high = (np.where(feature < 0, 0.0, end) for end in (low, high))
@@ -81,8 +81,8 @@ class Leaves:
         found[feature[best][own]] = moved[best][own]
         return found
 
-    def _ends(self, bounds: Array, below: bool = False) -> Array:
-        """The first numbers that a comparison puts behind bounds, or the last before them."""
+    def ends(self, bounds: Array, below: bool = False) -> Array:
+        """Return the first numbers that a comparison puts behind bounds, or the last before them."""
         kind = np.float32 if self.single else np.float64
         held = bounds.astype(kind)
         if below:
