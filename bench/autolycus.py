@@ -83,39 +83,16 @@ def ours(oracle: Oracle, known: np.ndarray, kind: str, width: np.ndarray, most: 
         return linear_copy(oracle, known, queries=most, seed=seed).classes
     if kind == "tree":
         return forest_copy(oracle, known, queries=most, width=width, seed=seed).classes
-    return learned(oracle, known, width, most, seed)
+    return solved(oracle, known, width, most, seed)
 
 
-def learned(oracle: Oracle, known: np.ndarray, width: np.ndarray, most: int, seed: int) -> Any:
-    """Return a perceptron that `steal` trained."""
+def solved(oracle: Oracle, known: np.ndarray, width: np.ndarray, most: int, seed: int) -> Any:
+    """Return a linear copy of fewer answers than `linear_copy` checks: one an output solves for it."""
     rng = np.random.default_rng(seed)
     near = known[rng.integers(0, len(known), 500)] + width * rng.standard_normal((500, known.shape[1]))
-    unit = Scaled(oracle, near.mean(axis=0), near.std(axis=0))
-    stolen = steal(unit.oracle, unit.module(), queries=most, data=near, steps=STEPS, seed=seed)
+    stolen = steal(oracle, "linear", queries=most, data=near, steps=STEPS, seed=seed)
     copy = Victim(stolen.module, (known.shape[1],), lower=False)
     return lambda points: named_classes(copy.values(points), oracle.victim.threshold)
-
-
-class Scaled:
-    """A perceptron that reads numbers in one unit."""
-
-    def __init__(self, oracle: Oracle, mean: np.ndarray, scale: np.ndarray) -> None:
-        self.oracle, self.mean, self.scale = oracle, mean, np.where(scale > 0, scale, 1.0)
-
-    def module(self) -> Any:
-        """Return it untrained, its first layer fixed."""
-        import torch
-        from torch import nn
-
-        d, outputs = len(self.mean), self.oracle.victim.output_size
-        torch.manual_seed(0)
-        first = nn.Linear(d, d).to(self.oracle.dtype)
-        with torch.no_grad():
-            first.weight.copy_(torch.diag(torch.from_numpy(1 / self.scale)))
-            first.bias.copy_(torch.from_numpy(-self.mean / self.scale))
-        first.requires_grad_(False)
-        rest = nn.Sequential(nn.Linear(d, 64), nn.ReLU(), nn.Linear(64, outputs)).to(self.oracle.dtype)
-        return nn.Sequential(first, rest)
 
 
 def main() -> None:
