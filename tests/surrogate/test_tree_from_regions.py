@@ -10,6 +10,8 @@ from divulge import Victim
 from divulge.errors import UnsupportedModel
 from divulge.oracles import CounterfactualOracle, LabelOracle, ShapOracle
 from divulge.surrogate import tree_copy
+from divulge.victims import joined_trees
+from divulge.victims.trees import leaves_of
 
 
 def case(load, seed, **options):
@@ -82,6 +84,19 @@ def test_many_trees_are_not_joined():
     victim = Victim(RandomForestClassifier(30, random_state=0).fit(x, y))
     with pytest.raises(UnsupportedModel):
         CounterfactualOracle(victim, nearest=True)
+
+
+def test_trees_that_are_too_many_are_left_at_once(monkeypatch):
+    x, y = load_wine(return_X_y=True)
+    victim = Victim(RandomForestClassifier(30, random_state=0).fit(x, y))
+    meeting, compared = joined_trees._meeting, []
+    monkeypatch.setattr(joined_trees, "MOST", 40)
+    monkeypatch.setattr(joined_trees, "_meeting", lambda *both: compared.append(1) or meeting(*both))
+    assert joined_trees.joined_tree(victim) is None
+    leaves = leaves_of(victim)
+    first = [len(tree.tree_.value[tree.tree_.children_left < 0]) for tree in victim.module.estimator]
+    assert np.diff([*leaves.starts, len(leaves.value)]).tolist() == first
+    assert len(compared) < 41 * max(first) * 2  # of 30 trees only those were compared that make 40 boxes
 
 
 def test_a_budget_that_ends_leaves_boxes():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,31 +23,26 @@ def joined_tree(victim: Victim) -> Leaves | None:
     Outputs of joined leaves are what the victim says inside of them, ties and rounding included.
     """
     found = leaves_of(victim)
-    if found is None:
+    if found is None or not found.starts:
         return None
-    trees = _by_tree(found)
-    if len(trees) == 1:
+    if len(found.starts) == 1:
         return found
     boxes: list[Path] = [{}]
-    for tree in trees:
+    for tree in _by_tree(found):
         both = (_meeting(box, leaf) for box in boxes for leaf in tree)
-        boxes = [box for box in both if box is not None]
+        boxes = list(islice((box for box in both if box is not None), MOST + 1))
         if len(boxes) > MOST:
             return None
     return _leaves(found, boxes, victim)
 
 
 def _by_tree(leaves: Leaves) -> list[list[Path]]:
-    """The leaves of each tree: a leaf that meets one of the tree before is of the next, as trees fill R^d."""
+    """The leaves of each tree."""
     paths = [
         {int(j): (float(low), float(high)) for j, low, high in zip(*row, strict=True) if j >= 0}
         for row in zip(leaves.feature, leaves.low, leaves.high, strict=True)
     ]
-    starts = [0]
-    for place, path in enumerate(paths):
-        if any(_meeting(path, other) is not None for other in paths[starts[-1] : place]):
-            starts.append(place)
-    return [paths[first:last] for first, last in pairwise([*starts, len(paths)])]
+    return [paths[first:last] for first, last in pairwise([*leaves.starts, len(paths)])]
 
 
 def _meeting(one: Path, other: Path) -> Path | None:
