@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 import divulge
-from divulge.attributions.from_values import Occlusion
+from divulge.attributions.from_values import Occlusion, Shap
 from divulge.attributions.lime import Lime
 from divulge.oracles import Answers
 from divulge.surrogate.explanation_errors import estimates, explanation_errors
@@ -55,3 +55,19 @@ def test_a_step_makes_lime_anew_of_some_answers_and_occlusion_of_all():
             np.testing.assert_allclose(side.detach().numpy(), told[:count], atol=1e-6)
         errors = explanation_errors(module, tensors, (5,), torch.Generator().manual_seed(0))[1]
         assert all(float(error.detach().abs().max()) < 1e-5 for error in errors)
+
+
+@pytest.mark.parametrize("attribution", [Shap(), Occlusion()])
+def test_a_defence_leaves_no_answer_out_of_what_is_told_of_each_number(attribution):
+    points = np.random.default_rng(0).normal(size=(40, 90))
+    answers = Answers(
+        points,
+        np.zeros(40, np.intp),
+        explanations=points,
+        attribution=attribution,
+        imitations=(lambda mine, told: mine,),
+    )
+    module = torch.nn.Linear(90, 2).double()
+    tensors = AnswerTensors.of(answers, torch.float64)
+    _, errors = explanation_errors(module, tensors, (90,), torch.Generator().manual_seed(0))
+    assert [len(error) for error in errors] == [40] * len(errors)

@@ -66,7 +66,7 @@ def estimates(
 ) -> tuple[Tensor, list[Tensor]]:
     """Logits (n, K) and one or two estimates of the surrogate's explanations, each (m, d), differentiable.
 
-    Of those made of values the first m answers' are, as many as fit in a step; of others all are.
+    Of LIME the first m answers' are, as many as fit in a step; of others all are, m = n.
     """
     assert told.attribution is not None
     attribution = told.attribution.lighter()
@@ -91,7 +91,8 @@ def _of_some_answers(
 ) -> tuple[Tensor, list[Tensor]]:
     """What `estimates` returns, of explanations made of values."""
     d = told.x.shape[1]
-    few = told.rows(torch.arange(min(len(told), max(1, _PLACES // attribution.count(d)))))
+    most = len(told) if attribution.by_numbers else max(1, _PLACES // attribution.count(d))
+    few = told if most >= len(told) else told.rows(torch.arange(most))
     noise = torch.randn(len(few), attribution.draws, d, generator=generator, dtype=told.x.dtype)
     half, parts = attribution.halves(noise)
     found = [at_places(module, half, few.x, few.outputs, part, input_shape)[1] for part in parts]
@@ -100,7 +101,7 @@ def _of_some_answers(
 
 
 def _imitated(sides: list[Tensor], told: AnswerTensors) -> list[Tensor]:
-    """Estimates of explanations as defences changed those told, each (n, d)."""
+    """Estimates of explanations, each (n, d), changed as defences changed those told."""
     for imitation in told.imitations:
         assert told.explanations is not None
         sides = [imitation(side, told.explanations) for side in sides]
