@@ -1,4 +1,4 @@
-"""AUTOLYCUS beside what this library makes of the same answers: `python bench/autolycus.py [--seeds 10]`.
+"""AUTOLYCUS beside what this library makes of the same answers: `python bench/autolycus.py [--seeds 10] [--first 0]`.
 
 AUTOLYCUS (A. C. Oksuz, A. Halimi, E. Ayday, 2023), written anew here, walks from a few known rows: the label
 and the explanation of a row are asked, and the k numbers that count most are moved, each by itself: with LIME
@@ -99,19 +99,20 @@ def main() -> None:
     """Print a row for each data set, victim, explanation and attack."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--data", default=",".join(LOADERS))
     parser.add_argument("--victims", default=",".join(VICTIMS))
     parser.add_argument("--explanations", default=",".join(KNOWN))
     options = parser.parse_args()
     warnings.simplefilter("ignore")
-    print("| data | victim | explanation | attack | " + " | ".join(map(str, BUDGETS)) + " |")
-    print("| --- | --- | --- | --- |" + " ---: |" * len(BUDGETS))
+    print("| data | victim | explanation | attack | seeds | " + " | ".join(map(str, BUDGETS)) + " |")
+    print("| --- | --- | --- | --- | ---: |" + " ---: |" * len(BUDGETS))
     for name in options.data.split(","):
         for kind in options.victims.split(","):
             model = VICTIMS[kind]
             for explanation in options.explanations.split(","):
                 same: dict[str, list[list[float]]] = {"AUTOLYCUS": [], "ours": []}
-                for seed in range(options.seeds):
+                for seed in range(options.first, options.first + options.seeds):
                     x, y = LOADERS[name](return_X_y=True)
                     x, test, y, _ = train_test_split(x, y, test_size=0.3, random_state=seed, stratify=y)
                     victim = Victim(clone(model).fit(x, y))
@@ -130,7 +131,8 @@ def main() -> None:
                         lists.append(found)
                 for attack, lists in same.items():
                     cells = [spread(part, ".3f") for part in zip(*lists, strict=True)]
-                    print(f"| {name} | {kind} | {explanation} | {attack} | {' | '.join(cells)} |", flush=True)
+                    row = [name, kind, explanation, attack, str(options.seeds), *cells]
+                    print(f"| {' | '.join(row)} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from divulge import Victim
 from divulge.oracles import LimeOracle, SignOnly
-from divulge.surrogate import forest_copy
+from divulge.surrogate import forest_copy, sloped_tree
 from divulge.surrogate.sloped_tree import Sloped, SlopedTree, _Leaf
 
 
@@ -42,20 +42,33 @@ def test_slopes_of_a_box_are_means_over_normal_samples(seed):
         assert np.allclose((inside[:, None] * e).mean(axis=0), slopes, atol=6e-3)
 
 
+@pytest.mark.parametrize("leaves", [1, 2, 3])
 @pytest.mark.parametrize("classes", [1, 3])
-def test_a_gain_is_what_a_split_explains(classes):
-    told = boxes(np.random.default_rng(classes), 60, 4, classes)
-    tree = SlopedTree(told, np.random.default_rng(0))
-    gain = tree._gain(tree._leaves[0], tree._sides[0])
-    before = missed(told, tree._leaves)
-    tried = 0
-    for number, which in np.argwhere(gain > 0)[::3]:
-        parts = tree._leaves[0].split(int(number), float(tree._thresholds[number, which]))
-        after = missed(told, [*tree._leaves[1:], *parts])
-        # one free number less than the fit has, whose other leaves follow, and a fourth share for noise
-        assert gain[number, which] <= before - after + 1e-3
-        tried += 1
-    assert tried or len(tree._leaves) > 1
+def test_a_gain_is_what_a_split_explains(classes, leaves, monkeypatch):
+    told = boxes(np.random.default_rng(classes + leaves), 60, 4, classes)
+    monkeypatch.setattr(sloped_tree, "LEAVES", leaves)
+    monkeypatch.setattr(sloped_tree, "APART", 1e-3)
+    tree = SlopedTree(told, np.random.default_rng(leaves))
+    assert len(tree._leaves) == leaves
+    for leaf, sides in zip(tree._leaves, tree._sides, strict=True):
+        gain = tree._gain(leaf, sides)
+        rest = without(told, tree, leaf)
+        before = missed(rest, [leaf])
+        tried = np.argwhere(gain > 0)[::7]
+        assert len(tried)
+        for number, which in tried:
+            parts = leaf.split(int(number), float(tree._thresholds[number, which]))
+            assert gain[number, which] == pytest.approx(before - missed(rest, parts), rel=1e-3, abs=1e-2)
+
+
+def without(told, tree, leaf):
+    """What was told less what the other leaves of a tree explain."""
+    shares, slopes = told.shares.copy(), told.slopes.copy()
+    for other, values in zip(tree._leaves, tree._values, strict=True):
+        if other is not leaf:
+            shares -= np.outer(other.inside, values)
+            slopes -= other.slopes * (told.own @ values)[:, None]
+    return dataclasses.replace(told, shares=shares, slopes=slopes)
 
 
 def missed(told, leaves):

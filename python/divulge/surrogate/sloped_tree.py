@@ -14,6 +14,7 @@ ANYWHERE = 4  # of these at least, drawn between the ends; the others lie betwee
 BEYOND = 1.0  # how far past the inputs asked about thresholds lie, in widths
 LEAVES = 16  # at most
 WORTH = 10.0  # squared errors that a split has to explain, in their own size: noise offers hundreds of splits
+APART = 1.0  # squared errors that shares 1 apart on both sides of a split cost: few answers tell none apart
 PULL = 1e-3  # of a leaf's shares towards the mean, which decides where nothing was told
 TINY = 1e-12
 
@@ -153,7 +154,7 @@ class SlopedTree:
         error = ((told.shares - every) * told.shares_count[:, None]).T @ inside
         error = error + told.own.T @ (share * others + own * own_missed)
         free = np.maximum(length - along**2 / np.maximum(leaf_length, TINY)[:, None], 0.0)
-        gain = np.where(free > TINY, error**2 / (free + 1.0), 0.0).sum(axis=0).reshape(d, many)
+        gain = np.where(free > TINY, error**2 / (free + APART), 0.0).sum(axis=0).reshape(d, many)
         within = (self._thresholds > leaf.low[:, None]) & (self._thresholds < leaf.high[:, None])
         return np.where(within, gain, 0.0)
 
