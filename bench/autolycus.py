@@ -1,4 +1,4 @@
-"""AUTOLYCUS beside what this library makes of the same answers: `python bench/autolycus.py [--seeds 10] [--first 0]`.
+"""AUTOLYCUS beside what this library makes of the same answers: `python bench/autolycus.py [--seeds 10]`.
 
 AUTOLYCUS (A. C. Oksuz, A. Halimi, E. Ayday, 2023), written anew here, walks from a few known rows: the label
 and the explanation of a row are asked, and the k numbers that count most are moved, each by itself: with LIME
