@@ -1,4 +1,4 @@
-"""AUTOLYCUS beside what this library makes of the same answers: `python bench/autolycus.py [--seeds 3]`.
+"""AUTOLYCUS beside what this library makes of the same answers: `python bench/autolycus.py [--seeds 10]`.
 
 AUTOLYCUS (A. C. Oksuz, A. Halimi, E. Ayday, 2023), written anew here, walks from a few known rows: the label
 and the explanation of a row are asked, and the k numbers that count most are moved, each by itself: with LIME
@@ -83,61 +83,40 @@ def ours(oracle: Oracle, known: np.ndarray, kind: str, width: np.ndarray, most: 
         return linear_copy(oracle, known, queries=most, seed=seed).classes
     if kind == "tree":
         return forest_copy(oracle, known, queries=most, width=width, seed=seed).classes
-    return learned(oracle, known, width, most, seed)
+    return solved(oracle, known, width, most, seed)
 
 
-def learned(oracle: Oracle, known: np.ndarray, width: np.ndarray, most: int, seed: int) -> Any:
-    """Return a perceptron that `steal` trained."""
+def solved(oracle: Oracle, known: np.ndarray, width: np.ndarray, most: int, seed: int) -> Any:
+    """Return a linear copy of fewer answers than `linear_copy` checks: one an output solves for it."""
     rng = np.random.default_rng(seed)
     near = known[rng.integers(0, len(known), 500)] + width * rng.standard_normal((500, known.shape[1]))
-    unit = Scaled(oracle, near.mean(axis=0), near.std(axis=0))
-    stolen = steal(unit.oracle, unit.module(), queries=most, data=near, steps=STEPS, seed=seed)
+    stolen = steal(oracle, "linear", queries=most, data=near, steps=STEPS, seed=seed)
     copy = Victim(stolen.module, (known.shape[1],), lower=False)
     return lambda points: named_classes(copy.values(points), oracle.victim.threshold)
-
-
-class Scaled:
-    """A perceptron that reads numbers in one unit."""
-
-    def __init__(self, oracle: Oracle, mean: np.ndarray, scale: np.ndarray) -> None:
-        self.oracle, self.mean, self.scale = oracle, mean, np.where(scale > 0, scale, 1.0)
-
-    def module(self) -> Any:
-        """Return it untrained, its first layer fixed."""
-        import torch
-        from torch import nn
-
-        d, outputs = len(self.mean), self.oracle.victim.output_size
-        torch.manual_seed(0)
-        first = nn.Linear(d, d).to(self.oracle.dtype)
-        with torch.no_grad():
-            first.weight.copy_(torch.diag(torch.from_numpy(1 / self.scale)))
-            first.bias.copy_(torch.from_numpy(-self.mean / self.scale))
-        first.requires_grad_(False)
-        rest = nn.Sequential(nn.Linear(d, 64), nn.ReLU(), nn.Linear(64, outputs)).to(self.oracle.dtype)
-        return nn.Sequential(first, rest)
 
 
 def main() -> None:
     """Print a row for each data set, victim, explanation and attack."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--data", default=",".join(LOADERS))
     parser.add_argument("--victims", default=",".join(VICTIMS))
+    parser.add_argument("--explanations", default=",".join(KNOWN))
     options = parser.parse_args()
     warnings.simplefilter("ignore")
-    print("| data | victim | explanation | attack | " + " | ".join(map(str, BUDGETS)) + " |")
-    print("| --- | --- | --- | --- |" + " ---: |" * len(BUDGETS))
+    print("| data | victim | explanation | attack | seeds | " + " | ".join(map(str, BUDGETS)) + " |")
+    print("| --- | --- | --- | --- | ---: |" + " ---: |" * len(BUDGETS))
     for name in options.data.split(","):
         for kind in options.victims.split(","):
             model = VICTIMS[kind]
-            for explanation, per_class in KNOWN.items():
+            for explanation in options.explanations.split(","):
                 same: dict[str, list[list[float]]] = {"AUTOLYCUS": [], "ours": []}
-                for seed in range(options.seeds):
+                for seed in range(options.first, options.first + options.seeds):
                     x, y = LOADERS[name](return_X_y=True)
                     x, test, y, _ = train_test_split(x, y, test_size=0.3, random_state=seed, stratify=y)
                     victim = Victim(clone(model).fit(x, y))
-                    known = np.concatenate([x[y == k][:per_class] for k in np.unique(y)])
+                    known = np.concatenate([x[y == k][: KNOWN[explanation]] for k in np.unique(y)])
                     width = np.where(x.std(axis=0) > 0, x.std(axis=0), 1.0)
                     true = victim.classes(test)
                     for attack, lists in same.items():
@@ -152,7 +131,8 @@ def main() -> None:
                         lists.append(found)
                 for attack, lists in same.items():
                     cells = [spread(part, ".3f") for part in zip(*lists, strict=True)]
-                    print(f"| {name} | {kind} | {explanation} | {attack} | {' | '.join(cells)} |", flush=True)
+                    row = [name, kind, explanation, attack, str(options.seeds), *cells]
+                    print(f"| {' | '.join(row)} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,10 @@ from divulge.surrogate import tree_copy
 VICTIMS: dict[str, tuple[Callable[[int], Any], Callable[..., Any]]] = {
     "tree": (lambda seed: DecisionTreeClassifier(random_state=seed), load_breast_cancer),
     "wine-tree": (lambda seed: DecisionTreeClassifier(random_state=seed), load_wine),
+    "wine-forest": (
+        lambda seed: RandomForestClassifier(3, max_depth=3, random_state=seed),
+        load_wine,
+    ),
     "digits-tree": (lambda seed: DecisionTreeClassifier(random_state=seed), load_digits),
     "regression-tree": (lambda seed: DecisionTreeRegressor(max_depth=6, random_state=seed), load_diabetes),
     "forest": (

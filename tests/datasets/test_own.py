@@ -391,3 +391,11 @@ def test_one_split_is_to_be_chosen():
 
     with pytest.raises(TypeError, match=r"one split of dict, such as data\['train'\], of 'train', 'test'"):
         read_data({"train": Table(), "test": Table()}, "y")
+
+
+def test_a_table_without_rows_is_refused():
+    table = pd.DataFrame({"a": [1.0, 2.0], "y": ["u", "v"]})[:0]
+    with pytest.raises(ValueError, match="there are no rows: column 'y' is empty"):
+        read_data(table, "y")
+    with pytest.raises(ValueError, match="there are no rows"):
+        read_data((np.zeros((0, 3)), np.zeros(0, int)))

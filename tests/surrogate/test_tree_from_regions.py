@@ -3,11 +3,15 @@
 import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer, load_wine
+from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
 from sklearn.tree import DecisionTreeClassifier
 
 from divulge import Victim
+from divulge.errors import UnsupportedModel
 from divulge.oracles import CounterfactualOracle, LabelOracle, ShapOracle
 from divulge.surrogate import tree_copy
+from divulge.victims import joined_trees
+from divulge.victims.trees import leaves_of
 
 
 def case(load, seed, **options):
@@ -52,6 +56,47 @@ def test_the_nearest_in_a_box_is_the_nearest_of_many(seed):
         if len(tried):
             assert not same
             assert np.linalg.norm(found[i] - point) <= np.linalg.norm(tried - point, axis=1).min()
+
+
+FORESTS = {
+    "forest": lambda seed: RandomForestClassifier(2 + seed, max_depth=3 - seed, random_state=seed),
+    "boosting": lambda seed: GradientBoostingClassifier(
+        n_estimators=2, max_depth=2 - seed, random_state=seed
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", FORESTS)
+@pytest.mark.parametrize("seed", range(2))
+def test_forests_of_few_trees_fall_as_one(kind, seed):
+    x, y = load_wine(return_X_y=True)
+    x = x[:, :5] + seed
+    victim = Victim(FORESTS[kind](seed).fit(x, y))
+    box = x.min(axis=0), x.max(axis=0)
+    copy = tree_copy(CounterfactualOracle(victim, nearest=True), ranges=box, regions=True, seed=seed)
+    assert copy.complete, copy.notes
+    points = anywhere(x, seed)
+    assert (copy.values(points) == victim.classes(points)).all()
+
+
+def test_many_trees_are_not_joined():
+    x, y = load_wine(return_X_y=True)
+    victim = Victim(RandomForestClassifier(30, random_state=0).fit(x, y))
+    with pytest.raises(UnsupportedModel):
+        CounterfactualOracle(victim, nearest=True)
+
+
+def test_trees_that_are_too_many_are_left_at_once(monkeypatch):
+    x, y = load_wine(return_X_y=True)
+    victim = Victim(RandomForestClassifier(30, random_state=0).fit(x, y))
+    meeting, compared = joined_trees._meeting, []
+    monkeypatch.setattr(joined_trees, "MOST", 40)
+    monkeypatch.setattr(joined_trees, "_meeting", lambda *both: compared.append(1) or meeting(*both))
+    assert joined_trees.joined_tree(victim) is None
+    leaves = leaves_of(victim)
+    first = [len(tree.tree_.value[tree.tree_.children_left < 0]) for tree in victim.module.estimator]
+    assert np.diff([*leaves.starts, len(leaves.value)]).tolist() == first
+    assert len(compared) < 41 * max(first) * 2  # of 30 trees only those were compared that make 40 boxes
 
 
 def test_a_budget_that_ends_leaves_boxes():

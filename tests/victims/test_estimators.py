@@ -358,3 +358,34 @@ def test_a_classifier_that_cannot_name_classes_is_refused():
     model = NamesNone(max_iter=5000).fit(X, WORDS[2])
     with pytest.raises(UnsupportedModel, match="NamesNone fails to predict classes: probabilities alone"):
         Victim(model)
+
+
+def test_a_category_in_a_later_row_is_named_with_its_column():
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"size": rng.normal(size=80), "job": rng.choice(["cook", "smith"], 80)})
+    table["y"] = np.where(table["size"] > 0, "good", "bad")
+    coded = make_column_transformer((OneHotEncoder(), ["job"]), remainder="passthrough")
+    model = make_pipeline(coded, LogisticRegression()).fit(table[["size", "job"]], table["y"])
+    table.loc[table.index[-1], "job"] = "baker"
+    data = read_data(table, "y", test_share=0.1)
+    victim = Victim(model, data=data)
+    rows = np.concatenate([np.asarray(data.train_inputs), np.asarray(data.test_inputs)])
+    with pytest.raises(
+        UnsupportedModel, match=r"LogisticRegression fails .*'baker'.*; these are of column 'job'"
+    ):
+        victim.classes(rows)
+
+
+class Crowded(DecisionTreeClassifier):
+    """Tells three probabilities of two classes."""
+
+    def predict_proba(self, rows):
+        return np.full((len(rows), 3), 1 / 3)
+
+
+def test_probabilities_of_more_classes_than_there_are_are_refused():
+    model = Crowded().fit(X, WORDS[2])
+    with pytest.raises(
+        UnsupportedModel, match=r"Crowded .* predict_proba tells 3 probabilities of 'bad', 'good'"
+    ):
+        Victim(model)

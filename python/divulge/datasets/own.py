@@ -268,13 +268,15 @@ def as_classes(targets: Any, where: str) -> tuple[Index, tuple[Any, ...]]:
     """Return the numbers (n,) of classes of any type, and their names in order.
 
     Raises:
-        ValueError: they are no list, one is missing, there is but one class, or there are as many as a
-            regression has values.
+        ValueError: they are no list, there are none, one is missing, there is but one class, or there are as
+            many as a regression has values.
     """
     import pandas as pd
 
     if np.ndim(targets) != 1:
         raise ValueError(f"expected one class a row in {where}, got an array of shape {np.shape(targets)}")
+    if not len(targets):
+        raise ValueError(f"there are no rows: {where} is empty")
     series = pd.Series(np.asarray(targets) if not isinstance(targets, pd.Series) else targets.to_numpy())
     missing = np.flatnonzero(np.asarray(series.isna()))
     if len(missing):

@@ -16,7 +16,7 @@ from divulge.oracles.ledger import whole
 from divulge.oracles.victim import VictimOracle
 from divulge.points import as_matrix, host_array
 from divulge.training.class_scores import named_classes, sided_scores
-from divulge.victims.trees import single_tree
+from divulge.victims.joined_trees import joined_tree
 
 if TYPE_CHECKING:
     from divulge.points import Points
@@ -33,8 +33,9 @@ class CounterfactualOracle(VictimOracle):
     An answer to n points holds 2 n inputs with their classes: the points asked about, then their
     counterfactuals, those with fewest changes of `divulge.explanations.counterfactuals`. It counts as n
     queries. `query` has nothing to return: (None, None). With nearest=True they are those at the least
-    Euclidean distance where the model is linear or a single tree; else where steps to the border of its
-    linearisation end (S.-M. Moosavi-Dezfooli, A. Fawzi, P. Frossard, "DeepFool", 2016).
+    Euclidean distance where the model is linear, a single tree or a forest of few (20,000 boxes in which
+    their leaves meet); else where steps to the border of its linearisation end (S.-M. Moosavi-Dezfooli,
+    A. Fawzi, P. Frossard, "DeepFool", 2016).
 
     Args:
         victim: the model under study.
@@ -71,7 +72,7 @@ class CounterfactualOracle(VictimOracle):
         )
         if nearest and domain is not None:
             raise ValueError("expected no domain with nearest=True: the nearest inputs lie anywhere")
-        self._leaves = single_tree(victim) if nearest else None
+        self._leaves = joined_tree(victim) if nearest else None
         if nearest and self._leaves is None:
             victim.check_differentiable()
         self.nearest = bool(nearest)
@@ -100,11 +101,11 @@ class CounterfactualOracle(VictimOracle):
 
         Raises:
             ValueError: as `explain`, a point outside of its box, or an oracle of which the exactly nearest
-                inputs are not known: nearest=True of a single tree.
+                inputs are not known: nearest=True of a single tree or of few.
             BudgetExhausted: as `explain`.
         """
         if self._leaves is None:
-            raise ValueError("expected nearest=True of a single tree, whose inputs in a box are all known")
+            raise ValueError("expected nearest=True of a single tree or of few, whose inputs are all known")
         ends = [as_matrix(end, self.input_size) for end in (low, high)]
         asked = as_matrix(points, self.input_size)
         if any(end.shape != asked.shape for end in ends) or ((asked < ends[0]) | (asked > ends[1])).any():

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from divulge.arrays import Array, Index
+from divulge.attributions.lime import Lime
 from divulge.errors import BudgetExhausted, OracleError
 from divulge.oracles import Answers, Oracle
 from divulge.oracles.ledger import whole
 from divulge.points import as_matrix, check_finite
 from divulge.surrogate.explained_numbers import ExplainedNumbers
+from divulge.surrogate.sloped_forest import SlopedForest
 from divulge.training.class_scores import named_classes
 
 if TYPE_CHECKING:
@@ -43,6 +45,8 @@ class ForestCopy:
         queries: answers asked.
         notes: sentences on what ended the search early, and on what was guessed.
         reads: what the forest is told of an input.
+        sloped: trees that learned LIME's slopes, too, whose shares of classes count as much as the forest's;
+            None where no slopes of shares were told.
     """
 
     model: Any
@@ -50,13 +54,19 @@ class ForestCopy:
     queries: int
     notes: tuple[str, ...]
     reads: ExplainedNumbers | None = None
+    sloped: SlopedForest | None = None
 
     def classes(self, points: Points) -> Index:
         """Return the class of each point (n, d), shape (n,)."""
         rows = np.asarray(points, np.float64)
         if self.model is None or self.reads is None:
             return np.full(len(rows), self.named, np.intp)
-        return np.asarray(self.model.predict(self.reads(rows)), np.intp)
+        told = self.reads(rows)
+        if self.sloped is None:
+            return np.asarray(self.model.predict(told), np.intp)
+        shares = self.sloped.shares(rows)
+        shares[:, self.model.classes_] += self.model.predict_proba(told)
+        return np.asarray(shares.argmax(axis=1), np.intp)
 
 
 def forest_copy(
@@ -68,7 +78,9 @@ def forest_copy(
     the explanations of both call largest, until two rows that differ in one number lie close together: the
     border of the classes there. Other queries are known rows with noise. A forest learns the classes from
     all numbers; where there are more than 10 answers a class, from those that explanations call large and
-    from the sums that mean explanations make of all.
+    from the sums that mean explanations make of all. LIME's slopes of shares (of 0 to 1), made of more
+    samples than there are numbers, are learned, too, by trees of their own: a leaf's box has slopes around
+    any input, in closed form. The forest reads all numbers beside them.
 
     Args:
         oracle: tells explanations beside labels, probabilities or values. One output's values name class 1
@@ -113,6 +125,7 @@ class _Search:
     most: int
     notes: list[str] = field(default_factory=list)
     shares: bool = False  # one output's values are taken for probabilities
+    changed: bool = False  # a defence made other explanations of them
 
     def __post_init__(self) -> None:
         self.tried = np.zeros((0, 0), bool)
@@ -147,6 +160,9 @@ class _Search:
         assert answers.explanations is not None
         self.x = np.concatenate([self.x, answers.points])
         self.tried = np.pad(self.tried, (0, len(answers.points)))
+        self.changed = self.changed or bool(answers.imitations)
+        if answers.values is not None:
+            self.values = np.concatenate([self.values, answers.values])
         self.named(answers)
         self.told = np.concatenate([self.told, answers.explanations])
         self.outputs = np.concatenate([self.outputs, answers.outputs])
@@ -160,7 +176,6 @@ class _Search:
         elif answers.values is None:
             raise ValueError(f"expected labels or values beside explanations, {self.oracle.kind} tells none")
         else:
-            self.values = np.concatenate([self.values, answers.values])
             self.shares = bool(((self.values >= 0) & (self.values <= 1)).all())
             self.y = named_classes(self.values, 0.5 if self.shares else 0.0)
 
@@ -203,8 +218,17 @@ class _Search:
         if len(np.unique(self.y)) < 2:
             return ForestCopy(None, named, len(self.x), notes)
         size = self.oracle.output_size or int(self.outputs.max()) + 1
-        reads = ExplainedNumbers.all(len(self.width))
-        if len(self.x) > PER_CLASS * max(2, size):
+        reads, sloped = ExplainedNumbers.all(len(self.width)), self.sloped(size, seed)
+        if sloped is None and len(self.x) > PER_CLASS * max(2, size):
             reads = ExplainedNumbers.of(self.told, self.outputs, self.width, size)
         model = RandomForestClassifier(TREES, random_state=seed).fit(reads(self.x), self.y)
-        return ForestCopy(model, named, len(self.x), notes, reads)
+        return ForestCopy(model, named, len(self.x), notes, reads, sloped)
+
+    def sloped(self, size: int, seed: int) -> SlopedForest | None:
+        """Trees of LIME's slopes too, where these are of shares and as they were made."""
+        lime = self.oracle.attribution
+        if self.changed or not (isinstance(lime, Lime) and lime.samples > len(self.width)):
+            return None
+        if not len(self.values) or not ((self.values >= 0) & (self.values <= 1)).all():
+            return None
+        return SlopedForest.of(lime, self.x, self.y, self.told, self.outputs, size=size, seed=seed)

@@ -43,7 +43,8 @@ class EstimatorModule(nn.Module):
         tells_probabilities: whether the outputs are probabilities.
 
     Raises:
-        UnsupportedModel: it fails on the rows, was not fitted, or names other classes than its `classes_`.
+        UnsupportedModel: it fails on the rows, was not fitted, names other classes than its `classes_`, or
+            tells another number of probabilities.
     """
 
     differentiable = False
@@ -58,9 +59,7 @@ class EstimatorModule(nn.Module):
         try:
             self.method = self._chosen(rows)
         except Exception as error:
-            raise UnsupportedModel(
-                f"{self.title} fails on rows of {rows.shape[1]} columns: {error}{self._named(str(error))}"
-            ) from error
+            raise self._failure(rows, error) from error
         self.tells_probabilities = self.method == "predict_proba"
         self._check_named(rows)
 
@@ -84,6 +83,13 @@ class EstimatorModule(nn.Module):
         last = last_step(self.estimator)
         return str(getattr(last, "title", type(last).__name__))
 
+    def _failure(self, rows: Array, error: Exception) -> UnsupportedModel:
+        """What is said where the estimator fails on rows (n, d), in one line."""
+        said = " ".join(str(error).split())
+        return UnsupportedModel(
+            f"{self.title} fails on rows of {rows.shape[1]} columns: {said}{self._named(said)}"
+        )
+
     def _named(self, error: str) -> str:
         """The columns whose categories an error tells: estimators count those of one of their steps."""
         if self.data is None or "categories" not in error:
@@ -94,7 +100,11 @@ class EstimatorModule(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return outputs (n, K) of rows (n, d)."""
         rows = x.detach().cpu().numpy().astype(np.float64)
-        return torch.from_numpy(self.outputs(rows, self.method)).to(x.device)
+        try:
+            told = self.outputs(rows, self.method)
+        except ValueError as error:  # as of a category in a row that no probe met
+            raise self._failure(rows, error) from error
+        return torch.from_numpy(told).to(x.device)
 
     def outputs(self, rows: Array, method: str) -> Array:
         """Return what a method says of rows (n, d), shape (n, K)."""
@@ -126,6 +136,9 @@ class EstimatorModule(nn.Module):
         if not told:
             return margin or "predict"
         probabilities = self.outputs(rows, "predict_proba")
+        if probabilities.shape[1] != len(self.class_names):
+            many = probabilities.shape[1]
+            raise ValueError(f"predict_proba tells {many} probabilities of {shown(self.class_names)}")
         if margin is not None and np.abs(softmax(self.outputs(rows, margin)) - probabilities).max() < _SAME:
             return margin
         return "predict_proba"

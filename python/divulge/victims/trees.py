@@ -33,6 +33,7 @@ class Leaves:
         base: added to every sum, shape (K,).
         strict: whether x = high is outside, and x = low inside, as in XGBoost.
         single: whether inputs are compared in float32.
+        starts: the first leaf of each tree.
     """
 
     feature: NDArray[np.intp]
@@ -42,6 +43,7 @@ class Leaves:
     base: Array
     strict: bool = False
     single: bool = True
+    starts: tuple[int, ...] = (0,)
 
     def inside(self, points: Array) -> NDArray[np.bool_]:
         """Return whether each point (n, d) meets each condition, shape (n, L, D); absent ones are met."""
@@ -64,7 +66,7 @@ class Leaves:
             None where these leaves have no input there.
         """
         feature = self.feature[which]
-        low, high = self._ends(self.low[which]), self._ends(self.high[which], below=True)
+        low, high = self.ends(self.low[which]), self.ends(self.high[which], below=True)
         if box is not None:
             least, most = (np.where(feature < 0, 0.0, end[np.maximum(feature, 0)]) for end in box)
             low, high = (np.where(feature < 0, 0.0, end) for end in (low, high))
@@ -81,8 +83,8 @@ class Leaves:
         found[feature[best][own]] = moved[best][own]
         return found
 
-    def _ends(self, bounds: Array, below: bool = False) -> Array:
-        """The first numbers that a comparison puts behind bounds, or the last before them."""
+    def ends(self, bounds: Array, below: bool = False) -> Array:
+        """Return the first numbers that a comparison puts behind bounds, or the last before them."""
         kind = np.float32 if self.single else np.float64
         held = bounds.astype(kind)
         if below:
@@ -138,6 +140,11 @@ class _Collector:
         self.outputs = outputs
         self.paths: list[Path] = []
         self.told: list[Array] = []
+        self.starts: list[int] = []
+
+    def begin(self) -> None:
+        """Take the leaves that follow for those of another tree."""
+        self.starts.append(len(self.paths))
 
     def add(self, path: Path, value: Array) -> None:
         """Take one leaf."""
@@ -153,7 +160,9 @@ class _Collector:
             for place, (number, bounds) in enumerate(path.items()):
                 feature[row, place] = number
                 low[row, place], high[row, place] = bounds
-        return Leaves(feature, low, high, np.array(self.told), np.asarray(base, np.float64), **how)
+        told = np.array(self.told).reshape(-1, self.outputs)
+        base = np.asarray(base, np.float64)
+        return Leaves(feature, low, high, told, base, **how, starts=tuple(self.starts))
 
 
 def narrowed(path: Path, number: int, threshold: float) -> tuple[Path, Path]:
@@ -210,6 +219,7 @@ def _of_boosting(estimator: Any, model: EstimatorModule) -> Leaves:
 
 def _walk(found: _Collector, tree: Any, values: Array) -> None:
     """Take the leaves of one tree of scikit-learn."""
+    found.begin()
     stack: list[tuple[int, Path]] = [(0, {})]
     while stack:
         node, path = stack.pop()
@@ -230,6 +240,7 @@ def _of_histograms(estimator: Any) -> Leaves | None:
             nodes = predictor.nodes
             if nodes["is_categorical"].any():
                 return None
+            found.begin()
             stack: list[tuple[int, Path]] = [(0, {})]
             while stack:
                 at, path = stack.pop()
@@ -251,6 +262,7 @@ def _of_xgboost(model: EstimatorModule, booster: Any) -> Leaves | None:
     for tree, k in zip(held["trees"], held["tree_info"], strict=True):
         if any(tree.get("categories", [])):
             return None
+        found.begin()
         stack: list[tuple[int, Path]] = [(0, {})]
         while stack:
             node, path = stack.pop()
@@ -275,6 +287,7 @@ def _of_lightgbm(booster: Any) -> Leaves | None:
     found = _Collector(outputs)
     for tree in told["tree_info"]:
         row = np.eye(outputs)[tree["tree_index"] % outputs]
+        found.begin()
         stack: list[tuple[Any, Path]] = [(tree["tree_structure"], {})]
         while stack:
             node, path = stack.pop()
