@@ -231,7 +231,7 @@ class DeepAttack:
         slope = first.slope or not first.decided
         fit = replace(fit, layer=layer if slope else first.layer)
         for output in self.outputs[1:]:
-            fit, slope, error = self.with_output(fit, slope, self.probes(output).pieces(fit.design.points))
+            fit, slope, error = self.with_output(fit, slope, *self.told(fit, output))
             done.append(output)
             errors.append(error)
         worst = np.maximum(errors, self.certify(fit.model, done))
@@ -239,14 +239,33 @@ class DeepAttack:
         certificate = float(worst.max())
         return self.result(fit, done, certificate, certificate <= self.tolerance), wrong, fit
 
-    def with_output(self, fit: DeepFit, slope: bool, pieces: Array) -> tuple[DeepFit, bool, float]:
-        """Solve for one more output from its pieces at the design's points.
+    def told(self, fit: DeepFit, output: int) -> tuple[last_layer.Design, Array]:
+        """Ask an output where the first one was told; return where, and its pieces there.
+
+        Of whole rows most of its weights show beside the axes, where it is to be asked about anyway.
+        """
+        if self.probe.all_at_once or not self.search.seen_whole(fit):
+            return fit.design, self.probes(output).pieces(fit.design.points)
+        axes, place = self.beside_axes(fit), self.outputs.index(output)
+        axes.ask(place, axes.turns(place, 1))
+        rows, beside = axes.asked[place]
+        few = fit.design.points[: ATTACK.usual_points]
+        points = np.concatenate([few, axes.points[rows]])
+        design = last_layer.Design.of(points, len(fit.layer) + fit.prefix.width + 1)
+        if not design.determines(fit.prefix, fit.layer, with_slope=False):
+            return fit.design, self.probes(output).pieces(fit.design.points)
+        return design, np.concatenate([self.probes(output).pieces(few), beside])
+
+    def with_output(
+        self, fit: DeepFit, slope: bool, design: last_layer.Design, pieces: Array
+    ) -> tuple[DeepFit, bool, float]:
+        """Solve for one more output from its pieces at a design's points.
 
         Where the last layer's units and its linear part do not explain it the input may: it is handed on.
         """
 
         def solved(fit: DeepFit, slope: bool) -> tuple[DeepFit, bool, float]:
-            solution, error = fit.design.solve(fit.prefix, fit.layer, pieces, slope, self.probe.rounded)
+            solution, error = design.solve(fit.prefix, fit.layer, pieces, slope, self.probe.rounded)
             return replace(fit, layer=last_layer.with_output(fit.layer, solution, slope)), slope, error
 
         found = solved(fit, slope)
