@@ -85,6 +85,13 @@ class BesideAxes:
         others = len(self.outputs) - 1
         return np.flatnonzero((place - 1 - np.arange(len(self.points))) % others < each)
 
+    def told(self, place: int, wanted: Index) -> Array:
+        """Return the pieces of an output at the points wanted, asked where they were not before."""
+        self.ask(place, wanted)
+        rows, pieces = self.asked[place]
+        order = np.argsort(rows)
+        return np.asarray(pieces[order[np.searchsorted(rows, wanted, sorter=order)]])
+
     def ask(self, place: int, wanted: Index) -> None:
         """Ask an output at the points wanted where it was not asked before."""
         size = self.points.shape[1]
