@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from deep_networks import prefix_of, probe_of, random_deep
+import torch
+from deep_networks import prefix_of, probe_of, random_deep, victim_of
 
+from divulge import GradientOracle
+from divulge.reconstruction.asking.gradient_probe import GradientProbe
 from divulge.reconstruction.asking.lines import Lines
+from divulge.reconstruction.asking.output import AskedOutput
+from divulge.reconstruction.asking.pieces import Transcript
+from divulge.reconstruction.asking.stopped import Stopped
 from divulge.reconstruction.deep.confirm_together import on_first_line
 from divulge.reconstruction.settings import SHOWN_ONCE
 
@@ -94,3 +100,26 @@ def test_units_of_the_first_layer_come_whole_from_the_first_line(seed):
 def test_the_numbers_leave_a_gap_between_a_proof_and_a_split():
     assert SHOWN_ONCE.beside > 2
     assert SHOWN_ONCE.spacings > SHOWN_ONCE.narrow
+
+
+def test_a_function_that_does_not_change_has_no_kinks():
+    network, (origin, direction) = random_deep(20, 8, 6, 1), line(0, 20)
+    with torch.no_grad():
+        network[4].weight.zero_()
+    probe = probe_of(network)
+    assert not len(probe.shown_once(origin, direction, *ENDS).run())
+    assert len(probe.transcript) == SHOWN_ONCE.first
+    lines = Lines(20, None, np.random.default_rng(0))
+    assert not len(on_first_line(probe, probe.shown_once(origin, direction, *ENDS), lines))
+    assert len(probe.transcript) == SHOWN_ONCE.first
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_is_asked_in_the_middle_of_a_search_is_not_lost(seed):
+    network, (origin, direction) = random_deep(40, 30, 20, 1, seed=seed), line(seed, 40)
+    asked = AskedOutput(GradientOracle(victim_of(network), budget=60), 0)
+    probe = GradientProbe(Transcript(asked))
+    with pytest.raises(Stopped):
+        probe.shown_once(origin, direction, *ENDS).run()
+    assert len(probe.transcript) == 60
+    assert len(probe.shown_once(origin, direction, *ENDS).t) == 60
