@@ -14,7 +14,7 @@ from divulge.reconstruction.asking.row_space import RowSpace, RowSpaceOutput
 from divulge.reconstruction.deep.attack import DeepResult
 from divulge.reconstruction.network.deep_network import DeepModel
 from divulge.reconstruction.session import Session
-from divulge.reconstruction.settings import RANK, ROW_SPACE
+from divulge.reconstruction.settings import RANK, ROW_SPACE, TINY
 
 
 def row_space_of(session: Session) -> RowSpace | None:
@@ -30,14 +30,40 @@ def row_space_of(session: Session) -> RowSpace | None:
         return None
     if transcript.noisy or transcript.tolerances.single:
         return None
+    rank = since = 0  # answers since the rank last grew
     while True:
-        space = RowSpace.of(transcript.pieces[:, :-1], RANK)
-        missing = len(space) + ROW_SPACE.surplus - len(transcript)
+        gradients = transcript.pieces[:, :-1]
+        space = RowSpace.of(gradients, RANK)
+        missing = len(space) + ROW_SPACE.surplus - different(gradients, transcript.scale)
         if not 0 < len(space) <= most:
             return None
-        if missing <= 0:
+        rank, since = len(space), since if len(space) == rank else 0
+        if missing <= 0 or since >= ROW_SPACE.surplus:
             return space
-        transcript.ask(session.lines.samples(missing))
+        before = len(transcript)
+        ask_between(session.lines, transcript, missing)
+        since += len(transcript) - before
+
+
+def different(gradients: Array, scale: float) -> int:
+    """Return how many of gradients (n, d) differ by more than rounding, those next to a kink being alike."""
+    direction = np.random.default_rng(0).standard_normal(gradients.shape[1])
+    slopes = gradients @ direction / max(scale, TINY)
+    return len(np.unique(np.round(slopes, ROW_SPACE.digits)))
+
+
+def ask_between(lines: Lines, transcript: Transcript, count: int) -> None:
+    """Ask at most so many points where answers on the first line are furthest apart.
+
+    All hyperplanes meet a line, and the search goes on there; without one the points are standard normal.
+    """
+    s = lines.s[lines.nodes(0)] if len(lines.origins) else np.empty(0)
+    if len(s) < 2:
+        transcript.ask(lines.samples(count))
+        return
+    widest = np.argsort(-np.diff(s), kind="stable")[:count]
+    line, s = np.zeros(len(widest), np.intp), (s[widest] + s[widest + 1]) / 2
+    lines.record(transcript.ask(lines.points(line, s)), line, s)
 
 
 class Within:
@@ -56,7 +82,11 @@ class Within:
         self.space = space
         size = session.input_size if space is None else len(space)
         self.lines = Lines(size, session.domain, session.lines.rng, session.lines.reach)
+        for start, direction in zip(session.lines.origins[:1], session.lines.directions[:1], strict=True):
+            u, v = self.inwards(np.stack([start, direction])[:, :-1])
+            self.lines.join(np.append(u, 1.0), np.append(u + v, 1.0))  # answers lie on it
         self.transcripts: dict[int, Transcript] = {}
+        self.taken: dict[int, int] = {}  # how many answers each of them began with
 
     def probe(self, output: int) -> Probe:
         """Return what asks an output for kinks and pieces."""
@@ -71,6 +101,7 @@ class Within:
         asked = RowSpaceOutput(self.session.asked(output), space, transcript.scale)
         found = self.session.approach.transcript(asked, self.lines)
         found.take_noise(transcript)
+        self.taken[output] = len(transcript)
         rows = np.arange(len(transcript))
         points, gradients = transcript.points[:, :-1], transcript.pieces[:, :-1]
         if len(rows):
@@ -82,9 +113,23 @@ class Within:
     def grown(self, gradients: Array) -> Within:
         """Return where to ask once gradients (n, d) outside were met; in all inputs if it has grown large."""
         assert self.space is not None
+        self.hand_back()
         space = self.space.grown(gradients)
         pays = len(space) <= ROW_SPACE.share * self.session.input_size
         return Within(self.session, space if pays else None)
+
+    def hand_back(self) -> None:
+        """Give the session's records what was asked in the space."""
+        assert self.space is not None
+        for output, inside in self.transcripts.items():
+            record = self.session.transcript(output)
+            rows = np.arange(self.taken[output], len(inside))
+            points, gradients = inside.points[rows, :-1], inside.pieces[rows, :-1]
+            told = inside.told(rows) if inside.tells_values else None
+            record.add(self.space.points(points), told, self.space.points(gradients))
+            assert isinstance(inside.asked, RowSpaceOutput)
+            if inside.asked.unread is not None:
+                record.add(*inside.asked.unread)
 
     def inwards(self, points: Array) -> Array:
         """Return points (n, d) as the search has them."""

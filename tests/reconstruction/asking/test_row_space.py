@@ -123,3 +123,56 @@ def test_a_constant_has_no_space():
         network[2].weight.zero_()
     oracle = GradientOracle(victim_of(network))
     assert row_space_of(Session(oracle, approach_to(oracle), 0, None)) is None
+
+
+def test_what_was_asked_in_a_space_that_is_too_small_is_kept():
+    network = random_deep(40, 8, 4, 1, seed=3)
+    oracle = GradientOracle(victim_of(network))
+    session = Session(oracle, approach_to(oracle), 0, None)
+    transcript = session.transcript(0)
+    asked = len(transcript)
+    space = RowSpace.of(transcript.pieces[:, :-1], RANK)
+    within = Within(session, space)
+    with pytest.raises(OutsideRowSpace) as met:
+        within.probe(0).pieces(np.random.default_rng(0).standard_normal((9, len(space))) * 50)
+    grown = within.grown(met.value.gradients)
+    assert len(session.transcript(0)) == asked + 9
+    assert oracle.ledger.total == len(session.transcript(0))
+    values, gradients = victim_of(network).values_and_gradients(session.transcript(0).points[:, :-1], 0)
+    np.testing.assert_allclose(session.transcript(0).values(), values, atol=1e-12)
+    np.testing.assert_allclose(session.transcript(0).pieces[:, :-1], gradients, atol=1e-12)
+    assert len(grown.probe(0).answered()[0]) == asked + 9
+
+
+@pytest.mark.parametrize("units", [1, 2, 8])
+def test_a_space_is_believed_though_pieces_are_few(units):
+    network = random_deep(60, units, 1, seed=units)
+    oracle = GradientOracle(victim_of(network), budget=200)
+    session = Session(oracle, approach_to(oracle), 0, None)
+    space = row_space_of(session)
+    assert len(space) == units
+    assert oracle.ledger.total < 100
+
+
+def test_more_of_the_first_line_is_asked_where_the_rank_is_open():
+    network = random_deep(100, 30, 10, 1, seed=0)
+    oracle = GradientOracle(victim_of(network))
+    session = Session(oracle, approach_to(oracle), 0, None)
+    transcript, line = session.transcript(0), session.lines.add_line()
+    for s in (-1.0, 0.0, 1.0):
+        session.lines.record(
+            transcript.ask(session.lines.points(np.array([line]), np.array([s]))),
+            np.array([line]),
+            np.array([s]),
+        )
+    space = row_space_of(session)
+    nodes = session.lines.nodes(0)
+    assert len(nodes) > 3
+    assert len(Within(session, space).probe(0).shown_once(*within_line(session, space), -9.0, 9.0).t) == len(
+        nodes
+    )
+
+
+def within_line(session, space):
+    """The first line in a space's coordinates."""
+    return space.inside(np.stack([session.lines.origins[0, :-1], session.lines.directions[0, :-1]]))

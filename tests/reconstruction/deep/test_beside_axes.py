@@ -122,3 +122,39 @@ def test_of_all_outputs_at_once_a_point_costs_one_query():
     off = axes.off(copy_of(network, np.arange(1, 10)))
     assert oracle.ledger.total == 13
     np.testing.assert_array_equal(off > 1e-3, [False, False, True, False])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_other_outputs_are_solved_where_they_are_asked_anyway(seed):
+    network = random_deep(60, 40, 40, 8, seed=seed)
+    asked = []
+
+    class Counted(GradientOracle):
+        def query(self, points, output=None):
+            asked.append((output, len(points)))
+            return super().query(points, output)
+
+    result = reconstruct(Counted(victim_of(network)), seed=seed)
+    assert result.complete
+    assert result.hidden_sizes == (40, 40)
+    alone = sum(count for output, count in asked if output == 3)
+    assert alone < 80  # 6 beside the axes, 4 usual, 4 fresh, and a seventh of the judgement
+    for scale in (0.3, 1.0, 10.0, 100.0):
+        points = scale * torch.from_numpy(np.random.default_rng(1).standard_normal((1000, 60)))
+        with torch.no_grad():
+            truth = network(points)
+            assert (result.module(points) - truth).abs().max() < 1e-9 * truth.abs().max()
+
+
+def test_told_pieces_come_in_the_order_they_are_wanted():
+    network = random_deep(20, 8, 6, 3, seed=0)
+    probes = {
+        k: GradientProbe(Transcript(AskedOutput(GradientOracle(victim_of(network)), k))) for k in range(3)
+    }
+    lines = Lines(20, None, np.random.default_rng(0))
+    axes = BesideAxes.of(probes.__getitem__, [0, 1, 2], prefix_of(network, 1), lines)
+    axes.ask(1, np.array([4, 2]))
+    pieces = axes.told(1, np.array([1, 2, 4, 7]))
+    _, gradients = victim_of(network).values_and_gradients(axes.points[[1, 2, 4, 7]], 1)
+    np.testing.assert_allclose(pieces[:, :-1], gradients, atol=1e-12)
+    assert len(probes[1].transcript) == 4

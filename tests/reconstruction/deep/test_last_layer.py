@@ -125,3 +125,18 @@ def test_points_determine_every_weight_only_where_every_unit_is_on_at_enough():
     assert not design.determines(prefix, replace(layer, rows=rows))
     rows[0] = rows[1]
     assert not design.determines(prefix, replace(layer, rows=rows))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_large_values_far_out_do_not_hide_what_gradients_miss(seed):
+    network, rng = random_deep(30, 20, 10, 1, seed=seed), np.random.default_rng(seed)
+    prefix, (layer, _) = prefix_of(network, 1), known_layer(network, 1)
+    points = rng.standard_normal((200, 30))
+    points[::2] *= 1e4
+    points = points[last_layer.clear_of_hyperplanes(prefix, layer, points)]
+    design = last_layer.Design(points, None)
+    pieces = pieces_of(network, points, 0)
+    assert design.solve(prefix, layer, pieces, False, False)[1] < 1e-12
+    pieces[:, :-1] *= 1 + 1e-5 * rng.standard_normal((len(points), 30))
+    pieces[:, -1] -= np.einsum("nd,nd->n", pieces[:, :-1] - pieces_of(network, points, 0)[:, :-1], points)
+    assert design.solve(prefix, layer, pieces, False, False)[1] > 1e-7

@@ -113,7 +113,6 @@ def test_networks_of_such_layers_come_apart(sizes, kind):
     assert max(function_error(result.module, victim, scale * points) for scale in (0.3, 1, 10, 100)) < 1e-8
     if kind != "PReLU":
         for unit in result.unit_kinds[:-1]:
-            assert float(unit.removeprefix("LeakyReLU(").removesuffix(")")) == pytest.approx(
-                float(kind), rel=1e-8
-            )
+            slope = float(unit.removeprefix("LeakyReLU(").removesuffix(")"))
+            assert slope == pytest.approx(float(kind), rel=1e-8)
     assert result.queries < (9_000 if len(sizes) == 4 else 16_000)

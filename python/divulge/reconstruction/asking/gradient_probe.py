@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from divulge.arrays import Array
+from divulge.reconstruction.asking.kinks_shown_once import KinksShownOnce
 from divulge.reconstruction.asking.native_search import search_lines
 from divulge.reconstruction.asking.pieces import Transcript
 from divulge.reconstruction.asking.probe import Explained, Kinks, Known, Probe
@@ -41,6 +42,10 @@ class GradientProbe(Probe):
     ) -> Kinks:
         """Search with the native engine, each kink certified from both sides."""
         return self.kinks_beside(None, origins, directions, low, high)
+
+    def shown_once(self, origin: Array, direction: Array, low: float, high: float) -> KinksShownOnce:
+        """Return a search of one line from the answers that lie on it already."""
+        return KinksShownOnce(self.transcript, origin, direction, low, high)
 
     def kinks_beside(
         self, known: Known | None, origins: Array, directions: Array, low: Array, high: Array

@@ -97,12 +97,16 @@ class RowSpaceOutput(AskedOutput):
         asked: the output, as a function of the inputs.
         space: the rows.
         largest: length of the largest gradient known before.
+
+    Attributes:
+        unread: answers some of which the rows do not span: inputs, values, gradients; None where all do.
     """
 
     def __init__(self, asked: AskedOutput, space: RowSpace, largest: float) -> None:
         super().__init__(asked._oracle, asked._output)
         self.input_size = len(space)
         self.space, self.largest = space, largest
+        self.unread: tuple[Array, Array | None, Array] | None = None
 
     def representable(self, points: Array) -> Array:
         """Return the points as they are: they are combinations in double precision."""
@@ -122,5 +126,7 @@ class RowSpaceOutput(AskedOutput):
         if gradients is None:
             return values, None
         self.largest = max(self.largest, float(np.linalg.norm(gradients, axis=1).max(initial=0.0)))
+        self.unread = self.space.points(points), values, gradients
         self.space.check(gradients, self.largest)
+        self.unread = None
         return values, self.space.inside(gradients)

@@ -231,7 +231,8 @@ class DeepAttack:
         slope = first.slope or not first.decided
         fit = replace(fit, layer=layer if slope else first.layer)
         for output in self.outputs[1:]:
-            fit, slope, error = self.with_output(fit, slope, self.probes(output).pieces(fit.design.points))
+            told = self.told_beside_axes(fit, slope, output) or self.with_output(fit, slope, output)
+            fit, slope, error = told
             done.append(output)
             errors.append(error)
         worst = np.maximum(errors, self.certify(fit.model, done))
@@ -239,20 +240,35 @@ class DeepAttack:
         certificate = float(worst.max())
         return self.result(fit, done, certificate, certificate <= self.tolerance), wrong, fit
 
-    def with_output(self, fit: DeepFit, slope: bool, pieces: Array) -> tuple[DeepFit, bool, float]:
+    def told_beside_axes(self, fit: DeepFit, slope: bool, output: int) -> tuple[DeepFit, bool, float] | None:
+        """Solve for one more output of whole rows where it is to be asked about anyway, beside the axes.
+
+        None where that leaves a weight open, or does not explain the output. With a linear part it might
+        explain too much: a unit that is missing is on at many of these points.
+        """
+        if slope or self.probe.all_at_once or not self.search.seen_whole(fit):
+            return None
+        axes, place = self.beside_axes(fit), self.outputs.index(output)
+        rows = axes.turns(place, 1)
+        few = fit.design.points[: ATTACK.usual_points]
+        points = np.concatenate([few, axes.points[rows]])
+        design = last_layer.Design.of(points, len(fit.layer) + fit.prefix.width + 1)
+        if not design.determines(fit.prefix, fit.layer, with_slope=False):
+            return None
+        pieces = np.concatenate([self.probes(output).pieces(few), axes.told(place, rows)])
+        found = solved_on(design, fit, slope, pieces, self.probe)
+        return found if found[2] <= self.probe.tolerances.rounding else None
+
+    def with_output(self, fit: DeepFit, slope: bool, output: int) -> tuple[DeepFit, bool, float]:
         """Solve for one more output from its pieces at the design's points.
 
         Where the last layer's units and its linear part do not explain it the input may: it is handed on.
         """
-
-        def solved(fit: DeepFit, slope: bool) -> tuple[DeepFit, bool, float]:
-            solution, error = fit.design.solve(fit.prefix, fit.layer, pieces, slope, self.probe.rounded)
-            return replace(fit, layer=last_layer.with_output(fit.layer, solution, slope)), slope, error
-
-        found = solved(fit, slope)
+        pieces = self.probes(output).pieces(fit.design.points)
+        found = solved_on(fit.design, fit, slope, pieces, self.probe)
         if found[2] <= self.probe.tolerances.alike or self.probe.rounded:
             return found
-        other = solved(handing_on(fit), True)
+        other = solved_on(fit.design, handing_on(fit), True, pieces, self.probe)
         return other if other[2] <= self.probe.tolerances.alike else found
 
     def layers(self) -> DeepFit | None:
@@ -339,3 +355,11 @@ class DeepAttack:
             self.unturned,
             sum(int((~layer.known).sum()) for layer in units),
         )
+
+
+def solved_on(
+    design: last_layer.Design, fit: DeepFit, slope: bool, pieces: Array, probe: Probe
+) -> tuple[DeepFit, bool, float]:
+    """Return a fit with one more output, solved from its pieces at a design's points, and the residual."""
+    solution, error = design.solve(fit.prefix, fit.layer, pieces, slope, probe.rounded)
+    return replace(fit, layer=last_layer.with_output(fit.layer, solution, slope)), slope, error

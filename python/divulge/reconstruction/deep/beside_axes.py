@@ -64,9 +64,8 @@ class BesideAxes:
         off, others = np.zeros(len(self.outputs)), len(self.outputs) - 1
         cheap = self.first.all_at_once or len(self.outputs) <= WEAK_UNITS.few_outputs
         each = others if cheap or may_hide(model) else self.affordable()
-        turns = np.arange(len(self.points)) % max(others, 1)
         for place in range(1, len(self.outputs)):
-            self.ask(place, np.flatnonzero((place - 1 - turns) % others < each))
+            self.ask(place, self.turns(place, each))
             rows, pieces = self.asked[place]
             off[place] = model.residual(self.points[rows], pieces, place)
         return off
@@ -80,6 +79,18 @@ class BesideAxes:
         """Return of how many outputs each point is asked where none is likely to hide a unit."""
         pays = WEAK_UNITS.share * len(self.first.answered()[0])
         return max(1, round(pays / max(len(self.points), 1)))
+
+    def turns(self, place: int, each: int) -> Index:
+        """Return at which points the output at a place is asked where so many are asked at each."""
+        others = len(self.outputs) - 1
+        return np.flatnonzero((place - 1 - np.arange(len(self.points))) % others < each)
+
+    def told(self, place: int, wanted: Index) -> Array:
+        """Return the pieces of an output at the points wanted, asked where they were not before."""
+        self.ask(place, wanted)
+        rows, pieces = self.asked[place]
+        order = np.argsort(rows)
+        return np.asarray(pieces[order[np.searchsorted(rows, wanted, sorter=order)]])
 
     def ask(self, place: int, wanted: Index) -> None:
         """Ask an output at the points wanted where it was not asked before."""

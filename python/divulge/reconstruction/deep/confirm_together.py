@@ -14,8 +14,9 @@ from __future__ import annotations
 import numpy as np
 
 from divulge.arrays import Array, Index, Mask
+from divulge.reconstruction.asking.kinks_shown_once import KinksShownOnce
 from divulge.reconstruction.asking.lines import Lines
-from divulge.reconstruction.asking.probe import Probe
+from divulge.reconstruction.asking.probe import Kinks, Probe
 from divulge.reconstruction.deep.candidates import Candidates
 from divulge.reconstruction.deep.unexplained_gradients import far_origin
 from divulge.reconstruction.settings import LAYERS, LINE, TINY, TOGETHER
@@ -49,8 +50,36 @@ def confirmed_together(probe: Probe, units: Candidates, lines: Lines, known: Can
     return np.asarray(sure)
 
 
+def on_first_line(probe: Probe, search: KinksShownOnce, lines: Lines) -> Kinks:
+    """Return the kinks of a line, those that are no first layer's shown from both sides.
+
+    A kink whose jump shows again wherever its hyperplane is asked about was that of one unit.
+
+    Args:
+        probe: whom to ask.
+        search: of the line, nothing asked yet.
+        lines: what draws the places, in all of R^d.
+
+    Raises:
+        Stopped: the oracle can be asked no further.
+    """
+    kinks = search.run()
+    size = np.linalg.norm(kinks.jumps, axis=1)
+    rows = kinks.jumps / size[:, None]
+    offsets = -np.einsum("nd,nd->n", rows, kinks.points)
+    one, whole = np.ones(len(rows), np.intp), np.ones(rows.shape, bool)
+    units = Candidates(rows, whole, offsets, one, kinks.points)
+    share, told = shown_together(probe, units, lines, TOGETHER.share, None, TOGETHER.first_places)
+    return search.prove(kinks.t[(share == 1) & (told > 0)])
+
+
 def shown_together(
-    probe: Probe, units: Candidates, lines: Lines, part: float, known: Candidates | None
+    probe: Probe,
+    units: Candidates,
+    lines: Lines,
+    part: float,
+    known: Candidates | None,
+    places: int = LAYERS.places,
 ) -> tuple[Array, Index]:
     """Return the share of places at which each unit was found, and how many told, shape (c,) each.
 
@@ -60,10 +89,11 @@ def shown_together(
         lines: what draws the places, in all of R^d.
         part: of as many units as there are independent rows that are asked about at once.
         known: units of the first layer; at every place their levels are large, that later layers be on there.
+        places: how often each is asked about.
     """
     found, told = np.zeros(len(units), np.intp), np.zeros(len(units), np.intp)
     each = max(1, int(part * np.linalg.matrix_rank(units.rows))) if len(units) else 1
-    for _ in range(LAYERS.places):
+    for _ in range(places):
         order = lines.rng.permutation(len(units))
         for start in range(0, len(units), each):
             group = order[start : start + each]

@@ -18,7 +18,7 @@ from divulge.arrays import Array, Index
 from divulge.reconstruction.deep.candidates import Candidates
 from divulge.reconstruction.network.hidden_layer import Layer
 from divulge.reconstruction.network.known_layers import Dense, Prefix
-from divulge.reconstruction.settings import LAST_LAYER, RANK, TINY
+from divulge.reconstruction.settings import LAST_LAYER, RANK, SEARCHED_LINES, TINY
 
 
 def as_layer(units: Candidates) -> Layer:
@@ -65,7 +65,15 @@ class Design:
             blocks.append(np.concatenate([jacobians.transpose(0, 2, 1), features[:, None]], axis=1))
         one = np.zeros((*blocks[0].shape[:2], 1))
         one[:, -1] = 1.0
-        return np.concatenate([*blocks, one], axis=2).reshape(-1, sum(b.shape[2] for b in blocks) + 1)
+        matrix = np.concatenate([*blocks, one], axis=2)
+        matrix[:, -1] *= self.nearness[:, None]
+        return matrix.reshape(-1, matrix.shape[2])
+
+    @property
+    def nearness(self) -> Array:
+        """Factors of values, shape (n,): 1 at usual points, less far out, where they outweigh gradients."""
+        far = np.linalg.norm(self.points, axis=1) / (SEARCHED_LINES.usual * np.sqrt(self.points.shape[1]))
+        return np.asarray(1 / np.maximum(far, 1.0))
 
     def solve(
         self, prefix: Prefix, layer: Layer, pieces: Array, with_slope: bool, blunt: bool
@@ -83,9 +91,9 @@ class Design:
             solution, error = solve(matrix[kept], right[kept])
         return solution, error
 
-    def determines(self, prefix: Prefix, layer: Layer) -> bool:
-        """Whether pieces at the points leave no output weight open, nor the linear part."""
-        matrix = self.equations(prefix, layer, with_slope=True)
+    def determines(self, prefix: Prefix, layer: Layer, with_slope: bool = True) -> bool:
+        """Whether pieces at the points leave no output weight open, nor the linear part if there is one."""
+        matrix = self.equations(prefix, layer, with_slope)
         scale = np.linalg.norm(matrix, axis=0)
         if not scale.all():
             return False
@@ -103,7 +111,7 @@ class Design:
         values = np.einsum("nd,nd->n", gradients, self.points) + pieces[:, -1]
         if self.sketch is not None:
             gradients = np.einsum("nqd,nd->nq", self.sketch, gradients)
-        return np.column_stack([gradients, values]).reshape(-1)
+        return np.column_stack([gradients, values * self.nearness]).reshape(-1)
 
 
 def solve(matrix: Array, right: Array) -> tuple[Array, float]:

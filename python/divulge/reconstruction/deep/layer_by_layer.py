@@ -66,8 +66,10 @@ class DeepSearch:
 
     def run(self) -> DeepFit | None:
         """Find all layers; return the best fit, or None where not even one layer was found."""
-        first = 1 if together(self.probe, Prefix(self.probe.input_size), self.lines) else LAYERS.lines
-        self.pool.sweep(*self.pool.new_lines(first))
+        if together(self.probe, Prefix(self.probe.input_size), self.lines):
+            self.pool.begin()
+        else:
+            self.pool.sweep(*self.pool.new_lines(LAYERS.lines))
         bent = self.stuck = 0
         for _ in range(LAYERS.rounds):
             before = self.unturned, [len(units) for units in self.confirmed]

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from divulge.arrays import Array
+from divulge.reconstruction.asking.gradient_probe import GradientProbe
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.probe import Kinks, Probe
 from divulge.reconstruction.deep.candidates import Candidates
+from divulge.reconstruction.deep.confirm_together import on_first_line
 from divulge.reconstruction.deep.evidence import explained
 from divulge.reconstruction.deep.partial_rows import Segments, segments
 from divulge.reconstruction.deep.searched_segment import SearchedSegment, split
@@ -46,6 +48,17 @@ class Pool:
         ends = self.lines.ends()
         low, high = ends[0] if low is None else low, ends[1] if high is None else high
         self.search(origins, directions, low, high, self.known if self.everywhere else None)
+
+    def begin(self) -> None:
+        """Search one line, that on which answers lie already where there is one."""
+        if not len(self.lines.origins):
+            self.lines.add_line()
+        origin, direction = self.lines.origins[:1, :-1], self.lines.directions[:1, :-1]
+        ends = self.lines.ends()
+        if not isinstance(self.probe, GradientProbe):
+            return self.sweep(origin, direction)
+        found = on_first_line(self.probe, self.probe.shown_once(origin[0], direction[0], *ends), self.lines)
+        self.sweeps += split(found, origin, direction, *np.array(ends)[:, None])
 
     def between(self, starts: Array, ends: Array) -> None:
         """Search the segments between points for all their kinks."""

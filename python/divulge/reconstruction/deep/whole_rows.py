@@ -25,6 +25,7 @@ class PositiveSearch(DecodingSearch):
     """Decodes among positive features, of which there may be as many as units."""
 
     lines: PositiveLines
+    cut_share = POSITIVE.cut_share
     told = False  # whether the span test has ever told units apart
 
     def decode(self) -> Residual:

@@ -40,6 +40,8 @@ from divulge.reconstruction.settings import DECODING, SPAN
 class DecodingSearch(Search):
     """Finds the units behind one output, or as many as the structure of the answers allows."""
 
+    cut_share = DECODING.cut_share
+
     def __init__(self, transcript: Transcript, lines: Lines, report: Report) -> None:
         super().__init__(transcript, lines, report)
         self.span = Span(transcript.input_size)
@@ -186,7 +188,7 @@ class DecodingSearch(Search):
             self.link(residual)
             return
         chosen = pool[np.argsort(-residual.norms[pool], kind="stable")][
-            : max(1, int(DECODING.cut_share * len(pool)))
+            : max(1, int(self.cut_share * len(pool)))
         ]
         on_line: list[tuple[int, float]] = []
         beside: list[tuple[int, Array]] = []

@@ -16,6 +16,7 @@ from divulge.reconstruction.settings.asking import (
     PROBABILITIES,
     ROW_SPACE,
     RUNS,
+    SHOWN_ONCE,
     VALUE_PROBE,
     VALUES,
 )
@@ -196,6 +197,7 @@ __all__ = [
     "SEARCHED_LINES",
     "SHARPENING",
     "SHARPEN_BEHIND",
+    "SHOWN_ONCE",
     "SLOPES_BELOW",
     "SPAN",
     "SPANNED",

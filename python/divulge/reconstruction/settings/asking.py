@@ -15,12 +15,43 @@ class LineSettings:
 
 
 @dataclass(frozen=True)
+class ShownOnceSettings:
+    """Kinks of a line that one answer shows: asking/kinks_shown_once.py."""
+
+    # answers to begin with, where fewer lie on the line
+    first: int = 9
+    # distance from a line, relative to that from the origin, at which an answer lies on it: rounding
+    on_line: float = 1e-12
+    # the same of an answer from an end, arctan and tan between
+    at_end: float = 1e-9
+    # kinks expected where none was looked for, up to which a kink counts at first. On a trained
+    # 784-256-256-10, 443 kinks on a line, 150 answers at hand: 0 takes 1,410 more, .3 takes 980 and lacks 14
+    # of 256 units, 1 takes 810 and lacks 34. Once the others are shown from both sides .3 and 3 take as many
+    # as 1, or 1 % more
+    hidden: float = 1.0
+    # relative difference of gradients that is rounding
+    same: float = 1e-11
+    # rounding of a value, in spacings of its numbers: four products' and sums'
+    rounding: float = 4.0
+    # of these, from a tangent, at which an answer lies on it
+    straight: float = 16.0
+    # spacings of numbers that an answer is away from a meeting at least
+    spacings: float = 64.0
+    # steps from a meeting within which an answer shows it
+    beside: float = 8.0
+    # spacings of numbers up to which a gap cannot be split
+    narrow: float = 4.0
+
+
+@dataclass(frozen=True)
 class RowSpaceSettings:
     """Fewer combinations than inputs: asking/row_space.py."""
 
     # gradients beyond the rank that lie in the span before it is believed: a unit that is on at one point in
     # five is missed at one time in 35, and begins the search again once it is met
     surplus: int = 16
+    # to which gradients are compared that may lie in one piece, relative to the largest
+    digits: int = 9
     # of the inputs' number, up to which the rank is worth it: half the size of everything that is solved
     share: float = 0.5
 
@@ -219,6 +250,7 @@ class FreshSettings:
 
 
 LINE = LineSettings()
+SHOWN_ONCE = ShownOnceSettings()
 ROW_SPACE = RowSpaceSettings()
 NOISE_FLOOR = NoiseFloorSettings()
 PROBABILITIES = ProbabilitiesSettings()

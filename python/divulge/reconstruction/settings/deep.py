@@ -50,6 +50,8 @@ class AttackSettings:
 
     # about each output: a last look, before falsification/ looks for what hides from so few
     fresh_queries: int = 4
+    # usual points at which outputs are told whose weights show beside the axes: constants do not show there
+    usual_points: int = 4
     # how often the search goes on where such a look finds the first output wrong: two units taken for one
     again: int = 3
     # where units are followed: points beside the worst one, at which a copy was wrong, that are searched from
