@@ -135,3 +135,13 @@ def test_fine_noise_stays_in_a_box():
     assert points.shape == (50, 12)
     assert points.min() >= -1.0
     assert points.max() <= 3.0
+
+
+def test_a_kink_tells_that_entries_which_are_not_known_are_0():
+    weights = RNG.standard_normal(13)
+    known = np.arange(13) % 3 > 0
+    weights[~known] = 0.0
+    found = completed(view_of(weights), weights, known, 1e-9)
+    assert found is not None
+    assert found.known.all()
+    assert np.allclose(found.weights, weights, atol=1e-10)

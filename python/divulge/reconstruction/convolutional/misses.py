@@ -41,3 +41,29 @@ def kinks_behind(walk: Walk, network: ConvNetwork, row: int) -> list[Kink]:
         end = np.clip(end, *walk.lines.domain)
     after = walk.ask(end[None])[0]
     return walk.isolated(Answer(point, value, gradient), after)
+
+
+def kinks_towards_right(walk: Walk, network: ConvNetwork, row: int, tolerance: float) -> list[Kink]:
+    """Return kinks between an answer that a copy lacks a unit at and one, the nearest, that it gives.
+
+    The way is halved by whether the copy is right in the middle, until little but the missing unit switches.
+
+    Raises:
+        Stopped: the oracle can be asked no further.
+    """
+    transcript = walk.transcript
+    every = np.arange(len(transcript))
+    right = np.setdiff1d(every, wrong_rows(network, transcript, every, tolerance))
+    if not len(right):
+        return []
+    away = np.linalg.norm(transcript.points[right, :-1] - transcript.points[row, :-1], axis=1)
+    wrong, near = walk.answers(np.array([row, right[away.argmin()]]))
+    size = max(float(np.abs(wrong.gradient).max()), TINY)
+    for _ in range(CONV_MISSES.cuts):
+        middle = walk.ask((wrong.point + near.point)[None] / 2)[0]
+        _, own = network.answers(middle.point[None], 0)
+        if np.abs(own[0] - middle.gradient).max() > tolerance * size:
+            wrong = middle
+        else:
+            near = middle
+    return walk.isolated(wrong, near)

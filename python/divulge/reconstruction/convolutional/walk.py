@@ -184,8 +184,8 @@ class Walk:
         Raises:
             Stopped: the oracle can be asked no further.
         """
-        rest, _ = self.left_over(before, after)
-        if rest is None or depth > CONV_WALK.deepest:
+        rest, units = self.left_over(before, after)
+        if (rest is None and not self._explain_anything(units)) or depth > CONV_WALK.deepest:
             return []
         share, crowd = self._cut(before.point, after.point, supposed)
         if not crowd:
@@ -195,6 +195,23 @@ class Walk:
         middle = self.ask((before.point + share * (after.point - before.point))[None])[0]
         parts = (before, middle), (middle, after)
         return [kink for part in parts for kink in self.isolated(*part, supposed, depth + 1)]
+
+    def _explain_anything(self, units: Index) -> bool:
+        """Whether gradients of units that switched span so much that what is missing may be among them."""
+        rows = len(units) * min(len(self.known.layers), 2)
+        return rows > CONV_WALK.spanned * self.known.size
+
+    def as_predicted(self, before: Answer, after: Answer, unit: Sequence[int]) -> list[Kink]:
+        """The kink of a unit, known in part, that switches alone between two answers, as is known of it.
+
+        What is known explains the change, and nothing is isolated, where entries that are not known are 0.
+        """
+        states = self.known.states(np.stack([before.point, after.point]))
+        if not unit or np.flatnonzero(states[0] != states[1]).tolist() != list(unit):
+            return []
+        crossing = tangents_cross(before, after)
+        inside = crossing is not None and 0 < crossing < 1
+        return [self._kink(before, after, crossing)] if crossing is not None and inside else []
 
     def _kink(self, before: Answer, after: Answer, share: float) -> Kink:
         scale = max(np.abs(after.gradient).max(), np.abs(before.gradient).max())
