@@ -223,7 +223,7 @@ class SideSearch:
     def run(self, rng: np.random.Generator, tolerance: float) -> Sides | None:
         """Return sides under which kinks are explained, each of them needed; None where there are none.
 
-        More kinks are taken where some are explained, but need not all sides: one of a depthwise layer needs one.
+        More kinks are taken where these are explained, but need not all sides: a depthwise one needs one.
         """
         if len(self.blocks) < CONV_SIDES.twice:
             return None
