@@ -184,8 +184,8 @@ class Walk:
         Raises:
             Stopped: the oracle can be asked no further.
         """
-        rest, units = self.left_over(before, after)
-        if (rest is None and not self._explain_anything(units)) or depth > CONV_WALK.deepest:
+        rest, _ = self.left_over(before, after)
+        if rest is None or depth > CONV_WALK.deepest:
             return []
         share, crowd = self._cut(before.point, after.point, supposed)
         if not crowd:
@@ -195,11 +195,6 @@ class Walk:
         middle = self.ask((before.point + share * (after.point - before.point))[None])[0]
         parts = (before, middle), (middle, after)
         return [kink for part in parts for kink in self.isolated(*part, supposed, depth + 1)]
-
-    def _explain_anything(self, units: Index) -> bool:
-        """Whether gradients of units that switched span so much that what is missing may be among them."""
-        rows = len(units) * min(len(self.known.layers), 2)
-        return rows > CONV_WALK.spanned * self.known.size
 
     def as_predicted(self, before: Answer, after: Answer, unit: Sequence[int]) -> list[Kink]:
         """The kink of a unit, known in part, that switches alone between two answers, as is known of it.

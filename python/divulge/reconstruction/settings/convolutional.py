@@ -30,8 +30,6 @@ class ConvWalkSettings:
     few: float = 0.15
     # likewise
     many: float = 0.3
-    # gradients of units that switched, of d, from which on they may explain what is not theirs: a step is cut
-    spanned: float = 0.7
     # known crossings beside which a kink that is not known is far to isolate
     crowd: int = 12
     # cuts of one step: 2^-24 of it is near rounding
