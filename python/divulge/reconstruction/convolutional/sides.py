@@ -164,7 +164,7 @@ class SideSearch:
     def _takes_more(self) -> bool:
         """Take some more of the kinks; False where none are left, or enough were taken."""
         taken = len(self.blocks)
-        more = self.usable[taken : min(taken + CONV_SIDES.at_once, CONV_SIDES.most)]
+        more = self.usable[: CONV_SIDES.most][taken : taken + CONV_SIDES.at_once]
         for kink, origin in more:
             both = both_sides(self.prefix, self.layer, kink.point)
             self.blocks.append(self._block(shown(both, kink, origin, self.frame.kernel)))

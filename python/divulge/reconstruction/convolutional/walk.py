@@ -199,14 +199,16 @@ class Walk:
     def as_predicted(self, before: Answer, after: Answer, unit: Sequence[int]) -> list[Kink]:
         """The kink of a unit, known in part, that switches alone between two answers, as is known of it.
 
-        What is known explains the change, and nothing is isolated, where entries that are not known are 0.
+        What is known explains the change, and nothing is isolated, where entries that are not known are 0. A
+        gradient that does not change, or more than the unit explains, shows nothing.
         """
-        states = self.known.states(np.stack([before.point, after.point]))
-        if not unit or np.flatnonzero(states[0] != states[1]).tolist() != list(unit):
+        rest, units = self.left_over(before, after)
+        if rest is not None or not len(units) or units.tolist() != list(unit):
             return []
         crossing = tangents_cross(before, after)
-        inside = crossing is not None and 0 < crossing < 1
-        return [self._kink(before, after, crossing)] if crossing is not None and inside else []
+        if crossing is None or not 0 < crossing < 1:
+            return []
+        return [self._kink(before, after, crossing)]
 
     def _kink(self, before: Answer, after: Answer, share: float) -> Kink:
         scale = max(np.abs(after.gradient).max(), np.abs(before.gradient).max())
