@@ -101,6 +101,14 @@ VICTIMS: dict[str, tuple[tuple[int, int, int], list[Part]]] = {
     "6 of 7x7 behind 4 of 3x3": ((1, 16, 16), [conv(1, 4, 3), nn.ReLU, conv(4, 6, 7), nn.ReLU]),
     "two groups": ((1, 12, 12), [conv(1, 4, 5), nn.ReLU, conv(4, 6, 3, groups=2), nn.ReLU]),
     "depthwise": ((1, 12, 12), [conv(1, 4, 5), nn.ReLU, conv(4, 8, 3, groups=4), nn.ReLU]),
+    "depthwise behind averages": (
+        (1, 14, 14),
+        [conv(1, 4, 3), nn.ReLU, average, conv(4, 8, 3, groups=4), nn.ReLU],
+    ),
+    "depthwise behind the largest": (
+        (1, 14, 14),
+        [conv(1, 4, 3), nn.ReLU, largest, conv(4, 8, 3, groups=4), nn.ReLU],
+    ),
     "dilation 2": ((1, 14, 14), [conv(1, 4, 5), nn.ReLU, conv(4, 6, 3, dilation=2), nn.ReLU]),
     "global average": (
         (1, 10, 10),
