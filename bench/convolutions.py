@@ -42,6 +42,16 @@ def leaky() -> nn.Module:
     return nn.LeakyReLU(0.1)
 
 
+def slightly_leaky() -> nn.Module:
+    """max(z, z / 100)."""
+    return nn.LeakyReLU(0.01)
+
+
+def very_leaky() -> nn.Module:
+    """max(z, z / 5)."""
+    return nn.LeakyReLU(0.2)
+
+
 def average() -> nn.Module:
     """Averages of 2 x 2."""
     return nn.AvgPool2d(2)
@@ -91,6 +101,14 @@ VICTIMS: dict[str, tuple[tuple[int, int, int], list[Part]]] = {
     "6 of 7x7 behind 4 of 3x3": ((1, 16, 16), [conv(1, 4, 3), nn.ReLU, conv(4, 6, 7), nn.ReLU]),
     "two groups": ((1, 12, 12), [conv(1, 4, 5), nn.ReLU, conv(4, 6, 3, groups=2), nn.ReLU]),
     "depthwise": ((1, 12, 12), [conv(1, 4, 5), nn.ReLU, conv(4, 8, 3, groups=4), nn.ReLU]),
+    "depthwise behind averages": (
+        (1, 14, 14),
+        [conv(1, 4, 3), nn.ReLU, average, conv(4, 8, 3, groups=4), nn.ReLU],
+    ),
+    "depthwise behind the largest": (
+        (1, 14, 14),
+        [conv(1, 4, 3), nn.ReLU, largest, conv(4, 8, 3, groups=4), nn.ReLU],
+    ),
     "dilation 2": ((1, 14, 14), [conv(1, 4, 5), nn.ReLU, conv(4, 6, 3, dilation=2), nn.ReLU]),
     "global average": (
         (1, 10, 10),
@@ -141,7 +159,13 @@ TRAINED: dict[str, tuple[tuple[int, int, int], list[Part]]] = {
             nn.ReLU,
         ],
     ),
-    "MNIST, leaky": ((1, 28, 28), [conv(1, 8, 5), leaky, average, conv(8, 16, 5), leaky]),
+    "MNIST, leaky .1": ((1, 28, 28), [conv(1, 8, 5), leaky, average, conv(8, 16, 5), leaky]),
+    "MNIST, leaky .01": (
+        (1, 28, 28),
+        [conv(1, 8, 5), slightly_leaky, average, conv(8, 16, 5), slightly_leaky],
+    ),
+    "MNIST, leaky .2": ((1, 28, 28), [conv(1, 8, 5), very_leaky, average, conv(8, 16, 5), very_leaky]),
+    "MNIST, leaky, largest": ((1, 28, 28), [conv(1, 8, 5), leaky, largest, conv(8, 16, 5), leaky]),
     "MNIST, ReLU6": ((1, 28, 28), [conv(1, 8, 5), nn.ReLU6, average, conv(8, 16, 5), nn.ReLU6]),
 }
 
@@ -199,7 +223,8 @@ def main() -> None:
     """Print a row for every victim and seed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", help="part of a victim's name")
-    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
+    parser.add_argument("--seeds", type=int, default=1, help="how many")
     parser.add_argument("--outputs", type=int, default=1)
     parser.add_argument("--trained", action="store_true", help="victims that learned MNIST")
     parser.add_argument("--single", action="store_true", help="victims of single precision")
@@ -211,7 +236,7 @@ def main() -> None:
     for name, (shape, parts) in (TRAINED if options.trained else VICTIMS).items():
         if options.only and options.only not in name:
             continue
-        for seed in range(options.seeds):
+        for seed in range(options.first, options.first + options.seeds):
             net = network(shape, parts, 10 if options.trained else options.outputs, seed)
             if options.trained:
                 train(net, shape, seed)

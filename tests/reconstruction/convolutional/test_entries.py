@@ -9,6 +9,8 @@ from torch import nn
 
 from divulge import GradientOracle, reconstruct
 from divulge.reconstruction.asking.lines import Lines
+from divulge.reconstruction.asking.output import AskedOutput
+from divulge.reconstruction.asking.pieces import Transcript
 from divulge.reconstruction.convolutional.aimed import Channel
 from divulge.reconstruction.convolutional.completing import Completing
 from divulge.reconstruction.convolutional.equations import Equations
@@ -16,7 +18,7 @@ from divulge.reconstruction.convolutional.inputs import fine
 from divulge.reconstruction.convolutional.layers import ConvLayer, Pool, Prefix
 from divulge.reconstruction.convolutional.linearised import moving
 from divulge.reconstruction.convolutional.rows import Row
-from divulge.reconstruction.convolutional.walk import Kink, Walk
+from divulge.reconstruction.convolutional.walk import Answer, Kink, Walk
 from divulge.reconstruction.convolutional.window import Origin, Shown, completed
 
 RNG = np.random.default_rng(0)
@@ -135,3 +137,57 @@ def test_fine_noise_stays_in_a_box():
     assert points.shape == (50, 12)
     assert points.min() >= -1.0
     assert points.max() <= 3.0
+
+
+def test_a_kink_tells_that_entries_which_are_not_known_are_0():
+    weights = RNG.standard_normal(13)
+    known = np.arange(13) % 3 > 0
+    weights[~known] = 0.0
+    found = completed(view_of(weights), weights, known, 1e-9)
+    assert found is not None
+    assert found.known.all()
+    assert np.allclose(found.weights, weights, atol=1e-10)
+
+
+def a_walk_that_knows_a_unit(seed):
+    """A walk, two points between which one unit alone of the known layers switches, and its number."""
+    rng = np.random.default_rng(seed)
+    shape = (1, 5, 5)
+    layer = ConvLayer(rng.standard_normal((2, 1, 3, 3)), rng.standard_normal(2), signs=np.ones(2))
+    transcript = Transcript(AskedOutput(GradientOracle(victim_of(conv_net(shape, conv(1, 2, 3)), shape)), 0))
+    walk = Walk(transcript, Lines(25, None, rng, 1.0), Prefix(shape, [layer]))
+    point = rng.standard_normal(25)
+    unit = int(rng.integers(walk.known.sizes()[0]))
+    slope = walk.known.gradients(point, np.array([unit]))[0]
+    z = float(layer.before(walk.known.images(point[None]))[0].reshape(-1)[unit])
+    at = point - z * slope / (slope @ slope)
+    across = 1e-4 * slope / np.linalg.norm(slope)
+    return walk, (at - across, at + across), unit, slope
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_known_unit_that_switches_as_predicted_is_a_kink(seed):
+    walk, ends, unit, slope = a_walk_that_knows_a_unit(seed)
+    gradient = np.random.default_rng(seed).standard_normal(25)
+    way = ends[1] - ends[0]
+    jump = -0.7 * slope
+    before = Answer(ends[0], 0.0, gradient)
+    after = Answer(ends[1], float(gradient @ way + jump @ way / 2), gradient + jump)
+    (kink,) = walk.as_predicted(before, after, [unit])
+    assert np.allclose(kink.point, (ends[0] + ends[1]) / 2)
+    assert np.allclose(kink.jump, jump)
+    assert walk.as_predicted(before, after, [unit + 1]) == []
+    assert walk.as_predicted(before, after, []) == []
+    more = Answer(after.point, after.value, after.gradient + np.random.default_rng(9).standard_normal(25))
+    assert walk.as_predicted(before, more, [unit]) == []
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_unit_behind_which_the_gradient_does_not_change_is_no_kink(seed):
+    """Rounding has a crossing of tangents, too."""
+    walk, ends, unit, _ = a_walk_that_knows_a_unit(seed)
+    gradient = np.random.default_rng(seed).standard_normal(25)
+    way, rounded = ends[1] - ends[0], gradient * (1 + 2.0**-51)
+    before = Answer(ends[0], 0.0, gradient)
+    value = (gradient @ way + rounded @ way) / 2
+    assert walk.as_predicted(before, Answer(ends[1], float(value), rounded), [unit]) == []

@@ -52,6 +52,17 @@ def test_a_whole_channel_is_known_by_two_entries():
     assert row_of(piece(0, 20)).shares(piece(18, 20, factor=5.0), 1e-6)
 
 
+def test_one_number_beside_zeros_is_no_agreement():
+    """A depthwise filter is 0 but for one channel: in windows moved by a column 0s and the offset agree."""
+    weights, other = np.zeros(20), np.zeros(20)
+    weights[[2, 3, 19]], other[[8, 9, 19]] = [1.0, -2.0, 0.5], [2.0, 1.0, 0.7]
+    known = np.ones(20, bool)
+    known[[8, 9]] = False
+    row = Row(np.where(known, weights, 0.0), known)
+    unseen = ~np.isin(np.arange(20), [2, 3])
+    assert not row.shares(Fragment(np.where(unseen, other, 0.0), unseen, 0.0, 9), 1e-6)
+
+
 def test_another_channel_is_another():
     other = np.random.default_rng(2).standard_normal(20)
     assert not row_of(piece(0, 12)).shares(piece(4, 20, weights=other), 1e-6)

@@ -17,7 +17,7 @@ from divulge.reconstruction.convolutional.first_layer import FirstLayer
 from divulge.reconstruction.convolutional.followed_sides import sides_followed
 from divulge.reconstruction.convolutional.judge import certain_rows
 from divulge.reconstruction.convolutional.layers import Prefix
-from divulge.reconstruction.convolutional.misses import kinks_behind, wrong_rows
+from divulge.reconstruction.convolutional.misses import kinks_behind, kinks_towards_right, wrong_rows
 from divulge.reconstruction.convolutional.network import ConvNetwork
 from divulge.reconstruction.convolutional.next_layer import NextLayer
 from divulge.reconstruction.convolutional.padding_modes import OTHER_PADDING, padding_mode
@@ -121,7 +121,7 @@ class ConvolutionalAttack(DenseBehind):
             dense layers behind, the end.
         """
         for round_ in range(CONV_ATTACK.rounds):
-            kinks = [kink for kink in kinks if self.walk.alone(kink)]
+            kinks = [kink for kink in {id(kink): kink for kink in kinks}.values() if self.walk.alone(kink)]
             sides = self._sides(kinks, round_)
             if sides is not None:
                 self.known.layers[-1] = sides.layer
@@ -225,6 +225,11 @@ class ConvolutionalAttack(DenseBehind):
         self.missed = None
         for row in rows[: CONV_MISSES.answers]:
             for kink in kinks_behind(self.walk, network, int(row)):
+                layer.take(kink)
+            layer.finish()
+            if layer.entries > entries:
+                break
+            for kink in kinks_towards_right(self.walk, network, int(row), self.walk.tolerances.missing):
                 layer.take(kink)
             layer.finish()
             if layer.entries > entries:

@@ -46,7 +46,8 @@ class Completing(Channels, ABC):
         channel = Channel(self.walk.known, self.depth, row, number)
         for point, origin in self._starts(row, channel):
             size = float(np.linalg.norm(point)) / np.sqrt(len(point))
-            for level, most in product(CONV_AIMED.levels, CONV_AIMED.most):
+            counts = {min(most, int(channel.unknown.sum())): None for most in CONV_AIMED.most}
+            for level, most in product(CONV_AIMED.levels, counts):
                 aim = channel.aim(point, origin, level * size, most)
                 if aim is not None and self._shown_across(row, aim, origin):
                     return True
@@ -65,7 +66,9 @@ class Completing(Channels, ABC):
         for wide in CONV_AIMED.wide:
             ends = np.stack([aim.point - wide * aim.across, aim.point + wide * aim.across])
             before, after = self.walk.ask(ends)
-            for kink in self.walk.isolated(before, after, self._unit(row, origin)):
+            unit = self._unit(row, origin)
+            kinks = self.walk.isolated(before, after, unit) or self.walk.as_predicted(before, after, unit)
+            for kink in kinks:
                 if not self._adds(row, kink, origin):
                     self.take(kink)
             if self.entries > entries:

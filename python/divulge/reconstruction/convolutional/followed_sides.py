@@ -86,6 +86,13 @@ class Supposed:
         moved = Moving(self.slopes[0], self.slopes)
         return shown(moved, kink, origin, self.frame.kernel).rows
 
+    def turned_up(self, kink: Kink, origin: Origin) -> Array:
+        """How features of a window, turned up, depend at a kink on what the layer is given."""
+        maps = moving(self.prefix, kink.point, self.depth - 1).maps
+        unit = torch.eye(maps.numel(), dtype=torch.float64).reshape(-1, *maps.shape)
+        up = activated(self.layer, convolved(self.layer, Moving(maps, unit)))
+        return shown(up, kink, origin, self.frame.kernel).rows
+
     def take(self, kinks: Together, origin: Origin, tolerances: tuple[float, float]) -> bool:
         """Take what kinks of one unit tell of kappa; whether they tell all that they can."""
         rounding, missing = tolerances
@@ -102,17 +109,26 @@ class Supposed:
             return False
         if not found.known[:count][~still].all():
             return False
-        return self._shares(found, count, still, self.linear(first.kink, origin), missing)
+        linear, up = self.linear(first.kink, origin), self.turned_up(first.kink, origin)
+        partly = still & np.any(up != 0, axis=1) & np.any(up != linear, axis=1)
+        return self._shares(found, count, linear, np.concatenate([linear[still], up[partly]]), missing)
 
-    def _shares(self, found: Fragment, count: int, still: Mask, linear: Array, missing: float) -> bool:
-        """Solve beta = sum_c kappa_c sum_(q in c) r_q dz_q / dh; features that never changed are free."""
+    def _shares(self, found: Fragment, count: int, linear: Array, free: Array, missing: float) -> bool:
+        """Solve beta = sum_c kappa_c sum_(q in c) r_q dz_q / dh + free.
+
+        Args:
+            found: r and beta.
+            count: features.
+            linear: how z of the window depends on what the layer is given, shape (features, given).
+            free: the same of features that never changed, and of these turned up where a part of a pooled one
+                is on: their r is not told apart from beta.
+            missing: what may be left, of the weights.
+        """
         seen = np.any(linear != 0, axis=0)
         if not found.known[count:-1][seen].all():
             return False
         moved = found.weights[:count, None] * linear
-        columns = np.concatenate(
-            [moved.reshape(len(self.layer), -1, moved.shape[1]).sum(axis=1), linear[still]]
-        )
+        columns = np.concatenate([moved.reshape(len(self.layer), -1, moved.shape[1]).sum(axis=1), free])
         columns, wanted = columns.T[seen], found.weights[count:-1][seen]
         sizes = np.linalg.norm(columns, axis=0)
         used = sizes > CONV_FOLLOWED.faint * sizes.max(initial=0.0)

@@ -76,21 +76,25 @@ class LastSides:
     def _read(self, layer: ConvLayer, rows: Chosen) -> Shares:
         """Kappa of the channels from one corner after another, until every one is told.
 
+        A corner where something is left of beta tells none: units of a channel were on, or off, all the time
+        there and pass for a share of others.
+
         Args:
             layer: the last one.
             rows: the answers that are taken for some pixels.
         """
         missing = self.walk.tolerances.missing
-        shares, told = np.zeros(len(layer)), np.zeros(len(layer), bool)
+        shares, told, left = np.zeros(len(layer)), np.zeros(len(layer), bool), np.inf
         for pixels in corners(self.prefix):
             found = self._shares_seen_from(pixels, layer, rows)
             if found.residual > missing:
                 return replace(found, told=np.zeros_like(told))
-            fresh = found.told & ~told
+            left = min(left, found.left)
+            fresh = found.told & ~told & (found.left <= missing)
             shares[fresh], told = found.shares[fresh], told | fresh
-            if told.all() and found.left <= missing:
+            if told.all():
                 break
-        return Shares(shares, told, found.left, found.residual, found.remainder)
+        return Shares(shares, told, left, found.residual, found.remainder)
 
     def _supposed(self, layer: ConvLayer, found: Shares) -> Shares:
         """Take channels that never switched on the walk for off there; answers that are fresh will tell."""

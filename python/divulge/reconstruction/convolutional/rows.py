@@ -38,13 +38,20 @@ class Row:
         return bool(self.known.all())
 
     def shares(self, other: Fragment | Row, tolerance: float) -> bool:
-        """Whether a fragment is of this channel: their common entries are the same up to a factor."""
+        """Whether a fragment is of this channel: their common entries are the same up to a factor.
+
+        Two of these at least are not 0: a depthwise filter is 0 but for one channel, and 0s beside one
+        number, the offset as a rule, are the same whatever the window.
+        """
         both = self.known & other.known
         if both.sum() < (2 if self.whole else CONV_ROWS.overlap):
             return False
         mine, theirs = self.weights[both], other.weights[both]
         sizes = np.linalg.norm(mine), np.linalg.norm(theirs)
         if min(sizes) <= CONV_ROWS.slight * min(np.linalg.norm(self.weights), np.linalg.norm(other.weights)):
+            return False
+        larger = np.maximum(np.abs(mine) / sizes[0], np.abs(theirs) / sizes[1])
+        if (larger > CONV_ROWS.slight).sum() < CONV_ROWS.not_zero:
             return False
         return gap(mine, theirs) <= tolerance
 

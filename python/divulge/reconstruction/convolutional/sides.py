@@ -154,14 +154,22 @@ class SideSearch:
         origins = [
             (kink, all_of_it if frame.whole else origin_of(prefix, depth, frame, kink)) for kink in kinks
         ]
-        usable = [(kink, origin) for kink, origin in origins if origin is not None][: CONV_SIDES.most]
-        self.views = [
-            shown(both_sides(prefix, self.layer, kink.point), kink, origin, frame.kernel)
-            for kink, origin in usable
-        ]
-        self.blocks = [self._block(view) for view in self.views]
+        self.prefix = prefix
+        self.usable = [(kink, origin) for kink, origin in origins if origin is not None]
+        self.blocks: list[tuple[Array, Array]] = []
         self.slope = 0.0
         self.memory: dict[tuple[float, bytes], tuple[Array, Array]] = {}
+        self._takes_more()
+
+    def _takes_more(self) -> bool:
+        """Take some more of the kinks; False where none are left, or enough were taken."""
+        taken = len(self.blocks)
+        more = self.usable[: CONV_SIDES.most][taken : taken + CONV_SIDES.at_once]
+        for kink, origin in more:
+            both = both_sides(self.prefix, self.layer, kink.point)
+            self.blocks.append(self._block(shown(both, kink, origin, self.frame.kernel)))
+        self.memory = {}
+        return bool(more)
 
     def _block(self, view: Shown) -> tuple[Array, Array]:
         """Gradients (2, c, window, pixels) of features turned either way, and the kink's normal (pixels,)."""
@@ -213,19 +221,29 @@ class SideSearch:
         return signs
 
     def run(self, rng: np.random.Generator, tolerance: float) -> Sides | None:
-        """Return sides under which kinks are explained, each of them needed; None where there are none."""
-        if len(self.views) < CONV_SIDES.twice:
+        """Return sides under which kinks are explained, each of them needed; None where there are none.
+
+        More kinks are taken where these are explained, but need not all sides: a depthwise one needs one.
+        """
+        if len(self.blocks) < CONV_SIDES.twice:
             return None
         for _ in range(CONV_SIDES.starts):
             self.slope = 0.0
             signs = self.descend(rng.choice([-1.0, 1.0], len(self.layer)), rng)
-            if not self.proven(signs, tolerance):
+            if not self.explain(signs, tolerance):
                 self.refine(signs)
+            while self.explain(signs, tolerance) and not self.proven(signs, tolerance) and self._takes_more():
+                signs = self.descend(signs, rng)
             if self.proven(signs, tolerance):
                 slope = self.slope if self.slope > tolerance else 0.0
                 layer = replace(self.layer, signs=signs, slope=slope)
                 return Sides(layer, self.frame, float(np.median(self.residuals(signs)[0])))
         return None
+
+    def explain(self, signs: Array, tolerance: float) -> bool:
+        """Whether sides explain most kinks."""
+        left, margins = self.residuals(signs)
+        return bool(2 * ((left <= tolerance) & (margins > 0)).sum() > len(left))
 
     def proven(self, signs: Array, tolerance: float) -> bool:
         """Whether most kinks are explained, by more than chance, and not with any one channel turned."""

@@ -196,6 +196,20 @@ class Walk:
         parts = (before, middle), (middle, after)
         return [kink for part in parts for kink in self.isolated(*part, supposed, depth + 1)]
 
+    def as_predicted(self, before: Answer, after: Answer, unit: Sequence[int]) -> list[Kink]:
+        """The kink of a unit, known in part, that switches alone between two answers, as is known of it.
+
+        What is known explains the change, and nothing is isolated, where entries that are not known are 0. A
+        gradient that does not change, or more than the unit explains, shows nothing.
+        """
+        rest, units = self.left_over(before, after)
+        if rest is not None or not len(units) or units.tolist() != list(unit):
+            return []
+        crossing = tangents_cross(before, after)
+        if crossing is None or not 0 < crossing < 1:
+            return []
+        return [self._kink(before, after, crossing)]
+
     def _kink(self, before: Answer, after: Answer, share: float) -> Kink:
         scale = max(np.abs(after.gradient).max(), np.abs(before.gradient).max())
         point = before.point + share * (after.point - before.point)

@@ -189,20 +189,22 @@ def completed(view: Shown, weights: Array, known: Mask, tolerance: float) -> Fra
         view: of the channel, at its kink.
         weights: shape (q + 1,).
         known: which of them are, shape (q + 1,).
-        tolerance: residual, of the known part, up to which equations hold.
+        tolerance: residual, of the sizes of the known parts, up to which equations hold. Their sum is 0 where
+            what is not known is.
     """
     system = equations(view)
     told = system[:, known] @ weights[known]
     sizes = np.linalg.norm(system, axis=0)
     open_ = np.flatnonzero(~known & (sizes > 0))
     margin = len(system) - 1 - len(open_)
-    if margin <= 0 or not np.linalg.norm(told):
+    size = float(np.linalg.norm(np.abs(system[:, known]) @ np.abs(weights[known])))
+    if margin <= 0 or not size:
         return None
     columns = system[:, open_] / sizes[open_]
     left, values, right = svd(columns, full_matrices=False, lapack_driver="gesdd")
     kept = values > tolerance * max(float(values.max(initial=0.0)), TINY)
     found = -right[kept].T @ ((left[:, kept].T @ told) / values[kept])
-    rest = float(np.linalg.norm(told + columns @ found) / np.linalg.norm(told))
+    rest = float(np.linalg.norm(told + columns @ found)) / size
     if rest > tolerance:
         return None
     sure = (right[kept] ** 2).sum(axis=0) >= 1 - CONV_ROWS.open

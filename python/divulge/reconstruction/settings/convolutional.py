@@ -110,8 +110,11 @@ class ConvSidesSettings:
     difference: float = 1e-6
     # likewise
     steepest: float = 0.9
-    # kinks used at most
-    most: int = 8
+    # kinks used at a time, and at most: each of a depthwise layer tells one side, and those of some channels
+    # are rare
+    at_once: int = 8
+    # likewise
+    most: int = 64
     # equations more than unknowns beyond one for each channel
     margin: int = 8
 
@@ -126,6 +129,8 @@ class ConvRowsSettings:
     open: float = 1e-7
     # entries two pieces of a channel must share
     overlap: int = 4
+    # of these, entries that are not 0: one number alone is the same as any other up to a factor
+    not_zero: int = 2
     # size of these, of all, below which they are rounding
     slight: float = 1e-3
     # windows that may be the one of which a kink shows a part
@@ -290,6 +295,8 @@ class ConvMissesSettings:
     longest: float = 2.0
     # step from one wrong answer to the next that is looked behind, of all in order: spreads any number
     golden: float = 0.6180339887498949
+    # times that the way from a wrong answer to a right one is halved: some 1,000 units switch on all of it
+    cuts: int = 9
     # wrong answers that are looked behind before the last layer is solved for again
     answers: int = 6
 
