@@ -11,6 +11,7 @@ import torch
 from divulge.arrays import Array
 from divulge.reconstruction.asking.stopped import until_stopped
 from divulge.reconstruction.convolutional.dense_layer import DenseLayer
+from divulge.reconstruction.convolutional.dense_rest import RestOfLast
 from divulge.reconstruction.convolutional.dense_sides import DenseSides, sides_of_inner, sides_of_last
 from divulge.reconstruction.convolutional.ending import ConvResult, Ending
 from divulge.reconstruction.convolutional.equations import answered
@@ -117,6 +118,7 @@ class DenseBehind(Ending):
         search.complete()
         search.recount()
         search.found.drop_open()
+        RestOfLast(search).find()
         sides = sides_of_last(search)
         if sides is None:
             return False
