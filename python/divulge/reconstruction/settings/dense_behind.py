@@ -42,8 +42,11 @@ class ConvDenseSettings:
     overlap: int = 4
     # a jump of slopes, of the largest slope, that is there
     there: float = 1e-6
-    # differences no unit explained that are held against a new one
+    # differences no unit explained that are held against a new one; cosine from which on two are
+    # looked at: to look at 600 takes four times as long
     loose: int = 600
+    # likewise
+    nearly: float = 0.99
     # steps, of the way between two random points: the first one, and after one that is explained or not
     first_step: float = 0.01
     # likewise
