@@ -1,4 +1,4 @@
-"""Units of a last dense layer that walks do not meet."""
+"""Units of dense layers that walks do not meet."""
 
 from __future__ import annotations
 
@@ -44,6 +44,17 @@ def test_without_them_such_a_network_is_not_called_whole_wrongly(monkeypatch):
     net = with_rare_units(0)
     result = reconstruct(GradientOracle(victim_of(net, SHAPE), budget=2500), input_shape=SHAPE)
     assert not result.complete or error_of(result, net, SHAPE, scale=100.0) < 1e-8
+
+
+def test_two_dense_layers_behind_averages_are_found():
+    torch.manual_seed(1)
+    dense = [nn.Linear(100, 16), nn.ReLU(), nn.Linear(16, 8), nn.ReLU(), nn.Linear(8, 3)]
+    net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.AvgPool2d(2), nn.Flatten(), *dense).double()
+    shape = (1, 12, 12)
+    result = reconstruct(GradientOracle(victim_of(net, shape), budget=9000), seed=1, input_shape=shape)
+    assert result.complete, result.notes
+    assert result.hidden_sizes == (400, 16, 8)
+    assert max(error_of(result, net, shape, scale=scale) for scale in (1.0, 30.0)) < 1e-8
 
 
 def test_pieces_that_leave_the_same_are_together_the_most_first():

@@ -10,6 +10,7 @@ import torch
 
 from divulge.arrays import Array
 from divulge.reconstruction.asking.stopped import until_stopped
+from divulge.reconstruction.convolutional.dense_inner import rarer_of_inner
 from divulge.reconstruction.convolutional.dense_layer import DenseLayer
 from divulge.reconstruction.convolutional.dense_rest import RestOfLast
 from divulge.reconstruction.convolutional.dense_sides import DenseSides, sides_of_inner, sides_of_last
@@ -107,7 +108,7 @@ class DenseBehind(Ending):
                 last = self._look_at_misses(search)
             if isinstance(last, ConvResult):
                 return last
-            sides = None if last else sides_of_inner(search)
+            sides = None if last else rarer_of_inner(search, sides_of_inner(search))
             if sides is not None:
                 self._turn_dense(search, sides)
                 return sides
