@@ -48,8 +48,9 @@ def test_without_them_such_a_network_is_not_called_whole_wrongly(monkeypatch):
 
 def test_two_dense_layers_behind_averages_are_found():
     torch.manual_seed(1)
+    first = [nn.Conv2d(1, 4, 3), nn.ReLU(), nn.AvgPool2d(2), nn.Flatten()]
     dense = [nn.Linear(100, 16), nn.ReLU(), nn.Linear(16, 8), nn.ReLU(), nn.Linear(8, 3)]
-    net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.AvgPool2d(2), nn.Flatten(), *dense).double()
+    net = nn.Sequential(*first, *dense).double()
     shape = (1, 12, 12)
     result = reconstruct(GradientOracle(victim_of(net, shape), budget=9000), seed=1, input_shape=shape)
     assert result.complete, result.notes
