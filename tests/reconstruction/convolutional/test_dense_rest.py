@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,11 @@ from conv_networks import conv, conv_net, error_of, victim_of
 from torch import nn
 
 from divulge import GradientOracle, reconstruct
+from divulge.reconstruction.asking.stopped import Stopped
+from divulge.reconstruction.convolutional.attack import ConvolutionalAttack
 from divulge.reconstruction.convolutional.dense_rest import RestOfLast
+from divulge.reconstruction.convolutional.dense_sides import sides_of_inner, sides_of_last
+from divulge.reconstruction.convolutional.ending import ConvResult
 from divulge.reconstruction.convolutional.odd_pieces import Rest
 
 SHAPE = (1, 10, 10)
@@ -66,3 +72,73 @@ def test_pieces_that_leave_the_same_are_together_the_most_first():
     left[2, :20], left[4, 30:40] = np.nan, np.nan
     groups = Rest(left, np.array([1, 2, 4, 6, 7]), np.zeros(40), 1.0).alike()
     assert [group.tolist() for group in groups] == [[2, 3, 4], [0, 1]]
+
+
+def rest_of(rows):
+    """What is left of pieces that are at 1, all features on: rows (n, q + 1), 0 where nothing is."""
+    return Rest(rows, np.flatnonzero(rows[:, :-1].any(axis=1)), np.zeros(rows.shape[1] - 1), 1.0)
+
+
+def rest_search(left, monkeypatch):
+    """The search for the rest of a layer of no known units, and what is left of its pieces always."""
+    pieces = [SimpleNamespace(features=np.ones(left.shape[1] - 1), point=row) for row in left]
+    walk = SimpleNamespace(known=SimpleNamespace(shape=(1, 2, 2), layers=[]), lines=None)
+    search = RestOfLast(SimpleNamespace(walk=walk, depth=1, pieces=pieces, found=SimpleNamespace(rows=[])))
+    monkeypatch.setattr(search, "rest", lambda: rest_of(left))
+    return search
+
+
+def test_what_leaves_as_much_as_before_is_no_unit(monkeypatch):
+    left = np.zeros((6, 13))
+    left[[1, 4]] = np.random.default_rng(3).standard_normal(13)
+    search = rest_search(left, monkeypatch)
+    assert not search._added(rest_of(left))
+    assert not search.search.found.rows
+
+
+def test_where_answers_tell_no_slopes_no_more_are_asked_for(monkeypatch):
+    left = np.zeros((6, 13))
+    left[[1, 4], :6], left[[2, 5], 6:] = 1.0, 1.0
+    search, asked = rest_search(left, monkeypatch), []
+    monkeypatch.setattr(search, "_added", lambda _: False)
+    monkeypatch.setattr(search, "_asked", lambda points: asked.append(points) or [])
+    monkeypatch.setattr("divulge.reconstruction.convolutional.dense_rest.few_alone", lambda *_: None)
+    search.find()
+    assert len(asked) == 1
+
+
+def test_a_layer_without_rows_has_no_sides():
+    search = SimpleNamespace(found=SimpleNamespace(rows=[]), pieces=[])
+    assert sides_of_last(search) is None
+    assert sides_of_inner(search) is None
+
+
+def attack_on(dense_layers, monkeypatch):
+    """An attack that takes the second of two known layers for a dense one."""
+    attack = ConvolutionalAttack.__new__(ConvolutionalAttack)
+    attack.walk = SimpleNamespace(known=SimpleNamespace(layers=["first", "second"]))
+    attack.whole, attack.dense, attack.missed = 2, None, None
+    monkeypatch.setattr(ConvolutionalAttack, "_dense_layers", dense_layers)
+    return attack
+
+
+def test_a_layer_taken_for_a_dense_one_is_not_called_whole_before_it_is(monkeypatch):
+    def spent(_):
+        raise Stopped
+
+    attack = attack_on(spent, monkeypatch)
+    with pytest.raises(Stopped):
+        attack._dense_instead(1)
+    assert attack.whole == 1
+
+
+def test_a_layer_taken_for_a_dense_one_in_vain_leaves_nothing_behind(monkeypatch):
+    def in_vain(attack):
+        attack.known.layers.append("dense")
+        attack.dense, attack.missed, attack.whole = "search", "copy", 3
+        return ConvResult(None, [0], open="not found whole")
+
+    attack = attack_on(in_vain, monkeypatch)
+    assert attack._dense_instead(1) is None
+    assert attack.known.layers == ["first", "second"]
+    assert (attack.whole, attack.dense, attack.missed) == (2, None, None)

@@ -135,3 +135,11 @@ def test_fine_noise_stays_in_a_box():
     assert points.shape == (50, 12)
     assert points.min() >= -1.0
     assert points.max() <= 3.0
+
+
+def test_all_numbers_of_answers_are_solved_where_that_is_asked_for():
+    prefix = Prefix((1, 2, 2), [])
+    equations = Equations(prefix, lambda point: moving(prefix, point, 0), most=np.inf)
+    equations.count = 1
+    parts = [(np.array([0]), np.ones((9, 1)))] * 5
+    assert [len(drawn) for drawn in equations._drawn(parts, 9)] == [9] * 5

@@ -204,13 +204,16 @@ class ConvolutionalAttack(DenseBehind):
     def _dense_instead(self, depth: int) -> ConvResult | None:
         """Take a layer that sees all of its map for the first of several dense ones; None where it is not.
 
-        Among its channels are units of those behind it, whose kinks look like its own.
+        Among its channels are units of those behind it, whose kinks look like its own: until the search ends
+        it does not count as whole.
         """
-        kept = self.known.layers[depth:]
+        kept, whole = self.known.layers[depth:], self.whole
         del self.known.layers[depth:]
+        self.whole = depth
         found = self._dense_layers()
         if found is None or found.network is None:
-            self.known.layers[depth:] = kept
+            self.known.layers[depth:], self.whole = kept, whole
+            self.dense = self.missed = None
             return None
         return found
 

@@ -48,10 +48,10 @@ class RestOfLast:
             if rest is None:
                 return
             fresh = self._asked(few_alone(self.prefix, self.walk.lines, CONV_REST.answers))
-            rest, units = self.rest(), len(self.search.found.rows)
-            if rest is None or not (np.isin(rest.odd, np.arange(len(rest.left))[-len(fresh) :])).any():
+            rest = self.rest()
+            if rest is None or not (rest.odd >= len(rest.left) - len(fresh)).any():
                 return
-            failures = 0 if self._added(rest) or units < len(self.search.found.rows) else failures + 1
+            failures = 0 if self._added(rest) else failures + 1
             if failures == CONV_REST.failures:
                 return
 
@@ -111,20 +111,25 @@ class RestOfLast:
         found, before = self.search.found, len(rest.left)
         rows = list(found.rows)
         found.rows = [*rows, row]
-        after = self.rest()
-        if after is not None:
-            fresh = np.setdiff1d(after.odd[after.odd < before], rest.odd)
+        odd = self._odd_of(before)
+        if odd is not None and len(odd) < len(rest.odd):
+            fresh = np.setdiff1d(odd, rest.odd)
             if len(fresh) * CONV_REST.trust <= len(same):
                 self.added.append(row)
                 return True
         for other in self.added:
             found.rows = [*(each for each in rows if each is not other), row]
-            after = self.rest()
-            if after is not None and (after.odd < before).sum() < len(rest.odd):
+            odd = self._odd_of(before)
+            if odd is not None and len(odd) < len(rest.odd):
                 self.added = [*(each for each in self.added if each is not other), row]
                 return True
         found.rows = rows
         return False
+
+    def _odd_of(self, count: int) -> Index | None:
+        """Which of the first pieces, so many, are odd now."""
+        rest = self.rest()
+        return None if rest is None else rest.odd[rest.odd < count]
 
     def _row(self, rest: Rest, same: Index) -> DenseRow:
         """What is left at some odd pieces as a row, which is above 0 there."""
@@ -138,14 +143,11 @@ class RestOfLast:
 
     def _completed(self, row: DenseRow, rest: Rest) -> bool:
         """Ask where a unit is on the side on which it is left, and features whose entries are open."""
-        size, failures = abs(row.jumps[0]), 0
+        failures = 0
         while not row.whole and failures < CONV_REST.tries:
             known = int(row.known.sum())
             for piece in self._asked(self._showing(row)):
-                left = self._left_at(piece, rest)
-                if left is None:
-                    continue
-                slopes = left / (np.sign(row.jumps[0]) * size)
+                slopes = self._left_at(piece, rest) / row.jumps[0]
                 both = row.known[:-1] & ~np.isnan(slopes)
                 off = np.abs(slopes - row.weights[:-1])[both]
                 if both.sum() >= CONV_REST.overlap and off.max() <= CONV_DENSE.steady:
@@ -155,7 +157,7 @@ class RestOfLast:
             failures = 0 if row.known.sum() > known else failures + 1
         return row.whole
 
-    def _left_at(self, piece: Piece, rest: Rest) -> Array | None:
+    def _left_at(self, piece: Piece, rest: Rest) -> Array:
         """What known units leave of the slopes (q,) of a piece, of what is left usually."""
         weights = steady_jumps(self.search)
         assert weights is not None

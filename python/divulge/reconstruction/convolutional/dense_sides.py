@@ -33,7 +33,7 @@ def sides_of_last(search: DenseLayer) -> DenseSides | None:
     c = beta + sum_j [z_j > 0] w_j r_j; turned over, w max(-z, 0) = w max(z, 0) - w z, -w r is in beta.
     """
     weights = steady_jumps(search)
-    if weights is None:
+    if weights is None or not len(weights):
         return None
     rows = np.stack([row.weights for row in search.found.rows])
     known = np.stack([row.known for row in search.found.rows])[:, :-1].all(axis=0)
@@ -100,6 +100,8 @@ def agreeing(rest: Array, tolerance: float) -> Mask:
 
 def sides_of_inner(search: DenseLayer) -> DenseSides | None:
     """Return the sides of a dense layer with another one behind it: slopes are made of active rows alone."""
+    if not search.found.rows:
+        return None
     rows = np.stack([row.weights for row in search.found.rows])
     known = np.stack([row.known for row in search.found.rows]).all(axis=0)
     energy, explained = np.zeros((2, len(rows))), 0
