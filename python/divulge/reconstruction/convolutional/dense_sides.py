@@ -89,11 +89,11 @@ def agreeing(rest: Array, tolerance: float) -> Mask:
 
     At the others a unit that is missing is on, which changes every entry.
     """
-    best = np.zeros(len(rest), bool)
-    for one in rest[:: max(1, len(rest) // CONV_DENSE.pieces)]:
-        gaps = np.abs(rest - one)
-        common = (~np.isnan(gaps)).sum(axis=1)
-        near = (np.nan_to_num(gaps).max(axis=1) <= tolerance) & (common >= CONV_DENSE.overlap)
+    best, told = np.zeros(len(rest), bool), (~np.isnan(rest)).astype(np.float64)
+    for row in range(0, len(rest), max(1, len(rest) // CONV_DENSE.pieces)):
+        gaps = np.abs(rest - rest[row])
+        near = np.fmax.reduce(gaps, axis=1, initial=0.0) <= tolerance
+        near &= told @ told[row] >= CONV_DENSE.overlap
         best = near if near.sum() > best.sum() else best
     return np.asarray(best)
 
