@@ -53,9 +53,10 @@ class Fresh:
         else:
             drawn.append(self._drawn("on faces and vertices", lambda count: on_faces(lines, count)))
         if self.prefix.ends_dense:
-            inner, count = Prefix(self.prefix.shape, self.prefix.layers[:-1]), max(CONV_JUDGE.up, self.count)
-            drawn.append(Drawn("up combinations of features", up_features(inner, lines, count)))
-            drawn.append(Drawn("few features up alone", few_alone(inner, lines, count)))
+            inner = Prefix(self.prefix.shape, self.prefix.layers[:-1])
+            up, alone = max(CONV_JUDGE.up, self.count), max(CONV_JUDGE.alone, self.count)
+            drawn.append(Drawn("up combinations of features", up_features(inner, lines, up)))
+            drawn.append(Drawn("few features up alone", few_alone(inner, lines, alone)))
         return drawn
 
     def one(self) -> Drawn:

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from conv_networks import conv, conv_net, error_of, victim_of
+from conv_networks import conv, conv_net, error_of, pool, victim_of
 from torch import nn
 
 from divulge import GradientOracle, reconstruct
@@ -50,6 +50,19 @@ def test_without_them_such_a_network_is_not_called_whole_wrongly(monkeypatch):
     net = with_rare_units(0)
     result = reconstruct(GradientOracle(victim_of(net, SHAPE), budget=2500), input_shape=SHAPE)
     assert not result.complete or error_of(result, net, SHAPE, scale=100.0) < 1e-8
+
+
+@pytest.mark.parametrize("seed", [0, 2, 3])
+def test_a_unit_on_where_few_features_are_alone_is_not_left_out_without_a_word(seed):
+    shape = (2, 8, 10)
+    parts = [conv(2, 2, 2), nn.ReLU, pool(), nn.Flatten, lambda: nn.Linear(24, 3), nn.ReLU]
+    net = conv_net(shape, *parts, seed=2)  # a unit is on at 1 in 2,000 inputs of the box
+    oracle = GradientOracle(victim_of(net, shape), domain=(0.0, 1.0), budget=3000)
+    result = reconstruct(oracle, seed=seed, input_shape=shape)
+    corners = torch.from_numpy(np.random.default_rng(1).integers(0, 2, (4000, *shape)).astype(float))
+    with torch.no_grad():
+        true, found = net(corners), result.module(corners.flatten(1))
+    assert not result.complete or (true - found).abs().max() < 1e-8
 
 
 def test_two_dense_layers_behind_averages_are_found():
