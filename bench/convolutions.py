@@ -83,6 +83,10 @@ VICTIMS: dict[str, tuple[tuple[int, int, int], list[Part]]] = {
         (1, 12, 12),
         [conv(1, 4, 3), nn.ReLU, average, nn.Flatten, dense(100, 8), nn.ReLU],
     ),
+    "4 of 3x3, average, dense 16 and 8": (
+        (1, 12, 12),
+        [conv(1, 4, 3), nn.ReLU, average, nn.Flatten, dense(100, 16), nn.ReLU, dense(16, 8), nn.ReLU],
+    ),
     "two of 4x4 in steps of 2, dense 20": (
         (3, 16, 16),
         [

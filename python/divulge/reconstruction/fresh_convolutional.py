@@ -8,7 +8,7 @@ import numpy as np
 
 from divulge.arrays import Array
 from divulge.reconstruction.asking.lines import Lines
-from divulge.reconstruction.convolutional.extreme import up_features
+from divulge.reconstruction.convolutional.extreme import few_alone, up_features
 from divulge.reconstruction.convolutional.inputs import grainy
 from divulge.reconstruction.convolutional.judge import certain
 from divulge.reconstruction.convolutional.layers import Prefix
@@ -53,8 +53,10 @@ class Fresh:
         else:
             drawn.append(self._drawn("on faces and vertices", lambda count: on_faces(lines, count)))
         if self.prefix.ends_dense:
-            up = up_features(self.prefix, lines, max(CONV_JUDGE.up, self.count))
-            drawn.append(Drawn("up combinations of features", up))
+            inner = Prefix(self.prefix.shape, self.prefix.layers[:-1])
+            up, alone = max(CONV_JUDGE.up, self.count), max(CONV_JUDGE.alone, self.count)
+            drawn.append(Drawn("up combinations of features", up_features(inner, lines, up)))
+            drawn.append(Drawn("few features up alone", few_alone(inner, lines, alone)))
         return drawn
 
     def one(self) -> Drawn:

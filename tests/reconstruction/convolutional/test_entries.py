@@ -191,3 +191,11 @@ def test_a_unit_behind_which_the_gradient_does_not_change_is_no_kink(seed):
     before = Answer(ends[0], 0.0, gradient)
     value = (gradient @ way + rounded @ way) / 2
     assert walk.as_predicted(before, Answer(ends[1], float(value), rounded), [unit]) == []
+
+
+def test_all_numbers_of_answers_are_solved_where_that_is_asked_for():
+    prefix = Prefix((1, 2, 2), [])
+    equations = Equations(prefix, lambda point: moving(prefix, point, 0), most=np.inf)
+    equations.count = 1
+    parts = [(np.array([0]), np.ones((9, 1)))] * 5
+    assert [len(drawn) for drawn in equations._drawn(parts, 9)] == [9] * 5

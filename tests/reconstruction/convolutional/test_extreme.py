@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from divulge.reconstruction.asking.lines import Lines
-from divulge.reconstruction.convolutional.extreme import up_features
+from divulge.reconstruction.convolutional.extreme import few_alone, up_features
 from divulge.reconstruction.convolutional.layers import ConvLayer, Prefix
 
 
@@ -19,8 +19,12 @@ def prefix():
     return Prefix((1, 5, 5), layers)
 
 
+def inner(known):
+    return Prefix(known.shape, known.layers[:-1])
+
+
 def test_in_a_box_they_are_corners_where_some_pixels_count():
-    points = up_features(prefix(), Lines(25, (-1.0, 2.0), np.random.default_rng(1), 1.0), 40)
+    points = up_features(inner(prefix()), Lines(25, (-1.0, 2.0), np.random.default_rng(1), 1.0), 40)
     at_ends = np.isin(points, (-1.0, 2.0)).sum(axis=1)
     assert at_ends.min() >= 9
     assert points.min() >= -1.0
@@ -36,7 +40,21 @@ def test_they_are_far_up_where_random_points_are_not(domain):
         z = known.before(known.images(points))[0].flatten(1).abs().max(dim=1).values.numpy()
         return np.median(z / np.linalg.norm(points, axis=1))
 
-    assert highest(up_features(known, lines, 100)) > 1.2 * highest(lines.inside(100))
+    assert highest(up_features(inner(known), lines, 100)) > 1.2 * highest(lines.inside(100))
+
+
+@pytest.mark.parametrize("domain", [None, (-1.0, 1.0)])
+def test_few_features_are_on_alone(domain):
+    lines = Lines(25, domain, np.random.default_rng(1), 1.0)
+    known = inner(prefix())
+
+    def share_of_largest(points):
+        features = known.features(known.images(points), 1).flatten(1)
+        return (features.max(dim=1).values / features.sum(dim=1)).median()
+
+    points = few_alone(known, lines, 100)
+    assert share_of_largest(points) > 1.5 * share_of_largest(lines.inside(100))
+    assert domain is None or np.abs(points).max() <= 1.0
 
 
 def test_only_a_layer_that_covers_its_map_is_dense():

@@ -195,7 +195,27 @@ class ConvolutionalAttack(DenseBehind):
                 dense = self._dense_behind(layer.deeper, layer)
                 if dense is not None:
                     return dense
+            elif layer.layer is not None and self.nearly is None and quiet and self.dense is None:
+                dense = self._dense_instead(len(self.known.layers) - 1)
+                if dense is not None:
+                    return dense
         return self.nearly
+
+    def _dense_instead(self, depth: int) -> ConvResult | None:
+        """Take a layer that sees all of its map for the first of several dense ones; None where it is not.
+
+        Among its channels are units of those behind it, whose kinks look like its own: until the search ends
+        it does not count as whole.
+        """
+        kept, whole = self.known.layers[depth:], self.whole
+        del self.known.layers[depth:]
+        self.whole = depth
+        found = self._dense_layers()
+        if found is None or found.network is None:
+            self.known.layers[depth:], self.whole = kept, whole
+            self.dense = self.missed = None
+            return None
+        return found
 
     def _has_twins(self) -> bool:
         """Whether two channels of the first layer have the same filter."""

@@ -10,7 +10,9 @@ import torch
 
 from divulge.arrays import Array
 from divulge.reconstruction.asking.stopped import until_stopped
+from divulge.reconstruction.convolutional.dense_inner import rarer_of_inner
 from divulge.reconstruction.convolutional.dense_layer import DenseLayer
+from divulge.reconstruction.convolutional.dense_rest import RestOfLast
 from divulge.reconstruction.convolutional.dense_sides import DenseSides, sides_of_inner, sides_of_last
 from divulge.reconstruction.convolutional.ending import ConvResult, Ending
 from divulge.reconstruction.convolutional.equations import answered
@@ -106,7 +108,7 @@ class DenseBehind(Ending):
                 last = self._look_at_misses(search)
             if isinstance(last, ConvResult):
                 return last
-            sides = None if last else sides_of_inner(search)
+            sides = None if last else rarer_of_inner(search, sides_of_inner(search))
             if sides is not None:
                 self._turn_dense(search, sides)
                 return sides
@@ -117,6 +119,7 @@ class DenseBehind(Ending):
         search.complete()
         search.recount()
         search.found.drop_open()
+        RestOfLast(search).find()
         sides = sides_of_last(search)
         if sides is None:
             return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -137,9 +138,9 @@ class DenseRows:
 
     def of_known(self, found: Fragment) -> bool:
         """Whether what was seen is of a unit that is known."""
-        for row in self.rows:
-            if row.shares(found, self.alike):
-                row.join(found)
+        for number in nearly(self.rows, found):
+            if self.rows[number].shares(found, self.alike):
+                self.rows[number].join(found)
                 return True
         return False
 
@@ -150,7 +151,8 @@ class DenseRows:
 
     def again(self, found: Fragment, walk: int) -> DenseRow | None:
         """A unit of which this was seen on another walk, or None."""
-        for other, seen_on in self.seen:
+        for number in nearly([other for other, _ in self.seen], found):
+            other, seen_on = self.seen[number]
             row = DenseRow(other.weights.copy(), other.known.copy())
             if seen_on != walk and row.shares(found, self.alike):
                 row.join(found)
@@ -171,3 +173,13 @@ class DenseRows:
     def drop_false(self) -> None:
         """Drop rows whose crossings were missed too often: of a layer further behind, or of two units."""
         self.rows = [row for row in self.rows if row.missed <= max(1, len(row.jumps) // CONV_DENSE.trust)]
+
+
+def nearly(rows: Sequence[Row | Fragment], found: Fragment) -> Index:
+    """Which rows (n) may be a fragment's: their common entries are nearly the same up to a factor."""
+    if not rows:
+        return np.empty(0, np.intp)
+    weights, known = np.stack([row.weights for row in rows]), np.stack([row.known for row in rows])
+    weights, mine = np.where(known, weights, 0.0), np.where(found.known, found.weights, 0.0)
+    sizes = np.sqrt((weights**2 @ found.known) * (known @ mine**2))
+    return np.asarray(np.flatnonzero(np.abs(weights @ mine) >= CONV_DENSE.nearly * sizes))

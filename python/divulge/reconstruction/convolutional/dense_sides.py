@@ -33,7 +33,7 @@ def sides_of_last(search: DenseLayer) -> DenseSides | None:
     c = beta + sum_j [z_j > 0] w_j r_j; turned over, w max(-z, 0) = w max(z, 0) - w z, -w r is in beta.
     """
     weights = steady_jumps(search)
-    if weights is None:
+    if weights is None or not len(weights):
         return None
     rows = np.stack([row.weights for row in search.found.rows])
     known = np.stack([row.known for row in search.found.rows])[:, :-1].all(axis=0)
@@ -89,17 +89,19 @@ def agreeing(rest: Array, tolerance: float) -> Mask:
 
     At the others a unit that is missing is on, which changes every entry.
     """
-    best = np.zeros(len(rest), bool)
-    for one in rest[:: max(1, len(rest) // CONV_DENSE.pieces)]:
-        gaps = np.abs(rest - one)
-        common = (~np.isnan(gaps)).sum(axis=1)
-        near = (np.nan_to_num(gaps).max(axis=1) <= tolerance) & (common >= CONV_DENSE.overlap)
+    best, told = np.zeros(len(rest), bool), (~np.isnan(rest)).astype(np.float64)
+    for row in range(0, len(rest), max(1, len(rest) // CONV_DENSE.pieces)):
+        gaps = np.abs(rest - rest[row])
+        near = np.fmax.reduce(gaps, axis=1, initial=0.0) <= tolerance
+        near &= told @ told[row] >= CONV_DENSE.overlap
         best = near if near.sum() > best.sum() else best
     return np.asarray(best)
 
 
 def sides_of_inner(search: DenseLayer) -> DenseSides | None:
     """Return the sides of a dense layer with another one behind it: slopes are made of active rows alone."""
+    if not search.found.rows:
+        return None
     rows = np.stack([row.weights for row in search.found.rows])
     known = np.stack([row.known for row in search.found.rows]).all(axis=0)
     energy, explained = np.zeros((2, len(rows))), 0

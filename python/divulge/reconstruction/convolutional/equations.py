@@ -47,7 +47,7 @@ class Equations:
         prefix: the known layers.
         features: what features are at a point (d,), and how they change.
         pixels: numbers of an input (m,) that alone change; then gradients are all that counts.
-        most: equations for each unknown that are solved.
+        most: equations for each unknown that are solved; all there are where it is infinite.
 
     Attributes:
         count: how many features there are, known after the first point.
@@ -85,7 +85,7 @@ class Equations:
         Where there are many more than unknowns some are drawn at random: for a feature that is on at n points
         1 / n of `most` at each.
         """
-        if self.pixels is not None:
+        if self.pixels is not None or np.isinf(self.most):
             return [np.arange(height)] * len(parts)
         times = np.bincount(np.concatenate([on for on, _ in parts]), minlength=self.count)
         rng = np.random.default_rng(height)

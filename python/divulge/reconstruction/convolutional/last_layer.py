@@ -185,6 +185,8 @@ class LastLayer:
         depth = len(self.prefix.layers)
         coarser = CONV_LAST.coarser if self.walk.tolerances.single else 1
         most = coarser * CONV_LAST.most_equations
+        if self.prefix.ends_dense:  # all numbers: some might miss the few features behind which a unit is on
+            most = np.inf
         return Equations(self.prefix, lambda point: moving(self.prefix, point, depth), most=most)
 
     def _greedy(self, on: NDArray[np.bool_]) -> tuple[list[int], NDArray[np.bool_]]:

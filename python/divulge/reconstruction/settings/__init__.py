@@ -59,7 +59,7 @@ from divulge.reconstruction.settings.deep import (
     TURNING,
     WALKING,
 )
-from divulge.reconstruction.settings.dense_behind import CONV_DENSE, CONV_SPANNED
+from divulge.reconstruction.settings.dense_behind import CONV_DENSE, CONV_EXTREME, CONV_REST, CONV_SPANNED
 from divulge.reconstruction.settings.explanations import MEAN_GRADIENTS, SPANNED
 from divulge.reconstruction.settings.falsification import (
     BATCH,
@@ -134,6 +134,7 @@ __all__ = [
     "CONV_AIMED",
     "CONV_ATTACK",
     "CONV_DENSE",
+    "CONV_EXTREME",
     "CONV_FIRST",
     "CONV_FOLLOWED",
     "CONV_JUDGE",
@@ -141,6 +142,7 @@ __all__ = [
     "CONV_LAYERS",
     "CONV_MISSES",
     "CONV_POOLING",
+    "CONV_REST",
     "CONV_ROWS",
     "CONV_SIDES",
     "CONV_SPANNED",

@@ -42,8 +42,11 @@ class ConvDenseSettings:
     overlap: int = 4
     # a jump of slopes, of the largest slope, that is there
     there: float = 1e-6
-    # differences no unit explained that are held against a new one
+    # differences no unit explained that are held against a new one; cosine from which on two are
+    # looked at: to look at 600 takes four times as long
     loose: int = 600
+    # likewise
+    nearly: float = 0.99
     # steps, of the way between two random points: the first one, and after one that is explained or not
     first_step: float = 0.01
     # likewise
@@ -110,5 +113,56 @@ class ConvSpannedSettings:
     cuts: int = 9
 
 
+@dataclass(frozen=True)
+class ConvExtremeSettings:
+    """Inputs at which few features are up: convolutional/extreme.py."""
+
+    # powers of ten of what features that are to be off weigh beside one that is to be up. Of 16 units of a
+    # trained layer of 100 that noise and images of blocks turned on or off at 0 to 2 %, .1 does at 2 to 23 %,
+    # .3 and 1 at 3 to 40 %, with fewer features on, each of which shows an entry
+    down: tuple[float, float] = (-1.5, 0.0)
+    # steps, and the first one's length, of the point: 60 steps do a third more at three times the cost
+    climbs: int = 20
+    # likewise
+    step: float = 0.3
+
+
+@dataclass(frozen=True)
+class ConvRestSettings:
+    """What known units of the last dense layer leave of slopes: convolutional/dense_rest.py."""
+
+    # answers asked for at a time, and times that these tell nothing new before no more are asked for
+    answers: int = 48
+    # likewise
+    failures: int = 8
+    # times that answers are asked for at most
+    rounds: int = 40
+    # answers at which one thing is left that make it a unit's, and the features these must share
+    twice: int = 2
+    # likewise
+    overlap: int = 8
+    # answers that a unit explains, for each at which something is left that was not before: rounding decides
+    # on which side of it a point is that lies nearly on its hyperplane
+    trust: int = 8
+    # what is left, of the largest slope, that is none
+    nothing: float = 1e-7
+    # points among which those are chosen that show a unit's open entries, and how many are asked about
+    candidates: int = 96
+    # likewise
+    chosen: int = 6
+    # share of the open features that are to be on, powers of ten of what each counts beside the unit itself,
+    # and of the level it is to come to, of the point's numbers: where many were, or far up, a unit of four
+    # positive entries among 75 was off
+    some: tuple[float, float] = (0.0, 1.0)
+    # likewise
+    pull: tuple[float, float] = (-1.5, 0.5)
+    # likewise
+    level: tuple[float, float] = (-2.0, -0.3)
+    # times that a unit's open entries are asked for in vain
+    tries: int = 4
+
+
+CONV_EXTREME = ConvExtremeSettings()
+CONV_REST = ConvRestSettings()
 CONV_SPANNED = ConvSpannedSettings()
 CONV_DENSE = ConvDenseSettings()
