@@ -14,7 +14,13 @@ from divulge.reconstruction.asking.stopped import until_stopped
 from divulge.reconstruction.certificate import Certificate
 from divulge.reconstruction.deep.attack import DeepAttack, DeepResult
 from divulge.reconstruction.deep.vertices import are_all_vertices
-from divulge.reconstruction.falsification.judge import Judgement, judge, judge_at_vertices, vertices_for
+from divulge.reconstruction.falsification.judge import (
+    Judgement,
+    judge,
+    judge_at_vertices,
+    judge_far_out,
+    vertices_for,
+)
 from divulge.reconstruction.network.deep_network import DeepModel
 from divulge.reconstruction.network.named import Named, named, named_copy
 from divulge.reconstruction.notes import NoteKind
@@ -110,6 +116,9 @@ def in_every_way(session: Session, found: DeepResult, wide: bool, searched: int)
         judgement = at_vertices(session, found, asked, judgement)
     if holds(judgement) and (wide or leaves_linear(session, found)):
         judgement = judged_again(session, found, searched, judgement)
+    if holds(judgement) and hands_on(session, found) and session.lines.domain is None:
+        transcripts = [session.transcript(output) for output in found.outputs]
+        judgement = judge_far_out(found.model, transcripts, session.lines, judgement)
     left = wide and not are_all_vertices(found.model.prefix.layers[0], vertices_for(asked))
     if left and holds(judgement) and searched < before:
         judgement = at_vertices(session, found, session.queries, judgement)
@@ -124,8 +133,11 @@ def judged(session: Session, found: DeepResult, searched: int) -> Judgement:
 
 def leaves_linear(session: Session, found: DeepResult) -> bool:
     """Whether a copy keeps a linear part, or a passage that its units' slopes do not explain."""
-    if not found.decided:
-        return True
+    return not found.decided or hands_on(session, found)
+
+
+def hands_on(session: Session, found: DeepResult) -> bool:
+    """Whether a copy keeps a passage that its units' slopes do not explain."""
     units = named(found.model, found.slope, session.tolerances.rounding)
     return any(layer.passage for layer in units.layers)
 
@@ -164,7 +176,8 @@ def result_of(session: Session, found: DeepResult, judgement: Judgement) -> Reco
     module, units = named_copy(model, found.slope, session.dtype, tolerance)
     note_what_is_open(session, found, units)
     complete = found.solved and not stopped and judgement.counterexample is None
-    certificate = replace(judgement.certificate, left_out=found.left_out) if found.solved else Certificate()
+    asked = found.solved and not judgement.stopped  # some of what is asked says less than it seems to
+    certificate = replace(judgement.certificate, left_out=found.left_out) if asked else Certificate()
     return session.result(module, model.hidden_sizes, certificate, complete, units.kinds)
 
 

@@ -71,7 +71,7 @@ def test_two_dense_layers_behind_averages_are_found():
     dense = [nn.Linear(100, 16), nn.ReLU(), nn.Linear(16, 8), nn.ReLU(), nn.Linear(8, 3)]
     net = nn.Sequential(*first, *dense).double()
     shape = (1, 12, 12)
-    result = reconstruct(GradientOracle(victim_of(net, shape), budget=9000), seed=1, input_shape=shape)
+    result = reconstruct(GradientOracle(victim_of(net, shape), budget=15_000), seed=1, input_shape=shape)
     assert result.complete, result.notes
     assert result.hidden_sizes == (400, 16, 8)
     assert max(error_of(result, net, shape, scale=scale) for scale in (1.0, 30.0)) < 1e-8

@@ -117,8 +117,8 @@ class DeepSearch:
     @property
     def stuck_behind_slopes(self) -> bool:
         """Whether nothing explained the answers behind a first layer whose slopes below 0 were told."""
-        sloped = bool(self.oriented_layers) and self.oriented_layers[0].slopes is not None
-        return sloped and not self.followed and not self.is_explained and can_follow(self.probe)
+        sloped = any(layer.slopes is not None for layer in self.oriented_layers[:1])
+        return sloped and not (self.followed or self.is_explained) and can_follow(self.probe)
 
     @property
     def is_explained(self) -> bool:
@@ -277,14 +277,13 @@ class DeepSearch:
 
     def with_sides(self, prefix: Prefix, depth: int, units: Candidates) -> Dense | None:
         """Return a layer turned, or with its units' slopes below 0; None where answers do not tell."""
-        behind = depth > 0 and prefix.layers[-1].slopes is not None
+        behind = any(layer.slopes is not None for layer in prefix.layers[-1:])
         likely = behind or (not depth and on_both_sides(self.probe, units))
         layer = with_slopes(self.probe, prefix, units, self.lines) if likely else None
         if layer is not None:
             return layer
-        if (behind and not too_many(prefix, units)) or (likely and can_follow(self.probe)):
-            return None
-        return self.turned(prefix, depth, units)
+        not_told = (behind and not too_many(prefix, units)) or (likely and can_follow(self.probe))
+        return None if not_told else self.turned(prefix, depth, units)
 
     def changed(self, units: Candidates, before: Candidates | None) -> bool:
         """Whether a layer is turned anew: it has grown, or in cells, which tell deeper units, is another."""

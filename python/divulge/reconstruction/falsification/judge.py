@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,7 +15,7 @@ from divulge.reconstruction.certificate import Certificate, Sample
 from divulge.reconstruction.deep.last_layer import clear_of_hyperplanes
 from divulge.reconstruction.deep.vertices import at_ends, at_vertices
 from divulge.reconstruction.falsification.at_vertices import beside_on_edges
-from divulge.reconstruction.falsification.samples import Drawn, samples
+from divulge.reconstruction.falsification.samples import Drawn, in_corners, samples, scattered
 from divulge.reconstruction.network.deep_network import DeepModel
 from divulge.reconstruction.network.record import homogeneous
 from divulge.reconstruction.settings import FALSIFYING, FIT, VERTICES
@@ -109,6 +109,32 @@ def judge_at_vertices(
     return replace(found, certificate=before.certificate.and_more(found.certificate))
 
 
+def judge_far_out(
+    model: DeepModel, transcripts: Sequence[Transcript], lines: Lines, before: Judgement
+) -> Judgement:
+    """Ask at many points far out about a copy that hands on its input: clipped units have many corners there.
+
+    Args:
+        model: the copy, of two hidden layers or more.
+        transcripts: whom to ask.
+        lines: the domain, all of R^d, and what draws.
+        before: what was said of the copy so far.
+    """
+    drawn = [
+        Drawn("up to 1,000 times as far", scattered(lines, FALSIFYING.passed_on // 4)),
+        Drawn("in corners of cells", in_corners(model.prefix.layers[0], lines, FALSIFYING.passed_on)),
+    ]
+    found = compared(
+        drawn,
+        model.pieces,
+        lambda points: clear_of(model, points, transcripts[0]),
+        transcripts,
+        before.certificate.apart,
+        shared_out=True,
+    )
+    return replace(found, certificate=before.certificate.and_more(found.certificate))
+
+
 def vertices_for(asked: int) -> int:
     """Return at how many vertices a copy is asked about whose search took so many queries."""
     return max(VERTICES.least, asked // VERTICES.share)
@@ -136,7 +162,7 @@ def compared(
     told: list[Sample] = []
 
     def work() -> Counterexample | None:
-        for each in drawn:
+        for each in evenly(iter(drawn), transcripts):
             points = transcripts[0].asked.representable(each.points)
             errors = errors_at(points, predicted, transcripts, shared_out)
             counted = clear(points) | ~np.isfinite(errors).all(axis=0)
@@ -155,6 +181,24 @@ def compared(
         lambda: Judgement(counterexample=work(), certificate=Certificate(tuple(told), apart)),
         lambda why: Judgement(Certificate(tuple(told), apart), stopped=why),
     )
+
+
+def evenly(drawn: Iterator[Drawn], transcripts: Sequence[Transcript]) -> Iterator[Drawn]:
+    """Return what was drawn; where a budget does not pay for it some of every kind comes before the rest.
+
+    Args:
+        drawn: the usual points first.
+        transcripts: whom to ask, one or two of them at a point.
+    """
+    for each in drawn:
+        left = transcripts[0].asked.affordable(len(each.points))
+        if left == len(each.points):
+            yield each
+            continue
+        rest = [each, *drawn]
+        few = max(1, left // (min(2, len(transcripts)) * len(rest)))
+        yield from (replace(kind, points=kind.points[:few]) for kind in rest)
+        yield from (replace(kind, points=kind.points[few:]) for kind in rest)
 
 
 def errors_at(

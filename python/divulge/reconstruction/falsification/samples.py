@@ -10,10 +10,13 @@ import numpy as np
 from divulge.arrays import Array
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.deep.extreme_points import climbed
+from divulge.reconstruction.deep.regions import FreeLayer
 from divulge.reconstruction.falsification.beside import beside_groups, beside_on_lines
 from divulge.reconstruction.falsification.extreme_rays import has_rays, on_extreme_rays
 from divulge.reconstruction.falsification.few_features import with_few_features
 from divulge.reconstruction.network.deep_network import DeepModel
+from divulge.reconstruction.network.known_layers import Dense, Prefix
+from divulge.reconstruction.network.named import pairs
 from divulge.reconstruction.settings import EXTREME_RAYS, FALSIFYING
 
 
@@ -85,6 +88,24 @@ def scattered(lines: Lines, count: int) -> Array:
     """Return points at all distances: a unit of a later layer may be on nowhere near."""
     scales = FALSIFYING.farthest ** lines.rng.uniform(size=(count, 1))
     return lines.unsaturated(scales * lines.samples(count))
+
+
+def in_corners(first: Dense, lines: Lines, count: int) -> Array:
+    """Return points far out in cells of a first layer, in each of them where they are so few.
+
+    None (n = 0) where its rows, one of each pair of parallel ones, are not independent.
+    """
+    apart = np.delete(np.arange(first.units), pairs(first.rows[: first.units])[1])
+    plain = Dense(first.rows[apart], first.offsets[apart])
+    size = plain.rows.shape[1]
+    free = FreeLayer.of(Prefix(size, [plain]), lines.domain, lines.samples(FALSIFYING.usual * len(plain)))
+    if free is None:
+        return np.empty((0, size))
+    few = len(plain) <= np.log2(count)
+    bits = np.arange(2 ** len(plain))[:, None] >> np.arange(len(plain)) & 1 if few else None
+    sides = lines.rng.choice([-1.0, 1.0], (count, len(plain))) if bits is None else 2.0 * bits - 1
+    far = FALSIFYING.corner ** lines.rng.uniform(1.0, 2.0, sides.shape)
+    return free.points(sides * far * free.spread)
 
 
 def far_out(lines: Lines, directions: int, single: bool) -> Array:
