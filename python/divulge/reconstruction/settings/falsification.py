@@ -18,8 +18,8 @@ class FalsifyingSettings:
     # or one for so many queries of the search, whichever is more: with seven times as many of other kinds,
     # behind several layers, that is a tenth in all
     share: int = 64
-    # cells of a first layer that hands on its input, far out in which a copy is tested: all those of 12 units.
-    # One behind clipped units may switch in one of them alone, and searches for such take 20,000 queries
+    # cells of a first layer that hands on its input, far out in which a copy is tested: all those of 12
+    # units. One behind clipped units may switch in one of them alone; such searches take 20,000 queries
     passed_on: int = 4096
     # how far, in usual sizes of pre-activations, and so far again at most
     corner: float = 30.0
