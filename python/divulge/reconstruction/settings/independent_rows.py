@@ -108,8 +108,9 @@ class TogetherSettings:
     few: float = 0.125
     # places at all of which a unit must show to be sure
     enough: int = 4
-    # places at all of which a kink's jump must show that is not shown from both sides
-    first_places: int = 2
+    # places at all of which a kink's jump must show that is not shown from both sides: at two of them a later
+    # layer's unit passed for one of the first behind maxima
+    first_places: int = 3
     # of the two questions from the hyperplanes, relative to a point's size: rows are known to 1e-12 in double
     # precision, and few other units switch so near
     near: float = 1e-7
