@@ -90,7 +90,7 @@ def _member(path: Path, members: dict[str, bytes], name: str) -> bytes:
         raise UnsupportedModelFile(
             path,
             f"member {name!r}",
-            "is not there: expected a program saved by torch.export.save of torch 2.8 or newer",
+            "is not there: expected a program saved by torch.export.save of torch 2.9 or newer",
         )
     return members[name]
 

@@ -180,17 +180,3 @@ def test_a_unit_that_one_output_alone_has_is_missed_at_few_vertices(seed):
     assert wrong is not None
     assert wrong.output == 2
     assert wrong.drawn == "where hyperplanes meet"
-
-
-@pytest.mark.parametrize("budget", [60, 100, 200])
-def test_a_budget_that_is_short_pays_for_some_of_every_kind(budget):
-    module = deep((12, 8, 6, 2))
-    asked = GradientOracle(Victim(module, (12,)), budget=budget)
-    session = Session(asked, approach_to(asked), 0, None)
-    transcripts = [session.transcript(output) for output in session.outputs]
-    transcripts[0].scale = 1.0
-    found = judge(exact(module), transcripts, session.lines, 20_000)
-    assert found.stopped
-    kinds = {sample.drawn for sample in found.certificate.samples}
-    assert {"standard normal", "far out", "beside hyperplanes", "with few features on"} <= kinds
-    assert asked.ledger.total <= budget

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -162,7 +162,7 @@ def compared(
     told: list[Sample] = []
 
     def work() -> Counterexample | None:
-        for each in evenly(iter(drawn), transcripts):
+        for each in drawn:
             points = transcripts[0].asked.representable(each.points)
             errors = errors_at(points, predicted, transcripts, shared_out)
             counted = clear(points) | ~np.isfinite(errors).all(axis=0)
@@ -181,24 +181,6 @@ def compared(
         lambda: Judgement(counterexample=work(), certificate=Certificate(tuple(told), apart)),
         lambda why: Judgement(Certificate(tuple(told), apart), stopped=why),
     )
-
-
-def evenly(drawn: Iterator[Drawn], transcripts: Sequence[Transcript]) -> Iterator[Drawn]:
-    """Return what was drawn; where a budget does not pay for it some of every kind comes before the rest.
-
-    Args:
-        drawn: the usual points first.
-        transcripts: whom to ask, one or two of them at a point.
-    """
-    for each in drawn:
-        left = transcripts[0].asked.affordable(len(each.points))
-        if left == len(each.points):
-            yield each
-            continue
-        rest = [each, *drawn]
-        few = max(1, left // (min(2, len(transcripts)) * len(rest)))
-        yield from (replace(kind, points=kind.points[:few]) for kind in rest)
-        yield from (replace(kind, points=kind.points[few:]) for kind in rest)
 
 
 def errors_at(
