@@ -17,6 +17,7 @@ from divulge.reconstruction.asking.output import AskedOutput
 from divulge.reconstruction.asking.pieces import Transcript
 from divulge.reconstruction.asking.probe import Probe
 from divulge.reconstruction.deep.passage import beyond_rows, on_both_sides
+from divulge.reconstruction.deep.wide.search import WideSearch
 
 
 def plain(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
@@ -86,6 +87,22 @@ def test_a_layer_that_hands_on_its_input_is_found_and_named(kind):
     assert result.certificate.error < 1e-9
     assert (NoteKind.PASSAGE in [note.kind for note in result.notes]) == (BESIDE in kinds)
     assert compare(result, victim).max_output_error < 1e-9
+
+
+def test_units_are_followed_anew_where_those_met_end_in_nothing(monkeypatch):
+    found, run = [], WideSearch.run
+
+    def first_in_vain(search):
+        found.append(run(search))
+        return found[-1] if found[:-1] else None
+
+    monkeypatch.setattr(WideSearch, "run", first_in_vain)
+    module = started(VICTIMS["around one"][0], seed=2)
+    victim = victim_of(module, 10)
+    result = reconstruct(GradientOracle(victim, budget=40_000))
+    assert result.complete, result.notes
+    assert len(found) > 1
+    assert max(errors(result.module, victim)) < 1e-9
 
 
 def test_absolute_values_are_found_and_named():

@@ -277,11 +277,20 @@ class DeepAttack:
         if self.search.to_be_followed() or self.search.stuck_behind_slopes:
             self.search.followed = True
             fit = self.behind_wide_first()
-        if fit is None or (self.wide is not None and fit.error > self.probe.tolerances.alike):
+        for _ in range(ATTACK.followed_again):
+            if self.wide is None or self.explains(fit) or self.beyond_search():
+                break
+            self.wide = None  # units that no later one explains were taken for a layer: others may be met
+            fit = self.behind_wide_first()
+        if fit is None or (self.wide is not None and not self.explains(fit)):
             if self.wide is not None and self.beyond_search():
                 return self.wide.so_far()
             self.wide, fit = None, self.search.run()
         return fit
+
+    def explains(self, fit: DeepFit | None) -> bool:
+        """Whether a fit explains its answers."""
+        return fit is not None and fit.error <= self.probe.tolerances.alike
 
     def beyond_search(self) -> bool:
         """Whether units were followed to where the search by layers cannot come: it turns no wide layer."""
@@ -302,7 +311,7 @@ class DeepAttack:
             self.search.book(len(self.wide.known.prefix.layers))
             self.wide = behind
             fit = self.wide.run()
-        if fit is not None and fit.error <= self.probe.tolerances.alike:
+        if fit is not None and self.explains(fit):
             self.search.adopt(fit)
         self.search.book(len(self.wide.known.prefix.layers))
         return fit

@@ -56,6 +56,9 @@ class AttackSettings:
     again: int = 3
     # where units are followed: points beside the worst one, at which a copy was wrong, that are searched from
     more_refuted: int = 9
+    # how often units are followed anew behind a first layer no wider than its input: of a trained network of
+    # two residual blocks units of two layers were taken for one, with one seed of ten
+    followed_again: int = 2
 
 
 @dataclass(frozen=True)
