@@ -7,6 +7,7 @@ rare. Each copy is compared with the victim at 4,000 normal points of three scal
 from __future__ import annotations
 
 import argparse
+import math
 from itertools import pairwise
 
 import torch
@@ -24,12 +25,15 @@ RATE, DECAY, DROPPED, PENALTY = 2e-3, 1e-4, 0.3, 0.01
 
 
 def images(inputs: int, classes: int) -> tuple[Tensor, Tensor]:
-    """Return images (n, inputs) of the first classes of MNIST, averaged down to fewer pixels, and labels."""
+    """Return images (n, inputs) of the first classes of MNIST, averaged down to fewer pixels, and labels.
+
+    Of the least square of pixels that holds as many as inputs the first are taken.
+    """
     data = load("mnist")
     x, y = data.train_inputs[:IMAGES].float(), data.train_targets[:IMAGES].long()
     if inputs != 784:
-        x = functional.adaptive_avg_pool2d(x.reshape(-1, 1, 28, 28), round(inputs**0.5))
-    return x.reshape(len(x), -1)[y < classes], y[y < classes]
+        x = functional.adaptive_avg_pool2d(x.reshape(-1, 1, 28, 28), math.isqrt(inputs - 1) + 1)
+    return x.reshape(len(x), -1)[y < classes, :inputs], y[y < classes]
 
 
 def trained(sizes: list[int], seed: int, decay: float = DECAY, dropped: float = DROPPED) -> nn.Sequential:
