@@ -94,7 +94,7 @@ def test_units_measured_again_that_explain_less_are_not_taken(monkeypatch, seed)
         return taken(search, fit, units.take(np.arange(14) != lost))
 
     monkeypatch.setattr("divulge.reconstruction.deep.attack.sharpened", one_less)
-    found = attack.finished(attack.search.best, refuted=True)
+    found = attack.finished(attack.search.best)
     assert found.solved
     assert attack.search.confirmed[1] is units
     assert len(attack.search.best.layer) == 14

@@ -78,6 +78,10 @@ class WeakUnitsSettings:
     # part of a jump that is not along the row: of a unit of a millionth it is 1e-8, of one met far out 1e-7.
     # Another unit that switches in between, as weak as this lets through, moves offsets by 3e-7 of `across`
     crooked: float = 3e-7
+    # rounding of an offset from which on it is halved in on, 31 answers a unit: of one of 6e-6
+    doubt: float = 1e-9
+    # length within which it is then known: rounding of levels at usual points is a hundredth
+    placed: float = 1e-12
 
 
 @dataclass(frozen=True)
