@@ -93,6 +93,12 @@ class SharpenBehindSettings:
     widths: tuple[float, ...] = (1e-6, 1e-5, 1e-4, 1e-3, 1e-6, 1e-5, 1e-4, 1e-3)
     # by which a row may differ from what was known: of a unit of a millionth it is known to 1e-5
     crooked: float = 1e-3
+    # in roundings of a jump, by which a row may differ from what was known and stays as it was
+    sure: float = 10.0
+    # of the step to its ends, a place that is then known to 1e-12 of its length at the least
+    halvings: int = 30
+    # of two questions from a place so known: no other unit switches as near
+    beside: float = 1e-8
     # gap of rows and offsets within which two weak units are one, where they could not be measured again
     twins: float = 1e-3
     # and where they were
