@@ -79,6 +79,44 @@ def test_weak_units_close_to_each_other_stay_two(seed, gap):
     np.testing.assert_allclose(found.rows, truth.rows, atol=1e-9)
 
 
+def weak_everywhere(seed, factor):
+    """A network whose outputs all weigh the last four of 16 units little, its weights, its first layer."""
+    network = weakly_used(40, 20, 16, 3, seed=seed, least=1e-2)
+    with torch.no_grad():
+        network[4].weight[:, 12:] *= factor
+        network[4].weight[0, 12:] *= 1e-3
+    rows, weights = (network[layer].weight.detach().numpy() for layer in (2, 4))
+    free = FreeLayer.of(prefix_of(network, 1), None, np.random.default_rng(seed).standard_normal((50, 40)))
+    return network, weights * np.linalg.norm(rows, axis=1), free
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_weak_units_are_placed_by_gradients_where_values_are_too_coarse(seed):
+    network, weights, free = weak_everywhere(seed, 1e-6)
+    truth, rng = units_of(network, 1), np.random.default_rng(seed)
+    weak = np.arange(16) >= 12
+    rough = replace(
+        truth,
+        rows=truth.rows + weak[:, None] * 1e-6 / np.sqrt(20) * rng.standard_normal(truth.rows.shape),
+        offsets=truth.offsets + weak * 1e-3,
+    )
+    found = sharpened_behind(probes_of(network).__getitem__, rough, weights, PositiveLines(free, rng))
+    assert len(found) == 16
+    np.testing.assert_allclose(found.rows, truth.rows, atol=1e-8)
+    np.testing.assert_allclose(found.offsets, truth.offsets, atol=1e-7)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_rows_that_differ_by_rounding_alone_stay(seed):
+    network, weights, free = weak_everywhere(seed, 1e-6)
+    truth, probes = units_of(network, 1), probes_of(network)
+    lines = PositiveLines(free, np.random.default_rng(seed))
+    found = sharpened_behind(probes.__getitem__, truth, weights, lines)
+    np.testing.assert_array_equal(found.rows, truth.rows)
+    np.testing.assert_array_equal(found.offsets, truth.offsets)
+    assert sum(len(probe.transcript) for probe in probes) <= 2 * 4 * 8  # two a place
+
+
 @pytest.mark.parametrize("seed", range(2))
 def test_units_measured_again_that_explain_less_are_not_taken(monkeypatch, seed):
     network = random_deep(40, 16, 14, 3, seed=seed)

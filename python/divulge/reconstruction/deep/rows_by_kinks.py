@@ -68,9 +68,9 @@ class RowsByKinks:
             Stopped: the oracle can be asked no further.
         """
         error, tolerances, deeper = np.inf, self.transcript.tolerances, KinksElsewhere(self)
-        begun = len(self.units) > 0  # behind another output, whose kinks were no deeper layer's
+        begun, idle = len(self.units) > 0, 0  # behind another output, whose kinks were no deeper layer's
         for _ in range(POSITIVE.lines):
-            line = self.next_line()
+            before, line = len(self.units), self.next_line()
             kinks = self.kinks(line)
             if not begun and deeper.shown_by(kinks):
                 return None
@@ -81,6 +81,9 @@ class RowsByKinks:
             error = float(left[clear].max(initial=0.0))
             if error <= tolerances.same and self.explains_fresh(error):
                 return self.units
+            idle = idle + 1 if len(self.units) == before else 0
+            if idle == POSITIVE.idle and error <= tolerances.alike:
+                break
         return self.units if error <= tolerances.alike else None
 
     def begin_with(self, rows: Array, offsets: Array, places: Array) -> None:

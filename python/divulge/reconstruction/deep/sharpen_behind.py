@@ -38,19 +38,19 @@ def sharpened_behind(
     best, tolerances = strengths.argmax(axis=0), probes(0).tolerances
     shown = strengths.max(axis=0, initial=0.0) > tolerances.rounding
     weak = (strengths[0] < WEAK_UNITS.strength) & shown
-    rows, offsets, told_again = units.rows.copy(), units.offsets.copy(), np.zeros(len(units), bool)
+    rows, offsets = units.rows.copy(), units.offsets.copy()
+    twins = np.where(weak, SHARPEN_BEHIND.twins, 0.0)
     for place in np.unique(best[weak]):
         which = np.flatnonzero(weak & (best == place))
         for width in SHARPEN_BEHIND.widths:
-            told, good = measured(probes(place), units.take(which), lines, width)
+            told, good, doubt = measured(probes(place), units.take(which), lines, width)
             rows[which[good]], offsets[which[good]] = told[good, :-1], told[good, -1]
-            told_again[which[good]] = True
+            twins[which[good]] = np.clip(doubt[good], SHARPEN_BEHIND.told_twins, SHARPEN_BEHIND.twins)
             which = which[~good]
             if not len(which):
                 break
     order = np.argsort(-strengths.max(axis=0, initial=0.0), kind="stable")
-    twins = np.where(told_again, SHARPEN_BEHIND.told_twins, SHARPEN_BEHIND.twins)
-    return without_twins(replace(units, rows=rows, offsets=offsets), np.where(weak, twins, 0.0), order)
+    return without_twins(replace(units, rows=rows, offsets=offsets), twins, order)
 
 
 def shares(weights: Array) -> Array:
@@ -64,8 +64,10 @@ def has_weak(weights: Array) -> bool:
     return bool(shares(weights)[0].min(initial=np.inf) < WEAK_UNITS.strength)
 
 
-def measured(probe: Probe, units: Candidates, lines: PositiveLines, width: float) -> tuple[Array, Mask]:
-    """Ask about units on both sides of their hyperplanes; return rows and offsets (n, h + 1), and which tell.
+def measured(
+    probe: Probe, units: Candidates, lines: PositiveLines, width: float
+) -> tuple[Array, Mask, Array]:
+    """Ask about units on both sides of their hyperplanes.
 
     What was known stays where it differs by no more than rounding: it may have been measured where the unit
     is stronger. Else the place is halved in on, and the row read so close to it that no other unit switches.
@@ -75,13 +77,16 @@ def measured(probe: Probe, units: Candidates, lines: PositiveLines, width: float
         units: of the second layer.
         lines: where places are drawn.
         width: from the place to each question, relative to its length.
+
+    Returns:
+        Rows and offsets (n, h + 1), which tell, and what those that stay may be off by, shape (n,).
     """
     known = np.column_stack([units.rows, units.offsets])
-    centres = lines.on_hyperplanes(-units.offsets[:, None] * units.rows, units.rows, 1)[0]
+    centres = nearest_on_hyperplanes(units, lines)
     beside = BothSides(probe, lines, units.rows, centres, width)
-    told, rounding = beside.hyperplanes(), SHARPEN_BEHIND.sure * beside.rounding
+    doubt = SHARPEN_BEHIND.sure * beside.rounding * (1 + beside.length)
     good = beside.crooked <= SHARPEN_BEHIND.crooked
-    same = np.linalg.norm(told - known, axis=1) <= rounding * (1 + beside.length)
+    same = np.linalg.norm(beside.hyperplanes() - known, axis=1) <= doubt
     again = np.flatnonzero(good & ~same)
     out = known.copy()
     if len(again):
@@ -89,8 +94,16 @@ def measured(probe: Probe, units: Candidates, lines: PositiveLines, width: float
         near = BothSides(probe, lines, units.rows[again], places, SHARPEN_BEHIND.beside)
         out[again, :-1] = near.rows
         out[again, -1] = -np.einsum("nd,nd->n", near.rows, places)
-        good[again] = near.crooked <= SHARPEN_BEHIND.crooked
-    return out, good
+        good[again], doubt[again] = near.crooked <= SHARPEN_BEHIND.crooked, 0.0
+    return out, good, doubt
+
+
+def nearest_on_hyperplanes(units: Candidates, lines: PositiveLines) -> Array:
+    """Return features on units' hyperplanes, shape (c, h), the nearest of some: they show offsets best."""
+    feet = -units.offsets[:, None] * units.rows
+    places = lines.on_hyperplanes(feet, units.rows, SHARPEN_BEHIND.draws)
+    best = np.linalg.norm(places, axis=2).argmin(axis=0)
+    return np.asarray(places[best, np.arange(len(units))])
 
 
 class BothSides:
@@ -122,9 +135,8 @@ class BothSides:
         self.sign = np.sign(np.einsum("nd,nd->n", self.jumps, rows))
         self.rows = (self.sign / self.size)[:, None] * self.jumps
         self.crooked = np.linalg.norm(self.rows - rows, axis=1)
-        self.rounding = (
-            probe.noise * np.maximum(steep, as_steep) * np.linalg.norm(lines.free.inverse, 2) / self.size
-        )
+        usual = np.linalg.norm(lines.free.inverse) / np.sqrt(lines.free.inverse.shape[0])  # of what it does
+        self.rounding = probe.noise * np.maximum(steep, as_steep) * usual / self.size
 
     def told(self, which: Index, away: Array) -> tuple[Array, Array, Array]:
         """Ask about units (c,) at distances (c,); return slopes (c, h), values and steepness of each (c,)."""

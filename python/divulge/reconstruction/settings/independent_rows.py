@@ -24,7 +24,10 @@ class PositiveSettings:
     alone: float = 1e4
     # searched kink by kink where there are more units than features: three in ten units show on one
     lines: int = 200
-    # of these, looked for elsewhere: one of one layer shows there as it did
+    # of these, one after the other without a new unit, after which what is left is known units' rounding: on
+    # networks with weight decay units are met on every line drawn to what is left, until there are no more
+    idle: int = 12
+    # kinks looked for elsewhere: one of one layer shows there as it did
     kinks: int = 8
     # units to a feature from which on they are a deeper layer's
     most: int = 8
@@ -93,6 +96,8 @@ class SharpenBehindSettings:
     widths: tuple[float, ...] = (1e-6, 1e-5, 1e-4, 1e-3, 1e-6, 1e-5, 1e-4, 1e-3)
     # by which a row may differ from what was known: of a unit of a millionth it is known to 1e-5
     crooked: float = 1e-3
+    # places drawn on a hyperplane, of which the nearest is asked about
+    draws: int = 8
     # in roundings of a jump, by which a row may differ from what was known and stays as it was
     sure: float = 10.0
     # of the step to its ends, a place that is then known to 1e-12 of its length at the least
