@@ -11,17 +11,16 @@ from __future__ import annotations
 import argparse
 import time
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 import divulge
 from controllers import network
-from weight_decay import images
+from weight_decay import images, off
 
 NAMES = ("40-24-24-3", "100-48-48-5")
-LOWERED, SCALES = (2.0, 2.5), (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
+LOWERED = (2.0, 2.5)
 EPOCHS, BATCH, RATE = 8, 128, 2e-3
 
 
@@ -47,19 +46,6 @@ def lowered(module: nn.Sequential, by: float, seed: int) -> Tensor:
         levels = module[:3](points)
         module[2].bias -= by * levels.std(dim=0)
         return module[:3](points) > 0
-
-
-def off(victim: divulge.Victim, copy: nn.Module) -> float:
-    """Return the largest error at any scale, relative to the largest range of an output there or at 1."""
-    rng, worst = np.random.default_rng(12345), 0.0
-    normal = rng.standard_normal((4000, victim.input_size))
-    with torch.no_grad():
-        usual = np.ptp(victim.values(normal), axis=0).max()
-        for scale in SCALES:
-            truth = victim.values(scale * normal)
-            told = copy(torch.from_numpy(scale * normal)).numpy()
-            worst = max(worst, float(np.abs(told - truth).max() / max(np.ptp(truth, axis=0).max(), usual)))
-    return worst
 
 
 def main() -> None:

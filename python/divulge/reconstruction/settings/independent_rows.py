@@ -24,9 +24,9 @@ class PositiveSettings:
     alone: float = 1e4
     # searched kink by kink where there are more units than features: three in ten units show on one
     lines: int = 200
-    # of these, one after the other without a new unit, after which what is left is known units' rounding: on
-    # networks with weight decay units are met on every line drawn to what is left, until there are no more
-    idle: int = 12
+    # of these, one after the other without a new unit, after which what is left is known units' rounding: it
+    # masks weaker ones for 25 lines at most on networks with weight decay
+    idle: int = 40
     # kinks looked for elsewhere: one of one layer shows there as it did
     kinks: int = 8
     # units to a feature from which on they are a deeper layer's
