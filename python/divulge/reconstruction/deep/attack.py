@@ -191,9 +191,13 @@ class DeepAttack:
         return result, wrong, off
 
     def with_axes(self, result: DeepResult, axes: BesideAxes, off: Array) -> DeepResult:
-        """Return a result with what answers beside the axes say of it: how far each output is off there."""
-        certificate = max(result.certificate, float(off.max()))
-        solved = certificate <= self.tolerance
+        """Return a result with what answers beside the axes say of it: how far each output is off there.
+
+        A unit of less than what counts as missing is known to rounding that may put such a point on its other
+        side; units that are missing have been sought by then.
+        """
+        certificate, most = max(result.certificate, float(off.max())), self.probe.tolerances.missing
+        solved = result.certificate <= self.tolerance and bool(off.max() <= most)
         return replace(result, certificate=certificate, solved=solved, left_out=axes.left_out)
 
     def worse_behind(self, wrong: list[int], off: Array, sought: set[int]) -> list[int]:
@@ -204,7 +208,7 @@ class DeepAttack:
             off: how far each is off beside the axes, shape (outputs,).
             sought: behind which it was.
         """
-        missed = off > self.probe.tolerances.rounding
+        missed = off > self.tolerance
         worse = [k for k, miss in zip(self.outputs, missed, strict=True) if miss or k in wrong]
         return [output for output in worse if output not in sought]
 
