@@ -181,3 +181,13 @@ def test_a_refuted_copy_keeps_its_units_and_adds_what_the_output_shows(seed):
     assert search.oriented_layers[0] is first
     assert sum(len(probe.transcript) for probe in probes) - asked < 350
     assert probes[1].misses(point, found.model.pieces(point, 1)).max() < 1e-9
+
+
+def test_beside_an_axis_a_copy_may_be_off_by_less_than_counts_as_missing():
+    probes, lines = probes_of(random_deep(40, 16, 14, 3, seed=0)), Lines(40, None, np.random.default_rng(0))
+    attack = DeepAttack(probes.__getitem__, range(3), lines, lambda _: None, lambda _: None)
+    found = attack.run()
+    axes = attack.beside_axes(attack.search.best)
+    assert attack.with_axes(found, axes, np.array([0.0, 5e-8, 0.0])).solved
+    assert attack.with_axes(found, axes, np.array([0.0, 5e-8, 0.0])).certificate == 5e-8
+    assert not attack.with_axes(found, axes, np.array([0.0, 2e-7, 0.0])).solved
