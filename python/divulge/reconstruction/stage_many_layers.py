@@ -114,7 +114,7 @@ def in_every_way(session: Session, found: DeepResult, wide: bool, searched: int)
     asked = searched + (1 + FALSIFYING.again) * each
     if wide and holds(judgement):
         judgement = at_vertices(session, found, asked, judgement)
-    if holds(judgement) and (wide or leaves_linear(session, found)):
+    if holds(judgement) and (wide or leaves_open(session, found)):
         judgement = judged_again(session, found, searched, judgement)
     if holds(judgement) and has_corners(session, found):
         transcripts = [session.transcript(output) for output in found.outputs]
@@ -131,9 +131,9 @@ def judged(session: Session, found: DeepResult, searched: int) -> Judgement:
     return judge(found.model, transcripts, session.lines, searched)
 
 
-def leaves_linear(session: Session, found: DeepResult) -> bool:
-    """Whether a copy keeps a linear part, or a passage that its units' slopes do not explain."""
-    return not found.decided or hands_on(session, found)
+def leaves_open(session: Session, found: DeepResult) -> bool:
+    """Whether a copy keeps a linear part, a passage that its units' slopes leave, or weights it chose."""
+    return not found.decided or found.unseen > 0 or hands_on(session, found)
 
 
 def has_corners(session: Session, found: DeepResult) -> bool:
@@ -155,7 +155,10 @@ def holds(judgement: Judgement) -> bool:
 
 
 def judged_again(session: Session, found: DeepResult, searched: int, first: Judgement) -> Judgement:
-    """Ask more about a copy that keeps a linear part or a passage: it may be that of a unit missed."""
+    """Ask more about a copy that keeps a linear part or a passage, perhaps a missed unit's, or chose weights.
+
+    A weight that shows at no input found was chosen as 0 in a copy that is wrong at 1 in 200 points far out.
+    """
     judgement = first
     for _ in range(FALSIFYING.again):
         if not holds(judgement):
