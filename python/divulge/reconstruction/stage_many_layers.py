@@ -112,7 +112,7 @@ def in_every_way(session: Session, found: DeepResult, wide: bool, searched: int)
     judgement = judged(session, found, searched)
     each = session.queries - before
     asked = searched + (1 + FALSIFYING.again) * each
-    if wide and holds(judgement):
+    if (wide or first_is_wide(session, found)) and holds(judgement):
         judgement = at_vertices(session, found, asked, judgement)
     if holds(judgement) and (wide or leaves_open(session, found)):
         judgement = judged_again(session, found, searched, judgement)
@@ -129,6 +129,12 @@ def judged(session: Session, found: DeepResult, searched: int) -> Judgement:
     """Ask fresh answers about a copy."""
     transcripts = [session.transcript(output) for output in found.outputs]
     return judge(found.model, transcripts, session.lines, searched)
+
+
+def first_is_wide(session: Session, found: DeepResult) -> bool:
+    """Whether a copy has a first layer of more units than inputs, anywhere: small cells may hide a unit."""
+    layers = found.model.prefix.layers
+    return bool(layers) and len(layers[0]) > session.input_size and session.lines.domain is None
 
 
 def leaves_open(session: Session, found: DeepResult) -> bool:
