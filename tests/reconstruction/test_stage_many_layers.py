@@ -110,3 +110,31 @@ def test_a_unit_off_in_one_narrow_cone_is_not_taken_for_a_linear_part(seed):
     session = Session(oracle, approach_to(oracle), seed, None)
     assert has_rays(model.prefix, session.lines)
     assert in_every_way(session, kept_linear(model), False, 2_000).counterexample is not None
+
+
+def test_a_copy_with_weights_that_nothing_shows_is_asked_about_more():
+    network = random_deep(20, 8, 7, 1, seed=0)
+    (rows, offsets), (weights, base) = parameters(network)[1:]
+    layer = Layer(np.column_stack([rows, offsets]), weights, np.append(np.zeros(8), base)[None])
+    asked = []
+    for unseen in (0, 1):
+        oracle = GradientOracle(victim_of(network))
+        session = Session(oracle, approach_to(oracle), 0, None)
+        found = DeepResult(
+            DeepModel(prefix_of(network, 1), layer), [0], 0.0, True, False, True, unseen=unseen
+        )
+        assert in_every_way(session, found, False, 2_000).counterexample is None
+        asked.append(session.queries)
+    assert asked[1] > 4 * asked[0]
+
+
+@pytest.mark.parametrize("inputs", [6, 10])
+def test_copies_behind_a_first_layer_wider_than_its_input_are_asked_about_at_its_vertices(inputs):
+    network = random_deep(inputs, 8, 7, 1, seed=0)
+    (rows, offsets), (weights, base) = parameters(network)[1:]
+    layer = Layer(np.column_stack([rows, offsets]), weights, np.append(np.zeros(8), base)[None])
+    oracle = GradientOracle(victim_of(network))
+    session = Session(oracle, approach_to(oracle), 0, None)
+    found = DeepResult(DeepModel(prefix_of(network, 1), layer), [0], 0.0, True, False, True)
+    told = in_every_way(session, found, False, 2_000).certificate
+    assert ("hyperplanes meet" in str(told)) == (inputs < 8)

@@ -79,6 +79,44 @@ def test_weak_units_close_to_each_other_stay_two(seed, gap):
     np.testing.assert_allclose(found.rows, truth.rows, atol=1e-9)
 
 
+def weak_everywhere(seed, factor):
+    """A network whose outputs all weigh the last four of 16 units little, its weights, its first layer."""
+    network = weakly_used(40, 20, 16, 3, seed=seed, least=1e-2)
+    with torch.no_grad():
+        network[4].weight[:, 12:] *= factor
+        network[4].weight[0, 12:] *= 1e-3
+    rows, weights = (network[layer].weight.detach().numpy() for layer in (2, 4))
+    free = FreeLayer.of(prefix_of(network, 1), None, np.random.default_rng(seed).standard_normal((50, 40)))
+    return network, weights * np.linalg.norm(rows, axis=1), free
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_weak_units_are_placed_by_gradients_where_values_are_too_coarse(seed):
+    network, weights, free = weak_everywhere(seed, 1e-6)
+    truth, rng = units_of(network, 1), np.random.default_rng(seed)
+    weak = np.arange(16) >= 12
+    rough = replace(
+        truth,
+        rows=truth.rows + weak[:, None] * 1e-6 / np.sqrt(20) * rng.standard_normal(truth.rows.shape),
+        offsets=truth.offsets + weak * 1e-3,
+    )
+    found = sharpened_behind(probes_of(network).__getitem__, rough, weights, PositiveLines(free, rng))
+    assert len(found) == 16
+    np.testing.assert_allclose(found.rows, truth.rows, atol=1e-8)
+    np.testing.assert_allclose(found.offsets, truth.offsets, atol=1e-7)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_rows_that_differ_by_rounding_alone_stay(seed):
+    network, weights, free = weak_everywhere(seed, 1e-6)
+    truth, probes = units_of(network, 1), probes_of(network)
+    lines = PositiveLines(free, np.random.default_rng(seed))
+    found = sharpened_behind(probes.__getitem__, truth, weights, lines)
+    np.testing.assert_array_equal(found.rows, truth.rows)
+    np.testing.assert_array_equal(found.offsets, truth.offsets)
+    assert sum(len(probe.transcript) for probe in probes) <= 2 * 4 * 8  # two a place
+
+
 @pytest.mark.parametrize("seed", range(2))
 def test_units_measured_again_that_explain_less_are_not_taken(monkeypatch, seed):
     network = random_deep(40, 16, 14, 3, seed=seed)
@@ -94,7 +132,7 @@ def test_units_measured_again_that_explain_less_are_not_taken(monkeypatch, seed)
         return taken(search, fit, units.take(np.arange(14) != lost))
 
     monkeypatch.setattr("divulge.reconstruction.deep.attack.sharpened", one_less)
-    found = attack.finished(attack.search.best, refuted=True)
+    found = attack.finished(attack.search.best)
     assert found.solved
     assert attack.search.confirmed[1] is units
     assert len(attack.search.best.layer) == 14
@@ -143,3 +181,13 @@ def test_a_refuted_copy_keeps_its_units_and_adds_what_the_output_shows(seed):
     assert search.oriented_layers[0] is first
     assert sum(len(probe.transcript) for probe in probes) - asked < 350
     assert probes[1].misses(point, found.model.pieces(point, 1)).max() < 1e-9
+
+
+def test_beside_an_axis_a_copy_may_be_off_by_less_than_counts_as_missing():
+    probes, lines = probes_of(random_deep(40, 16, 14, 3, seed=0)), Lines(40, None, np.random.default_rng(0))
+    attack = DeepAttack(probes.__getitem__, range(3), lines, lambda _: None, lambda _: None)
+    found = attack.run()
+    axes = attack.beside_axes(attack.search.best)
+    assert attack.with_axes(found, axes, np.array([0.0, 5e-8, 0.0])).solved
+    assert attack.with_axes(found, axes, np.array([0.0, 5e-8, 0.0])).certificate == 5e-8
+    assert not attack.with_axes(found, axes, np.array([0.0, 2e-7, 0.0])).solved

@@ -152,3 +152,43 @@ def test_units_of_one_layer_are_hardly_ever_called_deeper_however_weak():
         lines = [search.lines.add_line() for _ in range(40)]
         called += [KinksElsewhere(search).shown_by(search.kinks(line)) for line in lines]
     assert np.mean(called) < 0.06
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_rows_known_bluntly_are_read_anew_behind_another_output_and_met_twice_they_are_one(seed):
+    network, rng = random_deep(30, 20, 12, 1, seed=seed), np.random.default_rng(seed)
+    first = searched(network)
+    units = first.run()
+    assert units is not None
+    _, _, own = errors(units, network)
+    truth, places = units_of(network, 1).take(own), first.places
+    blunt = 1e-5 / np.sqrt(20) * rng.standard_normal((2, 3, 20))
+    rows = np.concatenate([truth.rows, truth.rows[:3] + blunt[1]])
+    rows[:3] += blunt[0]
+    offsets = np.concatenate([truth.offsets + 1e-4 * (np.arange(12) == 5), truth.offsets[:3] - 1e-3])
+    other = searched(network)
+    told, twin = other.begin_with(rows, offsets, np.concatenate([places, places[:3]]))
+    assert len(other.units) == 12
+    assert set(np.flatnonzero(twin)) == {12, 13, 14}
+    np.testing.assert_allclose(told[:12, :-1], truth.rows, atol=1e-9)
+    far = np.linalg.norm(places, axis=1)  # a place is known to a step
+    assert (np.abs(told[:12, -1] - truth.offsets) <= 1e-6 * np.maximum(far, 1.0)).all()
+
+
+def test_two_units_that_are_weak_and_alike_stay_two_where_their_jumps_differ():
+    search = searched(random_deep(12, 8, 6, 1, seed=2))
+    row = np.append(np.ones(8), 0.5)
+    weak = 1e-3 * search.transcript.scale * row
+    search.add(Units(weak[None], np.ones(1)), np.ones((1, 8)))
+    search.add(Units(1.001 * weak[None] + 1e-6 * weak * np.eye(9)[:1], np.ones(1)), np.ones((1, 8)))
+    assert len(search.units) == 1  # of one hyperplane
+    search.add(Units((weak + 1e-3 * weak * np.eye(9)[0])[None], np.ones(1)), np.ones((1, 8)))
+    assert len(search.units) == 2
+    faint = 1e-8 * search.transcript.scale * row
+    search.add(Units(faint[None] * [1, 1, 1, 1, -1, -1, -1, -1, 1], np.ones(1)), np.ones((1, 8)))
+    assert len(search.units) == 3
+    search.add(
+        Units((faint * [1, 1, 1, 1, -1, -1, -1, -1, 1] * (1 + 1e-5 * np.eye(9)[0]))[None], np.ones(1)),
+        np.ones((1, 8)),
+    )
+    assert len(search.units) == 3  # rounding of one

@@ -69,3 +69,17 @@ def test_offsets_are_asked_for_again_where_the_second_layer_is_off_at_most_place
         sharp = weak_sharpened(probe, rough, Lines(20, None, np.random.default_rng(1)), 5.0)
         off.extend(np.abs(sharp.offsets - first.offsets))
     assert (np.array(off) < 1e-10).mean() > 0.7  # some never show near by
+
+
+def test_offsets_that_values_show_only_roughly_are_halved_in_on():
+    off = []
+    for seed in range(3):
+        network = of_all_strengths(20, 8, 6, 1, seed=seed, least=1e-8)
+        probe, first = probe_of(network), units_of(network, 0)
+        rough = replace(first, offsets=first.offsets + 1e-5)
+        probe.pieces(np.random.default_rng(0).standard_normal((100, 20)))
+        sharp = weak_sharpened(probe, rough, Lines(20, None, np.random.default_rng(1)), 5.0)
+        off.append(np.abs(sharp.offsets - first.offsets))
+    again = np.concatenate(off)[~np.isclose(np.concatenate(off), 1e-5)]
+    assert len(again) > 6
+    assert again.max() < 1e-8

@@ -140,15 +140,16 @@ def test_where_nothing_is_known_a_line_starts_at_a_usual_point():
     assert np.linalg.norm(far_origin(none, lines)) < 10
 
 
+@pytest.mark.parametrize("sizes", [(40, 24, 24, 3), (100, 48, 48, 5)])
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("lowered", [2.0, 2.5])
-def test_a_second_layer_that_is_hardly_ever_on_comes_out_whole(seed, lowered):
-    network = hardly_on(40, 24, 24, 3, seed=seed, lowered=lowered)
+def test_a_second_layer_that_is_hardly_ever_on_comes_out_whole(sizes, seed, lowered):
+    network = hardly_on(*sizes, seed=seed, lowered=lowered)
     result = reconstruct(GradientOracle(victim_of(network)), seed=seed)
     assert result.complete
-    assert result.hidden_sizes == (24, 24)
+    assert result.hidden_sizes == sizes[1:3]
     assert result.queries < 2000
-    points = torch.from_numpy(np.random.default_rng(1).standard_normal((2000, 40)))
+    points = torch.from_numpy(np.random.default_rng(1).standard_normal((2000, sizes[0])))
     with torch.no_grad():
         assert (result.module(points) - network(points)).abs().max() < 1e-9
 

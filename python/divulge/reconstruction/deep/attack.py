@@ -106,7 +106,7 @@ class DeepAttack:
         fit, probe = self.search.best, self.probe_at(place)
         if self.wide is not None or fit is None or not self.search.seen_whole(fit):
             return None
-        found = self.finished(seen_behind(self.search, probe, fit) or fit, refuted=True)
+        found = self.finished(seen_behind(self.search, probe, fit) or fit)
         if not found.solved:
             return None
         off = probe.misses(refuted_at, found.model.pieces(refuted_at, place))
@@ -143,57 +143,61 @@ class DeepAttack:
             return self.result(fit, [self.outputs[0]], np.inf, solved=False)
         return self.finished(fit)
 
-    def finished(self, fit: DeepFit, refuted: bool = False) -> DeepResult:
+    def finished(self, fit: DeepFit) -> DeepResult:
         """Solve for the other outputs of a fit of the first, and seek behind them what it lacks.
 
-        Once a copy was refuted its weak units are measured again, too: all outputs are solved for anew then.
-
-        Args:
-            fit: of the first output.
-            refuted: whether a copy was.
+        Weak units are measured again first, behind the outputs that show them best: what a blunt row leaves
+        of the others' answers looks like a missing unit, and is sought in vain.
 
         Raises:
             Stopped: an oracle can be asked no further.
         """
-        result, wrong, whole = self.all_outputs(fit)
-        axes = self.beside_axes(fit)
-        off, sought = axes.off(result.model), set[int]()
+        axes, sought = self.beside_axes(fit), set[int]()
+        result, wrong, off = self.sharper(fit, axes)
         while worse := self.worse_behind(wrong, off, sought):
             output = worse[0]
             sought.add(output)
             grown = seen_behind(self.search, self.probes(output), fit)
             if grown is not None:
                 fit = grown
-                result, wrong, whole = self.all_outputs(fit)
-                off = axes.off(result.model)
-        found = self.with_axes(result, axes)
-        return self.sharper(found, whole, axes) if refuted else found
+                result, wrong, off = self.sharper(fit, axes)
+        return self.with_axes(result, axes, off)
 
-    def sharper(self, found: DeepResult, fit: DeepFit, axes: BesideAxes) -> DeepResult:
-        """Measure weak units again; return what explains more, the units kept that it has.
+    def sharper(self, fit: DeepFit, axes: BesideAxes) -> tuple[DeepResult, list[int], Array]:
+        """Solve for all outputs, weak units measured again if that explains more; else they are kept.
 
         Args:
-            found: what was found before.
-            fit: of all its outputs.
+            fit: of the first output.
             axes: what asks beside the axes.
+
+        Returns:
+            The result, the outputs that it does not explain, and how far each is off beside the axes.
 
         Raises:
             Stopped: an oracle can be asked no further.
         """
+        result, wrong, whole = self.all_outputs(fit)
+        off = axes.off(result.model)
         units, best = list(self.search.confirmed), self.search.best
-        again = sharpened(self.search, self.probe_at, fit)
+        again = sharpened(self.search, self.probe_at, whole)
         if again is None:
-            return found
-        result = self.with_axes(self.all_outputs(again)[0], axes)
-        if result.solved or result.certificate <= found.certificate:
-            return result
+            return result, wrong, off
+        sharp, still_wrong, _ = self.all_outputs(again)
+        still_off = axes.off(sharp.model)
+        most = max(self.tolerance, result.certificate, off.max())
+        if max(sharp.certificate, still_off.max()) <= most:
+            return sharp, still_wrong, still_off
         self.search.confirmed[:], self.search.best = units, best
-        return found
+        return result, wrong, off
 
-    def with_axes(self, result: DeepResult, axes: BesideAxes) -> DeepResult:
-        """Return a result with what answers beside the axes say of it."""
-        certificate = max(result.certificate, float(axes.off(result.model).max()))
-        solved = certificate <= self.tolerance
+    def with_axes(self, result: DeepResult, axes: BesideAxes, off: Array) -> DeepResult:
+        """Return a result with what answers beside the axes say of it: how far each output is off there.
+
+        A unit of less than what counts as missing is known to rounding that may put such a point on its other
+        side; units that are missing have been sought by then.
+        """
+        certificate, most = max(result.certificate, float(off.max())), self.probe.tolerances.missing
+        solved = result.certificate <= self.tolerance and bool(off.max() <= most)
         return replace(result, certificate=certificate, solved=solved, left_out=axes.left_out)
 
     def worse_behind(self, wrong: list[int], off: Array, sought: set[int]) -> list[int]:
@@ -204,7 +208,7 @@ class DeepAttack:
             off: how far each is off beside the axes, shape (outputs,).
             sought: behind which it was.
         """
-        missed = off > self.probe.tolerances.rounding
+        missed = off > self.tolerance
         worse = [k for k, miss in zip(self.outputs, missed, strict=True) if miss or k in wrong]
         return [output for output in worse if output not in sought]
 

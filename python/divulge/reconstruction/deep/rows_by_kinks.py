@@ -68,9 +68,9 @@ class RowsByKinks:
             Stopped: the oracle can be asked no further.
         """
         error, tolerances, deeper = np.inf, self.transcript.tolerances, KinksElsewhere(self)
-        begun = len(self.units) > 0  # behind another output, whose kinks were no deeper layer's
+        begun, idle = len(self.units) > 0, 0  # behind another output, whose kinks were no deeper layer's
         for _ in range(POSITIVE.lines):
-            line = self.next_line()
+            before, line = len(self.units), self.next_line()
             kinks = self.kinks(line)
             if not begun and deeper.shown_by(kinks):
                 return None
@@ -81,34 +81,76 @@ class RowsByKinks:
             error = float(left[clear].max(initial=0.0))
             if error <= tolerances.same and self.explains_fresh(error):
                 return self.units
+            idle = idle + 1 if len(self.units) == before else 0
+            if idle == POSITIVE.idle and error <= tolerances.alike:
+                break
         return self.units if error <= tolerances.alike else None
 
-    def begin_with(self, rows: Array, offsets: Array, places: Array) -> None:
+    def begin_with(self, rows: Array, offsets: Array, places: Array) -> tuple[Array, Mask]:
         """Take units behind another output as known; those that this one does not use are left out.
+
+        A row, or an offset, that the jump at its place shows to be off by more than rounding is replaced.
 
         Args:
             rows: shape (c, h), of length 1.
             offsets: shape (c,).
             places: a point on the hyperplane of each, shape (c, h), where no other is near.
 
+        Returns:
+            Rows and offsets as they are now, shape (c, h + 1), and which are those of an earlier one, (c,).
+
         Raises:
             Stopped: the oracle can be asked no further.
         """
-        step = POSITIVE.beside * np.linalg.norm(places, axis=1, keepdims=True) * rows
-        asked = self.transcript.ask(np.concatenate([places - step, places + step]))
+        away = POSITIVE.beside * np.linalg.norm(places, axis=1)
+        asked = self.transcript.ask(
+            np.concatenate([places - away[:, None] * rows, places + away[:, None] * rows])
+        )
         before, after = np.split(self.transcript.pieces[asked, :-1], 2)
-        weights = np.einsum("nd,nd->n", after - before, rows)
-        off = np.linalg.norm(after - before - weights[:, None] * rows, axis=1)
-        rounding = self.transcript.tolerances.same * self.transcript.scale
-        used = (np.abs(weights) > rounding) & (off <= rounding)
-        jumps = weights[:, None] * np.column_stack([rows, offsets])
-        self.add(Units(jumps[used], np.sign(weights[used])), places[used])
+        jumps, weights = after - before, np.einsum("nd,nd->n", after - before, rows)
+        size, off = np.abs(weights), np.linalg.norm(jumps - weights[:, None] * rows, axis=1)
+        used = (size > self.rounding) & (off <= np.maximum(self.rounding, POSITIVE.twins * size))
+        blunt = used & (off > self.rounding)
+        rows, offsets = rows.copy(), offsets.copy()
+        weights[blunt] = (np.sign(weights) * np.linalg.norm(jumps, axis=1))[blunt]
+        rows[blunt] = jumps[blunt] / weights[blunt, None]
+        levels = np.einsum("nd,nd->n", rows, places) + offsets
+        moved = blunt | (used & (np.abs(levels) > away))  # the kink is nearer
+        offsets[moved] -= levels[moved]
+        met = Units(weights[:, None] * np.column_stack([rows, offsets]), np.sign(weights))
+        twin = np.zeros(len(rows), bool)
+        for unit in np.flatnonzero(used):
+            one = met.take(np.array([unit]))
+            twin[unit] = bool(self.is_twin(one)[0])
+            self.add(one, places[unit : unit + 1])
+        return np.column_stack([rows, offsets]), twin
+
+    @property
+    def rounding(self) -> float:
+        """What jumps differ by that is rounding."""
+        return self.transcript.tolerances.same * self.transcript.scale
 
     def add(self, met: Units, places: Array) -> None:
         """Take the units as found whose hyperplanes are not known."""
-        fresh = unlike(self.units, met, self.transcript.tolerances.alike)
+        fresh = unlike(self.units, met, self.transcript.tolerances.alike) & ~self.is_twin(met)
         self.units = self.units.join(met.jumps[fresh], met.sides[fresh])
         self.places = np.concatenate([self.places, places[fresh]])
+
+    def is_twin(self, met: Units) -> Mask:
+        """Whether units are ones that are known: a weak one looks like two by what rounding leaves of it.
+
+        Their jumps differ by rounding alone then, their rows and offsets by little.
+        """
+        if not len(self.units):
+            return np.zeros(len(met), bool)
+        old, new = self.units.jumps, met.jumps
+        size = np.linalg.norm(new[:, :-1], axis=1)[:, None]
+        gaps = np.full((len(new), len(old)), np.inf)
+        for sign in (-1.0, 1.0):
+            jumps = np.linalg.norm(new[:, None, :-1] - sign * old[:, :-1], axis=2)
+            alike = (jumps <= self.rounding) & (jumps <= POSITIVE.twins * size)
+            gaps[alike] = np.abs(new[:, None, -1] - sign * old[:, -1])[alike]
+        return np.asarray((gaps <= POSITIVE.twins * size).any(axis=1))
 
     def next_line(self) -> int:
         """Add a segment between the answers explained best and worst, or a random one; return its number."""

@@ -3,11 +3,14 @@
 Weight decay leaves units that are a millionth as strong as others. The place of a kink comes from values,
 whose rounding grows with the distance: far out such a unit shows its hyperplane to 1e-4 only, near by to
 1e-10. A strong one that was met far out only, where others' values drown its own, shows it to 1e-7.
+
+Of a ten-millionth values place it to 1e-6 even there, but gradients tell on which side of it they were given:
+its place is halved in on by them, to rounding.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -15,13 +18,14 @@ from divulge.arrays import Array, Index, Mask
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.probe import Probe
 from divulge.reconstruction.deep.candidates import Candidates
-from divulge.reconstruction.settings import WEAK_UNITS
+from divulge.reconstruction.settings import TINY, WEAK_UNITS
 
 
 def weak_sharpened(probe: Probe, units: Candidates, lines: Lines, usual: float) -> Candidates:
     """Return the first layer's units, weak and far ones' offsets measured again near by, two answers a place.
 
-    The tangents of answers on both sides of a hyperplane meet on it.
+    The tangents of answers on both sides of a hyperplane meet on it. Where values are too coarse beside the
+    jump the gradients between tell more.
 
     Args:
         probe: whom to ask, anywhere.
@@ -42,17 +46,50 @@ def weak_sharpened(probe: Probe, units: Candidates, lines: Lines, usual: float) 
     offsets = units.offsets.copy()
     for _ in range(WEAK_UNITS.rounds):
         which = np.repeat(left, WEAK_UNITS.places)
-        gaps, good = gaps_near_by(probe, units, lines, which)
-        for j in np.unique(which[good]):
-            offsets[j] += np.median(gaps[good & (which == j)])
-        left = np.setdiff1d(left, which[good])
+        told = gaps_near_by(probe, units, lines, which)
+        found = np.unique(which[told.good])
+        for j in found:
+            offsets[j] += np.median(told.gaps[told.good & (which == j)])
+        best = np.array(
+            [np.argmin(np.where(told.good & (which == j), told.doubt, np.inf)) for j in found], np.intp
+        )
+        blunt = best[told.doubt[best] > WEAK_UNITS.doubt]
+        offsets[which[blunt]] = units.offsets[which[blunt]] - halved(probe, told.take(blunt))
+        left = np.setdiff1d(left, found)
         if not len(left):
             break
     return replace(units, offsets=offsets)
 
 
-def gaps_near_by(probe: Probe, units: Candidates, lines: Lines, which: Index) -> tuple[Array, Mask]:
-    """Ask about units (n,) at a place each; return how far offsets are off (n,), and which places tell.
+@dataclass(frozen=True)
+class Beside:
+    """Answers beside hyperplanes, a unit each.
+
+    Attributes:
+        centres: places on the hyperplanes as they are known, shape (n, d).
+        rows: of the units, shape (n, d).
+        before: gradients at some distance, on the side of the lower level, shape (n, d).
+        jumps: to those on the other side, shape (n, d).
+        gaps: level at the centres minus the one supposed, as the tangents tell it, shape (n,).
+        doubt: rounding of it, shape (n,).
+        good: which tell, shape (n,).
+    """
+
+    centres: Array
+    rows: Array
+    before: Array
+    jumps: Array
+    gaps: Array
+    doubt: Array
+    good: Mask
+
+    def take(self, which: Index) -> Beside:
+        """Return some of them."""
+        return Beside(*(getattr(self, each.name)[which] for each in fields(self)))
+
+
+def gaps_near_by(probe: Probe, units: Candidates, lines: Lines, which: Index) -> Beside:
+    """Ask about units (n,) at a place each, on both sides.
 
     Where later layers are off, or another unit switches as near, nothing is told.
     """
@@ -66,4 +103,25 @@ def gaps_near_by(probe: Probe, units: Candidates, lines: Lines, which: Index) ->
     gap = np.einsum("nd,nd->n", jumps, centres) + (after - before)[:, -1]
     alone = np.linalg.norm(jumps - own[:, None] * rows, axis=1) <= WEAK_UNITS.crooked * size
     good = alone & (size > 0) & (np.abs(gap) < WEAK_UNITS.across * size)
-    return np.divide(gap, own, out=np.zeros_like(gap), where=good), good
+    gaps = np.divide(gap, own, out=np.zeros_like(gap), where=good)
+    ends = np.column_stack([centres, np.ones(len(centres))])
+    values = np.linalg.norm(before, axis=1) * np.linalg.norm(ends, axis=1)  # the sums they are rounded in
+    doubt = probe.noise * values / np.maximum(size, TINY)
+    return Beside(centres, rows, before[:, :-1], jumps, gaps, doubt, good)
+
+
+def halved(probe: Probe, beside: Beside) -> Array:
+    """Return how far along the rows from the centres kinks are, shape (n,), by sides of ever nearer answers.
+
+    Raises:
+        Stopped: the oracle can be asked no further.
+    """
+    low = np.full(len(beside.centres), -WEAK_UNITS.across)
+    width = 2 * WEAK_UNITS.across
+    while len(low) and width > WEAK_UNITS.placed:
+        width /= 2
+        asked = probe.pieces(beside.centres + (low + width)[:, None] * beside.rows)[:, :-1]
+        share = np.einsum("nd,nd->n", asked - beside.before, beside.jumps)
+        below = share < np.einsum("nd,nd->n", beside.jumps, beside.jumps) / 2
+        low = np.where(below, low + width, low)
+    return low + width / 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from divulge.arrays import Array, Index
@@ -100,13 +102,14 @@ def more_rows(probe: Probe, free: FreeLayer, lines: Lines, known: Candidates) ->
     positive = PositiveLines(free, lines.rng)
     search = RowsByKinks(Transcript(FeatureOutput(probe, free)), positive)
     search.transcript.ask(positive.axes())
-    search.begin_with(known.rows, known.offsets, free.layer.levels(known.points))
+    sharper, twin = search.begin_with(known.rows, known.offsets, free.layer.levels(known.points))
     begun, units = len(search.units), search.run()
     if units is None:
         return None
     new = np.arange(begun, len(units))
-    if not len(new):
+    if not (len(new) or twin.any() or (sharper != hyperplanes(known).jumps).any()):
         return None
+    known = replace(known, rows=sharper[:, :-1], offsets=sharper[:, -1]).take(np.flatnonzero(~twin))
     more = candidates(free, units.take(new), search.places[new])
     return joined(known.take(unlike(hyperplanes(more), hyperplanes(known), probe.tolerances.alike)), more)
 

@@ -24,7 +24,10 @@ class PositiveSettings:
     alone: float = 1e4
     # searched kink by kink where there are more units than features: three in ten units show on one
     lines: int = 200
-    # of these, looked for elsewhere: one of one layer shows there as it did
+    # of these, one after the other without a new unit, after which what is left is known units' rounding: it
+    # masks weaker ones for 25 lines at most on networks with weight decay
+    idle: int = 40
+    # kinks looked for elsewhere: one of one layer shows there as it did
     kinks: int = 8
     # units to a feature from which on they are a deeper layer's
     most: int = 8
@@ -41,6 +44,9 @@ class PositiveSettings:
     beside: float = 1e-7
     # relative distance from hyperplanes at which answers tell what is missing
     clear: float = 1e-5
+    # gap of rows, and of offsets, within which two weak units are one if their jumps differ by rounding:
+    # of one of 1e-8 rows are known to 1e-6, offsets to 1e-2
+    twins: float = 1e-2
     # answers to a feature after which more hidden layers are thought of
     doubtful: int = 2
     # answers to a feature after which decoding is in vain if the span test tells nothing: it does from 2 to
@@ -78,6 +84,10 @@ class WeakUnitsSettings:
     # part of a jump that is not along the row: of a unit of a millionth it is 1e-8, of one met far out 1e-7.
     # Another unit that switches in between, as weak as this lets through, moves offsets by 3e-7 of `across`
     crooked: float = 3e-7
+    # rounding of an offset from which on it is halved in on, 31 answers a unit: of one of 6e-6
+    doubt: float = 1e-9
+    # length within which it is then known: rounding of levels at usual points is a hundredth
+    placed: float = 1e-12
 
 
 @dataclass(frozen=True)
@@ -89,6 +99,14 @@ class SharpenBehindSettings:
     widths: tuple[float, ...] = (1e-6, 1e-5, 1e-4, 1e-3, 1e-6, 1e-5, 1e-4, 1e-3)
     # by which a row may differ from what was known: of a unit of a millionth it is known to 1e-5
     crooked: float = 1e-3
+    # places drawn on a hyperplane, of which the nearest is asked about
+    draws: int = 8
+    # in roundings of a jump, by which a row may differ from what was known and stays as it was
+    sure: float = 10.0
+    # of the step to its ends, a place that is then known to 1e-12 of its length at the least
+    halvings: int = 30
+    # of two questions from a place so known: no other unit switches as near
+    beside: float = 1e-8
     # gap of rows and offsets within which two weak units are one, where they could not be measured again
     twins: float = 1e-3
     # and where they were
