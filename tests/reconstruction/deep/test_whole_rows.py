@@ -16,6 +16,7 @@ from divulge.reconstruction.deep.positive_features import FeatureOutput, Positiv
 from divulge.reconstruction.deep.regions import FreeLayer
 from divulge.reconstruction.deep.unexplained_gradients import far_origin, unexplained
 from divulge.reconstruction.deep.whole_rows import whole_rows
+from divulge.reconstruction.network.known_layers import Dense, Prefix
 
 
 def hardly_on(*sizes: int, seed: int, lowered: float) -> torch.nn.Sequential:
@@ -219,3 +220,54 @@ def test_a_copy_that_lacks_a_unit_beside_an_axis_is_not_called_complete(monkeypa
     monkeypatch.setattr(attack, "seen_behind", lambda search, probe, fit: None)
     result = reconstruct(GradientOracle(victim_of(used_far_out_alone(0, 0.0)), budget=9000), seed=0)
     assert not result.complete
+
+
+def rounded_free(network, rng):
+    """The first layer of a network as single precision shows it: rows and offsets known to 1e-6."""
+    layer = prefix_of(network, 1).layers[0]
+    rows = layer.rows * (1 + 1e-6 * rng.standard_normal(layer.rows.shape))
+    blunt = Dense(rows, layer.offsets + 1e-6 * rng.standard_normal(len(rows)))
+    return FreeLayer.of(Prefix(rows.shape[1], [blunt]), None, rng.standard_normal((32, rows.shape[1])))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_single_precision_shows_whole_rows_behind_a_layer_that_is_known_roughly(seed):
+    rng, network = np.random.default_rng(seed), random_deep(60, 32, 24, 1, seed=seed)
+    truth, free = units_of(network, 1), rounded_free(network, rng)
+    probe, lines = probe_of(network.float()), Lines(60, None, rng)
+    found = whole_rows(probe, free, lines)
+    assert found is not None
+    assert len(found) == 24
+    cosines = np.abs(found.rows @ truth.rows.T)
+    assert sorted(cosines.argmax(axis=1)) == list(range(24))
+    assert cosines.max(axis=1).min() > 1 - 1e-4
+    assert len(probe.transcript) <= 33 + 8 + 6 * 24 + 16
+
+
+def test_lines_among_features_keep_rounding_off_the_least_of_them():
+    rng = np.random.default_rng(0)
+    free = rounded_free(random_deep(60, 32, 24, 1, seed=1), rng)
+    for rounded, ratio in ((False, 1e5), (True, 1e3)):
+        features = PositiveLines(free, rng, rounded).samples(200) / free.spread
+        largest = (features.max(axis=1) / features.min(axis=1)).max()
+        assert (largest > ratio) == (not rounded)
+
+
+@pytest.mark.parametrize("seed", [3, 7, 8])
+def test_networks_of_single_precision_are_complete_to_its_rounding(seed):
+    torch.manual_seed(seed)  # of these seeds the first output shows some unit too weakly to place it
+    network = torch.nn.Sequential(
+        torch.nn.Linear(100, 32),
+        torch.nn.ReLU(),
+        torch.nn.Linear(32, 32),
+        torch.nn.ReLU(),
+        torch.nn.Linear(32, 5),
+    )
+    result = reconstruct(GradientOracle(victim_of(network), budget=20_000), seed=seed)
+    assert result.complete
+    assert result.hidden_sizes == (32, 32)
+    for scale in (0.3, 1.0, 10.0, 100.0):
+        points = scale * torch.from_numpy(np.random.default_rng(1).standard_normal((1000, 100))).float()
+        with torch.no_grad():
+            true, copy = network(points), result.module(points)
+        assert float((copy - true).abs().max()) <= 1e-4 * float(true.max() - true.min())

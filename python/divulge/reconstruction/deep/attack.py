@@ -156,6 +156,10 @@ class DeepAttack:
             Stopped: an oracle can be asked no further.
         """
         result, wrong, whole = self.all_outputs(fit)
+        again = sharpened(self.search, self.probe_at, whole) if self.probe.rounded else None
+        if again is not None:
+            fit = again
+            result, wrong, whole = self.all_outputs(fit)
         axes = self.beside_axes(fit)
         off, sought = axes.off(result.model), set[int]()
         while worse := self.worse_behind(wrong, off, sought):
@@ -192,8 +196,9 @@ class DeepAttack:
 
     def with_axes(self, result: DeepResult, axes: BesideAxes) -> DeepResult:
         """Return a result with what answers beside the axes say of it."""
-        certificate = max(result.certificate, float(axes.off(result.model).max()))
-        solved = certificate <= self.tolerance
+        off = float(axes.off(result.model).max())
+        solved = result.solved and off <= self.enough_beside
+        certificate = max(result.certificate, off)
         return replace(result, certificate=certificate, solved=solved, left_out=axes.left_out)
 
     def worse_behind(self, wrong: list[int], off: Array, sought: set[int]) -> list[int]:
@@ -204,7 +209,7 @@ class DeepAttack:
             off: how far each is off beside the axes, shape (outputs,).
             sought: behind which it was.
         """
-        missed = off > self.probe.tolerances.rounding
+        missed = off > (self.enough_beside if self.probe.rounded else self.probe.tolerances.rounding)
         worse = [k for k, miss in zip(self.outputs, missed, strict=True) if miss or k in wrong]
         return [output for output in worse if output not in sought]
 
@@ -219,6 +224,11 @@ class DeepAttack:
             axes = BesideAxes.of(self.probes, self.outputs, fit.prefix, self.lines)
             self.axes = fit.prefix.layers[0], axes
         return self.axes[1]
+
+    @property
+    def enough_beside(self) -> float:
+        """Relative residual beside the axes that is rounding: values far out are, in single precision."""
+        return self.probe.tolerances.missing if self.probe.rounded else self.tolerance
 
     def probe_at(self, place: int) -> Probe:
         """Return what asks the output at a place among the model's."""
@@ -244,9 +254,10 @@ class DeepAttack:
         """Solve for one more output of whole rows where it is to be asked about anyway, beside the axes.
 
         None where that leaves a weight open, or does not explain the output. With a linear part it might
-        explain too much: a unit that is missing is on at many of these points.
+        explain too much: a unit that is missing is on at many of these points. In single precision so few
+        points far out leave a weight rough.
         """
-        if slope or self.probe.all_at_once or not self.search.seen_whole(fit):
+        if slope or self.probe.rounded or self.probe.all_at_once or not self.search.seen_whole(fit):
             return None
         axes, place = self.beside_axes(fit), self.outputs.index(output)
         rows = axes.turns(place, 1)

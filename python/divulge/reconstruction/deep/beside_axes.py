@@ -46,7 +46,11 @@ class BesideAxes:
         """Draw the points, none where features cannot be chosen."""
         free = FreeLayer.of(prefix, lines.domain, lines.samples(LAYERS.samples))
         none = np.empty((0, lines.input_size))
-        points = none if free is None else free.points(PositiveLines(free, lines.rng).axes())
+        points = (
+            none
+            if free is None
+            else free.points(PositiveLines(free, lines.rng, probes(outputs[0]).rounded).axes())
+        )
         return cls(probes, outputs, points)
 
     @property

@@ -42,10 +42,11 @@ def sharpened(search: DeepSearch, probe_at: Callable[[int], Probe], fit: DeepFit
     Raises:
         Stopped: an oracle can be asked no further.
     """
-    free = free_features(search, fit) if has_weak(fit.layer.weights) else None
+    weak = search.probe.rounded or has_weak(fit.layer.weights)
+    free = free_features(search, fit) if weak else None
     if free is None or len(fit.layer) != len(search.confirmed[1]):
         return None
-    lines = PositiveLines(free, search.lines.rng)
+    lines = PositiveLines(free, search.lines.rng, search.probe.rounded)
     return taken(search, fit, sharpened_behind(probe_at, search.confirmed[1], fit.layer.weights, lines))
 
 

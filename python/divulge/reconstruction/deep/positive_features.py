@@ -33,7 +33,7 @@ class FeatureOutput(AskedOutput):
         self.free = free
         self.input_size = len(free.layer)
         self.domain = None
-        self.single = False
+        self.single = probe.rounded
         self.rounding = probe.noise
         self.tells_values = self.tells_gradients = True
         self.all_at_once = False
@@ -64,13 +64,16 @@ class FeatureOutput(AskedOutput):
 class PositiveLines(Lines):
     """Segments between points with positive coordinates, most of them small beside a few."""
 
-    def __init__(self, free: FreeLayer, rng: np.random.Generator) -> None:
+    def __init__(self, free: FreeLayer, rng: np.random.Generator, rounded: bool = False) -> None:
         super().__init__(len(free.layer), None, rng)
         self.free = free
+        self.rounded = rounded
+        self.sigma = POSITIVE.single_sigma if rounded else POSITIVE.sigma
+        self.least = POSITIVE.single_least if rounded else POSITIVE.least
 
     def anew(self) -> PositiveLines:
         """Return lines among the same features, none yet."""
-        return PositiveLines(self.free, self.rng)
+        return PositiveLines(self.free, self.rng, self.rounded)
 
     def ends(self) -> tuple[float, float]:
         """Return the range of t."""
@@ -92,8 +95,8 @@ class PositiveLines(Lines):
 
     def samples(self, n: int) -> Array:
         """Return features (n, h): log-normal, the largest of each point some usual sizes."""
-        logs = POSITIVE.sigma * self.rng.standard_normal((n, self.input_size))
-        logs = np.maximum(logs - logs.max(axis=1, keepdims=True), np.log(POSITIVE.least))
+        logs = self.sigma * self.rng.standard_normal((n, self.input_size))
+        logs = np.maximum(logs - logs.max(axis=1, keepdims=True), np.log(self.least))
         least, most = POSITIVE.largest
         largest = self.rng.uniform(np.log(least), np.log(most), (n, 1))
         return np.asarray(np.exp(logs + largest) * self.free.spread)
@@ -105,7 +108,7 @@ class PositiveLines(Lines):
         some features and off at others is so here.
         """
         size = self.input_size
-        small = POSITIVE.least * self.rng.uniform(1.0, 2.0, (size + 1, size))
+        small = self.least * self.rng.uniform(1.0, 2.0, (size + 1, size))
         ends = POSITIVE.alone * (small + np.eye(size + 1, size))
         return np.asarray(ends * self.free.spread)
 

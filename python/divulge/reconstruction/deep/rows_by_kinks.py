@@ -94,7 +94,8 @@ class RowsByKinks:
         Raises:
             Stopped: the oracle can be asked no further.
         """
-        step = POSITIVE.beside * np.linalg.norm(places, axis=1, keepdims=True) * rows
+        beside = POSITIVE.single_beside if self.probe.rounded else POSITIVE.beside
+        step = beside * np.linalg.norm(places, axis=1, keepdims=True) * rows
         asked = self.transcript.ask(np.concatenate([places - step, places + step]))
         before, after = np.split(self.transcript.pieces[asked, :-1], 2)
         weights = np.einsum("nd,nd->n", after - before, rows)

@@ -36,7 +36,7 @@ def sharpened_behind(
     strengths = shares(weights)
     best, tolerances = strengths.argmax(axis=0), probes(0).tolerances
     shown = strengths.max(axis=0, initial=0.0) > tolerances.rounding
-    weak = (strengths[0] < WEAK_UNITS.strength) & shown
+    weak = shown & (probes(0).rounded | (strengths[0] < WEAK_UNITS.strength))
     rows, offsets, told_again = units.rows.copy(), units.offsets.copy(), np.zeros(len(units), bool)
     for place in np.unique(best[weak]):
         which = np.flatnonzero(weak & (best == place))
@@ -48,7 +48,10 @@ def sharpened_behind(
             if not len(which):
                 break
     order = np.argsort(-strengths.max(axis=0, initial=0.0), kind="stable")
-    twins = np.where(told_again, SHARPEN_BEHIND.told_twins, SHARPEN_BEHIND.twins)
+    gaps = SHARPEN_BEHIND.told_twins, SHARPEN_BEHIND.twins
+    if probes(0).rounded:
+        gaps = SHARPEN_BEHIND.single_told_twins, SHARPEN_BEHIND.single_twins
+    twins = np.where(told_again, *gaps)
     return without_twins(replace(units, rows=rows, offsets=offsets), np.where(weak, twins, 0.0), order)
 
 
@@ -85,7 +88,8 @@ def measured(probe: Probe, units: Candidates, lines: PositiveLines, width: float
     sign = np.sign(np.einsum("nd,nd->n", jumps, units.rows))
     rows, level = (sign / size)[:, None] * jumps, sign * gap / size
     near = np.abs(level) < np.linalg.norm(step, axis=1)
-    good = near & (np.linalg.norm(rows - units.rows, axis=1) <= SHARPEN_BEHIND.crooked)
+    crooked = SHARPEN_BEHIND.single_crooked if probe.rounded else SHARPEN_BEHIND.crooked
+    good = near & (np.linalg.norm(rows - units.rows, axis=1) <= crooked)
     return np.column_stack([rows, level - np.einsum("nd,nd->n", rows, centres)]), good
 
 

@@ -10,7 +10,6 @@ from divulge.reconstruction.asking.pieces import Transcript
 from divulge.reconstruction.asking.probe import Probe
 from divulge.reconstruction.asking.stopped import Stopped
 from divulge.reconstruction.deep.candidates import Candidates, joined
-from divulge.reconstruction.deep.confirm_together import sharp_far_out
 from divulge.reconstruction.deep.positive_features import FeatureOutput, PositiveLines
 from divulge.reconstruction.deep.regions import FreeLayer
 from divulge.reconstruction.deep.rows_by_kinks import RowsByKinks
@@ -18,7 +17,7 @@ from divulge.reconstruction.network.units import Units
 from divulge.reconstruction.one_layer.by_decoding import DecodingSearch
 from divulge.reconstruction.one_layer.decoding import Residual
 from divulge.reconstruction.one_layer.kink_by_kink import unlike
-from divulge.reconstruction.settings import POSITIVE
+from divulge.reconstruction.settings import LINE, POSITIVE
 
 
 class PositiveSearch(DecodingSearch):
@@ -68,9 +67,10 @@ def whole_rows(probe: Probe, free: FreeLayer, lines: Lines) -> Candidates | None
     Raises:
         Stopped: the oracle can be asked no further.
     """
-    if not sharp_far_out(probe, lines):
+    if lines.reach < LINE.reach or probe.bends_are_cheap:
         return None
-    transcript, positive = Transcript(FeatureOutput(probe, free)), PositiveLines(free, lines.rng)
+    transcript = Transcript(FeatureOutput(probe, free))
+    positive = PositiveLines(free, lines.rng, probe.rounded)
     found = PositiveSearch(transcript, positive, lambda fit: None).run()
     if found.stopped:
         raise Stopped(found.stopped)
@@ -97,7 +97,7 @@ def more_rows(probe: Probe, free: FreeLayer, lines: Lines, known: Candidates) ->
     Raises:
         Stopped: the oracle can be asked no further.
     """
-    positive = PositiveLines(free, lines.rng)
+    positive = PositiveLines(free, lines.rng, probe.rounded)
     search = RowsByKinks(Transcript(FeatureOutput(probe, free)), positive)
     search.transcript.ask(positive.axes())
     search.begin_with(known.rows, known.offsets, free.layer.levels(known.points))
