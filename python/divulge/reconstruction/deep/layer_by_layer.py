@@ -360,7 +360,7 @@ class DeepSearch:
                     break
                 self.confirmed[0] = units = self.units.without_doubles(joined(units, weak))
             else:
-                self.pool.sweep(far_origin(units, self.lines)[None], direction[None])
+                self.pool.sweep(far_origin(self.probe, units, self.lines)[None], direction[None])
                 units = find()
             idle = 0 if len(units) > before else idle + 1
         return units

@@ -8,7 +8,7 @@ from divulge.reconstruction.asking.probe import Probe
 from divulge.reconstruction.deep.candidates import Candidates
 from divulge.reconstruction.deep.fit_as_last import DeepFit
 from divulge.reconstruction.deep.layer_by_layer import DeepSearch
-from divulge.reconstruction.deep.positive_features import PositiveLines
+from divulge.reconstruction.deep.positive_features import lines_among
 from divulge.reconstruction.deep.regions import FreeLayer
 from divulge.reconstruction.deep.sharpen_behind import has_weak, sharpened_behind
 from divulge.reconstruction.deep.whole_rows import more_rows
@@ -46,7 +46,7 @@ def sharpened(search: DeepSearch, probe_at: Callable[[int], Probe], fit: DeepFit
     free = free_features(search, fit) if weak else None
     if free is None or len(fit.layer) != len(search.confirmed[1]):
         return None
-    lines = PositiveLines(free, search.lines.rng, search.probe.rounded)
+    lines = lines_among(free, search.probe, search.lines)
     return taken(search, fit, sharpened_behind(probe_at, search.confirmed[1], fit.layer.weights, lines))
 
 

@@ -10,14 +10,14 @@ from divulge.reconstruction.asking.pieces import Transcript
 from divulge.reconstruction.asking.probe import Probe
 from divulge.reconstruction.asking.stopped import Stopped
 from divulge.reconstruction.deep.candidates import Candidates, joined
-from divulge.reconstruction.deep.positive_features import FeatureOutput, PositiveLines
+from divulge.reconstruction.deep.positive_features import FeatureOutput, PositiveLines, lines_among
 from divulge.reconstruction.deep.regions import FreeLayer
 from divulge.reconstruction.deep.rows_by_kinks import RowsByKinks
 from divulge.reconstruction.network.units import Units
 from divulge.reconstruction.one_layer.by_decoding import DecodingSearch
 from divulge.reconstruction.one_layer.decoding import Residual
 from divulge.reconstruction.one_layer.kink_by_kink import unlike
-from divulge.reconstruction.settings import LINE, POSITIVE
+from divulge.reconstruction.settings import POSITIVE
 
 
 class PositiveSearch(DecodingSearch):
@@ -67,10 +67,10 @@ def whole_rows(probe: Probe, free: FreeLayer, lines: Lines) -> Candidates | None
     Raises:
         Stopped: the oracle can be asked no further.
     """
-    if lines.reach < LINE.reach or probe.bends_are_cheap:
+    if probe.bends_are_cheap:
         return None
     transcript = Transcript(FeatureOutput(probe, free))
-    positive = PositiveLines(free, lines.rng, probe.rounded)
+    positive = lines_among(free, probe, lines)
     found = PositiveSearch(transcript, positive, lambda fit: None).run()
     if found.stopped:
         raise Stopped(found.stopped)
@@ -97,7 +97,7 @@ def more_rows(probe: Probe, free: FreeLayer, lines: Lines, known: Candidates) ->
     Raises:
         Stopped: the oracle can be asked no further.
     """
-    positive = PositiveLines(free, lines.rng, probe.rounded)
+    positive = lines_among(free, probe, lines)
     search = RowsByKinks(Transcript(FeatureOutput(probe, free)), positive)
     search.transcript.ask(positive.axes())
     search.begin_with(known.rows, known.offsets, free.layer.levels(known.points))

@@ -117,6 +117,8 @@ class TogetherSettings:
     # from which on it is done: few units fit beside one another among few inputs, where with more units than
     # inputs two layers of 8 units take twice the queries (two and three inputs)
     least_inputs: int = 16
+    # of lines, where probabilities end them: nine of ten hyperplanes meet one as long
+    least_reach: float = 4.0
     # of as many units as there are independent rows: their hyperplanes then meet well within reach
     share: float = 0.5
     # the same for those in doubt: of two that show only together one pair in eight is
