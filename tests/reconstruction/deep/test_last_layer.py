@@ -9,7 +9,9 @@ import pytest
 from deep_networks import parameters, prefix_of, random_deep, units_of, victim_of
 
 from divulge.reconstruction.deep import last_layer
-from divulge.reconstruction.settings import LAST_LAYER
+from divulge.reconstruction.network.hidden_layer import Layer
+from divulge.reconstruction.network.known_layers import Prefix
+from divulge.reconstruction.settings import LAST_LAYER, LAYERS
 
 
 def pieces_of(network, points, output):
@@ -140,3 +142,13 @@ def test_large_values_far_out_do_not_hide_what_gradients_miss(seed):
     pieces[:, :-1] *= 1 + 1e-5 * rng.standard_normal((len(points), 30))
     pieces[:, -1] -= np.einsum("nd,nd->n", pieces[:, :-1] - pieces_of(network, points, 0)[:, :-1], points)
     assert design.solve(prefix, layer, pieces, False, False)[1] > 1e-7
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_more_than_a_few_answers_are_left_out(seed):
+    """Answers off by all sizes are those of a copy that lacks units: what three rounds leave is explained."""
+    rng, layer = np.random.default_rng(seed), Layer(np.ones((1, 6)), np.zeros((0, 1)), np.zeros((0, 6)))
+    points, pieces = rng.standard_normal((400, 5)), np.repeat(rng.standard_normal((1, 6)), 400, axis=0)
+    pieces += np.geomspace(1e-10, 3.0, 400)[:, None] * rng.standard_normal((400, 6))
+    _, error = last_layer.Design.of(points, 7).solve(Prefix(5), layer, pieces, with_slope=True, blunt=True)
+    assert error > LAYERS.single_error

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from deep_networks import of_all_strengths, prefix_of, probe_of, random_deep, units_of, victim_of
+from deep_networks import of_all_strengths, parameters, prefix_of, probe_of, random_deep, units_of, victim_of
 
-from divulge import GradientOracle, reconstruct
+from divulge import GradientOracle, ProbabilityOracle, reconstruct
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.pieces import Transcript
 from divulge.reconstruction.deep import attack
@@ -16,6 +16,11 @@ from divulge.reconstruction.deep.positive_features import FeatureOutput, Positiv
 from divulge.reconstruction.deep.regions import FreeLayer
 from divulge.reconstruction.deep.unexplained_gradients import far_origin, unexplained
 from divulge.reconstruction.deep.whole_rows import whole_rows
+from divulge.reconstruction.falsification.samples import Drawn
+from divulge.reconstruction.falsification.unsaturated import unsaturated
+from divulge.reconstruction.network.deep_network import DeepModel
+from divulge.reconstruction.network.hidden_layer import Layer
+from divulge.reconstruction.network.known_layers import Dense, Prefix
 
 
 def hardly_on(*sizes: int, seed: int, lowered: float) -> torch.nn.Sequential:
@@ -137,7 +142,7 @@ def test_what_known_rows_leave_of_a_gradient_shows_a_missing_unit():
 def test_where_nothing_is_known_a_line_starts_at_a_usual_point():
     lines = Lines(6, None, np.random.default_rng(0))
     none = units_of(random_deep(6, 4, 3, 1), 0).take(np.empty(0, np.intp))
-    assert np.linalg.norm(far_origin(none, lines)) < 10
+    assert np.linalg.norm(far_origin(probe_of(random_deep(6, 5, 4, 1)), none, lines)) < 10
 
 
 @pytest.mark.parametrize("sizes", [(40, 24, 24, 3), (100, 48, 48, 5)])
@@ -220,3 +225,109 @@ def test_a_copy_that_lacks_a_unit_beside_an_axis_is_not_called_complete(monkeypa
     monkeypatch.setattr(attack, "seen_behind", lambda search, probe, fit: None)
     result = reconstruct(GradientOracle(victim_of(used_far_out_alone(0, 0.0)), budget=9000), seed=0)
     assert not result.complete
+
+
+def rounded_free(network, rng):
+    """The first layer of a network as single precision shows it: rows and offsets known to 1e-6."""
+    layer = prefix_of(network, 1).layers[0]
+    rows = layer.rows * (1 + 1e-6 * rng.standard_normal(layer.rows.shape))
+    blunt = Dense(rows, layer.offsets + 1e-6 * rng.standard_normal(len(rows)))
+    return FreeLayer.of(Prefix(rows.shape[1], [blunt]), None, rng.standard_normal((32, rows.shape[1])))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_single_precision_shows_whole_rows_behind_a_layer_that_is_known_roughly(seed):
+    rng, network = np.random.default_rng(seed), random_deep(60, 32, 24, 1, seed=seed)
+    truth, free = units_of(network, 1), rounded_free(network, rng)
+    probe, lines = probe_of(network.float()), Lines(60, None, rng)
+    found = whole_rows(probe, free, lines)
+    assert found is not None
+    assert len(found) == 24
+    cosines = np.abs(found.rows @ truth.rows.T)
+    assert sorted(cosines.argmax(axis=1)) == list(range(24))
+    assert cosines.max(axis=1).min() > 1 - 1e-4
+    assert len(probe.transcript) <= 33 + 8 + 6 * 24 + 16
+
+
+def test_lines_among_features_keep_rounding_off_the_least_of_them():
+    rng = np.random.default_rng(0)
+    free = rounded_free(random_deep(60, 32, 24, 1, seed=1), rng)
+    for rounded, ratio in ((False, 1e5), (True, 1e3)):
+        features = PositiveLines(free, rng, rounded).samples(200) / free.spread
+        largest = (features.max(axis=1) / features.min(axis=1)).max()
+        assert (largest > ratio) == (not rounded)
+
+
+@pytest.mark.parametrize("seed", [3, 7, 8])
+def test_networks_of_single_precision_are_complete_to_its_rounding(seed):
+    torch.manual_seed(seed)  # of these seeds the first output shows some unit too weakly to place it
+    network = torch.nn.Sequential(
+        torch.nn.Linear(100, 32),
+        torch.nn.ReLU(),
+        torch.nn.Linear(32, 32),
+        torch.nn.ReLU(),
+        torch.nn.Linear(32, 5),
+    )
+    result = reconstruct(GradientOracle(victim_of(network), budget=20_000), seed=seed)
+    assert result.complete
+    assert result.hidden_sizes == (32, 32)
+    for scale in (0.3, 1.0, 10.0, 100.0):
+        points = scale * torch.from_numpy(np.random.default_rng(1).standard_normal((1000, 100))).float()
+        with torch.no_grad():
+            true, copy = network(points), result.module(points)
+        assert float((copy - true).abs().max()) <= 1e-4 * float(true.max() - true.min())
+
+
+def steep(*sizes, seed):
+    """A network whose probabilities are 0 from some hundred times as far out as usual on."""
+    network = random_deep(*sizes, seed=seed)
+    with torch.no_grad():
+        for parameter in network[4].parameters():
+            parameter *= 5.0
+    return network
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_probabilities_show_whole_rows_where_none_is_zero(seed):
+    network = steep(60, 24, 24, 4, seed=seed)
+    victim = victim_of(network)
+    result = reconstruct(ProbabilityOracle(victim, gradients=True, budget=20_000), seed=seed)
+    assert result.complete, result.notes
+    assert result.hidden_sizes == (24, 24)
+    for scale in (0.3, 1.0, 10.0):
+        points = scale * torch.from_numpy(np.random.default_rng(1).standard_normal((1000, 60)))
+        with torch.no_grad():
+            true, copy = network(points), result.module(points)
+        true, copy = true - true[:, :1], copy - copy[:, :1]
+        assert float((copy - true).abs().max()) <= 1e-8 * float(true.abs().max())
+
+
+def test_features_keep_to_where_answers_do_not_saturate():
+    rng = np.random.default_rng(0)
+    free = FreeLayer.of(prefix_of(random_deep(60, 24, 8, 1), 1), None, rng.standard_normal((32, 60)))
+    lines = PositiveLines(free, rng, farthest=40.0)
+    for features in (lines.samples(50), lines.axes()):
+        assert (features > 0).all()
+        assert np.linalg.norm(free.points(features), axis=1).max() <= 2 * 40.0
+
+
+def test_points_at_which_a_copy_saturates_are_moved_inwards():
+    network = steep(20, 12, 8, 3, seed=0)
+    model = DeepModel(prefix_of(network, 1), last_of(network))
+    lines = Lines(20, None, np.random.default_rng(0), reach=50.0)
+    far = Drawn("far out", 1e4 * lines.samples(40))
+    moved = next(unsaturated([far], model, lines, single=False)).points
+    with torch.no_grad():
+        odds = network(torch.from_numpy(moved)).numpy()
+    spread = np.maximum(odds.max(axis=1), 0) - np.minimum(odds.min(axis=1), 0)
+    assert spread.max() <= 1.01 * 708 / 1.5
+    assert np.linalg.norm(moved, axis=1).min() > 20
+    anywhere = Lines(20, None, np.random.default_rng(0))
+    assert next(unsaturated([far], model, anywhere, single=False)) is far
+
+
+def last_of(network):
+    """The last hidden layer of a network of two, with its outputs."""
+    (rows, offsets), (weights, biases) = parameters(network)[1:]
+    base = np.column_stack([np.zeros((len(biases), rows.shape[1])), biases])
+    return Layer(np.column_stack([rows, offsets]), weights, base)

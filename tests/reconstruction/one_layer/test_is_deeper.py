@@ -11,7 +11,7 @@ from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.output import AskedOutput
 from divulge.reconstruction.asking.pieces import Transcript
 from divulge.reconstruction.one_layer.is_deeper import looks_deeper
-from divulge.reconstruction.settings import LINE
+from divulge.reconstruction.settings import DEEPER, LINE
 
 
 def asked_along_a_line(network, seed, count=40):
@@ -42,3 +42,30 @@ def test_where_nothing_bends_nothing_is_said():
     before = len(transcript)
     assert not looks_deeper(transcript, lines, lines.edges())
     assert len(transcript) == before
+
+
+class BesideOthers(Lines):
+    """Lines of which the first place drawn on a hyperplane is on another unit's, too."""
+
+    def __init__(self, lines, other):
+        self.__dict__.update(lines.__dict__)
+        self.other, self.drawn = other, 0
+
+    def on_hyperplanes(self, points, normals, places):
+        found = super().on_hyperplanes(points, normals, places)
+        self.drawn += places
+        for number, (at, normal) in enumerate(zip(found[0], normals, strict=True)):
+            rows = np.stack([normal, self.other[:-1]])
+            wanted = np.array([normal @ at, -self.other[-1]])
+            found[0, number] = at + np.linalg.pinv(rows) @ (wanted - rows @ at)
+        return found
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_another_hyperplane_within_the_step_makes_no_deeper_unit(seed):
+    network = random_network(60, 30, seed=seed)
+    transcript, lines = asked_along_a_line(network, seed)
+    other = torch.cat([network[0].weight, network[0].bias[:, None]], dim=1).detach().numpy()
+    beside = BesideOthers(lines, other[0])
+    assert not looks_deeper(transcript, beside, lines.edges())
+    assert beside.drawn == DEEPER.places + DEEPER.more_places  # in doubt more places were asked about

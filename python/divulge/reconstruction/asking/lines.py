@@ -94,8 +94,12 @@ class Lines:
 
     def _limit(self) -> float:
         """Norm of the farthest points, of which a standard normal one has d^(1/2)."""
-        unlimited = self.domain is not None or self.reach >= LINE.reach
-        return np.inf if unlimited else self.reach * float(np.sqrt(self.input_size))
+        return self.reach * float(np.sqrt(self.input_size)) if self.saturate else np.inf
+
+    @property
+    def saturate(self) -> bool:
+        """Whether answers saturate far out: lines are walked less far then."""
+        return self.domain is None and self.reach < LINE.reach
 
     def samples(self, n: int) -> Array:
         """Return random points (n, d) of the domain: standard normal in R^d, uneven and uniform in a box."""

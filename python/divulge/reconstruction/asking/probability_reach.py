@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from divulge.arrays import Array
 from divulge.errors import BudgetExhausted, OracleError
 from divulge.oracles import LogOdds, ReplayOracle
 from divulge.reconstruction.asking.lines import Lines
+from divulge.reconstruction.asking.probe import Probe
 from divulge.reconstruction.asking.stopped import Stopped
 from divulge.reconstruction.settings import PROBABILITIES, TINY
 
@@ -33,3 +35,25 @@ def unsaturated_reach(oracle: LogOdds | ReplayOracle, lines: Lines) -> float:
     spread = float(np.log(p.max(axis=1) / p.min(axis=1)).max())
     largest = -float(np.log(torch.finfo(oracle.dtype).tiny))
     return min(lines.reach, max(1.0, largest / (PROBABILITIES.safety * max(spread, TINY))))
+
+
+def farthest(probe: Probe, lines: Lines) -> float:
+    """Return a distance from the origin within which no answer saturates, infinity where none does anywhere.
+
+    Log-odds differ by no more than the steepest gradient says, at any input. Lines may go further, as random
+    directions are not so steep.
+
+    Args:
+        probe: what asks, the answers so far.
+        lines: of the inputs.
+    """
+    if not lines.saturate:
+        return np.inf
+    precision = np.finfo(np.float32 if probe.rounded else np.float64)
+    return -float(np.log(precision.tiny)) / (PROBABILITIES.safety * max(probe.steepest, TINY))
+
+
+def nearer(points: Array, distance: float) -> Array:
+    """Move points (n, d) towards the origin, to a distance at most."""
+    size = np.linalg.norm(points, axis=1, keepdims=True)
+    return np.asarray(points * np.minimum(1.0, distance / np.maximum(size, TINY)))

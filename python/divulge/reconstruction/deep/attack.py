@@ -194,10 +194,11 @@ class DeepAttack:
         """Return a result with what answers beside the axes say of it: how far each output is off there.
 
         A unit of less than what counts as missing is known to rounding that may put such a point on its other
-        side; units that are missing have been sought by then.
+        side, and values far out are rounding in single precision; units that are missing have been sought by
+        then.
         """
         certificate, most = max(result.certificate, float(off.max())), self.probe.tolerances.missing
-        solved = result.certificate <= self.tolerance and bool(off.max() <= most)
+        solved = result.solved and bool(off.max() <= most)
         return replace(result, certificate=certificate, solved=solved, left_out=axes.left_out)
 
     def worse_behind(self, wrong: list[int], off: Array, sought: set[int]) -> list[int]:
@@ -208,7 +209,7 @@ class DeepAttack:
             off: how far each is off beside the axes, shape (outputs,).
             sought: behind which it was.
         """
-        missed = off > self.tolerance
+        missed = off > (self.probe.tolerances.missing if self.probe.rounded else self.tolerance)
         worse = [k for k, miss in zip(self.outputs, missed, strict=True) if miss or k in wrong]
         return [output for output in worse if output not in sought]
 
@@ -248,9 +249,10 @@ class DeepAttack:
         """Solve for one more output of whole rows where it is to be asked about anyway, beside the axes.
 
         None where that leaves a weight open, or does not explain the output. With a linear part it might
-        explain too much: a unit that is missing is on at many of these points.
+        explain too much: a unit that is missing is on at many of these points. In single precision so few
+        points far out leave a weight rough.
         """
-        if slope or self.probe.all_at_once or not self.search.seen_whole(fit):
+        if slope or self.probe.rounded or self.probe.all_at_once or not self.search.seen_whole(fit):
             return None
         axes, place = self.beside_axes(fit), self.outputs.index(output)
         rows = axes.turns(place, 1)

@@ -17,7 +17,7 @@ import numpy as np
 from divulge.arrays import Array, Index
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.probe import Probe
-from divulge.reconstruction.deep.positive_features import PositiveLines
+from divulge.reconstruction.deep.positive_features import lines_among
 from divulge.reconstruction.deep.regions import FreeLayer
 from divulge.reconstruction.network.deep_network import DeepModel
 from divulge.reconstruction.network.known_layers import Prefix
@@ -46,7 +46,7 @@ class BesideAxes:
         """Draw the points, none where features cannot be chosen."""
         free = FreeLayer.of(prefix, lines.domain, lines.samples(LAYERS.samples))
         none = np.empty((0, lines.input_size))
-        points = none if free is None else free.points(PositiveLines(free, lines.rng).axes())
+        points = none if free is None else free.points(lines_among(free, probes(outputs[0]), lines).axes())
         return cls(probes, outputs, points)
 
     @property

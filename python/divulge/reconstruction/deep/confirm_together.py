@@ -101,7 +101,7 @@ def shown_together(
         order = lines.rng.permutation(len(units))
         for start in range(0, len(units), each):
             group = order[start : start + each]
-            origin = lines.samples(1)[0] if known is None else far_origin(known, lines)
+            origin = lines.samples(1)[0] if known is None else far_origin(probe, known, lines)
             switched = switching(probe, units.rows[group], units.offsets[group], origin, lines)
             if switched is not None:
                 told[group] += 1

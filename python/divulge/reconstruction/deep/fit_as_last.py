@@ -58,7 +58,7 @@ def fit_as_last(
     """
     layer = last_layer.as_layer(units)
     points, pieces = probe.answered()
-    count = needed(probe, prefix, units)
+    count = needed(probe, prefix, units, hardly_on)
     order = np.random.default_rng(0).permutation(len(points))
     order = order[np.argsort(np.linalg.norm(points[order], axis=1) > usual, kind="stable")]
     chosen = order[last_layer.telling_points(prefix, layer, points[order], count, clearance)]
@@ -71,9 +71,9 @@ def fit_as_last(
     return DeepFit(prefix, last_layer.with_output(layer, solution, with_slope=True), error, design)
 
 
-def needed(probe: Probe, prefix: Prefix, units: Candidates) -> int:
-    """Return how many answers determine an output on these units."""
+def needed(probe: Probe, prefix: Prefix, units: Candidates, whole: bool) -> int:
+    """Return how many answers determine an output on these units, fewer where their rows are whole."""
     unknowns = len(units) + prefix.width + 1
     if probe.rounded and prefix.layers:
-        return 3 * unknowns
+        return LAST_LAYER.single + unknowns // LAST_LAYER.single_share if whole else 3 * unknowns
     return 8 + 3 * unknowns // max(1, min(prefix.width, probe.input_size) // 3)

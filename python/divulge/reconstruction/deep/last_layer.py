@@ -87,7 +87,10 @@ class Design:
         solution, error = solve(matrix, right)
         for _ in range(LAST_LAYER.trims if blunt else 0):
             off = np.linalg.norm((matrix @ solution - right).reshape(len(pieces), -1), axis=1)
-            kept = np.repeat(off <= LAST_LAYER.worse * np.median(off), len(right) // max(1, len(pieces)))
+            kept = off <= LAST_LAYER.worse * np.median(off)
+            if kept.mean() < LAST_LAYER.kept:
+                break  # no few on a wrong side: what is fitted is wrong
+            kept = np.repeat(kept, len(right) // max(1, len(pieces)))
             solution, error = solve(matrix[kept], right[kept])
         return solution, error
 

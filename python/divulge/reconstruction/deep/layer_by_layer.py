@@ -338,12 +338,9 @@ class DeepSearch:
         narrow = self.narrow.first(prefix)
         if narrow is not None:
             find_in_cells = partial(self.find_in_cells, prefix, depth)
-            turned_before = depth < len(self.oriented_layers)
-            return (
-                find_in_cells(narrow)
-                if turned_before
-                else self.narrow.explored(prefix, narrow, find_in_cells)
-            )
+            if depth < len(self.oriented_layers):
+                return find_in_cells(narrow)
+            return self.narrow.explored(prefix, narrow, find_in_cells)
         if free is None or len(prefix.layers[0]) < LAYERS.wide:
             return find()
         return explore(self.pool, prefix, free, find, self.enough)
@@ -363,7 +360,7 @@ class DeepSearch:
                     break
                 self.confirmed[0] = units = self.units.without_doubles(joined(units, weak))
             else:
-                self.pool.sweep(far_origin(units, self.lines)[None], direction[None])
+                self.pool.sweep(far_origin(self.probe, units, self.lines)[None], direction[None])
                 units = find()
             idle = 0 if len(units) > before else idle + 1
         return units
@@ -386,7 +383,8 @@ class DeepSearch:
         """Fit an output on the units as if theirs were the last hidden layer."""
         whole = self.whole_behind is not None and self.whole_behind in prefix.layers
         units, fits = self.narrow.decided(prefix, units), []
-        for clearance in POSITIVE.clearances if whole else (LAST_LAYER.clearance,):
+        many = POSITIVE.single_clearances if self.probe.rounded else POSITIVE.clearances
+        for clearance in many if whole else (LAST_LAYER.clearance,):
             fits.append(fit_as_last(self.probe, self.pool.usual, prefix, units, clearance, hardly_on=whole))
             if fits[-1].error <= self.probe.tolerances.rounding:
                 break

@@ -8,7 +8,7 @@ from divulge.reconstruction.asking.probe import Probe
 from divulge.reconstruction.deep.candidates import Candidates
 from divulge.reconstruction.deep.fit_as_last import DeepFit
 from divulge.reconstruction.deep.layer_by_layer import DeepSearch
-from divulge.reconstruction.deep.positive_features import PositiveLines
+from divulge.reconstruction.deep.positive_features import lines_among
 from divulge.reconstruction.deep.regions import FreeLayer
 from divulge.reconstruction.deep.sharpen_behind import has_weak, sharpened_behind
 from divulge.reconstruction.deep.whole_rows import more_rows
@@ -42,10 +42,11 @@ def sharpened(search: DeepSearch, probe_at: Callable[[int], Probe], fit: DeepFit
     Raises:
         Stopped: an oracle can be asked no further.
     """
-    free = free_features(search, fit) if has_weak(fit.layer.weights) else None
+    weak = search.probe.rounded or has_weak(fit.layer.weights)
+    free = free_features(search, fit) if weak else None
     if free is None or len(fit.layer) != len(search.confirmed[1]):
         return None
-    lines = PositiveLines(free, search.lines.rng)
+    lines = lines_among(free, search.probe, search.lines)
     return taken(search, fit, sharpened_behind(probe_at, search.confirmed[1], fit.layer.weights, lines))
 
 

@@ -15,9 +15,10 @@ import numpy as np
 from divulge.arrays import Array
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.output import AskedOutput
+from divulge.reconstruction.asking.probability_reach import farthest
 from divulge.reconstruction.asking.probe import Probe
 from divulge.reconstruction.deep.regions import FreeLayer
-from divulge.reconstruction.settings import POSITIVE
+from divulge.reconstruction.settings import POSITIVE, TINY
 
 
 class FeatureOutput(AskedOutput):
@@ -33,7 +34,7 @@ class FeatureOutput(AskedOutput):
         self.free = free
         self.input_size = len(free.layer)
         self.domain = None
-        self.single = False
+        self.single = probe.rounded
         self.rounding = probe.noise
         self.tells_values = self.tells_gradients = True
         self.all_at_once = False
@@ -62,15 +63,28 @@ class FeatureOutput(AskedOutput):
 
 
 class PositiveLines(Lines):
-    """Segments between points with positive coordinates, most of them small beside a few."""
+    """Segments between points with positive coordinates, most of them small beside a few.
 
-    def __init__(self, free: FreeLayer, rng: np.random.Generator) -> None:
+    Args:
+        free: the first layer.
+        rng: draws them.
+        rounded: whether answers are of single precision.
+        farthest: distance of inputs from the origin at which answers may saturate.
+    """
+
+    def __init__(
+        self, free: FreeLayer, rng: np.random.Generator, rounded: bool = False, farthest: float = np.inf
+    ) -> None:
         super().__init__(len(free.layer), None, rng)
         self.free = free
+        self.farthest = farthest
+        self.rounded = rounded
+        self.sigma = POSITIVE.single_sigma if rounded else POSITIVE.sigma
+        self.least = POSITIVE.single_least if rounded else POSITIVE.least
 
     def anew(self) -> PositiveLines:
         """Return lines among the same features, none yet."""
-        return PositiveLines(self.free, self.rng)
+        return PositiveLines(self.free, self.rng, self.rounded, self.farthest)
 
     def ends(self) -> tuple[float, float]:
         """Return the range of t."""
@@ -92,11 +106,11 @@ class PositiveLines(Lines):
 
     def samples(self, n: int) -> Array:
         """Return features (n, h): log-normal, the largest of each point some usual sizes."""
-        logs = POSITIVE.sigma * self.rng.standard_normal((n, self.input_size))
-        logs = np.maximum(logs - logs.max(axis=1, keepdims=True), np.log(POSITIVE.least))
+        logs = self.sigma * self.rng.standard_normal((n, self.input_size))
+        logs = np.maximum(logs - logs.max(axis=1, keepdims=True), np.log(self.least))
         least, most = POSITIVE.largest
         largest = self.rng.uniform(np.log(least), np.log(most), (n, 1))
-        return np.asarray(np.exp(logs + largest) * self.free.spread)
+        return self.near_enough(np.exp(logs + largest) * self.free.spread)
 
     def axes(self) -> Array:
         """Return features (h + 1, h): one alone large, each in turn, and none.
@@ -105,9 +119,14 @@ class PositiveLines(Lines):
         some features and off at others is so here.
         """
         size = self.input_size
-        small = POSITIVE.least * self.rng.uniform(1.0, 2.0, (size + 1, size))
+        small = self.least * self.rng.uniform(1.0, 2.0, (size + 1, size))
         ends = POSITIVE.alone * (small + np.eye(size + 1, size))
-        return np.asarray(ends * self.free.spread)
+        return self.near_enough(ends * self.free.spread)
+
+    def near_enough(self, features: Array) -> Array:
+        """Make features (n, h) smaller where answers may saturate at their inputs."""
+        size = np.linalg.norm(self.free.points(features), axis=1, keepdims=True)
+        return np.asarray(features * np.minimum(1.0, self.farthest / np.maximum(size, TINY)))
 
     def inside(self, n: int) -> Array:
         """Return features (n, h)."""
@@ -131,3 +150,14 @@ class PositiveLines(Lines):
         )
         levels = np.where(np.isfinite(levels).all(axis=1, keepdims=True), levels, points[which])
         return levels.reshape(places, *points.shape)
+
+
+def lines_among(free: FreeLayer, probe: Probe, lines: Lines) -> PositiveLines:
+    """Return lines among the features of a first layer, nearer than answers saturate where they do.
+
+    Args:
+        free: the first layer.
+        probe: what asks, the answers so far.
+        lines: of the inputs; its random numbers are used.
+    """
+    return PositiveLines(free, lines.rng, probe.rounded, farthest(probe, lines))

@@ -102,7 +102,8 @@ class RowsByKinks:
         Raises:
             Stopped: the oracle can be asked no further.
         """
-        away = POSITIVE.beside * np.linalg.norm(places, axis=1)
+        beside = POSITIVE.single_beside if self.probe.rounded else POSITIVE.beside
+        away = beside * np.linalg.norm(places, axis=1)
         asked = self.transcript.ask(
             np.concatenate([places - away[:, None] * rows, places + away[:, None] * rows])
         )

@@ -37,15 +37,19 @@ def sharpened_behind(
     strengths = shares(weights)
     best, tolerances = strengths.argmax(axis=0), probes(0).tolerances
     shown = strengths.max(axis=0, initial=0.0) > tolerances.rounding
-    weak = (strengths[0] < WEAK_UNITS.strength) & shown
+    single = probes(0).rounded
+    weak = shown & (single | (strengths[0] < WEAK_UNITS.strength))
     rows, offsets = units.rows.copy(), units.offsets.copy()
-    twins = np.where(weak, SHARPEN_BEHIND.twins, 0.0)
+    gaps = SHARPEN_BEHIND.told_twins, SHARPEN_BEHIND.twins
+    if single:
+        gaps = SHARPEN_BEHIND.single_told_twins, SHARPEN_BEHIND.single_twins
+    twins = np.where(weak, gaps[1], 0.0)
     for place in np.unique(best[weak]):
         which = np.flatnonzero(weak & (best == place))
         for width in SHARPEN_BEHIND.widths:
             told, good, doubt = measured(probes(place), units.take(which), lines, width)
             rows[which[good]], offsets[which[good]] = told[good, :-1], told[good, -1]
-            twins[which[good]] = np.clip(doubt[good], SHARPEN_BEHIND.told_twins, SHARPEN_BEHIND.twins)
+            twins[which[good]] = np.clip(doubt[good], *gaps)
             which = which[~good]
             if not len(which):
                 break
@@ -84,6 +88,9 @@ def measured(
     known = np.column_stack([units.rows, units.offsets])
     centres = nearest_on_hyperplanes(units, lines)
     beside = BothSides(probe, lines, units.rows, centres, width)
+    if probe.rounded:
+        good = beside.between & (beside.crooked <= SHARPEN_BEHIND.single_crooked)
+        return beside.hyperplanes(), good, np.zeros(len(units))
     doubt = SHARPEN_BEHIND.sure * beside.rounding * (1 + beside.length)
     good = beside.crooked <= SHARPEN_BEHIND.crooked
     same = np.linalg.norm(beside.hyperplanes() - known, axis=1) <= doubt
@@ -145,11 +152,20 @@ class BothSides:
         values = np.einsum("nd,nd->n", pieces[:, :-1], inputs) + pieces[:, -1]
         return pieces[:, :-1] @ self.lines.free.inverse, values, np.linalg.norm(pieces[:, :-1], axis=1)
 
+    @property
+    def levels(self) -> Array:
+        """How far from the centres the tangents on both sides meet, shape (n,)."""
+        turns = np.einsum("nd,nd->n", self.after + self.before, self.step[:, None] * self.known)
+        return np.asarray(self.sign * (self.high - self.low - turns) / self.size)
+
+    @property
+    def between(self) -> Mask:
+        """Whether they meet between the questions, shape (n,)."""
+        return np.asarray(np.abs(self.levels) < self.step)
+
     def hyperplanes(self) -> Array:
         """Return rows and offsets (n, h + 1), on which the tangents on both sides meet."""
-        turns = np.einsum("nd,nd->n", self.after + self.before, self.step[:, None] * self.known)
-        level = self.sign * (self.high - self.low - turns) / self.size
-        return np.column_stack([self.rows, level - np.einsum("nd,nd->n", self.rows, self.centres)])
+        return np.column_stack([self.rows, self.levels - np.einsum("nd,nd->n", self.rows, self.centres)])
 
     def kinks(self, which: Index) -> Array:
         """Return how far from the centres the kinks are, shape (c,), halved in on by the sides of answers."""

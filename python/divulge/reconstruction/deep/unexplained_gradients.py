@@ -14,6 +14,7 @@ import numpy as np
 
 from divulge.arrays import Array
 from divulge.reconstruction.asking.lines import Lines
+from divulge.reconstruction.asking.probability_reach import farthest, nearer
 from divulge.reconstruction.asking.probe import Probe
 from divulge.reconstruction.deep.candidates import Candidates
 from divulge.reconstruction.deep.regions import FreeLayer
@@ -41,8 +42,8 @@ def unexplained(probe: Probe, rows: Array) -> tuple[float, Array] | None:
     return strength, np.asarray(left[worst] * (length / float(size[worst])), float)
 
 
-def far_origin(units: Candidates, lines: Lines) -> Array:
-    """Return a point (d,) at which the levels of the first layer's known units are large."""
+def far_origin(probe: Probe, units: Candidates, lines: Lines) -> Array:
+    """Return a point (d,) at which the first layer's known units have large levels, as far as answers go."""
     point: Array = lines.samples(1)[0]
     free = free_layer(units, lines)
     if free is None:
@@ -50,7 +51,8 @@ def far_origin(units: Candidates, lines: Lines) -> Array:
     logs = POSITIVE.sigma * lines.rng.standard_normal(len(units))
     size = UNEXPLAINED.far * np.maximum(np.exp(logs - logs.max()), POSITIVE.least) * free.spread
     levels = size * lines.rng.choice([-1.0, 1.0], len(units))
-    return np.asarray(point + free.inverse @ (levels - free.layer.levels(point[None])[0]))
+    far = point + free.inverse @ (levels - free.layer.levels(point[None])[0])
+    return np.asarray(nearer(far[None], farthest(probe, lines))[0])
 
 
 def dark_origin(probe: Probe, units: Candidates, lines: Lines) -> Array | None:

@@ -12,7 +12,7 @@ from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.probe import Probe
 from divulge.reconstruction.deep.candidates import Candidates, group, joined, merge
 from divulge.reconstruction.deep.confirm import shown
-from divulge.reconstruction.deep.confirm_together import confirmed_together, sharp_far_out
+from divulge.reconstruction.deep.confirm_together import confirmed_together
 from divulge.reconstruction.deep.crossings import Crossings
 from divulge.reconstruction.deep.evidence import explained_by, hits
 from divulge.reconstruction.deep.joint_kinks import joint_units
@@ -29,9 +29,10 @@ Layers = tuple[Dense, ...]
 
 
 def together(probe: Probe, prefix: Prefix, lines: Lines) -> bool:
-    """Whether the first layer's units are asked about many at once: where it pays, and far out is sharp."""
+    """Whether the first layer's units are asked about many at once: where it pays, and answers are."""
     many = probe.input_size >= TOGETHER.least_inputs
-    return not prefix.layers and many and sharp_far_out(probe, lines)
+    anywhere = lines.domain is None and lines.reach >= TOGETHER.least_reach
+    return not prefix.layers and many and anywhere and not (probe.rounded or probe.bends_are_cheap)
 
 
 class LayerUnits:

@@ -12,8 +12,7 @@ from divulge.reconstruction.asking.pieces import Transcript
 from divulge.reconstruction.asking.probe import Probe
 from divulge.reconstruction.asking.stopped import Stopped
 from divulge.reconstruction.deep.candidates import Candidates, joined
-from divulge.reconstruction.deep.confirm_together import sharp_far_out
-from divulge.reconstruction.deep.positive_features import FeatureOutput, PositiveLines
+from divulge.reconstruction.deep.positive_features import FeatureOutput, PositiveLines, lines_among
 from divulge.reconstruction.deep.regions import FreeLayer
 from divulge.reconstruction.deep.rows_by_kinks import RowsByKinks
 from divulge.reconstruction.network.units import Units
@@ -70,9 +69,10 @@ def whole_rows(probe: Probe, free: FreeLayer, lines: Lines) -> Candidates | None
     Raises:
         Stopped: the oracle can be asked no further.
     """
-    if not sharp_far_out(probe, lines):
+    if probe.bends_are_cheap:
         return None
-    transcript, positive = Transcript(FeatureOutput(probe, free)), PositiveLines(free, lines.rng)
+    transcript = Transcript(FeatureOutput(probe, free))
+    positive = lines_among(free, probe, lines)
     found = PositiveSearch(transcript, positive, lambda fit: None).run()
     if found.stopped:
         raise Stopped(found.stopped)
@@ -99,7 +99,7 @@ def more_rows(probe: Probe, free: FreeLayer, lines: Lines, known: Candidates) ->
     Raises:
         Stopped: the oracle can be asked no further.
     """
-    positive = PositiveLines(free, lines.rng)
+    positive = lines_among(free, probe, lines)
     search = RowsByKinks(Transcript(FeatureOutput(probe, free)), positive)
     search.transcript.ask(positive.axes())
     sharper, twin = search.begin_with(known.rows, known.offsets, free.layer.levels(known.points))

@@ -16,6 +16,7 @@ from divulge.reconstruction.deep.last_layer import clear_of_hyperplanes
 from divulge.reconstruction.deep.vertices import at_ends, at_vertices
 from divulge.reconstruction.falsification.at_vertices import beside_on_edges
 from divulge.reconstruction.falsification.samples import Drawn, in_corners, samples, scattered
+from divulge.reconstruction.falsification.unsaturated import unsaturated
 from divulge.reconstruction.network.deep_network import DeepModel
 from divulge.reconstruction.network.record import homogeneous
 from divulge.reconstruction.settings import FALSIFYING, FIT, VERTICES
@@ -71,7 +72,7 @@ def judge(model: DeepModel, transcripts: Sequence[Transcript], lines: Lines, ask
     """
     single = transcripts[0].tolerances.single
     return compared(
-        samples(model, lines, asked, single),
+        unsaturated(samples(model, lines, asked, single), model, lines, single),
         model.pieces,
         lambda points: clear_of(model, points, transcripts[0]),
         transcripts,
@@ -99,7 +100,7 @@ def judge_at_vertices(
         drawn.append(Drawn("far out along their edges", at_ends(first, lines, count)))
         drawn.append(Drawn("beside kinks on their edges", beside_on_edges(model, lines, count)))
     found = compared(
-        drawn,
+        unsaturated(drawn, model, lines, transcripts[0].tolerances.single),
         model.pieces,
         lambda points: clear_of(model, points, transcripts[0]),
         transcripts,
@@ -125,7 +126,7 @@ def judge_far_out(
         Drawn("in corners of cells", in_corners(model.prefix.layers[0], lines, FALSIFYING.passed_on)),
     ]
     found = compared(
-        drawn,
+        unsaturated(drawn, model, lines, transcripts[0].tolerances.single),
         model.pieces,
         lambda points: clear_of(model, points, transcripts[0]),
         transcripts,

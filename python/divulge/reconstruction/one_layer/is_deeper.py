@@ -25,11 +25,28 @@ def looks_deeper(transcript: Transcript, lines: Lines, edges: Edges) -> bool:
     points, jumps = certified_kinks(transcript, lines, edges, DEEPER.single_kinks if blunt else DEEPER.kinks)
     if not len(points):
         return False
-    places = lines.on_hyperplanes(points, jumps, DEEPER.places)
     if not blunt:
-        return bool((jump_errors(transcript, places, jumps) > DEEPER.same).any())
+        return differ_elsewhere(transcript, lines, points, jumps)
+    places = lines.on_hyperplanes(points, jumps, DEEPER.places)
     found = jumps_near(transcript, places, jumps)
     return bool((found.any(axis=0)).mean() < DEEPER.shown)
+
+
+def differ_elsewhere(transcript: Transcript, lines: Lines, points: Array, jumps: Array) -> bool:
+    """Return whether a jump at points (n, d) is another at most places of its hyperplane.
+
+    At one, where many units' hyperplanes are near, another's may be within the step; where it is so at some
+    places alone more are asked about.
+
+    Raises:
+        Stopped: the oracle can be asked no further.
+    """
+    for count in (DEEPER.places, DEEPER.more_places):
+        places = lines.on_hyperplanes(points, jumps, count)
+        differs = (jump_errors(transcript, places, jumps) > DEEPER.same).mean(axis=0)
+        if differs.max() in (0.0, 1.0):
+            break
+    return bool(differs.max() >= DEEPER.differs)
 
 
 def jump_errors(transcript: Transcript, places: Array, jumps: Array) -> Array:

@@ -119,6 +119,13 @@ class LastLayerSettings:
     trims: int = 3
     # and from which residual on, in medians: beyond 2 sigma of a normal
     worse: int = 3
+    # share of the points that must stay: of a layer that lacks units others are off by all sizes, and what
+    # three rounds leave of these may be explained
+    kept: float = 0.75
+    # answers to whole rows in single precision, each of which holds d equations
+    single: int = 96
+    # and one more for so many unknowns
+    single_share: int = 8
     # relative distance from hyperplanes, as in `alike`
     clearance: float = 1e-6
 

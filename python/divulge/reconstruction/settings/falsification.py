@@ -56,6 +56,11 @@ class FalsifyingSettings:
     other_outputs: int = 8
     # and no more than so many of one kind: ten outputs of 784-256-256-10 took 2,400 more queries without
     of_others: int = 2
+    # of the logarithm of the least number of a precision, part that logits may differ by in a copy: what is
+    # wrong about it may add to that
+    unsaturated: float = 1.5
+    # how often points are moved for that: offsets count for less each time
+    inwards: int = 8
     # of the coordinates of a point on a face of a box
     on_face: float = 0.5
     # points that are moved towards a group's hyperplanes within a box, so often

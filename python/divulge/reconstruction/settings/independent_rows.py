@@ -13,6 +13,10 @@ class PositiveSettings:
     sigma: float = 3.0
     # of a point's features, relative to the largest: clear of hyperplanes that are known to 1e-9
     least: float = 1e-6
+    # the first in single precision, and the second
+    single_sigma: float = 1.5
+    # where hyperplanes are known to 1e-5, and inputs are rounded to 1e-7
+    single_least: float = 3e-3
     # largest feature of a point, in usual sizes
     largest: tuple[float, float] = (3.0, 100.0)
     # of s along a line: the lesser end then has a share of 3e-4, of a few units
@@ -39,9 +43,14 @@ class PositiveSettings:
     # relative distance from hyperplanes at which answers tell of the last layer: small beside `least`; larger
     # where that does not explain them, since of units a millionth as strong as others rows are known to 1e-8
     clearances: tuple[float, ...] = (1e-9, 1e-7, 1e-6, 1e-5)
+    # the same in single precision
+    single_clearances: tuple[float, ...] = (1e-4, 1e-5)
     # of two questions from a kink between them, in s: kinks are placed to 1e-9, those of units of a millionth
     # to 1e-6 only
     beside: float = 1e-7
+    # from a place on a known unit's hyperplane, in parts of its length, in single precision. Kinks on lines
+    # are bisected there to where two questions are one: 1e-4 from them 126 of 128 units were found, so all
+    single_beside: float = 1e-4
     # relative distance from hyperplanes at which answers tell what is missing
     clear: float = 1e-5
     # gap of rows, and of offsets, within which two weak units are one if their jumps differ by rounding:
@@ -107,10 +116,16 @@ class SharpenBehindSettings:
     halvings: int = 30
     # of two questions from a place so known: no other unit switches as near
     beside: float = 1e-8
+    # the same in single precision, where all are measured again: a unit of a hundredth shows its row to 1e-3
+    single_crooked: float = 0.1
     # gap of rows and offsets within which two weak units are one, where they could not be measured again
     twins: float = 1e-3
     # and where they were
     told_twins: float = 1e-5
+    # the first in single precision
+    single_twins: float = 0.1
+    # and the second
+    single_told_twins: float = 1e-3
 
 
 @dataclass(frozen=True)
@@ -120,6 +135,8 @@ class TogetherSettings:
     # from which on it is done: few units fit beside one another among few inputs, where with more units than
     # inputs two layers of 8 units take twice the queries (two and three inputs)
     least_inputs: int = 16
+    # of lines, where probabilities end them: nine of ten hyperplanes meet one as long
+    least_reach: float = 4.0
     # of as many units as there are independent rows: their hyperplanes then meet well within reach
     share: float = 0.5
     # the same for those in doubt: of two that show only together one pair in eight is

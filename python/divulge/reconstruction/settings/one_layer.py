@@ -134,6 +134,11 @@ class DeeperSettings:
     kinks: int = 2
     # where each is looked for
     places: int = 2
+    # and where else, if jumps are others at some of these: among 256 features another hyperplane is within
+    # the step at one place in twenty
+    more_places: int = 6
+    # share of the places at which the jump of a deeper unit is another
+    differs: float = 0.5
     # of eight kinks the share that shows again is 0 to .25 for ten float32 networks of two or three layers,
     # and 1 for seven of one layer, three seeds each
     single_kinks: int = 8
