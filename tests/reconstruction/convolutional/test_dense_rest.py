@@ -83,13 +83,15 @@ def test_pieces_that_leave_the_same_are_together_the_most_first():
     left = np.zeros((9, 41))
     left[[1, 2], :-1], left[[4, 6, 7], :-1] = one, two
     left[2, :20], left[4, 30:40] = np.nan, np.nan
-    groups = Rest(left, np.array([1, 2, 4, 6, 7]), np.zeros(40), 1.0).alike()
+    groups = Rest(np.ones((9, 41)), left, np.array([1, 2, 4, 6, 7]), np.zeros(40), 1.0).alike()
     assert [group.tolist() for group in groups] == [[2, 3, 4], [0, 1]]
 
 
 def rest_of(rows):
     """What is left of pieces that are at 1, all features on: rows (n, q + 1), 0 where nothing is."""
-    return Rest(rows, np.flatnonzero(rows[:, :-1].any(axis=1)), np.zeros(rows.shape[1] - 1), 1.0)
+    return Rest(
+        np.ones_like(rows), rows, np.flatnonzero(rows[:, :-1].any(axis=1)), np.zeros(rows.shape[1] - 1), 1.0
+    )
 
 
 def rest_search(left, monkeypatch):
