@@ -102,7 +102,7 @@ class RestOfLast:
         """Add what is left at some odd pieces as a unit, if with it nothing is left where nothing was before.
 
         Two units that are left together make more odd pieces: those at which one of them is left. Where two
-        passed for one before the other was seen alone, that one is taken back.
+        passed for one before the other was seen alone, that one is taken back, for one of them or for both.
         """
         row = self._row(rest, same)
         doubted = [other.weights for other in self.added]
@@ -121,6 +121,23 @@ class RestOfLast:
                 found.rows = [*(each for each in found.rows if each is not other), row]
                 self.added = [*(each for each in self.added if each is not other), row]
                 return True
+        return self._parts(row, rest)
+
+    def _parts(self, row: DenseRow, rest: Rest) -> bool:
+        """Take one that was added for two, a unit and what that leaves of it, if less is left so."""
+        for other in self.added:
+            twin = other.jumps[0] * other.weights - row.jumps[0] * row.weights
+            size = float(np.linalg.norm(twin))
+            apart = rest.without(other.weights, -other.jumps[0]).without(row.weights, row.jumps[0])
+            for jump in (size, -size):
+                if len(apart.without(twin / jump, jump).odd) < len(rest.odd):
+                    both = row, DenseRow(twin / jump, np.ones(len(twin), bool), jumps=[jump])
+                    self.search.found.rows = [
+                        *(each for each in self.search.found.rows if each is not other),
+                        *both,
+                    ]
+                    self.added = [*(each for each in self.added if each is not other), *both]
+                    return True
         return False
 
     def _row(self, rest: Rest, same: Index) -> DenseRow:
