@@ -22,9 +22,12 @@ def filter_less_itself(rng, shape, down, across):
     return patch
 
 
-@pytest.mark.parametrize("move", [(0, 1), (1, 0), (1, 1), (1, -1), (2, 1)])
-def test_the_move_of_a_pair_is_told_from_a_part_of_its_entries(move):
-    rng = np.random.default_rng(0)
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize(
+    "move", [(0, 1), (1, 0), (1, 1), (1, -1), (2, 1), (2, 0), (0, 2), (2, -2), (0, 3), (3, 3)]
+)
+def test_the_move_of_a_pair_is_told_from_a_part_of_its_entries(move, seed):
+    rng = np.random.default_rng(seed)
     patch = filter_less_itself(rng, (3, 3, 4), *move)
     told = rng.uniform(size=patch.shape) < 0.9
     assert moved_by(patch, told, 1e-8) == move

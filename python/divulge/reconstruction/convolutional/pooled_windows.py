@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 
@@ -48,6 +49,8 @@ def move_shown(
 def moved_by(patch: Array, told: Mask, tolerance: float) -> tuple[int, int]:
     """By how much a filter is moved that a patch (C, rows, columns) shows less itself; (0, 0) for one alone.
 
+    In half of the steps, too, chains add up to 0: the longest move with which they do is the filter's.
+
     Args:
         patch: what is shown.
         told: which of its entries are known.
@@ -55,13 +58,15 @@ def moved_by(patch: Array, told: Mask, tolerance: float) -> tuple[int, int]:
     """
     rows, columns = patch.shape[1:]
     size = float(np.abs(patch[told]).max(initial=0.0))
-    for down in range(min(CONV_FIRST.widest_pool, rows)):
-        for across in range(-min(CONV_FIRST.widest_pool, columns) + 1, min(CONV_FIRST.widest_pool, columns)):
-            if (down, across) > (0, 0):
-                sums, shown = chain_sums(patch, told, down, across)
-                there = shown > tolerance * size
-                if there.sum() >= CONV_SIDES.chains and np.abs(sums).max() <= tolerance * size:
-                    return down, across
+    furthest = min(CONV_FIRST.widest_pool, rows) - 1, min(CONV_FIRST.widest_pool, columns) - 1
+    moves = product(range(furthest[0] + 1), range(-furthest[1], furthest[1] + 1))
+    longest_first = sorted(moves, key=lambda move: move[0] + abs(move[1]), reverse=True)
+    for down, across in longest_first:
+        if (down, across) > (0, 0):
+            sums, shown = chain_sums(patch, told, down, across)
+            there = shown > tolerance * size
+            if there.sum() >= CONV_SIDES.chains and np.abs(sums).max() <= tolerance * size:
+                return down, across
     return 0, 0
 
 
