@@ -21,7 +21,7 @@ class Fresh:
 
     Where answers are coarse more are drawn than asked about, and those at which every side is certain come
     first: answers at the others do not count. Before a last dense layer there are the more the longer the
-    search was.
+    search was; behind a last convolution there may be a dense one yet that no usual input switches.
 
     Args:
         prefix: the known layers.
@@ -57,6 +57,10 @@ class Fresh:
             up, alone = max(CONV_JUDGE.up, self.count), max(CONV_JUDGE.alone, self.count)
             drawn.append(Drawn("up combinations of features", up_features(inner, lines, up)))
             drawn.append(Drawn("few features up alone", few_alone(inner, lines, alone)))
+        else:  # dense units behind that are on, or off, at all of the others look like outputs
+            drawn.append(
+                self._drawn("few features up alone", lambda count: few_alone(self.prefix, lines, count))
+            )
         return drawn
 
     def one(self) -> Drawn:

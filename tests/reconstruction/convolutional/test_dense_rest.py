@@ -14,6 +14,7 @@ from divulge import GradientOracle, reconstruct
 from divulge.reconstruction.asking.stopped import Stopped
 from divulge.reconstruction.convolutional.attack import ConvolutionalAttack
 from divulge.reconstruction.convolutional.dense_rest import RestOfLast
+from divulge.reconstruction.convolutional.dense_rows import DenseRow
 from divulge.reconstruction.convolutional.dense_sides import sides_of_inner, sides_of_last
 from divulge.reconstruction.convolutional.ending import ConvResult
 from divulge.reconstruction.convolutional.odd_pieces import Rest
@@ -65,6 +66,27 @@ def test_a_unit_on_where_few_features_are_alone_is_not_left_out_without_a_word(s
     assert not result.complete or (true - found).abs().max() < 1e-8
 
 
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_dense_units_that_usual_inputs_do_not_switch_are_no_outputs(seed):
+    shape, rng = (2, 7, 7), np.random.default_rng(seed)
+    net = conv_net(shape, conv(2, 2, 2, padding=1), nn.ReLU, nn.Flatten, lambda: nn.Linear(128, 3), seed=seed)
+    net = nn.Sequential(*net[:4], nn.ReLU(), nn.Linear(3, 2)).double()
+    with torch.no_grad():
+        net[3].weight.abs_()
+        for unit in range(3):
+            few = rng.permutation(128)[:25]
+            net[3].weight[unit, few] *= -1
+        net[3].bias[:] = 0.1
+        x = torch.randn(4000, *shape, dtype=torch.float64)
+        assert (net[:4](x) > 0).double().mean() > 0.998
+    result = reconstruct(GradientOracle(victim_of(net, shape), budget=600), seed=seed, input_shape=shape)
+    few = torch.clamp(10 * torch.randn(400, *shape, dtype=torch.float64) - 25, min=0.0)
+    for points in (10 * x, few):
+        with torch.no_grad():
+            error = (net(points) - result.module(points.flatten(1))).abs().max()
+        assert not result.complete or error < 1e-8
+
+
 def test_two_dense_layers_behind_averages_are_found():
     torch.manual_seed(1)
     first = [nn.Conv2d(1, 4, 3), nn.ReLU(), nn.AvgPool2d(2), nn.Flatten()]
@@ -83,13 +105,15 @@ def test_pieces_that_leave_the_same_are_together_the_most_first():
     left = np.zeros((9, 41))
     left[[1, 2], :-1], left[[4, 6, 7], :-1] = one, two
     left[2, :20], left[4, 30:40] = np.nan, np.nan
-    groups = Rest(left, np.array([1, 2, 4, 6, 7]), np.zeros(40), 1.0).alike()
+    groups = Rest(np.ones((9, 41)), left, np.array([1, 2, 4, 6, 7]), np.zeros(40), 1.0).alike()
     assert [group.tolist() for group in groups] == [[2, 3, 4], [0, 1]]
 
 
 def rest_of(rows):
     """What is left of pieces that are at 1, all features on: rows (n, q + 1), 0 where nothing is."""
-    return Rest(rows, np.flatnonzero(rows[:, :-1].any(axis=1)), np.zeros(rows.shape[1] - 1), 1.0)
+    return Rest(
+        np.ones_like(rows), rows, np.flatnonzero(rows[:, :-1].any(axis=1)), np.zeros(rows.shape[1] - 1), 1.0
+    )
 
 
 def rest_search(left, monkeypatch):
@@ -99,6 +123,33 @@ def rest_search(left, monkeypatch):
     search = RestOfLast(SimpleNamespace(walk=walk, depth=1, pieces=pieces, found=SimpleNamespace(rows=[])))
     monkeypatch.setattr(search, "rest", lambda: rest_of(left))
     return search
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_two_units_that_passed_for_one_are_parted(seed, monkeypatch):
+    rng = np.random.default_rng(seed)
+    points = np.column_stack([np.abs(rng.standard_normal((600, 12))), np.ones(600)])
+    units = rng.standard_normal((2, 13))
+    units[:, -1] -= (points @ units.T).mean(axis=0)  # each on at about a half
+    mixed = units.sum(axis=0)
+    rows = [DenseRow(each / np.linalg.norm(each), np.ones(13, bool)) for each in (mixed, *units)]
+    for row, each in zip(rows, (mixed, *units), strict=True):
+        row.jumps = [float(np.linalg.norm(each))]
+    left = sum((points @ each > 0)[:, None] * each for each in units) - (points @ mixed > 0)[:, None] * mixed
+    odd = np.flatnonzero((np.abs(left[:, :-1]) > 1e-9).any(axis=1))
+    rest = Rest(points, left, odd, np.zeros(12), 1.0)
+    search = rest_search(left, monkeypatch)
+    search.search.found.rows, search.added = [rows[0]], [rows[0]]
+    monkeypatch.setattr(search, "_row", lambda *_: rows[1])
+    assert search._is_unit(rest, np.arange(2))
+    if len(search.added) == 1:  # the unit alone leaves less than both together did
+        assert search.added[0] is search.search.found.rows[0] is rows[1]
+        return
+    apart = rest.without(mixed / np.linalg.norm(mixed), -np.linalg.norm(mixed))
+    for row in search.added:
+        apart = apart.without(row.weights, row.jumps[0])
+    assert len(search.added) == len(search.search.found.rows) == 2
+    assert not len(apart.odd)
 
 
 def test_what_leaves_as_much_as_before_is_no_unit(monkeypatch):

@@ -21,6 +21,7 @@ from divulge.reconstruction.convolutional.misses import kinks_behind, kinks_towa
 from divulge.reconstruction.convolutional.network import ConvNetwork
 from divulge.reconstruction.convolutional.next_layer import NextLayer
 from divulge.reconstruction.convolutional.padding_modes import OTHER_PADDING, padding_mode
+from divulge.reconstruction.convolutional.pooled_windows import single_window
 from divulge.reconstruction.convolutional.sides import Sides, read_sides
 from divulge.reconstruction.convolutional.two_levels import CUT_OFF, TWINS, has_twins, has_two_levels
 from divulge.reconstruction.convolutional.walk import Kink, Walk
@@ -151,9 +152,9 @@ class ConvolutionalAttack(DenseBehind):
             if alone:
                 break
             sides = read_sides(self.known, kinks, self.walk.lines.rng, self.walk.tolerances.missing)
-        if sides is None and round_ == CONV_ATTACK.followed:
-            return sides_followed(self.walk, kinks)
-        return sides
+        if sides is None:
+            return sides_followed(self.walk, kinks) if round_ == CONV_ATTACK.followed else None
+        return replace(sides, frame=single_window(self.known, sides, kinks, self.walk.tolerances))
 
     def _more_kinks(self, depth: int) -> list[Kink]:
         """Walk until some more kinks are met that the known layers do not explain."""

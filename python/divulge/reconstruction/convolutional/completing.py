@@ -33,7 +33,7 @@ class Completing(Channels, ABC):
         """
         for row in list(self.rows):
             for _ in range(CONV_AIMED.rounds):
-                done = row.whole or row.missed >= CONV_AIMED.failures
+                done = row.known[:-1].all() or row.missed >= CONV_AIMED.failures
                 if done or not any(row is other for other in self.rows):
                     break
                 if not self._look_at(row):

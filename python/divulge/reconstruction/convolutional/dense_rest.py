@@ -17,7 +17,7 @@ from divulge.reconstruction.convolutional.dense_rows import DenseRow
 from divulge.reconstruction.convolutional.dense_sides import agreeing, steady_jumps
 from divulge.reconstruction.convolutional.extreme import climbed, few_alone
 from divulge.reconstruction.convolutional.layers import Prefix
-from divulge.reconstruction.convolutional.odd_pieces import Rest
+from divulge.reconstruction.convolutional.odd_pieces import Rest, something_left
 from divulge.reconstruction.convolutional.pulled_back import Piece
 from divulge.reconstruction.settings import CONV_DENSE, CONV_REST
 
@@ -82,8 +82,7 @@ class RestOfLast:
         seen = ~np.isnan(left[agreed]).all(axis=0)
         usual[seen] = np.nanmedian(left[agreed][:, seen], axis=0)
         left = left - usual
-        odd = np.flatnonzero(np.nan_to_num(np.abs(left[:, :-1])).max(axis=1) > CONV_REST.nothing * scale)
-        return Rest(left, odd, usual[:-1], scale)
+        return Rest(points, left, np.flatnonzero(something_left(left, scale)), usual[:-1], scale)
 
     def _added(self, rest: Rest) -> bool:
         """Add a unit that is left alone at some pieces; whether there is one.
@@ -103,33 +102,43 @@ class RestOfLast:
         """Add what is left at some odd pieces as a unit, if with it nothing is left where nothing was before.
 
         Two units that are left together make more odd pieces: those at which one of them is left. Where two
-        passed for one before the other was seen alone, that one is taken back.
+        passed for one before the other was seen alone, that one is taken back, for one of them or for both.
         """
         row = self._row(rest, same)
-        if not self._completed(row, rest):
+        doubted = [other.weights for other in self.added]
+        wrong = rest.on_where_nothing_is_left(row.weights, row.known, doubted)
+        if wrong * CONV_REST.trust > len(same) or not self._completed(row, rest):
             return False
-        found, before = self.search.found, len(rest.left)
-        rows = list(found.rows)
-        found.rows = [*rows, row]
-        odd = self._odd_of(before)
-        if odd is not None and len(odd) < len(rest.odd):
-            fresh = np.setdiff1d(odd, rest.odd)
+        found, less = self.search.found, rest.without(row.weights, row.jumps[0])
+        if len(less.odd) < len(rest.odd):
+            fresh = np.setdiff1d(less.odd, rest.odd)
             if len(fresh) * CONV_REST.trust <= len(same):
+                found.rows = [*found.rows, row]
                 self.added.append(row)
                 return True
         for other in self.added:
-            found.rows = [*(each for each in rows if each is not other), row]
-            odd = self._odd_of(before)
-            if odd is not None and len(odd) < len(rest.odd):
+            if len(less.without(other.weights, -other.jumps[0]).odd) < len(rest.odd):
+                found.rows = [*(each for each in found.rows if each is not other), row]
                 self.added = [*(each for each in self.added if each is not other), row]
                 return True
-        found.rows = rows
-        return False
+        return self._parts(row, rest)
 
-    def _odd_of(self, count: int) -> Index | None:
-        """Which of the first pieces, so many, are odd now."""
-        rest = self.rest()
-        return None if rest is None else rest.odd[rest.odd < count]
+    def _parts(self, row: DenseRow, rest: Rest) -> bool:
+        """Take one that was added for two, a unit and what that leaves of it, if less is left so."""
+        for other in self.added:
+            twin = other.jumps[0] * other.weights - row.jumps[0] * row.weights
+            size = float(np.linalg.norm(twin))
+            apart = rest.without(other.weights, -other.jumps[0]).without(row.weights, row.jumps[0])
+            for jump in (size, -size):
+                if len(apart.without(twin / jump, jump).odd) < len(rest.odd):
+                    both = row, DenseRow(twin / jump, np.ones(len(twin), bool), jumps=[jump])
+                    self.search.found.rows = [
+                        *(each for each in self.search.found.rows if each is not other),
+                        *both,
+                    ]
+                    self.added = [*(each for each in self.added if each is not other), *both]
+                    return True
+        return False
 
     def _row(self, rest: Rest, same: Index) -> DenseRow:
         """What is left at some odd pieces as a row, which is above 0 there."""

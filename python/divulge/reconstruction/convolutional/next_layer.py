@@ -7,10 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from divulge.arrays import Index
-from divulge.reconstruction.convolutional.completing import Completing
 from divulge.reconstruction.convolutional.followed import Follower
 from divulge.reconstruction.convolutional.linearised import Moving, moving
-from divulge.reconstruction.convolutional.rows import Row
+from divulge.reconstruction.convolutional.pooled_channels import PooledChannels
 from divulge.reconstruction.convolutional.sides import (
     Frame,
     origin_at_edge,
@@ -30,7 +29,7 @@ from divulge.reconstruction.convolutional.window import (
 from divulge.reconstruction.settings import CONV_ROWS
 
 
-class NextLayer(Completing):
+class NextLayer(PooledChannels):
     """The search for the channels of the layer behind the known ones.
 
     A channel is among the known layers from its first kink on, entries that were not seen yet being 0: where
@@ -81,6 +80,7 @@ class NextLayer(Completing):
         """
         self._certify()
         self.complete()
+        self.find_offsets()
 
     def take(self, kink: Kink) -> None:
         """Look what a kink tells of a channel."""
@@ -89,7 +89,8 @@ class NextLayer(Completing):
         origins = self._origins(kink)
         now = moving(self.walk.known, kink.point, self.depth)
         if not origins:
-            self._show_part(kink, now)
+            if not self._shows_pair(kink, now):
+                self._show_part(kink, now)
             return
         for origin in origins:
             view = shown(now, kink, origin, self.frame.kernel)
@@ -154,15 +155,6 @@ class NextLayer(Completing):
             return False
         self._keep(best, origin, kink)
         return True
-
-    def _keep(self, found: Fragment, origin: Origin, kink: Kink) -> None:
-        """Add a fragment to the channel it is of, or begin a new one."""
-        if self._joins(found, origin):
-            return
-        row = Row(found.weights.copy(), found.known.copy(), kink, (kink, origin))
-        self.rows.append(row)
-        self._see(origin)
-        self._settle(row)
 
     def _certify(self) -> None:
         """Drop channels that one kink showed which is none.

@@ -117,6 +117,8 @@ class ConvSidesSettings:
     most: int = 64
     # equations more than unknowns beyond one for each channel
     margin: int = 8
+    # sums of entries that are 0 where max pooling changes over, from which on none is so by chance
+    chains: int = 3
 
 
 @dataclass(frozen=True)
@@ -141,6 +143,8 @@ class ConvRowsSettings:
     places: int = 8
     # steps without a crossing, a bound
     patience: int = 400
+    # steps in which a channel whose offset is open is to switch off
+    hunted: int = 40
     # of a channel's entries, known from one unit that is followed, from which on it is followed no more, and
     # those without which it is not taken for a channel
     most_known: float = 0.8

@@ -141,13 +141,16 @@ class ConvRestSettings:
     twice: int = 2
     # likewise
     overlap: int = 8
+    # squared distance of what is left at two answers, of the smaller of the two, from which on they are not
+    # compared: that of equal ones is some 1e-10
+    apart: float = 1e-6
     # answers that a unit explains, for each at which something is left that was not before: rounding decides
     # on which side of it a point is that lies nearly on its hyperplane
     trust: int = 8
     # what is left, of the largest slope, that is none
     nothing: float = 1e-7
     # points among which those are chosen that show a unit's open entries, and how many are asked about
-    candidates: int = 96
+    candidates: int = 48
     # likewise
     chosen: int = 6
     # share of the open features that are to be on, powers of ten of what each counts beside the unit itself,

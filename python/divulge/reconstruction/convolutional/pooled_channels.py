@@ -1,0 +1,110 @@
+"""Channels with max pooling behind them: a kink where it changes over shows a filter less itself, moved.
+
+The offset does not count there. It is found where the pooled window goes below 0 as a whole.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from divulge.arrays import Array
+from divulge.reconstruction.convolutional.completing import Completing
+from divulge.reconstruction.convolutional.geometry import unit_box
+from divulge.reconstruction.convolutional.linearised import Moving
+from divulge.reconstruction.convolutional.patches import box_of
+from divulge.reconstruction.convolutional.pooled_windows import move_shown
+from divulge.reconstruction.convolutional.rows import Row
+from divulge.reconstruction.convolutional.walk import Kink
+from divulge.reconstruction.convolutional.window import Fragment, Origin, Shown, Together, fragment, shown
+from divulge.reconstruction.settings import CONV_FIRST, CONV_ROWS, TINY
+
+
+class PooledChannels(Completing):
+    """Channels that are put together from kinks of pooled windows, too."""
+
+    def _keep(self, found: Fragment, origin: Origin, kink: Kink) -> None:
+        """Add a fragment to the channel it is of, or begin a new one."""
+        if self._joins(found, origin):
+            return
+        row = Row(found.weights.copy(), found.known.copy(), kink, (kink, origin))
+        self.rows.append(row)
+        self._see(origin)
+        self._settle(row)
+
+    def _shows_pair(self, kink: Kink, now: Moving) -> bool:
+        """Whether a kink shows a channel at two places of a pooled window."""
+        pair = self._pair(kink, now)
+        if pair is None:
+            return False
+        here, there = (shown(now, kink, each, self.frame.kernel) for each in pair)
+        view = Shown(here.rows - there.rows, here.values - there.values, kink)
+        found = fragment(Together(view), self.walk.tolerances.rounding)
+        if found is None or found.margin < CONV_ROWS.margin or not found.known[-1]:
+            return False
+        size = max(1.0, float(np.abs(view.values).max()))
+        if abs(found.weights[-1]) > self.walk.tolerances.alike * size:
+            return False
+        found.weights[-1], found.known[-1] = 0.0, False
+        self._keep(found, pair[0], kink)
+        self._see(pair[1])
+        return True
+
+    def _pair(self, kink: Kink, now: Moving) -> tuple[Origin, Origin] | None:
+        """The two windows of which a kink shows a filter less itself, moved; None where it shows another."""
+        size, step = (1, 1) if self.frame.pool is None else (self.frame.pool.size, self.frame.pool.stride)
+        starts, kernel = [], []
+        box = unit_box(self.walk.known, self.depth, box_of(kink, self.walk.known.shape))
+        for (first, last), least in zip(box, self.frame.kernel, strict=True):
+            extent = (last - first + 1 - size) / step + 1
+            if first % step or extent - least not in range(CONV_FIRST.widest_pool):
+                return None
+            starts.append(int(first) // step)
+            kernel.append(int(extent))
+        row, column = starts
+        down, across = move_shown(
+            now, kink, Origin(row, column), (kernel[0], kernel[1]), self.walk.tolerances
+        )
+        moves = kernel[0] - self.frame.kernel[0], kernel[1] - self.frame.kernel[1]
+        if (down, abs(across)) != moves or moves == (0, 0):
+            return None
+        column += max(-across, 0)
+        return Origin(row, column), Origin(row + down, column + across)
+
+    def find_offsets(self) -> None:
+        """Walk to where channels whose offset alone is open switch off, one way or the other.
+
+        Raises:
+            Stopped: the oracle can be asked no further.
+        """
+        for hunt in range(CONV_FIRST.hunts):
+            for row in self.rows:
+                if row.known[:-1].all() and not row.known[-1]:
+                    self._hunt(row, (-1.0) ** hunt)
+
+    def _hunt(self, row: Row, side: float) -> None:
+        """Walk in the direction in which a channel falls, or grows, around a window in which it was seen."""
+        if row.at is None:
+            return
+        (_, origin), reach = row.at, CONV_FIRST.widest_pool - 1
+        filters = torch.from_numpy(row.weights[:-1].reshape(1, -1, *self.frame.kernel))
+        rows, columns = self.frame.kernel
+
+        def direction(point: Array) -> Array:
+            x = self.walk.known.images(point[None]).requires_grad_()
+            with torch.enable_grad():
+                maps = F.pad(self.features(x), (columns, columns, rows, rows))
+                top, left = max(origin.row + rows - reach, 0), max(origin.column + columns - reach, 0)
+                part = maps[:, :, top : top + rows + 2 * reach, left : left + columns + 2 * reach]
+                (slope,) = torch.autograd.grad(F.conv2d(part, filters).sum(), x)
+            found = slope.reshape(-1).numpy()
+            return np.asarray(side * found / max(float(np.linalg.norm(found)), TINY))
+
+        self.walk.aim(direction)
+        for _ in range(CONV_ROWS.hunted):
+            for kink in self.walk.step():
+                self.take(kink)
+            if row.known[-1] or not any(row is other for other in self.rows):
+                break
+        self.walk.restart()
