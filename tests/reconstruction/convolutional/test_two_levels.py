@@ -127,5 +127,6 @@ def test_a_copy_that_is_nearly_whole_is_kept_where_units_seem_cut_off():
         _is_cut_off=lambda: True,
         _incomplete=lambda why: why,
     )
-    layer = SimpleNamespace(layer=layer_of(), frame=SimpleNamespace(whole=True))
+    frame = SimpleNamespace(whole=True)
+    layer = SimpleNamespace(layer=layer_of(), frame=frame, find_ends=lambda: None)
     assert ConvolutionalAttack._completed(state, layer) is nearly

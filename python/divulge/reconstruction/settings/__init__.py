@@ -24,6 +24,7 @@ from divulge.reconstruction.settings.cells import CELLS, JOINT, LATER, MEETINGS
 from divulge.reconstruction.settings.convolutional import (
     CONV_AIMED,
     CONV_ATTACK,
+    CONV_ENDS,
     CONV_FIRST,
     CONV_FOLLOWED,
     CONV_JUDGE,
@@ -134,6 +135,7 @@ __all__ = [
     "CONV_AIMED",
     "CONV_ATTACK",
     "CONV_DENSE",
+    "CONV_ENDS",
     "CONV_EXTREME",
     "CONV_FIRST",
     "CONV_FOLLOWED",
