@@ -80,13 +80,15 @@ def _moved(walk: Walk, depth: int, unit: tuple[int, int], point: Array, up: floa
 def _bright(walk: Walk) -> Array:
     """Images (n, d) of one colour each, those at which the least of known filters is furthest from 0."""
     channels, height, width = walk.known.shape
-    colours = walk.lines.rng.standard_normal((CONV_ENDS.drawn, channels))
+    # its own: where nothing is cut off walks stay as they are
+    rng = np.random.default_rng(walk.known.size)
+    colours = rng.standard_normal((CONV_ENDS.drawn, channels))
     colours *= np.sqrt(channels) / np.linalg.norm(colours, axis=1, keepdims=True)
     levels = np.abs(colours @ walk.known.layers[0].filters.sum(axis=(2, 3)).T).min(axis=1)
     best = colours[np.argsort(-levels)[: CONV_ENDS.bright]]
     signs = np.where(np.arange(len(best)) % 2, -1.0, 1.0)[:, None]  # of one channel all are alike but for it
     flat = (signs * np.sign(best[:, :1]) * best).repeat(height * width, axis=1)
-    noise = walk.lines.rng.standard_normal(flat.shape)
+    noise = rng.standard_normal(flat.shape)
     return np.asarray(CONV_ENDS.brightness * (flat + CONV_ENDS.grain * noise))
 
 

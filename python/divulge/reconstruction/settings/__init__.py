@@ -24,7 +24,6 @@ from divulge.reconstruction.settings.cells import CELLS, JOINT, LATER, MEETINGS
 from divulge.reconstruction.settings.convolutional import (
     CONV_AIMED,
     CONV_ATTACK,
-    CONV_ENDS,
     CONV_FIRST,
     CONV_FOLLOWED,
     CONV_JUDGE,
@@ -36,6 +35,7 @@ from divulge.reconstruction.settings.convolutional import (
     CONV_SIDES,
     CONV_WALK,
 )
+from divulge.reconstruction.settings.convolutional_ends import CONV_ENDS
 from divulge.reconstruction.settings.counterexamples import CLIMBING, COUNTEREXAMPLES
 from divulge.reconstruction.settings.deep import (
     ALWAYS_ON,
