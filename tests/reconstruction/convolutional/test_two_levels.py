@@ -1,4 +1,4 @@
-"""Units that are cut off above: said, never a wrong copy."""
+"""Filters that show at two levels: units that are cut off above, never a wrong copy."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from conv_networks import conv, conv_net, pool, victim_of
+from conv_networks import conv, conv_net, error_of, pool, victim_of
 from torch import nn
 
 from divulge import GradientOracle, reconstruct
@@ -104,15 +104,20 @@ def test_equal_filters_do_not_end_the_search_before_units_are_followed():
     assert rounds == list(range(CONV_ATTACK.rounds))
 
 
-def test_a_network_of_units_that_are_cut_off_is_never_called_whole(monkeypatch):
+@pytest.mark.parametrize(("seed", "domain"), [(1, None), (2, None), (1, (-3.0, 3.0))])
+def test_a_network_of_units_that_are_cut_off_on_both_sides_is_whole_or_said_not_to_be(
+    monkeypatch, seed, domain
+):
     monkeypatch.setattr(attack, "CONV_ATTACK", replace(CONV_ATTACK, rounds=CONV_ATTACK.followed))
     shape = (1, 11, 11)
     net = conv_net(
-        shape, conv(1, 2, 3), lambda: nn.Hardtanh(-0.5, 0.5), pool(), conv(2, 3, 3), nn.ReLU, seed=1
+        shape, conv(1, 2, 3), lambda: nn.Hardtanh(-0.5, 0.5), pool(), conv(2, 3, 3), nn.ReLU, seed=seed
     )
-    result = reconstruct(GradientOracle(victim_of(net, shape)), seed=1, input_shape=shape)
-    assert not result.complete
-    assert any("ReLU6" in str(note) for note in result.notes)
+    result = reconstruct(GradientOracle(victim_of(net, shape), domain=domain), seed=seed, input_shape=shape)
+    if result.complete:
+        assert max(error_of(result, net, shape, scale) for scale in (0.3, 1.0, 3.0)) < 1e-8
+    else:
+        assert result.notes
 
 
 def test_a_copy_that_is_nearly_whole_is_kept_where_units_seem_cut_off():
@@ -127,5 +132,6 @@ def test_a_copy_that_is_nearly_whole_is_kept_where_units_seem_cut_off():
         _is_cut_off=lambda: True,
         _incomplete=lambda why: why,
     )
-    layer = SimpleNamespace(layer=layer_of(), frame=SimpleNamespace(whole=True))
+    frame = SimpleNamespace(whole=True)
+    layer = SimpleNamespace(layer=layer_of(), frame=frame, find_ends=lambda: None)
     assert ConvolutionalAttack._completed(state, layer) is nearly

@@ -107,7 +107,7 @@ class Channel:
     def _both(self, x: Tensor, origin: Origin) -> tuple[Tensor, Tensor]:
         before = self.prefix.layers[self.depth - 1]
         z = before.turned(before.before(self.prefix.features(x, self.depth - 1)))
-        maps = before.pooled(F.leaky_relu(z, before.slope))
+        maps = before.pooled(before.active(z))
         unit = (self._windows(maps, origin) * torch.from_numpy(self.layer.filters)).flatten(1).sum(1)
         return z, unit[:, None] + float(self.layer.offsets[0])
 

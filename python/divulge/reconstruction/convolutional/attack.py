@@ -179,10 +179,12 @@ class ConvolutionalAttack(DenseBehind):
         """
         for reach, quiet in CONV_ATTACK.searches:
             self._walk_for(layer, reach, quiet)
+            layer.find_ends()
             last = layer.layer is not None and self._is_last()
             for _ in range(CONV_ATTACK.misses):
                 if last or not self._learned_from_misses(layer):
                     break
+                layer.find_ends()
                 last = self._is_last()
             if last:
                 self.nearly, self.layer = self._outputs(), layer
@@ -276,7 +278,10 @@ class ConvolutionalAttack(DenseBehind):
             rows = wrong_rows(network, transcript, certain, self.walk.tolerances.missing)
             self.missed = network, rows
             self._turn_back()
-            if not self._learned_from_misses(layer) or not self._is_last():
+            if not self._learned_from_misses(layer):
+                return None
+            layer.find_ends()
+            if not self._is_last():
                 return None
             return self._outputs()
 

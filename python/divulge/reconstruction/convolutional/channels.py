@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,13 +12,13 @@ from torch import Tensor
 from divulge.arrays import Index
 from divulge.reconstruction.convolutional.geometry import Place, clipped, grid_of
 from divulge.reconstruction.convolutional.layers import ConvLayer
-from divulge.reconstruction.convolutional.linearised import moving
+from divulge.reconstruction.convolutional.linearised import Moving, moving
 from divulge.reconstruction.convolutional.patches import gap
 from divulge.reconstruction.convolutional.rows import Row
 from divulge.reconstruction.convolutional.sides import Frame
 from divulge.reconstruction.convolutional.walk import Kink, Walk
 from divulge.reconstruction.convolutional.window import Fragment, Origin, Shown, pixels, shown
-from divulge.reconstruction.settings import CONV_ROWS
+from divulge.reconstruction.settings import CONV_ENDS, CONV_ROWS
 
 
 class Channels:
@@ -45,8 +46,8 @@ class Channels:
 
     @property
     def entries(self) -> int:
-        """How many entries of channels are known."""
-        return sum(int(row.known.sum()) for row in self.rows)
+        """How many entries of channels are known, and where how many are cut off above."""
+        return sum(int(row.known.sum()) + int(np.isfinite(row.end)) for row in self.rows)
 
     def features(self, maps: Tensor) -> Tensor:
         """The features in which it is looked for."""
@@ -85,12 +86,12 @@ class Channels:
         shape = (self.walk.known.map_shape(self.depth)[0], *self.frame.kernel)
         fresh = ConvLayer(np.zeros((0, *shape)), np.zeros(0))
         for row in self.rows:
-            fresh.add(row.weights[:-1].reshape(shape), float(row.weights[-1]))
+            fresh.add(row.weights[:-1].reshape(shape), float(row.weights[-1]), row.end)
         if self.layer is None:
             self.walk.known.layers.append(fresh)
         else:
             self.walk.known.layers[self.depth] = replace(
-                self.layer, filters=fresh.filters, offsets=fresh.offsets
+                self.layer, filters=fresh.filters, offsets=fresh.offsets, ends=fresh.ends
             )
 
     def drop(self, kept: Index) -> None:
@@ -110,13 +111,30 @@ class Channels:
         offsets_known = np.array([row.known[-1] for row in self.rows])
         z[~offsets_known] = np.inf  # such a channel is 0 where its features are off
         size = float(np.abs(z[offsets_known]).max(initial=0.0))
-        near = np.abs(z) <= self.walk.tolerances.missing * max(size, 1.0)
+        from_ends = layer.from_ends(torch.from_numpy(z[None]))[0].numpy()
+        near = np.minimum(np.abs(z), from_ends) <= self.walk.tolerances.missing * max(size, 1.0)
         now = moving(self.walk.known, kink.point, self.depth) if near.any() else None
         for row, *corner in zip(*np.nonzero(near), strict=True):
             origin = Origin(int(corner[0]) - padding[0], int(corner[1]) - padding[1])
             if now is not None and self._turns(self.rows[row], shown(now, kink, origin, self.frame.kernel)):
                 self._see(origin)
                 return True
+        return False
+
+    def _ends(self, kink: Kink, now: Moving, origins: Sequence[Origin]) -> bool:
+        """Whether a kink is where a known channel is cut off above; where, is known then.
+
+        Where few features are not constant another channel may jump the same, and it says nothing.
+        """
+        rows = [row for row in self.rows if row.whole and not np.isfinite(row.end)]
+        for origin in origins if self.walk.bounded else ():
+            view = shown(now, kink, origin, self.frame.kernel)
+            moves = np.any(view.rows != 0, axis=1)
+            for row in rows:
+                if (row.weights[:-1][moves] != 0).sum() >= CONV_ENDS.features and self._turns(row, view):
+                    row.end = float(row.weights[:-1] @ view.values + row.weights[-1])
+                    self._write()
+                    return True
         return False
 
     def _turns(self, row: Row, view: Shown) -> bool:

@@ -25,6 +25,10 @@ class Completing(Channels, ABC):
     def take(self, kink: Kink) -> None:
         """Look what a kink tells of any channel."""
 
+    @abstractmethod
+    def _followed(self, kink: Kink, origin: Origin) -> bool:
+        """Follow the unit of a kink that tells too little alone, until its kinks show a channel together."""
+
     def complete(self) -> None:
         """Go to where channels show the entries that are not known yet, while that teaches something.
 
@@ -32,13 +36,19 @@ class Completing(Channels, ABC):
             Stopped: the oracle can be asked no further.
         """
         for row in list(self.rows):
+            if self._is_adrift(row) and row.at is not None and not row.missed:
+                row.missed += not self._followed(*row.at)
             for _ in range(CONV_AIMED.rounds):
-                done = row.known[:-1].all() or row.missed >= CONV_AIMED.failures
+                done = row.known[:-1].all() or row.missed >= CONV_AIMED.failures or self._is_adrift(row)
                 if done or not any(row is other for other in self.rows):
                     break
                 if not self._look_at(row):
                     row.missed += 1
                     break
+
+    def _is_adrift(self, row: Row) -> bool:
+        """Whether a channel's offset is open: so is a feature that was cut off above at its kink."""
+        return self.walk.bounded and not row.known[-1]
 
     def _look_at(self, row: Row) -> bool:
         """Ask beside a channel's hyperplane where unknown features are on; whether that taught any."""
@@ -57,7 +67,10 @@ class Completing(Channels, ABC):
         """Points (d,) near a channel's hyperplane, and where the window begins there."""
         if row.at is not None:
             yield row.at[0].point, row.at[1]
-        answers = self.walk.transcript.points[-CONV_AIMED.answers :, :-1]
+        rows = np.arange(len(self.walk.transcript))
+        if self.walk.bounded:  # far out features are constant, and as large as they can be
+            rows = np.array(self.walk.rows, np.intp)
+        answers = self.walk.transcript.points[rows[-CONV_AIMED.answers :], :-1]
         yield from channel.starts(np.concatenate([answers, self.walk.samples(CONV_AIMED.samples)]))
 
     def _shown_across(self, row: Row, aim: Aim, origin: Origin) -> bool:

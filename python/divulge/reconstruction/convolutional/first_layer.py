@@ -9,13 +9,14 @@ import numpy as np
 
 from divulge.arrays import Array, Index
 from divulge.reconstruction.convolutional.elsewhere import is_combined, shows_elsewhere
+from divulge.reconstruction.convolutional.ends import Levels, is_bounded
 from divulge.reconstruction.convolutional.geometry import Place, clipped, grid_of, grid_of_pairs, starts
 from divulge.reconstruction.convolutional.kernel_size import repeated_size, unclipped_size
 from divulge.reconstruction.convolutional.layers import ConvLayer
 from divulge.reconstruction.convolutional.patches import Box, box_of, gap, patch_of
 from divulge.reconstruction.convolutional.pooled_pairs import PooledPairs
 from divulge.reconstruction.convolutional.walk import Answer, Kink, Walk
-from divulge.reconstruction.settings import CONV_FIRST
+from divulge.reconstruction.settings import CONV_ENDS, CONV_FIRST
 
 
 class Kind(Enum):
@@ -52,6 +53,7 @@ class FirstLayer:
         self._unsure: dict[int, Kink] = {}  # channels that one kink alone has shown so far
         self._searching = True  # whether there is a walk ahead that may show them again
         self._shown_by: list[tuple[Kink, Box]] = []
+        self._levels = Levels()
         self._looked_at = 0  # channels that were doubted, or are above doubt
         self._doubtful = False  # whether kinks of the next layer are as small as filters
 
@@ -107,6 +109,7 @@ class FirstLayer:
         if kernel is not None:
             self._begin_again(kernel)
             self._search(quiet)
+        self._search_ends()
         again, self._unclear = self._unclear, []
         for kink in again:
             self.take(kink)
@@ -144,6 +147,51 @@ class FirstLayer:
                 self.walk.flips += self.take(kink) is Kind.CHANNEL
             if len(self.layer) > channels:
                 since, channels = self.walk.flips, len(self.layer)
+
+    def _search_ends(self) -> None:
+        """Where units are cut off above, walk until it is known of every channel where.
+
+        Raises:
+            Stopped: the oracle can be asked no further.
+        """
+        self.walk.bounded = bool(len(self.layer)) and is_bounded(self.walk)
+        if not self.walk.bounded:
+            return
+        self._drop_ends()
+        near, self.walk.reach = list(self.deeper), CONV_ENDS.reach
+        self.walk.restart()
+        for _ in range(CONV_ENDS.steps):
+            if self.layer.ended.all():
+                break
+            for kink in self.walk.step():
+                self.walk.flips += self.take(kink) is Kind.CHANNEL
+        self.deeper = near  # far out most features are constant, and kinks show little of what is behind
+        self.walk.reach = 1.0
+        self.walk.restart()
+
+    def _drop_ends(self) -> None:
+        """Drop channels whose filter another one has: they may be where that one ends."""
+        filters, alike = self.layer.filters, self.walk.tolerances.alike
+        twins = [
+            i for i in range(len(filters)) if any(gap(filters[i], other) <= alike for other in filters[:i])
+        ]
+        if twins:
+            self._keep([i for i in range(len(filters)) if i not in twins])
+            self._unsure = {}
+
+    def _ends(self, kink: Kink, box: Box, patch: Array) -> bool:
+        """Whether a kink is where a known channel is cut off above: seen a second time, that is known."""
+        if not self.walk.bounded or box.size != self.layer.kernel:
+            return False
+        for channel, filter_ in enumerate(self.layer.filters):
+            if not self.layer.ended[channel] and gap(filter_, patch) <= self.walk.tolerances.alike:
+                window = patch_of(kink.point, box, self.shape)
+                level = float((window * filter_).sum() + self.layer.offsets[channel])
+                rounding = self.walk.tolerances.alike * max(float(np.linalg.norm(window)), 1.0)
+                if self._levels.is_end(filter_, level, rounding):
+                    self.layer.end_at(channel, level)
+                return True
+        return False
 
     def _loses_unsure(self) -> bool:
         """Whether channels that one kink alone has shown were none, but two in one; these are dropped.
@@ -236,6 +284,8 @@ class FirstLayer:
         if box.size != self.layer.kernel:
             self._unclear.append(kink)
             return Kind.UNCLEAR
+        if self._ends(kink, box, patch):
+            return Kind.CHANNEL
         if not self._searching and not self.walk.certified(kink):
             return Kind.UNCLEAR
         if self._doubtful and not shows_elsewhere(self.walk, kink, box):
@@ -267,7 +317,10 @@ class FirstLayer:
         top, left = place[0] + rows, place[1] + columns
         window = padded[:, top : top + rows, left : left + columns]
         level = (window * self.layer.filters[channel]).sum() + self.layer.offsets[channel]
-        return bool(abs(level) <= self.walk.tolerances.alike * max(float(np.linalg.norm(window)), 1.0))
+        off = min(
+            abs(level), abs(level - self.layer.ends[channel]) if self.layer.ends is not None else np.inf
+        )
+        return bool(off <= self.walk.tolerances.alike * max(float(np.linalg.norm(window)), 1.0))
 
     def _widen(self, place: tuple[int, int]) -> None:
         """Pad so far that a filter may begin at a place."""

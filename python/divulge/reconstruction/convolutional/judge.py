@@ -41,9 +41,10 @@ def certain(prefix: Prefix, points: Array, tolerances: Tolerances) -> Mask:
         return np.ones(len(points), bool)
     found = np.ones(len(points), bool)
     with torch.no_grad():
-        for z in prefix.before(prefix.images(points)):
+        for layer, z in zip(prefix.layers, prefix.before(prefix.images(points)), strict=True):
             sizes = z.abs().flatten(1)
-            found &= (sizes.min(dim=1).values > tolerances.loose * sizes.max(dim=1).values).numpy()
+            near = torch.minimum(sizes.min(dim=1).values, layer.from_ends(z).flatten(1).min(dim=1).values)
+            found &= (near > tolerances.loose * sizes.max(dim=1).values).numpy()
     return found
 
 

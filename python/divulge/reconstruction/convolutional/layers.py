@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from divulge.arrays import Array, Index
+from divulge.arrays import Array, Index, Mask
 from divulge.reconstruction.settings import CONV_LAYERS
 
 
@@ -57,6 +57,7 @@ class ConvLayer:
         signs: 1.0 or -1.0 of each channel, shape (c,), or None while they are not known.
         slope: of the activation where it is not 1.
         pool: behind the activation, or None.
+        ends: z at which each channel goes up no more, as ReLU6 does, shape (c,), or infinite; or None.
     """
 
     filters: Array
@@ -66,6 +67,7 @@ class ConvLayer:
     signs: Array | None = None
     slope: float = 0.0
     pool: Pool | None = None
+    ends: Array | None = None
 
     def __len__(self) -> int:
         return len(self.offsets)
@@ -79,20 +81,44 @@ class ConvLayer:
         """Whether a filter sees a map (C, H, W) all at once, nowhere else: the layer is a dense one."""
         return self.kernel == maps[1:] and self.padding == (0, 0)
 
-    def add(self, weights: Array, offset: float) -> None:
+    @property
+    def ended(self) -> Mask:
+        """Which channels are cut off above, shape (c,)."""
+        return np.zeros(len(self), bool) if self.ends is None else np.isfinite(self.ends)
+
+    def add(self, weights: Array, offset: float, end: float = np.inf) -> None:
         """Append a channel, weights (C, kh, kw), as the one of norm 1 whose largest entry is positive.
 
         Sides that were told without it are open again.
+
+        Args:
+            weights: of a filter.
+            offset: its own.
+            end: z at which it bends again, infinite where it does not.
         """
         factor = np.linalg.norm(weights) * np.sign(weights.flat[np.abs(weights).argmax()])
         self.filters = np.concatenate([self.filters, (weights / factor)[None]])
         self.offsets = np.append(self.offsets, offset / factor)
         self.signs, self.slope = None, 0.0
+        if self.ends is not None or np.isfinite(end):
+            before = np.full(len(self) - 1, np.inf) if self.ends is None else self.ends
+            self.ends = np.append(before, np.inf)
+            self.end_at(len(self) - 1, end / factor)
+
+    def end_at(self, channel: int, level: float) -> None:
+        """Take it that a channel bends at a level of z, too, and is on between that and 0 alone."""
+        self.ends = np.full(len(self), np.inf) if self.ends is None else self.ends.copy()
+        self.ends[channel] = abs(level)
+        if np.isfinite(level) and level < 0:
+            self.offsets = self.offsets.copy()
+            self.offsets[channel] -= level
 
     def take(self, channels: Index) -> ConvLayer:
         """Return the layer with these channels alone."""
         signs = None if self.signs is None else self.signs[channels]
-        return replace(self, filters=self.filters[channels], offsets=self.offsets[channels], signs=signs)
+        ends = None if self.ends is None else self.ends[channels]
+        filters, offsets = self.filters[channels], self.offsets[channels]
+        return replace(self, filters=filters, offsets=offsets, signs=signs, ends=ends)
 
     def before(self, maps: Tensor) -> Tensor:
         """z, shape (n, c, H', W'), for maps (n, C, H, W)."""
@@ -101,11 +127,40 @@ class ConvLayer:
 
     def turned(self, z: Tensor) -> Tensor:
         """Z with every channel's active side up; as it is while sides are not known."""
-        return z if self.signs is None else z * torch.from_numpy(self.signs).view(1, -1, 1, 1)
+        if self.signs is None:
+            return z
+        return z * _each(self.signs) + _each(np.where(self.ended & (self.signs < 0), self.shifts, 0.0))
+
+    @property
+    def shifts(self) -> Array:
+        """What -z lacks of z turned over: where it is cut off above, its end, shape (c,)."""
+        return np.zeros(len(self)) if self.ends is None else np.where(self.ended, self.ends, 0.0)
+
+    @property
+    def nearer(self) -> Array:
+        """Sides on which a channel that is cut off above is 0 at the end that is nearer to inputs of 0.
+
+        Either way round it is the same but for constants, and few features are constant at usual inputs then.
+        """
+        return np.where(self.offsets <= self.shifts / 2, 1.0, -1.0)
+
+    def active(self, turned: Tensor) -> Tensor:
+        """The activation of z that was turned, shape (n, c, H, W)."""
+        found = F.leaky_relu(turned, self.slope)
+        return found if self.ends is None else torch.minimum(found, _each(self.ends))
+
+    def rise(self, turned: Tensor) -> Tensor:
+        """How steep the activation is at z that was turned, shape (n, c, H, W)."""
+        steep = torch.where(turned > 0, 1.0, torch.tensor(self.slope, dtype=turned.dtype))
+        return steep if self.ends is None else steep * (turned < _each(self.ends))
+
+    def from_ends(self, z: Tensor) -> Tensor:
+        """How far z (n, c, H, W) is from where it goes up no more, infinite where it always does."""
+        return torch.full_like(z, torch.inf) if self.ends is None else (z - _each(self.ends)).abs()
 
     def after(self, z: Tensor) -> Tensor:
         """Features for z (n, c, H, W), the sides being known."""
-        return self.pooled(F.leaky_relu(self.turned(z), self.slope))
+        return self.pooled(self.active(self.turned(z)))
 
     def pooled(self, maps: Tensor) -> Tensor:
         """Pool maps (n, c, H, W), where there is pooling."""
@@ -114,14 +169,18 @@ class ConvLayer:
     def state(self, z: Tensor) -> Tensor:
         """Whole numbers (n, c, H, W) that change where a unit of z begins or ceases to count."""
         on = (z > 0).long()
+        if self.ends is not None:
+            on = on + (z > _each(self.ends))
         if self.pool is None or self.pool.kind == "avg":
             return on
         if self.signs is not None and not self.slope:
-            return self.pool.chosen(self.turned(z))
+            turned = self.turned(z)
+            return self.pool.chosen(self.active(turned)) * (self.rise(turned) > 0)
         shift = float(z.abs().max()) + 1.0 if self.slope else 0.0  # leaky units are chosen below 0 too
-        up, down = self.pool.chosen(z + shift), self.pool.chosen(shift - z)
+        up, down = self.pool.chosen(z + shift), self.pool.chosen(shift - z + _each(self.shifts))
         count = self.pool.size**2 + 1
-        return on * bool(self.slope) + 2 * (up + count * down)
+        own = bool(self.slope) or self.ends is not None
+        return on * own + 3 * (up + count * down)
 
     def rows(self, units: Index, maps: tuple[int, int, int]) -> Array:
         """Gradients (m, C H W) of units of z, numbered as they lie, in maps (C, H, W) that are given."""
@@ -235,6 +294,11 @@ def gradients_of(prefix: Prefix, function: Callable[[Tensor], Tensor], point: Ar
             (gradient,) = torch.autograd.grad(entries.sum(), x)
         found[first : first + len(part)] = gradient.reshape(len(part), -1).numpy()
     return found
+
+
+def _each(numbers: Array) -> Tensor:
+    """A number of each channel, beside maps (n, c, H, W)."""
+    return torch.from_numpy(numbers).view(1, -1, 1, 1)
 
 
 def flat(parts: Sequence[Tensor]) -> Tensor:

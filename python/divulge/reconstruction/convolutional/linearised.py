@@ -75,9 +75,15 @@ def activated(layer: ConvLayer, z: Moving) -> Moving:
     """Features of a layer: turned to its sides, which count as up while they are not known, and pooled."""
     with torch.no_grad():
         turned = layer.turned(z.maps[None])[0]
-        on = torch.where(turned > 0, 1.0, torch.tensor(layer.slope, dtype=turned.dtype))
-        factor = on if layer.signs is None else on * torch.from_numpy(layer.signs).view(-1, 1, 1)
-        return pooled(layer, Moving(F.leaky_relu(turned, layer.slope), z.slopes * factor))
+        factor = layer.rise(turned[None])[0]
+        if layer.signs is not None:
+            factor = factor * torch.from_numpy(layer.signs).view(-1, 1, 1)
+        return pooled(layer, Moving(layer.active(turned[None])[0], z.slopes * factor))
+
+
+def turned_over(layer: ConvLayer, z: Moving) -> Moving:
+    """Z of a layer whose sides are not known, every channel the other way."""
+    return Moving(torch.from_numpy(layer.shifts).view(-1, 1, 1) - z.maps, -z.slopes)
 
 
 def pooled(layer: ConvLayer, features: Moving) -> Moving:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -12,6 +12,9 @@ from torch import Tensor, nn
 from divulge.arrays import Array, Index
 from divulge.reconstruction.convolutional.layers import ConvLayer, Prefix
 from divulge.reconstruction.network.hidden_layer import linear
+
+# where ReLU6 is cut off, and by how much channels are scaled that are never: 6 is as far off then as rounding
+CUT_OFF, NEVER = 6.0, 2.0**-40
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,8 @@ class ConvNetwork:
         """Build the network; inputs of shape (n, d) or (n, C, H, W)."""
         parts: list[nn.Module] = [nn.Flatten(), nn.Unflatten(1, self.prefix.shape)]
         flat = False
-        for depth, layer in enumerate(self.prefix.layers):
+        layers, weights = scaled(self.prefix.layers, self.weights)
+        for depth, layer in enumerate(layers):
             dense = depth > 0 and layer.covers(self.prefix.map_shape(depth))
             if dense and not flat:
                 parts.append(nn.Flatten())
@@ -59,18 +63,45 @@ class ConvNetwork:
             parts += dense_parts(layer, dtype) if dense else conv_parts(layer, dtype)
         if not flat:
             parts.append(nn.Flatten())
-        return nn.Sequential(*parts, linear(self.weights[:, :-1], self.weights[:, -1], dtype))
+        return nn.Sequential(*parts, linear(weights[:, :-1], weights[:, -1], dtype))
 
 
 def activation(layer: ConvLayer) -> nn.Module:
-    """ReLU or LeakyReLU."""
+    """ReLU, ReLU6 or LeakyReLU."""
+    if layer.ends is not None:
+        return nn.ReLU6()
     return nn.LeakyReLU(layer.slope) if layer.slope else nn.ReLU()
 
 
 def turned(layer: ConvLayer) -> tuple[Array, Array]:
     """Filters and offsets with active sides up."""
     assert layer.signs is not None
-    return layer.filters * layer.signs[:, None, None, None], layer.offsets * layer.signs
+    down = np.where(layer.signs < 0, layer.shifts, 0.0)
+    return layer.filters * layer.signs[:, None, None, None], layer.offsets * layer.signs + down
+
+
+def scaled(layers: Sequence[ConvLayer], weights: Array) -> tuple[list[ConvLayer], Array]:
+    """Scale channels that are cut off above so that they are at 6, those that are not, far below it.
+
+    Args:
+        layers: as they are known.
+        weights: of the outputs, shape (outputs, q + 1).
+
+    Returns:
+        Layers and weights of the same network.
+    """
+    found, before = [], np.ones(1)
+    for layer in layers:
+        layer = replace(layer, filters=layer.filters / before[:, None, None])
+        before = np.ones(len(layer))
+        if layer.ends is not None:
+            before = np.where(layer.ended, CUT_OFF / layer.ends, NEVER)
+            (filters, offsets), ends = turned(layer), np.full(len(layer), CUT_OFF)
+            filters, offsets = filters * before[:, None, None, None], offsets * before
+            layer = replace(layer, filters=filters, offsets=offsets, signs=np.ones(len(layer)), ends=ends)
+        found.append(layer)
+    each = before.repeat((weights.shape[1] - 1) // len(before))
+    return found, np.column_stack([weights[:, :-1] / each, weights[:, -1]])
 
 
 def dense_parts(layer: ConvLayer, dtype: torch.dtype) -> list[nn.Module]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from divulge.arrays import Index
+from divulge.reconstruction.convolutional.ends import way_up
 from divulge.reconstruction.convolutional.followed import Follower
 from divulge.reconstruction.convolutional.linearised import Moving, moving
 from divulge.reconstruction.convolutional.pooled_channels import PooledChannels
@@ -26,7 +27,7 @@ from divulge.reconstruction.convolutional.window import (
     refuted,
     shown,
 )
-from divulge.reconstruction.settings import CONV_ROWS
+from divulge.reconstruction.settings import CONV_ENDS, CONV_ROWS
 
 
 class NextLayer(PooledChannels):
@@ -72,6 +73,45 @@ class NextLayer(PooledChannels):
                 since, rows, steps = self.crossings, len(self.rows), 0
         self.finish()
 
+    def find_ends(self) -> None:
+        """Where units are cut off above, walk further out, until no more channels are seen to end.
+
+        Those that end hardly anywhere are taken far up, and their ends looked for on the way.
+
+        Raises:
+            Stopped: the oracle can be asked no further.
+        """
+        if not self.walk.bounded or not self._endless():
+            return
+        self.walk.reach, self.walk.blocks, since = CONV_ENDS.wide, True, 0
+        self.walk.restart()
+        while since < CONV_ENDS.patience and self._endless():
+            endless = len(self._endless())
+            for kink in self.walk.step():
+                self.take(kink)
+            since = since + 1 if endless == len(self._endless()) else 0
+        for row in self._endless():
+            row.sought = True
+            for count in range(CONV_ENDS.tries):
+                if np.isfinite(row.end) or not any(row is other for other in self.rows):
+                    break
+                self._climb(row, (-1.0) ** count)
+        self.walk.reach, self.walk.blocks = 1.0, False
+        self.walk.restart()
+        self.finish()
+
+    def _endless(self) -> list[Row]:
+        """Whole channels whose ends are not known, and were not looked for."""
+        return [row for row in self.rows if row.whole and not row.sought and not np.isfinite(row.end)]
+
+    def _climb(self, row: Row, up: float) -> None:
+        """Take a channel far up, or far down, until its end is met."""
+        number = next(i for i, other in enumerate(self.rows) if other is row)
+        for kink in self.walk.along(way_up(self.walk, self.depth, number, up)):
+            self.take(kink)
+            if np.isfinite(row.end):
+                break
+
     def finish(self) -> None:
         """Drop what is no channel, and look for the entries of channels that are not known yet.
 
@@ -88,6 +128,8 @@ class NextLayer(PooledChannels):
             return
         origins = self._origins(kink)
         now = moving(self.walk.known, kink.point, self.depth)
+        if self.walk.bounded and self._ends(kink, now, origins or self._around(kink)):
+            return
         if not origins:
             if not self._shows_pair(kink, now):
                 self._show_part(kink, now)
@@ -104,9 +146,8 @@ class NextLayer(PooledChannels):
 
     def _show_part(self, kink: Kink, now: Moving) -> None:
         """Look whether a kink that shows a part of a window adds to a channel in the making."""
-        known, tolerance = self.walk.known, self.walk.tolerances
-        around = origins_around(known, self.depth, self.frame, kink) if self.rows else []
-        for origin in around if len(around) <= CONV_ROWS.around else []:
+        tolerance = self.walk.tolerances
+        for origin in self._around(kink):
             found = fragment(Together(shown(now, kink, origin, self.frame.kernel)), tolerance.rounding)
             if found is None or found.margin < CONV_ROWS.margin:
                 continue
@@ -114,6 +155,13 @@ class NextLayer(PooledChannels):
                 return
         if not (self.grid_is_known and self._begins_at_edge(kink, now)):
             self.deeper.append(kink)
+
+    def _around(self, kink: Kink) -> list[Origin]:
+        """Where windows may begin of which a kink shows a part, if these are not too many."""
+        if not self.rows or self.frame.whole:
+            return []
+        around = origins_around(self.walk.known, self.depth, self.frame, kink)
+        return around if len(around) <= CONV_ROWS.around else []
 
     def _begins_at_edge(self, kink: Kink, now: Moving) -> bool:
         """Whether a kink shows a channel, not known before, in a window that padding clips."""

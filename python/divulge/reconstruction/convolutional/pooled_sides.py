@@ -10,7 +10,14 @@ import numpy as np
 from divulge.arrays import Array, Index
 from divulge.reconstruction.convolutional.equations import Equations, Solution, enough
 from divulge.reconstruction.convolutional.layers import ConvLayer
-from divulge.reconstruction.convolutional.linearised import Moving, activated, convolved, joined, moving
+from divulge.reconstruction.convolutional.linearised import (
+    Moving,
+    activated,
+    convolved,
+    joined,
+    moving,
+    turned_over,
+)
 from divulge.reconstruction.convolutional.side_answers import Chosen, SideAnswers, corners
 from divulge.reconstruction.settings import CONV_LAST, TINY
 
@@ -38,7 +45,7 @@ class PooledSides:
 
         def features(point: Array) -> Moving:
             z = convolved(layer, moving(self.prefix, point, depth, pixels))
-            return joined([activated(layer, z), activated(layer, Moving(-z.maps, -z.slopes))])
+            return joined([activated(layer, z), activated(layer, turned_over(layer, z))])
 
         equations = Equations(self.prefix, features, pixels)
         units = 2 * self.prefix.sizes()[-1]

@@ -24,6 +24,8 @@ class Row:
         alone: the kink that it was seen at, where no other one has shown it yet.
         at: a kink of it, and where the window begins there.
         missed: times that it was aimed at in vain since it was last added to.
+        end: its level where it is cut off above, infinite where that was not seen.
+        sought: whether that was looked for.
     """
 
     weights: Array
@@ -31,6 +33,8 @@ class Row:
     alone: Kink | None = None
     at: tuple[Kink, Origin] | None = None
     missed: int = 0
+    end: float = np.inf
+    sought: bool = False
 
     @property
     def whole(self) -> bool:

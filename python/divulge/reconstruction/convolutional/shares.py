@@ -48,15 +48,18 @@ def shares_of(prefix: Prefix, layer: ConvLayer, found: Solution, on: NDArray[np.
     made_up = found.seen[before:] & ~found.needed[before:-1]
     constant = on.all(axis=0) | ~on.any(axis=0) | made_up
     constant &= np.any(slopes[:, :-1][:, seen] != 0, axis=1)
+    constant &= ~layer.ended.repeat(len(slopes) // len(layer))  # units that are cut off leave nothing in beta
     beta, weights = found.weights[:before, 0], found.weights[before:-1, 0]
     moved = (np.where(constant, 0.0, weights)[:, None] * slopes).reshape(len(layer), -1, slopes.shape[1])
-    columns = np.concatenate([moved.sum(axis=1), slopes[constant]]).T[:-1]
+    moved = moved.sum(axis=1)
+    size = max(float(np.linalg.norm(moved[:, :-1][:, seen], axis=1).max()), TINY)
+    columns = np.concatenate([np.where(layer.ended[:, None], 0.0, moved), slopes[constant]]).T[:-1]
     wanted = beta + weights[constant] @ slopes[constant, :-1]
     columns, wanted = columns[seen], wanted[seen]
     sizes = np.maximum(np.linalg.norm(columns, axis=0), TINY)
     shares, _, rank, _ = np.linalg.lstsq(columns / sizes, wanted, rcond=CONV_LAST.null)
     rest = wanted - columns / sizes @ shares
-    left = np.linalg.norm(rest) / max(float(sizes.max()), TINY)
+    left = np.linalg.norm(rest) / max(float(sizes.max()), size)
     remainder = np.zeros(len(seen))
     remainder[seen] = rest
     wide = columns.shape[1] > columns.shape[0]
@@ -64,7 +67,8 @@ def shares_of(prefix: Prefix, layer: ConvLayer, found: Solution, on: NDArray[np.
     idle = basis[rank:]
     told = np.abs(idle[:, : len(layer)]).max(axis=0, initial=0.0) <= CONV_LAST.leak
     told &= (sizes[: len(layer)] > CONV_LAST.faint * sizes.max()) & found.needed[:before][seen].all()
-    return Shares(shares[: len(layer)] / sizes[: len(layer)], told, float(left), found.residual, remainder)
+    kappa = np.where(layer.ended, 0.0, shares[: len(layer)] / sizes[: len(layer)])
+    return Shares(kappa, told | layer.ended, float(left), found.residual, remainder)
 
 
 def sides_of(shares: Array) -> tuple[Array, float, float]:

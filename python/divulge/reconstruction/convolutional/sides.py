@@ -16,7 +16,7 @@ import torch
 from divulge.arrays import Array, Index
 from divulge.reconstruction.convolutional.geometry import unit_box
 from divulge.reconstruction.convolutional.layers import ConvLayer, Pool, Prefix
-from divulge.reconstruction.convolutional.linearised import Moving, activated, convolved, moving
+from divulge.reconstruction.convolutional.linearised import Moving, activated, convolved, moving, turned_over
 from divulge.reconstruction.convolutional.patches import box_of
 from divulge.reconstruction.convolutional.walk import Kink
 from divulge.reconstruction.convolutional.window import Origin, Shown, pixels, shown
@@ -63,7 +63,7 @@ def both_sides(prefix: Prefix, layer: ConvLayer, point: Array, some: Index | Non
         some: numbers of it that change, all where None.
     """
     z = convolved(layer, moving(prefix, point, len(prefix.layers) - 1, some))
-    up, down = activated(layer, z), activated(layer, Moving(-z.maps, -z.slopes))
+    up, down = activated(layer, z), activated(layer, turned_over(layer, z))
     return Moving(torch.cat([up.maps, down.maps]), torch.cat([up.slopes, down.slopes], 1))
 
 
@@ -161,6 +161,11 @@ class SideSearch:
         self.memory: dict[tuple[float, bytes], tuple[Array, Array]] = {}
         self._takes_more()
 
+    @property
+    def either_way(self) -> bool:
+        """Whether channels that are cut off above explain the same turned over: not if the largest counts."""
+        return self.layer.pool is None or self.layer.pool.kind == "avg"
+
     def _takes_more(self) -> bool:
         """Take some more of the kinks; False where none are left, or enough were taken."""
         taken = len(self.blocks)
@@ -236,6 +241,7 @@ class SideSearch:
                 signs = self.descend(signs, rng)
             if self.proven(signs, tolerance):
                 slope = self.slope if self.slope > tolerance else 0.0
+                signs = np.where(self.layer.ended & self.either_way, self.layer.nearer, signs)
                 layer = replace(self.layer, signs=signs, slope=slope)
                 return Sides(layer, self.frame, float(np.median(self.residuals(signs)[0])))
         return None
@@ -251,7 +257,7 @@ class SideSearch:
         good = left <= tolerance
         if 2 * good.sum() <= len(left) or margins[good].sum() < len(signs) + CONV_SIDES.margin:
             return False
-        for channel in range(len(signs)):
+        for channel in np.flatnonzero(~(self.layer.ended & self.either_way)):
             turned = np.where(np.arange(len(signs)) == channel, -signs, signs)
             if self.residuals(turned)[0][good].max() <= tolerance:
                 return False

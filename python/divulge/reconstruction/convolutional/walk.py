@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,6 +56,7 @@ class Walk:
         rows: of the answers that it asked for in fine noise of the usual size, where channels that are seldom
             on are off.
         kinks: all that were met.
+        bounded: whether units of the network are seen to be cut off above.
         told: called with the ends of an explained step and the units that switched.
     """
 
@@ -69,6 +70,7 @@ class Walk:
         self.flips = 0
         self.rows: list[int] = []
         self.kinks: list[Kink] = []
+        self.bounded = False
         self.told: Explained | None = None
         self.share = CONV_WALK.first_step
         self._here: Answer | None = None
@@ -111,6 +113,24 @@ class Walk:
         if self.lines.domain is not None:
             target = np.clip(target, *self.lines.domain)
         self._here, self._from, self._to = before, before.point, target
+
+    def along(self, way: Array) -> Iterator[Kink]:
+        """Walk from one of two points (2, d) to the other, in as many steps as it takes; what is met.
+
+        Raises:
+            Stopped: the oracle can be asked no further.
+        """
+        (self._from, self._to), length = way, float(np.linalg.norm(way[1] - way[0]))
+        states = self.known.states(
+            way[0] + np.linspace(0.0, 1.0, CONV_WALK.grid)[:, None] * (way[1] - way[0])
+        )
+        crossings = int((states[1:] != states[:-1]).sum())
+        room = self.known.size / max(len(self.known.layers), 1)
+        self.share = min(CONV_WALK.few * room / max(crossings, 1), 0.5)
+        self._here = self.ask(way[:1])[0]
+        while np.linalg.norm(way[1] - self._here.point) > CONV_WALK.rank * length:
+            yield from self.step()
+        self._here = None
 
     def step(self) -> list[Kink]:
         """Take a step; return the kinks on it that the known layers do not explain, each on its own.

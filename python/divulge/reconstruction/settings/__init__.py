@@ -35,6 +35,7 @@ from divulge.reconstruction.settings.convolutional import (
     CONV_SIDES,
     CONV_WALK,
 )
+from divulge.reconstruction.settings.convolutional_ends import CONV_ENDS
 from divulge.reconstruction.settings.counterexamples import CLIMBING, COUNTEREXAMPLES
 from divulge.reconstruction.settings.deep import (
     ALWAYS_ON,
@@ -134,6 +135,7 @@ __all__ = [
     "CONV_AIMED",
     "CONV_ATTACK",
     "CONV_DENSE",
+    "CONV_ENDS",
     "CONV_EXTREME",
     "CONV_FIRST",
     "CONV_FOLLOWED",

@@ -1,0 +1,74 @@
+"""Units that are cut off above are taken apart: where they end, and copies of ReLU6."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from conv_networks import conv, conv_net, error_of, kinds, pool, victim_of
+from torch import nn
+
+from divulge import GradientOracle, reconstruct
+from divulge.reconstruction.convolutional.layers import ConvLayer, Pool, Prefix
+from divulge.reconstruction.convolutional.linearised import moving
+from divulge.reconstruction.convolutional.network import ConvNetwork
+
+
+def layer_of(rng, pool_=None, ends=(2.5, np.inf, 1.0)):
+    layer = ConvLayer(np.zeros((0, 1, 3, 3)), np.zeros(0), pool=pool_)
+    for end in ends:
+        layer.add(rng.standard_normal((1, 3, 3)), rng.standard_normal(), end * rng.choice([-1.0, 1.0]))
+    layer.signs = rng.choice([-1.0, 1.0], len(ends))
+    return layer
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("pool_", [None, Pool("avg", 2, 2), Pool("max", 2, 2)])
+def test_a_layer_its_slopes_and_its_module_are_one(seed, pool_):
+    rng = np.random.default_rng(seed)
+    prefix = Prefix((1, 8, 8), [layer_of(rng, pool_)])
+    network = ConvNetwork(prefix, rng.standard_normal((2, int(np.prod(prefix.map_shape(1))) + 1)))
+    points = 4 * rng.standard_normal((5, 64))
+    values, gradients = network.answers(points, 1)
+    module = network.module(torch.float64)
+    np.testing.assert_allclose(module(torch.from_numpy(points))[:, 1].detach().numpy(), values, atol=1e-9)
+    rows = moving(prefix, points[0], 1).rows()
+    np.testing.assert_allclose(network.weights[1, :-1] @ rows, gradients[0], atol=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_channel_ends_at_either_side_of_where_it_was_first_seen(seed):
+    """The same two levels of one filter, whichever of them came first, are one channel."""
+    rng = np.random.default_rng(seed)
+    filter_, offset, end = rng.standard_normal((1, 3, 3)), rng.standard_normal(), rng.uniform(0.5, 3)
+    one = ConvLayer(np.zeros((0, 1, 3, 3)), np.zeros(0))
+    other = ConvLayer(np.zeros((0, 1, 3, 3)), np.zeros(0))
+    one.add(filter_, offset, end)
+    other.add(filter_, offset - end, -end)
+    np.testing.assert_allclose(one.offsets, other.offsets)
+    np.testing.assert_allclose(one.ends, other.ends)
+    assert one.ended.all()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_states_change_where_units_begin_and_end(seed):
+    rng = np.random.default_rng(seed)
+    layer = layer_of(rng)
+    z = torch.from_numpy(3 * rng.standard_normal((2, 3, 4, 4)))
+    inside = (layer.rise(layer.turned(z)) > 0).numpy()
+    states = layer.state(z).numpy()
+    differ = inside[0] != inside[1]
+    assert (states[0] != states[1])[differ].all()
+
+
+@pytest.mark.parametrize(("seed", "scale"), [(0, 3.0), (1, 3.0), (2, 4.0)])
+def test_a_network_of_relu6_is_whole_and_named(seed, scale):
+    shape = (1, 12, 12)
+    net = conv_net(shape, conv(1, 4, 5), nn.ReLU6, pool(), conv(4, 6, 3), nn.ReLU6, outputs=1, seed=seed)
+    with torch.no_grad():
+        net[0].weight *= scale
+        net[3].weight *= scale
+    result = reconstruct(GradientOracle(victim_of(net, shape)), seed=seed, input_shape=shape)
+    assert result.complete
+    assert kinds(result.module) == ["Conv2d", "ReLU6", "AvgPool2d", "Conv2d", "ReLU6", "Linear"]
+    assert max(error_of(result, net, shape, scale) for scale in (0.3, 1.0, 3.0, 30.0)) < 1e-8
