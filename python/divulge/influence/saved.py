@@ -126,7 +126,8 @@ def solve_tests(influence: Influence, test: Any, *, of: str | LossFunction | Non
         vectors[rows] = solution
         assert influence.solution is not None
         residual[rows] = influence.solution.residual
-    about = f"{named(influence.curvature, influence.solver)}, damping {influence.damping:g}, weight decay {influence.weight_decay:g}"
+    method = named(influence.curvature, influence.solver)
+    about = f"{method}, damping {influence.damping:g}, weight decay {influence.weight_decay:g}"
     return SolvedTests(vectors, residual, parameters_digest(influence), about)
 
 
