@@ -9,7 +9,7 @@ from chains import relative_error
 from torch import nn
 
 from divulge import Influence
-from divulge.influence import NotConverged
+from divulge.influence import NotConverged, UnresolvedDamping
 from divulge.influence.label_cotangents import label_cotangents
 from divulge.influence.losses import resolve_loss
 
@@ -197,14 +197,39 @@ def test_rounding_of_single_precision_is_no_failure(seed):
     assert influence.solution.vectors.dtype == np.float32
 
 
-@pytest.mark.parametrize("damping", [1e-8, 1e-10])
+@pytest.mark.parametrize("damping", [1e-6, 1e-8, 1e-10])
 def test_what_single_precision_cannot_solve_is_solved_for_in_double(damping):
     torch.manual_seed(0)
     module, (x, y) = wide_and_trained(np.random.default_rng(0), steps=0)
     influence = Influence(module, (x, y), curvature="ekfac", damping=damping, lower=False)
-    influence.scores((0.9 * x[:5], y[:5]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UnresolvedDamping)
+        influence.scores((0.9 * x[:5], y[:5]))
     assert influence.solution.residual.max() < 1e-6
     assert influence.solution.converged.all()
+
+
+@pytest.mark.parametrize("curvature", ["kfac", "ekfac"])
+@pytest.mark.parametrize("lower", [False, True])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_damping_that_single_precision_does_not_resolve_is_said(curvature, lower, seed):
+    torch.manual_seed(seed)
+    module, (x, y) = wide_and_trained(np.random.default_rng(seed), steps=100)
+    test = 0.9 * x[:5], y[:5]
+
+    def fitted(damping, module=module, x=x):
+        return Influence(module, (x, y), curvature=curvature, damping=damping, lower=lower)
+
+    smallest = np.finfo(np.float32).eps * fitted(0.1)._inverse.kronecker.largest
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fitted(1.1 * smallest).scores(test)
+        fitted(0.1 * smallest, module.double(), x.astype(float)).scores((0.9 * x[:5].astype(float), y[:5]))
+    module.float()
+    told = f"gradients in float32 resolve {curvature}'s eigenvalues down to about .*, 1.2e-07 of the largest"
+    for call in (lambda i: i.scores(test), lambda i: i.self_influence([0])):
+        with pytest.warns(UnresolvedDamping, match=told):
+            call(fitted(0.9 * smallest))
 
 
 @pytest.mark.parametrize("fitted", [False, True])

@@ -8,10 +8,11 @@ import torch
 from torch import nn
 
 from divulge import Influence
+from divulge.influence.layer_calls import gram
 from divulge.influence.layer_rules import seen_last
 from divulge.influence.patch_moments import patch_moments
 from divulge.influence.patches import strip_order
-from divulge.influence.seen import Rows, Strips
+from divulge.influence.seen import Rows, Strips, outer, times
 
 
 def drawn(seed):
@@ -48,12 +49,14 @@ def test_products_are_those_of_whole_patches(seed):
     v = torch.from_numpy(rng.standard_normal((rows.shape[2], 3)))
     delta = torch.from_numpy(rng.standard_normal((*rows.shape[:2], 5)))
     torch.testing.assert_close(
-        held.times(v[strip_order(layer, bias=bias)]), whole.times(v), rtol=1e-11, atol=1e-11
+        times(held, v[strip_order(layer, bias=bias)]), times(whole, v), rtol=1e-11, atol=1e-11
     )
-    found = torch.cat([part.outer(delta[i : i + 1]) for i, part in enumerate(held.parts(1))])
+    found = torch.cat([outer(part, delta[i : i + 1]) for i, part in enumerate(held.parts(1))])
     torch.testing.assert_close(
-        found @ v[strip_order(layer, bias=bias)], whole.outer(delta) @ v, rtol=1e-11, atol=1e-11
+        found @ v[strip_order(layer, bias=bias)], outer(whole, delta) @ v, rtol=1e-11, atol=1e-11
     )
+    torch.testing.assert_close(held.own_outer(delta, turned=True), held.own_outer(delta).mT)
+    torch.testing.assert_close(gram(delta.mT.contiguous().mT), gram(delta))
 
 
 class OneAlone(nn.Module):
@@ -86,4 +89,4 @@ def test_strips_are_a_copy():
     a = torch.ones(2, 1, 3, 3, dtype=torch.float64)
     held = Strips.of(layer, a, bias=False)
     a.zero_()
-    assert float(held.times(torch.ones(1, 1, dtype=torch.float64)).min()) == 1
+    assert float(times(held, torch.ones(1, 1, dtype=torch.float64)).min()) == 1

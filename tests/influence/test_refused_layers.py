@@ -91,7 +91,7 @@ REFUSED = {
     "tied": (Tied, "'encode' to be read by its layers alone"),
     "lora": (Lora, "'weight' belongs to Lora"),
     "doubled": (chain(lambda m: m.append(Doubled(3, 3))), "'3.weight' belongs to Doubled"),
-    "positions": (Positions, r"'places' sees, .* shape \(1, 7\)"),
+    "positions": (Positions, r"'places' sees, .* shape \(1, 6\)"),
     "routed": (Routed, "'experts.0' sees, which none of its axes holds"),
     "two biases": (chain(two_biases), "'3.weight' is the weight of '3' and '4', whose biases differ"),
     "own forward": (chain(own_forward), "'0.weight' belongs to Linear"),

@@ -23,6 +23,14 @@ def test_saved_products_score_as_before(make, name, tmp_path):
     np.testing.assert_allclose(again.scores(influence, groups), influence.scores(test, groups=groups))
 
 
+@pytest.mark.parametrize("curvature", ["kfac", "ekfac"])
+def test_closed_forms_name_no_solver(make, curvature):
+    module, train, test = make("mlp")
+    influence = Influence(module, train, curvature=curvature, damping=0.5)
+    assert solve_tests(influence, test).about == f"{curvature}, damping 0.5, weight decay 0"
+    assert f"{curvature}, damping 0.5" in repr(influence)
+
+
 def test_other_samples_are_scored_with_the_same_curvature(make, tmp_path):
     module, (x, y), test = make("mlp")
     influence = Influence(module, (x, y), curvature="gauss_newton", damping=0.5)

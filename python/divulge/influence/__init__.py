@@ -7,7 +7,7 @@ from divulge.influence.baselines import (
     TracIn,
 )
 from divulge.influence.domains import DomainInfluence, domain_influence, influence_by_distance
-from divulge.influence.errors import NotConverged, SingularCurvature
+from divulge.influence.errors import NotConverged, SingularCurvature, UnresolvedDamping
 from divulge.influence.gradient_store import GradientStore
 from divulge.influence.harmonic_mean import DataInf
 from divulge.influence.influence import Influence
@@ -60,6 +60,7 @@ __all__ = [
     "TrainingAttack",
     "TrainingRun",
     "TreeInfluence",
+    "UnresolvedDamping",
     "domain_influence",
     "fit_factors",
     "fit_linear",

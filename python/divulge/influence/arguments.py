@@ -19,6 +19,7 @@ __all__ = [
     "check_numbers",
     "check_rows",
     "default_tolerance",
+    "named",
     "vector_block",
 ]
 
@@ -115,6 +116,11 @@ def check_rows(rows: ArrayLike | None, total: int) -> NDArray[np.int64]:
     if len(wrong):
         raise ValueError(f"expected rows from 0 to {total - 1}, got {wrong[0]}")
     return chosen.astype(np.int64)
+
+
+def named(curvature: Curvature, solver: SolverName) -> str:
+    """Return a curvature's name, and that of the solver where there is one, for people."""
+    return curvature if curvature in ("kfac", "ekfac") else f"{curvature}, {solver}"
 
 
 def default_tolerance(solver: str, dtype: torch.dtype) -> float:

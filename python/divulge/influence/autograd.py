@@ -185,7 +185,8 @@ class AutogradOperator:
     @_in_snapshot
     def kronecker_factors(self, labels: Labels) -> Factors:
         """Return K-FAC's factors of each layer."""
-        return self._layer_gradients.factors(self._labelled(labels), self.rows)
+        together = min(self.batch_size, self._layer_gradients.together_in_sums)
+        return self._layer_gradients.factors(self._labelled(labels, together), self.rows)
 
     @_in_snapshot
     def kronecker_eigenvalues(
@@ -229,7 +230,7 @@ class AutogradOperator:
         """Samples in a batch whose layers' gradients are formed."""
         return min(self.batch_size, self._layer_gradients.together)
 
-    def _labelled(self, labels: Labels) -> Batches:
+    def _labelled(self, labels: Labels, together: int | None = None) -> Batches:
         """Yield inputs (k, *shape) of each batch and what makes its labels' cotangents of the outputs."""
 
         def drawn(outputs: Tensor, targets: Tensor, first: int) -> Tensor:
@@ -239,11 +240,13 @@ class AutogradOperator:
             sizes = self.loss.weights(targets).to(cotangents).sqrt()[:, None, ..., None]
             return (cotangents.reshape(len(outputs), -1, *outputs.shape[1:]) * sizes).flatten(1)
 
-        return self._with_cotangents(drawn)
+        return self._with_cotangents(drawn, together=together)
 
-    def _with_cotangents(self, make: Callable[..., Tensor], samples: Samples | None = None) -> Batches:
-        at = self.first
-        for inputs, targets in self._batches(self.samples if samples is None else samples, self._together):
+    def _with_cotangents(
+        self, make: Callable[..., Tensor], samples: Samples | None = None, together: int | None = None
+    ) -> Batches:
+        at, most = self.first, self._together if together is None else together
+        for inputs, targets in self._batches(self.samples if samples is None else samples, most):
             yield inputs, partial(make, targets=targets, first=at)
             at += len(targets)
 

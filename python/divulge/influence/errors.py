@@ -2,7 +2,7 @@
 
 from divulge.errors import DivulgeError
 
-__all__ = ["NotConverged", "SingularCurvature"]
+__all__ = ["NotConverged", "SingularCurvature", "UnresolvedDamping"]
 
 
 class SingularCurvature(DivulgeError, ValueError):
@@ -21,3 +21,7 @@ class SingularCurvature(DivulgeError, ValueError):
 
 class NotConverged(UserWarning):
     """A solver stopped before its tolerance was reached."""
+
+
+class UnresolvedDamping(UserWarning):
+    """The damping is below the smallest eigenvalue that a module's precision resolves."""

@@ -15,7 +15,7 @@ from divulge.influence.influence import Influence
 from divulge.influence.losses import LossFunction
 from divulge.influence.operators import Array, blocks
 from divulge.influence.output import open_output
-from divulge.influence.preconditioner import divided, inverses, solved_rows
+from divulge.influence.preconditioner import Inverse, divided, inverses, inverses_of_few, solved_rows
 from divulge.influence.projections import Projection, ProjectionName, projection_of
 from divulge.influence.ranking import Best, Ranking
 from divulge.influence.saved import data_digest, parameters_digest
@@ -25,7 +25,7 @@ __all__ = ["GradientStore"]
 
 _TESTS = 64
 # A^-1 of each layer, or None for the identity.
-Inverses = list[NDArray[np.float64]] | None
+Inverses = list[Inverse] | None
 
 
 class GradientStore:
@@ -46,8 +46,10 @@ class GradientStore:
         seed: of the matrices.
         rank: of a "two_sided" store, singular pairs that are kept of each layer's matrix: rank (a + b)
             numbers for a matrix (a, b), where that is less. Scores are those of the matrices that are left.
-            None keeps the whole. LoRIF (arXiv 2601.21929) stores gradients so; this is no more of it: the
-            preconditioner has all directions of a layer, LoRIF's few.
+            None keeps the whole. With `directions` that is LoRIF (arXiv 2601.21929).
+        directions: of each layer's gradients, those of its rows' largest singular values, that M in `scores`
+            has; the damping stands for all others. Memory is D numbers for each, not D^2, D those of a
+            layer. None for all.
 
     Attributes:
         rows: samples in the store, when this object last read or wrote it.
@@ -67,10 +69,12 @@ class GradientStore:
         dtype: Literal["float32", "float16"] = "float32",
         seed: int = 0,
         rank: int | None = None,
+        directions: int | None = None,
     ) -> None:
-        _check(projection, size, dtype, seed, rank)
+        _check(projection, size, dtype, seed, rank, directions)
         self.folder = Path(folder)
-        index = StoreIndex(projection, int(size), int(seed), dtype, rank=int(rank or 0), sides="orthonormal")
+        index = StoreIndex(projection, int(size), int(seed), dtype, sides="orthonormal")
+        index.rank, index.directions = int(rank or 0), int(directions or 0)
         self._files = StoreFiles(self.folder, index)
 
     @property
@@ -278,7 +282,14 @@ class GradientStore:
     def _inverted(self, damping: float | None) -> Inverses:
         """Return A^-1 of each layer, None for the identity."""
         _check_damping(damping)
-        return None if damping is None else inverses(self._files.moments(), damping)
+        if damping is None:
+            return None
+        few = self._files.index.directions
+        return (
+            inverses_of_few(self._files.directions(), damping)
+            if few
+            else inverses(self._files.moments(), damping)
+        )
 
     def _projection(self, influence: Influence, first: bool = False) -> Projection:
         """Return the store's projection for a module, once its parameters are those of the store.
@@ -319,7 +330,7 @@ class GradientStore:
         )
 
 
-def _check(projection: Any, size: Any, dtype: Any, seed: Any, rank: Any) -> None:
+def _check(projection: Any, size: Any, dtype: Any, seed: Any, rank: Any, directions: Any) -> None:
     if projection not in ("random", "two_sided"):
         raise ValueError(f"expected a projection 'random' or 'two_sided', got {projection!r}")
     if dtype not in ("float32", "float16"):
@@ -330,6 +341,7 @@ def _check(projection: Any, size: Any, dtype: Any, seed: Any, rank: Any) -> None
         ("size", size, 1),
         ("seed", seed, 0),
         ("rank", 1 if rank is None else rank, 1),
+        ("directions", 1 if directions is None else directions, 1),
     ):
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
             raise ValueError(f"expected {name} as a whole number of at least {least}, got {value!r}")

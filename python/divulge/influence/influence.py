@@ -18,6 +18,7 @@ from divulge.influence.arguments import (
     check_numbers,
     check_rows,
     default_tolerance,
+    named,
     vector_block,
 )
 from divulge.influence.combined import ShardedOperator
@@ -97,8 +98,7 @@ class Influence:
         lower: False lets torch compute even where the compiled core could.
         sharded: `train` is this process's share of the training data, one of those of all processes of
             torch.distributed's group, and every process makes the same calls. Products are summed over the
-            processes; training samples are numbered through them in the order of their ranks, and each
-            process gets all results.
+            processes; samples are numbered through them in the order of ranks; each gets all results.
         seed: of everything random.
 
     Attributes:
@@ -167,8 +167,8 @@ class Influence:
         )
         self.train, self.outputs = given.train, given.outputs[-1]
         self.operator: Operator = ShardedOperator(given.operator) if self._sharded else given.operator
-        default = default_tolerance(self.solver, given.dtype)
-        self.tolerance = default if self._tolerance is None else self._tolerance
+        own = self._tolerance
+        self.tolerance = default_tolerance(self.solver, given.dtype) if own is None else own
         asked = self.curvature, self.solver, self.damping, self.weight_decay, self.tolerance
         self._inverse = DampedInverse(self.operator, self.loss, SolverOptions(*asked, *self._limits))
         self._stale = False
@@ -392,7 +392,7 @@ class Influence:
     def __repr__(self) -> str:
         return (
             f"Influence({self.operator.parameters} parameters, {self.operator.rows} training samples, "
-            f"{self.curvature}, {self.solver}, damping {self.damping:g}, run by {self.path})"
+            f"{named(self.curvature, self.solver)}, damping {self.damping:g}, run by {self.path})"
         )
 
     def _repr_html_(self) -> str:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from divulge.influence.arguments import Curvature, SolverName
 from divulge.influence.combined import ShardedOperator
-from divulge.influence.errors import NotConverged
+from divulge.influence.errors import NotConverged, UnresolvedDamping
 from divulge.influence.kronecker import KroneckerCurvature, fit_kronecker, rounding
 from divulge.influence.leave_one_out import OneLayerForms
 from divulge.influence.losses import Loss, LossFunction
@@ -143,7 +143,7 @@ class DampedInverse:
         return found
 
     def solved(self, gradients: Array) -> Array:
-        """Return H^-1 b (m, P), with a warning where the tolerance was not reached."""
+        """Return H^-1 b (m, P), with a warning where the tolerance was not reached, or says too little."""
         solution = self.solve(gradients)
         if not solution.converged.all():
             name, tolerance = (
@@ -158,7 +158,23 @@ class DampedInverse:
                 NotConverged,
                 stacklevel=4,
             )
+        elif self.kronecker is not None:
+            self._check_resolved(self.kronecker)
         return solution.vectors
+
+    def _check_resolved(self, kronecker: KroneckerCurvature) -> None:
+        """Warn where directions that the damping alone holds back have no gradients but rounding."""
+        options, precision = self.options, self.operator.dtype
+        smallest, largest = kronecker.resolved(precision), kronecker.largest
+        if kronecker.shift < smallest:
+            warnings.warn(
+                f"gradients in {precision} resolve {options.curvature}'s eigenvalues down to about "
+                f"{smallest:.2g}, {smallest / largest:.2g} of the largest; with "
+                f"damping={options.damping:g} scores may be rounding errors; a damping of {smallest:.2g} or "
+                "more, or the module in double precision (module.double()), would help",
+                UnresolvedDamping,
+                stacklevel=5,
+            )
 
     def solutions(self, samples: Samples, function: LossFunction) -> Iterator[tuple[slice, Any]]:
         """Yield blocks of test points with their H^-1 grad f (k, P)."""

@@ -31,10 +31,10 @@ class Call:
         group: whose call it is.
         edge: of the graph, of which the output's gradient is asked.
         output: a shape and type like the output's.
-        seen: (a, 1) (k, T, d + 1) where the samples' axis is known, else features last, a copy; of a scale
-            the normalised input in a's place.
+        seen: a (k, T, d) where the samples' axis is known, else features last, a copy; of a scale the
+            normalised input in a's place.
         axis: of the samples.
-        in_rows: whether `seen` is (k, T, d + 1).
+        in_rows: whether `seen` is (k, T, d).
         as_head: whether an embedding's table was multiplied by, which takes a for delta and delta for a.
         moments: the sum of (a, 1)(a, 1)' (d + 1, d + 1) of a convolution of which nothing else is kept.
         strips: what a convolution saw, in `seen`'s place.
@@ -69,8 +69,9 @@ class Call:
         return delta.sum(1, keepdim=True)
 
     def rows_seen(self, k: int) -> Tensor:
-        """Return what was seen as (k, T, d + 1)."""
-        return self.seen if self.in_rows else _rows(self.axis, self.seen, k, self.name)
+        """Return what was seen as (k, T, d), or (k, T, d + 1) with a 1 for the bias."""
+        seen = self._own_rows(k)
+        return torch.cat([seen, seen.new_ones(*seen.shape[:-1], 1)], dim=-1) if self._has_bias else seen
 
     def inner(self, k: int) -> Tensor:
         """Return what the Kronecker product's second factor is made of, (k, T, d + 1)."""
@@ -84,7 +85,18 @@ class Call:
 
     def in_products(self, k: int) -> Seen:
         """Return it as it is multiplied."""
-        return Rows(self.inner(k)) if self.strips is None else self.strips
+        if self.strips is not None:
+            return self.strips
+        if is_elementwise(self.group.kind):
+            return Rows(self.inner(k))
+        return Rows(self._own_rows(k), bias=self._has_bias)
+
+    @property
+    def _has_bias(self) -> bool:
+        return self.group.place.bias is not None
+
+    def _own_rows(self, k: int) -> Tensor:
+        return self.seen if self.in_rows else _rows(self.axis, self.seen, k, self.name)
 
 
 @contextmanager
@@ -119,9 +131,7 @@ def recorded(
             seen = a if as_head else _seen(groups[i], layer, a, output)
             if axis is not None:
                 seen = _rows(axis, seen, k, name)
-            if groups[i].place.bias is not None:
-                seen = torch.cat([seen, seen.new_ones(*seen.shape[:-1], 1)], dim=-1)
-            elif seen.untyped_storage().data_ptr() == a.untyped_storage().data_ptr():
+            if seen.untyped_storage().data_ptr() == a.untyped_storage().data_ptr():
                 seen = seen.clone()
             call = Call(
                 layer,
@@ -198,6 +208,8 @@ def _of_patches(
 
 def gram(x: Tensor) -> Tensor:
     """Return the sum over samples and positions of the outer products (d, d) of (k, T, d)."""
+    if not x.is_contiguous() and x.mT.is_contiguous() and len(x):  # as a convolution returns it: no copy
+        return torch.bmm(x.mT, x).sum(0)
     flat = x.reshape(-1, x.shape[-1])
     return flat.T @ flat
 

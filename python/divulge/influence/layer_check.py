@@ -21,8 +21,11 @@ _OTHERS = "name others in parameters=, or use curvature='gauss_newton'"
 
 def calibrate(
     groups: Sequence[LayerGroup], snapshot: Snapshot, run: Callable[[Any], Tensor], probe: Any
-) -> tuple[list[list[SampleAxis]], int]:
-    """Return the samples' axis in each call of each group's layers, and the numbers that a sample has in all.
+) -> tuple[list[list[SampleAxis]], int, int]:
+    """Return the samples' axis in each call of each group's layers, and numbers that a sample has in all.
+
+    Those are what layers see and return, patches of convolutions whole, and where only sums of patches are
+    kept: what a network holds for its backward pass is some three times what convolutions return.
 
     Each sample's gradient, of a random function of its outputs, is formed from what the layers saw and
     returned, and must be autograd's.
@@ -69,7 +72,14 @@ def calibrate(
         _check_sums(group, sums, own)
         at += len(made)
     numbers = sum(call.seen.numel() + call.output.numel() for call in flat)
-    return [[call.axis for call in made if call.axis is not None] for made in calls], -(-numbers // k)
+    kept = sum(
+        3 * call.output.numel()
+        if call.group.kind == "convolution"
+        else call.seen.numel() + call.output.numel()
+        for call in flat
+    )
+    axes = [[call.axis for call in made if call.axis is not None] for made in calls]
+    return axes, -(-numbers // k), -(-kept // k)
 
 
 def _axis(call: Call, deltas: list[Tensor]) -> SampleAxis:

@@ -13,12 +13,12 @@ from torch import Tensor
 from divulge.influence.layer_calls import Call, gram, in_strips, recorded
 from divulge.influence.layer_check import calibrate
 from divulge.influence.layer_groups import LayerGroup, layer_groups
-from divulge.influence.layer_products import Turn, along, layer_matrix, mixed_factors, put
+from divulge.influence.layer_products import Directions, Turn, layer_matrix, mixed_factors, put
 from divulge.influence.layer_rules import is_elementwise
 from divulge.influence.operators import Array, Factors
 from divulge.influence.parts import rows_of
 from divulge.influence.patches import strip_order
-from divulge.influence.seen import Rows, Seen
+from divulge.influence.seen import Rows, Seen, outer
 from divulge.influence.snapshot import Snapshot
 
 __all__ = ["Batches", "LayerGradients"]
@@ -29,7 +29,7 @@ Floats = list[NDArray[np.float64]]
 # In a layer's gradients of a batch on a device.
 _NUMBERS = 1 << 24
 # In a layer's gradients of a batch: fewer calls than of half as many, less memory than of twice as many.
-_TOGETHER = 1 << 20
+_TOGETHER = 1 << 21
 # In what all layers see and return for a batch, patches whole: 128 MB of single precision.
 _MOST_SEEN = 1 << 25
 # Samples in a batch where a layer is large: of one alone a layer of 784 x 1024 takes three times as long.
@@ -58,6 +58,7 @@ class LayerGradients:
     Attributes:
         places: of the layers' parameters.
         together: samples in a batch at most, for speed.
+        together_in_sums: the same for `factors`, which keep no patches.
 
     Raises:
         ValueError: a parameter that belongs to a layer without a rule, see `layer_groups`; gradients that are
@@ -70,8 +71,11 @@ class LayerGradients:
         self.places = [group.place for group in self._groups]
         largest = max(h * (d + 1) for h, d, *_ in self.places)
         numbers = _TOGETHER if snapshot.device.type == "cpu" else _NUMBERS
-        self._axes, seen = calibrate(self._groups, snapshot, run, probe) if rows_of(probe) else ([], 1)
-        self.together = max(_FEWEST_TOGETHER, min(numbers // largest, _MOST_SEEN // seen))
+        found = calibrate(self._groups, snapshot, run, probe) if rows_of(probe) else ([], 1, 1)
+        self._axes, *held = found
+        self.together, self.together_in_sums = (
+            max(_FEWEST_TOGETHER, min(numbers // largest, _MOST_SEEN // seen)) for seen in held
+        )
         self._orders = {
             i: strip_order(group.layers[0], bias=group.place.bias is not None)
             for i, group in enumerate(self._groups)
@@ -148,7 +152,7 @@ class LayerGradients:
             for returned in passes:
                 stop = begin + len(returned[0][0])
                 for i, (delta, head) in enumerate(returned):
-                    matrix = inputs[i].outer(delta)
+                    matrix = outer(inputs[i], delta)
                     if i in self._strips:
                         matrix = matrix[:, :, self._orders[i].argsort().to(matrix.device)]
                     whole = matrix if head is None else matrix + head[0].mT @ head[1]
@@ -157,17 +161,30 @@ class LayerGradients:
 
     def products(self, batches: Batches, vectors: Tensor) -> Iterator[Tensor]:
         """Yield G . v (m, k) for vectors (m, P) and each batch's gradients along its cotangents."""
+        held: list[Directions] = []
+        heads: dict[int, Directions] = {}
         for inputs, _, passes in self._passes(batches):
-            like = vectors.to(inputs[0].like)
-            matrices = [layer_matrix(like, place) for place in self.places]
-            held = [self._as_seen(i, v.mT).mT for i, v in enumerate(matrices)]
+            if not held:
+                held, heads = self._directions(vectors.to(inputs[0].like), inputs)
             for returned in passes:
                 total = vectors.new_zeros(())
                 for i, (delta, head) in enumerate(returned):
-                    total = total + along(delta, inputs[i], held[i])
+                    total = total + held[i].along(delta, inputs[i])
                     if head is not None:
-                        total = total + along(head[0], Rows(head[1]), matrices[i])
+                        total = total + heads[i].along(head[0], Rows(head[1]))
                 yield total.T
+
+    def _directions(
+        self, vectors: Tensor, seen: list[Seen]
+    ) -> tuple[list[Directions], dict[int, Directions]]:
+        """Return each layer's part of vectors (m, P), and that of a table as it is multiplied by."""
+        held, heads = [], {}
+        for i, place in enumerate(self.places):
+            part = layer_matrix(vectors, place)
+            held.append(Directions(self._as_seen(i, part.mT).mT, bias=seen[i].bias))
+            if self._groups[i].kind == "embedding":
+                heads[i] = Directions(part, bias=False)
+        return held, heads
 
     def turned(
         self, batches: Batches, inner: Sequence[Array], outer: Sequence[Array]

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from divulge.influence.operators import LayerPlace
-from divulge.influence.seen import Seen
+from divulge.influence.seen import Seen, outer, times
 
-__all__ = ["Turn", "along", "layer_matrix", "mixed_factors", "put"]
+__all__ = ["Directions", "Turn", "layer_matrix", "mixed_factors", "put"]
 
 # In the gradients of samples that are held at a time.
 _NUMBERS = 1 << 24
@@ -22,25 +22,59 @@ class Turn:
 
     Args:
         seen: (a, 1) of the batch.
-        outer: U (h, ...).
-        inner: V (d + 1, ...) in the order of what was seen.
+        u: U (h, ...).
+        v: V (d + 1, ...) in the order of what was seen.
         labels: for how many what comes back is multiplied.
     """
 
-    def __init__(self, seen: Seen, outer: Tensor, inner: Tensor, labels: int) -> None:
-        self._seen, self._outer, self._inner = seen, outer, inner
-        whole = _is_less_whole(seen.positions, outer, inner, labels)
-        self._turned = None if whole else seen.times(self._inner)
+    def __init__(self, seen: Seen, u: Tensor, v: Tensor, labels: int) -> None:
+        self._seen, self._u, self._v = seen, u, v
+        whole = _is_less_whole(seen.positions, u, v, labels)
+        self._turned = None if whole else times(seen, v)
 
     def of(self, delta: Tensor, head: tuple[Tensor, Tensor] | None) -> Tensor:
         """Return it (k, ..., ...) for delta (k, T, h), and for a table's second product."""
         if self._turned is None:
-            product = self._outer.T @ self._seen.outer(delta) @ self._inner
+            product = self._u.T @ outer(self._seen, delta) @ self._v
         else:
-            product = (delta @ self._outer).mT @ self._turned
+            product = (delta @ self._u).mT @ self._turned
         if head is None:
             return product
-        return product + (head[0] @ self._outer).mT @ (head[1] @ self._inner)
+        return product + (head[0] @ self._u).mT @ (head[1] @ self._v)
+
+
+class Directions:
+    """What a layer's gradients are multiplied with: vectors (m, h, d + 1), ordered as was seen.
+
+    Whichever multiplies less: each with what was seen, or the gradients, a few at a time. Those are formed
+    without the bias and with the longer of their axes last: of few positions such products are faster.
+
+    Args:
+        vectors: as above.
+        bias: whether the last number of each row is a bias.
+    """
+
+    def __init__(self, vectors: Tensor, *, bias: bool) -> None:
+        own = vectors[:, :, :-1] if bias else vectors
+        self._count, h, d = own.shape
+        self._turned = h > d
+        self._own = (own.mT if self._turned else own).contiguous()
+        self._bias = vectors[:, :, -1].T if bias else None
+
+    def along(self, delta: Tensor, seen: Seen) -> Tensor:
+        """Return the inner products (k, m) of the gradients sum_t delta_t (a_t, 1)'."""
+        (k, t, h), m = delta.shape, self._count
+        if m * t <= m + t:
+            own = self._own.mT if self._turned else self._own
+            held = seen.own_times(own.flatten(0, 1).T).reshape(k, t, m, h)
+            found = torch.sum(held * delta[:, :, None], dim=(1, 3))
+        else:
+            flat = self._own.flatten(1).T
+            step = max(1, _NUMBERS // len(flat))
+            pairs = zip(torch.split(delta, step), seen.parts(step), strict=True)
+            formed = (part.own_outer(back, turned=self._turned) for back, part in pairs)
+            found = torch.cat([gradients.flatten(1) @ flat for gradients in formed])
+        return found if self._bias is None else found + delta.sum(1) @ self._bias
 
 
 def layer_matrix(vectors: Tensor, place: LayerPlace) -> Tensor:
@@ -58,20 +92,6 @@ def put(out: Tensor, place: LayerPlace, matrix: Tensor) -> None:
     out[:, begin : begin + h * d] = (own.mT if transposed else own).reshape(len(out), h * d)
     if bias is not None:
         out[:, bias : bias + h] = matrix[:, :, d]
-
-
-def along(delta: Tensor, seen: Seen, v: Tensor) -> Tensor:
-    """Return (k, m): the inner products of sum_t delta_t (a_t, 1)' with v (m, h, d + 1), ordered as was seen.
-
-    Whichever multiplies less: each v with what was seen, or the gradients, a few at a time.
-    """
-    (k, t, h), (m, _, d) = delta.shape, v.shape
-    if m * t <= m + t:
-        held = seen.times(v.reshape(m * h, d).T).reshape(k, t, m, h)
-        return torch.sum(held * delta[:, :, None], dim=(1, 3))
-    flat, step = v.reshape(m, h * d).T, max(1, _NUMBERS // (h * d))
-    pairs = zip(torch.split(delta, step), seen.parts(step), strict=True)
-    return torch.cat([part.outer(back).flatten(1) @ flat for back, part in pairs])
 
 
 def mixed_factors(rows: Factor, head: Factor) -> Factor:

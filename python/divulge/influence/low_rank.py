@@ -22,7 +22,7 @@ def encoded(rows: Array, shapes: Sequence[Shape], rank: int) -> Array:
     """Return the leading singular pairs of rows' matrices, as far as they take less than the matrices do.
 
     Each vector is multiplied by the root of its singular value, so that no number is larger than the root of
-    the matrix's length. LoRIF (arXiv 2601.21929) stores gradients so; its curvature is not here.
+    the matrix's length. LoRIF (arXiv 2601.21929) stores gradients so.
 
     Args:
         rows: (k, sum of a b), matrices (a, b) one behind the other.

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from divulge.datasets.npy import read_npz_names
 from divulge.files import reading, replacing
+from divulge.influence.arguments import named
 from divulge.influence.influence import Influence
 from divulge.influence.losses import LossFunction
 from divulge.influence.operators import Array, blocks
@@ -125,10 +126,8 @@ def solve_tests(influence: Influence, test: Any, *, of: str | LossFunction | Non
         vectors[rows] = solution
         assert influence.solution is not None
         residual[rows] = influence.solution.residual
-    about = (
-        f"{influence.curvature}, {influence.solver}, damping {influence.damping:g}, "
-        f"weight decay {influence.weight_decay:g}"
-    )
+    method = named(influence.curvature, influence.solver)
+    about = f"{method}, damping {influence.damping:g}, weight decay {influence.weight_decay:g}"
     return SolvedTests(vectors, residual, parameters_digest(influence), about)
 
 

@@ -10,51 +10,69 @@ from torch import Tensor
 
 from divulge.influence.patches import Geometry, strips_of
 
-__all__ = ["Rows", "Seen", "Strips"]
+__all__ = ["Rows", "Seen", "Strips", "outer", "times"]
 
 _SAMPLES_FIRST = (0, 2, 3, 1)
 
 
 class Seen(Protocol):
-    """(a, 1) (k, T, d + 1) of a batch, however it is held.
+    """(a, 1) (k, T, d + 1) of a batch, however it is held; a alone (k, T, d) of a layer without a bias.
 
-    The d + 1 numbers are ordered as it is held: by `strip_order` of a convolution's strips.
+    The d numbers are ordered as it is held: by `strip_order` of a convolution's strips.
 
     Attributes:
         positions: T.
         like: a tensor of its type, on its device.
+        bias: whether a 1 stands behind each a, which is not held.
     """
 
     positions: int
     like: Tensor
+    bias: bool
 
-    def outer(self, delta: Tensor) -> Tensor:
-        """Return sum_t delta_t (a_t, 1)' (k, h, d + 1) for delta (k, T, h)."""
+    def own_outer(self, delta: Tensor, *, turned: bool = False) -> Tensor:
+        """Return sum_t delta_t a_t' (k, h, d) for delta (k, T, h), or its transposes (k, d, h)."""
 
-    def times(self, v: Tensor) -> Tensor:
-        """Return (a, 1) v (k, T, m) for v (d + 1, m)."""
+    def own_times(self, v: Tensor) -> Tensor:
+        """Return a v (k, T, m) for v (d, m)."""
 
     def parts(self, step: int) -> Iterator[Seen]:
         """Yield that of so many samples at a time."""
 
 
+def outer(seen: Seen, delta: Tensor) -> Tensor:
+    """Return sum_t delta_t (a_t, 1)' (k, h, d + 1) for delta (k, T, h)."""
+    own = seen.own_outer(delta)
+    return torch.cat([own, delta.sum(1)[:, :, None]], dim=2) if seen.bias else own
+
+
+def times(seen: Seen, v: Tensor) -> Tensor:
+    """Return (a, 1) v (k, T, m) for v (d + 1, m)."""
+    return seen.own_times(v[:-1]) + v[-1] if seen.bias else seen.own_times(v)
+
+
 class Rows:
-    """(a, 1) whole."""
+    """What was seen, whole.
 
-    def __init__(self, rows: Tensor) -> None:
-        self.like, self.positions = rows, rows.shape[1]
+    Args:
+        rows: (k, T, d).
+        bias: whether a 1 stands behind each.
+    """
 
-    def outer(self, delta: Tensor) -> Tensor:
-        """Return sum_t delta_t (a_t, 1)' (k, h, d + 1)."""
-        return delta.mT @ self.like
+    def __init__(self, rows: Tensor, bias: bool = False) -> None:
+        self.like, self.positions, self.bias = rows, rows.shape[1], bias
 
-    def times(self, v: Tensor) -> Tensor:
-        """Return (a, 1) v (k, T, m)."""
+    def own_outer(self, delta: Tensor, *, turned: bool = False) -> Tensor:
+        """Return sum_t delta_t a_t' (k, h, d), or its transposes."""
+        return self.like.mT @ delta if turned else delta.mT @ self.like
+
+    def own_times(self, v: Tensor) -> Tensor:
+        """Return a v (k, T, m)."""
         return self.like @ v
 
     def parts(self, step: int) -> Iterator[Rows]:
         """Yield that of so many samples at a time."""
-        return map(Rows, torch.split(self.like, step))
+        return (Rows(part, self.bias) for part in torch.split(self.like, step))
 
 
 class Strips:
@@ -67,7 +85,7 @@ class Strips:
     """
 
     def __init__(self, strips: Tensor, at: Geometry, bias: bool) -> None:
-        self.like, self._at, self._bias = strips, at, bias
+        self.like, self._at, self.bias = strips, at, bias
         self.positions = at.high * at.wide
 
     @classmethod
@@ -75,26 +93,25 @@ class Strips:
         """Return those of a convolution's input, a copy."""
         return cls(*strips_of(layer, a, _SAMPLES_FIRST), bias)
 
-    def outer(self, delta: Tensor) -> Tensor:
-        """Return sum_t delta_t (a_t, 1)' (k, h, d + 1), strip by strip."""
+    def own_outer(self, delta: Tensor, *, turned: bool = False) -> Tensor:
+        """Return sum_t delta_t a_t' (k, h, d), or its transposes, strip by strip."""
+        if turned:
+            return torch.cat([met.mT @ delta for met in self._met()], dim=1)
         back = delta.mT
-        parts = [back @ met for met in self._met()]
-        if self._bias:
-            parts.append(back.sum(2, keepdim=True))
-        return torch.cat(parts, dim=2)
+        return torch.cat([back @ met for met in self._met()], dim=2)
 
-    def times(self, v: Tensor) -> Tensor:
-        """Return (a, 1) v (k, T, m)."""
+    def own_times(self, v: Tensor) -> Tensor:
+        """Return a v (k, T, m)."""
         first, *others = self._met()
         parts = torch.split(v, self._at.width)
         total = first @ parts[0]
-        for met, part in zip(others, parts[1:], strict=False):  # of a bias there is one more
+        for met, part in zip(others, parts[1:], strict=True):
             total.baddbmm_(met, part.expand(len(met), *part.shape))
-        return total + v[-1] if self._bias else total
+        return total
 
     def parts(self, step: int) -> Iterator[Strips]:
         """Yield that of so many samples at a time."""
-        return (Strips(part, self._at, self._bias) for part in torch.split(self.like, step))
+        return (Strips(part, self._at, self.bias) for part in torch.split(self.like, step))
 
     def _met(self) -> list[Tensor]:
         """Return the strips (k, T, numbers) that each row of the kernel meets."""

@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 
 from divulge.errors import UnreadableFile
 from divulge.files import locked, reading, replacing
+from divulge.influence.few_directions import Directions, leading
 from divulge.influence.low_rank import decoded, encoded, stored_columns
 from divulge.influence.operators import Array, blocks
 
 __all__ = ["ROWS_READ", "StoreFiles", "StoreIndex"]
 
 _INDEX, _UNITS, _NORMS, _MOMENT = "store.json", "units.bin", "norms.bin", "moment.npz"
-_LOCK = "store.lock"
+_LOCK, _DIRECTIONS = "store.lock", "directions.npz"
 ROWS_READ = 8192
 
 
@@ -37,6 +38,7 @@ class StoreIndex:
         widths: numbers of a sample's gradient, those of each layer.
         shapes: (a, b) of the matrices that they are.
         rank: singular pairs that are kept of each matrix, 0 for all of it.
+        directions: of each layer that the preconditioner has, 0 for all of them.
         sides: of a two-sided projection, "orthonormal"; "normal" where nothing is said, as in earlier stores.
         rows: samples on the disk.
         going_to: samples once the data that is being appended is in.
@@ -58,6 +60,7 @@ class StoreIndex:
     data: str = ""
     shapes: list[list[int]] = field(default_factory=list)
     rank: int = 0
+    directions: int = 0
     sides: str = "normal"
 
     @property
@@ -104,10 +107,10 @@ class StoreFiles:
             self.write()
             return
         self.index = self._read()
-        for name in ("projection", "size", "dtype", "seed", "rank"):
+        for name in ("projection", "size", "dtype", "seed", "rank", "directions"):
             held, wanted = getattr(self.index, name), getattr(asked, name)
             if held != wanted:
-                if name == "rank":  # 0 is written as it is asked for
+                if name in ("rank", "directions"):  # 0 is written as it is asked for
                     held, wanted = held or None, wanted or None
                 raise ValueError(f"the store in {folder.name} was made with {name}={held!r}, got {wanted!r}")
 
@@ -168,17 +171,42 @@ class StoreFiles:
                     if [part.shape for part in found] != [(width, width) for width in widths]:
                         raise ValueError(f"expected moments of {widths} numbers")
                     return found
-        units, norms = self.maps()
         totals = [np.zeros((width, width)) for width in widths]
-        for rows in blocks(self.index.rows, ROWS_READ):
-            part = self.units(units[rows]).astype(np.float64) * norms[rows][:, None]
-            for total, columns in zip(totals, np.split(part, np.cumsum(widths)[:-1], axis=1), strict=True):
+        for block in self._layers():
+            for total, columns in zip(totals, block, strict=True):
                 total += columns.T @ columns
         means = [total / self.index.rows for total in totals]
         with replacing(path) as file:
             arrays = {f"moment {i}": mean for i, mean in enumerate(means)}
             np.savez(file, about=np.asarray(self._about()), **arrays)  # type: ignore[arg-type]
         return means
+
+    def directions(self) -> list[Directions]:
+        """Return the leading directions of each layer, from the disk where they were found in these rows."""
+        path, index = self.folder / _DIRECTIONS, self.index
+        if path.exists():
+            with reading(path, "directions of a store"), np.load(path) as held:
+                if str(held["about"]) == self._about():
+                    return [
+                        Directions(held[f"values {i}"], held[f"vectors {i}"], float(held[f"mean {i}"]))
+                        for i in range(len(index.widths))
+                    ]
+        found = leading(self._layers, index.rows, index.widths, index.directions, index.seed)
+        with replacing(path) as file:
+            arrays = {
+                f"{name} {i}": np.asarray(part)
+                for i, one in enumerate(found)
+                for name, part in one._asdict().items()
+            }
+            np.savez(file, about=np.asarray(self._about()), **arrays)  # type: ignore[arg-type]
+        return found
+
+    def _layers(self) -> Iterator[list[Array]]:
+        """Yield blocks of gradients, those of each layer, in float64."""
+        units, norms = self.maps()
+        for rows in blocks(self.index.rows, ROWS_READ):
+            part = self.units(units[rows]).astype(np.float64) * norms[rows][:, None]
+            yield np.split(part, np.cumsum(self.index.widths)[:-1], axis=1)
 
     def refresh(self) -> None:
         """Read what the folder holds now: others may have written to it."""
