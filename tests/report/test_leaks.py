@@ -1,3 +1,4 @@
+import os
 from dataclasses import replace
 from html.parser import HTMLParser
 
@@ -362,6 +363,28 @@ def test_two_processes_say_what_one_says():
     pd.testing.assert_frame_equal(told[0].curves.drop(columns=timed), told[1].curves.drop(columns=timed))
     assert done[1][-1] == done[2][-1] == (12, 12)
     assert parts[1] == parts[2] == [1, 2, 3, 3, 3, 3]
+
+
+class Ended(LogisticRegression):
+    """Ends every process but the one that it was made in."""
+
+    def fit(self, x, y):
+        self.home_ = os.getpid()
+        return super().fit(x, y)
+
+    def predict_proba(self, x):
+        if os.getpid() != self.home_:
+            os._exit(1)
+        return super().predict_proba(x)
+
+
+def test_what_a_process_was_ended_in_is_measured_once_more():
+    _, data = scored(60)
+    model = make_pipeline(OneHotEncoder(handle_unknown="ignore"), Ended())  # no layers: it is asked itself
+    model.fit(data.frame(data.train_inputs.numpy()), data.train_targets.numpy())
+    options = {**OPTIONS, "defences": ("none",), "seeds": 1}
+    told = [leak_report(Victim(model, data=data), data, **options, jobs=jobs).table for jobs in (1, 2)]
+    pd.testing.assert_frame_equal(*told)
 
 
 def test_what_does_not_pickle_is_measured_one_at_a_time():

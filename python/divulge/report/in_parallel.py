@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Iterator, Sequence
+from concurrent.futures import BrokenExecutor
+from contextlib import suppress
 
 from divulge.report.pairs import Pairs, pairs_of
 from divulge.report.runs import Curve
@@ -50,7 +52,10 @@ def in_processes(study: Study, made: Pairs, units: Sequence[Unit], jobs: int) ->
                 if free is None:
                     break
                 own[free] = _measured(*calls[free])
-            yield own[unit] if unit in own else others[unit].result()
+            if unit not in own:
+                with suppress(BrokenExecutor):  # a process was ended, as for want of memory: once more here
+                    own[unit] = others[unit].result()
+            yield own[unit] if unit in own else _measured(*calls[unit])
     finally:
         if not all(other.done() for other in others.values()):  # something ended it early
             pool.shutdown(wait=False, kill_workers=True)
