@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ORDER = {
-    "data": ("digits", "mnist", "fashion-mnist", "cifar10"),
+    "data": ("digits", "mnist", "mnist halved", "fashion-mnist", "cifar10"),
     "victim": ("linear", "mlp", "cnn"),
     "surrogate": ("linear", "mlp", "cnn"),
-    "oracle": ("label", "probability", "gradient", "smoothgrad", "heat_map"),
+    "oracle": ("label", "probability", "gradient", "smoothgrad", "saliency", "heat_map", "grad_cam"),
 }
 WHAT = ["data", "victim", "surrogate"]
 

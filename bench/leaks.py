@@ -11,6 +11,7 @@ command goes on where it stopped; `bench/leak_tables.py FOLDER` prints what seve
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -36,9 +37,12 @@ ORACLES = {
     "probability": "probability",
     "gradient": "gradient",
     "smoothgrad": "smoothgrad:samples=16",
+    "saliency": "saliency",
     "heat_map": "heat_map",
+    "grad_cam": "grad_cam",
 }
 FULL = "1,2,5,10,20,50,100,200,500,1000,2000,5000,10000,20000"
+SMALL_TEST = 2000  # test images of half the size: a copy's comparison is not to outweigh its training
 IMAGES = {"linear": 300_000, "mlp": 480_000, "cnn": 120_000}  # that a victim is trained on, in epochs
 
 
@@ -62,10 +66,23 @@ def trained(kind: str, data: Dataset, folder: Path | None) -> nn.Module:
     return module
 
 
+def halved(data: Dataset) -> Dataset:
+    """Return images of half the height and width, means of four pixels, of which `SMALL_TEST` are to test."""
+    train, test = (nn.functional.avg_pool2d(x, 2) for x in (data.train_inputs, data.test_inputs[:SMALL_TEST]))
+    targets = data.test_targets[:SMALL_TEST]
+    return replace(
+        data, name=f"{data.name} halved", train_inputs=train, test_inputs=test, test_targets=targets
+    )
+
+
 def cells(options: argparse.Namespace) -> list[dict[str, Any]]:
     """Return the settings of every row, all those of one seed before the next."""
     counts = [int(count) for count in options.queries.split(",")]
-    same = {"data": options.data, "victim": options.victim, "surrogate": options.surrogate or options.victim}
+    same = {
+        "data": f"{options.data} halved" if options.halved else options.data,
+        "victim": options.victim,
+        "surrogate": options.surrogate or options.victim,
+    }
     same |= {"inputs": options.inputs, "steps": options.steps}
     return [
         {**same, "oracle": name, "queries": count, "seed": seed}
@@ -113,13 +130,14 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--inputs", choices=QUERIES, default="mixed")
     parser.add_argument("--full", action="store_true", help=f"5 seeds, 3,000 steps, {FULL} queries")
+    parser.add_argument("--halved", action="store_true", help=f"half the size, {SMALL_TEST} test images")
     parser.add_argument("--store", type=Path, help="folder that keeps finished rows")
     parser.add_argument("--victims", type=Path, help="folder that keeps trained victims")
     parser.add_argument("--picture", type=Path, help="where the curves are drawn")
     options = parser.parse_args()
     if options.full:
         options.queries, options.seeds, options.steps = FULL, 5, 3000
-    data = load(options.data)
+    data = halved(load(options.data)) if options.halved else load(options.data)
     module = trained(options.victim, data, options.victims)
     right = accuracy(module, data.test_inputs, data.test_targets)
     print(f"{data.name} {options.victim}, accuracy {right:.4f}")

@@ -1,9 +1,11 @@
 """Leak curves of models of tables: `python bench/table_leaks.py [--store FOLDER]`.
 
 Victims are scikit-learn's logistic regression, tree, forest, gradient boosting and a perceptron behind a
-scaler, trained on breast cancer and wine. Copies, perceptrons of 64 and 32 units, learn from labels,
-probabilities, LIME, SHAP values, counterfactuals and, where there are any, gradients, and are compared on
-test rows that nothing was asked about. The seed is that of the split, of the victim and of the copy. With a
+scaler, and boosting by XGBoost and LightGBM where they are installed, trained on breast cancer, wine and on
+whether houses of generated data, like those of California, cost more than most. Copies, perceptrons of 64 and
+32 units, learn from labels, probabilities, LIME, SHAP values, counterfactuals and, where there are any,
+gradients, and are compared on test rows that nothing was asked about. The seed is that of the split, of the
+victim and of the copy. With a
 store rows are kept as they are finished, and the same command goes on where it stopped. Prints medians over
 the seeds, with the ranges.
 """
@@ -11,12 +13,17 @@ the seeds, with the ranges.
 from __future__ import annotations
 
 import argparse
+import sys
 import warnings
 from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import torch
 from sklearn.datasets import load_breast_cancer, load_wine
 from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
@@ -34,12 +41,48 @@ from divulge.sweep.results import KEY, Results, as_table
 from leak_tables import spread
 
 SURROGATE = "mlp:64x32"
-LOADERS: dict[str, Callable[..., Any]] = {"breast cancer": load_breast_cancer, "wine": load_wine}
+
+
+def houses(n: int = 2000) -> pd.DataFrame:
+    """Return rows like the census blocks of California: eight columns, and whether they cost more than most.
+
+    The price grows with income and nearness to two coasts' towns, as steps, bends and products of columns.
+    """
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "income": rng.lognormal(1.2, 0.45, n),
+            "age": rng.integers(1, 53, n).astype(float),
+            "rooms": rng.lognormal(1.65, 0.25, n),
+            "bedrooms": rng.lognormal(0.05, 0.1, n),
+            "population": rng.lognormal(7, 0.7, n).round(),
+            "occupancy": rng.lognormal(1.05, 0.2, n),
+            "latitude": rng.uniform(32.5, 42, n),
+            "longitude": rng.uniform(-124, -114, n),
+        }
+    )
+    towns = np.array([[37.8, -122.3], [34.0, -118.2]])
+    places = frame[["latitude", "longitude"]].to_numpy()
+    far = np.sqrt(((places[:, None] - towns) ** 2).sum(axis=2)).min(axis=1)
+    price = 0.4 * frame["income"] + 2 * np.exp(-far) * np.sqrt(frame["income"]) - 0.3 * frame["occupancy"]
+    price += 0.01 * frame["age"] * (far < 1) + rng.normal(0, 0.3, n)
+    return frame.assign(target=(price > np.median(price)).astype(int))
+
+
+LOADERS: dict[str, Callable[[], pd.DataFrame]] = {
+    "breast cancer": lambda: load_breast_cancer(as_frame=True).frame,
+    "wine": lambda: load_wine(as_frame=True).frame,
+    "houses": houses,
+}
 VICTIMS: dict[str, Callable[[int], Any]] = {
     "logistic": lambda seed: make_pipeline(StandardScaler(), LogisticRegression()),
     "tree": lambda seed: DecisionTreeClassifier(random_state=seed),
     "forest": lambda seed: RandomForestClassifier(50, random_state=seed),
     "boosting": lambda seed: GradientBoostingClassifier(n_estimators=50, random_state=seed),
+    "xgboost": lambda seed: import_module("xgboost").XGBClassifier(n_estimators=50, random_state=seed),
+    "lightgbm": lambda seed: import_module("lightgbm").LGBMClassifier(
+        n_estimators=50, random_state=seed, verbose=-1
+    ),
     "perceptron": lambda seed: make_pipeline(
         StandardScaler(), MLPClassifier((32,), alpha=1.0, max_iter=2000, random_state=seed)
     ),
@@ -57,8 +100,7 @@ ANSWERS = {
 
 def table_and_victim(data_name: str, victim_name: str, seed: int) -> tuple[Dataset, Victim]:
     """Return the data split by the seed, and a victim trained on its training part."""
-    frame = LOADERS[data_name](as_frame=True).frame
-    data = read_data(frame, "target", name=data_name, test_share=0.3, seed=seed)
+    data = read_data(LOADERS[data_name](), "target", name=data_name, test_share=0.3, seed=seed)
     model = VICTIMS[victim_name](seed)
     model.fit(data.frame(data.train_inputs.numpy()), data.train_targets.numpy())
     return data, Victim(model, data=data)
@@ -92,7 +134,8 @@ def main() -> None:
     """Measure what the store does not hold, and print all of it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", default=",".join(LOADERS))
-    parser.add_argument("--victims", default=",".join(VICTIMS))
+    here = [name for name in VICTIMS if name not in ("xgboost", "lightgbm") or find_spec(name)]
+    parser.add_argument("--victims", default=",".join(here))
     parser.add_argument("--answers", default=",".join(ANSWERS))
     parser.add_argument("--queries", default="20,60,200")
     parser.add_argument("--steps", type=int, default=400)
@@ -112,6 +155,7 @@ def main() -> None:
         fresh = known if all(known) else rows(cell, counts)
         if store is not None and fresh and not all(known):
             store.write(fresh)
+            print(seed, data, victim, answers, file=sys.stderr, flush=True)
         found += [row for row in fresh if row is not None]
     found.sort(key=lambda row: [names[i].index(row[k]) for i, k in enumerate(("data", "victim", "answers"))])
     print_table(found)

@@ -1,3 +1,5 @@
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from html.parser import HTMLParser
 
@@ -15,8 +17,8 @@ from divulge import Victim, leak_report
 from divulge.datasets import digits as digits_data
 from divulge.datasets import read_data
 from divulge.oracles import LiveOracle, defence_by_name, oracle_by_name
-from divulge.report.leaks import faithfulness
 from divulge.report.runs import queries_until
+from divulge.report.study import faithfulness
 
 
 def test_a_row_for_each_explanation_and_each_defence_that_touches_it(report):
@@ -326,3 +328,72 @@ def test_a_report_says_what_private_answers_spend(victim, digits):
     expected = defence_by_name(private, oracle_by_name("gradient", victim)).spent(30).epsilon
     assert noisy == expected
     assert any(f"spend epsilon {expected:.3g}" in said for said in report.summary())
+
+
+def scored(rows):
+    """A table of two columns, a logistic model of them, and what to compare."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(rows, 2)), columns=["a", "b"])
+    data = read_data(frame.assign(kind=(frame.a > frame.b).astype(int)), "kind", seed=0)
+    model = LogisticRegression().fit(data.frame(data.train_inputs.numpy()), data.train_targets.numpy())
+    return Victim(model, data=data), data
+
+
+OPTIONS = {
+    "oracles": ("label", "shap"), "defences": ("none", "rounded:2"), "budgets": (5, 20), "steps": 20,
+    "seeds": 2,
+}  # fmt: skip
+
+
+def test_two_processes_say_what_one_says():
+    victim, data = scored(120)
+    done, parts = {1: [], 2: []}, {1: [], 2: []}
+    told = [
+        leak_report(
+            victim,
+            data,
+            **OPTIONS,
+            jobs=jobs,
+            progress=lambda *steps, jobs=jobs: done[jobs].append(steps),
+            partial=lambda part, jobs=jobs: parts[jobs].append(len(part.table)),
+        )
+        for jobs in (1, 2)
+    ]
+    pd.testing.assert_frame_equal(told[0].table, told[1].table)
+    timed = ["seconds", "victim_seconds"]
+    pd.testing.assert_frame_equal(told[0].curves.drop(columns=timed), told[1].curves.drop(columns=timed))
+    assert done[1][-1] == done[2][-1] == (12, 12)
+    assert parts[1] == parts[2] == [1, 2, 3, 3, 3, 3]
+
+
+class Ended:
+    """Processes that the system ended, whatever they were to do."""
+
+    def submit(self, *_):
+        self.asked = True
+        call = Future()
+        call.set_exception(BrokenProcessPool("ended"))
+        return call
+
+
+def test_what_a_process_was_ended_in_is_measured_once_more(monkeypatch):
+    victim, data = scored(60)
+    options = {**OPTIONS, "defences": ("none",), "seeds": 1}
+    alone = leak_report(victim, data, **options)
+    ended = Ended()
+    monkeypatch.setattr("joblib.externals.loky.get_reusable_executor", lambda **_: ended)
+    pd.testing.assert_frame_equal(leak_report(victim, data, **options, jobs=2).table, alone.table)
+    assert ended.asked
+
+
+def test_what_does_not_pickle_is_measured_one_at_a_time():
+    victim, data = scored(60)
+    made = {"label": lambda victim: oracle_by_name("label", victim)}
+    report = leak_report(victim, data, oracles=made, budgets=(5,), steps=2, jobs=2)
+    assert len(report.table) == 1
+
+
+@pytest.mark.parametrize("jobs", [0, -2])
+def test_senseless_numbers_of_jobs(jobs):
+    with pytest.raises(ValueError, match="at least one job, or -1"):
+        leak_report(*scored(60), jobs=jobs)

@@ -307,3 +307,47 @@ def test_steps_that_were_rounded_are_said_where_no_value_shows_it(stumps):
         copy = additive_copy(oracle, DATA)
     assert caught[0].filename == __file__
     assert "no SHAP value has more than 2 decimals: where they were rounded, so is the copy" in copy.notes
+
+
+def beside(numbers, towards=np.inf):
+    return np.nextafter(numbers, towards)
+
+
+CUTS = {
+    "at the lower number": lambda low, high: low,
+    "at the upper number": lambda low, high: beside(high, -np.inf),
+    "half-way": lambda low, high: low + (high - low) / 2,
+    "one float on": lambda low, high: beside(low + (high - low) / 2),
+    "one float before": lambda low, high: beside(low + (high - low) / 2, -np.inf),
+}
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("where", CUTS)
+def test_stumps_take_two_answers_a_threshold_and_fifty_wherever_libraries_put_them(where, seed):
+    rng = np.random.default_rng(seed)
+    x = np.exp(rng.normal(size=(500, 8)) * rng.uniform(0.1, 3, 8)) * rng.choice([-1, 1], 8)
+    numbers = np.sort(x, axis=0)
+    places = rng.choice(np.arange(20, 480), (8, 5), replace=False)
+    cuts = np.stack([CUTS[where](numbers[p, i], numbers[p + 1, i]) for i, p in enumerate(places)])
+    steps = rng.normal(size=cuts.shape)
+
+    def told(points):
+        return ((points[:, :, None] > cuts) * steps).sum(axis=2)
+
+    data = Dataset("table", *map(torch.from_numpy, (x, x[:, 0], x, x[:, 0])))
+    copy = additive_copy(LiveOracle(told, 8, tells="shap", classes=(0, 1)), data, single=False, seed=seed)
+    assert copy.complete, copy.notes
+    assert copy.queries <= 2 * cuts.size + 50
+    for shape, own in zip(copy.shapes, np.sort(cuts, axis=1), strict=True):
+        left, right = shape.closed()
+        np.testing.assert_array_equal(left, own)
+        np.testing.assert_array_equal(right, beside(own))
+
+
+def test_stumps_on_histograms_take_two_answers_a_threshold_and_fifty():
+    victim = Victim(HistGradientBoostingRegressor(max_iter=60, max_depth=1).fit(X, Y))
+    copy = additive_copy(ShapOracle(victim, background=X[:20]), DATA, ranges=BOX, single=False)
+    assert copy.complete
+    assert copy.queries <= 2 * sum(map(len, copy.thresholds)) + 50
+    np.testing.assert_allclose(copy.values(X), victim.values(X)[:, 0], atol=1e-12)

@@ -97,6 +97,20 @@ def test_nearest_counterfactuals_tell_all_borders(x, y):
     assert np.abs(scale * told - true).max() < 1e-4 * np.abs(true).max()
 
 
+@pytest.mark.parametrize("weights", [1.0, 1 / WIDTH], ids=["plain", "weighted"])
+@pytest.mark.parametrize("norm", [1, 1.5, 3, np.inf])
+@pytest.mark.parametrize("y", [KIND == 1, KIND], ids=["two", "three"])
+def test_the_nearest_by_other_distances_tell_borders_too(norm, weights, y):
+    victim = logistic(W, y)
+    oracle = CounterfactualOracle(victim, data=W, nearest=True, norm=norm, weights=weights)
+    copy = linear_copy(oracle, W, queries=200, seed=4)
+    assert copy.complete, copy.notes
+    smooth, points = CHECKS + 1, victim.output_size * W.shape[1]
+    if victim.output_size == 1:
+        assert copy.queries in ((smooth,) if norm == 3 else range(smooth, CHECKS + 2 * points))
+    np.testing.assert_array_equal(copy.classes(W), victim.classes(W))
+
+
 def test_other_counterfactuals_are_fitted():
     victim = logistic()
     copy = linear_copy(CounterfactualOracle(victim, data=W), W)
@@ -234,3 +248,13 @@ def test_a_budget_that_ends_and_what_is_refused():
         linear_copy(GradientOracle(victim), np.where(W > 1600, np.nan, W))
     with pytest.raises(ValueError, match="no domain"):
         CounterfactualOracle(victim, nearest=True, domain=(0, 1))
+
+
+@pytest.mark.parametrize("norm", [1, 1.5, np.inf])
+def test_other_distances_do_not_make_such_models_complete_either(norm):
+    rows = np.random.default_rng(0).uniform(-1, 1, (200, 4))
+    for seed in range(4):
+        victim = few_units(seed)
+        oracle = CounterfactualOracle(victim, nearest=True, norm=norm)
+        copy = linear_copy(oracle, rows, queries=40, seed=seed)
+        assert not copy.complete or np.mean(copy.classes(rows) == victim.classes(rows)) > 0.999

@@ -104,6 +104,15 @@ JobsOption = Annotated[
     int,
     typer.Option(parser=values.jobs, metavar="N", help="Trainings at a time; -1: one a processor."),
 ]
+ReportJobsOption = Annotated[
+    int,
+    typer.Option(
+        "--jobs",
+        parser=values.jobs,
+        metavar="N",
+        help="Explanations measured at a time; -1: one a processor.",
+    ),
+]
 
 # reconstruct
 DataOption = Annotated[

@@ -39,6 +39,7 @@ class Options:
     steps: int
     seeds: int
     price: float | None
+    jobs: int
     output: Path | None
     seed: int
     as_json: bool
@@ -68,6 +69,7 @@ def run(options: Options) -> int:
             steps=options.steps,
             seeds=options.seeds,
             price=options.price,
+            jobs=options.jobs,
             seed=options.seed,
             progress=display.steps("learning copies"),
             partial=_told(display),

@@ -26,6 +26,7 @@ from divulge.oracles.defences import (
     correlated_groups,
 )
 from divulge.oracles.defences.names import DEFENCES, check_defence, defence_by_name
+from divulge.oracles.distance import Distance
 from divulge.oracles.explained import Answers
 from divulge.oracles.gradient import GradientOracle
 from divulge.oracles.input_times_gradient import InputTimesGradientOracle
@@ -60,6 +61,7 @@ __all__ = [
     "Clipped",
     "CounterfactualOracle",
     "Defence",
+    "Distance",
     "ExactIntegratedGradientsOracle",
     "GradCamOracle",
     "GradientOracle",

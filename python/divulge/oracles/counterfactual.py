@@ -11,6 +11,7 @@ import torch
 from divulge.arrays import Array, Index
 from divulge.datasets import Dataset
 from divulge.oracles.base import Domain
+from divulge.oracles.distance import Distance
 from divulge.oracles.explained import Answers
 from divulge.oracles.ledger import whole
 from divulge.oracles.victim import VictimOracle
@@ -19,6 +20,8 @@ from divulge.training.class_scores import named_classes, sided_scores
 from divulge.victims.joined_trees import joined_tree
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
     from divulge.points import Points
     from divulge.victims import Victim
 
@@ -33,9 +36,9 @@ class CounterfactualOracle(VictimOracle):
     An answer to n points holds 2 n inputs with their classes: the points asked about, then their
     counterfactuals, those with fewest changes of `divulge.explanations.counterfactuals`. It counts as n
     queries. `query` has nothing to return: (None, None). With nearest=True they are those at the least
-    Euclidean distance where the model is linear, a single tree or a forest of few (20,000 boxes in which
-    their leaves meet); else where steps to the border of its linearisation end (S.-M. Moosavi-Dezfooli,
-    A. Fawzi, P. Frossard, "DeepFool", 2016).
+    distance, Euclidean where no other is told, where the model is linear, a single tree or a forest of few
+    (20,000 boxes in which their leaves meet); else where steps to the border of its linearisation end (S.-M.
+    Moosavi-Dezfooli, A. Fawzi, P. Frossard, "DeepFool", 2016).
 
     Args:
         victim: the model under study.
@@ -44,14 +47,16 @@ class CounterfactualOracle(VictimOracle):
         generations: of the search.
         population: candidates a point and generation.
         nearest: whether counterfactuals are the nearest inputs instead, in R^d and not near the data.
+        norm: p of the distance by which they are nearest, 1 to infinity (`Distance`).
+        weights: of each number in it, a number or shape (d,).
         domain: None for all of R^d, or (low, high): a box of inputs that may be asked about; counterfactuals
             stay in it, too.
         budget: the most queries that may be asked, or None.
         seed: of the search.
 
     Raises:
-        ValueError: the domain is empty, the budget negative, the data have another shape, or the nearest
-            inputs are asked for within a domain.
+        ValueError: the domain is empty, the budget negative, the data or weights have another shape, the
+            nearest inputs are asked for within a domain, or a distance that does not count.
         UnsupportedModel: the nearest are asked for, and the model has no input gradients.
     """
 
@@ -63,6 +68,8 @@ class CounterfactualOracle(VictimOracle):
         generations: int = GENERATIONS,
         population: int = POPULATION,
         nearest: bool = False,
+        norm: float = 2.0,
+        weights: ArrayLike = 1.0,
         domain: Domain | None = None,
         budget: int | None = None,
         seed: int = 0,
@@ -73,6 +80,11 @@ class CounterfactualOracle(VictimOracle):
         if nearest and domain is not None:
             raise ValueError("expected no domain with nearest=True: the nearest inputs lie anywhere")
         self._leaves = joined_tree(victim) if nearest else None
+        self.distance = Distance(norm, weights)
+        if np.shape(weights) not in ((), (self.input_size,)):
+            raise ValueError(f"expected {self.input_size} weights of a distance, got {np.shape(weights)}")
+        if not self.distance.euclidean and (not nearest or self._leaves is not None):
+            raise ValueError("expected the Euclidean distance without nearest=True, and of trees")
         if nearest and self._leaves is None:
             victim.check_differentiable()
         self.nearest = bool(nearest)
@@ -179,13 +191,13 @@ class CounterfactualOracle(VictimOracle):
             values, gradients = self._sided(x[rows])
             leads = np.delete(values - values[:, [label]], label, axis=1)  # (n, K - 1)
             slopes = np.delete(gradients - gradients[:, [label]], label, axis=1)  # (n, K - 1, d)
-            squares = (slopes**2).sum(axis=2)
-            squares[squares == 0] = np.inf  # where nothing changes there is no way to go
-            far = np.where(np.isinf(squares), np.inf, np.abs(leads) / np.sqrt(squares))
+            steps = self.distance.step(slopes)
+            flat = ~slopes.any(axis=2)  # where nothing changes there is no way to go
+            far = np.where(flat, np.inf, np.abs(leads) * self.distance.length(steps))
             near = far.argmin(axis=1)
             each = np.arange(len(rows))
             short = np.abs(leads[each, near]) * (1 + BEYOND) + BEYOND * np.abs(values).max(axis=1) * 1e-3
-            x[rows] += (short / squares[each, near])[:, None] * slopes[each, near]
+            x[rows] += short[:, None] * steps[each, near]
         return np.asarray(x)
 
     def _sided(self, points: Array) -> tuple[Array, Array]:

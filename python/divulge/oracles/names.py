@@ -51,7 +51,9 @@ ORACLES: Registry[Oracle] = Registry(
             TableLimeOracle, ("samples", "numbers", "discretize", "seed", "values", "output")
         ),
         "lime_image": Entry(ImageLimeOracle, ("samples", "seed", "values", "output")),
-        "counterfactual": Entry(CounterfactualOracle, ("generations", "population", "nearest", "seed")),
+        "counterfactual": Entry(
+            CounterfactualOracle, ("generations", "population", "nearest", "norm", "seed")
+        ),
         "rule": Entry(RuleOracle, ("decimals",)),
         "lime": Entry(LimeOracle, ("samples", "kernel", "seed", "values", "output")),
         "occlusion": Entry(OcclusionOracle, ("values", "output")),

@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from torch import nn
 
-from divulge.arrays import Array, Index
 from divulge.conventions import OnProgress
 from divulge.datasets import Dataset
-from divulge.evaluation import rank_correlation
 from divulge.oracles import Oracle
-from divulge.oracles.defences.private import Private, private_within
 from divulge.oracles.ledger import check_price, whole
-from divulge.report.attacks import Attacked, attacked
+from divulge.report.in_parallel import can_be_sent, in_processes
 from divulge.report.live import BY_VALUES, LiveVictim, live_victim
-from divulge.report.pairs import Makers, oracle_of, pairs_of, usual_defences, usual_oracles
+from divulge.report.pairs import Makers, pairs_of, usual_defences, usual_oracles
 from divulge.report.result import LeakReport
 from divulge.report.runs import Curve, Runs, frame_of, summarised
-from divulge.surrogate import steal
-from divulge.surrogate.losses import usual_weights
+from divulge.report.study import Study
 from divulge.victims import Victim
 
 INSIDE = "exact reconstruction and what an honest user loses, which need the model itself beside the API"
-HONEST = 100  # test inputs on which told and true explanations are compared
 EXACT_BUDGET = 20_000
 
 
@@ -43,6 +37,7 @@ def leak_report(
     exact_budget: int = EXACT_BUDGET,
     seeds: int = 1,
     price: float | None = None,
+    jobs: int = 1,
     seed: int = 0,
     progress: OnProgress | None = None,
     partial: Callable[[LeakReport], None] | None = None,
@@ -73,6 +68,9 @@ def leak_report(
             values, LIME or nearest counterfactuals. 0 leaves it out.
         seeds: how many seeds to measure with, `seed` and those after it.
         price: money for one query; by default what an oracle's ledger says.
+        jobs: explanations measured at a time, each in a process of its own; -1: one a processor. One at a
+            time where processes cannot be told what to measure: a live API, oracles or defences that are
+            functions, a model that does not pickle.
         seed: of every random choice.
         progress: called with the copies done and the number of all, after each.
         partial: called with the report so far after each explanation behind a defence. Answers without a
@@ -83,12 +81,14 @@ def leak_report(
 
     Raises:
         TypeError: what is to be offered is no victim, the data no data set, or classes no whole numbers.
-        ValueError: an unknown name, a defence or price with a senseless number, no budget, no seed, no test
+        ValueError: an unknown name, a defence or price with a senseless number, no budget, seed, job or test
             input, or a class that the victim does not have.
         KeyboardInterrupt: before any pair was measured.
     """
     if whole("a number of seeds", seeds) < 1:
         raise ValueError(f"expected at least one seed, got {seeds}")
+    if jobs != -1 and whole("a number of jobs", max(jobs, 0)) < 1:
+        raise ValueError(f"expected at least one job, or -1 for one a processor, got {jobs}")
     if price is not None:
         check_price(price)
     data = _as_tensors(data)
@@ -103,7 +103,7 @@ def leak_report(
         left_out += (INSIDE,)
         if studied.by_values:
             left_out += (BY_VALUES,)
-    study = _Study(studied, data, oracles, defences, tuple(budgets), surrogate, steps, bits, exact_budget)
+    study = Study(studied, data, oracles, defences, tuple(budgets), surrogate, steps, bits, exact_budget)
     reference = studied if isinstance(studied, Victim) else studied.classes(data.test_inputs.flatten(1))
     # Undefended answers first: what a first glance is for.
     order = sorted(range(len(made)), key=lambda place: made[place][1] != "none")
@@ -114,13 +114,24 @@ def leak_report(
         return LeakReport(table, curves, repr(studied), seed, left_out + more, frame_of(runs))
 
     steps_done = _Steps(progress, len(made) * seeds * len(set(budgets)))
-    try:
-        for own in range(seed, seed + seeds):
+    units = [(own, place) for own in range(seed, seed + seeds) for place in order]
+    together = jobs != 1 and len(units) > 1 and can_be_sent(study)
+
+    def curves() -> Iterator[Curve]:
+        if together:
+            for curve in in_processes(study, made, units, jobs):
+                steps_done(len(set(budgets)))
+                yield curve
+            return
+        for own, place in units:
             fresh = made if own == seed else pairs_of(studied, oracles, defences, data)[0]
-            for place in order:
-                runs.add(place, own, study.measured(*fresh[place], reference, own, steps_done))
-                if partial is not None:
-                    partial(report())
+            yield study.measured(*fresh[place], reference, own, lambda *_: steps_done())
+
+    try:
+        for (own, place), curve in zip(units, curves(), strict=True):
+            runs.add(place, own, curve)
+            if partial is not None:
+                partial(report())
     except KeyboardInterrupt:
         if not runs.curves:
             raise
@@ -136,74 +147,10 @@ class _Steps:
     all: int
     done: int = 0
 
-    def __call__(self, *_: int) -> None:
-        self.done += 1
+    def __call__(self, more: int = 1) -> None:
+        self.done += more
         if self.told is not None:
             self.told(self.done, self.all)
-
-
-@dataclass(frozen=True)
-class _Study:
-    """What is the same for all pairs."""
-
-    victim: Victim | LiveVictim
-    data: Dataset
-    oracles: Makers
-    defences: Makers
-    budgets: tuple[int, ...]
-    surrogate: str | nn.Module
-    steps: int
-    bits: float | None
-    exact_budget: int
-
-    def measured(
-        self,
-        name: str,
-        defence: str,
-        oracle: Oracle,
-        reference: Victim | Index,
-        seed: int,
-        progress: Callable[[int, int], None],
-    ) -> Curve:
-        """Return the leak curve of one explanation behind a defence, and what else there is to know of it."""
-        private = private_within(oracle)
-        before = 0 if private is None else private.answers
-        curve = steal(
-            oracle,
-            self.surrogate,
-            queries=self.budgets,
-            data=self.data,
-            victim=reference,
-            steps=self.steps,
-            bits=self.bits,
-            weights=usual_weights(oracle.attribution),
-            seed=seed,
-            progress=progress,
-        ).leak_curve
-        told = 0 if private is None else private.answers - before
-        return Curve(
-            str(name),
-            str(defence),
-            curve,
-            attacked=self._attacked(oracle, seed),
-            rank_correlation=_honest(oracle, self.victim, name, self.oracles, self.data),
-            price=oracle.ledger.price,
-            epsilon=self._epsilon(private, told),
-        )
-
-    def _epsilon(self, private: Private | None, told: int) -> float:
-        """What the largest budget spends behind differentially private noise, else NaN.
-
-        A query may be told several answers, each with its noise, as one for each output; a cache spares some
-        of them, which other queries would not be spared.
-        """
-        return float("nan") if private is None else private.spent(max(told, *self.budgets)).epsilon
-
-    def _attacked(self, oracle: Oracle, seed: int) -> Attacked:
-        """What the attack that fits the model comes to; nothing where the model is not at hand."""
-        if not self.exact_budget or isinstance(self.victim, LiveVictim):
-            return Attacked()
-        return attacked(oracle, self.victim, self.data, self.exact_budget, seed)
 
 
 def _studied(
@@ -238,21 +185,3 @@ def _as_tensors(data: Dataset) -> Dataset:
         raise ValueError(f"expected test inputs in {data.name}, to compare copies on, got none")
     train, test = (torch.as_tensor(part) for part in (data.train_inputs, data.test_inputs))
     return replace(data, train_inputs=train, test_inputs=test)
-
-
-def _honest(oracle: Oracle, victim: Victim | LiveVictim, name: str, oracles: Makers, data: Dataset) -> float:
-    """Return the mean rank correlation of told and true explanations on test inputs."""
-    if not oracle.has_explanations or isinstance(victim, LiveVictim):
-        return float("nan")
-    points = data.test_inputs[:HONEST].flatten(1)
-    told = oracle.explain(points).explanations
-    true = oracle_of(name, victim, oracles, data).explain(points).explanations
-    assert told is not None
-    assert true is not None
-    return faithfulness(told, true)
-
-
-def faithfulness(told: Array, true: Array) -> float:
-    """Mean over inputs of the rank correlation of |told| and |true|, both (n, d): what an honest user has."""
-    sizes = (torch.from_numpy(np.abs(part)) for part in (told, true))
-    return float(rank_correlation(*sizes).mean())

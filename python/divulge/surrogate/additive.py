@@ -17,6 +17,7 @@ from divulge.points import as_matrix
 from divulge.surrogate.shap_session import DECIMALS, DOUBLE, Ranges, ShapSession, finite_rows, shap_session
 from divulge.surrogate.shape import Shape
 from divulge.surrogate.thresholds import BESIDE_MIDDLE
+from divulge.surrogate.usual_cuts import UsualCuts
 
 if TYPE_CHECKING:
     from divulge.datasets import Dataset
@@ -29,9 +30,7 @@ CHECKS = 2  # rounds of these without a surprise
 SAME = 1e-7  # relative difference of equal SHAP values: those of float32 margins differ by rounding
 MOST = 100_000  # answers, where no budget says fewer
 MOST_ROUNDED = 2000  # answers, where SHAP values were rounded
-MANY = (
-    1000  # answers after which it is said that they may be of rounded values; boosted stumps took 454 at most
-)
+MANY = 1000  # answers after which it is said that they may be of rounded values; stumps took 430 at most
 
 
 @dataclass(frozen=True)
@@ -131,7 +130,8 @@ class _Search:
     def __post_init__(self) -> None:
         self.low, self.high = self.session.low, self.session.high
         columns = [None] * len(self.low) if self.hints is None else self.hints.T
-        self.shapes = [Shape(self.session.single, column) for column in columns]
+        usual = UsualCuts()
+        self.shapes = [Shape(self.session.single, column, usual) for column in columns]
         self.warned = False
         self.most = MOST
         self.several = np.empty((0, 0))  # SHAP values told at once before the last jumps were bisected

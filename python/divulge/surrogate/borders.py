@@ -7,26 +7,28 @@ from collections.abc import Sequence
 import numpy as np
 
 from divulge.arrays import Array
-from divulge.oracles import Answers
+from divulge.oracles import Answers, Distance
 from divulge.training.class_scores import named_classes
 
 DIRECTIONS = 8  # of R^(d + 1) in which lengths are solved for: more say nothing new
 SAME = 1e-4  # relative singular value up to which it counts as none: borders are known to 1e-6
+ROUNDING = 1e-12  # the same of points on borders, whose system is as steep as the data's columns are alike
 # How much more a nearest input may be off than other answers: it lies behind the border, by 1e-6 and more.
 BEYOND = 10.0
 LARGE = 1e4  # inverse penalty of a fit to classes that a line parts
 
 
-def scores_of_planes(told: Sequence[Answers], classes: int) -> Array | None:
+def scores_of_planes(told: Sequence[Answers], classes: int, distance: Distance) -> Array | None:
     """Return scores (K, d + 1), that of class 0 zero, up to one positive factor; None where they stay open.
 
-    A nearest input y of class b to x of class a tells the border's plane p = (y - x, -(y - x).y) and
-    W_b - W_a = s p for some s > 0. All W and s solve one homogeneous system: what is left is one vector where
-    enough borders meet.
+    A nearest input y of class b to x of class a tells the border's plane p = (n, -n.y), with n = y - x for
+    the Euclidean distance (`Distance.normal`), and W_b - W_a = s p for some s > 0. All W and s solve one
+    homogeneous system: what is left is one vector where enough borders meet.
 
     Args:
         told: an answer about one point each, of two rows: the point and its counterfactual.
         classes: K.
+        distance: by which they are nearest, a smooth one.
     """
     planes: list[tuple[int, int, Array]] = []
     for answer in told:
@@ -34,7 +36,8 @@ def scores_of_planes(told: Sequence[Answers], classes: int) -> Array | None:
         (x, y), (a, b) = answer.points, answer.labels
         if a == b:
             continue
-        plane = np.append(y - x, -(y - x) @ y)
+        normal = distance.normal(y - x)
+        plane = np.append(normal, -normal @ y)
         planes.append((int(a), int(b), plane / max(float(np.linalg.norm(plane)), np.finfo(float).tiny)))
     if not planes:
         return None
@@ -49,6 +52,34 @@ def scores_of_planes(told: Sequence[Answers], classes: int) -> Array | None:
         return None
     rows = np.linalg.lstsq(ends[:, 1:], lengths[:, None] * normals, rcond=None)[0]
     return np.concatenate([np.zeros((1, d)), rows])
+
+
+def scores_of_points(told: Sequence[Answers], classes: int, distance: Distance) -> Array | None:
+    """Return scores as `scores_of_planes` from inputs on borders alone, whatever the distance.
+
+    A counterfactual y of class b to x of class a lies on their border, (W_b - W_a).(y, 1) = 0: one vector is
+    left from (K - 1)(d + 1) - 1 answers on that are on borders enough.
+    """
+    both = np.stack([answer.points for answer in told])
+    ends = np.stack([answer.labels for answer in told if answer.labels is not None])
+    crossed = ends[:, 0] != ends[:, 1]
+    both, ends = both[crossed], ends[crossed]
+    count, d = len(both), both.shape[-1]
+    if count < (classes - 1) * (d + 1) - 1:
+        return None
+    middle = both[:, 1].mean(axis=0)
+    unit = np.maximum(np.abs(both[:, 1] - middle).max(axis=0), np.finfo(float).tiny)
+    places = np.column_stack([(both[:, 1] - middle) / unit, np.ones(count)])
+    system = np.zeros((count, classes, d + 1))
+    system[np.arange(count), ends[:, 1]], system[np.arange(count), ends[:, 0]] = places, -places
+    _, singular, vectors = np.linalg.svd(system[:, 1:].reshape(count, -1), full_matrices=True)
+    if len(singular) > 1 and singular[(classes - 1) * (d + 1) - 2] <= ROUNDING * singular[0]:
+        return None
+    rows = np.concatenate([np.zeros((1, d + 1)), vectors[-1].reshape(classes - 1, d + 1)])
+    rows[:, :d] /= unit
+    rows[:, d] -= rows[:, :d] @ middle
+    x, (a, b) = np.append(both[0, 0], 1.0), ends[0]
+    return np.asarray(rows * np.sign((rows[a] - rows[b]) @ x))
 
 
 def _lengths(planes: Array, ends: Array) -> Array | None:
@@ -73,7 +104,7 @@ def _lengths(planes: Array, ends: Array) -> Array | None:
     return np.asarray(lengths / lengths[np.abs(lengths).argmax()])
 
 
-def off_border(scores: Array, fresh: Answers, usual: float) -> float:
+def off_border(scores: Array, fresh: Answers, usual: float, distance: Distance) -> float:
     """Return how far a counterfactual is from where scores (K, d + 1) put it, in units of `BEYOND` moves.
 
     Args:
@@ -81,6 +112,7 @@ def off_border(scores: Array, fresh: Answers, usual: float) -> float:
         fresh: an answer about one point, as in `scores_of_planes`.
         usual: how far counterfactuals move; of a point that moves less this counts, as it is on a border
             all but for rounding.
+        distance: by which they are nearest.
     """
     assert fresh.labels is not None
     a, b = fresh.labels
@@ -88,17 +120,15 @@ def off_border(scores: Array, fresh: Answers, usual: float) -> float:
         return np.inf
     x, told = fresh.points
     top = named_classes((x @ scores[:, :-1].T + scores[:, -1])[None], 0.0)[0]
-    of_class = 0.0 if a == top else np.linalg.norm(_foot(scores[top] - scores[a], x) - x)
-    of_place = np.linalg.norm(_foot(scores[b] - scores[a], x) - told)
-    size = max(float(np.linalg.norm(told - x)), usual, np.finfo(float).tiny)
+    of_class = 0.0 if a == top else distance.length(_foot(scores[top] - scores[a], x, distance) - x)
+    of_place = distance.length(_foot(scores[b] - scores[a], x, distance) - told)
+    size = max(float(distance.length(told - x)), usual, np.finfo(float).tiny)
     return float(max(of_class, of_place) / size / BEYOND)
 
 
-def _foot(plane: Array, x: Array) -> Array:
-    """Where the perpendicular from x (d,) meets a plane (d + 1,)."""
-    normal = plane[:-1]
-    share = (x @ normal + plane[-1]) / max(float(normal @ normal), np.finfo(float).tiny)
-    return np.asarray(x - share * normal)
+def _foot(plane: Array, x: Array, distance: Distance) -> Array:
+    """The input on a plane (d + 1,) that is nearest to x (d,)."""
+    return np.asarray(x - (x @ plane[:-1] + plane[-1]) * distance.step(plane[:-1]))
 
 
 def fitted(told: Answers, classes: int) -> Array:

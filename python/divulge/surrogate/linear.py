@@ -75,8 +75,9 @@ def linear_copy(
     width. Where answers are noisy their mean over all queries is taken, which tells a direction; values then
     tell its length and the offset, by log-odds where they are probabilities. A counterfactual that is
     the nearest input of another class lies at the foot of a perpendicular on the border of two classes, which
-    it tells whole; the scores of more than two classes follow from borders that meet. Other
-    counterfactuals are taken for examples of their classes, and a logistic regression fitted.
+    it tells whole, by any smooth distance that the API names (`Distance`); by others it lies on the border.
+    The scores of more than two classes follow from borders that meet. Other counterfactuals are taken for
+    examples of their classes, and a logistic regression fitted.
 
     Args:
         oracle: tells explanations, or counterfactuals beside labels.

@@ -9,15 +9,15 @@ import numpy as np
 
 from divulge.arrays import Array
 from divulge.errors import BudgetExhausted, OracleError
-from divulge.oracles import Answers, Oracle
-from divulge.surrogate.borders import fitted, off_border, scores_of_planes
+from divulge.oracles import Answers, Distance, Oracle
+from divulge.surrogate.borders import fitted, off_border, scores_of_planes, scores_of_points
 from divulge.surrogate.linear_rows import offset_of, row_of, scaled
 
 EXACT = 1e-6  # relative error of answers up to which a copy is exact: a float32 model's are off by 1e-7
 # Answers that check a copy, of each output: what fails on 14% of inputs passes one time in 20.
 CHECKS = 20
 LEAST = 1e-9  # probabilities below are left out: of p near 1 the others are known to 1e-16
-MISSED = 3  # counterfactuals that are not where borders put them, after which no more borders are solved for
+MISSED = 3  # counterfactuals that are not where planes put them, after which these are not solved for
 UNKNOWN_OFFSETS = "explanations alone do not show offsets: values are not known"
 
 
@@ -132,24 +132,36 @@ class LinearSession:
         self.notes.clear()
         return found.T, error
 
+    @property
+    def distance(self) -> Distance:
+        """By which counterfactuals are nearest, as the API says."""
+        return getattr(self.oracle, "distance", Distance())
+
     def usual_move(self) -> float:
         """Return the median distance of counterfactuals (2, d) from their points."""
-        return float(np.median([np.linalg.norm(other - x) for x, other in (one.points for one in self.told)]))
+        return float(
+            np.median([self.distance.length(other - x) for x, other in (one.points for one in self.told)])
+        )
 
     def from_counterfactuals(self) -> tuple[Array, float]:
         """Solve for borders where counterfactuals are nearest inputs, else fit what is known of classes."""
         classes = self.oracle.output_size or 2
-        found, errors, missed = None, [np.inf], 0
-        while (errors[-1] > EXACT or len(errors) < CHECKS) and missed < MISSED and self.ask():
+        found, errors, missed, planes = None, [np.inf], 0, self.distance.smooth
+        while (errors[-1] > EXACT or len(errors) < CHECKS) and self.ask():
             if found is not None:
-                error = off_border(found, self.told[-1], self.usual_move())
+                error = off_border(found, self.told[-1], self.usual_move(), self.distance)
                 if error <= EXACT:
                     errors = [*(errors if errors[-1] <= EXACT else []), error]
                     continue
                 missed += 1
                 errors = [error]
+            if planes and missed == MISSED:
+                if self.distance.norm == 2:
+                    break
+                planes, found = False, None  # rounding hides what the shortest move says of small weights
             if len(self.told) >= classes - 1:
-                found = scores_of_planes(self.told, classes)
+                solve = scores_of_planes if planes else scores_of_points
+                found = solve(self.told, classes, self.distance)
         if found is not None and errors[-1] <= EXACT:
             return found, max(errors)
         self.between = 0.0

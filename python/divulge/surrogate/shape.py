@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from divulge.arrays import Array
+from divulge.surrogate.usual_cuts import UsualCuts
 
 SAME = 1e-7  # relative difference of equal values: those of float32 margins differ by rounding
 NOISE = 1e-14  # of the largest SHAP value: what sums of others leave in one that is 0
@@ -22,7 +23,8 @@ class Shape:
     Args:
         single: whether places are told apart in float32.
         hints: numbers that data hold: models put thresholds at these, or half-way between two of them. A jump
-            that is not there is bisected, three answers later.
+            that is not there is bisected, some answers later.
+        usual: where jumps were found before, beside those of other shapes.
 
     Attributes:
         x, y: places, rising, and the values there, shape (m,) each.
@@ -30,14 +32,15 @@ class Shape:
         scale: of the SHAP values of all numbers, 1e-14 of which is rounding in any of them.
     """
 
-    def __init__(self, single: bool, hints: Array | None = None) -> None:
+    def __init__(self, single: bool, hints: Array | None = None, usual: UsualCuts | None = None) -> None:
         self.single = single
+        self.usual = UsualCuts() if usual is None else usual
         self.hints = np.empty(0) if hints is None else np.unique(self._held(hints))
-        self._tried: set[float] = set()  # halves between hints that were asked about
         self.x, self.y = np.empty(0), np.empty(0)
         self.curved = False
         self.scale = 0.0
         self._line: tuple[float, float] | None = None
+        self._counted = np.empty(0)
 
     @property
     def spread(self) -> float:
@@ -69,6 +72,8 @@ class Shape:
         places, first = np.unique(np.concatenate([self.x, x]), return_index=True)
         values = np.concatenate([self.y, y])[first]
         self.x, self.y = places, values
+        if len(self.hints):
+            self._count()
         self._line = self._as_line()
         if self._line is None and not self.curved:
             self.curved = self._looks_curved()
@@ -107,28 +112,20 @@ class Shape:
     def closed(self) -> tuple[Array, Array]:
         """Return those thresholds whose two places are neighbours."""
         left, right = self.thresholds()
-        near = np.array([self._beside(place, np.inf) for place in left]) >= right
+        kind = np.float32 if self.single else np.float64
+        near = np.nextafter(left.astype(kind), kind(np.inf)) >= right
         return left[near], right[near]
 
     def _between(self, low: float, high: float) -> float:
-        """Where to ask between places: at hints, half-way between them, beside those, else in the middle."""
-        if low in self._tried:
-            return self._beside(low, np.inf)
-        if high in self._tried:
-            return self._beside(high, -np.inf)
+        """Where to ask between places: at hints, beside and half-way between them, else in the middle."""
         first, last = np.searchsorted(self.hints, [low, high], side="right")
         last -= int(last > 0 and self.hints[last - 1] == high)
         if first < last:
             return float(self.hints[(first + last) // 2])
-        below, above = self.hints[first - 1 : first], self.hints[last : last + 1]
-        if len(below) and len(above) and low < (guess := float(self._held((below[0] + above[0]) / 2))) < high:
-            before = self._beside(high, -np.inf)
-            if high == above[0] and before not in self._tried and low < before:
-                self._tried.add(before)
-                return before
-            if guess not in self._tried:
-                self._tried.add(guess)
-                return guess
+        if first > 0 and last < len(self.hints):
+            for left, right in self.usual.pairs(self.hints[first - 1], self.hints[last], self.single):
+                if low <= left and right <= high:
+                    return left if low < left else right
         return self._middle(low, high)
 
     def _middle(self, low: float, high: float) -> float:
@@ -146,10 +143,17 @@ class Shape:
         rank = (ranks[0] + ranks[1]) // 2
         return float(np.copysign(np.array(abs(rank), whole).view(kind), rank))
 
-    def _beside(self, place: float, towards: float) -> float:
-        """The neighbouring number."""
-        kind = np.float32 if self.single else np.float64
-        return float(np.nextafter(kind(place), kind(towards)))
+    def _count(self) -> None:
+        """Count where thresholds were found between two numbers of the data."""
+        left, right = self.closed()
+        if len(left) == len(self._counted):
+            return
+        for low, high in zip(left, right, strict=True):
+            place = int(np.searchsorted(self.hints, low, side="right"))
+            if low not in self._counted and 0 < place < len(self.hints):
+                ends = float(self.hints[place - 1]), float(self.hints[place])
+                self.usual.found((float(low), float(high)), *ends, self.single)
+        self._counted = left
 
     def _held(self, numbers: Any) -> Any:
         """Return numbers as inputs are held."""

@@ -11,6 +11,7 @@ from divulge.arrays import Array
 from divulge.surrogate.shap_session import ShapSession
 from divulge.surrogate.shape import SAME, Shape
 from divulge.surrogate.thresholds import Thresholds
+from divulge.surrogate.usual_cuts import UsualCuts
 
 GRID = 5  # places of each number asked at first, evenly from low to high
 QUIET = 60  # inputs that must be answered like an end of their bins
@@ -47,6 +48,7 @@ class ThresholdSearch:
     told: list[Array] = field(default_factory=list)
     tried: set[tuple[int, float]] = field(default_factory=set)  # thresholds crossed at inputs beside, too
     stayed: list[bool] = field(default_factory=list)  # whether each of them was there as well
+    usual: UsualCuts = field(default_factory=UsualCuts)
 
     def __post_init__(self) -> None:
         self.known = Thresholds(self.session.low, self.session.high)
@@ -189,4 +191,5 @@ class ThresholdSearch:
             )
 
     def _shape(self, number: int) -> Shape:
-        return Shape(self.session.single, None if self.hints is None else self.hints[:, number])
+        hints = None if self.hints is None else self.hints[:, number]
+        return Shape(self.session.single, hints, self.usual)

@@ -168,7 +168,7 @@ def unsqueezed(x: Tensor, axes: Sizes) -> Tensor:
     return x
 
 
-def quantized(x: Tensor, scale: Tensor, zero: float, low: int, high: int) -> Tensor:
+def quantized(x: Tensor, scale: Tensor, zero: float | Tensor, low: int, high: int) -> Tensor:
     """QuantizeLinear; the whole numbers stay floats, and pass gradients as if not rounded."""
     exact = x / scale
     rounded = exact + (exact.round() - exact).detach()

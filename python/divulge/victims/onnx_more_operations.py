@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from torch import fx
 
 from divulge.victims import onnx_functions as functions
-from divulge.victims.onnx_resize import COORDINATES, ROUNDINGS, resized
+from divulge.victims.onnx_resize import BEND, COORDINATES, MODES, ROUNDINGS, resized
+from divulge.victims.onnx_windows import WINDOW, windows, words
 
 if TYPE_CHECKING:
     from divulge.victims.onnx_reader import Reader
@@ -34,29 +35,9 @@ def _numbers(reader: Reader, node: Any, attributes: dict[str, Any], name: str, p
     return None if found is None else tuple(int(n) for n in found)
 
 
-def _words(attributes: dict[str, Any], name: str, default: str) -> str:
-    found = attributes.get(name, default)
-    return found.decode() if isinstance(found, bytes) else found
-
-
-def _windows(reader: Reader, node: Any, attributes: dict[str, Any], axes: int) -> tuple[Any, ...]:
-    """Strides, pads, dilations and the automatic padding of a convolution or a pool."""
-    strides = tuple(attributes.get("strides", [1] * axes))
-    pads = tuple(attributes.get("pads", [0] * 2 * axes))
-    dilations = tuple(attributes.get("dilations", [1] * axes))
-    if not 1 <= axes <= 3 or (len(strides), len(pads), len(dilations)) != (axes, 2 * axes, axes):
-        raise reader.refuse(node, f"has {axes} spatial axes with strides {strides} and pads {pads}")
-    if min(*strides, *dilations) < 1 or min(pads) < 0:
-        raise reader.refuse(node, f"has strides {strides}, dilations {dilations} and pads {pads}")
-    auto = _words(attributes, "auto_pad", "NOTSET")
-    if auto.startswith("SAME") and max(dilations) > 1:  # runtimes do not agree on what it means
-        raise reader.refuse(node, f"has dilations {dilations} with auto_pad {auto}")
-    return strides, pads, dilations, auto
-
-
 def _conv(reader: Reader, node: Any, attributes: dict[str, Any]) -> fx.Node:
     weight = reader.constant(node, 1)
-    strides, pads, dilations, auto = _windows(reader, node, attributes, weight.ndim - 2)
+    strides, pads, dilations, auto = windows(reader, node, attributes, weight.ndim - 2)
     x, kernel, *bias = reader.tensors(node)
     groups = attributes.get("group", 1)
     return reader.call(
@@ -83,7 +64,7 @@ def _pool(
     kernel = tuple(attributes.get("kernel_shape", ()))
     if attributes.get("ceil_mode", 0) or attributes.get("storage_order", 0) or len(node.output) > 1:
         raise reader.refuse(node, "rounds sizes up, or tells where the largest are")
-    strides, pads, dilations, auto = _windows(reader, node, attributes, len(kernel))
+    strides, pads, dilations, auto = windows(reader, node, attributes, len(kernel))
     return kernel, strides, pads, dilations, auto
 
 
@@ -92,7 +73,7 @@ def _pad(reader: Reader, node: Any, attributes: dict[str, Any]) -> fx.Node:
     value = attributes.get("value", 0.0)
     if len(node.input) > 2 and node.input[2]:
         value = float(reader.constant(node, 2).reshape(-1)[0])
-    axes, mode = len(given) // 2, _words(attributes, "mode", "constant")
+    axes, mode = len(given) // 2, words(attributes, "mode", "constant")
     if (len(node.input) > 3 and node.input[3]) or mode not in ("constant", "reflect", "edge"):
         raise reader.refuse(node, f"pads some axes alone, or in the mode {mode}")
     if given[0] or given[axes]:
@@ -165,10 +146,10 @@ def _reduce(reader: Reader, node: Any, attributes: dict[str, Any]) -> fx.Node:
 
 
 def _resize(reader: Reader, node: Any, attributes: dict[str, Any]) -> fx.Node:
-    mode = _words(attributes, "mode", "nearest")
-    how = _words(attributes, "coordinate_transformation_mode", "half_pixel")
-    rounding = _words(attributes, "nearest_mode", "round_prefer_floor")
-    known = mode in ("nearest", "linear") and how in COORDINATES and rounding in ROUNDINGS
+    mode = words(attributes, "mode", "nearest")
+    how = words(attributes, "coordinate_transformation_mode", "half_pixel")
+    rounding = words(attributes, "nearest_mode", "round_prefer_floor")
+    known = mode in MODES and how in COORDINATES and rounding in ROUNDINGS
     if reader.opset < 11 or len(node.input) < 3:
         raise reader.refuse(node, f"is of version {reader.opset}, which has other inputs than those read")
     if not known or attributes.get("antialias", 0):
@@ -187,7 +168,8 @@ def _resize(reader: Reader, node: Any, attributes: dict[str, Any]) -> fx.Node:
     if sizes:
         x = reader.call(_of_channels, x, sizes[1])
     spatial = None if scales is None else scales[2:]
-    return reader.call(resized, x, sizes[2:], spatial, mode, how, rounding)
+    bend = attributes.get("cubic_coeff_a", BEND)
+    return reader.call(resized, x, sizes[2:], spatial, mode, how, rounding, bend)
 
 
 def _whole(scales: tuple[float, ...] | None) -> bool:
@@ -216,7 +198,7 @@ def _quantize(reader: Reader, node: Any, attributes: dict[str, Any]) -> fx.Node:
 
 
 def _gelu(reader: Reader, node: Any, attributes: dict[str, Any]) -> fx.Node:
-    how = _words(attributes, "approximate", "none")
+    how = words(attributes, "approximate", "none")
     return reader.graph.call_function(F.gelu, (reader.tensors(node)[0],), {"approximate": how})
 
 
@@ -249,13 +231,6 @@ def sloped(x: torch.Tensor, slope: torch.Tensor) -> torch.Tensor:
     return torch.relu(x) - slope * torch.relu(-x)
 
 
-WINDOW = {
-    "auto_pad": "STRING",
-    "dilations": "INTS",
-    "kernel_shape": "INTS",
-    "pads": "INTS",
-    "strides": "INTS",
-}
 _REDUCED = ("ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceL2", "ReduceSumSquare")
 MORE_ATTRIBUTES: dict[str, dict[str, str]] = {
     "Conv": {**WINDOW, "group": "INT"},

@@ -12,6 +12,7 @@ from torch import fx
 
 from divulge.victims.onnx_functions import largest
 from divulge.victims.onnx_more_operations import MORE_ATTRIBUTES, MORE_RULES
+from divulge.victims.onnx_quantised import RUNTIME_RULES, WHOLE_ATTRIBUTES, WHOLE_RULES
 
 if TYPE_CHECKING:
     from divulge.victims.onnx_reader import Reader
@@ -121,6 +122,7 @@ ATTRIBUTES: dict[str, dict[str, str]] = {
     "BatchNormalization": {"epsilon": "FLOAT", "momentum": "FLOAT", "training_mode": "INT", "spatial": "INT"},
     "Dropout": {"ratio": "FLOAT", "seed": "INT"},
     **MORE_ATTRIBUTES,
+    **WHOLE_ATTRIBUTES,
 }
 
 
@@ -161,4 +163,7 @@ RULES: dict[str, Callable[..., Any]] = {
     "Dropout": _same,
     "Identity": _same,
     **MORE_RULES,
+    **WHOLE_RULES,
 }
+# What each domain of operations has.
+DOMAINS = {"": RULES, "ai.onnx": RULES, "com.microsoft": RUNTIME_RULES}

@@ -14,7 +14,7 @@ from torch import fx, nn
 from divulge.errors import UnsupportedModel, UnsupportedModelFile
 from divulge.files import check_size, first_line, reading
 from divulge.victims.onnx_constants import FOLDED, fold
-from divulge.victims.onnx_operations import RULES, attributes_of
+from divulge.victims.onnx_operations import DOMAINS, RULES, attributes_of
 from divulge.victims.onnx_tensors import load_model, read_tensors
 from divulge.victims.shapes_first import ShapesFirst
 
@@ -106,7 +106,7 @@ class Reader:
         if ours and node.op_type in FOLDED and all(name in self.constants for name in node.input if name):
             self.constants |= fold(self.path, self.place(node), node, self.constants, self.model.opset_import)
             return
-        rule = RULES.get(node.op_type) if ours else None
+        rule = DOMAINS.get(node.domain, {}).get(node.op_type)
         if rule is None:
             known = ", ".join(sorted([*RULES, "Constant"]))
             raise self.refuse(node, f"is not among the operations that can be read ({known})")
