@@ -11,6 +11,7 @@ from divulge.reconstruction.convolutional.ends import way_up
 from divulge.reconstruction.convolutional.followed import Follower
 from divulge.reconstruction.convolutional.linearised import Moving, moving
 from divulge.reconstruction.convolutional.pooled_channels import PooledChannels
+from divulge.reconstruction.convolutional.rows import Row
 from divulge.reconstruction.convolutional.sides import (
     Frame,
     origin_at_edge,
