@@ -10,8 +10,10 @@ from torch import nn
 
 from divulge import Influence
 from divulge.influence import NotConverged, UnresolvedDamping
+from divulge.influence.kronecker import KroneckerCurvature
 from divulge.influence.label_cotangents import label_cotangents
 from divulge.influence.losses import resolve_loss
+from divulge.influence.operators import LayerPlace
 
 
 def dense_of(influence):
@@ -207,6 +209,24 @@ def test_what_single_precision_cannot_solve_is_solved_for_in_double(damping):
         influence.scores((0.9 * x[:5], y[:5]))
     assert influence.solution.residual.max() < 1e-6
     assert influence.solution.converged.all()
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("falling", [0.0, 0.5, 2.0, 8.0])
+def test_residuals_are_as_large_as_those_along_all_vectors(falling, seed):
+    rng = np.random.default_rng(seed)
+    h, d = int(rng.integers(5, 60)), int(rng.integers(128, 300))
+    u, v = (np.linalg.qr(rng.standard_normal((size, size)))[0] for size in (h, d))
+    values = np.outer(*((1.0 + np.arange(size)) ** -falling for size in (h, d)))
+    values[rng.permutation(h)[: h // 3]] = 0.0  # units that are never up
+    for shift in (1e-2, 1e-4, 1e-6, 1e-8):
+        curvature = KroneckerCurvature([u], [v], [values], [LayerPlace(h, d, 0, None, False)], shift)
+        b = torch.from_numpy(rng.standard_normal((20, h * d)).astype(np.float32))
+        solved = curvature.solve(b.clone())
+        found = solved.vectors.double()
+        left = curvature.multiply(found) + shift * found - b.double()
+        true = left.norm(dim=1) / b.double().norm(dim=1)
+        assert solved.residual.norm() >= 0.5 * true.norm() - 1e-6  # rounded anew: of one vector up to a quarter
 
 
 @pytest.mark.parametrize("curvature", ["kfac", "ekfac"])
