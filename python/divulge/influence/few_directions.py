@@ -13,12 +13,12 @@ from divulge.influence.operators import Array
 __all__ = ["Directions", "leading"]
 
 Floats = NDArray[np.float64]
-# Directions beyond those asked for that subspace iteration takes for its basis: an eigenvalue's error falls by
-# (the first one left out / its own)^2 a pass.
+# Directions beyond those asked for that subspace iteration takes for its basis: the error of an eigenvalue
+# falls by (the first one left out / its own)^2 a pass.
 _MORE = 8
-# Passes over the rows at least and at most, and what the eigenvalues gain by one, of their sum, that is little
-# enough to end between: of singular values that halve six are enough, of 1 / sqrt(k) 18 are, of equal ones,
-# where other directions are nearly as good, 48.
+# Passes over the rows at least and at most, and what the eigenvalues gain by one, of their sum, that is so
+# little that they end between: of singular values that halve six are enough, of 1 / sqrt(k) 18 are, of equal
+# ones, where other directions are nearly as good, 48.
 _FEWEST, _MOST, _SETTLED = 6, 48, 1e-6
 
 
