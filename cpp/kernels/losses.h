@@ -28,7 +28,9 @@ struct CrossEntropy {
     for (std::size_t j = 0; j < k; ++j) gradient[j] = c[j] = c[j] / sum;
     if (!(y[0] >= T(0) && y[0] < T(k))) return gradient[0] = c[0] = T(NAN);
     const auto target = static_cast<std::size_t>(y[0]);
-    gradient[target] -= T(1);
+    T others = 0;  // 1 - p of a label that is almost sure, without the rounding of p - 1
+    for (std::size_t j = 0; j < k; ++j) others += j == target ? T(0) : c[j];
+    gradient[target] = -others;
     return std::log(sum) + top - z[target];
   }
   template <class T>

@@ -33,6 +33,23 @@ def test_directions_are_those_of_the_singular_values(seed, count):
         )
 
 
+@pytest.mark.parametrize("power", [0.25, 0.5, 1.0])
+@pytest.mark.parametrize("seed", range(3))
+def test_directions_of_slowly_falling_singular_values(seed, power):
+    rng = np.random.default_rng(seed)
+    n, d, count = 500, int(rng.integers(100, 250)), int(rng.integers(8, 33))
+    rows = rng.standard_normal((n, d)) * (1.0 + np.arange(d)) ** -power
+    (found,) = leading(lambda: iter([[rows[:300]], [rows[300:]]]), n, [d], count, seed)
+    values, vectors = np.linalg.eigh(rows.T @ rows / n)
+    np.testing.assert_allclose(found.values, values[: -1 - count : -1], rtol=5e-3)
+    values[:-count] = 0
+    damping = 0.1 * found.mean
+    ours = np.linalg.inv((found.vectors * found.values) @ found.vectors.T + damping * np.eye(d))
+    dense = (vectors / (values + damping)) @ vectors.T
+    expected = rows @ dense @ rows[:20].T
+    assert np.abs(rows @ ours @ rows[:20].T - expected).max() < 0.02 * np.abs(expected).max()
+
+
 @pytest.mark.parametrize("rank", [None, 1])
 @pytest.mark.parametrize("directions", [1, 4, 1000])
 @pytest.mark.parametrize("unit", [False, True])

@@ -10,8 +10,10 @@ from torch import nn
 
 from divulge import Influence
 from divulge.influence import NotConverged, UnresolvedDamping
+from divulge.influence.kronecker import KroneckerCurvature
 from divulge.influence.label_cotangents import label_cotangents
 from divulge.influence.losses import resolve_loss
+from divulge.influence.operators import LayerPlace
 
 
 def dense_of(influence):
@@ -209,6 +211,25 @@ def test_what_single_precision_cannot_solve_is_solved_for_in_double(damping):
     assert influence.solution.converged.all()
 
 
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("falling", [0.0, 0.5, 2.0, 8.0])
+def test_residuals_are_as_large_as_those_along_all_vectors(falling, seed):
+    rng = np.random.default_rng(seed)
+    h, d = int(rng.integers(5, 60)), int(rng.integers(128, 300))
+    u, v = (np.linalg.qr(rng.standard_normal((size, size)))[0] for size in (h, d))
+    values = np.outer(*((1.0 + np.arange(size)) ** -falling for size in (h, d)))
+    values[rng.permutation(h)[: h // 3]] = 0.0  # units that are never up
+    for shift in (1e-2, 1e-4, 1e-6, 1e-8):
+        curvature = KroneckerCurvature([u], [v], [values], [LayerPlace(h, d, 0, None, False)], shift)
+        b = torch.from_numpy(rng.standard_normal((20, h * d)).astype(np.float32))
+        solved = curvature.solve(b.clone())
+        found = solved.vectors.double()
+        left = curvature.multiply(found) + shift * found - b.double()
+        true = left.norm(dim=1) / b.double().norm(dim=1)
+        # Both are rounded anew, so that of a single vector they are farther apart.
+        assert solved.residual.norm() >= 0.5 * true.norm() - 1e-6
+
+
 @pytest.mark.parametrize("curvature", ["kfac", "ekfac"])
 @pytest.mark.parametrize("lower", [False, True])
 @pytest.mark.parametrize("seed", [0, 1])
@@ -230,6 +251,24 @@ def test_damping_that_single_precision_does_not_resolve_is_said(curvature, lower
     for call in (lambda i: i.scores(test), lambda i: i.self_influence([0])):
         with pytest.warns(UnresolvedDamping, match=told):
             call(fitted(0.9 * smallest))
+
+
+@pytest.mark.parametrize("lower", [False, True])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_scores_of_labels_that_are_almost_sure_are_those_of_double_precision(lower, seed):
+    torch.manual_seed(seed)
+    module, (x, y) = wide_and_trained(np.random.default_rng(seed), steps=30, width=64)
+    with torch.no_grad():
+        module[4].weight *= 3  # losses of 1e-6 and less
+        module[4].bias *= 3
+    asked = {"curvature": "ekfac", "lower": lower}
+    largest = Influence(module, (x, y), damping=0.1, **asked)._inverse.kronecker.largest
+    asked["damping"] = 2 * np.finfo(np.float32).eps * largest
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        single = Influence(module, (x, y), **asked).scores((x[:10], y[:10]))
+    double = Influence(module.double(), (x.astype(float), y), **asked).scores((x[:10].astype(float), y[:10]))
+    assert min(np.corrcoef(a, b)[0, 1] for a, b in zip(single, double, strict=True)) > 0.995
 
 
 @pytest.mark.parametrize("fitted", [False, True])

@@ -127,14 +127,18 @@ def resolve_loss(loss: str | LossFunction, temperature: float = 0.001, positions
 
 
 def _cross_entropy(z: Tensor, y: Tensor, positions: Positions) -> Tensor:
-    """Return -log p(y), p the softmax of K outputs, or of (0, z) where z is the only one."""
+    """Return -log p(y), p the softmax of K outputs, or of (0, z) where z is the only one.
+
+    In double precision: the slope p - 1 of a label that is almost sure is nothing but rounding in single.
+    """
+    precision, z = z.dtype, z.double()
     if z.ndim > 2:
         classes = positions.classes(y).flatten()
         values = _cross_entropy(z.flatten(0, -2), classes, positions).reshape(y.shape)
-        return positions.joined(values, y)
+        return positions.joined(values, y).to(precision)
     if z.shape[1] == 1:
-        return F.softplus(z[:, 0]) - y * z[:, 0]
-    return F.cross_entropy(z, y, reduction="none")
+        return (F.softplus(z[:, 0]) - y * z[:, 0]).to(precision)
+    return F.cross_entropy(z, y, reduction="none").to(precision)
 
 
 def _squared(z: Tensor, y: Tensor, positions: Positions) -> Tensor:
