@@ -13,7 +13,7 @@ from divulge.reconstruction.convolutional.inputs import grainy
 from divulge.reconstruction.convolutional.judge import certain
 from divulge.reconstruction.convolutional.layers import Prefix
 from divulge.reconstruction.falsification.samples import Drawn, far_out, on_faces, scattered
-from divulge.reconstruction.settings import CONV_ENDS, CONV_JUDGE, FALSIFYING, Tolerances
+from divulge.reconstruction.settings import CONV_ENDS, CONV_EXTREME, CONV_JUDGE, FALSIFYING, Tolerances
 
 
 class Fresh:
@@ -21,7 +21,8 @@ class Fresh:
 
     Where answers are coarse more are drawn than asked about, and those at which every side is certain come
     first: answers at the others do not count. Before a last dense layer there are the more the longer the
-    search was; behind a last convolution there may be a dense one yet that no usual input switches.
+    search was; so are those at which few features are up alone behind a last convolution, where there may be
+    a dense layer yet that no usual input switches.
 
     Args:
         prefix: the known layers.
@@ -34,6 +35,7 @@ class Fresh:
         self.prefix = prefix
         self.lines = lines
         self.tolerances = tolerances
+        self.searched = searched
         self.count = CONV_JUDGE.fresh
         if prefix.ends_dense:
             self.count = max(self.count, searched // CONV_JUDGE.share)
@@ -62,9 +64,8 @@ class Fresh:
             drawn.append(Drawn("up combinations of features", up_features(inner, lines, up)))
             drawn.append(Drawn("few features up alone", few_alone(inner, lines, alone)))
         else:  # dense units behind that are on, or off, at all of the others look like outputs
-            drawn.append(
-                self._drawn("few features up alone", lambda count: few_alone(self.prefix, lines, count))
-            )
+            alone = max(CONV_JUDGE.alone_last, self.searched // CONV_JUDGE.share)
+            drawn.append(self._drawn("few features up alone", self._alone, alone))
         return drawn
 
     def one(self) -> Drawn:
@@ -77,6 +78,9 @@ class Fresh:
     def _near(self, count: int) -> Array:
         lower, upper = np.log10(CONV_ENDS.sizes)
         return 10 ** self.lines.rng.uniform(lower, upper, (count, 1)) * self._images(count)
+
+    def _alone(self, count: int) -> Array:
+        return few_alone(self.prefix, self.lines, count, down=CONV_EXTREME.down_last)
 
     def _drawn(self, how: str, draw: Callable[[int], Array], count: int | None = None) -> Drawn:
         """Draw points (n, d), by default as many as of each kind."""

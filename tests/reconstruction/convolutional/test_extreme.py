@@ -8,6 +8,8 @@ import pytest
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.convolutional.extreme import few_alone, up_features
 from divulge.reconstruction.convolutional.layers import ConvLayer, Prefix
+from divulge.reconstruction.fresh_convolutional import Fresh
+from divulge.reconstruction.settings import Tolerances
 
 
 def prefix():
@@ -63,3 +65,24 @@ def test_only_a_layer_that_covers_its_map_is_dense():
     known.layers[-1].padding = (1, 1)
     assert not known.ends_dense
     assert not Prefix(known.shape, known.layers[:1]).ends_dense
+
+
+def test_behind_a_last_convolution_units_that_noise_does_not_switch_are_switched():
+    seen = []
+    for seed in range(80):
+        rng = np.random.default_rng(seed)
+        lines, biases = Lines(98, None, rng, 1.0), 0.1 * rng.standard_normal(2)
+        known = Prefix((2, 7, 7), [ConvLayer(rng.standard_normal((2, 2, 3, 3)), biases, signs=np.ones(2))])
+        weights = np.abs(rng.standard_normal(50))
+        weights[rng.permutation(50)[:5]] *= -1
+
+        def switched(points, known=known, weights=weights):
+            return (known.features(known.images(points), 1).flatten(1).numpy() @ weights < -0.1).any()
+
+        if switched(lines.inside(1000)):
+            continue
+        drawn = Fresh(known, lines, Tolerances.of(2e-16)).everywhere()[-1]
+        assert drawn.how == "few features up alone"
+        seen.append(switched(drawn.points))
+    assert len(seen) >= 40
+    assert np.mean(seen) >= 0.6

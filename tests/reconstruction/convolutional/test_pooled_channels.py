@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from conv_networks import conv, conv_net, error_of, kinds, victim_of
 from torch import nn
 
@@ -41,6 +42,17 @@ def test_a_filter_alone_is_no_pair():
     patch[1:] = 0.0  # of a depthwise one the others are 0
     assert moved_by(patch, told, 1e-8) == (0, 0)
     assert moved_by(patch, np.zeros_like(told), 1e-8) == (0, 0)
+
+
+@pytest.mark.parametrize("axis", [2, 3])
+def test_filters_that_add_up_to_0_are_no_pairs(axis):
+    shape = (1, 9, 9)
+    net = conv_net(shape, conv(1, 3, 3), nn.ReLU, conv(3, 4, 3), nn.ReLU)
+    with torch.no_grad():
+        net[2].weight -= net[2].weight.mean(dim=axis, keepdim=True)
+    result = reconstruct(GradientOracle(victim_of(net, shape), budget=900), input_shape=shape)
+    assert result.complete, result.notes
+    assert error_of(result, net, shape) < 1e-8
 
 
 def test_two_pooled_convolutions_and_a_dense_layer_are_found():

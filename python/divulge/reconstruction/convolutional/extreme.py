@@ -34,14 +34,16 @@ def up_features(prefix: Prefix, lines: Lines, count: int) -> Array:
     return np.asarray(points)
 
 
-def few_alone(prefix: Prefix, lines: Lines, count: int) -> Array:
+def few_alone(
+    prefix: Prefix, lines: Lines, count: int, down: tuple[float, float] = CONV_EXTREME.down
+) -> Array:
     """Return points (count, d) at which a few random features are up and as many others off as can be.
 
     A unit behind them that is on at no usual input is on at some of these: its few entries count that would
-    turn it on. A unit that is always on is off at some.
+    turn it on. A unit that is always on is off at some. What the others weigh, down, is in powers of ten.
     """
     few = torch.from_numpy(some_features(prefix, lines, count))
-    weight = torch.from_numpy(10 ** lines.rng.uniform(*CONV_EXTREME.down, (count, 1)))
+    weight = torch.from_numpy(10 ** lines.rng.uniform(*down, (count, 1)))
     return climbed(prefix, lines, count, lambda z, _: torch.where(few, z, -weight * torch.clamp(z, min=0.0)))
 
 

@@ -14,7 +14,7 @@ from divulge.reconstruction.convolutional.completing import Completing
 from divulge.reconstruction.convolutional.geometry import unit_box
 from divulge.reconstruction.convolutional.linearised import Moving
 from divulge.reconstruction.convolutional.patches import box_of
-from divulge.reconstruction.convolutional.pooled_windows import move_shown
+from divulge.reconstruction.convolutional.pooled_windows import move_shown, without_offset
 from divulge.reconstruction.convolutional.rows import Row
 from divulge.reconstruction.convolutional.walk import Kink
 from divulge.reconstruction.convolutional.window import Fragment, Origin, Shown, Together, fragment, shown
@@ -41,10 +41,9 @@ class PooledChannels(Completing):
         here, there = (shown(now, kink, each, self.frame.kernel) for each in pair)
         view = Shown(here.rows - there.rows, here.values - there.values, kink)
         found = fragment(Together(view), self.walk.tolerances.rounding)
-        if found is None or found.margin < CONV_ROWS.margin or not found.known[-1]:
+        if found is None or found.margin < CONV_ROWS.margin:
             return False
-        size = max(1.0, float(np.abs(view.values).max()))
-        if abs(found.weights[-1]) > self.walk.tolerances.alike * size:
+        if not without_offset(found, view, self.walk.tolerances.alike):
             return False
         found.weights[-1], found.known[-1] = 0.0, False
         self._keep(found, pair[0], kink)

@@ -17,7 +17,7 @@ from divulge.reconstruction.convolutional.layers import Prefix
 from divulge.reconstruction.convolutional.linearised import Moving, moving
 from divulge.reconstruction.convolutional.sides import Frame, Sides, origin_of
 from divulge.reconstruction.convolutional.walk import Kink
-from divulge.reconstruction.convolutional.window import Origin, Together, fragment, shown
+from divulge.reconstruction.convolutional.window import Fragment, Origin, Shown, Together, fragment, shown
 from divulge.reconstruction.settings import CONV_FIRST, CONV_ROWS, CONV_SIDES, Tolerances
 
 
@@ -38,12 +38,22 @@ def single_window(prefix: Prefix, sides: Sides, kinks: Sequence[Kink], tolerance
 def move_shown(
     now: Moving, kink: Kink, origin: Origin, kernel: tuple[int, int], tolerances: Tolerances
 ) -> tuple[int, int]:
-    """By how much a filter is moved that a kink shows less itself; (0, 0) where it shows another."""
-    found = fragment(Together(shown(now, kink, origin, kernel)), tolerances.rounding)
-    if found is None or found.margin < CONV_ROWS.margin:
+    """By how much a filter is moved that a kink shows less itself; (0, 0) where it shows another.
+
+    Its offset is taken off, too: derivatives of images, whose entries add up to 0, keep theirs.
+    """
+    view = shown(now, kink, origin, kernel)
+    found = fragment(Together(view), tolerances.rounding)
+    if found is None or found.margin < CONV_ROWS.margin or not without_offset(found, view, tolerances.alike):
         return 0, 0
     patch, told = found.weights[:-1].reshape(-1, *kernel), found.known[:-1].reshape(-1, *kernel)
     return moved_by(patch, told, tolerances.alike)
+
+
+def without_offset(found: Fragment, view: Shown, tolerance: float) -> bool:
+    """Whether a fragment's offset is told and 0, beside features of so much."""
+    size = max(1.0, float(np.abs(view.values).max(initial=0.0)))
+    return bool(found.known[-1] and abs(found.weights[-1]) <= tolerance * size)
 
 
 def moved_by(patch: Array, told: Mask, tolerance: float) -> tuple[int, int]:

@@ -338,6 +338,9 @@ class ConvJudgeSettings:
     # points where few features are up alone, of such a copy: a unit of three that 1 in 2,000 inputs of a box
     # and 2 % of the points up combinations turn on is on at 4.5 % of these, and 96 lack it with some 1 %
     alone: int = 96
+    # and of one that ends in a convolution, or one for so many queries as above: of 20 dense units behind it
+    # that noise hardly ever switched 16 lack a quarter, 28 a tenth
+    alone_last: int = 16
 
 
 @dataclass(frozen=True)

@@ -121,6 +121,9 @@ class ConvExtremeSettings:
     # trained layer of 100 that noise and images of blocks turned on or off at 0 to 2 %, .1 does at 2 to 23 %,
     # .3 and 1 at 3 to 40 %, with fewer features on, each of which shows an entry
     down: tuple[float, float] = (-1.5, 0.0)
+    # and behind a last convolution: of 20 dense units that noise hardly ever switched, a twelfth to a third
+    # of their entries of the other sign, 12 such inputs switched 70 %, 12 of those above 45 %
+    down_last: tuple[float, float] = (0.0, 0.5)
     # steps, and the first one's length, of the point: 60 steps do a third more at three times the cost
     climbs: int = 20
     # likewise
@@ -150,7 +153,7 @@ class ConvRestSettings:
     # what is left, of the largest slope, that is none
     nothing: float = 1e-7
     # points among which those are chosen that show a unit's open entries, and how many are asked about
-    candidates: int = 48
+    candidates: int = 96
     # likewise
     chosen: int = 6
     # share of the open features that are to be on, powers of ten of what each counts beside the unit itself,
