@@ -2,8 +2,8 @@
 
 Random networks as torch initialises them, in float64 or with --single in float32, and with --trained ones
 that learned MNIST or CIFAR-10.
-Nothing is told but the input's shape. Copies are checked on 200 fresh points and 800 images of blocks, and on as
-many of .3 to 30 times the size; seconds are those of one core.
+Nothing is told but the input's shape. Copies are checked on 200 fresh points and 800
+images of blocks, and on as many of .3 to 30 times the size; seconds are those of one core.
 """
 
 from __future__ import annotations
@@ -215,8 +215,7 @@ def blocks(shape: tuple[int, int, int], count: int) -> torch.Tensor:
     """Return images (n, C, H, W) of 2 x 2 to 5 x 5 blocks: a channel that is on in no noise may be here."""
     random, sides = torch.Generator().manual_seed(10), range(2, 6)
     coarse = [
-        torch.randn(count // len(sides), shape[0], n, n, generator=random, dtype=torch.float64)
-        for n in sides
+        torch.randn(count // len(sides), shape[0], n, n, generator=random, dtype=torch.float64) for n in sides
     ]
     return torch.cat([nn.functional.interpolate(images, shape[1:]) for images in coarse])
 
