@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from conv_networks import conv, conv_net, error_of, kinds, pool, victim_of
 from torch import nn
 
 from divulge import GradientOracle, reconstruct
+from divulge.reconstruction.convolutional.first_layer import FirstLayer
 from divulge.reconstruction.convolutional.layers import ConvLayer, Pool, Prefix
 from divulge.reconstruction.convolutional.linearised import moving
 from divulge.reconstruction.convolutional.network import ConvNetwork
@@ -92,3 +95,16 @@ def test_channels_without_an_end_count_only_where_others_have_one(ends):
     prefix = Prefix((1, 8, 8), [layer_of(rng, ends=ends)])
     network = ConvNetwork(prefix, rng.standard_normal((1, int(np.prod(prefix.map_shape(1))) + 1)))
     assert network.endless == [0 if np.isinf(ends).all() else int(np.isinf(ends).sum())]
+
+
+def test_channels_seen_once_are_still_doubted_when_ends_are_dropped():
+    layer = layer_of(np.random.default_rng(0), ends=(np.inf,) * 3)
+    layer.signs = None
+    layer.filters = layer.filters[[0, 0, 1, 2]]
+    layer.offsets = np.arange(4.0)
+    known = Prefix((1, 8, 8), [layer])
+    first = FirstLayer(SimpleNamespace(known=known, tolerances=SimpleNamespace(alike=1e-6)))
+    first._shown_by, first._unsure = list("abcd"), {1: "end", 3: "seen once"}
+    first._drop_ends()
+    np.testing.assert_array_equal(first.layer.offsets, [0, 2, 3])
+    assert first._unsure == {2: "seen once"}
