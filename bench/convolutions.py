@@ -2,8 +2,8 @@
 
 Random networks as torch initialises them, in float64 or with --single in float32, and with --trained ones
 that learned MNIST or CIFAR-10.
-Nothing is told but the input's shape. Copies are checked on 200 fresh points, and 200 of .3 to 30 times the
-size; seconds are those of one core.
+Nothing is told but the input's shape. Copies are checked on 200 fresh points and 800
+images of blocks, and on as many of .3 to 30 times the size; seconds are those of one core.
 """
 
 from __future__ import annotations
@@ -226,11 +226,26 @@ def train(net: nn.Sequential, shape: tuple[int, int, int], seed: int) -> None:
 
 
 def error_of(copy: nn.Module, net: nn.Module, shape: tuple[int, int, int], scale: float) -> float:
-    """Largest error at fresh points, of the range."""
-    x = scale * torch.randn(200, *shape, generator=torch.Generator().manual_seed(9), dtype=torch.float64)
+    """Largest error at fresh points, noise and images of blocks of one colour, of the range."""
+    x = scale * torch.cat([noise(shape, 200), blocks(shape, 800)])
     with torch.no_grad():
         true, found = net(x), copy(x)
     return float((true - found).abs().max() / (true.max() - true.min()))
+
+
+def noise(shape: tuple[int, int, int], count: int) -> torch.Tensor:
+    """Return standard normal images (n, C, H, W)."""
+    random = torch.Generator().manual_seed(9)
+    return torch.randn(count, *shape, generator=random, dtype=torch.float64)
+
+
+def blocks(shape: tuple[int, int, int], count: int) -> torch.Tensor:
+    """Return images (n, C, H, W) of 2 x 2 to 5 x 5 blocks: a channel that is on in no noise may be here."""
+    random, sides = torch.Generator().manual_seed(10), range(2, 6)
+    coarse = [
+        torch.randn(count // len(sides), shape[0], n, n, generator=random, dtype=torch.float64) for n in sides
+    ]
+    return torch.cat([nn.functional.interpolate(images, shape[1:]) for images in coarse])
 
 
 def filter_error(copy: nn.Module, net: nn.Module) -> float:

@@ -12,8 +12,9 @@ from divulge.reconstruction.convolutional.extreme import few_alone, up_features
 from divulge.reconstruction.convolutional.inputs import grainy
 from divulge.reconstruction.convolutional.judge import certain
 from divulge.reconstruction.convolutional.layers import Prefix
+from divulge.reconstruction.convolutional.unlike import most_unlike
 from divulge.reconstruction.falsification.samples import Drawn, far_out, on_faces, scattered
-from divulge.reconstruction.settings import CONV_ENDS, CONV_EXTREME, CONV_JUDGE, FALSIFYING, Tolerances
+from divulge.reconstruction.settings import CONV_EXTREME, CONV_JUDGE, FALSIFYING, Tolerances
 
 
 class Fresh:
@@ -54,10 +55,6 @@ class Fresh:
             ]
         else:
             drawn.append(self._drawn("on faces and vertices", lambda count: on_faces(lines, count)))
-        if any(layer.ends is not None for layer in self.prefix.layers):
-            drawn.append(
-                self._drawn("images among which few units are constant", self._near, CONV_ENDS.fresh)
-            )
         if self.prefix.ends_dense:
             inner = Prefix(self.prefix.shape, self.prefix.layers[:-1])
             up, alone = max(CONV_JUDGE.up, self.count), max(CONV_JUDGE.alone, self.count)
@@ -70,14 +67,12 @@ class Fresh:
 
     def one(self) -> Drawn:
         """One point for each output but the first."""
-        return self._drawn("one for each other output", self._images, 1)
+        shape = self.prefix.shape
+        return self._drawn("one for each other output", lambda n: grainy(self.lines, shape, n), 1)
 
     def _images(self, count: int) -> Array:
-        return grainy(self.lines, self.prefix.shape, count)
-
-    def _near(self, count: int) -> Array:
-        lower, upper = np.log10(CONV_ENDS.sizes)
-        return 10 ** self.lines.rng.uniform(lower, upper, (count, 1)) * self._images(count)
+        drawn = grainy(self.lines, self.prefix.shape, max(CONV_JUDGE.drawn, count))
+        return most_unlike(self.prefix, drawn, count)
 
     def _alone(self, count: int) -> Array:
         return few_alone(self.prefix, self.lines, count, down=CONV_EXTREME.down_last)

@@ -27,6 +27,8 @@ from divulge.reconstruction.settings import CONV_ATTACK, LINE, VALUE_PROBE
 
 NONE_COUNTS = "no fresh answer ({}) counts: everywhere there some unit is too near 0 to tell its side"
 
+ENDLESS = "{count} channels of layer {depth} were not seen to be cut off above: the copy has them as ReLUs"
+
 
 def attack_convolutions(session: Session) -> Reconstruction | None:
     """Take a network of convolutions apart; None where inputs are no images, or the first jumps are dense."""
@@ -139,6 +141,9 @@ def result(session: Session, found: ConvResult, judgement: Judgement) -> Reconst
     for sample in samples:
         if not sample.answers:
             session.note(NoteKind.UNEXPLAINED, NONE_COUNTS.format(sample.drawn))
+    for depth, count in enumerate(network.endless, 1):
+        if count:
+            session.note(NoteKind.UNSEEN_WEIGHTS, ENDLESS.format(count=count, depth=depth))
     certified = bool(samples) and all(sample.answers for sample in samples) and not judgement.stopped
     complete = certified and judgement.counterexample is None
     return session.result(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from conv_networks import conv, conv_net, error_of, kinds, pool, victim_of
 from torch import nn
 
 from divulge import GradientOracle, reconstruct
+from divulge.reconstruction.convolutional.first_layer import FirstLayer
 from divulge.reconstruction.convolutional.layers import ConvLayer, Pool, Prefix
 from divulge.reconstruction.convolutional.linearised import moving
 from divulge.reconstruction.convolutional.network import ConvNetwork
@@ -72,3 +75,36 @@ def test_a_network_of_relu6_is_whole_and_named(seed, scale):
     assert result.complete
     assert kinds(result.module) == ["Conv2d", "ReLU6", "AvgPool2d", "Conv2d", "ReLU6", "Linear"]
     assert max(error_of(result, net, shape, scale) for scale in (0.3, 1.0, 3.0, 30.0)) < 1e-8
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_channels_that_were_not_seen_to_be_cut_off_are_counted(seed):
+    shape = (1, 12, 12)
+    net = conv_net(shape, conv(1, 4, 5), nn.ReLU6, pool(), conv(4, 6, 3), nn.ReLU, outputs=1, seed=seed)
+    with torch.no_grad():
+        net[0].weight *= 3
+    result = reconstruct(GradientOracle(victim_of(net, shape)), seed=seed, input_shape=shape)
+    assert result.complete
+    assert any("6 channels of layer 2" in str(note) for note in result.notes)
+    assert not any("of layer 1" in str(note) for note in result.notes)
+
+
+@pytest.mark.parametrize("ends", [(2.5, np.inf, 1.0), (np.inf, np.inf), (1.0, 2.0)])
+def test_channels_without_an_end_count_only_where_others_have_one(ends):
+    rng = np.random.default_rng(0)
+    prefix = Prefix((1, 8, 8), [layer_of(rng, ends=ends)])
+    network = ConvNetwork(prefix, rng.standard_normal((1, int(np.prod(prefix.map_shape(1))) + 1)))
+    assert network.endless == [0 if np.isinf(ends).all() else int(np.isinf(ends).sum())]
+
+
+def test_channels_seen_once_are_still_doubted_when_ends_are_dropped():
+    layer = layer_of(np.random.default_rng(0), ends=(np.inf,) * 3)
+    layer.signs = None
+    layer.filters = layer.filters[[0, 0, 1, 2]]
+    layer.offsets = np.arange(4.0)
+    known = Prefix((1, 8, 8), [layer])
+    first = FirstLayer(SimpleNamespace(known=known, tolerances=SimpleNamespace(alike=1e-6)))
+    first._shown_by, first._unsure = list("abcd"), {1: "end", 3: "seen once"}
+    first._drop_ends()
+    np.testing.assert_array_equal(first.layer.offsets, [0, 2, 3])
+    assert first._unsure == {2: "seen once"}

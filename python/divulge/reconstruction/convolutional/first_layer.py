@@ -176,8 +176,9 @@ class FirstLayer:
             i for i in range(len(filters)) if any(gap(filters[i], other) <= alike for other in filters[:i])
         ]
         if twins:
-            self._keep([i for i in range(len(filters)) if i not in twins])
-            self._unsure = {}
+            kept = [i for i in range(len(filters)) if i not in twins]
+            self._keep(kept)
+            self._unsure = {kept.index(i): kink for i, kink in self._unsure.items() if i in kept}
 
     def _ends(self, kink: Kink, box: Box, patch: Array) -> bool:
         """Whether a kink is where a known channel is cut off above: seen a second time, that is known."""

@@ -11,6 +11,7 @@ from divulge.reconstruction.asking.pieces import Transcript
 from divulge.reconstruction.convolutional.inputs import grainy
 from divulge.reconstruction.convolutional.layers import Prefix
 from divulge.reconstruction.convolutional.network import ConvNetwork
+from divulge.reconstruction.convolutional.unlike import most_unlike
 from divulge.reconstruction.settings import CONV_JUDGE, TINY, Tolerances
 
 
@@ -25,7 +26,7 @@ def ask_fresh(network: ConvNetwork, transcript: Transcript, lines: Lines) -> Non
     Raises:
         Stopped: the oracle can be asked no further.
     """
-    points, missing = fresh_points(lines, network.prefix.shape), transcript.tolerances.missing
+    points, missing = fresh_points(lines, network.prefix), transcript.tolerances.missing
     for first in range(0, len(points), CONV_JUDGE.part):
         transcript.ask(points[first : first + CONV_JUDGE.part])
         if error_at(network, transcript, certain_rows(network.prefix, transcript), 0) > missing:
@@ -70,11 +71,19 @@ def error_at(network: ConvNetwork, transcript: Transcript, rows: Index, output: 
     return max(float(slope), float(level.max()))
 
 
-def fresh_points(lines: Lines, shape: tuple[int, int, int]) -> Array:
-    """Points (n, d) in any order: images of blocks of many sizes, and noise, which hardly moves averages."""
-    images, noise = grainy(lines, shape, CONV_JUDGE.images), lines.samples(CONV_JUDGE.noise)
-    points = lines.rng.permutation(np.concatenate([noise, images]))
+def fresh_points(lines: Lines, prefix: Prefix) -> Array:
+    """Points (n, d) in any order: images of blocks of many sizes, and noise, which hardly moves averages.
+
+    The images are chosen among many, those at which features that are known differ most.
+    """
+    drawn = _of_many_sizes(lines, grainy(lines, prefix.shape, CONV_JUDGE.drawn))
+    noise = _of_many_sizes(lines, lines.samples(CONV_JUDGE.noise))
+    images = most_unlike(prefix, drawn, CONV_JUDGE.images)
+    return np.asarray(lines.rng.permutation(np.concatenate([noise, images])))
+
+
+def _of_many_sizes(lines: Lines, points: Array) -> Array:
+    """Points (n, d) scaled by random powers of ten; in a box as they are."""
     if lines.domain is not None:
-        return np.asarray(points)
-    powers = lines.rng.uniform(*CONV_JUDGE.powers, (len(images) + len(noise), 1))
-    return np.asarray(10**powers * points)
+        return points
+    return np.asarray(10 ** lines.rng.uniform(*CONV_JUDGE.powers, (len(points), 1)) * points)

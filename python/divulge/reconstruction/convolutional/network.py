@@ -50,6 +50,13 @@ class ConvNetwork:
         weights[list(places)] = self.weights
         return ConvNetwork(self.prefix, weights)
 
+    @property
+    def endless(self) -> list[int]:
+        """How many channels of each layer were not seen to be cut off above; none where no unit was."""
+        layers = self.prefix.layers
+        bounded = any(layer.ends is not None for layer in layers)
+        return [int((~layer.ended).sum()) * bounded for layer in layers]
+
     def module(self, dtype: torch.dtype) -> nn.Sequential:
         """Build the network; inputs of shape (n, d) or (n, C, H, W)."""
         parts: list[nn.Module] = [nn.Flatten(), nn.Unflatten(1, self.prefix.shape)]

@@ -30,12 +30,6 @@ class ConvEndsSettings:
     tries: int = 2
     # likewise
     climb: int = 60
-    # images that a copy with such units is tested at beside others, and their sizes: a channel of a trained
-    # classifier, on at 4 to 5 % of images whatever their size, was missing from a copy called complete
-    # that 48 had tested; so many more lack it with a chance of 3 %, all together with one of 0.4 %
-    fresh: int = 72
-    # likewise
-    sizes: tuple[float, float] = (1.0, 10.0)
     # features of a window that are not constant, so that a jump is a channel's and no other's
     features: int = 4
 
