@@ -156,10 +156,9 @@ class DeepAttack:
             Stopped: an oracle can be asked no further.
         """
         result, wrong, whole = self.all_outputs(fit)
-        again = sharpened(self.search, self.probe_at, whole) if self.probe.rounded else None
+        again = self.measured_again(result, whole) if self.probe.rounded else None
         if again is not None:
-            fit = again
-            result, wrong, whole = self.all_outputs(fit)
+            fit, (result, wrong, whole) = again
         axes = self.beside_axes(fit)
         off, sought = axes.off(result.model), set[int]()
         while worse := self.worse_behind(wrong, off, sought):
@@ -172,6 +171,30 @@ class DeepAttack:
                 off = axes.off(result.model)
         found = self.with_axes(result, axes)
         return self.sharper(found, whole, axes) if refuted else found
+
+    def measured_again(
+        self, result: DeepResult, whole: DeepFit
+    ) -> tuple[DeepFit, tuple[DeepResult, list[int], DeepFit]] | None:
+        """Measure all units again; return the fit of the first output and what comes of it with the others.
+
+        None, the units kept as they were, where that explains less.
+
+        Args:
+            result: what was found before.
+            whole: the fit of all its outputs.
+
+        Raises:
+            Stopped: an oracle can be asked no further.
+        """
+        units, best = list(self.search.confirmed), self.search.best
+        again = sharpened(self.search, self.probe_at, whole)
+        if again is None:
+            return None
+        told = self.all_outputs(again)
+        if told[0].certificate <= result.certificate:
+            return again, told
+        self.search.confirmed[:], self.search.best = units, best
+        return None
 
     def sharper(self, found: DeepResult, fit: DeepFit, axes: BesideAxes) -> DeepResult:
         """Measure weak units again; return what explains more, the units kept that it has.
