@@ -18,7 +18,7 @@ class NoteKind(Enum):
     AFFINE_PART: an affine part remains beside the hidden units.
     PASSAGE: what comes into a hidden layer is handed on beside its units.
     UNSEEN_WEIGHTS: weights that no input found shows.
-    DOMAIN: what queries in a box cannot show.
+    DOMAIN: what queries in a box, or no further out than probabilities are told, cannot show.
     OUTPUT_BIASES: gradients alone do not show them.
     CHECKPOINT: the file of answers ends before the attack.
     EARLIER_QUERIES: queries asked before this attempt.

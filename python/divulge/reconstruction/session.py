@@ -212,6 +212,11 @@ class Session:
         replayed = self._oracle if isinstance(self._oracle, ReplayOracle) else None
         if replayed and replayed.unwritten:
             self.note(NoteKind.CHECKPOINT, replayed.unwritten)
+        if complete and self.lines.saturate:
+            self.note(
+                NoteKind.DOMAIN,
+                "nothing was asked where a probability is 0: units that switch only there may be missing",
+            )
         return Reconstruction(
             module=module,
             hidden_sizes=hidden_sizes,

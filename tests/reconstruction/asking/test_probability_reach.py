@@ -7,7 +7,14 @@ import pytest
 import torch
 from random_victims import random_network
 
-from divulge import InputTimesGradientOracle, ProbabilityOracle, Victim, compare, reconstruct
+from divulge import (
+    GradientOracle,
+    InputTimesGradientOracle,
+    ProbabilityOracle,
+    Victim,
+    compare,
+    reconstruct,
+)
 
 
 @pytest.mark.parametrize("gradients", [True, False])
@@ -44,6 +51,21 @@ def test_in_a_box():
     found = compare(result, victim, np.random.default_rng(1).uniform(size=(2000, 30)))
     assert result.complete, result.notes
     assert found.max_output_error < 1e-8 * found.output_range
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_units_that_switch_only_where_probabilities_are_0_are_said_to_be_missed(seed):
+    """Nothing shows them, so the copy explains all answers; logits alone would have told."""
+    network = random_network(30, 12, 3, seed=seed)
+    with torch.no_grad():
+        network[2].weight *= 30
+        network[0].bias[0] = -1e5
+    found = reconstruct(ProbabilityOracle(Victim(network), gradients=True), seed=seed)
+    assert found.complete
+    assert found.hidden_units == 11
+    assert "where a probability is 0" in " ".join(map(str, found.notes))
+    told = reconstruct(GradientOracle(Victim(network)), seed=seed)
+    assert "probability" not in " ".join(map(str, told.notes))
 
 
 def test_probabilities_that_vanish_are_named():

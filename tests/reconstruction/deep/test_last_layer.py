@@ -9,6 +9,7 @@ import pytest
 from deep_networks import parameters, prefix_of, random_deep, units_of, victim_of
 
 from divulge.reconstruction.deep import last_layer
+from divulge.reconstruction.network.deep_network import DeepModel
 from divulge.reconstruction.network.hidden_layer import Layer
 from divulge.reconstruction.network.known_layers import Prefix
 from divulge.reconstruction.settings import LAST_LAYER, LAYERS
@@ -39,7 +40,7 @@ def test_outputs_are_recovered(whole, with_slope):
     assert (design.sketch is None) == whole
     matrix = design.equations(prefix, layer, with_slope)
     for output in range(3):
-        solution, error = last_layer.solve(matrix, design.answers(pieces_of(network, points, output)))
+        solution, error, _ = last_layer.solve(matrix, design.answers(pieces_of(network, points, output)))
         assert error < 1e-12
         layer = last_layer.with_output(layer, solution, with_slope)
     weights, biases = parameters(network)[-1]
@@ -56,7 +57,7 @@ def test_a_turned_unit_leaves_a_slope():
     points = points[last_layer.telling_points(prefix, layer, points, 20)]
     design = last_layer.Design.of(points, 31)
     right = design.answers(pieces_of(network, points, 0))
-    solution, error = last_layer.solve(design.equations(prefix, layer, with_slope=True), right)
+    solution, error, _ = last_layer.solve(design.equations(prefix, layer, with_slope=True), right)
     assert error < 1e-12
     solved = last_layer.with_output(layer, solution, with_slope=True)
     weights, bias = parameters(network)[-1]
@@ -152,3 +153,20 @@ def test_no_more_than_a_few_answers_are_left_out(seed):
     pieces += np.geomspace(1e-10, 3.0, 400)[:, None] * rng.standard_normal((400, 6))
     _, error = last_layer.Design.of(points, 7).solve(Prefix(5), layer, pieces, with_slope=True, blunt=True)
     assert error > LAYERS.single_error
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_answers_that_alone_show_a_unit_on_are_not_left_out(seed):
+    """Rounding is larger far out, where alone a unit may be on: without these answers its weight is open."""
+    network, rng = random_deep(12, 8, 6, 1, seed=seed), np.random.default_rng(seed)
+    prefix, layer = prefix_of(network, 1), last_layer.as_layer(units_of(network, 1))
+    points = rng.standard_normal((200, 12))
+    levels = prefix.features(points) @ layer.rows[0, :-1]
+    layer.rows[0, -1] = -np.sort(levels)[-6]  # on at five points
+    on = levels + layer.rows[0, -1] > 0
+    weights = rng.uniform(1.0, 2.0, (1, 6))
+    whole = last_layer.with_output(layer, np.append(weights[0], 0.0), with_slope=False)
+    pieces = DeepModel(prefix, whole).pieces(points, 0)
+    pieces[:, :-1] *= 1 + np.where(on, 1e-4, 1e-6)[:, None] * rng.standard_normal((200, 12))
+    solution, _ = last_layer.Design.of(points, 7).solve(prefix, layer, pieces, with_slope=False, blunt=True)
+    assert np.abs(solution[:-1] - weights[0]).max() < 1e-2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -276,6 +278,25 @@ def test_networks_of_single_precision_are_complete_to_its_rounding(seed):
         with torch.no_grad():
             true, copy = network(points), result.module(points)
         assert float((copy - true).abs().max()) <= 1e-4 * float(true.max() - true.min())
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_rows_that_come_out_worse_when_measured_again_are_kept_as_they_were(monkeypatch, seed):
+    """The first output need not show it: here it is fitted as well, and the others are not."""
+    measured = attack.sharpened
+
+    def spoilt(search, probe_at, fit):
+        again = measured(search, probe_at, fit)
+        rows = again.layer.rows.copy()
+        rows[0, 0] += 0.05  # too near to be met as another unit
+        search.confirmed[1] = replace(search.confirmed[1], rows=rows[:, :-1], offsets=rows[:, -1])
+        return replace(again, layer=replace(again.layer, rows=rows))
+
+    network = random_deep(60, 16, 10, 4, seed=seed).float()
+    monkeypatch.setattr(attack, "sharpened", spoilt)
+    result = reconstruct(GradientOracle(victim_of(network), budget=20_000), seed=seed)
+    assert result.complete, result.notes
+    assert result.hidden_sizes == (16, 10)
 
 
 def steep(*sizes, seed):

@@ -15,7 +15,8 @@ from divulge.reconstruction.approach import approach_to
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.certificate import Certificate
 from divulge.reconstruction.deep.vertices import at_vertices
-from divulge.reconstruction.falsification.judge import Judgement, judge, judge_at_vertices
+from divulge.reconstruction.falsification.judge import Judgement, compared, judge, judge_at_vertices
+from divulge.reconstruction.falsification.samples import Drawn
 from divulge.reconstruction.network.deep_network import DeepModel
 from divulge.reconstruction.network.hidden_layer import Layer
 from divulge.reconstruction.network.known_layers import Dense, Prefix
@@ -180,3 +181,18 @@ def test_a_unit_that_one_output_alone_has_is_missed_at_few_vertices(seed):
     assert wrong is not None
     assert wrong.output == 2
     assert wrong.drawn == "where hyperplanes meet"
+
+
+def test_a_copy_about_which_no_usual_answer_counts_is_not_judged():
+    """Under noise units with weights as small as it leave no point whose sides are certain."""
+    module = random_network(12, 4, 1, seed=0)
+    asked = GradientOracle(Victim(module, (12,)))
+    transcript = Session(asked, approach_to(asked), 0, None).transcript(0)
+    model, points = exact(module), np.random.default_rng(0).standard_normal((20, 12))
+    drawn = [Drawn("standard normal", points), Drawn("far out", 10 * points)]
+    nowhere = compared(drawn, model.pieces, lambda at: np.zeros(len(at), bool), [transcript], 0.0)
+    assert "rounding" in nowhere.stopped
+    assert not nowhere.certificate.samples
+    anywhere = compared(drawn, model.pieces, lambda at: np.ones(len(at), bool), [transcript], 0.0)
+    assert not anywhere.stopped
+    assert anywhere.certificate.answers == 40

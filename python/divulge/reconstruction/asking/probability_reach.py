@@ -38,10 +38,10 @@ def unsaturated_reach(oracle: LogOdds | ReplayOracle, lines: Lines) -> float:
 
 
 def farthest(probe: Probe, lines: Lines) -> float:
-    """Return a distance from the origin within which no answer saturates, infinity where none does anywhere.
+    """Return a distance from the origin up to which answers should not saturate, infinity where none does.
 
-    Log-odds differ by no more than the steepest gradient says, at any input. Lines may go further, as random
-    directions are not so steep.
+    Log-odds grow no faster than the steepest gradient says: of those answered so far, which is what the
+    margin is for. Lines may go further, as random directions are not so steep.
 
     Args:
         probe: what asks, the answers so far.

@@ -81,17 +81,20 @@ class Design:
         """Return the output that explains pieces (n, d + 1), and its relative residual.
 
         Where answers are blunt, points that are explained much worse than most are left out: one is on the
-        wrong side of a hyperplane that is known roughly.
+        wrong side of a hyperplane that is known roughly. They stay where they alone show a unit on, or off.
         """
         matrix, right = self.equations(prefix, layer, with_slope), self.answers(pieces)
-        solution, error = solve(matrix, right)
+        solution, error, rank = solve(matrix, right)
         for _ in range(LAST_LAYER.trims if blunt else 0):
             off = np.linalg.norm((matrix @ solution - right).reshape(len(pieces), -1), axis=1)
             kept = off <= LAST_LAYER.worse * np.median(off)
             if kept.mean() < LAST_LAYER.kept:
                 break  # no few on a wrong side: what is fitted is wrong
             kept = np.repeat(kept, len(right) // max(1, len(pieces)))
-            solution, error = solve(matrix[kept], right[kept])
+            trimmed, off_by, left = solve(matrix[kept], right[kept])
+            if left < rank:
+                break
+            solution, error = trimmed, off_by
         return solution, error
 
     def determines(self, prefix: Prefix, layer: Layer, with_slope: bool = True) -> bool:
@@ -117,12 +120,14 @@ class Design:
         return np.column_stack([gradients, values * self.nearness]).reshape(-1)
 
 
-def solve(matrix: Array, right: Array) -> tuple[Array, float]:
-    """Return the least-squares solution and its relative residual."""
+def solve(matrix: Array, right: Array) -> tuple[Array, float, int]:
+    """Return the least-squares solution, its relative residual, and the rank of the matrix."""
     scale = np.linalg.norm(matrix, axis=0)
     scale[scale == 0] = 1.0
-    solution = lstsq(matrix / scale, right, cond=RANK, lapack_driver="gelsy")[0] / scale
-    return solution, float(np.linalg.norm(matrix @ solution - right) / max(np.linalg.norm(right), TINY))
+    scaled, _, rank, _ = lstsq(matrix / scale, right, cond=RANK, lapack_driver="gelsy")
+    solution = scaled / scale
+    error = float(np.linalg.norm(matrix @ solution - right) / max(np.linalg.norm(right), TINY))
+    return solution, error, int(rank)
 
 
 def with_output(layer: Layer, solution: Array, with_slope: bool) -> Layer:

@@ -29,7 +29,7 @@ Layers = tuple[Dense, ...]
 
 
 def together(probe: Probe, prefix: Prefix, lines: Lines) -> bool:
-    """Whether the first layer's units are asked about many at once: where it pays, and answers are."""
+    """Whether the first layer's units are asked about many at once: where it pays, and answers are sharp."""
     many = probe.input_size >= TOGETHER.least_inputs
     anywhere = lines.domain is None and lines.reach >= TOGETHER.least_reach
     return not prefix.layers and many and anywhere and not (probe.rounded or probe.bends_are_cheap)

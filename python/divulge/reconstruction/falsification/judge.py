@@ -10,7 +10,7 @@ import numpy as np
 from divulge.arrays import Array, Mask
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.pieces import Transcript
-from divulge.reconstruction.asking.stopped import until_stopped
+from divulge.reconstruction.asking.stopped import Stopped, until_stopped
 from divulge.reconstruction.certificate import Certificate, Sample
 from divulge.reconstruction.deep.last_layer import clear_of_hyperplanes
 from divulge.reconstruction.deep.vertices import at_ends, at_vertices
@@ -23,6 +23,7 @@ from divulge.reconstruction.settings import FALSIFYING, FIT, VERTICES
 
 Predicted = Callable[[Array, int], Array]
 Clear = Callable[[Array], Mask]
+UNCHECKED = "every fresh input lies so near a hyperplane of the copy that rounding hides its side"
 
 
 @dataclass(frozen=True)
@@ -168,6 +169,8 @@ def compared(
             errors = errors_at(points, predicted, transcripts, shared_out)
             counted = clear(points) | ~np.isfinite(errors).all(axis=0)
             errors = np.where(counted, np.nan_to_num(errors, nan=np.inf), 0.0)
+            if not (told or counted.any()):
+                raise Stopped(UNCHECKED)
             worst = float(errors.max(initial=0.0))
             told.append(Sample(each.how, int(counted.sum()), worst))
             if worst > transcripts[0].tolerances.missing:
