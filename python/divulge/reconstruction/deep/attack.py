@@ -39,6 +39,7 @@ class DeepResult:
         unseen: entries of rows that nothing has shown.
         left_out: share of the pairs of a feature and an output, not the first, that was not asked beside the
             feature's axis.
+        beside_axes: how far the copy is off where it was asked, relative; 0 once it was changed since.
         unturned: number of the hidden layer, from 1 on, of whose units it is not known on which side they are
             active; None where there is none.
         stopped: why an oracle could be asked no further, empty where it could.
@@ -53,6 +54,7 @@ class DeepResult:
     unturned: int | None = None
     unseen: int = 0
     left_out: float = 0.0
+    beside_axes: float = 0.0
     stopped: str = ""
 
 
@@ -196,9 +198,12 @@ class DeepAttack:
         A unit of less than what counts as missing is known to rounding that may put such a point on its other
         side; units that are missing have been sought by then.
         """
-        certificate, most = max(result.certificate, float(off.max())), self.probe.tolerances.missing
-        solved = result.certificate <= self.tolerance and bool(off.max() <= most)
-        return replace(result, certificate=certificate, solved=solved, left_out=axes.left_out)
+        worst = float(off.max())
+        solved = result.certificate <= self.tolerance and worst <= self.probe.tolerances.missing
+        certificate = max(result.certificate, worst)
+        return replace(
+            result, certificate=certificate, solved=solved, left_out=axes.left_out, beside_axes=worst
+        )
 
     def worse_behind(self, wrong: list[int], off: Array, sought: set[int]) -> list[int]:
         """Return behind which outputs units are to be sought that was not done behind yet.
