@@ -199,7 +199,7 @@ def result_of(session: Session, found: DeepResult, judgement: Judgement) -> Reco
     note_what_is_open(session, found, units)
     complete = found.solved and not stopped and judgement.counterexample is None
     asked = found.solved and not judgement.stopped  # some of what is asked says less than it seems to
-    beside = found.beside_axes if found.beside_axes > session.tolerances.loose else 0.0
+    beside = found.beside_axes or 0.0
     certificate = replace(judgement.certificate, left_out=found.left_out, beside_axes=beside)
     certificate = certificate if asked else Certificate()
     return session.result(module, model.hidden_sizes, certificate, complete, units.kinds)

@@ -39,7 +39,7 @@ class DeepResult:
         unseen: entries of rows that nothing has shown.
         left_out: share of the pairs of a feature and an output, not the first, that was not asked beside the
             feature's axis.
-        beside_axes: how far the copy is off where it was asked, relative; 0 once it was changed since.
+        beside_axes: relative error of the copy where it was asked; None if rounding, or changed since.
         unturned: number of the hidden layer, from 1 on, of whose units it is not known on which side they are
             active; None where there is none.
         stopped: why an oracle could be asked no further, empty where it could.
@@ -54,7 +54,7 @@ class DeepResult:
     unturned: int | None = None
     unseen: int = 0
     left_out: float = 0.0
-    beside_axes: float = 0.0
+    beside_axes: float | None = None
     stopped: str = ""
 
 
@@ -200,9 +200,9 @@ class DeepAttack:
         """
         worst = float(off.max())
         solved = result.certificate <= self.tolerance and worst <= self.probe.tolerances.missing
-        certificate = max(result.certificate, worst)
+        certificate, beside = max(result.certificate, worst), worst if worst > self.tolerance else None
         return replace(
-            result, certificate=certificate, solved=solved, left_out=axes.left_out, beside_axes=worst
+            result, certificate=certificate, solved=solved, left_out=axes.left_out, beside_axes=beside
         )
 
     def worse_behind(self, wrong: list[int], off: Array, sought: set[int]) -> list[int]:

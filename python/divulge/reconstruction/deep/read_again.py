@@ -45,7 +45,7 @@ def read_again(
 
 
 def is_twin(known: Units, at: Array, met: Units, places: Array, rounding: float) -> Mask:
-    """Whether units are ones that are known: a weak one looks like two by what rounding leaves of it.
+    """Whether each is a unit that is known: a weak one looks like two by what rounding leaves of it.
 
     Their jumps differ by rounding alone then, and their offsets by no more than that does, or the step by
     which a kink's place is known: parallel units further apart are two.
@@ -62,7 +62,7 @@ def is_twin(known: Units, at: Array, met: Units, places: Array, rounding: float)
     old, new = known.jumps, met.jumps
     size = np.linalg.norm(new[:, :-1], axis=1)[:, None]
     reach = np.linalg.norm(places, axis=1)[:, None] + np.linalg.norm(at, axis=1)
-    most = np.minimum(POSITIVE.twins * size, rounding + 2 * POSITIVE.beside * reach * size)
+    most = np.minimum(POSITIVE.twins * size, rounding + POSITIVE.beside * reach * size)
     twin = np.zeros((len(new), len(old)), bool)
     for sign in (-1.0, 1.0):
         jumps = np.linalg.norm(new[:, None, :-1] - sign * old[:, :-1], axis=2)

@@ -45,7 +45,7 @@ def mended(attack: DeepAttack, found: DeepResult, values: list[Values]) -> DeepR
             for asked in values:
                 asked.ask(around(attack, point))
         solved = missed <= values[0].tolerances.alike
-        found = replace(found, certificate=missed, solved=solved, beside_axes=0.0)
+        found = replace(found, certificate=missed, solved=solved, beside_axes=None)
         best = found if best is None or found.certificate < best.certificate else best
         if found.certificate <= exact:
             break
