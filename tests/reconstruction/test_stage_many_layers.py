@@ -11,13 +11,15 @@ from deep_networks import parameters, prefix_of, random_deep, victim_of
 
 from divulge import GradientOracle, Victim
 from divulge.reconstruction.approach import approach_to
+from divulge.reconstruction.certificate import Certificate, Sample
 from divulge.reconstruction.deep.attack import DeepResult
 from divulge.reconstruction.falsification.extreme_rays import drawn_rays, has_rays
+from divulge.reconstruction.falsification.judge import Judgement
 from divulge.reconstruction.network.deep_network import DeepModel
 from divulge.reconstruction.network.hidden_layer import Layer
 from divulge.reconstruction.network.known_layers import Dense, Prefix
 from divulge.reconstruction.session import Session
-from divulge.reconstruction.stage_many_layers import in_every_way
+from divulge.reconstruction.stage_many_layers import first_is_wide, in_every_way, result_of
 
 UNITS = 34
 
@@ -138,3 +140,43 @@ def test_copies_behind_a_first_layer_wider_than_its_input_are_asked_about_at_its
     found = DeepResult(DeepModel(prefix_of(network, 1), layer), [0], 0.0, True, False, True)
     told = in_every_way(session, found, False, 2_000).certificate
     assert ("hyperplanes meet" in str(told)) == (inputs < 8)
+
+
+def found_of(network: torch.nn.Sequential, beside_axes: float | None = None) -> tuple[Session, DeepResult]:
+    """What an attack would find of a network of two hidden layers, and the session it asks in."""
+    (rows, offsets), (weights, base) = parameters(network)[1:]
+    layer = Layer(np.column_stack([rows, offsets]), weights, np.append(np.zeros(rows.shape[1]), base)[None])
+    oracle = GradientOracle(victim_of(network))
+    model = DeepModel(prefix_of(network, 1), layer)
+    found = DeepResult(model, [0], 0.0, True, False, True, beside_axes=beside_axes)
+    return Session(oracle, approach_to(oracle), 0, None), found
+
+
+@pytest.mark.parametrize(("rank", "wide"), [(6, True), (7, True), (8, False)])
+def test_a_first_layer_is_wide_where_its_units_outnumber_what_its_rows_tell_apart(rank, wide):
+    network, rng = random_deep(20, 8, 7, 1, seed=rank), np.random.default_rng(rank)
+    with torch.no_grad():
+        rows = rng.standard_normal((8, rank)) @ rng.standard_normal((rank, 20))
+        network[0].weight.copy_(torch.from_numpy(rows / np.linalg.norm(rows, axis=1, keepdims=True)))
+    session, found = found_of(network)
+    assert first_is_wide(session, found) == wide
+    judgement = in_every_way(session, found, False, 2_000)
+    assert judgement.counterexample is None
+    assert ("hyperplanes meet" in str(judgement.certificate)) == wide
+
+
+def test_a_clipped_unit_is_one_of_the_first_layer():
+    network = random_deep(8, 8, 7, 1, seed=0)
+    with torch.no_grad():
+        network[0].weight[4:] = network[0].weight[:4]
+    assert not first_is_wide(*found_of(network))
+
+
+@pytest.mark.parametrize(("off", "said"), [(5e-8, 5e-8), (None, 0.0)])
+def test_what_a_copy_is_off_by_beside_axes_is_said_in_its_certificate(off, said):
+    session, found = found_of(random_deep(10, 8, 7, 1, seed=0), beside_axes=off)
+    told = Judgement(Certificate((Sample("standard normal", 100, 1e-13),)))
+    certificate = result_of(session, found, told).certificate
+    assert certificate.beside_axes == said
+    assert certificate.error == max(said, 1e-13)
+    assert ("off by up to 5.0e-08" in str(certificate)) == (said > 0)

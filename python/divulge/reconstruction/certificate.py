@@ -41,11 +41,15 @@ class Certificate:
         left_out: share of the places at which no unit was looked for that one output alone uses, not the
             first, and that is on beside one feature of the first layer alone; 0 where all were, and where the
             second layer was not read as whole rows, which asks at no such places.
+        beside_axes: worst relative error at such places that were asked, of which some may have been used to
+            make the copy, if it is more than rounding; else 0. The place may be so near to a weak unit's
+            hyperplane that its side is not known.
     """
 
     samples: tuple[Sample, ...] = ()
     apart: float = 0.0
     left_out: float = 0.0
+    beside_axes: float = 0.0
 
     @property
     def answers(self) -> int:
@@ -54,8 +58,8 @@ class Certificate:
 
     @property
     def error(self) -> float:
-        """The worst relative error of value and gradient on any of them; infinite where there is none."""
-        return max((sample.error for sample in self.samples), default=np.inf)
+        """The worst relative error of value and gradient on any of them or beside axes; infinite for none."""
+        return max((*(sample.error for sample in self.samples), self.beside_axes)) if self.samples else np.inf
 
     @property
     def share(self) -> float:
@@ -70,7 +74,10 @@ class Certificate:
             old = told.get(more.drawn, Sample(more.drawn, 0, 0.0))
             told[more.drawn] = Sample(more.drawn, old.answers + more.answers, max(old.error, more.error))
         return Certificate(
-            tuple(told.values()), max(self.apart, other.apart), max(self.left_out, other.left_out)
+            tuple(told.values()),
+            max(self.apart, other.apart),
+            max(self.left_out, other.left_out),
+            max(self.beside_axes, other.beside_axes),
         )
 
     def __str__(self) -> str:
@@ -87,5 +94,10 @@ class Certificate:
             sentence += (
                 "; units that one output alone uses, not the first, and that are on far out beside one "
                 f"feature alone, were not looked for at {self.left_out:.0%} of such places"
+            )
+        if self.beside_axes:
+            sentence += (
+                "; far out beside single features of the first layer, which were asked before, it is off by "
+                f"up to {self.beside_axes:.1e}"
             )
         return sentence

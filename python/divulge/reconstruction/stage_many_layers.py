@@ -13,7 +13,7 @@ from divulge.reconstruction.asking.row_space import OutsideRowSpace
 from divulge.reconstruction.asking.stopped import until_stopped
 from divulge.reconstruction.certificate import Certificate
 from divulge.reconstruction.deep.attack import DeepAttack, DeepResult
-from divulge.reconstruction.deep.vertices import are_all_vertices
+from divulge.reconstruction.deep.vertices import are_all_vertices, in_their_span
 from divulge.reconstruction.falsification.judge import (
     Judgement,
     judge,
@@ -132,9 +132,15 @@ def judged(session: Session, found: DeepResult, searched: int) -> Judgement:
 
 
 def first_is_wide(session: Session, found: DeepResult) -> bool:
-    """Whether a copy has a first layer of more units than inputs, anywhere: small cells may hide a unit."""
-    layers = found.model.prefix.layers
-    return bool(layers) and len(layers[0]) > session.input_size and session.lines.domain is None
+    """Whether a copy has a first layer of more units than inputs, anywhere: small cells may hide a unit.
+
+    Inputs that its rows do not tell apart count once, as do the two units of a clipped one.
+    """
+    if not found.model.prefix.layers or session.lines.domain is not None:
+        return False
+    first = found.model.prefix.layers[0]
+    units = first.units - len(pairs(first.rows[: first.units])[0])
+    return len(first) > session.input_size or units > len(in_their_span(first)[2])
 
 
 def leaves_open(session: Session, found: DeepResult) -> bool:
@@ -193,7 +199,9 @@ def result_of(session: Session, found: DeepResult, judgement: Judgement) -> Reco
     note_what_is_open(session, found, units)
     complete = found.solved and not stopped and judgement.counterexample is None
     asked = found.solved and not judgement.stopped  # some of what is asked says less than it seems to
-    certificate = replace(judgement.certificate, left_out=found.left_out) if asked else Certificate()
+    beside = found.beside_axes or 0.0
+    certificate = replace(judgement.certificate, left_out=found.left_out, beside_axes=beside)
+    certificate = certificate if asked else Certificate()
     return session.result(module, model.hidden_sizes, certificate, complete, units.kinds)
 
 

@@ -190,4 +190,6 @@ def test_beside_an_axis_a_copy_may_be_off_by_less_than_counts_as_missing():
     axes = attack.beside_axes(attack.search.best)
     assert attack.with_axes(found, axes, np.array([0.0, 5e-8, 0.0])).solved
     assert attack.with_axes(found, axes, np.array([0.0, 5e-8, 0.0])).certificate == 5e-8
+    assert attack.with_axes(found, axes, np.array([0.0, 5e-8, 0.0])).beside_axes == 5e-8
+    assert attack.with_axes(found, axes, np.array([0.0, 5e-12, 0.0])).beside_axes is None
     assert not attack.with_axes(found, axes, np.array([0.0, 2e-7, 0.0])).solved

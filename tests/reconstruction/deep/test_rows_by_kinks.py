@@ -11,9 +11,10 @@ from deep_networks import of_all_strengths, prefix_of, probe_of, random_deep, un
 
 from divulge.reconstruction.asking.pieces import Transcript
 from divulge.reconstruction.asking.probe import Kinks
+from divulge.reconstruction.deep.kinks_elsewhere import KinksElsewhere
 from divulge.reconstruction.deep.positive_features import FeatureOutput, PositiveLines
 from divulge.reconstruction.deep.regions import FreeLayer
-from divulge.reconstruction.deep.rows_by_kinks import KinksElsewhere, RowsByKinks
+from divulge.reconstruction.deep.rows_by_kinks import RowsByKinks
 from divulge.reconstruction.network.units import Units
 
 
@@ -150,7 +151,9 @@ def test_units_of_one_layer_are_hardly_ever_called_deeper_however_weak():
     for seed in range(6):
         search = searched(of_all_strengths(10, 4, 20, 1, seed=seed, least=1e-8), seed=seed)
         lines = [search.lines.add_line() for _ in range(40)]
-        called += [KinksElsewhere(search).shown_by(search.kinks(line)) for line in lines]
+        called += [
+            KinksElsewhere(search.transcript, search.lines).shown_by(search.kinks(line)) for line in lines
+        ]
     assert np.mean(called) < 0.06
 
 
@@ -192,3 +195,19 @@ def test_two_units_that_are_weak_and_alike_stay_two_where_their_jumps_differ():
         np.ones((1, 8)),
     )
     assert len(search.units) == 3  # rounding of one
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+@pytest.mark.parametrize("seed", range(3))
+def test_parallel_units_of_one_strength_stay_two_unless_rounding_explains_the_gap(seed, sign):
+    search, rng = searched(random_deep(12, 8, 6, 1, seed=seed)), np.random.default_rng(seed)
+    scale = search.transcript.scale
+    row = np.append(rng.standard_normal(8) / np.sqrt(8), 0.5)
+    apart = row + 5e-3 * np.eye(9)[8]
+    search.add(Units(scale * row[None], np.ones(1)), np.ones((1, 8)))
+    search.add(Units(sign * scale * apart[None], np.ones(1)), np.ones((1, 8)))
+    assert len(search.units) == 2
+    faint, other = 1e-8 * scale * row * [*[-1] * 4, *[1] * 5], [*[-1] * 4, *[1] * 5]
+    search.add(Units(faint[None], np.ones(1)), np.ones((1, 8)))
+    search.add(Units(sign * 1e-8 * scale * (apart * other)[None], np.ones(1)), np.ones((1, 8)))
+    assert len(search.units) == 3

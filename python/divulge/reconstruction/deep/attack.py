@@ -39,6 +39,7 @@ class DeepResult:
         unseen: entries of rows that nothing has shown.
         left_out: share of the pairs of a feature and an output, not the first, that was not asked beside the
             feature's axis.
+        beside_axes: relative error of the copy where it was asked; None if rounding, or changed since.
         unturned: number of the hidden layer, from 1 on, of whose units it is not known on which side they are
             active; None where there is none.
         stopped: why an oracle could be asked no further, empty where it could.
@@ -53,6 +54,7 @@ class DeepResult:
     unturned: int | None = None
     unseen: int = 0
     left_out: float = 0.0
+    beside_axes: float | None = None
     stopped: str = ""
 
 
@@ -197,9 +199,12 @@ class DeepAttack:
         side, and values far out are rounding in single precision; units that are missing have been sought by
         then.
         """
-        certificate, most = max(result.certificate, float(off.max())), self.probe.tolerances.missing
-        solved = result.solved and bool(off.max() <= most)
-        return replace(result, certificate=certificate, solved=solved, left_out=axes.left_out)
+        worst = float(off.max())
+        solved = result.solved and worst <= self.probe.tolerances.missing
+        certificate, beside = max(result.certificate, worst), worst if worst > self.tolerance else None
+        return replace(
+            result, certificate=certificate, solved=solved, left_out=axes.left_out, beside_axes=beside
+        )
 
     def worse_behind(self, wrong: list[int], off: Array, sought: set[int]) -> list[int]:
         """Return behind which outputs units are to be sought that was not done behind yet.

@@ -16,14 +16,15 @@ from divulge.arrays import Array, Index, Mask
 from divulge.reconstruction.asking.gradient_probe import GradientProbe
 from divulge.reconstruction.asking.pieces import Transcript
 from divulge.reconstruction.asking.probe import Kinks
+from divulge.reconstruction.deep.kinks_elsewhere import KinksElsewhere
 from divulge.reconstruction.deep.positive_features import PositiveLines
+from divulge.reconstruction.deep.read_again import is_twin, read_again, rounding_of
 from divulge.reconstruction.fresh_queries import fresh_residual
 from divulge.reconstruction.network.fit import Fit, median_remainder
 from divulge.reconstruction.network.record import homogeneous
 from divulge.reconstruction.network.units import Units
-from divulge.reconstruction.one_layer.is_deeper import jump_errors
 from divulge.reconstruction.one_layer.kink_by_kink import unlike
-from divulge.reconstruction.settings import DEEPER, POSITIVE, TINY
+from divulge.reconstruction.settings import POSITIVE, TINY
 
 
 @dataclass
@@ -67,7 +68,11 @@ class RowsByKinks:
         Raises:
             Stopped: the oracle can be asked no further.
         """
-        error, tolerances, deeper = np.inf, self.transcript.tolerances, KinksElsewhere(self)
+        error, tolerances, deeper = (
+            np.inf,
+            self.transcript.tolerances,
+            KinksElsewhere(self.transcript, self.lines),
+        )
         begun, idle = len(self.units) > 0, 0  # behind another output, whose kinks were no deeper layer's
         for _ in range(POSITIVE.lines):
             before, line = len(self.units), self.next_line()
@@ -82,7 +87,7 @@ class RowsByKinks:
             if error <= tolerances.same and self.explains_fresh(error):
                 return self.units
             idle = idle + 1 if len(self.units) == before else 0
-            if idle == POSITIVE.idle and error <= tolerances.alike:
+            if idle >= POSITIVE.idle and error <= tolerances.alike:
                 break
         return self.units if error <= tolerances.alike else None
 
@@ -103,55 +108,24 @@ class RowsByKinks:
             Stopped: the oracle can be asked no further.
         """
         beside = POSITIVE.single_beside if self.probe.rounded else POSITIVE.beside
-        away = beside * np.linalg.norm(places, axis=1)
-        asked = self.transcript.ask(
-            np.concatenate([places - away[:, None] * rows, places + away[:, None] * rows])
-        )
-        before, after = np.split(self.transcript.pieces[asked, :-1], 2)
-        jumps, weights = after - before, np.einsum("nd,nd->n", after - before, rows)
-        size, off = np.abs(weights), np.linalg.norm(jumps - weights[:, None] * rows, axis=1)
-        used = (size > self.rounding) & (off <= np.maximum(self.rounding, POSITIVE.twins * size))
-        blunt = used & (off > self.rounding)
-        rows, offsets = rows.copy(), offsets.copy()
-        weights[blunt] = (np.sign(weights) * np.linalg.norm(jumps, axis=1))[blunt]
-        rows[blunt] = jumps[blunt] / weights[blunt, None]
-        levels = np.einsum("nd,nd->n", rows, places) + offsets
-        moved = blunt | (used & (np.abs(levels) > away))  # the kink is nearer
-        offsets[moved] -= levels[moved]
-        met = Units(weights[:, None] * np.column_stack([rows, offsets]), np.sign(weights))
+        hyperplanes, weights, used = read_again(self.transcript, rows, offsets, places, beside)
+        met = Units(weights[:, None] * hyperplanes, np.sign(weights))
         twin = np.zeros(len(rows), bool)
         for unit in np.flatnonzero(used):
-            one = met.take(np.array([unit]))
-            twin[unit] = bool(self.is_twin(one)[0])
-            self.add(one, places[unit : unit + 1])
-        return np.column_stack([rows, offsets]), twin
-
-    @property
-    def rounding(self) -> float:
-        """What jumps differ by that is rounding."""
-        return self.transcript.tolerances.same * self.transcript.scale
+            one, place = met.take(np.array([unit])), places[unit : unit + 1]
+            twin[unit] = bool(self.is_twin(one, place)[0])
+            self.add(one, place)
+        return hyperplanes, twin
 
     def add(self, met: Units, places: Array) -> None:
         """Take the units as found whose hyperplanes are not known."""
-        fresh = unlike(self.units, met, self.transcript.tolerances.alike) & ~self.is_twin(met)
+        fresh = unlike(self.units, met, self.transcript.tolerances.alike) & ~self.is_twin(met, places)
         self.units = self.units.join(met.jumps[fresh], met.sides[fresh])
         self.places = np.concatenate([self.places, places[fresh]])
 
-    def is_twin(self, met: Units) -> Mask:
-        """Whether units are ones that are known: a weak one looks like two by what rounding leaves of it.
-
-        Their jumps differ by rounding alone then, their rows and offsets by little.
-        """
-        if not len(self.units):
-            return np.zeros(len(met), bool)
-        old, new = self.units.jumps, met.jumps
-        size = np.linalg.norm(new[:, :-1], axis=1)[:, None]
-        gaps = np.full((len(new), len(old)), np.inf)
-        for sign in (-1.0, 1.0):
-            jumps = np.linalg.norm(new[:, None, :-1] - sign * old[:, :-1], axis=2)
-            alike = (jumps <= self.rounding) & (jumps <= POSITIVE.twins * size)
-            gaps[alike] = np.abs(new[:, None, -1] - sign * old[:, -1])[alike]
-        return np.asarray((gaps <= POSITIVE.twins * size).any(axis=1))
+    def is_twin(self, met: Units, places: Array) -> Mask:
+        """Whether units met at places (n, h) are ones that are known, but for rounding."""
+        return is_twin(self.units, self.places, met, places, rounding_of(self.transcript))
 
     def next_line(self) -> int:
         """Add a segment between the answers explained best and worst, or a random one; return its number."""
@@ -221,8 +195,7 @@ class RowsByKinks:
 
     def same(self, first: Array, second: Array) -> bool:
         """Whether the gradients of two pieces (h + 1,) differ by rounding alone."""
-        tolerance = self.transcript.tolerances.same * self.transcript.scale
-        return bool(np.linalg.norm((first - second)[:-1]) <= tolerance)
+        return bool(np.linalg.norm((first - second)[:-1]) <= rounding_of(self.transcript))
 
     def answers(self, line: int, s: Array) -> Array:
         """Ask at places on a line, shape (n,); return the pieces (n, h + 1) without known units."""
@@ -241,7 +214,7 @@ class RowsByKinks:
         start, end = (self.lines.points(np.full(len(s), line), s) for s in (low, high))
         least, most = np.sort([-np.einsum("nd,nd->n", slopes, at) for at in (start, end)], axis=0)
         jumps[:, -1] = np.clip(jumps[:, -1], least, most)
-        nothing = np.linalg.norm(slopes, axis=1) <= self.transcript.tolerances.same * self.transcript.scale
+        nothing = np.linalg.norm(slopes, axis=1) <= rounding_of(self.transcript)
         return Units(jumps, np.sign(slopes @ self.lines.directions[line, :-1])), nothing
 
 
@@ -251,35 +224,3 @@ def distances_to(units: Units, transcript: Transcript) -> Array:
     reach = np.linalg.norm(transcript.points[:, :-1], axis=1)[:, None]
     levels /= np.linalg.norm(units.jumps[:, :-1], axis=1) * reach + np.abs(units.jumps[:, -1])
     return np.asarray(levels.min(axis=1, initial=np.inf))
-
-
-class KinksElsewhere:
-    """Whether kinks' jumps are others elsewhere on their hyperplanes, as those of deeper units are.
-
-    A first line may show one kink or two: so many are looked at in all, whatever lines they are on. Those of
-    weak units are not: they are placed too roughly to be met elsewhere. A kink differs that does so at every
-    place: at one, far out, a strong unit's hyperplane may be within the step.
-
-    Args:
-        search: whom to ask, and among what.
-    """
-
-    def __init__(self, search: RowsByKinks) -> None:
-        self.transcript, self.lines = search.transcript, search.lines
-        self.looked = self.differ = 0
-
-    def shown_by(self, kinks: Kinks) -> bool:
-        """Ask about these kinks if too few were looked at; return whether several differ by now.
-
-        Raises:
-            Stopped: the oracle can be asked no further.
-        """
-        strong = np.linalg.norm(kinks.jumps, axis=1) > DEEPER.weak * self.transcript.scale
-        some = kinks.take(np.flatnonzero(strong)[: POSITIVE.kinks - self.looked])
-        if not len(some):
-            return False
-        places = self.lines.on_hyperplanes(some.points, some.jumps, DEEPER.places)
-        wrong = jump_errors(self.transcript, places, some.jumps) > DEEPER.same
-        self.looked += len(some)
-        self.differ += int(wrong.all(axis=0).sum())
-        return self.differ > 1

@@ -44,7 +44,8 @@ def mended(attack: DeepAttack, found: DeepResult, values: list[Values]) -> DeepR
                 break
             for asked in values:
                 asked.ask(around(attack, point))
-        found = replace(found, certificate=missed, solved=missed <= values[0].tolerances.alike)
+        solved = missed <= values[0].tolerances.alike
+        found = replace(found, certificate=missed, solved=solved, beside_axes=None)
         best = found if best is None or found.certificate < best.certificate else best
         if found.certificate <= exact:
             break

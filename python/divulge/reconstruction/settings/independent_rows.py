@@ -53,8 +53,8 @@ class PositiveSettings:
     single_beside: float = 1e-4
     # relative distance from hyperplanes at which answers tell what is missing
     clear: float = 1e-5
-    # gap of rows, and of offsets, within which two weak units are one if their jumps differ by rounding:
-    # of one of 1e-8 rows are known to 1e-6, offsets to 1e-2
+    # gap of rows, and of offsets, up to which two weak units are one at most, if their jumps differ by
+    # rounding: of one of 1e-8 rows are known to 1e-6, offsets to 1e-2
     twins: float = 1e-2
     # answers to a feature after which more hidden layers are thought of
     doubtful: int = 2
