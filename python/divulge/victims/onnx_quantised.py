@@ -38,7 +38,7 @@ class OneByOne(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return outputs (n, K) of inputs (n, ...)."""
-        return torch.cat([self.model(one) for one in x.split(1)]) if len(x) > 1 else self.model(x)
+        return torch.cat([self.model(one) for one in torch.split(x, 1)]) if len(x) > 1 else self.model(x)
 
 
 def _of_filters(numbers: Tensor, axes: int) -> Tensor:
