@@ -1,11 +1,14 @@
+import pickle
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from html.parser import HTMLParser
+from threading import Lock
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from sklearn.compose import make_column_transformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -17,8 +20,9 @@ from divulge import Victim, leak_report
 from divulge.datasets import digits as digits_data
 from divulge.datasets import read_data
 from divulge.oracles import LiveOracle, defence_by_name, oracle_by_name
+from divulge.report import in_parallel
 from divulge.report.runs import queries_until
-from divulge.report.study import faithfulness
+from divulge.report.study import Study, faithfulness
 
 
 def test_a_row_for_each_explanation_and_each_defence_that_touches_it(report):
@@ -345,7 +349,13 @@ OPTIONS = {
 }  # fmt: skip
 
 
-def test_two_processes_say_what_one_says():
+@pytest.fixture
+def at_once(monkeypatch):
+    """Other processes begin after the first row, however quick it was."""
+    monkeypatch.setattr(in_parallel, "WORTH", -1.0)
+
+
+def test_two_processes_say_what_one_says(at_once):
     victim, data = scored(120)
     done, parts = {1: [], 2: []}, {1: [], 2: []}
     told = [
@@ -366,34 +376,105 @@ def test_two_processes_say_what_one_says():
     assert parts[1] == parts[2] == [1, 2, 3, 3, 3, 3]
 
 
-class Ended:
-    """Processes that the system ended, whatever they were to do."""
+class Pool:
+    """Fails at once, or is never done; keeps what it is sent."""
 
-    def submit(self, *_):
-        self.asked = True
+    def __init__(self, *_, error=None, **__):
+        self.error, self.sent, self.ended = error, [], []
+
+    def submit(self, run, *arguments):
+        self.sent.append((run, arguments))
         call = Future()
-        call.set_exception(BrokenProcessPool("ended"))
+        if self.error is not None:
+            call.set_exception(self.error)
         return call
 
+    def shutdown(self, wait, kill_workers):
+        self.ended.append(kill_workers)
 
-def test_what_a_process_was_ended_in_is_measured_once_more(monkeypatch):
+
+def pool(monkeypatch, **how):
+    made = Pool(**how)
+    monkeypatch.setattr("joblib.externals.loky.ProcessPoolExecutor", lambda *_, **__: made)
+    return made
+
+
+@pytest.mark.parametrize("error", [BrokenProcessPool("ended"), ModuleNotFoundError("own")])
+def test_what_a_process_fails_in_is_measured_once_more(at_once, monkeypatch, error):
     victim, data = scored(60)
-    options = {**OPTIONS, "defences": ("none",), "seeds": 1}
+    options = {**OPTIONS, "defences": ("none",)}
     alone = leak_report(victim, data, **options)
-    ended = Ended()
-    monkeypatch.setattr("joblib.externals.loky.get_reusable_executor", lambda **_: ended)
+    ended = pool(monkeypatch, error=error)
     pd.testing.assert_frame_equal(leak_report(victim, data, **options, jobs=2).table, alone.table)
-    assert ended.asked
+    assert ended.sent
+    assert ended.ended == [False]
 
 
-def test_what_does_not_pickle_is_measured_one_at_a_time():
+def test_processes_are_sent_a_path_and_one_unit_at_a_time(at_once, monkeypatch):
+    sent = pool(monkeypatch)
+
+    def interrupted(*_):
+        if sent.sent:
+            raise KeyboardInterrupt
+        return "a curve"
+
+    monkeypatch.setattr(in_parallel, "_measured", interrupted)
+    victim, data = scored(2000)
+    with pytest.raises(KeyboardInterrupt):
+        list(in_parallel.in_processes(study_of(victim, data), PAIRS, UNITS, 3))
+    assert [arguments[1:] for _, arguments in sent.sent] == [("label", "none", 2), ("label", "none", 3)]
+    assert max(len(pickle.dumps(arguments)) for _, arguments in sent.sent) < 1000
+    assert sent.ended == [True]
+
+
+def test_what_others_have_done_is_kept_when_the_user_interrupts(at_once, monkeypatch):
+    sent, first = pool(monkeypatch), []
+
+    def interrupted(study, *call):
+        if first:
+            sent_call.set_result("theirs")
+            raise KeyboardInterrupt
+        first.append(call)
+        return "ours"
+
+    sent_call = Future()
+    sent.submit = lambda *_: sent_call
+    monkeypatch.setattr(in_parallel, "_measured", interrupted)
+    found = in_parallel.in_processes(study_of(*scored(60)), PAIRS, UNITS[:3], 2)
+    assert [next(found), next(found)] == [((0, 0), "ours"), ((2, 0), "theirs")]
+    with pytest.raises(KeyboardInterrupt):
+        next(found)
+
+
+PAIRS = [("label", "none", None)]
+UNITS = [(seed, 0) for seed in range(6)]
+
+
+def study_of(victim, data):
+    return Study(victim, data, ["label"], ["none"], (5,), "mlp", 2, None, 0)
+
+
+def test_quick_rows_begin_no_processes(monkeypatch):
+    begun = pool(monkeypatch)
+    leak_report(*scored(60), **OPTIONS, jobs=2)
+    assert not begun.ended
+
+
+def test_what_does_not_pickle_is_measured_one_at_a_time(at_once, monkeypatch):
     victim, data = scored(60)
     made = {"label": lambda victim: oracle_by_name("label", victim)}
+    begun = pool(monkeypatch)
     report = leak_report(victim, data, oracles=made, budgets=(5,), steps=2, jobs=2)
     assert len(report.table) == 1
+    layer = torch.nn.Linear(2, 2)
+    layer.held = Lock()
+    options = {"oracles": ("label", "value"), "defences": ("none",), "budgets": (5,), "steps": 2, "seeds": 2}
+    report = leak_report(Victim(layer, input_shape=(2,)), data, **options, jobs=2)
+    assert len(report.table) > 1
+    assert not begun.ended
 
 
 @pytest.mark.parametrize("jobs", [0, -2])
 def test_senseless_numbers_of_jobs(jobs):
-    with pytest.raises(ValueError, match="at least one job, or -1"):
+    with pytest.raises(ValueError, match="at least 1, or -1"):
         leak_report(*scored(60), jobs=jobs)

@@ -107,7 +107,7 @@ def test_the_nearest_by_other_distances_tell_borders_too(norm, weights, y):
     assert copy.complete, copy.notes
     smooth, points = CHECKS + 1, victim.output_size * W.shape[1]
     if victim.output_size == 1:
-        assert copy.queries in ((smooth,) if norm == 3 else range(smooth, CHECKS + 2 * points))
+        assert copy.queries in ((smooth,) if norm == 3 else range(smooth, 2 * CHECKS + 2 * points))
     np.testing.assert_array_equal(copy.classes(W), victim.classes(W))
 
 
@@ -258,3 +258,19 @@ def test_other_distances_do_not_make_such_models_complete_either(norm):
         oracle = CounterfactualOracle(victim, nearest=True, norm=norm)
         copy = linear_copy(oracle, rows, queries=40, seed=seed)
         assert not copy.complete or np.mean(copy.classes(rows) == victim.classes(rows)) > 0.999
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_columns_that_are_all_but_alike_make_no_copy_complete_that_is_wrong_elsewhere(seed):
+    rng = np.random.default_rng(seed)
+    rows = rng.normal(size=(300, 4))
+    rows[:, 1] = rows[:, 0] + 1e-7 * rng.normal(size=300)
+    layer = torch.nn.Linear(4, 3, dtype=torch.float64)
+    with torch.no_grad():
+        layer.weight.copy_(torch.from_numpy(rng.normal(size=(3, 4))))
+        layer.bias.zero_()
+    victim = Victim(layer, input_shape=(4,))
+    oracle = CounterfactualOracle(victim, data=rows, nearest=True, norm=1)
+    copy = linear_copy(oracle, rows, queries=200, seed=seed)
+    anywhere = rng.uniform(rows.min(axis=0), rows.max(axis=0), (2000, 4))
+    assert not copy.complete or np.mean(copy.classes(anywhere) == victim.classes(anywhere)) > 0.999

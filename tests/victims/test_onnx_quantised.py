@@ -44,8 +44,23 @@ WINDOWS = {
     **IN, **OUT, "w": FILTERS, "ws": np.float32([0.02, 0.01, 0.03, 0.02]), "wz": np.zeros(4, np.int8),
     "b": RNG.integers(-500, 500, 4).astype(np.int32),
 }  # fmt: skip
+
+
+def reshaped():
+    """Whole numbers in another shape before the product, and results before they meet the scale."""
+    nodes, constants = dynamic("MatMulInteger", MATRIX)
+    nodes[1:2] = [
+        NODE("Flatten", ["q"], ["f"]),
+        NODE("MatMulInteger", ["f", "w", "z"], ["j"]),
+        NODE("Reshape", ["j", "shape"], ["i"]),
+    ]
+    wide = RNG.integers(-100, 100, (126, 6)).astype(np.int8)
+    return nodes, constants | {"w": wide, "shape": np.array([0, -1, 3], np.int64)}
+
+
 CASES = {
     "dynamic product": dynamic("MatMulInteger", MATRIX),
+    "dynamic product of other shapes": reshaped(),
     "dynamic product with zeros": dynamic("MatMulInteger", MATRIX, ("z", "wz")),
     "dynamic convolution": dynamic("ConvInteger", FILTERS, pads=[1, 0, 1, 1], strides=[1, 2]),
     "product": (between("QLinearMatMul", ("q", "s", "z", "w", "ws", "wz", "os", "oz")), MATRICES),

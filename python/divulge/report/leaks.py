@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 import torch
 from torch import nn
 
-from divulge.conventions import OnProgress
+from divulge.conventions import OnProgress, check_jobs
 from divulge.datasets import Dataset
 from divulge.oracles import Oracle
 from divulge.oracles.ledger import check_price, whole
-from divulge.report.in_parallel import can_be_sent, in_processes
+from divulge.report.in_parallel import Unit, by_names, in_processes
 from divulge.report.live import BY_VALUES, LiveVictim, live_victim
 from divulge.report.pairs import Makers, pairs_of, usual_defences, usual_oracles
 from divulge.report.result import LeakReport
@@ -68,9 +68,10 @@ def leak_report(
             values, LIME or nearest counterfactuals. 0 leaves it out.
         seeds: how many seeds to measure with, `seed` and those after it.
         price: money for one query; by default what an oracle's ledger says.
-        jobs: explanations measured at a time, each in a process of its own; -1: one a processor. One at a
-            time where processes cannot be told what to measure: a live API, oracles or defences that are
-            functions, a model that does not pickle.
+        jobs: explanations measured at a time, in this process and others, which begin after the first where
+            the rest promises to take more than 20 seconds; -1: one a processor. One at a time where processes
+            cannot be told what to measure: a live API, oracles or defences that are functions, a model that
+            does not pickle. The figures are the same, but for seconds; `progress` goes by explanations.
         seed: of every random choice.
         progress: called with the copies done and the number of all, after each.
         partial: called with the report so far after each explanation behind a defence. Answers without a
@@ -87,8 +88,7 @@ def leak_report(
     """
     if whole("a number of seeds", seeds) < 1:
         raise ValueError(f"expected at least one seed, got {seeds}")
-    if jobs != -1 and whole("a number of jobs", max(jobs, 0)) < 1:
-        raise ValueError(f"expected at least one job, or -1 for one a processor, got {jobs}")
+    check_jobs(jobs)
     if price is not None:
         check_price(price)
     data = _as_tensors(data)
@@ -115,20 +115,20 @@ def leak_report(
 
     steps_done = _Steps(progress, len(made) * seeds * len(set(budgets)))
     units = [(own, place) for own in range(seed, seed + seeds) for place in order]
-    together = jobs != 1 and len(units) > 1 and can_be_sent(study)
+    together = jobs != 1 and by_names(study)
 
-    def curves() -> Iterator[Curve]:
+    def curves() -> Iterator[tuple[Unit, Curve]]:
         if together:
-            for curve in in_processes(study, made, units, jobs):
+            for found in in_processes(study, made, units, jobs):
                 steps_done(len(set(budgets)))
-                yield curve
+                yield found
             return
         for own, place in units:
             fresh = made if own == seed else pairs_of(studied, oracles, defences, data)[0]
-            yield study.measured(*fresh[place], reference, own, lambda *_: steps_done())
+            yield (own, place), study.measured(*fresh[place], reference, own, lambda *_: steps_done())
 
     try:
-        for (own, place), curve in zip(units, curves(), strict=True):
+        for (own, place), curve in curves():
             runs.add(place, own, curve)
             if partial is not None:
                 partial(report())

@@ -36,6 +36,9 @@ class LinearSession:
     progress: Callable[[int, int], None] | None
     rows: Array | None  # of the data
     between: float = 1.0  # how far counterfactuals are asked for on the way from a row of the data to another
+    wide: bool = (
+        False  # whether half of them are asked for anywhere: a copy may be right beside the data alone
+    )
     told: list[Answers] = field(default_factory=list)
     asked: int = 0
     notes: list[str] = field(default_factory=list)
@@ -70,6 +73,8 @@ class LinearSession:
             return points
         one, other = self.rows[self.rng.integers(0, len(self.rows), (2, n))]
         if self.oracle.kind == "counterfactual":
+            if self.wide and self.rng.random() < 0.5:
+                return points
             return np.asarray(one + self.between * self.rng.random((n, 1)) * (other - one))
         points[1::2] = one[1::2]
         return points
@@ -162,9 +167,10 @@ class LinearSession:
             if len(self.told) >= classes - 1:
                 solve = scores_of_planes if planes else scores_of_points
                 found = solve(self.told, classes, self.distance)
+                self.wide = found is not None
         if found is not None and errors[-1] <= EXACT:
             return found, max(errors)
-        self.between = 0.0
+        self.between, self.wide = 0.0, False
         self.ask(n=self.most)
         self.notes.append(
             "counterfactuals are not the nearest inputs of another class, or the model is not linear: a "

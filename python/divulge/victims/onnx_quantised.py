@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, fx
+from torch import Tensor, fx, nn
 
 from divulge.victims.onnx_functions import Sizes, convolve, dequantized, joined, quantized
 from divulge.victims.onnx_windows import WINDOW, windows
@@ -21,16 +21,24 @@ STEPS = 255  # of 8 bits
 
 
 def dynamic(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """DynamicQuantizeLinear of each input by itself: whole numbers, and scale and zero of shape (n, 1, ...).
-
-    A runtime takes one range for all inputs that it is asked about together; asked one by one it says this.
-    """
-    axes = tuple(range(1, x.ndim))
-    low, high = x.detach().amin(axes, True).clamp(max=0), x.detach().amax(axes, True).clamp(min=0)
+    """DynamicQuantizeLinear: whole numbers, and scale and zero, one for all that is asked about together."""
+    low, high = x.detach().amin().clamp(max=0), x.detach().amax().clamp(min=0)
     scale = (high - low) / STEPS
     scale = torch.where(scale == 0, torch.ones_like(scale), scale)
     zero = (-low / scale).round().clamp(0, STEPS)
     return quantized(x, scale, zero, 0, STEPS), scale, zero
+
+
+class OneByOne(nn.Module):
+    """Asks a model about each input by itself: neighbours change the range that it quantises by."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return outputs (n, K) of inputs (n, ...)."""
+        return torch.cat([self.model(one) for one in torch.split(x, 1)]) if len(x) > 1 else self.model(x)
 
 
 def _of_filters(numbers: Tensor, axes: int) -> Tensor:

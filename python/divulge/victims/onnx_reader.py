@@ -15,6 +15,7 @@ from divulge.errors import UnsupportedModel, UnsupportedModelFile
 from divulge.files import check_size, first_line, reading
 from divulge.victims.onnx_constants import FOLDED, fold
 from divulge.victims.onnx_operations import DOMAINS, RULES, attributes_of
+from divulge.victims.onnx_quantised import OneByOne
 from divulge.victims.onnx_tensors import load_model, read_tensors
 from divulge.victims.shapes_first import ShapesFirst
 
@@ -70,7 +71,8 @@ class Reader:
         dtype = next((b.dtype for b in module.buffers() if b.is_floating_point()), torch.float32)
         example = torch.empty(_TRIED, *self.input_shape, dtype=dtype, device="meta")
         ShapesFirst(module, self.path, self.places).run(example)
-        return module
+        ranges = any(node.op_type == "DynamicQuantizeLinear" for node in self.onnx_graph.node)
+        return OneByOne(module) if ranges else module
 
     def _input(self) -> tuple[str, int | None, tuple[int, ...]]:
         """Return name, fixed batch size or None, and the shape of one input."""
