@@ -21,7 +21,7 @@ def search(seed, certified):
     layer = ConvLayer(np.zeros((0, 1, 3, 3)), np.zeros(0))
     layer.add(one, 0.0)
     layer.add(one + other, 0.0)
-    walk = Walk(SimpleNamespace(tolerances=None), None, Prefix((1, 8, 8), [layer]))
+    walk = Walk(SimpleNamespace(tolerances=None), SimpleNamespace(domain=()), Prefix((1, 8, 8), [layer]))
     walk.certified = lambda _: certified
     first = FirstLayer(walk)
     kink = Kink(np.zeros(64), np.zeros(64), 0.0, np.zeros((2, 64)))

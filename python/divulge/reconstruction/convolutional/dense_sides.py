@@ -24,7 +24,7 @@ class DenseSides:
     """
 
     signs: Array
-    slope: float = 0.0
+    slope: float
 
 
 def sides_of_last(search: DenseLayer) -> DenseSides | None:
@@ -120,4 +120,4 @@ def sides_of_inner(search: DenseLayer) -> DenseSides | None:
         return None
     if (smaller > CONV_DENSE.faint * larger).any():
         return None
-    return DenseSides(np.where(energy[0] >= energy[1], 1.0, -1.0))
+    return DenseSides(np.where(energy[0] >= energy[1], 1.0, -1.0), 0.0)

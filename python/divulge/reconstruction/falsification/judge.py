@@ -209,13 +209,15 @@ def errors_at(
 def clear_of(model: DeepModel, points: Array, transcript: Transcript) -> Mask:
     """Whether points are so far from the copy's hyperplanes that their sides are certain, shape (n,).
 
-    Under noise the hyperplanes of units with small weights are known less well than those of others.
+    Under noise the hyperplanes of units with small weights are known less well than those of others; those
+    of an only hidden layer as well as the output tells that weighs each most.
     """
     clear = clear_of_hyperplanes(model.prefix, model.layer, points, transcript.tolerances.rounding)
     if not transcript.noisy:
         return clear
     ends = homogeneous(points)
     blur = FIT.blur * transcript.noise * transcript.scale * np.linalg.norm(ends, axis=1)
-    weights = np.abs(model.layer.weights[0])
+    weights = np.abs(model.layer.weights)
+    weights = weights[0] if model.prefix.layers else weights.max(axis=0)
     near = np.abs(ends @ model.layer.rows.T) * weights <= blur[:, None]
     return np.asarray(clear & ~near[:, weights > 0].any(axis=1))
