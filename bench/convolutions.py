@@ -62,6 +62,12 @@ def largest() -> nn.Module:
     return nn.MaxPool2d(2)
 
 
+def twice_behind(pool: Part) -> list[Part]:
+    """Return two convolutions with a pool behind each, and a dense layer, on 14 x 14."""
+    first, second = [conv(1, 4, 3), nn.ReLU, pool], [conv(4, 6, 3), nn.ReLU, pool]
+    return [*first, *second, nn.Flatten, dense(24, 16), nn.ReLU]
+
+
 VICTIMS: dict[str, tuple[tuple[int, int, int], list[Part]]] = {
     "4 of 5x5, average, 8 of 3x3": ((1, 12, 12), [conv(1, 4, 5), nn.ReLU, average, conv(4, 8, 3), nn.ReLU]),
     "the same, 14x14": ((1, 14, 14), [conv(1, 4, 5), nn.ReLU, average, conv(4, 8, 3), nn.ReLU]),
@@ -99,34 +105,8 @@ VICTIMS: dict[str, tuple[tuple[int, int, int], list[Part]]] = {
             nn.ReLU,
         ],
     ),
-    "both pooled, dense 16": (
-        (1, 14, 14),
-        [
-            conv(1, 4, 3),
-            nn.ReLU,
-            largest,
-            conv(4, 6, 3),
-            nn.ReLU,
-            largest,
-            nn.Flatten,
-            dense(24, 16),
-            nn.ReLU,
-        ],
-    ),
-    "both averaged, dense 16": (
-        (1, 14, 14),
-        [
-            conv(1, 4, 3),
-            nn.ReLU,
-            average,
-            conv(4, 6, 3),
-            nn.ReLU,
-            average,
-            nn.Flatten,
-            dense(24, 16),
-            nn.ReLU,
-        ],
-    ),
+    "both pooled, dense 16": ((1, 14, 14), twice_behind(largest)),
+    "both averaged, dense 16": ((1, 14, 14), twice_behind(average)),
     "8 of 3x3 behind 8 of 3x3": ((1, 12, 12), [conv(1, 8, 3), nn.ReLU, conv(8, 8, 3), nn.ReLU]),
     "16 of 3x3 behind 16 of 3x3": ((3, 16, 16), [conv(3, 16, 3), nn.ReLU, conv(16, 16, 3), nn.ReLU]),
     "6 of 3x3 behind 4 of 1x5": ((1, 12, 12), [conv(1, 4, (1, 5)), nn.ReLU, conv(4, 6, 3), nn.ReLU]),

@@ -65,10 +65,8 @@ def on_first_line(probe: Probe, search: KinksShownOnce, lines: Lines) -> Kinks:
     """
     kinks = search.run()
     size = np.linalg.norm(kinks.jumps, axis=1)
-    kinks, size = (
-        kinks.take(np.flatnonzero(size)),
-        size[size > 0],
-    )  # what two lines leave may be a kink of none
+    there = np.flatnonzero(size)  # what two lines leave may be a kink of none
+    kinks, size = kinks.take(there), size[there]
     rows = kinks.jumps / size[:, None]
     offsets = -np.einsum("nd,nd->n", rows, kinks.points)
     one, whole = np.ones(len(rows), np.intp), np.ones(rows.shape, bool)

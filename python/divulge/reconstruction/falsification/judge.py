@@ -100,15 +100,7 @@ def judge_at_vertices(
     if len(model.prefix.layers) == 1:  # what is between shows the second layer alone
         drawn.append(Drawn("far out along their edges", at_ends(first, lines, count)))
         drawn.append(Drawn("beside kinks on their edges", beside_on_edges(model, lines, count)))
-    found = compared(
-        unsaturated(drawn, model, lines, transcripts[0].tolerances.single),
-        model.pieces,
-        lambda points: clear_of(model, points, transcripts[0]),
-        transcripts,
-        before.certificate.apart,
-        shared_out=True,
-    )
-    return replace(found, certificate=before.certificate.and_more(found.certificate))
+    return judged_more(drawn, model, transcripts, lines, before)
 
 
 def judge_far_out(
@@ -126,6 +118,13 @@ def judge_far_out(
         Drawn("up to 1,000 times as far", scattered(lines, FALSIFYING.passed_on // 4)),
         Drawn("in corners of cells", in_corners(model.prefix.layers[0], lines, FALSIFYING.passed_on)),
     ]
+    return judged_more(drawn, model, transcripts, lines, before)
+
+
+def judged_more(
+    drawn: list[Drawn], model: DeepModel, transcripts: Sequence[Transcript], lines: Lines, before: Judgement
+) -> Judgement:
+    """Ask at more points about a copy of many layers; return that with what was said of it before."""
     found = compared(
         unsaturated(drawn, model, lines, transcripts[0].tolerances.single),
         model.pieces,
