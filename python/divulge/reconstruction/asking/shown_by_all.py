@@ -131,9 +131,9 @@ def one_unit(gradients: Array, scales: Array) -> Mask:
         scales: length of each output's largest gradient, shape (m,).
     """
     jumps = np.diff(gradients, axis=1)
-    one = (beyond_first(jumps) <= SHOWN_ONCE.same * scales[:, None]).all(axis=0)
-    many = (beyond_first(gradients) > SHOWN_ONCE.shared * scales[:, None]).any(axis=0)
-    return np.asarray(one & many[1:] & many[:-1])
+    one: Mask = (beyond_first(jumps) <= SHOWN_ONCE.same * scales[:, None]).all(axis=0)
+    many: Mask = (beyond_first(gradients) > SHOWN_ONCE.shared * scales[:, None]).any(axis=0)
+    return np.asarray(one & many[1:] & many[:-1], bool)
 
 
 def beyond_first(rows: Array) -> Array:

@@ -26,13 +26,14 @@ from divulge.reconstruction.deep.orientation.choose import turned
 from divulge.reconstruction.deep.passage import beyond_rows, on_both_sides, passed_on_at
 from divulge.reconstruction.deep.region_search import explore
 from divulge.reconstruction.deep.regions import FreeLayer
+from divulge.reconstruction.deep.rows_by_all_outputs import AskedOfAll
 from divulge.reconstruction.deep.searched_lines import Pool
 from divulge.reconstruction.deep.slopes_below import too_many, whole_rows_behind, with_slopes
 from divulge.reconstruction.deep.unexplained_gradients import far_origin, unexplained
 from divulge.reconstruction.deep.units_of_layer import LayerUnits, together
 from divulge.reconstruction.deep.weak_in_the_dark import met_in_the_dark
 from divulge.reconstruction.deep.weak_units import weak_sharpened
-from divulge.reconstruction.deep.whole_rows import whole_rows
+from divulge.reconstruction.deep.whole_rows import whole_rows, whole_rows_by_all
 from divulge.reconstruction.deep.wide.search import can_follow
 from divulge.reconstruction.network.known_layers import Dense, Prefix
 from divulge.reconstruction.network.orientation import orient
@@ -43,9 +44,15 @@ class DeepSearch:
     """The state of a search through many layers, from one output's answers."""
 
     def __init__(
-        self, probe: Probe, lines: Lines, book: Callable[[int], None], report: Callable[[DeepFit], None]
+        self,
+        probe: Probe,
+        lines: Lines,
+        book: Callable[[int], None],
+        report: Callable[[DeepFit], None],
+        others: Callable[[], list[Probe]] = list,
     ) -> None:
         self.probe = probe
+        self.others = others  # outputs that the same answers hold
         self.lines = lines
         self.book = book
         self.report = report
@@ -63,6 +70,7 @@ class DeepSearch:
         self.narrow = NarrowLayers(probe, self.pool, lines)
         self.asked_whole: Dense | None = None  # the first layer behind which whole rows were looked for
         self.whole_behind: Dense | None = None  # and behind which the last layer's were found
+        self.beside_axes: AskedOfAll | None = None  # answers of all outputs behind it
 
     def run(self) -> DeepFit | None:
         """Find all layers; return the best fit, or None where not even one layer was found."""
@@ -321,7 +329,7 @@ class DeepSearch:
         free = free_layer(self.probe, self.lines, prefix)
         if depth == 1 and free is not None and prefix.layers[0] is not self.asked_whole:
             self.asked_whole = prefix.layers[0]
-            whole = whole_rows(self.probe, free, self.lines)
+            whole = self.whole_rows(free)
             if whole is not None:
                 self.whole_behind = self.asked_whole
                 self.confirmed[depth : depth + 1] = [whole]
@@ -344,6 +352,14 @@ class DeepSearch:
         if free is None or len(prefix.layers[0]) < LAYERS.wide:
             return find()
         return explore(self.pool, prefix, free, find, self.enough)
+
+    def whole_rows(self, free: FreeLayer) -> Candidates | None:
+        """Look for the second layer's units as whole rows, by all outputs at once where answers hold them."""
+        others = self.others() if sharp_far_out(self.probe, self.lines) else []
+        if not others:
+            return whole_rows(self.probe, free, self.lines)
+        whole, self.beside_axes = whole_rows_by_all(self.probe, free, self.lines, others)
+        return whole or whole_rows(self.probe, free, self.lines, self.beside_axes)
 
     def spanning(self, find: Callable[[], Candidates]) -> Candidates:
         """Find the units of the first layer, until their rows span every gradient, or lines bring no more."""
