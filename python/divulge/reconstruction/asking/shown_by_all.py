@@ -3,7 +3,8 @@
 Where one unit switches the gradients of all outputs jump by multiples of its row: the jump, outputs by
 inputs, is a matrix of rank one. Where two switch it has rank two. If their rows are parallel it has not, but
 then outputs that weigh them differently have tangents that meet at different places; if all outputs see both
-through one later unit it has not either, but then the gradients themselves have rank one.
+through one later unit it has not either, but then the gradients themselves have rank one. What no two answers
+show is a later unit that is on between them alone.
 """
 
 from __future__ import annotations
@@ -131,9 +132,9 @@ def one_unit(gradients: Array, scales: Array) -> Mask:
         scales: length of each output's largest gradient, shape (m,).
     """
     jumps = np.diff(gradients, axis=1)
-    one: Mask = (beyond_first(jumps) <= SHOWN_ONCE.same * scales[:, None]).all(axis=0)
-    many: Mask = (beyond_first(gradients) > SHOWN_ONCE.shared * scales[:, None]).any(axis=0)
-    return np.asarray(one & many[1:] & many[:-1], bool)
+    one = np.all(beyond_first(jumps) <= SHOWN_ONCE.same * scales[:, None], axis=0)
+    many = np.asarray(np.any(beyond_first(gradients) > SHOWN_ONCE.shared * scales[:, None], axis=0))
+    return np.asarray(one & many[1:] & many[:-1])
 
 
 def beyond_first(rows: Array) -> Array:
