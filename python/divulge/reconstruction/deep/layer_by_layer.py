@@ -33,23 +33,21 @@ from divulge.reconstruction.deep.unexplained_gradients import far_origin, unexpl
 from divulge.reconstruction.deep.units_of_layer import LayerUnits, together
 from divulge.reconstruction.deep.weak_in_the_dark import met_in_the_dark
 from divulge.reconstruction.deep.weak_units import weak_sharpened
-from divulge.reconstruction.deep.whole_rows import whole_rows, whole_rows_by_all
+from divulge.reconstruction.deep.whole_rows import whole_rows_by_all
 from divulge.reconstruction.deep.wide.search import can_follow
 from divulge.reconstruction.network.known_layers import Dense, Prefix
 from divulge.reconstruction.network.orientation import orient
 from divulge.reconstruction.settings import LAST_LAYER, LAYERS, POSITIVE, UNEXPLAINED
+
+Book = Callable[[int], None]
+Report = Callable[[DeepFit], None]
 
 
 class DeepSearch:
     """The state of a search through many layers, from one output's answers."""
 
     def __init__(
-        self,
-        probe: Probe,
-        lines: Lines,
-        book: Callable[[int], None],
-        report: Callable[[DeepFit], None],
-        others: Callable[[], list[Probe]] = list,
+        self, probe: Probe, lines: Lines, book: Book, report: Report, others: Callable[[], list[Probe]] = list
     ) -> None:
         self.probe = probe
         self.others = others  # outputs that the same answers hold
@@ -329,7 +327,8 @@ class DeepSearch:
         free = free_layer(self.probe, self.lines, prefix)
         if depth == 1 and free is not None and prefix.layers[0] is not self.asked_whole:
             self.asked_whole = prefix.layers[0]
-            whole = self.whole_rows(free)
+            others = self.others() if sharp_far_out(self.probe, self.lines) else []
+            whole, self.beside_axes = whole_rows_by_all(self.probe, free, self.lines, others)
             if whole is not None:
                 self.whole_behind = self.asked_whole
                 self.confirmed[depth : depth + 1] = [whole]
@@ -352,14 +351,6 @@ class DeepSearch:
         if free is None or len(prefix.layers[0]) < LAYERS.wide:
             return find()
         return explore(self.pool, prefix, free, find, self.enough)
-
-    def whole_rows(self, free: FreeLayer) -> Candidates | None:
-        """Look for the second layer's units as whole rows, by all outputs at once where answers hold them."""
-        others = self.others() if sharp_far_out(self.probe, self.lines) else []
-        if not others:
-            return whole_rows(self.probe, free, self.lines)
-        whole, self.beside_axes = whole_rows_by_all(self.probe, free, self.lines, others)
-        return whole or whole_rows(self.probe, free, self.lines, self.beside_axes)
 
     def spanning(self, find: Callable[[], Candidates]) -> Candidates:
         """Find the units of the first layer, until their rows span every gradient, or lines bring no more."""

@@ -69,27 +69,29 @@ class PositiveSearch(DecodingSearch):
 
 def whole_rows_by_all(
     probe: Probe, free: FreeLayer, lines: Lines, others: Sequence[Probe]
-) -> tuple[Candidates | None, AskedOfAll]:
-    """Find the units of the second layer where it is the last by answers that hold all outputs.
+) -> tuple[Candidates | None, AskedOfAll | None]:
+    """Find the units of the second layer where it is the last, by all outputs where answers hold them.
 
     Args:
         probe: whom to ask, the first output.
         free: the first layer.
         lines: of the inputs; its random numbers are used.
-        others: the other outputs.
+        others: the outputs that an answer of the first holds, too.
 
     Returns:
-        The units, None where these do not tell them, and the answers beside the axes of features.
+        The units, None where it is not the last, and what all outputs answered beside the axes of features.
 
     Raises:
         Stopped: the oracle can be asked no further.
     """
+    if not others:
+        return whole_rows(probe, free, lines), None
     positive = lines_among(free, probe, lines)
     features = np.concatenate([positive.axes(), positive.samples(ALL_OUTPUTS.more)])
     asked = AskedOfAll.of(probe, others, free.points(features))
     units = rows_by_all_outputs(features, asked.over_features(free), lines.rng)
     if units is None:
-        return None, asked
+        return whole_rows(probe, free, lines, asked), asked
     return candidates(free, units, on_hyperplanes(units, positive)), asked
 
 
