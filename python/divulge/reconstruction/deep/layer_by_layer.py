@@ -20,7 +20,7 @@ from divulge.reconstruction.deep.counterexamples import (
     wrong_at_points,
     wrong_on_lines,
 )
-from divulge.reconstruction.deep.fit_as_last import DeepFit, fit_as_last
+from divulge.reconstruction.deep.fit_as_last import Book, DeepFit, Report, fit_as_last
 from divulge.reconstruction.deep.narrow_layers import NarrowLayers, free_layer
 from divulge.reconstruction.deep.orientation.choose import turned
 from divulge.reconstruction.deep.passage import beyond_rows, on_both_sides, passed_on_at
@@ -39,9 +39,6 @@ from divulge.reconstruction.network.known_layers import Dense, Prefix
 from divulge.reconstruction.network.orientation import orient
 from divulge.reconstruction.settings import LAST_LAYER, LAYERS, POSITIVE, UNEXPLAINED
 
-Book = Callable[[int], None]
-Report = Callable[[DeepFit], None]
-
 
 class DeepSearch:
     """The state of a search through many layers, from one output's answers."""
@@ -49,11 +46,9 @@ class DeepSearch:
     def __init__(
         self, probe: Probe, lines: Lines, book: Book, report: Report, others: Callable[[], list[Probe]] = list
     ) -> None:
-        self.probe = probe
-        self.others = others  # outputs that the same answers hold
+        self.probe, self.others = probe, others  # outputs that the same answers hold
         self.lines = lines
-        self.book = book
-        self.report = report
+        self.book, self.report = book, report
         self.pool = Pool(probe, lines)
         self.confirmed: list[Candidates] = []  # of each layer, orientation open
         self.oriented_layers: list[Dense] = []
