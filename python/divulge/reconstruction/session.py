@@ -20,7 +20,7 @@ from divulge.reconstruction.falsification.judge import Counterexample
 from divulge.reconstruction.network.hidden_layer import Layer
 from divulge.reconstruction.notes import Note, NoteKind
 from divulge.reconstruction.result import Progress, Reconstruction
-from divulge.reconstruction.settings import LINE, Tolerances
+from divulge.reconstruction.settings import LINE, SHOWN_ONCE, Tolerances
 
 
 class Session:
@@ -133,7 +133,13 @@ class Session:
             self.transcripts[output] = transcript
             if len(self.transcripts) == 1:
                 self._measure_noise(transcript)
+                transcript.beside = self.few_beside()
         return self.transcripts[output]
+
+    def few_beside(self) -> list[Transcript]:
+        """Return the records of a few other outputs, where one answer holds all and so costs nothing more."""
+        told = self.first.asked.all_at_once and self.approach.tells_both
+        return [self.transcript(output) for output in self.outputs[1 : 1 + SHOWN_ONCE.others]] if told else []
 
     def _measure_noise(self, transcript: Transcript) -> None:
         floor = self.approach.noise(transcript, self.lines)

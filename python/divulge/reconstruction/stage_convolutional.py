@@ -117,7 +117,7 @@ def recognised(session: Session, shape: tuple[int, int, int]) -> ConvolutionalAt
     )
     if attack.recognised():
         return attack
-    transcript.beside, transcript.noise = [], measured
+    transcript.beside, transcript.noise = session.few_beside(), measured
     return None
 
 

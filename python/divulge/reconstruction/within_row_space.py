@@ -94,7 +94,17 @@ class Within:
             return self.session.probe(output)
         if output not in self.transcripts:
             self.transcripts[output] = self.inside(self.space, self.session.transcript(output), output)
+            self.transcripts[output].beside = self.beside(output)
         return self.session.approach.probe(self.transcripts[output])
+
+    def beside(self, output: int) -> list[Transcript]:
+        """Return the records, in the space, of the outputs whose records lie beside one's."""
+        first, beside = self.session.transcript(output), []
+        for number, record in self.session.transcripts.items():
+            if any(record is each for each in first.beside):
+                self.probe(number)
+                beside.append(self.transcripts[number])
+        return beside
 
     def inside(self, space: RowSpace, transcript: Transcript, output: int) -> Transcript:
         """Return the record of an output in the space, with what was answered before."""

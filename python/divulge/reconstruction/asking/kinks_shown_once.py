@@ -4,7 +4,8 @@ Between two answers in different pieces the tangents meet where the kink is, if 
 for all kinks has that shown by an answer on either side of the meeting. Here one does, on the side of the
 answer that is further away; another kink can then hide only between the meeting and the nearer answer, and
 where that is likely the second one is asked for, too. A few kinks of a hundred are sums of two all the same:
-what is made of them must be borne out elsewhere.
+what is made of them must be borne out elsewhere. Where answers hold several outputs two neighbours tell
+whether one unit alone switches between them: its kink is where their tangents meet, and no more is asked.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 from divulge.arrays import Array, Index, Mask
 from divulge.reconstruction.asking.pieces import Transcript
 from divulge.reconstruction.asking.probe import Kinks
+from divulge.reconstruction.asking.shown_by_all import Meeting, ShownByAll, told_at
 from divulge.reconstruction.settings import SHOWN_ONCE
 
 
@@ -117,31 +119,49 @@ class KinksShownOnce:
     def gaps(self, hidden: float) -> Gaps:
         """Say of all gaps what they hold, and where to ask next; see `search`."""
         t, gradients = self.t, self.transcript.pieces[self.rows, :-1]
-        values, slopes = self.transcript.told(self.rows), gradients @ self.direction
-        reach = np.abs(t) + self.scale
-        steepest, error = float(np.abs(slopes).max()), self.transcript.rounding
-        far = np.maximum(reach[1:], reach[:-1])
-        noise = np.maximum(np.abs(values[1:]), np.abs(values[:-1])) + steepest * far
-        noise *= SHOWN_ONCE.rounding * error
-        width, rise = np.diff(t), np.diff(values)
+        error = self.transcript.rounding
+        first = self.meeting(self.transcript, self.rows)
         same = np.linalg.norm(np.diff(gradients, axis=0), axis=1) <= SHOWN_ONCE.same * self.transcript.scale
-        straight = np.abs(rise - slopes[:-1] * width)  # equal gradients do not say: two kinks may cancel
-        same &= straight <= SHOWN_ONCE.straight * noise + SHOWN_ONCE.same * steepest * width
-        with np.errstate(divide="ignore", invalid="ignore"):
-            jump = np.diff(slopes)
-            meet = t[:-1] + (slopes[1:] * width - rise) / jump
-            step = np.maximum(SHOWN_ONCE.spacings * error * (np.abs(meet) + self.scale), noise / np.abs(jump))
-        inside = (meet >= t[:-1] - step) & (meet <= t[1:] + step)
-        meet = np.where(inside, np.clip(meet, t[:-1], t[1:]), np.nan)
+        same &= first.straight  # equal gradients do not say: two kinks may cancel
+        all_say = self.shown_by_all(first)
+        meeting = first if all_say is None else all_say.sharpest.where(all_say.alone, first)
+        meet, step = meeting.within(t), meeting.step
+        inside = np.isfinite(meet)
         left, right = (meet - t[:-1] <= SHOWN_ONCE.beside * step), (t[1:] - meet <= SHOWN_ONCE.beside * step)
         angle, middle = np.arctan(t / self.scale), np.arctan(meet / self.scale)
         usual = (~same).sum() / np.pi  # kinks to an angle
         before, after = usual * (middle - angle[:-1]), usual * (angle[1:] - middle)
         sure = np.diff(np.searchsorted(self.borne_out, t)) > 0
-        kink = (left | sure | (before <= hidden)) & (right | sure | (after <= hidden))
-        kink &= ~same & inside & (left | right)
+        kink = (left | sure | (before <= hidden)) & (right | sure | (after <= hidden)) & (left | right)
         ahead = left | (~right & (before < after))
         ask = np.where(ahead, meet + step, meet - step)
-        ask = np.where(inside, ask, self.scale * np.tan((angle[1:] + angle[:-1]) / 2))
-        split = (ask > t[:-1]) & (ask < t[1:]) & (width > SHOWN_ONCE.narrow * error * reach[1:])
+        if all_say is not None:
+            kink = np.where(all_say.told, (left & right) | all_say.alone, kink)
+            ask = np.where(all_say.told, all_say.between, ask)
+        kink &= ~same & inside
+        halfway = self.scale * np.tan((angle[1:] + angle[:-1]) / 2)
+        ask = np.where((ask > t[:-1]) & (ask < t[1:]), ask, halfway)
+        split = (ask > t[:-1]) & (ask < t[1:])
+        split &= np.diff(t) > SHOWN_ONCE.narrow * error * (np.abs(t[1:]) + self.scale)
         return Gaps(meet, kink, np.where(~same & ~kink & split, ask, np.nan))
+
+    def meeting(self, transcript: Transcript, rows: Index) -> Meeting:
+        """Return where the tangents of one output meet."""
+        slopes = transcript.pieces[rows, :-1] @ self.direction
+        return Meeting.of(self.t, transcript.told(rows), slopes, self.scale, transcript.rounding)
+
+    def shown_by_all(self, first: Meeting) -> ShownByAll | None:
+        """Return what all outputs say of the gaps, None where an answer holds one.
+
+        Args:
+            first: where the first output's tangents meet.
+        """
+        others = self.transcript.beside
+        if not others:
+            return None
+        places, known = told_at(others, self.transcript, self.rows)
+        records = [(self.transcript, self.rows), *zip(others, places, strict=True)]
+        gradients = np.stack([record.pieces[rows, :-1] for record, rows in records])
+        scales = np.array([record.scale for record, _ in records])
+        meetings = [first, *(self.meeting(*each) for each in records[1:])]
+        return ShownByAll.of(self.t, gradients, scales, meetings, known[1:] & known[:-1])

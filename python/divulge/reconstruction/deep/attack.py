@@ -73,7 +73,7 @@ class DeepAttack:
         self.outputs = outputs
         self.lines = lines
         self.probe = probes(outputs[0])
-        self.search = DeepSearch(self.probe, lines, book, lambda fit: report(fit.model))
+        self.search = DeepSearch(self.probe, lines, book, lambda fit: report(fit.model), self.told_at_once)
         self.wide: WideSearch | None = None
         self.refuted_at: Array | None = None  # where a fresh answer of the first output was not explained
         self.axes: tuple[Dense, BesideAxes] | None = None  # and behind which first layer they are
@@ -226,9 +226,18 @@ class DeepAttack:
         if not self.search.seen_whole(fit):
             return BesideAxes(self.probes, self.outputs, np.empty((0, self.probe.input_size)))
         if self.axes is None or self.axes[0] is not fit.prefix.layers[0]:
-            axes = BesideAxes.of(self.probes, self.outputs, fit.prefix, self.lines)
+            known = self.search.beside_axes
+            axes = (
+                BesideAxes.of(self.probes, self.outputs, fit.prefix, self.lines)
+                if known is None
+                else BesideAxes.answered(self.probes, self.outputs, known)
+            )
             self.axes = fit.prefix.layers[0], axes
         return self.axes[1]
+
+    def told_at_once(self) -> list[Probe]:
+        """Return what asks the outputs that an answer about the first one holds, too."""
+        return [self.probes(output) for output in self.outputs[1:]] if self.probe.all_at_once else []
 
     def probe_at(self, place: int) -> Probe:
         """Return what asks the output at a place among the model's."""
@@ -257,7 +266,7 @@ class DeepAttack:
         explain too much: a unit that is missing is on at many of these points. In single precision so few
         points far out leave a weight rough.
         """
-        if slope or self.probe.rounded or self.probe.all_at_once or not self.search.seen_whole(fit):
+        if slope or self.probe.rounded or not self.search.seen_whole(fit):
             return None
         axes, place = self.beside_axes(fit), self.outputs.index(output)
         rows = axes.turns(place, 1)

@@ -19,6 +19,7 @@ from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.probe import Probe
 from divulge.reconstruction.deep.positive_features import lines_among
 from divulge.reconstruction.deep.regions import FreeLayer
+from divulge.reconstruction.deep.rows_by_all_outputs import AskedOfAll
 from divulge.reconstruction.network.deep_network import DeepModel
 from divulge.reconstruction.network.known_layers import Prefix
 from divulge.reconstruction.settings import LAYERS, TINY, WEAK_UNITS
@@ -48,6 +49,15 @@ class BesideAxes:
         none = np.empty((0, lines.input_size))
         points = none if free is None else free.points(lines_among(free, probes(outputs[0]), lines).axes())
         return cls(probes, outputs, points)
+
+    @classmethod
+    def answered(
+        cls, probes: Callable[[int], Probe], outputs: Sequence[int], asked: AskedOfAll
+    ) -> BesideAxes:
+        """Take what all outputs answered beside the axes as asked."""
+        axes, every = cls(probes, outputs, asked.points), np.arange(len(asked.points))
+        axes.asked = {place: (every, asked.pieces[place]) for place in range(1, len(outputs))}
+        return axes
 
     @property
     def left_out(self) -> float:

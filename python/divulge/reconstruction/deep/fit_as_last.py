@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,6 +36,10 @@ class DeepFit:
     def model(self) -> DeepModel:
         """The network."""
         return DeepModel(self.prefix, self.layer)
+
+
+Book = Callable[[int], None]  # puts queries down to a layer
+Report = Callable[[DeepFit], None]
 
 
 def fit_as_last(

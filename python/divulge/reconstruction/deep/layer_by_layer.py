@@ -20,19 +20,20 @@ from divulge.reconstruction.deep.counterexamples import (
     wrong_at_points,
     wrong_on_lines,
 )
-from divulge.reconstruction.deep.fit_as_last import DeepFit, fit_as_last
+from divulge.reconstruction.deep.fit_as_last import Book, DeepFit, Report, fit_as_last
 from divulge.reconstruction.deep.narrow_layers import NarrowLayers, free_layer
 from divulge.reconstruction.deep.orientation.choose import turned
 from divulge.reconstruction.deep.passage import beyond_rows, on_both_sides, passed_on_at
 from divulge.reconstruction.deep.region_search import explore
 from divulge.reconstruction.deep.regions import FreeLayer
+from divulge.reconstruction.deep.rows_by_all_outputs import AskedOfAll
 from divulge.reconstruction.deep.searched_lines import Pool
 from divulge.reconstruction.deep.slopes_below import too_many, whole_rows_behind, with_slopes
 from divulge.reconstruction.deep.unexplained_gradients import far_origin, unexplained
 from divulge.reconstruction.deep.units_of_layer import LayerUnits, together
 from divulge.reconstruction.deep.weak_in_the_dark import met_in_the_dark
 from divulge.reconstruction.deep.weak_units import weak_sharpened
-from divulge.reconstruction.deep.whole_rows import whole_rows
+from divulge.reconstruction.deep.whole_rows import whole_rows_by_all
 from divulge.reconstruction.deep.wide.search import can_follow
 from divulge.reconstruction.network.known_layers import Dense, Prefix
 from divulge.reconstruction.network.orientation import orient
@@ -43,12 +44,11 @@ class DeepSearch:
     """The state of a search through many layers, from one output's answers."""
 
     def __init__(
-        self, probe: Probe, lines: Lines, book: Callable[[int], None], report: Callable[[DeepFit], None]
+        self, probe: Probe, lines: Lines, book: Book, report: Report, others: Callable[[], list[Probe]] = list
     ) -> None:
-        self.probe = probe
+        self.probe, self.others = probe, others  # outputs that the same answers hold
         self.lines = lines
-        self.book = book
-        self.report = report
+        self.book, self.report = book, report
         self.pool = Pool(probe, lines)
         self.confirmed: list[Candidates] = []  # of each layer, orientation open
         self.oriented_layers: list[Dense] = []
@@ -63,6 +63,7 @@ class DeepSearch:
         self.narrow = NarrowLayers(probe, self.pool, lines)
         self.asked_whole: Dense | None = None  # the first layer behind which whole rows were looked for
         self.whole_behind: Dense | None = None  # and behind which the last layer's were found
+        self.beside_axes: AskedOfAll | None = None  # answers of all outputs behind it
 
     def run(self) -> DeepFit | None:
         """Find all layers; return the best fit, or None where not even one layer was found."""
@@ -321,7 +322,8 @@ class DeepSearch:
         free = free_layer(self.probe, self.lines, prefix)
         if depth == 1 and free is not None and prefix.layers[0] is not self.asked_whole:
             self.asked_whole = prefix.layers[0]
-            whole = whole_rows(self.probe, free, self.lines)
+            others = self.others() if sharp_far_out(self.probe, self.lines) else []
+            whole, self.beside_axes = whole_rows_by_all(self.probe, free, self.lines, others)
             if whole is not None:
                 self.whole_behind = self.asked_whole
                 self.confirmed[depth : depth + 1] = [whole]

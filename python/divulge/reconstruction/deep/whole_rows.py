@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,12 +15,13 @@ from divulge.reconstruction.asking.stopped import Stopped
 from divulge.reconstruction.deep.candidates import Candidates, joined
 from divulge.reconstruction.deep.positive_features import FeatureOutput, PositiveLines, lines_among
 from divulge.reconstruction.deep.regions import FreeLayer
+from divulge.reconstruction.deep.rows_by_all_outputs import AskedOfAll, rows_by_all_outputs
 from divulge.reconstruction.deep.rows_by_kinks import RowsByKinks
 from divulge.reconstruction.network.units import Units
 from divulge.reconstruction.one_layer.by_decoding import DecodingSearch
 from divulge.reconstruction.one_layer.decoding import Residual
 from divulge.reconstruction.one_layer.kink_by_kink import unlike
-from divulge.reconstruction.settings import POSITIVE
+from divulge.reconstruction.settings import ALL_OUTPUTS, POSITIVE
 
 
 class PositiveSearch(DecodingSearch):
@@ -37,7 +39,14 @@ class PositiveSearch(DecodingSearch):
 
     def scattered(self) -> Array:
         """Return a point beside every axis, and others: a copy must explain every unit that is ever on."""
-        return np.concatenate([self.lines.axes(), super().scattered()])
+        axes = self.lines.axes() if not len(self.transcript) else np.empty((0, self.lines.input_size))
+        return np.concatenate([axes, super().scattered()])
+
+    def begin_with(self, free: FreeLayer, asked: AskedOfAll) -> None:
+        """Take what was answered beside the axes, of the first output, as asked by this search."""
+        pieces, features = asked.over_features(free)[0], free.layer.levels(asked.points)
+        values = np.einsum("nd,nd->n", pieces[:, :-1], features) + pieces[:, -1]
+        self.transcript.add(features, values, pieces[:, :-1])
 
     def reached(self, residual: Residual) -> tuple[int, ...]:
         """Return how far the search has come: the span is complete from the start."""
@@ -58,13 +67,44 @@ class PositiveSearch(DecodingSearch):
         return not self.told and len(self.transcript) > enough
 
 
-def whole_rows(probe: Probe, free: FreeLayer, lines: Lines) -> Candidates | None:
+def whole_rows_by_all(
+    probe: Probe, free: FreeLayer, lines: Lines, others: Sequence[Probe]
+) -> tuple[Candidates | None, AskedOfAll | None]:
+    """Find the units of the second layer where it is the last, by all outputs where answers hold them.
+
+    Args:
+        probe: whom to ask, the first output.
+        free: the first layer.
+        lines: of the inputs; its random numbers are used.
+        others: the outputs that an answer of the first holds, too.
+
+    Returns:
+        The units, None where it is not the last, and what all outputs answered beside the axes of features.
+
+    Raises:
+        Stopped: the oracle can be asked no further.
+    """
+    if not others:
+        return whole_rows(probe, free, lines), None
+    positive = lines_among(free, probe, lines)
+    features = np.concatenate([positive.axes(), positive.samples(ALL_OUTPUTS.more)])
+    asked = AskedOfAll.of(probe, others, free.points(features))
+    units = rows_by_all_outputs(features, asked.over_features(free), lines.rng)
+    if units is None:
+        return whole_rows(probe, free, lines, asked), asked
+    return candidates(free, units, on_hyperplanes(units, positive)), asked
+
+
+def whole_rows(
+    probe: Probe, free: FreeLayer, lines: Lines, begun: AskedOfAll | None = None
+) -> Candidates | None:
     """Find the units of the second layer where it is the last, or return None.
 
     Args:
         probe: whom to ask.
         free: the first layer.
         lines: of the inputs; its random numbers are used.
+        begun: what was answered beside the axes of features, if it was.
 
     Raises:
         Stopped: the oracle can be asked no further.
@@ -73,16 +113,19 @@ def whole_rows(probe: Probe, free: FreeLayer, lines: Lines) -> Candidates | None
         return None
     transcript = Transcript(FeatureOutput(probe, free))
     positive = lines_among(free, probe, lines)
-    found = PositiveSearch(transcript, positive, lambda fit: None).run()
+    search = PositiveSearch(transcript, positive, lambda fit: None)
+    if begun is not None:
+        search.begin_with(free, begun)
+    found = search.run()
     if found.stopped:
         raise Stopped(found.stopped)
     if found.deeper:
         return None
     if found.solved:
         return candidates(free, found.fit.units, on_hyperplanes(found.fit.units, positive))
-    search = RowsByKinks(transcript, positive)
-    units = search.run()
-    return None if units is None else candidates(free, units, search.places)
+    kinks = RowsByKinks(transcript, positive)
+    units = kinks.run()
+    return None if units is None else candidates(free, units, kinks.places)
 
 
 def more_rows(probe: Probe, free: FreeLayer, lines: Lines, known: Candidates) -> Candidates | None:

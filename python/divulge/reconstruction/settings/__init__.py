@@ -78,6 +78,7 @@ from divulge.reconstruction.settings.from_values import (
     REMAINDER,
 )
 from divulge.reconstruction.settings.independent_rows import (
+    ALL_OUTPUTS,
     POSITIVE,
     SHARPEN_BEHIND,
     TOGETHER,
@@ -118,6 +119,7 @@ from divulge.reconstruction.settings.wide import (
 )
 
 __all__ = [
+    "ALL_OUTPUTS",
     "ALWAYS_ON",
     "ATTACK",
     "AVERAGING",

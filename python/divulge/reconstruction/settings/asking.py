@@ -41,6 +41,17 @@ class ShownOnceSettings:
     beside: float = 8.0
     # spacings of numbers up to which a gap cannot be split
     narrow: float = 4.0
+    # other outputs of an answer that holds them all which are looked at: two tell sums of two units from one
+    # unless they weigh both alike, three do not for rounding
+    others: int = 3
+    # part of the gradients that the longest does not span, relative, below which all outputs may see the
+    # input through one later unit
+    shared: float = 1e-6
+    # bend of an output, relative to the sharpest one's, from which on it is asked where it meets
+    bent: float = 1e-2
+    # steps within which outputs' meetings are one: on a trained 784-256-256-10 8 leave out every third, 1,000
+    # none
+    together: float = 1e3
 
 
 @dataclass(frozen=True)

@@ -177,7 +177,29 @@ class UnexplainedSettings:
     faint: float = 1e-11
 
 
+@dataclass(frozen=True)
+class AllOutputsSettings:
+    """The second layer's rows from answers that hold all outputs: deep/rows_by_all_outputs.py."""
+
+    # answers beyond those beside the axes: fewer units than these are fully told by more points than unknowns
+    more: int = 4
+    # size of a singular value, relative to the largest, from which on it is a unit's
+    rank: float = 1e-10
+    # pairs of combinations of the outputs that are tried; each leaves states of units open whose ratios it
+    # makes nearly alike
+    combinations: int = 8
+    # distance of a state from 0, 1 or -1 up to which it is rounded
+    binary: float = 0.1
+    # part of rounded states outside the answers' space, relative
+    outside: float = 1e-7
+    # error of the answers that rounding leaves, relative to the largest
+    explained: float = 1e-10
+    # distance from a hyperplane, relative to the farthest point's features, at which a state is open
+    unsure: float = 1e-10
+
+
 POSITIVE = PositiveSettings()
+ALL_OUTPUTS = AllOutputsSettings()
 TOGETHER = TogetherSettings()
 UNEXPLAINED = UnexplainedSettings()
 SHARPEN_BEHIND = SharpenBehindSettings()
