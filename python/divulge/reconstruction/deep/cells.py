@@ -30,7 +30,7 @@ def drawn(free: FreeLayer, rng: np.random.Generator, count: int) -> Array:
     size = (count, len(free.layer))
     sigma = rng.uniform(0.0, POSITIVE.sigma, (count, 1))
     logs = sigma * rng.standard_normal(size)
-    least, most = np.log(POSITIVE.largest)
+    least, most = np.log(CELLS.largest)
     largest = rng.uniform(least, most, (count, 1))
     levels = np.exp(np.maximum(logs - logs.max(axis=1, keepdims=True), np.log(POSITIVE.least)) + largest)
     off = rng.uniform(size=size) < rng.choice(CELLS.off, (count, 1))
@@ -134,17 +134,25 @@ def explore_cells(pool: Pool, prefix: Prefix, free: FreeLayer, find: Callable[[]
 
 
 def aimed(prefix: Prefix, free: FreeLayer, row: Array, lines: Lines) -> tuple[Array, Array]:
-    """Return segments (n, d) from where a unit's level is lowest for its features to where it is highest.
+    """Return segments (n, d) from where a unit's level is lowest to where it is highest for its features.
 
-    Of these every other one begins far out: an offset may be large beside the row's entries. None where the
-    level is nowhere negative without its offset.
+    Without its offset: lowest for its features, every other one far out, as an offset may be large beside
+    the row's entries, and only where it is negative. Where it is not, whichever way the row is turned, the
+    unit may be off where it is lowest in itself, as its offset may be negative.
     """
     draws = drawn(free, lines.rng, CELLS.draws)
     features = prefix.features(draws)
-    level = features @ row / np.maximum(np.linalg.norm(features, axis=1), TINY)
-    order = np.argsort(level, kind="stable")
+    level = features @ row
+    relative = level / np.maximum(np.linalg.norm(features, axis=1), TINY)
+    order = np.argsort(relative, kind="stable")
     lowest, highest = order[: CELLS.aimed], order[-CELLS.aimed :]
-    lowest, highest = lowest[level[lowest] < 0], highest[level[lowest] < 0]
+    negative, positive = relative[lowest] < 0, relative[highest] > 0
+    if not (negative.any() and positive.any()):
+        good = np.flatnonzero(told(prefix, draws))
+        near = good[np.argsort(np.abs(level[good]), kind="stable")[: CELLS.aimed]]
+        far = (highest if positive.any() else lowest)[: len(near)]
+        return draws[near], draws[far]
+    lowest, highest = lowest[negative], highest[negative]
     size = np.resize([1.0, CELLS.far], len(lowest))[:, None]
     return free.points(size * free.layer.levels(draws[lowest])), draws[highest]
 

@@ -14,6 +14,9 @@ class CellsSettings:
     after_rounds: int = 3
     # points drawn, of which those are taken at which most features are on
     draws: int = 8192
+    # largest feature of a point, in usual sizes: a unit whose row is positive and its offset negative is off
+    # near 0 alone, and one of 8 such at less than one in 200 of points from 3 usual sizes on
+    largest: tuple[float, float] = (0.1, 100.0)
     # share of the first layer's units that is off at a point
     off: tuple[float, ...] = (0.0, 0.0, 0.1, 0.3)
     # features that may be off for the sake of cells of many kinds
