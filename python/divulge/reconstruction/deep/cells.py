@@ -134,11 +134,11 @@ def explore_cells(pool: Pool, prefix: Prefix, free: FreeLayer, find: Callable[[]
 
 
 def aimed(prefix: Prefix, free: FreeLayer, row: Array, lines: Lines) -> tuple[Array, Array]:
-    """Return segments (n, d) from where a unit's level is lowest to where it is highest for its features.
+    """Return segments (n, d) between places where a unit's level has either sign, if it has, for its offset.
 
-    Without its offset: lowest for its features, every other one far out, as an offset may be large beside
-    the row's entries, and only where it is negative. Where it is not, whichever way the row is turned, the
-    unit may be off where it is lowest in itself, as its offset may be negative.
+    From where the level without its offset is lowest for its features to where it is highest, both of a size
+    beside which the offset is none. Where it has one sign alone the unit may be off near 0, where the offset
+    outweighs it: from where it is least to where it is most.
     """
     draws = drawn(free, lines.rng, CELLS.draws)
     features = prefix.features(draws)
@@ -146,15 +146,21 @@ def aimed(prefix: Prefix, free: FreeLayer, row: Array, lines: Lines) -> tuple[Ar
     relative = level / np.maximum(np.linalg.norm(features, axis=1), TINY)
     order = np.argsort(relative, kind="stable")
     lowest, highest = order[: CELLS.aimed], order[-CELLS.aimed :]
-    negative, positive = relative[lowest] < 0, relative[highest] > 0
-    if not (negative.any() and positive.any()):
-        good = np.flatnonzero(told(prefix, draws))
+    both = min(int((relative[lowest] < 0).sum()), int((relative[highest] > 0).sum()))
+    if not both:
+        on = (features > 0).sum(axis=1)
+        good = np.flatnonzero(on >= np.median(on))  # few features show little of a row
         near = good[np.argsort(np.abs(level[good]), kind="stable")[: CELLS.aimed]]
-        far = (highest if positive.any() else lowest)[: len(near)]
-        return draws[near], draws[far]
-    lowest, highest = lowest[negative], highest[negative]
-    size = np.resize([1.0, CELLS.far], len(lowest))[:, None]
-    return free.points(size * free.layer.levels(draws[lowest])), draws[highest]
+        return draws[near], draws[np.argsort(-np.abs(level), kind="stable")[: len(near)]]
+    size = np.resize(CELLS.sizes, both)[:, None]
+    return resized(free, draws[lowest[:both]], size), resized(free, draws[highest[-both:]], size)
+
+
+def resized(free: FreeLayer, points: Array, size: Array) -> Array:
+    """Return points (n, d) whose largest level is of a size (n, 1), in usual sizes of the first layer's."""
+    levels = free.layer.levels(points)
+    largest = np.abs(levels / free.spread).max(axis=1, keepdims=True)
+    return free.points(levels * size / np.maximum(largest, TINY))
 
 
 def steadied(prefix: Prefix, free: FreeLayer, layer: Dense, lines: Lines) -> Dense:

@@ -52,8 +52,12 @@ class CellsSettings:
     sides: int = 64
     # segments on which a unit that seems to be on everywhere is looked for
     aimed: int = 4
-    # times as far as usual every other one of these begins
-    far: float = 1e3
+    # of their ends, in usual sizes, in turn: beside each an offset counts less
+    sizes: tuple[float, ...] = (100.0, 1e5)
+    # distance, for their features, of two kinks that are not one met twice
+    apart: float = 1e-3
+    # rows of the span of two that are on everywhere, at each of which is aimed
+    spanned: int = 6
 
 
 @dataclass(frozen=True)
