@@ -54,7 +54,7 @@ def test_an_api_that_predicts_numbers_is_reported_on():
     )
     report = leak_report(oracle, data, **FEW)
     assert report.measure == "explained variance"
-    assert report.table["best"].iloc[0] > 0.5
+    assert report.table["best"].iloc[0] > 0.2
 
 
 def test_commands_take_regressions(tmp_path):

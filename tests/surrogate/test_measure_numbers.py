@@ -80,7 +80,7 @@ def test_numbers_that_an_api_told_are_measured_too():
     told = victim.values(data.test_inputs)[:, 0]
     found = steal(oracle, "mlp:32", queries=60, data=data, victim=told, steps=300)
     assert found.measure == "explained variance"
-    assert found.leak_curve["agreement"].iloc[0] > 0.5
+    assert found.leak_curve["agreement"].iloc[0] > 0.2
 
 
 def test_what_does_not_fit_numbers_is_refused():
