@@ -84,6 +84,10 @@ def check_fits(victim: Victim, data: Dataset, name: str) -> None:
     victim.as_points(data.test_inputs[:1].reshape(1, -1))
     if victim.class_names is not None:
         data.with_classes(victim.class_names)
+    elif victim.predicts_numbers or (data.numbers and victim.output_size == 1):
+        return
+    elif data.numbers:
+        raise ValueError(f"{name} has {victim.output_size} outputs, and {data.name} has one number a row")
     elif victim.output_size != data.classes and (victim.output_size, data.classes) != (1, 2):
         raise ValueError(
             f"{name} has {victim.output_size} outputs, and {data.name} has {data.classes} classes"

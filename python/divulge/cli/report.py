@@ -20,6 +20,7 @@ from divulge.report import LeakReport, leak_report
 from divulge.report.page import HEADS, cells
 from divulge.report.pairs import usual_defences
 from divulge.report.verdict import named, takes
+from divulge.surrogate.stolen import EXPLAINED
 
 _MOST = 10  # numbers of an explanation that a defence lets out
 
@@ -101,7 +102,8 @@ def _print_json(report: LeakReport) -> None:
 
 def _print_table(report: LeakReport) -> None:
     console = Console(highlight=False)
-    console.print(f"queries until a copy of {report.victim} agrees", soft_wrap=True)
+    told = "explains the variance" if report.measure == EXPLAINED else "agrees"
+    console.print(f"queries until a copy of {report.victim} {told}", soft_wrap=True)
     table = Table()
     for place, name in enumerate(HEADS.values()):
         table.add_column(name, justify="left" if place < 2 else "right")

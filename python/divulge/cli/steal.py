@@ -20,6 +20,8 @@ from divulge.cli.render import write_json
 from divulge.datasets import Dataset, load
 from divulge.oracles import defence_by_name, oracle_by_name
 from divulge.surrogate import Stolen, steal
+from divulge.surrogate.measure_numbers import explained_share
+from divulge.surrogate.stolen import EXPLAINED
 from divulge.training import cnn, fit_classifier
 from divulge.victims import Victim
 
@@ -68,7 +70,7 @@ def run(options: Options) -> int:
             seed=options.seed,
             progress=display.steps(f"learning from {options.oracle} answers"),
         )
-    right = float((victim.classes(data.test_inputs) == data.test_targets.numpy()).mean())
+    right = _right(victim, data, stolen)
     if options.as_json:
         write_json(_report(options, stolen, right))
     else:
@@ -78,8 +80,17 @@ def run(options: Options) -> int:
         from divulge.surrogate.figures import plot_leaks
 
         label = options.oracle if options.defence == "none" else f"{options.oracle}, {options.defence}"
-        save_plot(plot_leaks({label: stolen.leak_curve}), options.plot)
+        save_plot(plot_leaks({label: stolen.leak_curve}, measure=stolen.measure), options.plot)
     return 0
+
+
+def _right(victim: Victim, data: Dataset, stolen: Stolen) -> float:
+    """Return the share of test inputs whose class the victim names, or of their numbers' variance."""
+    if stolen.measure == EXPLAINED:
+        targets = data.test_targets.double().numpy()
+        values = victim.values(data.test_inputs.flatten(1))
+        return explained_share(values[:, 0], targets) if values.shape[1] == 1 else math.nan
+    return float((victim.classes(data.test_inputs) == data.test_targets.numpy()).mean())
 
 
 def victim_of(name: str, data: Dataset, seed: int, display: ProgressDisplay, *, trusted: bool) -> Victim:
@@ -114,7 +125,8 @@ def _report(options: Options, stolen: Stolen, right: float) -> dict[str, Any]:
     return {
         "data": options.data,
         "model": options.model,
-        "victim_accuracy": right,
+        "victim_accuracy": None if math.isnan(right) else right,
+        "measure": stolen.measure,
         "oracle": options.oracle,
         "defence": options.defence,
         "surrogate": options.surrogate,
@@ -134,13 +146,16 @@ def _report(options: Options, stolen: Stolen, right: float) -> dict[str, Any]:
 def _print_table(options: Options, stolen: Stolen, right: float) -> None:
     console = Console(highlight=False)
     behind = "" if options.defence == "none" else f" behind {options.defence}"
+    numbers = stolen.measure == EXPLAINED
+    told = f"explains {right:.1%} of the variance" if numbers else f"accuracy {right:.1%}"
     console.print(
-        f"{options.data}, {options.model} (accuracy {right:.1%}): a copy ({options.surrogate}) from "
+        f"{options.data}, {options.model} ({told}): a copy ({options.surrogate}) from "
         f"{options.oracle} answers{behind}",
         soft_wrap=True,
     )
     table = Table()
-    for name in ("queries", "agreement", "accuracy", "gradient cosine", "seconds", "of it the victim"):
+    heads = (stolen.measure, "of the truth" if numbers else "accuracy")
+    for name in ("queries", *heads, "gradient cosine", "seconds", "of it the victim"):
         table.add_column(name, justify="right")
     for row in stolen.leak_curve.itertuples():
         table.add_row(*_cells(row))

@@ -1,4 +1,4 @@
-"""A data set: inputs with their classes, in a training and a test part."""
+"""A data set: inputs with their classes or numbers, in a training and a test part."""
 
 from __future__ import annotations
 
@@ -16,6 +16,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+def are_numbers(targets: Any) -> bool:
+    """Whether targets (n,) are floats that are predicted: of 0 and 1 alone they are classes."""
+    from divulge.points import host_array
+
+    found = np.asarray(host_array(targets))
+    return found.dtype.kind == "f" and not np.isin(found, (0, 1)).all()
+
+
 @dataclass(frozen=True)
 class Dataset:
     """Inputs with their classes, split into a training and a test part.
@@ -24,9 +32,9 @@ class Dataset:
         name: the name under which `load` knows it.
         train_inputs: images float32 in [0, 1], shape (n, channels, height, width); a table's rows float64,
             shape (n, columns).
-        train_targets: int64, shape (n,).
+        train_targets: classes as int64, or the numbers that a regression predicts as float64, shape (n,).
         test_inputs: as the training inputs, m of them.
-        test_targets: int64, shape (m,).
+        test_targets: as the training targets, shape (m,).
         columns: of a table, one for each number of an input.
         class_names: what class 0, 1, ... is called, of any type; empty where they are but numbers.
     """
@@ -44,7 +52,8 @@ class Dataset:
         names = ", ".join(str(column.name) for column in self.columns[:5])
         more = ", ..." if len(self.columns) > 5 else ""
         columns = f", columns {names}{more}" if names else ""
-        return f"Dataset({self.name!r}, {parts}, shape {self.input_shape}{columns}, {self.classes} classes)"
+        told = "numbers as targets" if self.numbers else f"{self.classes} classes"
+        return f"Dataset({self.name!r}, {parts}, shape {self.input_shape}{columns}, {told})"
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -53,8 +62,19 @@ class Dataset:
 
     @property
     def classes(self) -> int:
-        """The number of classes."""
+        """The number of classes.
+
+        Raises:
+            ValueError: the targets are numbers.
+        """
+        if self.numbers:
+            raise ValueError(f"expected classes, the targets of {self.name} are numbers that are predicted")
         return len(self.class_names) or int(self.train_targets.max()) + 1
+
+    @property
+    def numbers(self) -> bool:
+        """Whether the targets are numbers that a regression predicts, and no classes."""
+        return are_numbers(self.train_targets)
 
     def frame(self, points: Array) -> pd.DataFrame:
         """Return points (n, d) as rows of the table, words and whole numbers where it has them.
@@ -79,8 +99,12 @@ class Dataset:
         """Return the same with classes numbered as in a list of their names.
 
         Raises:
-            ValueError: a class of the data is not in the list, which is named.
+            ValueError: a class of the data is not in the list, which is named, or the targets are numbers.
         """
+        if self.numbers:
+            raise ValueError(
+                f"the model names classes, {shown(tuple(names))}, and the targets of {self.name} are numbers"
+            )
         if not self.class_names or tuple(names) == self.class_names:
             return self
         known = {name: code for code, name in enumerate(names)}

@@ -10,13 +10,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from divulge.arrays import Index
-from divulge.datasets.columns import column_of, in_order, plain, shown
+from divulge.arrays import Array, Index
+from divulge.datasets.columns import column_of, shown
 from divulge.datasets.csv_file import read_csv
 from divulge.datasets.dataset import Dataset
 from divulge.datasets.foreign import is_foreign, of_torch
 from divulge.datasets.image_folder import read_images
 from divulge.datasets.npy import read_npy, read_npz_names
+from divulge.datasets.targets import read_targets
 from divulge.errors import UnreadableFile
 from divulge.files import reading
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TEST_SHARE = 0.2
-MOST_CLASSES = 1000
 SUFFIXES = (".csv", ".parquet", ".npz", ".npy")
 
 
@@ -48,9 +48,11 @@ def read_data(
             data set. An .npz file holds x and y, or x_train, y_train, x_test and y_test;
             an .npy file a matrix.
         target: the column that holds the class, by name; of an .npy file by its place. It is needed where
-            there are columns. Classes are of any type.
+            there are columns. Classes are of any type. Numbers of which most occur once or twice are no
+            classes but what a regression predicts.
         name: of the data set; by default the file's.
         kinds: "numeric", "integer", "binary" or "categorical" for columns by name; else told by the entries.
+            The target is numbers where it is "numeric", classes where it is any other.
         fixed: columns that may not change.
         ranges: (low, high) of columns by name; by default the table's least and greatest number.
         test_share: of the rows, drawn for testing with the seed and in each class alike.
@@ -102,8 +104,10 @@ class _Split:
     def __init__(self, share: float, seed: int) -> None:
         self.share, self.seed = share, seed
 
-    def rows(self, targets: Index) -> tuple[Index, Index]:
+    def rows(self, targets: Index | Array) -> tuple[Index, Index]:
         """Return the rows for training and for testing, each in their order.
+
+        Rows with numbers as targets are drawn as if all were of one class.
 
         Raises:
             ValueError: there are fewer than two rows.
@@ -112,7 +116,8 @@ class _Split:
             raise ValueError(f"expected at least two rows, to train and to test on, got {len(targets)}")
         rng = np.random.default_rng(self.seed)
         order = rng.permutation(len(targets))
-        order = order[np.argsort(targets[order], kind="stable")]  # class by class, shuffled inside each
+        if targets.dtype.kind != "f":
+            order = order[np.argsort(targets[order], kind="stable")]  # class by class, shuffled inside each
         place = (np.arange(len(order)) + rng.random()) * self.share
         testing = np.floor(place + self.share) > np.floor(place)
         if not testing.any():
@@ -173,7 +178,7 @@ def _of_npz(path: Path, name: str, split: _Split) -> Dataset:
             path, "the archive", f"should hold x and y, or {', '.join(wanted)}, got {', '.join(held)}"
         )
     x_train, y_train, x_test, y_test = (held[part] for part in wanted)
-    labels, names = as_classes(np.concatenate([y_train, y_test]), "y_train and y_test")
+    labels, names = read_targets(np.concatenate([y_train, y_test]), "y_train and y_test")
     rows = np.arange(len(labels))
     if x_train.shape[1:] != x_test.shape[1:]:
         raise UnreadableFile(
@@ -207,7 +212,7 @@ def _of_frame(
     if doubled is not None:
         raise ValueError(f"{name} has two columns {doubled!r}")
     frame = frame.reset_index(drop=True)
-    labels, names = as_classes(frame[target], f"column {target!r}")
+    labels, names = read_targets(frame[target], f"column {target!r}", kinds.get(target))
     columns = []
     for column in held:
         if column == target:
@@ -225,7 +230,7 @@ def _of_frame(
 
 def _of_arrays(inputs: NDArray[Any], targets: NDArray[Any], name: str, split: _Split) -> Dataset:
     """Make a data set of inputs (n, ...) and targets (n,)."""
-    labels, names = as_classes(targets, "the targets")
+    labels, names = read_targets(targets, "the targets")
     return _made(name, _inputs(inputs, len(labels)), labels, names, split)
 
 
@@ -245,7 +250,9 @@ def _inputs(inputs: NDArray[Any], n: int) -> NDArray[Any]:
     return floats
 
 
-def _made(name: str, inputs: NDArray[Any], labels: Index, names: tuple[Any, ...], split: _Split) -> Dataset:
+def _made(
+    name: str, inputs: NDArray[Any], labels: Index | Array, names: tuple[Any, ...], split: _Split
+) -> Dataset:
     """Split inputs and classes."""
     return _parts(name, inputs, labels, names, *split.rows(labels))
 
@@ -253,42 +260,16 @@ def _made(name: str, inputs: NDArray[Any], labels: Index, names: tuple[Any, ...]
 def _parts(
     name: str,
     inputs: NDArray[Any],
-    labels: Index,
+    labels: Index | Array,
     names: tuple[Any, ...],
     train: Index,
     test: Index,
     columns: tuple[Any, ...] = (),
 ) -> Dataset:
     """Return the data set of two lists of rows."""
-    x, y = torch.from_numpy(inputs), torch.from_numpy(labels.astype(np.int64))
+    x = torch.from_numpy(inputs)
+    y = torch.from_numpy(labels if labels.dtype.kind == "f" else labels.astype(np.int64))
     return Dataset(name, x[train], y[train], x[test], y[test], columns=columns, class_names=names)
-
-
-def as_classes(targets: Any, where: str) -> tuple[Index, tuple[Any, ...]]:
-    """Return the numbers (n,) of classes of any type, and their names in order.
-
-    Raises:
-        ValueError: they are no list, there are none, one is missing, there is but one class, or there are as
-            many as a regression has values.
-    """
-    import pandas as pd
-
-    if np.ndim(targets) != 1:
-        raise ValueError(f"expected one class a row in {where}, got an array of shape {np.shape(targets)}")
-    if not len(targets):
-        raise ValueError(f"there are no rows: {where} is empty")
-    series = pd.Series(np.asarray(targets) if not isinstance(targets, pd.Series) else targets.to_numpy())
-    missing = np.flatnonzero(np.asarray(series.isna()))
-    if len(missing):
-        raise ValueError(f"{where} names no class (NaN) in row {missing[0]}, {len(missing)} in all")
-    names = in_order(series.unique())
-    if len(names) < 2:
-        raise ValueError(f"expected two classes or more in {where}, all are {names[0]!r}")
-    numeric = series.dtype.kind == "f" and any(not float(value).is_integer() for value in names)
-    if len(names) > MOST_CLASSES or (numeric and len(names) > len(series) // 2):
-        raise ValueError(f"expected classes in {where}, got {len(names)} different values of {len(series)}")
-    codes = {value: code for code, value in enumerate(names)}
-    return np.array([codes[plain(value)] for value in series], np.intp), names
 
 
 def _array(values: Any) -> NDArray[Any]:

@@ -20,6 +20,7 @@ from divulge.reconstruction import reconstruct
 from divulge.reconstruction.asking.stopped import INTERRUPTED
 from divulge.surrogate import additive_copy, linear_copy, tree_copy
 from divulge.surrogate.linear_session import CHECKS
+from divulge.surrogate.measure_numbers import explained_share
 from divulge.training.class_scores import named_classes
 from divulge.victims import Victim
 from divulge.victims.trees import leaves_of, single_tree
@@ -37,8 +38,9 @@ class Attacked:
         attack: the function that was tried, such as "linear_copy"; "" where none fits.
         queries: answers asked; NaN where there is no copy.
         exact: whether the copy calls itself complete, names the model's class of all test inputs and of fresh
-            ones, and of trees gives its outputs there.
-        agreement: share of the test inputs on which it names the model's class; NaN where it names none.
+            ones, and of trees, or where numbers are predicted, gives its outputs there.
+        agreement: share of the test inputs on which it names the model's class, or of the variance of the
+            model's numbers there that it explains; NaN where it tells none.
         note: what kept the copy from being exact; "" where it is or none fits.
     """
 
@@ -108,22 +110,44 @@ class _Case:
         """As many inputs as there are test inputs, (n, d), each number drawn from those of all of them."""
         return np.random.default_rng(self.seed).permuted(self.test, axis=0)
 
-    def compared(self, copy: _Copy, classes: Callable[[Array], Index], same: bool = True) -> Attacked:
-        """Compare the classes that a copy names with the model's; `same` is whether outputs are alike."""
+    @cached_property
+    def numbers(self) -> bool:
+        """Whether numbers are predicted, and no classes named."""
+        return self.victim.predicts_numbers or self.data.numbers
+
+    def compared(self, copy: _Copy, told: Callable[[Array], Array | Index], same: bool = True) -> Attacked:
+        """Compare what a copy tells of inputs, classes or numbers (n, K), with what the model does.
+
+        Args:
+            copy: the copy.
+            told: what it tells.
+            same: whether outputs are alike.
+        """
         said = [str(note) for note in copy.notes]
         try:
-            mine = [classes(inputs) for inputs in (self.test, self.fresh)]
+            mine: list[Any] = [told(inputs) for inputs in (self.test, self.fresh)]
         except ValueError as error:  # as where offsets are not known
             return Attacked(copy.attack, float(copy.queries), note="; ".join([*said, str(error)]))
-        true = [self.victim.classes(inputs) for inputs in (self.test, self.fresh)]
-        alike, fresh = (named == known for named, known in zip(mine, true, strict=True))
-        if not (same and alike.all() and fresh.all()):
+        truth = self.victim.values if self.numbers else self.victim.classes
+        true: list[Any] = [truth(inputs) for inputs in (self.test, self.fresh)]
+        if self.numbers:
+            agreement = explained_share(mine[0], true[0])
+            alike = same and same_values(np.concatenate(mine), np.concatenate(true))
+        else:
+            agreement = float((mine[0] == true[0]).mean())
+            alike = same and all((named == known).all() for named, known in zip(mine, true, strict=True))
+        if not alike:
             said.insert(0, "inputs that were not asked about refute it")
-        exact = copy.complete and same and bool(alike.all() and fresh.all())
+        exact = copy.complete and alike
         if len(said) > NOTES:  # one for each output, mostly
             said[NOTES:] = [f"and {len(said) - NOTES} notes more"]
         note = "" if exact else "; ".join(said) or "fresh answers refute it"
-        return Attacked(copy.attack, float(copy.queries), exact, float(alike.mean()), note)
+        return Attacked(copy.attack, float(copy.queries), exact, agreement, note)
+
+
+def same_values(told: Array, true: Array) -> bool:
+    """Whether outputs (n, K) are the same in float32."""
+    return bool(np.abs(told - true).max() <= SAME * max(1.0, float(np.abs(true).max())))
 
 
 @dataclass(frozen=True)
@@ -158,7 +182,7 @@ def _reconstructed(case: _Case) -> Attacked:
     found = _whole(reconstruct(case.oracle, seed=case.seed))
     mine = Victim(found.module, (case.victim.input_size,))
     copy = _Copy("reconstruct", found.queries, found.complete, found.notes)
-    return case.compared(copy, mine.classes)
+    return case.compared(copy, mine.values if case.numbers else mine.classes)
 
 
 def _linear(case: _Case) -> Attacked:
@@ -168,7 +192,8 @@ def _linear(case: _Case) -> Attacked:
                 return found
     least = (1 + CHECKS) * case.victim.output_size
     copy = linear_copy(case.oracle, case.data, queries=MARGIN * least, seed=case.seed)
-    return case.compared(_Copy("linear_copy", copy.queries, copy.complete, copy.notes), copy.classes)
+    told = copy.values if case.numbers else copy.classes
+    return case.compared(_Copy("linear_copy", copy.queries, copy.complete, copy.notes), told)
 
 
 def _additive(case: _Case) -> Attacked:
@@ -207,11 +232,13 @@ def _of_all_outputs(case: _Case, attack: str, copied: Callable[..., Any]) -> Att
 
     inputs = np.concatenate([case.test, case.fresh])
     true = victim.values(inputs)
-    same = np.abs(values(inputs) - true).max() <= SAME * max(1.0, float(np.abs(true).max()))
+    same = same_values(values(inputs), true)
     notes = list(dict.fromkeys(note for copy in copies for note in copy.notes))
     queries = sum(copy.queries for copy in copies)
     told = _Copy(attack, queries, all(copy.complete for copy in copies), notes)
-    return case.compared(told, lambda points: named_classes(values(points), victim.threshold), bool(same))
+    if case.numbers:
+        return case.compared(told, values, same)
+    return case.compared(told, lambda points: named_classes(values(points), victim.threshold), same)
 
 
 def _whole(found: Any) -> Any:

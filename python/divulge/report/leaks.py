@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import nn
@@ -49,12 +50,14 @@ def leak_report(
             live API answers: an oracle, or several by their names, of which one tells labels, probabilities
             or values; it names the classes of the test inputs first, which its ledger counts. What needs
             the model itself is left out then: exact reconstruction, and what an honest user loses.
-        data: inputs like those it is for, with classes from 0 on; copies ask about the training part and are
-            compared on the test part. Arrays or tensors.
+        data: inputs like those it is for, with classes from 0 on, or the numbers that a regression predicts:
+            the share of their variance that copies explain takes the place of agreement then; copies ask
+            about the training part and are compared on the test part. Arrays or tensors.
         oracles: by name, such as "label", "gradient", "smoothgrad:samples=10", or a mapping of names to
             functions of the victim, which may return an oracle of another kind, such as a `CallableOracle`.
             By default label and probability, and gradient and smoothgrad; of a table, or a model without
-            input gradients, shap, lime and counterfactual, beside gradient where there is one.
+            input gradients, shap, lime and counterfactual, beside gradient where there is one. Of numbers
+            that are predicted value, shap and lime, beside gradient where there is one.
         defences: by name, such as "none", "rounded:3", "noisy:0.01", "rounded:3+top:20", "sign", or a mapping
             of names to functions of an oracle. By default none, rounded:2 and the 20 largest numbers, a third
             of them where an input has fewer than 60.
@@ -101,10 +104,13 @@ def leak_report(
     made, left_out = pairs_of(studied, oracles, defences, data)
     if isinstance(studied, LiveVictim):
         left_out += (INSIDE,)
-        if studied.by_values:
+        if studied.by_values and not data.numbers:
             left_out += (BY_VALUES,)
     study = Study(studied, data, oracles, defences, tuple(budgets), surrogate, steps, bits, exact_budget)
-    reference = studied if isinstance(studied, Victim) else studied.classes(data.test_inputs.flatten(1))
+    reference: Any = studied
+    if isinstance(studied, LiveVictim):
+        inputs = data.test_inputs.flatten(1)
+        reference = studied.numbers(inputs) if data.numbers else studied.classes(inputs)
     # Undefended answers first: what a first glance is for.
     order = sorted(range(len(made)), key=lambda place: made[place][1] != "none")
     runs = Runs(order, price)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from divulge.arrays import Index
+from divulge.arrays import Array, Index
 from divulge.oracles import Oracle
 from divulge.training.class_scores import named_classes
 
@@ -55,6 +55,18 @@ class LiveVictim:
         labels = self.naming.explain(points).labels
         assert labels is not None
         return labels
+
+    def numbers(self, points: Points) -> Array:
+        """Ask for the one number that is predicted of points (n, d), shape (n,).
+
+        Raises:
+            ValueError: classes are told, or values of several outputs.
+        """
+        if not self.by_values or (self.naming.output_size or 1) > 1:
+            raise ValueError("expected an API that tells one value, as the targets are numbers")
+        told = self.naming.query(points, 0)[0]
+        assert told is not None
+        return told
 
     def __repr__(self) -> str:
         size = self.naming.output_size or 1

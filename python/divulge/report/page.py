@@ -17,6 +17,7 @@ from divulge.html import template
 from divulge.report.runs import COSTS, COUNTS
 from divulge.report.verdict import percent
 from divulge.surrogate.figures import plot_leaks
+from divulge.surrogate.stolen import AGREEMENT, EXPLAINED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,7 +45,9 @@ def page(report: LeakReport) -> str:
         sentences=report.summary(),
         heads=HEADS.values(),
         rows=[shown(row, report.runs) for row in report.table.to_dict("records")],
-        figures={name: Markup(picture(report.curves, name)) for name in names},
+        figures={name: Markup(picture(report.curves, name, report.measure)) for name in names},
+        numbers=report.measure == EXPLAINED,
+        measure=report.measure,
         version=__version__,
         seed=report.seed,
     )
@@ -89,16 +92,16 @@ def _identifier(name: str) -> str:
     return "".join(letter if letter.isalnum() else f"_{ord(letter)}_" for letter in name)
 
 
-def picture(curves: pd.DataFrame, explanation: str) -> str:
+def picture(curves: pd.DataFrame, explanation: str, measure: str = AGREEMENT) -> str:
     """Return the leak curves of one explanation, a line for each defence, as SVG."""
     of_kind = curves[curves["explanation"] == explanation]
     lines = {str(defence): curve for defence, curve in of_kind.groupby("defence", sort=False)}
     out = StringIO()
     figure = Figure(figsize=(6, 3.6), layout="constrained")  # not one that a notebook would show besides
-    plot_leaks(lines, explanation, ax=figure.subplots())
+    plot_leaks(lines, explanation, measure=measure, ax=figure.subplots())
     with rc_context({"svg.hashsalt": explanation}):  # the same ids in every run
         figure.savefig(out, format="svg", metadata={"Date": None})
     svg = out.getvalue()  # of matplotlib's making: text in it is escaped
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{_identifier(explanation)}-", svg[svg.index("<svg") :])
-    told = escape(f"agreement against queries for {explanation} answers: {', '.join(lines)}")
+    told = escape(f"{measure} against queries for {explanation} answers: {', '.join(lines)}")
     return svg.replace("<svg ", f'<svg role="img" aria-label="{told}" ', 1)

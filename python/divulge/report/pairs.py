@@ -13,11 +13,14 @@ from divulge.victims import Victim
 
 Makers = Sequence[str] | Mapping[str, Callable[[Any], Oracle]]
 OF_TABLES = ("label", "probability", "shap", "lime", "counterfactual")
+OF_NUMBERS = ("value", "shap", "lime")
 OF_NETWORKS = ("label", "probability", "gradient", "smoothgrad")
 
 
 def usual_oracles(victim: Victim, data: Dataset) -> tuple[str, ...]:
     """Return the explanations that are compared where none are named."""
+    if victim.predicts_numbers or data.numbers:
+        return (*OF_NUMBERS, "gradient") if victim.differentiable else OF_NUMBERS
     if not victim.differentiable:
         return OF_TABLES
     return (*OF_TABLES, "gradient") if data.columns else OF_NETWORKS

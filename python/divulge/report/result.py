@@ -27,7 +27,8 @@ class LeakReport(ShownAsTable):
             explanations), risk (critical, high, medium or low, by the rule that `summary` ends with), epsilon
             (spent by as many answers as the largest budget behind `Private`; NaN otherwise), cost_90,
             cost_95, cost_99, cost_exact (money for the queries; NaN where they have no price), attack (what
-            was tried beside copies that learn, and what kept it from being exact; "" where none fits). Of
+            was tried beside copies that learn, and what kept it from being exact; "" where none fits),
+            measure ("agreement", or of numbers that are predicted "explained variance"). Of
             several seeds the medians; one that did not reach so far counts as infinite, and of two in the
             middle best is the lower one's.
         curves: the leak curves of copies that learn, without the attack, with the columns explanation and
@@ -44,6 +45,11 @@ class LeakReport(ShownAsTable):
     seed: int
     left_out: tuple[str, ...] = ()
     runs: pd.DataFrame | None = None
+
+    @property
+    def measure(self) -> str:
+        """What copies are measured by: "agreement" or "explained variance"."""
+        return str(self.table["measure"].iloc[0])
 
     def to_frame(self) -> pd.DataFrame:
         """Return a copy of the table."""
@@ -62,7 +68,8 @@ class LeakReport(ShownAsTable):
         from divulge.surrogate.figures import plot_leaks
 
         groups = self.curves.groupby(["explanation", "defence"], sort=False)
-        return plot_leaks({", ".join(pair): curve for pair, curve in groups}, self.victim, ax=ax)
+        lines = {", ".join(pair): curve for pair, curve in groups}
+        return plot_leaks(lines, self.victim, measure=self.measure, ax=ax)
 
     def plot_leaked(self, *, ax: Axes | None = None) -> Axes:
         """Draw the share of the model's bits that copies tell, with `bits=`, and return the Axes."""
@@ -73,12 +80,12 @@ class LeakReport(ShownAsTable):
 
     def summary(self) -> list[str]:
         """Return what the table says, in plain sentences."""
-        from divulge.report.verdict import RISK_RULE, recommendation
+        from divulge.report.verdict import recommendation, rule
         from divulge.report.words import sentences, tried
 
         said = [recommendation(self.table), *sentences(self.table), *tried(self.table)]
         said += [f"Left out: {reason}." for reason in self.left_out]
-        return [*said, f"{RISK_RULE}."]
+        return [*said, f"{rule(self.table)}."]
 
     def html(self) -> str:
         """Return the page: one file without scripts that needs nothing from anywhere else."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from divulge.report.attacks import Attacked
 from divulge.report.verdict import risk
+from divulge.surrogate.stolen import AGREEMENT
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,7 +19,10 @@ AGREEMENTS = (0.90, 0.95, 0.99)
 REACHED = tuple(f"queries_{round(100 * level)}" for level in AGREEMENTS)
 COUNTS = (*REACHED, "exact")
 COSTS = (*(f"cost_{round(100 * level)}" for level in AGREEMENTS), "cost_exact")
-COLUMNS = ("explanation", "defence", *COUNTS, "best", "rank_correlation", "risk", "epsilon", *COSTS, "attack")
+COLUMNS = (
+    *("explanation", "defence", *COUNTS, "best", "rank_correlation", "risk", "epsilon", *COSTS, "attack"),
+    "measure",
+)
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,7 @@ class Curve:
     rank_correlation: float
     price: float | None
     epsilon: float = float("nan")
+    measure: str = AGREEMENT
 
     def row(self) -> dict[str, Any]:
         """Return what the table has medians of: the better of the copies that learn and of the attack."""
@@ -93,6 +98,7 @@ def summarised(runs: Runs) -> tuple[pd.DataFrame, pd.DataFrame]:
             cost: float("nan") if price is None else price * row[count]
             for cost, count in zip(COSTS, COUNTS, strict=True)
         }
+        row["measure"] = first.measure
         row["attack"] = "; ".join(dict.fromkeys(each["attack"] for each in told))  # of seeds that differ
         rows.append(row)
         joined = pd.concat([curve.leak_curve for curve in own])

@@ -44,14 +44,14 @@ class Study:
         name: str,
         defence: str,
         oracle: Oracle,
-        reference: Victim | Index,
+        reference: Victim | Index | Array,
         seed: int,
         progress: Callable[[int, int], None],
     ) -> Curve:
         """Return the leak curve of one explanation behind a defence, and what else there is to know of it."""
         private = private_within(oracle)
         before = 0 if private is None else private.answers
-        curve = steal(
+        stolen = steal(
             oracle,
             self.surrogate,
             queries=self.budgets,
@@ -62,16 +62,17 @@ class Study:
             weights=usual_weights(oracle.attribution),
             seed=seed,
             progress=progress,
-        ).leak_curve
+        )
         told = 0 if private is None else private.answers - before
         return Curve(
             str(name),
             str(defence),
-            curve,
+            stolen.leak_curve,
             attacked=self._attacked(oracle, seed),
             rank_correlation=_honest(oracle, self.victim, name, self.oracles, self.data),
             price=oracle.ledger.price,
             epsilon=self._epsilon(private, told),
+            measure=stolen.measure,
         )
 
     def _epsilon(self, private: Private | None, told: int) -> float:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from math import floor, inf, isnan
 from typing import TYPE_CHECKING, Any
 
+from divulge.surrogate.stolen import EXPLAINED
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -87,13 +89,33 @@ def named(row: Mapping[Any, Any]) -> str:
     return f"{row['explanation']} answers{behind}"
 
 
+def reach(row: Mapping[Any, Any], share: str) -> str:
+    """Say what a copy reaches: a share of agreement, or of the variance of numbers that are predicted."""
+    return f"{share} of the variance" if row.get("measure") == EXPLAINED else f"{share} agreement"
+
+
+def at_most(row: Mapping[Any, Any], verb: str = "agree") -> str:
+    """Say how far copies, or one with the verb "agrees", come at best."""
+    if row.get("measure") != EXPLAINED:
+        return f"{verb} on at most {percent(row['best'])}"
+    s = verb.removeprefix("agree")
+    if row["best"] <= 0:
+        return f"explain{s} none of the variance"
+    return f"explain{s} at most {percent(row['best'])} of the variance"
+
+
+def rule(table: pd.DataFrame) -> str:
+    """Return the rule of the risk classes, for what a table measures."""
+    return RISK_RULE.replace("99% agreement", reach(table.iloc[0].to_dict(), "99%"))
+
+
 def takes(row: Mapping[Any, Any]) -> str:
     """How far copies come, in words."""
     if not isnan(row["exact"]):
         return f"copies are exact after {row['exact']:,.0f} queries"
     if not isnan(row["queries_95"]):
-        return f"copies reach 95% agreement with about {row['queries_95']:,.0f} queries"
-    return f"copies agree on at most {percent(row['best'])}"
+        return f"copies reach {reach(row, '95%')} with about {row['queries_95']:,.0f} queries"
+    return f"copies {at_most(row)}"
 
 
 def percent(share: float, digits: int = 0) -> str:

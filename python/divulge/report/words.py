@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import isnan, nan
 from typing import TYPE_CHECKING, Any
 
-from divulge.report.verdict import named, percent
+from divulge.report.verdict import at_most, named, percent, reach
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,9 +40,9 @@ def _bare(row: dict[str, Any], label: dict[str, Any] | None) -> str:
     """An explanation without a defence."""
     name = row["explanation"]
     if isnan(row["queries_95"]):
-        said = f"Who gets {name} answers agrees on at most {percent(row['best'])}, {TRIED}."
+        said = f"Who gets {name} answers {at_most(row, 'agrees')}, {TRIED}."
     else:
-        said = f"Who gets {name} answers copies the model to 95% agreement"
+        said = f"Who gets {name} answers copies the model to {reach(row, '95%')}"
         said += f" with about {row['queries_95']:.0f} queries"
         if label is not None and name != "label" and not isnan(label["queries_95"]):
             said += f", {compared(label['queries_95'] / row['queries_95'])} with labels alone"
@@ -65,9 +65,9 @@ def _defended(row: dict[str, Any], bare: dict[str, Any] | None) -> str:
     """An explanation behind a defence."""
     said = f"Behind the defence {row['defence']}, {row['explanation']} answers "
     if isnan(row["queries_95"]):
-        said += f"give at most {percent(row['best'])} agreement, {TRIED}"
+        said += f"give at most {reach(row, percent(max(0.0, row['best'])))}, {TRIED}"
     elif bare is None or isnan(bare["queries_95"]):
-        said += f"give 95% agreement with about {row['queries_95']:.0f} queries"
+        said += f"give {reach(row, '95%')} with about {row['queries_95']:.0f} queries"
     else:
         factor = row["queries_95"] / bare["queries_95"]
         said += (

@@ -20,13 +20,20 @@ if TYPE_CHECKING:
 _MOST_TICKS = 8
 
 
-def plot_leaks(curves: Mapping[str, pd.DataFrame], title: str = "", *, ax: Axes | None = None) -> Axes:
+def plot_leaks(
+    curves: Mapping[str, pd.DataFrame],
+    title: str = "",
+    *,
+    measure: str = "agreement",
+    ax: Axes | None = None,
+) -> Axes:
     """Draw agreement against queries, a line for each name.
 
     Args:
         curves: data frames with the columns queries and agreement; several rows of one number of queries
             are drawn as their mean, with the range between the least and the largest behind it.
         title: above the picture.
+        measure: what the agreement is called.
         ax: to draw into. None: a figure of its own.
 
     Returns:
@@ -39,6 +46,7 @@ def plot_leaks(curves: Mapping[str, pd.DataFrame], title: str = "", *, ax: Axes 
         raise ValueError("expected copies that were compared with their victim; pass test= to steal")
     axes = one_panel(ax)
     draw_curves(axes, curves)
+    axes.set_ylabel(measure)
     axes.set_title(title or axes.get_title())
     axes.legend()
     return axes

@@ -68,7 +68,7 @@ class Yardstick:
         classes = torch.from_numpy(victim.classes(inputs.numpy()))
         some = inputs[:COSINES].numpy()
         explained = classes[:COSINES] if victim.output_size > 1 else torch.zeros(len(some), dtype=torch.long)
-        gradients = _gradients(victim, some, explained) if victim.differentiable else None
+        gradients = gradients_of(victim, some, explained) if victim.differentiable else None
         return Yardstick(inputs, classes, targets, gradients, explained, victim, victim.output_size)
 
     @staticmethod
@@ -110,7 +110,7 @@ class Yardstick:
         accuracy = float("nan") if self.targets is None else _share(found == self.targets)
         cosine = float("nan")
         if self.gradients is not None:
-            mine = _gradients(victim, self.inputs[: len(self.explained)].numpy(), self.explained)
+            mine = gradients_of(victim, self.inputs[: len(self.explained)].numpy(), self.explained)
             cosine = float(torch.nn.functional.cosine_similarity(mine, self.gradients, dim=1).mean())
         return {
             "agreement": _share(found == self.classes),
@@ -119,8 +119,8 @@ class Yardstick:
         }
 
 
-def _gradients(victim: Victim, points: Array, outputs: Tensor) -> Tensor:
-    """Gradients (n, d) of the outputs named."""
+def gradients_of(victim: Victim, points: Array, outputs: Tensor) -> Tensor:
+    """Return the gradients (n, d) of the outputs named, shape (n,), at points (n, d)."""
     gradients = torch.zeros(points.shape, dtype=torch.float64)
     for output in sorted(set(outputs.tolist())):
         rows = outputs == output

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+AGREEMENT, EXPLAINED = "agreement", "explained variance"
+
 
 @dataclass(frozen=True)
 class Stolen(ShownAsTable):
@@ -23,13 +25,15 @@ class Stolen(ShownAsTable):
         module: the copy, inputs of shape (n, *input_shape), outputs of shape (n, K); in evaluation mode.
         leak_curve: a row for each number of queries, with the columns queries, agreement, accuracy,
             gradient_cosine, solved (found in closed form), bits_held and bits_told where they were asked for,
-            victim_seconds (spent in the victim, for all
-            queries up to here) and seconds (spent on this row, the new queries' answers included).
+            victim_seconds (spent in the victim, for all queries up to here) and seconds (spent on this row,
+            the new queries' answers included). Of numbers agreement is the share of the variance of the
+            victim's that the copy explains, R^2, and accuracy that of the targets'.
         queries: how many were asked.
         kind: the kind of answers.
         solved: whether the copy was solved for and not trained.
         weights: of the loss's terms in the last training.
         seed: of every random choice.
+        measure: what agreement is: "agreement" of classes, or "explained variance" of numbers.
     """
 
     module: nn.Module
@@ -39,6 +43,7 @@ class Stolen(ShownAsTable):
     solved: bool
     weights: Weights
     seed: int
+    measure: str = AGREEMENT
 
     def to_frame(self) -> pd.DataFrame:
         """Return a copy of the leak curve."""
@@ -57,4 +62,4 @@ class Stolen(ShownAsTable):
         """Draw agreement against queries, into `ax` where one is given, and return the Axes."""
         from divulge.surrogate.figures import plot_leaks
 
-        return plot_leaks({self.kind: self.leak_curve}, ax=ax)
+        return plot_leaks({self.kind: self.leak_curve}, measure=self.measure, ax=ax)

@@ -12,8 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from divulge.arrays import Index
+from divulge.arrays import Array, Index
 from divulge.datasets import Dataset
+from divulge.datasets.dataset import are_numbers
 from divulge.datasets.foreign import is_foreign
 from divulge.oracles import Answers, Oracle
 from divulge.oracles.ledger import whole
@@ -23,7 +24,8 @@ from divulge.surrogate.gradient_span import GradientSpan
 from divulge.surrogate.inputs import Inputs
 from divulge.surrogate.losses import Weights
 from divulge.surrogate.measure import Yardstick, as_targets
-from divulge.surrogate.stolen import Stolen
+from divulge.surrogate.measure_numbers import NumbersYardstick, Unit, as_numbers
+from divulge.surrogate.stolen import AGREEMENT, EXPLAINED, Stolen
 from divulge.surrogate.train import chosen_weights, train
 from divulge.training import network_by_name
 from divulge.training.class_scores import OutputsAs, class_scores
@@ -49,7 +51,7 @@ def steal(
     test: tuple[Points, Points | None] | None = None,
     inputs: str | None = None,
     output: int | None = None,
-    victim: Victim | Index | None = None,
+    victim: Victim | Index | Array | None = None,
     steps: int = STEPS,
     weights: Weights | None = None,
     counterfactuals: str = "border",
@@ -75,7 +77,8 @@ def steal(
         output: the output explained; None: each input's top class. A linear surrogate names every output in
             turn, as does any where the oracle cannot tell the top class, such as a `CallableOracle`.
         victim: that copies are compared with, outside the oracle; by default the oracle's own, where it has
-            one at hand. Or the classes that it names on the test inputs, shape (m,).
+            one at hand. Or the classes that it names on the test inputs, shape (m,). Of a regression, or
+            where the test's targets are numbers, agreement is the share of the variance explained.
         steps: of the training behind each row.
         weights: of the loss's terms; None: chosen on held-out answers.
         counterfactuals: what one is taken for: "border", half of each class on the border that it lies at;
@@ -91,7 +94,8 @@ def steal(
         TypeError: `oracle` is no oracle, a number of queries or a class not whole, or bits are asked for
             without a data set and the victim.
         ValueError: copy and victim differ in the number of outputs, data or classes have another shape or
-            range, an oracle's kind is one that no loss can use, or there is no query to ask.
+            range, an oracle's kind is one that no loss can use, or there is no query to ask; numbers are to
+            be predicted and the oracle tells none, or the victim names classes.
         BudgetExhausted: the budget does not cover the queries; nothing was asked then.
 
     Source:
@@ -137,7 +141,7 @@ class Thief:
         test: tuple[Points, Points | None] | None,
         inputs: str | None,
         output: int | None,
-        victim: Victim | Index | None,
+        victim: Victim | Index | Array | None,
         counterfactuals: str,
         bits: float | None,
         seed: int,
@@ -151,6 +155,11 @@ class Thief:
         self.counterfactuals = counterfactuals
         _check_data(data)
         victim = getattr(oracle, "victim", None) if victim is None else victim
+        if isinstance(data, Dataset) and test is None:
+            test = (data.test_inputs, data.test_targets)
+        self.numbers = _are_numbers(victim, None if test is None else test[1], oracle)
+        if self.numbers and bits is not None:
+            raise ValueError("expected a victim that names classes, bits are of these: numbers are predicted")
         self.bits = None if bits is None else BitsColumns(bits, victim, data, self.seed)
         self.input_shape = _input_shape(oracle, data)
         self.surrogate = surrogate
@@ -164,8 +173,6 @@ class Thief:
         self.classes = _outputs(self.start, self.input_shape)
         self.told = self.classes if oracle.output_size is None else oracle.output_size
         self._check_outputs()
-        if isinstance(data, Dataset) and test is None:
-            test = (data.test_inputs, data.test_targets)
         if inputs is None:
             inputs = "gaussian" if data is None else "mixed"
         self.adaptive = inputs == "adaptive"
@@ -177,19 +184,25 @@ class Thief:
             torch.Generator().manual_seed(self.seed),
             self.table,
         )
-        self.yardstick = None
-        if test is not None and isinstance(victim, Victim):
-            points, classes = self._points(test[0]), max(2, victim.output_size)
-            targets = None if test[1] is None else as_targets(test[1], len(points), classes)
-            self.yardstick = Yardstick.of(victim, points, targets)
-        elif test is not None and victim is not None:
-            points, classes = self._points(test[0]), max(2, self.told)
-            targets = None if test[1] is None else as_targets(test[1], len(points), classes)
-            self.yardstick = Yardstick.of_classes(
-                as_targets(victim, len(points), classes), points, targets, self.told
-            )
+        self.yardstick = None if test is None or victim is None else self._yardstick(victim, *test)
         self.linear = is_linear(self.start, self.input_shape)
         self.asked = 0.0
+
+    def _yardstick(
+        self, victim: Victim | Index | Array, inputs: Points, targets: Points | None
+    ) -> Yardstick | NumbersYardstick:
+        """Return the victim, or what it told, on test inputs."""
+        points = self._points(inputs)
+        if self.numbers:
+            true = None if targets is None else as_numbers(targets, len(points))
+            if isinstance(victim, Victim):
+                return NumbersYardstick.of(victim, points, true)
+            return NumbersYardstick(points, as_numbers(victim, len(points))[:, None], true, None)
+        classes = max(2, victim.output_size if isinstance(victim, Victim) else self.told)
+        known = None if targets is None else as_targets(targets, len(points), classes)
+        if isinstance(victim, Victim):
+            return Yardstick.of(victim, points, known)
+        return Yardstick.of_classes(as_targets(victim, len(points), classes), points, known, self.told)
 
     def run(
         self,
@@ -219,7 +232,8 @@ class Thief:
             rows[-1] |= {"victim_seconds": self.asked, "seconds": time.perf_counter() - began}
             if progress is not None:
                 progress(len(rows), len(counts))
-        return Stolen(module, pd.DataFrame(rows), counts[-1], self.oracle.kind, is_solved, used, self.seed)
+        curve, measure = pd.DataFrame(rows), EXPLAINED if self.numbers else AGREEMENT
+        return Stolen(module, curve, counts[-1], self.oracle.kind, is_solved, used, self.seed, measure)
 
     def ask(self, n: int, done: int, answers: Answers | None, steps: int) -> Answers:
         """Ask n more queries; adaptive ones a few at first, then as many again as there are answers."""
@@ -238,6 +252,7 @@ class Thief:
     def disputed(self, points: Tensor, n: int, answers: Answers, steps: int) -> Tensor:
         """Return the n points, of more, on which two surrogates name the classes most differently."""
         beliefs = []
+        answers = Unit.of(answers, self.told).told(answers) if self.numbers else answers
         for twin in (1, 2):
             module = self._fresh(self.seed + twin)
             trained = train(
@@ -252,7 +267,8 @@ class Thief:
             )
             with torch.no_grad():
                 shaped = points.to(next(trained.parameters()).dtype).reshape(-1, *self.input_shape)
-                beliefs.append(class_scores(trained(shaped)).softmax(dim=1))
+                told = trained(shaped)
+                beliefs.append(told if self.numbers else class_scores(told).softmax(dim=1))
         return points[(beliefs[0] - beliefs[1]).abs().sum(dim=1).topk(n).indices]
 
     def _told(self, points: Tensor, done: int) -> Answers:
@@ -277,6 +293,8 @@ class Thief:
             found = solved(answers, self.input_shape, self.told, self.classes, dtype)
         if found is not None:
             return found, True, weights or Weights()
+        unit = Unit.of(answers, self.told) if self.numbers else None
+        answers = answers if unit is None else unit.told(answers)
         span = None if self.linear else GradientSpan.of(answers, self.start)
         start, shape = self.start, self.input_shape
         if span is not None:
@@ -286,7 +304,8 @@ class Thief:
         same: dict[str, Any] = {"seed": self.seed, "spread": self.spread, "clamped": clamped}
         used = weights or chosen_weights(judged, answers, shape, steps=max(1, steps // 4), **same)
         trained = train(judged, answers, shape, steps=steps, weights=used, **same).module
-        return (trained if span is None else span.grown(trained)), False, used
+        copy = trained if span is None else span.grown(trained)
+        return (copy if unit is None else unit.undone(copy)), False, used
 
     def _measured(self, module: nn.Module, answers: Answers) -> dict[str, float]:
         """What the curve says of a copy, NaN where there is nothing to compare with."""
@@ -326,6 +345,27 @@ def _counts(queries: int | Sequence[int]) -> list[int]:
     if not counts or counts[0] < 1:
         raise ValueError(f"expected at least one query, got {queries}")
     return counts
+
+
+def _are_numbers(victim: Any, targets: Any, oracle: Oracle) -> bool:
+    """Whether numbers are predicted: the victim is a regression, or has one output beside such targets.
+
+    Raises:
+        ValueError: the targets are numbers and the victim names classes, or the oracle tells no values.
+    """
+    known = isinstance(victim, Victim)
+    numbers = (known and victim.predicts_numbers) or (targets is not None and are_numbers(targets))
+    if not numbers:
+        return False
+    if known and victim.class_names is not None:
+        raise ValueError(f"expected classes as targets, {victim.title} names these, got numbers")
+    if (known and victim.output_size > 1 and not victim.predicts_numbers) or oracle.output_size is None:
+        return False  # as_targets says what is wrong
+    if not oracle.has_values:
+        raise ValueError(
+            f"expected an oracle that tells values, the numbers that are predicted, got {oracle.kind} answers"
+        )
+    return True
 
 
 def _check_teaches(told: Answers) -> None:

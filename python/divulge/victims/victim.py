@@ -237,6 +237,11 @@ class Victim:
             raise UnsupportedModel(f"{self._regression} predicts numbers and names no classes")
 
     @property
+    def predicts_numbers(self) -> bool:
+        """Whether it is an estimator that predicts numbers and names no classes."""
+        return self._regression is not None
+
+    @property
     def threshold(self) -> float:
         """What one output is above for class 1: 0 for a logit, .5 for a probability."""
         return 0.5 if self.output_size == 1 and self.tells_probabilities else 0.0
