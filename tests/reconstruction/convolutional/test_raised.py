@@ -116,3 +116,15 @@ def test_no_more_points_are_made_where_weights_stay_undecided(monkeypatch):
     points = fine(walk.lines, walk.known.shape, 4)
     last._turned_on(points)
     assert len(asked) == CONV_LAST.failures + 1
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_points_that_others_can_do_without_are_left_out(seed):
+    lines = Lines(81, None, np.random.default_rng(seed), 1.0)
+    prefix = prefix_of(seed, 0.2)
+    last = LastLayer(SimpleNamespace(known=prefix, lines=lines, tolerances=Tolerances.of(1e-16)))
+    points = np.concatenate([last._turned_on(fine(lines, prefix.shape, 4)), fine(lines, prefix.shape, 3)])
+    fewer = last._fewer(points)
+    assert len(fewer) < len(points)
+    assert (on_at(prefix, fewer).any(axis=0) == on_at(prefix, points).any(axis=0)).all()
+    assert not last._open_at(fewer).any()

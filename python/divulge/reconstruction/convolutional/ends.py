@@ -13,8 +13,9 @@ from torch import Tensor
 from divulge.arrays import Array
 from divulge.reconstruction.convolutional.inputs import grainy
 from divulge.reconstruction.convolutional.layers import Prefix
+from divulge.reconstruction.convolutional.uphill import uphill
 from divulge.reconstruction.convolutional.walk import Walk
-from divulge.reconstruction.settings import CONV_ENDS, CONV_LAST
+from divulge.reconstruction.settings import CONV_ENDS
 
 
 def is_bounded(walk: Walk) -> bool:
@@ -47,7 +48,7 @@ def way_up(walk: Walk, depth: int, channel: int, up: float) -> Array:
         z = known.before(known.images(points))[depth][:, channel].flatten(1)
     best, place = np.unravel_index(int((up * z).argmax()), z.shape)
     unit = channel, int(place)
-    top = _moved(walk, depth, unit, points[best], up)
+    top = uphill(walk, points[best], lambda x: up * _unit(known, depth, unit, x))
     shares = np.linspace(0.0, 1.0, CONV_ENDS.drawn)
     with torch.no_grad():
         way = up * _unit(known, depth, unit, known.images(shares[:, None] * top))
@@ -59,22 +60,6 @@ def way_up(walk: Walk, depth: int, channel: int, up: float) -> Array:
 def _unit(known: Prefix, depth: int, unit: tuple[int, int], x: Tensor) -> Tensor:
     """Z of a unit, its channel and its place in the map, for inputs (n, C, H, W)."""
     return known.before(x)[depth][:, unit[0]].flatten(1)[:, unit[1]]
-
-
-def _moved(walk: Walk, depth: int, unit: tuple[int, int], point: Array, up: float) -> Array:
-    """A point (d,) moved to where a unit is far up, or with `up` -1.0 far down."""
-    x, length = walk.known.images(point[None]), float(np.linalg.norm(point))
-    for share in np.geomspace(*CONV_LAST.raised, CONV_ENDS.climb):
-        x = x.detach().requires_grad_()
-        with torch.enable_grad():
-            (slope,) = torch.autograd.grad(_unit(walk.known, depth, unit, x).sum(), x)
-        size = float(slope.norm())
-        if not size:
-            break
-        x = x + up * share * length / size * slope
-        if walk.lines.domain is not None:
-            x = walk.known.images(np.clip(x.detach().numpy().reshape(1, -1), *walk.lines.domain))
-    return np.asarray(x.detach().numpy().reshape(-1))
 
 
 def _bright(walk: Walk) -> Array:

@@ -93,7 +93,26 @@ class LastLayer:
                 wanted = self._open_at(np.stack(chosen)) & ~never
                 idle = 0 if wanted.sum() < least else idle + 1
                 least = min(least, int(wanted.sum()))
-        return np.stack(chosen)
+        points = np.stack(chosen)
+        return points if wanted.any() else self._fewer(points)
+
+    def _fewer(self, points: Array) -> Array:
+        """Leave out points (n, d), one after the other, while the others can be moved to do without it."""
+        on = self._on(points)
+        reached = on.any(axis=0)
+        while len(points) > 1:
+            alone = [int((on[i] & ~np.delete(on, i, axis=0).any(axis=0)).sum()) for i in range(len(on))]
+            least = int(np.argmin(alone))
+            moved, left = np.delete(points, least, axis=0), points[least]
+            for place in range(len(moved)):
+                others = np.delete(self._on(moved), place, axis=0).any(axis=0)
+                starts = np.stack([moved[place], left])
+                moved[place] = raised(self.prefix, self.walk.lines, starts, reached & ~others)
+            on = self._on(moved)
+            if (reached & ~on.any(axis=0)).any() or self._open_at(moved).any():
+                break
+            points = moved
+        return points
 
     def _starts_for(self, wanted: NDArray[np.bool_], points: Array, noisy: bool) -> Array | None:
         """Points (n, d) at which most wanted units are on: noise, images, of points (n, d), or climbed to.

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 
-from divulge.arrays import Array
 from divulge.reconstruction.convolutional.completing import Completing
 from divulge.reconstruction.convolutional.geometry import unit_box
 from divulge.reconstruction.convolutional.linearised import Moving
 from divulge.reconstruction.convolutional.patches import box_of
 from divulge.reconstruction.convolutional.pooled_windows import move_shown, without_offset
 from divulge.reconstruction.convolutional.rows import Row
+from divulge.reconstruction.convolutional.uphill import uphill
 from divulge.reconstruction.convolutional.walk import Kink
 from divulge.reconstruction.convolutional.window import Fragment, Origin, Shown, Together, fragment, shown
 from divulge.reconstruction.settings import CONV_FIRST, CONV_ROWS, TINY
@@ -80,30 +81,31 @@ class PooledChannels(Completing):
         for hunt in range(CONV_FIRST.hunts):
             for row in self.rows:
                 if row.known[:-1].all() and not row.known[-1]:
-                    self._hunt(row, (-1.0) ** hunt)
+                    self._hunt(row, (-1.0) ** hunt, 1 + hunt // 2 % (CONV_FIRST.widest_pool - 1))
 
-    def _hunt(self, row: Row, side: float) -> None:
-        """Walk in the direction in which a channel falls, or grows, around a window in which it was seen."""
+    def _hunt(self, row: Row, side: float, reach: int) -> None:
+        """Walk from a random input to where a channel is far down, or far up, all around where it was seen.
+
+        Few places first: of many at once some stay up where its offset is.
+        """
         if row.at is None:
             return
-        (_, origin), reach = row.at, CONV_FIRST.widest_pool - 1
+        _, origin = row.at
         filters = torch.from_numpy(row.weights[:-1].reshape(1, -1, *self.frame.kernel))
         rows, columns = self.frame.kernel
+        top, left = max(origin.row + rows - reach, 0), max(origin.column + columns - reach, 0)
 
-        def direction(point: Array) -> Array:
-            x = self.walk.known.images(point[None]).requires_grad_()
-            with torch.enable_grad():
-                maps = F.pad(self.features(x), (columns, columns, rows, rows))
-                top, left = max(origin.row + rows - reach, 0), max(origin.column + columns - reach, 0)
-                part = maps[:, :, top : top + rows + 2 * reach, left : left + columns + 2 * reach]
-                (slope,) = torch.autograd.grad(F.conv2d(part, filters).sum(), x)
-            found = slope.reshape(-1).numpy()
-            return np.asarray(side * found / max(float(np.linalg.norm(found)), TINY))
+        def highest(x: Tensor) -> Tensor:
+            maps = F.pad(self.features(x), (columns, columns, rows, rows))
+            part = maps[:, :, top : top + rows + 2 * reach, left : left + columns + 2 * reach]
+            z = side * F.conv2d(part, filters).flatten(1)
+            spread = z.detach().std() + TINY
+            return spread * torch.logsumexp(z / spread, dim=1)
 
-        self.walk.aim(direction)
-        for _ in range(CONV_ROWS.hunted):
-            for kink in self.walk.step():
-                self.take(kink)
+        start = self.walk.samples(1)[0]
+        end = uphill(self.walk, start, lambda x: -highest(x))
+        for kink in self.walk.along(np.stack([start, end])):
+            self.take(kink)
             if row.known[-1] or not any(row is other for other in self.rows):
                 break
         self.walk.restart()

@@ -143,8 +143,6 @@ class ConvRowsSettings:
     places: int = 8
     # steps without a crossing, a bound
     patience: int = 400
-    # steps in which a channel whose offset is open is to switch off
-    hunted: int = 40
     # of a channel's entries, known from one unit that is followed, from which on it is followed no more, and
     # those without which it is not taken for a channel
     most_known: float = 0.8
@@ -196,9 +194,9 @@ class ConvLastSettings:
     failures: int = 4
     # steps in which a point is moved to where more units are on; the first and the last one's length, of the
     # point; what of a step is kept in the next; the level from which on a unit counts no more, of its
-    # numbers. With these 5 or 6 points decide all 1,024 weights of MNIST classifiers; three times as long
-    # first steps make images so even that more than 9 did not
-    raises: int = 100
+    # numbers. With these 4 or 5 points decide all 1,024 weights of MNIST classifiers, with half as many steps
+    # and starts 5 or 6; three times as long first steps make images so even that more than 9 did not
+    raises: int = 200
     # likewise
     raised: tuple[float, float] = (0.1, 0.01)
     # likewise
@@ -209,7 +207,7 @@ class ConvLastSettings:
     # noise hardly turns on took 5 points more of an MNIST classifier where noise alone was moved
     noise: int = 64
     # likewise
-    starts: int = 4
+    starts: int = 8
     # points looked at to find one where units are on that never were
     candidates: int = 512
     # powers of ten that their sizes span
