@@ -52,6 +52,16 @@ def test_more_units_than_features_and_what_is_no_layer_are_refused(seed):
     assert rows_by_all_outputs(features, np.zeros_like(pieces), np.random.default_rng(0)) is None
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_changes_that_no_combination_of_outputs_inverts_are_refused(seed):
+    rng = np.random.default_rng(seed)
+    one, two, three = rng.permutation(8)[:3]
+    features, pieces = rng.lognormal(0, 3, (9, 8)), np.zeros((3, 9, 9))
+    for output, (a, b) in enumerate([(one, two), (one, three), (two, three)]):
+        pieces[output, 1 + a, b], pieces[output, 1 + b, a] = 1.0, -1.0  # skew, of odd size: singular
+    assert rows_by_all_outputs(features, pieces, np.random.default_rng(seed)) is None
+
+
 @pytest.mark.parametrize("sizes", [(40, 16, 16, 10), (60, 24, 20, 3), (30, 20, 12, 2), (20, 20, 30, 4)])
 @pytest.mark.parametrize("seed", range(2))
 def test_all_outputs_at_once_take_fewer_queries_than_one(sizes, seed):

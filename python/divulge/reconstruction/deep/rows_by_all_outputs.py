@@ -103,7 +103,10 @@ def states_of(change: Array, left: Array, right: Array, rng: np.random.Generator
     found: dict[bytes, Array] = {}
     for _ in range(ALL_OUTPUTS.combinations):
         first, second = np.tensordot(rng.standard_normal((2, len(change))), small, 1)
-        ratios, vectors = np.linalg.eig(np.linalg.solve(second.T, first.T).T)
+        try:
+            ratios, vectors = np.linalg.eig(np.linalg.solve(second.T, first.T).T)
+        except np.linalg.LinAlgError:  # this combination does not have the rank of all together
+            continue
         columns = (left @ vectors[:, ratios.imag == 0].real).T
         for column in columns / columns[np.arange(len(columns)), np.abs(columns).argmax(axis=1)][:, None]:
             rounded = np.round(column)
