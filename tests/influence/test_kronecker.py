@@ -238,19 +238,39 @@ def test_damping_that_single_precision_does_not_resolve_is_said(curvature, lower
     module, (x, y) = wide_and_trained(np.random.default_rng(seed), steps=100)
     test = 0.9 * x[:5], y[:5]
 
-    def fitted(damping, module=module, x=x):
-        return Influence(module, (x, y), curvature=curvature, damping=damping, lower=lower)
+    def scored(damping, precision=np.float32):
+        own = module.double() if precision == np.float64 else module.float()
+        influence = Influence(
+            own, (x.astype(precision), y), curvature=curvature, damping=damping, lower=lower
+        )
+        return influence, influence.scores((test[0].astype(precision), test[1]))
 
-    smallest = np.finfo(np.float32).eps * fitted(0.1)._inverse.kronecker.largest
+    epsilon = np.finfo(np.float32).eps * scored(0.1)[0]._inverse.kronecker.largest
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # none where two digits are right, nor in double precision
+        single, double = (scored(epsilon, kind)[1] for kind in (np.float32, np.float64))
+    assert relative_error(single, double, floor=0) < 0.01
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        fitted(1.1 * smallest).scores(test)
-        fitted(0.1 * smallest, module.double(), x.astype(float)).scores((0.9 * x[:5].astype(float), y[:5]))
-    module.float()
-    told = f"gradients in float32 resolve {curvature}'s eigenvalues down to about .*, 1.2e-07 of the largest"
-    for call in (lambda i: i.scores(test), lambda i: i.self_influence([0])):
-        with pytest.warns(UnresolvedDamping, match=told):
-            call(fitted(0.9 * smallest))
+        double = scored(1e-4 * epsilon, np.float64)[1]
+    with pytest.warns(UnresolvedDamping, match=f"rounding errors: {curvature} weighs directions"):
+        single = scored(1e-4 * epsilon)[1]
+    assert relative_error(single, double, floor=0) > 0.01
+    with pytest.warns(UnresolvedDamping, match=f"rounding errors: {curvature} weighs directions"):
+        influence, _ = scored(1e-5 * epsilon)
+    with pytest.warns(UnresolvedDamping, match=f"rounding errors: {curvature} weighs directions"):
+        influence.self_influence([0])
+
+
+def test_small_damping_that_no_direction_needs_is_not_said(make):
+    module, (x, y), (test_x, test_y) = make("cnn", loss="squared")
+    single = Influence(module.float(), (x.astype(np.float32), y.astype(np.float32)), loss="squared",
+                       curvature="ekfac", damping=1e-12)  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = single.scores((test_x.astype(np.float32), test_y.astype(np.float32)))
+    double = Influence(module.double(), (x, y), loss="squared", curvature="ekfac", damping=1e-12)
+    assert relative_error(found, double.scores((test_x, test_y)), floor=0) < 0.01
 
 
 @pytest.mark.parametrize("lower", [False, True])

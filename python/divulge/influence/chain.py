@@ -75,6 +75,10 @@ def find_chain(module: nn.Module, parameters: Sequence[Tensor], probe: Tensor) -
         parameters: those in question, in the order of their flat vector.
         probe: a few inputs (n, *shape) on which module and chain are compared.
     """
+    linear = [part for part in module.modules() if isinstance(part, nn.Linear)]
+    held = {id(parameter) for parameter in _parameters(linear)}
+    if not all(id(parameter) in held for parameter in parameters):
+        return None  # without a trace, which takes as long as several calls
     if not all(_is_plain(part) for part in module.modules()):
         return None
     try:

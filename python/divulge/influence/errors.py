@@ -24,4 +24,4 @@ class NotConverged(UserWarning):
 
 
 class UnresolvedDamping(UserWarning):
-    """The damping is below the smallest eigenvalue that a module's precision resolves."""
+    """The damping leaves scores to rounding in directions that a module's precision does not resolve."""

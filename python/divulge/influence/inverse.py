@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from divulge.influence.arguments import Curvature, SolverName
 from divulge.influence.combined import ShardedOperator
@@ -28,6 +29,7 @@ from divulge.influence.solvers import (
     LowRank,
     Matrix,
     Solution,
+    Solved,
     Solver,
     arnoldi,
     nystroem,
@@ -40,6 +42,8 @@ __all__ = ["DampedInverse", "SolverOptions"]
 _BLOCK_NUMBERS, _BLOCK_VECTORS = 1 << 22, 64
 # Samples whose inverse products show how exact a closed form is.
 _SOLVED = 4
+# Of a K-FAC or EK-FAC solution's scores, rounding by its own estimate; of scores off by 1 % it was 2e-4.
+_MOST_ROUNDING = 1e-4
 
 
 @dataclass(frozen=True)
@@ -133,45 +137,50 @@ class DampedInverse:
 
         Rows are scaled by powers of two to numbers below 1, so that squares of none are lost or infinite.
         """
+        return self._scaled(vectors, self.solver.solve)
+
+    def _scaled(self, vectors: Array, solve: Callable[[Tensor], Solved]) -> Solution:
         most = np.maximum(vectors.max(axis=1, keepdims=True), -vectors.min(axis=1, keepdims=True))
         powers = np.frexp(most)[1]
         with gradients_on():  # so that the caller's inference mode is not that of the vectors
             block = placed(np.ldexp(vectors, -powers), self.operator.device, vectors.dtype)
-            found = self.solver.solve(block).solution()
+            found = solve(block).solution()
         np.ldexp(found.vectors, powers, out=found.vectors)
         self.solution = found
         return found
 
-    def solved(self, gradients: Array) -> Array:
-        """Return H^-1 b (m, P), with a warning where the tolerance was not reached, or says too little."""
-        solution = self.solve(gradients)
+    def checked(self, solution: Solution) -> Array:
+        """Return its vectors, with a warning where the tolerance was not reached, or says too little."""
         if not solution.converged.all():
             name, tolerance = (
                 (self.options.solver, self.options.tolerance)
                 if self.kronecker is None
-                else (self.options.curvature, rounding(gradients.dtype))
+                else (self.options.curvature, rounding(solution.vectors.dtype))
             )
             warnings.warn(
-                f"{name} left {(~solution.converged).sum()} of {len(gradients)} solutions "
+                f"{name} left {(~solution.converged).sum()} of {len(solution.vectors)} solutions "
                 f"with a relative residual above {tolerance:g} (the largest is "
                 f"{float(solution.residual.max()):.2g}); more damping or another solver would help",
                 NotConverged,
                 stacklevel=4,
             )
         elif self.kronecker is not None:
-            self._check_resolved(self.kronecker)
+            self._check_resolved(self.kronecker, solution.vectors)
         return solution.vectors
 
-    def _check_resolved(self, kronecker: KroneckerCurvature) -> None:
-        """Warn where directions that the damping alone holds back have no gradients but rounding."""
+    def _check_resolved(self, kronecker: KroneckerCurvature, solved: Array) -> None:
+        """Warn where scores are rounding along directions that the damping alone holds back."""
         options, precision = self.options, self.operator.dtype
-        smallest, largest = kronecker.resolved(precision), kronecker.largest
-        if kronecker.shift < smallest:
+        epsilon, damped = float(np.finfo(precision).eps), kronecker.shift / (kronecker.largest or 1)
+        if damped >= epsilon:
+            return  # with so much, none were off by more than .1 %
+        share = kronecker.rounding_share(placed(solved, self.operator.device), precision)
+        # Of K-FAC's values those that should be mean squares of rounding may be 0, which says nothing of it.
+        if share > _MOST_ROUNDING or (options.curvature == "kfac" and damped < epsilon**2):
             warnings.warn(
-                f"gradients in {precision} resolve {options.curvature}'s eigenvalues down to about "
-                f"{smallest:.2g}, {smallest / largest:.2g} of the largest; with "
-                f"damping={options.damping:g} scores may be rounding errors; a damping of {smallest:.2g} or "
-                "more, or the module in double precision (module.double()), would help",
+                f"with damping={options.damping:g} scores may be rounding errors: {options.curvature} weighs "
+                f"directions that gradients in {precision} do not resolve, of the largest eigenvalue "
+                f"{kronecker.largest:.2g}; more damping, or double precision (module.double()), would help",
                 UnresolvedDamping,
                 stacklevel=5,
             )
@@ -179,16 +188,31 @@ class DampedInverse:
     def solutions(self, samples: Samples, function: LossFunction) -> Iterator[tuple[slice, Any]]:
         """Yield blocks of test points with their H^-1 grad f (k, P)."""
         for rows in blocks(len(samples), self.vectors_a_block):
-            yield rows, self.solved(self._gradients(samples, rows, function))
+            yield (
+                rows,
+                self.checked(self._solved_at(samples.take(np.arange(rows.start, rows.stop)), function)),
+            )
 
-    def _gradients(self, samples: Samples, rows: slice, function: LossFunction) -> Array:
+    def _solved_at(self, samples: Samples, function: LossFunction) -> Solution:
+        """Return H^-1 grad f (k, P) of a block of test points.
+
+        Where a closed form holds in the gradients' precision and torch computes, these are made in its basis.
+        """
+        kronecker = self.kronecker  # fitted first, so that gradients are made of what layers see
+        projections = getattr(self.operator, "kronecker_projections", None)
+        if kronecker is None or projections is None or not kronecker.holds_in(self.operator.dtype):
+            return self.solve(self._gradients(samples, function))
+        parts = list(projections(samples, function, kronecker.inner, kronecker.outer))
+        return self._scaled(np.concatenate(parts), kronecker.solve_turned)
+
+    def _gradients(self, samples: Samples, function: LossFunction) -> Array:
         """Return test points' grad f (k, P) in the precision in which they are solved for.
 
         That is their own for a closed form where the damping is not too small for it; iterations need more
         than single precision.
         """
-        kronecker = self.kronecker  # fitted first, so that gradients are made of what layers see
-        gradients = self.operator.gradients(samples.take(np.arange(rows.start, rows.stop)), function)
+        kronecker = self.kronecker
+        gradients = self.operator.gradients(samples, function)
         own = kronecker is not None and kronecker.holds_in(gradients.dtype)
         return gradients if own else gradients.astype(np.float64)
 
@@ -202,13 +226,15 @@ class DampedInverse:
         operator, closed = self.operator, self.kronecker or self.forms
         low_rank = closed is None and isinstance(self.solver, LowRank)
         if len(rows) and (closed is not None or low_rank):
-            self.solved(operator.loss_gradients(rows[:_SOLVED]).astype(np.float64))
+            self.checked(self.solve(operator.loss_gradients(rows[:_SOLVED]).astype(np.float64)))
         if closed is not None:
             return np.asarray(closed.self_influence(operator)[rows], np.float64)
         out = np.empty(len(rows))
         for part in blocks(len(rows), self.vectors_a_block):
             g = operator.loss_gradients(rows[part]).astype(np.float64)
-            out[part] = self._quadratic(g) if low_rank else np.einsum("ij,ij->i", g, self.solved(g))
+            out[part] = (
+                self._quadratic(g) if low_rank else np.einsum("ij,ij->i", g, self.checked(self.solve(g)))
+            )
         return out
 
     def self_influence_roots(self) -> NDArray[np.float64]:

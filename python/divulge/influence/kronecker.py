@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -31,6 +31,8 @@ _SINGLE_RESIDUAL, _DOUBLE_RESIDUAL = 1e-3, 1e-6
 # The largest eigenvalue by the shift times an epsilon, up to which single precision leaves no more than that:
 # of layers of 32 to 256 units residuals were a tenth of it and less.
 _MOST_ROUNDED = 1e-2
+# Values that are rounding: so many times an epsilon squared of a layer's largest, and less.
+_LOST = 1e2
 # Vectors of a layer's inner basis along which residuals are taken, those of the largest eigenvalues: rounding
 # weighs most there, and to take them along all is half as much work as to solve.
 _CHECKED = 16
@@ -71,29 +73,55 @@ class KroneckerCurvature:
         Residuals are those that rounding leaves along each layer's 16 inner vectors of largest eigenvalues,
         times what these miss of the others; `holds_in` says in which precision they are small.
         """
-        norms = vectors.norm(dim=1).double()
-        squares = torch.zeros_like(norms)
-        for u, v, values, place in self._layers(vectors):
-            inside = u.T @ layer_matrix(vectors, place) @ v
+        parts = ((u, v, layer_matrix(vectors, place)) for u, v, _, place in self._layers(vectors))
+        return self._divided(vectors, (u.T @ matrix @ v for u, v, matrix in parts))
+
+    def solve_turned(self, turned: Tensor) -> Solved:
+        """Solve it for rows (m, P) of U' B V of all layers in a row, B the layers' parts of b."""
+        shapes = [values.shape for values in self.values]
+        parts = torch.split(turned, [h * d for h, d in shapes], dim=1)
+        inside = (part.reshape(-1, *shape) for part, shape in zip(parts, shapes, strict=True))
+        return self._divided(torch.empty_like(turned), inside)
+
+    def _divided(self, out: Tensor, turned: Iterable[Tensor]) -> Solved:
+        """Write U (X / (values + shift)) V' of each layer's X = U' B V, and say how exact it is.
+
+        X may be made of `out` itself: it is asked for before its layer's part is written.
+        """
+        norms, squares = (torch.zeros(len(out), dtype=torch.float64, device=out.device) for _ in range(2))
+        for inside, (u, v, values, place) in zip(turned, self._layers(out), strict=True):
             damped = values + self.shift
             solved = u @ (inside / damped) @ v.T
-            put(vectors, place, solved)
+            put(out, place, solved)
+            norms += inside.square().sum((1, 2)).double()
             most = values.amax(0).topk(min(_CHECKED, len(v))).indices
             again = u.T @ (solved @ v[:, most])
             left = ((again * damped[:, most] - inside[:, :, most]).double() ** 2).sum((1, 2))
             weights = damped.double().square()  # rounding is as large along all vectors before these
             squares += left * (weights.sum() / weights[:, most].sum())
-        relative = squares.sqrt() / torch.where(norms > 0, norms, 1)
+        relative = (squares / torch.where(norms > 0, norms, 1)).sqrt()
         none = torch.zeros_like(relative, dtype=torch.int64)
-        return Solved(vectors, relative, none, relative < rounding(vectors.dtype))
+        return Solved(out, relative, none, relative < rounding(out.dtype))
 
     def holds_in(self, dtype: np.dtype[Any]) -> bool:
         """Return whether rounding in a precision leaves small residuals: where the shift is not too small."""
-        return dtype == np.float64 or self.resolved(dtype) <= _MOST_ROUNDED * self.shift
+        return dtype == np.float64 or float(np.finfo(dtype).eps) * self.largest <= _MOST_ROUNDED * self.shift
 
-    def resolved(self, dtype: np.dtype[Any]) -> float:
-        """Return the least eigenvalue that gradients in a precision resolve: its epsilon of the largest."""
-        return float(np.finfo(dtype).eps) * self.largest
+    def rounding_share(self, solved: Tensor, dtype: np.dtype[Any]) -> float:
+        """Return how large rounding is in scores of solutions (m, P), of the rest of them; the most of all m.
+
+        With Y = U' x V of a solution x, scores have the mean square sum of Y^2 values over the samples whose
+        gradients the values are of. Of values near an epsilon of the precision, squared, of a layer's largest
+        all is taken for rounding.
+        """
+        noise, rest = (torch.zeros(len(solved), dtype=torch.float64, device=solved.device) for _ in range(2))
+        for u, v, values, place in self._layers(solved.double()):
+            parts = (u.T @ layer_matrix(solved.double(), place) @ v).square() * values
+            lost = values <= _LOST * float(np.finfo(dtype).eps) ** 2 * values.max()
+            noise += parts[:, lost].sum(1)
+            rest += parts[:, ~lost].sum(1)
+        shares = (noise / torch.where(rest > 0, rest, 1)).sqrt()
+        return float(shares.max()) if len(shares) else 0.0
 
     @property
     def largest(self) -> float:
@@ -107,15 +135,17 @@ class KroneckerCurvature:
 
     def _layers(self, like: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor, LayerPlace]]:
         """Yield each layer's outer, inner and values on a tensor's device and of its type, and its place."""
-        device = like.device
-        if device not in self._on:
+        kind = like.device, like.dtype
+        if kind not in self._held:
             parts = zip(self.outer, self.inner, self.values, strict=True)
-            self._on[device] = [tuple(torch.as_tensor(part, device=device) for part in one) for one in parts]
-        for (u, v, values), place in zip(self._on[device], self.places, strict=True):
-            yield u.to(like.dtype), v.to(like.dtype), values.to(like.dtype), place
+            self._held[kind] = [
+                tuple(torch.as_tensor(part).to(like.device, like.dtype) for part in one) for one in parts
+            ]
+        for (u, v, values), place in zip(self._held[kind], self.places, strict=True):
+            yield u, v, values, place
 
     @cached_property
-    def _on(self) -> dict[torch.device, list[tuple[Tensor, ...]]]:
+    def _held(self) -> dict[tuple[torch.device, torch.dtype], list[tuple[Tensor, ...]]]:
         return {}
 
 

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from divulge.influence.cross_entropy import CrossEntropy
 from divulge.influence.per_sample import LossFunction, per_sample
 from divulge.influence.positions import Positions
 
@@ -118,27 +119,12 @@ def resolve_loss(loss: str | LossFunction, temperature: float = 0.001, positions
     if loss not in _NAMES:
         raise ValueError(f"expected a loss {', '.join(_NAMES)} or a function, got {loss!r}")
     if loss == "cross_entropy":
-        return Loss(loss, partial(_cross_entropy, positions=positions), positions=positions)
+        return Loss(loss, CrossEntropy(positions), positions=positions)
     if loss == "squared":
         return Loss(loss, partial(_squared, positions=positions), positions=positions)
     if isinstance(temperature, bool) or not isinstance(temperature, Real) or not temperature >= 0:
         raise ValueError(f"expected a temperature of at least 0, got {temperature!r}")
     return Loss(loss, partial(_smooth_hinge, temperature=float(temperature)), float(temperature))
-
-
-def _cross_entropy(z: Tensor, y: Tensor, positions: Positions) -> Tensor:
-    """Return -log p(y), p the softmax of K outputs, or of (0, z) where z is the only one.
-
-    In double precision: the slope p - 1 of a label that is almost sure is nothing but rounding in single.
-    """
-    precision, z = z.dtype, z.double()
-    if z.ndim > 2:
-        classes = positions.classes(y).flatten()
-        values = _cross_entropy(z.flatten(0, -2), classes, positions).reshape(y.shape)
-        return positions.joined(values, y).to(precision)
-    if z.shape[1] == 1:
-        return (F.softplus(z[:, 0]) - y * z[:, 0]).to(precision)
-    return F.cross_entropy(z, y, reduction="none").to(precision)
 
 
 def _squared(z: Tensor, y: Tensor, positions: Positions) -> Tensor:

@@ -140,7 +140,11 @@ class _Removal:
     @gradients_on()
     def step(self, method: Method) -> NDArray[np.float64]:
         """Return by how much the parameters move (P,)."""
-        solved, pull = self.influence._inverse.solved, self._pull()
+        inverse, pull = self.influence._inverse, self._pull()
+
+        def solved(vectors: Array) -> Array:
+            return inverse.checked(inverse.solve(vectors))
+
         if method == "newton":
             return self._newton(pull)
         first = solved(pull[None])
