@@ -263,7 +263,7 @@ def test_words_and_truth_values_come_back_in_their_dtype():
 def test_infinite_numbers_do_not_end_in_a_traceback():
     x, y = np.random.default_rng(0).normal(size=(40, 2)), np.linspace(0, 1, 40)
     y[3] = np.inf
-    with pytest.raises(ValueError, match="the targets holds inf in row 3"):
+    with pytest.raises(ValueError, match="expected finite numbers in the targets, row 3 has inf"):
         read_data((x, y))
 
 

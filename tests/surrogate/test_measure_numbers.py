@@ -11,6 +11,7 @@ from torch import nn
 from divulge import Victim, steal
 from divulge.datasets import read_data
 from divulge.oracles import CallableOracle, LabelOracle, oracle_by_name
+from divulge.report.attacks import same_values
 from divulge.surrogate.measure_numbers import explained_share
 
 
@@ -32,7 +33,8 @@ def test_the_share_explained_is_that_of_scikit_learn(shape):
     assert explained_share(told, true) == pytest.approx(r2_score(true, told))
     assert explained_share(true, true) == 1
     assert explained_share(np.ones(3), np.ones(3)) == 1
-    assert explained_share(np.zeros(3), np.ones(3)) == -np.inf
+    assert explained_share(np.zeros(3), np.ones(3)) == 0
+    assert explained_share(np.full(3, 0.2), np.full(3, 0.1)) == 0  # whose mean is none of them
 
 
 @pytest.mark.parametrize("unit", [1e5, 1e-4])
@@ -91,8 +93,34 @@ def test_what_does_not_fit_numbers_is_refused():
         steal(oracle, queries=5, data=data, bits=0.9)
     words = data.train_inputs.numpy(), np.where(data.train_targets > 3e5, "dear", "cheap")
     naming = Victim(LogisticRegression().fit(*words))
-    with pytest.raises(ValueError, match="names these, got numbers"):
+    with pytest.raises(ValueError, match="the victim names, 'cheap', 'dear', got numbers"):
         steal(oracle_by_name("value", naming), queries=5, data=data)
     labels = LabelOracle(Victim(nn.Linear(4, 1).double(), (4,)))
     with pytest.raises(ValueError, match="expected an oracle that tells values, the numbers"):
         steal(labels, queries=5, data=data, victim=np.zeros(len(data.test_inputs)))
+
+
+def test_whole_numbers_of_few_values_are_those_that_a_regression_predicts():
+    """As classes they are numbered from 0 on, and a model that is right would seem to explain nothing."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(200, 3))
+    data = read_data((x, np.clip(np.rint(50 + 10 * x[:, 0]), 30, 70).astype(int) // 5 * 5), name="marks")
+    assert not data.numbers
+    victim = Victim(LinearRegression().fit(data.train_inputs, data.with_numbers().train_targets), data=data)
+    found = steal(oracle_by_name("value", victim, data=data), queries=40, data=data, steps=50)
+    assert found.measure == "explained variance"
+    true = data.with_numbers().test_targets.numpy()
+    assert 30 <= true.min() < true.max() <= 70
+    row = found.leak_curve.iloc[0]
+    assert row["accuracy"] == pytest.approx(row["agreement"], abs=0.2)
+    words = read_data((x, np.where(x[:, 0] > 0, "high", "low")), name="words")
+    with pytest.raises(ValueError, match="expected numbers as targets of words.*got 'high'"):
+        words.with_numbers()
+
+
+@pytest.mark.parametrize(("unit", "offset"), [(1e-7, 0.0), (10.0, 1e6), (1.0, 0.0)])
+def test_numbers_are_the_same_beside_how_far_they_differ(unit, offset):
+    true = offset + unit * np.random.default_rng(0).normal(size=(50, 2))
+    assert same_values(true, true, numbers=True)
+    assert same_values(true.astype(np.float32), true, numbers=True)
+    assert not same_values(true + 0.1 * unit, true, numbers=True)

@@ -59,6 +59,8 @@ def run(options: Options) -> int:
         victim = victim_of(options.model, data, options.seed, display, trusted=options.trusted)
         if victim.class_names is not None:
             data = data.with_classes(victim.class_names)
+        elif victim.predicts_numbers:
+            data = data.with_numbers()
         oracle = defence_by_name(options.defence, oracle_by_name(options.oracle, victim, data=data))
         stolen = steal(
             oracle,

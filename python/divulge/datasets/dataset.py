@@ -95,6 +95,28 @@ class Dataset:
             return points
         return np.column_stack([column.snap(points[:, i]) for i, column in enumerate(self.columns)])
 
+    def with_numbers(self) -> Dataset:
+        """Return the same with the numbers that classes are called as targets, as a regression predicts.
+
+        Raises:
+            ValueError: they are called by words.
+        """
+        if self.numbers:
+            return self
+        names = self.class_names or range(self.classes)
+        word = next((name for name in names if isinstance(name, str)), None)
+        if word is not None:
+            raise ValueError(
+                f"expected numbers as targets of {self.name}, as the model predicts, got {word!r}"
+            )
+        values = torch.tensor([float(name) for name in names], dtype=torch.float64)
+        return replace(
+            self,
+            train_targets=values[self.train_targets],
+            test_targets=values[self.test_targets],
+            class_names=(),
+        )
+
     def with_classes(self, names: Sequence[Any]) -> Dataset:
         """Return the same with classes numbered as in a list of their names.
 
@@ -103,7 +125,8 @@ class Dataset:
         """
         if self.numbers:
             raise ValueError(
-                f"the model names classes, {shown(tuple(names))}, and the targets of {self.name} are numbers"
+                f"the model names classes, {shown(tuple(names))}, and the targets of {self.name} are numbers; "
+                'kinds={target: "categorical"} reads them as classes'
             )
         if not self.class_names or tuple(names) == self.class_names:
             return self

@@ -36,7 +36,7 @@ def read_targets(targets: Any, where: str, kind: str | None = None) -> tuple[Ind
         numbers = series.to_numpy(np.float64, copy=True)
         bad = np.flatnonzero(~np.isfinite(numbers))
         if len(bad):
-            raise ValueError(f"{where} holds {numbers[bad[0]]} in row {bad[0]}")
+            raise ValueError(f"expected finite numbers in {where}, row {bad[0]} has {numbers[bad[0]]}")
         if (numbers == numbers[0]).all():
             raise ValueError(f"expected different numbers in {where}, all are {numbers[0]:g}")
         return numbers, ()

@@ -132,7 +132,7 @@ class _Case:
         true: list[Any] = [truth(inputs) for inputs in (self.test, self.fresh)]
         if self.numbers:
             agreement = explained_share(mine[0], true[0])
-            alike = same and same_values(np.concatenate(mine), np.concatenate(true))
+            alike = same and same_values(np.concatenate(mine), np.concatenate(true), numbers=True)
         else:
             agreement = float((mine[0] == true[0]).mean())
             alike = same and all((named == known).all() for named, known in zip(mine, true, strict=True))
@@ -145,9 +145,13 @@ class _Case:
         return Attacked(copy.attack, float(copy.queries), exact, agreement, note)
 
 
-def same_values(told: Array, true: Array) -> bool:
-    """Whether outputs (n, K) are the same in float32."""
-    return bool(np.abs(told - true).max() <= SAME * max(1.0, float(np.abs(true).max())))
+def same_values(told: Array, true: Array, numbers: bool = False) -> bool:
+    """Whether outputs (n, K) are the same in float32: numbers that are predicted beside how far theirs differ."""
+    off, largest = np.abs(told - true).max(axis=0), np.abs(true).max(axis=0)
+    if not numbers:
+        return bool(off.max() <= SAME * max(1.0, float(largest.max())))
+    rounding = 2 * np.finfo(np.float32).eps * largest
+    return bool((off <= SAME * np.ptp(true, axis=0) + rounding).all())
 
 
 @dataclass(frozen=True)
@@ -232,7 +236,7 @@ def _of_all_outputs(case: _Case, attack: str, copied: Callable[..., Any]) -> Att
 
     inputs = np.concatenate([case.test, case.fresh])
     true = victim.values(inputs)
-    same = same_values(values(inputs), true)
+    same = same_values(values(inputs), true, case.numbers)
     notes = list(dict.fromkeys(note for copy in copies for note in copy.notes))
     queries = sum(copy.queries for copy in copies)
     told = _Copy(attack, queries, all(copy.complete for copy in copies), notes)

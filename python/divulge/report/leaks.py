@@ -101,6 +101,8 @@ def leak_report(
     oracles, defences = ([given] if isinstance(given, str) else given for given in (oracles, defences))
     if studied.class_names is not None:
         data = data.with_classes(studied.class_names)
+    elif isinstance(studied, Victim) and studied.predicts_numbers:
+        data = data.with_numbers()
     made, left_out = pairs_of(studied, oracles, defences, data)
     if isinstance(studied, LiveVictim):
         left_out += (INSIDE,)

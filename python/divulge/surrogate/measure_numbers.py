@@ -10,7 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from divulge.arrays import Array
-from divulge.oracles import Answers
+from divulge.datasets.columns import shown
+from divulge.datasets.dataset import are_numbers
+from divulge.oracles import Answers, Oracle
 from divulge.points import first_non_finite, host_array
 from divulge.surrogate.measure import COSINES, gradients_of
 from divulge.training.scaled import Scaled
@@ -21,15 +23,40 @@ def explained_share(told: Array, true: Array) -> float:
     """Return the share of the variance of numbers that others explain, of columns the mean.
 
     1 - sum (told - true)^2 / sum (true - mean)^2 (R^2): 1 where they are the same, below 0 where their mean
-    tells more.
+    tells more. Where the true ones are all the same there is none to explain: 1 for the same, else 0.
 
     Args:
         told: shape (n,) or (n, K).
         true: of the same shape.
     """
     off, spread = ((told - true) ** 2).sum(axis=0), ((true - true.mean(axis=0)) ** 2).sum(axis=0)
-    share = 1 - off / np.where(spread > 0, spread, 1.0)
-    return float(np.mean(np.where(spread > 0, share, np.where(off > 0, -np.inf, 1.0))))
+    differ = np.ptp(true, axis=0) > 0  # the deviation from a mean of equal numbers may be rounding
+    share = 1 - off / np.where(differ, spread, 1.0)
+    return float(np.mean(np.where(differ, share, np.where(off > 0, 0.0, 1.0))))
+
+
+def numbers_are_predicted(victim: Any, targets: Any, oracle: Oracle) -> bool:
+    """Whether numbers are predicted: the victim is a regression, or has one output beside such targets.
+
+    Raises:
+        ValueError: the targets are numbers and the victim names classes, or the oracle tells no values.
+    """
+    known = isinstance(victim, Victim)
+    numbers = (known and victim.predicts_numbers) or (targets is not None and are_numbers(targets))
+    if not numbers:
+        return False
+    if known and victim.class_names is not None:
+        raise ValueError(
+            f"expected classes as targets, which the victim names, {shown(victim.class_names)}, got numbers; "
+            'kinds={target: "categorical"} reads them as classes'
+        )
+    if (known and victim.output_size > 1 and not victim.predicts_numbers) or oracle.output_size is None:
+        return False  # as_targets says what is wrong
+    if not oracle.has_values:
+        raise ValueError(
+            f"expected an oracle that tells values, the numbers that are predicted, got {oracle.kind} answers"
+        )
+    return True
 
 
 def as_numbers(targets: Any, n: int) -> Array:
@@ -118,7 +145,7 @@ class Unit:
         for k in range(outputs):
             if answers.values is not None and (answers.outputs == k).any():
                 values = answers.values[answers.outputs == k]
-                shift[k], scale[k] = values.mean(), values.std() or 1.0
+                shift[k], scale[k] = values.mean(), values.std() if np.ptp(values) > 0 else 1.0
         return Unit(scale, shift)
 
     def told(self, answers: Answers) -> Answers:

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 
 from divulge.arrays import Array, Index
 from divulge.datasets import Dataset
-from divulge.datasets.dataset import are_numbers
 from divulge.datasets.foreign import is_foreign
 from divulge.oracles import Answers, Oracle
 from divulge.oracles.ledger import whole
@@ -24,7 +23,7 @@ from divulge.surrogate.gradient_span import GradientSpan
 from divulge.surrogate.inputs import Inputs
 from divulge.surrogate.losses import Weights
 from divulge.surrogate.measure import Yardstick, as_targets
-from divulge.surrogate.measure_numbers import NumbersYardstick, Unit, as_numbers
+from divulge.surrogate.measure_numbers import NumbersYardstick, Unit, as_numbers, numbers_are_predicted
 from divulge.surrogate.stolen import AGREEMENT, EXPLAINED, Stolen
 from divulge.surrogate.train import chosen_weights, train
 from divulge.training import network_by_name
@@ -156,8 +155,10 @@ class Thief:
         _check_data(data)
         victim = getattr(oracle, "victim", None) if victim is None else victim
         if isinstance(data, Dataset) and test is None:
+            if isinstance(victim, Victim) and victim.predicts_numbers:
+                data = data.with_numbers()
             test = (data.test_inputs, data.test_targets)
-        self.numbers = _are_numbers(victim, None if test is None else test[1], oracle)
+        self.numbers = numbers_are_predicted(victim, None if test is None else test[1], oracle)
         if self.numbers and bits is not None:
             raise ValueError("expected a victim that names classes, bits are of these: numbers are predicted")
         self.bits = None if bits is None else BitsColumns(bits, victim, data, self.seed)
@@ -345,27 +346,6 @@ def _counts(queries: int | Sequence[int]) -> list[int]:
     if not counts or counts[0] < 1:
         raise ValueError(f"expected at least one query, got {queries}")
     return counts
-
-
-def _are_numbers(victim: Any, targets: Any, oracle: Oracle) -> bool:
-    """Whether numbers are predicted: the victim is a regression, or has one output beside such targets.
-
-    Raises:
-        ValueError: the targets are numbers and the victim names classes, or the oracle tells no values.
-    """
-    known = isinstance(victim, Victim)
-    numbers = (known and victim.predicts_numbers) or (targets is not None and are_numbers(targets))
-    if not numbers:
-        return False
-    if known and victim.class_names is not None:
-        raise ValueError(f"expected classes as targets, {victim.title} names these, got numbers")
-    if (known and victim.output_size > 1 and not victim.predicts_numbers) or oracle.output_size is None:
-        return False  # as_targets says what is wrong
-    if not oracle.has_values:
-        raise ValueError(
-            f"expected an oracle that tells values, the numbers that are predicted, got {oracle.kind} answers"
-        )
-    return True
 
 
 def _check_teaches(told: Answers) -> None:

@@ -72,8 +72,9 @@ def check_columns(estimator: Any, data: Dataset | None) -> None:
     if names is None or data is None or not data.columns:
         return
     held = [column.name for column in data.columns]
-    if [str(name).replace(" ", "_") for name in held] == list(names):  # as LightGBM calls them
-        return
+    lightgbm = type(estimator).__module__.startswith("lightgbm")
+    if lightgbm and [str(name).replace(" ", "_") for name in held] == list(names):
+        return  # it calls them so
     missing = next((name for name in names if name not in held), None)
     if missing is not None:
         raise UnsupportedModel(f"{data.name} has no column {missing!r}, which the model was fitted with")
