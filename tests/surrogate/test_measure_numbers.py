@@ -93,7 +93,7 @@ def test_what_does_not_fit_numbers_is_refused():
         steal(oracle, queries=5, data=data, bits=0.9)
     words = data.train_inputs.numpy(), np.where(data.train_targets > 3e5, "dear", "cheap")
     naming = Victim(LogisticRegression().fit(*words))
-    with pytest.raises(ValueError, match="the victim names, 'cheap', 'dear', got numbers"):
+    with pytest.raises(ValueError, match=r"the victim names, .cheap., .dear., got numbers"):
         steal(oracle_by_name("value", naming), queries=5, data=data)
     labels = LabelOracle(Victim(nn.Linear(4, 1).double(), (4,)))
     with pytest.raises(ValueError, match="expected an oracle that tells values, the numbers"):
@@ -114,7 +114,7 @@ def test_whole_numbers_of_few_values_are_those_that_a_regression_predicts():
     row = found.leak_curve.iloc[0]
     assert row["accuracy"] == pytest.approx(row["agreement"], abs=0.2)
     words = read_data((x, np.where(x[:, 0] > 0, "high", "low")), name="words")
-    with pytest.raises(ValueError, match="expected numbers as targets of words.*got 'high'"):
+    with pytest.raises(ValueError, match=r"expected numbers as targets of words.*got 'high'"):
         words.with_numbers()
 
 

@@ -36,7 +36,6 @@ The way of `reconstruct(oracle)`, file by file:
   holds what was searched, `partial_rows` what kinks tell of rows, `candidates` which of them are one unit,
   `evidence` and `confirm` (`confirm_together` for the first layer) whether it is one, `crossings` which of
   two reads the other; `narrow_layers` searches behind narrow layers, in `cells` by `cell_walks`;
-  `known_row` recognizes a unit by its kinks;
   `unexplained_gradients` betray units of the first layer that lines missed, `weak_in_the_dark` meets weak
   ones where the others are off; `positive_features` are asked about in place of inputs where its rows are
   independent, and `whole_rows` of the second layer found there by `one_layer`'s search; `passage` notices

@@ -146,7 +146,7 @@ class _Case:
 
 
 def same_values(told: Array, true: Array, numbers: bool = False) -> bool:
-    """Whether outputs (n, K) are the same in float32: numbers that are predicted beside how far theirs differ."""
+    """Whether outputs (n, K) are the same in float32; predicted numbers beside how far they differ."""
     off, largest = np.abs(told - true).max(axis=0), np.abs(true).max(axis=0)
     if not numbers:
         return bool(off.max() <= SAME * max(1.0, float(largest.max())))

@@ -339,8 +339,7 @@ class Victim:
     def _check_outputs(self, probe: NDArray[Any], guessed: bool) -> Array:
         """Run the probe and return its outputs, shape (16, K)."""
         hint = "; pass input_shape=, the shape of one input" if guessed else ""
-        asked = ("n", *self.input_shape)
-        shape = f"({', '.join(str(s) for s in asked)})"
+        shape = f"({', '.join(str(size) for size in ('n', *self.input_shape))})"
         try:
             with evaluating(self.module), torch.inference_mode(False), torch.no_grad():
                 outputs = self.module(self._tensor(probe))
@@ -348,9 +347,8 @@ class Victim:
             raise
         except Exception as error:
             reason = str(error).strip().splitlines() or [type(error).__name__]
-            raise UnsupportedModel(
-                f"the module fails on inputs of shape {shape}: {reason[0]}{hint}"
-            ) from error
+            failed = f"the module fails on inputs of shape {shape}: {reason[0]}{hint}"
+            raise UnsupportedModel(failed) from error
         if not isinstance(outputs, torch.Tensor) and (found := logits_in(outputs)) is not None:
             self.module, outputs = Logits(self.module), found
         if not isinstance(outputs, torch.Tensor):
@@ -359,10 +357,8 @@ class Victim:
                 f"{type(outputs).__name__}"
             )
         if outputs.ndim != 2 or len(outputs) != len(probe) or outputs.shape[1] == 0:
-            got = tuple(outputs.shape)
-            raise UnsupportedModel(
-                f"expected outputs of shape (n, K), got {got} for n = {len(probe)} inputs of shape {shape}"
-            )
+            got = f"{tuple(outputs.shape)} for n = {len(probe)} inputs of shape {shape}"
+            raise UnsupportedModel(f"expected outputs of shape (n, K), got {got}")
         return _to_float64(outputs)
 
     def _lower(self, probe: NDArray[Any], outputs: Array) -> DenseLayers | None:

@@ -106,8 +106,9 @@ class LastLayer:
             moved, left = np.delete(points, least, axis=0), points[least]
             for place in range(len(moved)):
                 others = np.delete(self._on(moved), place, axis=0).any(axis=0)
+                wanted: NDArray[np.bool_] = np.logical_and(reached, ~others)
                 starts = np.stack([moved[place], left])
-                moved[place] = raised(self.prefix, self.walk.lines, starts, reached & ~others)
+                moved[place] = raised(self.prefix, self.walk.lines, starts, wanted)
             on = self._on(moved)
             if (reached & ~on.any(axis=0)).any() or self._open_at(moved).any():
                 break

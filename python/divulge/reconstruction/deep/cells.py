@@ -30,7 +30,7 @@ def drawn(free: FreeLayer, rng: np.random.Generator, count: int) -> Array:
     size = (count, len(free.layer))
     sigma = rng.uniform(0.0, POSITIVE.sigma, (count, 1))
     logs = sigma * rng.standard_normal(size)
-    least, most = np.log(CELLS.largest)
+    least, most = np.log(POSITIVE.largest)
     largest = rng.uniform(least, most, (count, 1))
     levels = np.exp(np.maximum(logs - logs.max(axis=1, keepdims=True), np.log(POSITIVE.least)) + largest)
     off = rng.uniform(size=size) < rng.choice(CELLS.off, (count, 1))
@@ -134,33 +134,19 @@ def explore_cells(pool: Pool, prefix: Prefix, free: FreeLayer, find: Callable[[]
 
 
 def aimed(prefix: Prefix, free: FreeLayer, row: Array, lines: Lines) -> tuple[Array, Array]:
-    """Return segments (n, d) between places where a unit's level has either sign, if it has, for its offset.
+    """Return segments (n, d) from where a unit's level is lowest for its features to where it is highest.
 
-    From where the level without its offset is lowest for its features to where it is highest, both of a size
-    beside which the offset is none. Where it has one sign alone the unit may be off near 0, where the offset
-    outweighs it: from where it is least to where it is most.
+    Of these every other one begins far out: an offset may be large beside the row's entries. None where the
+    level is nowhere negative without its offset.
     """
     draws = drawn(free, lines.rng, CELLS.draws)
     features = prefix.features(draws)
-    level = features @ row
-    relative = level / np.maximum(np.linalg.norm(features, axis=1), TINY)
-    order = np.argsort(relative, kind="stable")
+    level = features @ row / np.maximum(np.linalg.norm(features, axis=1), TINY)
+    order = np.argsort(level, kind="stable")
     lowest, highest = order[: CELLS.aimed], order[-CELLS.aimed :]
-    both = min(int((relative[lowest] < 0).sum()), int((relative[highest] > 0).sum()))
-    if not both:
-        on = (features > 0).sum(axis=1)
-        good = np.flatnonzero(on >= np.median(on))  # few features show little of a row
-        near = good[np.argsort(np.abs(level[good]), kind="stable")[: CELLS.aimed]]
-        return draws[near], draws[np.argsort(-np.abs(level), kind="stable")[: len(near)]]
-    size = np.resize(CELLS.sizes, both)[:, None]
-    return resized(free, draws[lowest[:both]], size), resized(free, draws[highest[-both:]], size)
-
-
-def resized(free: FreeLayer, points: Array, size: Array) -> Array:
-    """Return points (n, d) whose largest level is of a size (n, 1), in usual sizes of the first layer's."""
-    levels = free.layer.levels(points)
-    largest = np.abs(levels / free.spread).max(axis=1, keepdims=True)
-    return free.points(levels * size / np.maximum(largest, TINY))
+    lowest, highest = lowest[level[lowest] < 0], highest[level[lowest] < 0]
+    size = np.resize([1.0, CELLS.far], len(lowest))[:, None]
+    return free.points(size * free.layer.levels(draws[lowest])), draws[highest]
 
 
 def steadied(prefix: Prefix, free: FreeLayer, layer: Dense, lines: Lines) -> Dense:

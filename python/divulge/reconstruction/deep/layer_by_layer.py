@@ -304,11 +304,9 @@ class DeepSearch:
         free = self.narrow.first(prefix)
         if free is not None:
             layer = self.narrow.turned(prefix, free, units, self.enough)
-            find = partial(self.find_in_cells, prefix, depth)
-            if layer is not None and layer.passage:
-                return self.narrow.without_span(prefix, free, layer, find, self.enough)
             if layer is None or layer.units == len(units):
                 return layer
+            find = partial(self.find_in_cells, prefix, depth)
             return self.narrow.without_always_on(prefix, free, layer, find, self.enough)
         layer = turned(self.pool, prefix, units, self.enough)
         if layer is not None or not self.stuck:

@@ -8,11 +8,10 @@ import numpy as np
 
 from divulge.reconstruction.asking.lines import Lines
 from divulge.reconstruction.asking.probe import Probe
-from divulge.reconstruction.deep.candidates import Candidates, joined
+from divulge.reconstruction.deep.candidates import Candidates
 from divulge.reconstruction.deep.cell_edges import with_open_entries
 from divulge.reconstruction.deep.cells import aimed, drawn, explore_cells, steadied
 from divulge.reconstruction.deep.confirm_together import sharp_far_out
-from divulge.reconstruction.deep.known_row import switching
 from divulge.reconstruction.deep.orientation.by_bends import turned_by_bends
 from divulge.reconstruction.deep.orientation.choose import turned_in_cells
 from divulge.reconstruction.deep.regions import FreeLayer
@@ -111,31 +110,13 @@ class NarrowLayers:
         Returns:
             The layer turned anew where it shows, else as it is.
         """
-        row = layer.rows[-1]
-        own = switching(self.pool, prefix, row)
-        if own is None:
-            self.pool.between(*aimed(prefix, free, row, self.lines))
-            own = switching(self.pool, prefix, row)
-        units = find(free)
-        if len(units) < layer.units and own is not None:
-            units = joined(units, own)
-        if len(units) >= layer.units:
-            return self.turned(prefix, free, units, enough)
+        segments = aimed(prefix, free, layer.rows[-1], self.lines)
+        if len(segments[0]):
+            self.pool.between(*segments)
+            units = find(free)
+            if len(units) >= layer.units:
+                return self.turned(prefix, free, units, enough)
         return steadied(prefix, free, layer, self.lines)
-
-    def without_span(
-        self, prefix: Prefix, free: FreeLayer, layer: Dense, find: Find, enough: float
-    ) -> Dense | None:
-        """Look for units among which a layer hands on no more than a span, where rows in it have a zero.
-
-        Returns:
-            The layer turned anew where more show, else as it is.
-        """
-        mixed = self.lines.rng.standard_normal((CELLS.spanned, layer.passage)) @ layer.rows[layer.units :]
-        starts, ends = zip(*(aimed(prefix, free, row, self.lines) for row in mixed), strict=True)
-        self.pool.between(np.concatenate([s[:1] for s in starts]), np.concatenate([e[:1] for e in ends]))
-        units = find(free)
-        return self.turned(prefix, free, units, enough) if len(units) > layer.units else layer
 
 
 def free_layer(probe: Probe, lines: Lines, prefix: Prefix) -> FreeLayer | None:

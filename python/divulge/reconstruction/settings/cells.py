@@ -14,9 +14,6 @@ class CellsSettings:
     after_rounds: int = 3
     # points drawn, of which those are taken at which most features are on
     draws: int = 8192
-    # largest feature of a point, in usual sizes: a unit whose row is positive and its offset negative is off
-    # near 0 alone, and one of 8 such at less than one in 200 of points from 3 usual sizes on
-    largest: tuple[float, float] = (0.1, 100.0)
     # share of the first layer's units that is off at a point
     off: tuple[float, ...] = (0.0, 0.0, 0.1, 0.3)
     # features that may be off for the sake of cells of many kinds
@@ -52,12 +49,8 @@ class CellsSettings:
     sides: int = 64
     # segments on which a unit that seems to be on everywhere is looked for
     aimed: int = 4
-    # of their ends, in usual sizes, in turn: beside each an offset counts less
-    sizes: tuple[float, ...] = (100.0, 1e5)
-    # distance, for their features, of two kinks that are not one met twice
-    apart: float = 1e-3
-    # rows of the span of two that are on everywhere, at each of which is aimed
-    spanned: int = 6
+    # times as far as usual every other one of these begins
+    far: float = 1e3
 
 
 @dataclass(frozen=True)
