@@ -262,6 +262,15 @@ def test_damping_that_single_precision_does_not_resolve_is_said(curvature, lower
         influence.self_influence([0])
 
 
+@pytest.mark.parametrize("size", [1e-6, 1.0, 1e6])
+def test_solutions_along_directions_of_rounding_alone_are_all_rounding(size):
+    values = np.array([[1.0, 1e-14]])
+    curvature = KroneckerCurvature([np.eye(1)], [np.eye(2)], [values], [LayerPlace(1, 1, 0, 1)], 1e-16)
+    solved = size * torch.tensor([[0.0, 1.0]])
+    assert curvature.rounding_share(solved, np.dtype(np.float32)) == np.inf
+    assert curvature.rounding_share(0 * solved, np.dtype(np.float32)) == 0
+
+
 def test_small_damping_that_no_direction_needs_is_not_said(make):
     module, (x, y), (test_x, test_y) = make("cnn", loss="squared")
     single = Influence(module.float(), (x.astype(np.float32), y.astype(np.float32)), loss="squared",

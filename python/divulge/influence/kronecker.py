@@ -120,7 +120,7 @@ class KroneckerCurvature:
             lost = values <= _LOST * float(np.finfo(dtype).eps) ** 2 * values.max()
             noise += parts[:, lost].sum(1)
             rest += parts[:, ~lost].sum(1)
-        shares = (noise / torch.where(rest > 0, rest, 1)).sqrt()
+        shares = torch.where(noise > 0, noise / rest, 0).sqrt()  # infinite where there is no rest
         return float(shares.max()) if len(shares) else 0.0
 
     @property
