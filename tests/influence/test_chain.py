@@ -12,6 +12,7 @@ from torch import nn
 from torch.nn.utils import parametrizations, prune
 
 from divulge import Influence
+from divulge.influence.chain import find_chain
 
 DAMPING = 4.0
 
@@ -146,3 +147,21 @@ def test_a_weight_tied_autoencoder(curvature):
     expected = dense(module, train, test, lambda z, y: ((z - y) ** 2).sum() / 2).scores(60.0, curvature)
     influence = Influence(module, train, loss="squared", curvature=curvature, damping=60.0, tolerance=1e-12)
     assert relative_error(influence.scores(test), expected, floor=1e-6) < 1e-9
+
+
+def test_weights_that_are_computed_are_not_asked_for():
+    """spectral_norm in training renews its vectors whenever the weight is read."""
+    module = nn.Sequential(parametrizations.spectral_norm(nn.Linear(4, 3)))
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    assert find_chain(module, list(module.parameters()), torch.zeros(2, 4)) is None
+    for name, value in module.state_dict().items():
+        assert torch.equal(value, before[name])
+
+
+def test_a_linear_layer_without_a_weight_is_no_chain():
+    layer = nn.Linear(4, 3)
+    del layer.weight
+    assert (
+        find_chain(nn.Sequential(layer, nn.Linear(3, 2)), [nn.Parameter(torch.zeros(1))], torch.zeros(2, 4))
+        is None
+    )

@@ -245,7 +245,7 @@ def test_damping_that_single_precision_does_not_resolve_is_said(curvature, lower
         )
         return influence, influence.scores((test[0].astype(precision), test[1]))
 
-    epsilon = np.finfo(np.float32).eps * scored(0.1)[0]._inverse.kronecker.largest
+    epsilon = 1.1 * np.finfo(np.float32).eps * scored(0.1)[0]._inverse.kronecker.largest
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # none where two digits are right, nor in double precision
         single, double = (scored(epsilon, kind)[1] for kind in (np.float32, np.float64))
@@ -260,6 +260,25 @@ def test_damping_that_single_precision_does_not_resolve_is_said(curvature, lower
         influence, _ = scored(1e-5 * epsilon)
     with pytest.warns(UnresolvedDamping, match=f"rounding errors: {curvature} weighs directions"):
         influence.self_influence([0])
+
+
+@pytest.mark.parametrize("size", [1e-6, 1.0, 1e6])
+def test_solutions_along_directions_of_rounding_alone_are_all_rounding(size):
+    values = np.array([[1.0, 1e-14]])
+    curvature = KroneckerCurvature([np.eye(1)], [np.eye(2)], [values], [LayerPlace(1, 1, 0, 1)], 1e-16)
+    solved = size * torch.tensor([[0.0, 1.0]])
+    assert curvature.rounding_share(solved, np.dtype(np.float32)) == np.inf
+    assert curvature.rounding_share(0 * solved, np.dtype(np.float32)) == 0
+
+
+@pytest.mark.parametrize("curvature", ["kfac", "ekfac"])
+@pytest.mark.parametrize("seed", range(3))
+def test_small_inputs_beside_a_bias_whose_directions_are_rounding_are_said(curvature, seed):
+    torch.manual_seed(seed)
+    module = nn.Sequential(nn.Linear(6, 8), nn.Tanh(), nn.Linear(8, 1))
+    x, y = 1e-3 * torch.randn(20, 6), torch.randint(0, 2, (20,))
+    with pytest.warns(UnresolvedDamping):
+        Influence(module, (x, y), curvature=curvature, damping=1e-10).scores((x[:4], y[:4]))
 
 
 def test_small_damping_that_no_direction_needs_is_not_said(make):

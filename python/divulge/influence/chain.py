@@ -76,7 +76,8 @@ def find_chain(module: nn.Module, parameters: Sequence[Tensor], probe: Tensor) -
         probe: a few inputs (n, *shape) on which module and chain are compared.
     """
     linear = [part for part in module.modules() if isinstance(part, nn.Linear)]
-    held = {id(parameter) for parameter in _parameters(linear)}
+    # those registered alone: to read a weight that is computed may change buffers, or fail
+    held = {id(parameter) for part in linear for parameter in part.parameters(recurse=False)}
     if not all(id(parameter) in held for parameter in parameters):
         return None  # without a trace, which takes as long as several calls
     if not all(_is_plain(part) for part in module.modules()):

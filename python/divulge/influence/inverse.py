@@ -173,7 +173,7 @@ class DampedInverse:
         options, precision = self.options, self.operator.dtype
         epsilon, damped = float(np.finfo(precision).eps), kronecker.shift / (kronecker.largest or 1)
         if damped >= epsilon:
-            return  # with so much, none were off by more than .1 %
+            return  # with so much, hardly any were off by more than 1 %
         share = kronecker.rounding_share(placed(solved, self.operator.device), precision)
         # Of K-FAC's values those that should be mean squares of rounding may be 0, which says nothing of it.
         if share > _MOST_ROUNDING or (options.curvature == "kfac" and damped < epsilon**2):

@@ -31,7 +31,8 @@ _SINGLE_RESIDUAL, _DOUBLE_RESIDUAL = 1e-3, 1e-6
 # The largest eigenvalue by the shift times an epsilon, up to which single precision leaves no more than that:
 # of layers of 32 to 256 units residuals were a tenth of it and less.
 _MOST_ROUNDED = 1e-2
-# Values that are rounding: so many times an epsilon squared of a layer's largest, and less.
+# Values whose directions may be rounding, as eigenvectors of factors in single precision turn among those
+# near an epsilon of the largest: so many times an epsilon of a layer's largest, and less.
 _LOST = 1e2
 # Vectors of a layer's inner basis along which residuals are taken, those of the largest eigenvalues: rounding
 # weighs most there, and to take them along all is half as much work as to solve.
@@ -111,16 +112,16 @@ class KroneckerCurvature:
         """Return how large rounding is in scores of solutions (m, P), of the rest of them; the most of all m.
 
         With Y = U' x V of a solution x, scores have the mean square sum of Y^2 values over the samples whose
-        gradients the values are of. Of values near an epsilon of the precision, squared, of a layer's largest
-        all is taken for rounding.
+        gradients the values are of. Of values near an epsilon of the precision of a layer's largest all is
+        taken for rounding.
         """
         noise, rest = (torch.zeros(len(solved), dtype=torch.float64, device=solved.device) for _ in range(2))
         for u, v, values, place in self._layers(solved.double()):
             parts = (u.T @ layer_matrix(solved.double(), place) @ v).square() * values
-            lost = values <= _LOST * float(np.finfo(dtype).eps) ** 2 * values.max()
+            lost = values <= _LOST * float(np.finfo(dtype).eps) * values.max()
             noise += parts[:, lost].sum(1)
             rest += parts[:, ~lost].sum(1)
-        shares = (noise / torch.where(rest > 0, rest, 1)).sqrt()
+        shares = torch.where(noise > 0, noise / rest, 0).sqrt()  # infinite where there is no rest
         return float(shares.max()) if len(shares) else 0.0
 
     @property
