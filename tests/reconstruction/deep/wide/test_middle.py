@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.sparse import csr_array
 
 from divulge.reconstruction.deep.wide.middle import Barrier, centred, middle
 from divulge.reconstruction.settings import MIDDLE
@@ -56,7 +55,8 @@ def test_larger_entries_are_taken_where_states_need_them():
 @pytest.mark.parametrize("room", [1e-8, 1e-6, 1e-3])
 def test_a_place_that_two_states_leave_next_to_no_room_at_is_kept_or_bettered(room):
     matrix, start = np.array([[1.0, 1.0], [-1.0, -1.0]]), np.array([0.1, 0.2])
-    barrier = Barrier(csr_array(matrix), np.array([room, room]) - matrix @ start, 1e3)
+    levels = np.array([room, room]) - matrix @ start
+    barrier = Barrier([(matrix, levels)], np.empty(0, np.intp), 1e3)
     y = centred(barrier, NOTHING[0], start)
     assert barrier.value(y) <= barrier.value(start)
 

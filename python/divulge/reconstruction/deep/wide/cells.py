@@ -49,6 +49,12 @@ class Known:
         """Length of theta."""
         return self.width + (self.prefix.layers[-1].rows.shape[1] if self.open_sides else 0)
 
+    @cached_property
+    def switching(self) -> Index:
+        """Layer and unit of all that has a ReLU, shape (m, 2)."""
+        units = [layer.units for layer in self.prefix.layers]
+        return np.array([(depth, unit) for depth, many in enumerate(units) for unit in range(many)], np.intp)
+
     @property
     def inner(self) -> Prefix:
         """All layers but the last."""
@@ -123,7 +129,7 @@ class Cell:
         reach = self.reaches(point, way)[0]
         if not len(reach) or np.isinf(first := reach.min()):
             return np.inf, -1, -1
-        layer, unit = self.owners[int(np.argmin(reach))]
+        layer, unit = self.known.switching[int(np.argmin(reach))]
         return float(first), int(layer), int(unit)
 
     def span(self, point: Array, way: Array) -> tuple[float, float]:
@@ -138,12 +144,6 @@ class Cell:
         least = FOLLOWING.along * np.linalg.norm(way)
         growth = np.stack([-growth, growth])
         return np.asarray(np.divide(room, growth, out=np.full(growth.shape, np.inf), where=growth > least))
-
-    @cached_property
-    def owners(self) -> Index:
-        """Layer and unit whose edges may be met, shape (m, 2)."""
-        units = [layer.units for layer in self.known.prefix.layers]
-        return np.array([(depth, unit) for depth, many in enumerate(units) for unit in range(many)], np.intp)
 
     @cached_property
     def inward(self) -> Array:

@@ -16,10 +16,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import linalg
 from scipy.optimize import linprog
 from scipy.sparse import block_diag, csr_array, hstack
 
-from divulge.arrays import Array
+from divulge.arrays import Array, Index
 from divulge.reconstruction.settings import MIDDLE
 
 States = tuple[Array, Array]  # of one unit: a (n, r), b (n,)
@@ -72,38 +73,49 @@ class Barrier:
     """The function whose least value is at the centre.
 
     Attributes:
-        matrix: a of all states, sparse, shape (n, all y).
-        levels: b, shape (n,).
+        blocks: a and b of every unit's states, (n, r) and (n,) each.
+        ends: where units' entries end in all of y, the last one's left out.
         largest: bound of the entries.
     """
 
-    matrix: csr_array
-    levels: Array
+    blocks: list[States]
+    ends: Index
     largest: float
 
     @classmethod
     def of(cls, states: Sequence[States], start: Array, largest: float) -> Barrier:
         """Return it, states that hold by nothing at the start left out."""
-        matrix = csr_array(block_diag([matrix for matrix, _ in states], format="csr"))
-        levels = np.concatenate([levels for _, levels in states])
-        free = matrix @ start + levels > MIDDLE.least
-        return cls(matrix[free], levels[free], largest)
+        ends = np.cumsum([matrix.shape[1] for matrix, _ in states], dtype=np.intp)[:-1]
+        blocks = []
+        for (matrix, levels), y in zip(states, np.split(start, ends), strict=True):
+            free = matrix @ y + levels > MIDDLE.least
+            blocks.append((matrix[free], levels[free]))
+        return cls(blocks, ends, largest)
+
+    def rooms(self, y: Array) -> list[Array]:
+        """Return every unit's levels at y, (n,) each."""
+        parts = np.split(y, self.ends)
+        return [matrix @ part + levels for (matrix, levels), part in zip(self.blocks, parts, strict=True)]
 
     def value(self, y: Array) -> float:
         """Return it at y, infinity where a state does not hold."""
-        room = np.concatenate([self.matrix @ y + self.levels, self.largest - y, self.largest + y])
+        room = np.concatenate([*self.rooms(y), self.largest - y, self.largest + y])
         return float(-np.log(room).sum()) if (room > 0).all() else np.inf
 
     def slope(self, y: Array) -> Array:
         """Return its gradient."""
-        room = self.matrix @ y + self.levels
-        return np.asarray(1 / (self.largest - y) - 1 / (self.largest + y) - self.matrix.T @ (1 / room))
+        of_states = [
+            matrix.T @ (1 / room) for (matrix, _), room in zip(self.blocks, self.rooms(y), strict=True)
+        ]
+        return np.asarray(1 / (self.largest - y) - 1 / (self.largest + y) - np.concatenate(of_states))
 
     def curvature(self, y: Array) -> Array:
         """Return its Hessian."""
-        scaled = csr_array(self.matrix.multiply((1 / (self.matrix @ y + self.levels))[:, None]))
+        scaled = [
+            matrix / room[:, None] for (matrix, _), room in zip(self.blocks, self.rooms(y), strict=True)
+        ]
         bounds = 1 / (self.largest - y) ** 2 + 1 / (self.largest + y) ** 2
-        return np.asarray((scaled.T @ scaled).toarray() + np.diag(bounds))
+        return np.asarray(linalg.block_diag(*[each.T @ each for each in scaled]) + np.diag(bounds))
 
 
 def centred(barrier: Barrier, basis: Array, start: Array) -> Array:
