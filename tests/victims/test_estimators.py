@@ -27,6 +27,7 @@ from sklearn.tree import DecisionTreeClassifier
 from divulge import GradientOracle, LabelOracle, ProbabilityOracle, Victim
 from divulge.datasets import read_data
 from divulge.errors import UnsupportedModel, UnsupportedModelFile
+from divulge.victims.as_module import check_columns
 from divulge.victims.trees import leaves_of
 
 RNG = np.random.default_rng(0)
@@ -146,6 +147,23 @@ def test_a_pipeline_is_fed_words():
     told = np.array(victim.class_names)[victim.classes(data.test_inputs)]
     np.testing.assert_array_equal(told, model.predict(rows))
     assert repr(victim).endswith("run by RandomForestClassifier)")
+
+
+def test_columns_that_lightgbm_alone_writes_in_another_way():
+    class Renamed:
+        """A model that names its columns."""
+
+    frame = pd.DataFrame(RNG.normal(size=(50, 3)), columns=["mean radius", "age", "y"])
+    model = Renamed()
+    model.feature_names_in_ = np.array(["mean_radius", "age"])
+    data = read_data(frame, "y")
+    with pytest.raises(UnsupportedModel, match="has no column 'mean_radius'"):
+        check_columns(model, data)
+    Renamed.__module__ = "lightgbm.sklearn"
+    check_columns(model, data)
+    other = read_data(frame.rename(columns={"age": "years"}), "y")
+    with pytest.raises(UnsupportedModel, match="has no column 'mean_radius'"):
+        check_columns(model, other)
 
 
 def test_a_model_and_data_that_do_not_fit_name_the_culprit():

@@ -106,9 +106,7 @@ class Dataset:
         names = self.class_names or range(self.classes)
         word = next((name for name in names if isinstance(name, str)), None)
         if word is not None:
-            raise ValueError(
-                f"expected numbers as targets of {self.name}, as the model predicts, got {word!r}"
-            )
+            raise ValueError(f"expected numbers as targets of {self.name}, which are predicted, got {word!r}")
         values = torch.tensor([float(name) for name in names], dtype=torch.float64)
         return replace(
             self,
@@ -121,11 +119,11 @@ class Dataset:
         """Return the same with classes numbered as in a list of their names.
 
         Raises:
-            ValueError: a class of the data is not in the list, which is named, or the targets are numbers.
+            ValueError: a class of the data is not in the list, which is named, or targets are numbers.
         """
         if self.numbers:
             raise ValueError(
-                f"the model names classes, {shown(tuple(names))}, and the targets of {self.name} are numbers; "
+                f"the model names classes, {shown(tuple(names))}, and targets of {self.name} are numbers; "
                 'kinds={target: "categorical"} reads them as classes'
             )
         if not self.class_names or tuple(names) == self.class_names:
