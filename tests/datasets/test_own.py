@@ -411,7 +411,7 @@ def test_targets_that_hardly_repeat_are_numbers(number):
     np.testing.assert_array_equal(found, np.sort(told.astype(float)))
     other = read_data((np.random.default_rng(1).normal(size=(90, 2)), told), seed=4)
     assert not torch.equal(data.test_targets, other.test_targets)
-    with pytest.raises(ValueError, match="expected classes, targets of arrays are numbers"):
+    with pytest.raises(ValueError, match="expected classes, the targets of arrays are numbers"):
         _ = data.classes
     with pytest.raises(ValueError, match="names classes, 'a', 'b', and targets of arrays are numbers"):
         data.with_classes(("a", "b"))

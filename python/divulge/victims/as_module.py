@@ -71,9 +71,9 @@ def check_columns(estimator: Any, data: Dataset | None) -> None:
     names = getattr(estimator, "feature_names_in_", None)
     if names is None or data is None or not data.columns:
         return
-    held = [column.name for column in data.columns]
+    names, held = np.asarray(names).tolist(), [column.name for column in data.columns]
     lightgbm = type(estimator).__module__.startswith("lightgbm")
-    if lightgbm and [str(name).replace(" ", "_") for name in held] == list(names):
+    if lightgbm and [str(name).replace(" ", "_") for name in held] == names:
         return  # it calls them so
     missing = next((name for name in names if name not in held), None)
     if missing is not None:
