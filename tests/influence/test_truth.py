@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -66,6 +68,41 @@ def test_linear_datamodeling_score(influence):
     assert good.actual.shape == good.predicted.shape == (5, 30)
     again = linear_datamodeling_score(scores, losses, subsets=30, seed=1, jobs=1)
     np.testing.assert_array_equal(good.correlation, again.correlation)
+
+
+@pytest.mark.parametrize("score", [True, False])
+def test_what_was_measured_is_kept_when_it_ends_early(score, tmp_path):
+    asked = []
+
+    def measure(rows, most):
+        if len(asked) == most:
+            raise KeyboardInterrupt
+        asked.append(tuple(rows))
+        return losses(rows)
+
+    def run(most, folder=tmp_path):
+        one = partial(measure, most=most)
+        if not score:
+            return leave_one_out_retraining(one, 60, [3, 7, 9], jobs=1, folder=folder)
+        found = linear_datamodeling_score(np.eye(5, 60), one, subsets=4, jobs=1, folder=folder)
+        return found.actual
+
+    with pytest.raises(KeyboardInterrupt):
+        run(2)
+    assert len(asked) == 2
+    found = run(9)
+    assert len(asked) == len(set(asked)) == 4
+    np.testing.assert_array_equal(run(0), found)  # nothing is trained again
+    asked.clear()
+    np.testing.assert_array_equal(run(9, folder=None), found)
+
+
+def test_losses_of_another_measure_in_a_folder_are_noticed(tmp_path):
+    leave_one_out_retraining(losses, 60, [3], jobs=1, folder=tmp_path)
+    with pytest.raises(ValueError, match=r"of each subset, got shapes \[\(2,\), \(5,\)\]; .* may keep"):
+        leave_one_out_retraining(lambda rows: losses(rows)[:2], 60, [3, 4], jobs=1, folder=tmp_path)
+    with pytest.raises(ValueError, match="expected 3 losses of each subset, one a row of scores, got 5"):
+        linear_datamodeling_score(np.zeros((3, 60)), losses, subsets=2, jobs=1)
 
 
 def test_mislabel_curve_by_hand():

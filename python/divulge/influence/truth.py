@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +15,7 @@ from joblib import Parallel, delayed
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import spearmanr
 
+from divulge.evaluation.store import Store
 from divulge.html import ShownAsTable
 
 if TYPE_CHECKING:
@@ -29,7 +33,12 @@ Measure = Callable[[NDArray[np.int64]], ArrayLike]
 
 
 def leave_one_out_retraining(
-    measure: Measure, n: int, rows: Iterable[int], *, jobs: int = -1
+    measure: Measure,
+    n: int,
+    rows: Iterable[int],
+    *,
+    jobs: int = -1,
+    folder: str | Path | None = None,
 ) -> NDArray[np.float64]:
     """Return the true change (m, k) of test losses when a sample is left out and the model retrained.
 
@@ -43,9 +52,12 @@ def leave_one_out_retraining(
         n: the number of training samples.
         rows: (k,), the samples to leave out, one at a time.
         jobs: of joblib; -1 is one a processor.
+        folder: the losses of each retrained model are kept here, by the rows that it was trained on; the same
+            call goes on from them after an interruption. Of one measure alone: it is not told from another.
 
     Raises:
-        ValueError: a row that is none of the n.
+        ValueError: a row that is none of the n; losses of several lengths, as of another measure.
+        UnreadableFile: what is kept in the folder is damaged.
     """
     chosen = np.asarray(list(rows), np.int64)
     wrong = chosen[(chosen < 0) | (chosen >= n)]
@@ -53,7 +65,7 @@ def leave_one_out_retraining(
         raise ValueError(f"expected rows from 0 to {n - 1}, got {wrong[0]}")
     everything = np.arange(n)
     kept = [everything, *(np.delete(everything, row) for row in chosen)]
-    losses = _measured(measure, kept, jobs)
+    losses = _measured(measure, kept, jobs, folder)
     return np.asarray((losses[1:] - losses[0]).T)
 
 
@@ -97,6 +109,7 @@ def linear_datamodeling_score(
     share: float = 0.5,
     seed: int = 0,
     jobs: int = -1,
+    folder: str | Path | None = None,
 ) -> DatamodelingScore:
     """Return the linear datamodeling score of influences (Park et al. 2023, TRAK, definition 2.2).
 
@@ -108,9 +121,11 @@ def linear_datamodeling_score(
         share: of the samples in each.
         seed: of the subsets.
         jobs: of joblib.
+        folder: as of `leave_one_out_retraining`; other scores of the same subsets need no more training.
 
     Raises:
-        ValueError: fewer than two subsets, or a share not between 0 and 1.
+        ValueError: fewer than two subsets, a share not between 0 and 1, or losses of another length than m.
+        UnreadableFile: what is kept in the folder is damaged.
     """
     array = np.asarray(scores, np.float64)
     if array.ndim != 2 or not np.isfinite(array).all():
@@ -122,7 +137,11 @@ def linear_datamodeling_score(
     n, rng = array.shape[1], np.random.default_rng(seed)
     size = max(1, round(share * n))
     drawn = [np.sort(rng.choice(n, size, replace=False)) for _ in range(subsets)]
-    actual = _measured(measure, drawn, jobs).T
+    actual = _measured(measure, drawn, jobs, folder).T
+    if len(actual) != len(array):
+        raise ValueError(
+            f"expected {len(array)} losses of each subset, one a row of scores, got {len(actual)}"
+        )
     predicted = np.stack([array[:, rows].sum(axis=1) for rows in drawn], axis=1)
     correlation = np.array([spearmanr(a, p).statistic for a, p in zip(actual, predicted, strict=True)])
     return DatamodelingScore(correlation, float(correlation.mean()), actual, predicted)
@@ -186,7 +205,25 @@ def mislabel_curve(suspicion: ArrayLike, flipped: ArrayLike) -> MislabelCurve:
     return MislabelCurve(np.linspace(0, 1, len(found)), found)
 
 
-def _measured(measure: Measure, subsets: Sequence[Any], jobs: int) -> NDArray[np.float64]:
-    """Return the losses (subsets, m) of each subset."""
-    rows = Parallel(n_jobs=jobs)(delayed(measure)(subset) for subset in subsets)
-    return np.stack([np.asarray(row, np.float64) for row in rows])
+def _measured(
+    measure: Measure, subsets: Sequence[Any], jobs: int, folder: str | Path | None
+) -> NDArray[np.float64]:
+    """Return the losses (subsets, m) of each subset, those that a folder keeps from there."""
+    one = partial(_losses, measure, Store(folder))
+    found = [np.asarray(losses) for losses in Parallel(n_jobs=jobs)(delayed(one)(rows) for rows in subsets)]
+    shapes = {losses.shape for losses in found}
+    if len(shapes) > 1 or found[0].ndim != 1:
+        kept = "" if folder is None else f"; {folder} may keep those of another measure"
+        raise ValueError(f"expected as many losses (m,) of each subset, got shapes {sorted(shapes)}{kept}")
+    return np.stack(found)
+
+
+def _losses(measure: Measure, store: Store, rows: NDArray[np.int64]) -> list[float]:
+    """Return the losses (m,) of a model trained on some rows, and keep them."""
+    about = {"trained on": sha256(np.ascontiguousarray(rows, np.int64).tobytes()).hexdigest()}
+    kept = store.load(about)
+    if kept is None:
+        kept = np.asarray(measure(rows), np.float64).tolist()
+        store.save(about, kept)
+    losses: list[float] = kept
+    return losses
