@@ -93,17 +93,23 @@ class LastLayer:
                 wanted = self._open_at(np.stack(chosen)) & ~never
                 idle = 0 if wanted.sum() < least else idle + 1
                 least = min(least, int(wanted.sum()))
+        if not chosen:
+            return points[:1]  # no unit can be turned on
         points = np.stack(chosen)
         return points if wanted.any() else self._fewer(points)
 
     def _fewer(self, points: Array) -> Array:
-        """Leave out points (n, d), one after the other, while the others can be moved to do without it."""
+        """Leave out points (n, d), one after the other, while the others can be moved to do without it.
+
+        So many stay that there are more equations than weights: what is left over tests the other outputs.
+        """
         on = self._on(points)
         reached = on.any(axis=0)
-        while len(points) > 1:
+        least = int(np.ceil(CONV_LAST.equations * (on.shape[1] + 1) / (points.shape[1] + 1)))
+        while len(points) > max(1, least):
             alone = [int((on[i] & ~np.delete(on, i, axis=0).any(axis=0)).sum()) for i in range(len(on))]
-            least = int(np.argmin(alone))
-            moved, left = np.delete(points, least, axis=0), points[least]
+            out = int(np.argmin(alone))
+            moved, left = np.delete(points, out, axis=0), points[out]
             for place in range(len(moved)):
                 others = np.delete(self._on(moved), place, axis=0).any(axis=0)
                 wanted: NDArray[np.bool_] = np.logical_and(reached, ~others)
