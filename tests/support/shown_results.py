@@ -61,6 +61,7 @@ def curve():
 def report():
     row = {"explanation": EVIL, "defence": "none", "queries_90": 20.0, "queries_95": np.nan, "exact": np.nan}
     row |= {"queries_99": np.nan, "best": 0.9, "rank_correlation": np.nan, "attack": EVIL}
+    row["measure"] = "agreement"
     return LeakReport(pd.DataFrame([row]), curve().assign(explanation=EVIL, defence="none"), EVIL, 0)
 
 
