@@ -1,5 +1,8 @@
 """Copies of models that predict numbers: what they are measured by, and the unit that they learn in."""
 
+from dataclasses import replace
+from datetime import date
+
 import numpy as np
 import pytest
 import torch
@@ -116,6 +119,9 @@ def test_whole_numbers_of_few_values_are_those_that_a_regression_predicts():
     words = read_data((x, np.where(x[:, 0] > 0, "high", "low")), name="words")
     with pytest.raises(ValueError, match=r"expected numbers as targets of words.*got 'high'"):
         words.with_numbers()
+    dates = replace(words, class_names=(date(2026, 1, 1), date(2026, 1, 2)))
+    with pytest.raises(ValueError, match=r"expected numbers as targets of words.*got datetime.date"):
+        dates.with_numbers()
 
 
 @pytest.mark.parametrize(("unit", "offset"), [(1e-7, 0.0), (10.0, 1e6), (1.0, 0.0)])

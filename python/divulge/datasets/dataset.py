@@ -99,14 +99,16 @@ class Dataset:
         """Return the same with the numbers that classes are called as targets, as a regression predicts.
 
         Raises:
-            ValueError: they are called by words.
+            ValueError: one is called by what is no number.
         """
         if self.numbers:
             return self
         names = self.class_names or range(self.classes)
-        word = next((name for name in names if isinstance(name, str)), None)
-        if word is not None:
-            raise ValueError(f"expected numbers as targets of {self.name}, which are predicted, got {word!r}")
+        for name in names:
+            if not isinstance(name, (int, float, np.number)):
+                raise ValueError(
+                    f"expected numbers as targets of {self.name}, which are predicted, got {name!r}"
+                )
         values = torch.tensor([float(name) for name in names], dtype=torch.float64)
         return replace(
             self,
